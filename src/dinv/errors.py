@@ -1,0 +1,342 @@
+"""Every error dinv raises on purpose.
+
+    DinvError
+    ├── InputError                 a flag, a name or a variable has a value that cannot be used
+    ├── StoreError                 the store on the user's side
+    │   ├── MachineNotFound
+    │   ├── MachineExists
+    │   ├── MachineBusy            another process is at work on it
+    │   ├── ConfigError            its config.json cannot be read
+    │   │   └── ConfigTooNew       ... was written by a newer version
+    │   └── StoreNotWritable
+    ├── EndpointError              the Docker API on which machines are made
+    │   ├── NoEndpoint             none was named, none was found
+    │   ├── EndpointUnreachable
+    │   ├── EndpointTLSError
+    │   └── EndpointTooOld
+    ├── EngineError                the API answered a call with an error
+    │   ├── BadRequest             400
+    │   ├── Unauthorized           401, 403
+    │   ├── NotFound               404
+    │   ├── Conflict               409
+    │   ├── ServerError            500 and above
+    │   └── ProtocolError          the answer is not what the API promises
+    ├── DeadlineExceeded           it took longer than it was given
+    ├── PreCreateCheckFailed       a machine cannot be made; nothing was
+    ├── ImageError
+    │   ├── ImageMissing           not on the endpoint, and not to be had from a registry
+    │   └── ImageBuildError
+    ├── MachineError               a machine that exists
+    │   ├── MachineNotRunning
+    │   ├── MachineGone            its container is not on the endpoint any more
+    │   ├── MachineDied            its daemon ended; carries the last log lines
+    │   ├── MachineNotReady        its daemon did not answer in time
+    │   └── ClientNotRefused       it lets clients in that have no certificate
+    ├── CertificateError
+    ├── ContextError               docker contexts on the user's side
+    └── Interrupted                Ctrl-C or SIGTERM
+
+A message says what happened, why, and what to do next. Data that a caller may want to act on
+is in attributes. `exit_code` is what the CLI exits with: 1, or 3 where docker-machine has 3.
+"""
+
+from __future__ import annotations
+
+
+class DinvError(Exception):
+    """The root: `except DinvError` catches all that dinv raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(DinvError):
+    """A flag, a name or an environment variable has a value that cannot be used."""
+
+
+class StoreError(DinvError):
+    """The store on the user's side: not there, not readable, not as it should be."""
+
+
+class MachineNotFound(StoreError):
+    """The store has no machine of this name."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            f'Machine "{machine}" does not exist. Use "dinv ls" to list machines. '
+            f'Use "dinv create" to add a new one.'
+        )
+        self.machine = machine
+
+
+class MachineExists(StoreError):
+    """The store has a machine of this name already."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            f'Machine "{machine}" already exists. Choose another name, or remove it first: dinv rm {machine}'
+        )
+        self.machine = machine
+
+
+class MachineBusy(StoreError):
+    """Another process holds the machine's lock."""
+
+    def __init__(self, machine: str, holder: str = "") -> None:
+        what = f" ({holder})" if holder else ""
+        super().__init__(
+            f'Another dinv is at work on machine "{machine}"{what}. Wait until it has ended and try again.'
+        )
+        self.machine = machine
+        self.holder = holder
+
+
+class ConfigError(StoreError):
+    """A machine's config.json is missing, truncated or not readable."""
+
+    def __init__(self, machine: str, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path}: {reason}. Restore the file from a backup, or remove the machine: dinv rm {machine}"
+        )
+        self.machine = machine
+        self.path = path
+        self.reason = reason
+
+
+class ConfigTooNew(ConfigError):
+    """A machine's config.json was written by a newer version."""
+
+    def __init__(self, machine: str, path: str, found: object, known: int) -> None:
+        StoreError.__init__(
+            self,
+            f"{path}: version {found} is from the future (this dinv knows {known}). Upgrade dinv to use this machine.",
+        )
+        self.machine = machine
+        self.path = path
+        self.reason = f"config version {found} is newer than {known}"
+        self.found = found
+
+
+class StoreNotWritable(StoreError):
+    """Nothing can be written in the store."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"The store cannot be written: {path}: {reason}. "
+            f"Make it writable, or choose another with --storage-path or MACHINE_STORAGE_PATH."
+        )
+        self.path = path
+        self.reason = reason
+
+
+class EndpointError(DinvError):
+    """The Docker API on which machines are made cannot be used."""
+
+
+class NoEndpoint(EndpointError):
+    """No endpoint was named and none was found. `tried`: pairs of what was looked at, and what it said."""
+
+    def __init__(self, tried: list[tuple[str, str]]) -> None:
+        lines = "".join(f"\n  {what}: {said}" for what, said in tried)
+        super().__init__(
+            f"No Docker endpoint answers. Tried:{lines}\n"
+            f"Name one with --endpoint or DINV_ENDPOINT, or start a private one here: dinv engine start"
+        )
+        self.tried = tried
+
+
+class EndpointUnreachable(EndpointError):
+    """Nothing answers at the endpoint's address."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"Cannot reach the Docker endpoint {endpoint}: {reason}")
+        self.endpoint = endpoint
+        self.reason = reason
+
+
+class EndpointTLSError(EndpointError):
+    """The TLS handshake with the endpoint failed, on its side or on ours."""
+
+    def __init__(self, endpoint: str, reason: str) -> None:
+        super().__init__(f"TLS with the Docker endpoint {endpoint} failed: {reason}")
+        self.endpoint = endpoint
+        self.reason = reason
+
+
+class EndpointTooOld(EndpointError):
+    """The endpoint speaks no API version that dinv can use."""
+
+    def __init__(self, endpoint: str, found: str, needed: str) -> None:
+        super().__init__(
+            f"The Docker endpoint {endpoint} speaks API {found}; dinv needs {needed} or newer. "
+            f"Upgrade that engine, or name another endpoint with --endpoint."
+        )
+        self.endpoint = endpoint
+        self.found = found
+        self.needed = needed
+
+
+class EngineError(DinvError):
+    """The Engine API answered a call with an error.
+
+    `status` is the HTTP status, `method` and `path` the call (path without query), `message`
+    what the engine said, in its own words.
+    """
+
+    def __init__(self, message: str, *, status: int = 0, method: str = "", path: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.method = method
+        self.path = path
+
+
+class BadRequest(EngineError):
+    """400: the engine does not accept what was asked."""
+
+
+class Unauthorized(EngineError):
+    """401 or 403: the engine, or the registry behind it, wants other credentials."""
+
+
+class NotFound(EngineError):
+    """404: no such container, image, volume or network."""
+
+
+class Conflict(EngineError):
+    """409: the name is taken, or the object is in the wrong state."""
+
+
+class ServerError(EngineError):
+    """500 and above."""
+
+
+class ProtocolError(EngineError):
+    """What came back is not what the Engine API promises: cut short, not JSON, not HTTP."""
+
+
+class DeadlineExceeded(DinvError):
+    """A call or a wait took longer than it was given. `what` was waited for, `seconds` the time given."""
+
+    def __init__(self, what: str, seconds: float) -> None:
+        super().__init__(f"{what} took longer than {seconds:g} s")
+        self.what = what
+        self.seconds = seconds
+
+
+class PreCreateCheckFailed(DinvError):
+    """A machine cannot be made as asked; nothing has been made."""
+
+    exit_code = 3
+
+
+class ImageError(DinvError):
+    """A machine image."""
+
+
+class ImageMissing(ImageError):
+    """The image is not on the endpoint and no registry gave it."""
+
+    exit_code = 3
+
+    def __init__(self, image: str, endpoint: str, reason: str) -> None:
+        super().__init__(
+            f"Image {image} is not on {endpoint} and cannot be pulled: {reason}\n"
+            f"Build it there with: dinv image build"
+        )
+        self.image = image
+        self.endpoint = endpoint
+        self.reason = reason
+
+
+class ImageBuildError(ImageError):
+    """Building a machine image failed."""
+
+
+class MachineError(DinvError):
+    """A machine that exists cannot do what was asked. `machine` is its name."""
+
+    def __init__(self, machine: str, message: str) -> None:
+        super().__init__(message)
+        self.machine = machine
+
+
+class MachineNotRunning(MachineError):
+    """The machine is not running."""
+
+    def __init__(self, machine: str, state: str = "Stopped") -> None:
+        super().__init__(
+            machine, f'Machine "{machine}" is not running (it is {state}). Start it: dinv start {machine}'
+        )
+        self.state = state
+
+
+class MachineGone(MachineError):
+    """The machine's container is not on its endpoint any more."""
+
+    def __init__(self, machine: str, container: str, endpoint: str) -> None:
+        super().__init__(
+            machine,
+            f'Machine "{machine}" is gone: {endpoint} has no container {container} of it. '
+            f"Clean up what is left: dinv rm {machine}",
+        )
+        self.container = container
+        self.endpoint = endpoint
+
+
+class MachineDied(MachineError):
+    """The machine's daemon ended. `log` holds its last lines."""
+
+    def __init__(self, machine: str, exit_status: int, log: list[str]) -> None:
+        tail = "".join(f"\n  {line}" for line in log)
+        super().__init__(
+            machine,
+            f'The Docker daemon of machine "{machine}" ended with status {exit_status}. Its last lines:{tail}',
+        )
+        self.exit_status = exit_status
+        self.log = log
+
+
+class MachineNotReady(MachineError):
+    """The machine's daemon did not answer in time. `log` holds its last lines."""
+
+    def __init__(self, machine: str, url: str, seconds: float, reason: str, log: list[str]) -> None:
+        tail = "".join(f"\n  {line}" for line in log)
+        said = f" Its last lines:{tail}" if log else ""
+        super().__init__(
+            machine,
+            f'The Docker daemon of machine "{machine}" did not answer at {url} within {seconds:g} s '
+            f"({reason}). --timeout gives it longer.{said}",
+        )
+        self.url = url
+        self.seconds = seconds
+        self.reason = reason
+        self.log = log
+
+
+class ClientNotRefused(MachineError):
+    """The machine's daemon lets clients in that show no certificate."""
+
+    def __init__(self, machine: str, url: str) -> None:
+        super().__init__(
+            machine,
+            f'Machine "{machine}" answers at {url} to a client without a certificate, so anybody who '
+            f"reaches it would own it. Its image does not verify clients: use another image.",
+        )
+        self.url = url
+
+
+class CertificateError(DinvError):
+    """A key or a certificate cannot be made, read or used."""
+
+
+class ContextError(DinvError):
+    """A docker context on the user's side cannot be read or written."""
+
+
+class Interrupted(DinvError):
+    """Ctrl-C or SIGTERM. `signal` is its number; the CLI exits with 128 + signal."""
+
+    def __init__(self, signal: int) -> None:
+        super().__init__("Interrupted")
+        self.signal = signal
+        self.exit_code = 128 + signal
