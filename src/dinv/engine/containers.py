@@ -1,0 +1,368 @@
+"""The calls about containers."""
+
+from __future__ import annotations
+
+import json
+from math import inf
+
+from dinv.engine.http import quote
+from dinv.engine.streams import Demultiplexer, Output, Plain
+from dinv.errors import ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any, Self
+
+    from dinv.engine.client import Engine
+    from dinv.engine.deadline import Deadline
+    from dinv.engine.hijack import HijackedStream
+    from dinv.engine.http import Readable, Response
+
+    JSON = dict[str, Any]
+    JSONList = list[dict[str, Any]]
+
+_STAT_HEADER = "x-docker-container-path-stat"
+_STOP_SECONDS = 10  # the engine's own grace, where a container names no other
+
+# Go's os.FileMode, which PathStat.mode is: os/types.go
+_MODE_DIR = 1 << 31
+_MODE_SYMLINK = 1 << 27
+
+
+class PathStat:
+    """A file in a container. `size` in bytes, `mode` in Go's bits, `mtime` as RFC 3339 text."""
+
+    __slots__ = ("link_target", "mode", "mtime", "name", "size")
+
+    def __init__(self, name: str, size: int, mode: int, mtime: str, link_target: str) -> None:
+        self.name = name
+        self.size = size
+        self.mode = mode
+        self.mtime = mtime
+        self.link_target = link_target
+
+    @property
+    def is_dir(self) -> bool:
+        """Whether it is a directory."""
+        return bool(self.mode & _MODE_DIR)
+
+    @property
+    def is_symlink(self) -> bool:
+        """Whether it is a symbolic link; `link_target` is where to."""
+        return bool(self.mode & _MODE_SYMLINK)
+
+    @property
+    def permissions(self) -> int:
+        """The permission bits, as chmod takes them, without set-id bits."""
+        return self.mode & 0o777
+
+
+class Archive:
+    """A tar being read from a container: `stat` of what it holds, `read` for `tarfile.open(mode="r|")`."""
+
+    def __init__(self, response: Response, stat: PathStat) -> None:
+        self.stat = stat
+        self._response = response
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def read(self, size: int = -1) -> bytes:
+        """Return exactly `size` bytes, fewer only at the end; all that is left for -1."""
+        return self._response.read(size)
+
+    def close(self) -> None:
+        """Stop reading. May be called again."""
+        self._response.close()
+
+
+class Containers:
+    """`engine.containers`. Answers are the API's own objects; containers go by name or id.
+
+    All calls raise NotFound for a container that is not there.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        name: str,
+        body: Mapping[str, Any],
+        *,
+        platform: str | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> tuple[str, list[str]]:
+        """Make a container from the API's own create object; return its id and the engine's warnings.
+
+        Raises NotFound for an image that is not there, Conflict when the name is taken.
+        """
+        query = {"name": name, "platform": platform}
+        found: JSON = self._engine.json("POST", "/containers/create", query=query, body=body, timeout=timeout)
+        warnings: list[str] = found.get("Warnings") or []
+        return found["Id"], warnings
+
+    def inspect(self, container: str, *, size: bool = False, timeout: float | Deadline | None = None) -> JSON:
+        """Return one container; with `size` its SizeRw and SizeRootFs (bytes) too, which takes a while."""
+        query = {"size": True} if size else None
+        found: JSON = self._engine.json("GET", _path(container, "json"), query=query, timeout=timeout)
+        return found
+
+    def start(self, container: str, *, timeout: float | Deadline | None = None) -> None:
+        """Start it; one that runs already is left alone."""
+        self._engine.call("POST", _path(container, "start"), timeout=timeout)
+
+    def stop(
+        self, container: str, *, grace: int | None = None, timeout: float | Deadline | None = None
+    ) -> None:
+        """Stop it: its stop signal, `grace` seconds (None: its own setting, else 10), then SIGKILL.
+
+        One that has stopped already is left alone. `timeout` comes on top of the grace when it is not named.
+        """
+        self._engine.call(
+            "POST", _path(container, "stop"), query={"t": grace}, timeout=self._with_grace(grace, timeout)
+        )
+
+    def restart(
+        self, container: str, *, grace: int | None = None, timeout: float | Deadline | None = None
+    ) -> None:
+        """Stop it as `stop` does, and start it."""
+        self._engine.call(
+            "POST", _path(container, "restart"), query={"t": grace}, timeout=self._with_grace(grace, timeout)
+        )
+
+    def _with_grace(self, grace: int | None, timeout: float | Deadline | None) -> float | Deadline:
+        if timeout is not None:
+            return timeout
+        return self._engine.timeout + (_STOP_SECONDS if grace is None else grace)
+
+    def kill(
+        self, container: str, *, signal: str = "SIGKILL", timeout: float | Deadline | None = None
+    ) -> None:
+        """Send a signal to its first process. Raises Conflict when it does not run."""
+        self._engine.call("POST", _path(container, "kill"), query={"signal": signal}, timeout=timeout)
+
+    def rename(self, container: str, name: str, *, timeout: float | Deadline | None = None) -> None:
+        """Give it another name. Raises Conflict when that is taken."""
+        self._engine.call("POST", _path(container, "rename"), query={"name": name}, timeout=timeout)
+
+    def remove(
+        self,
+        container: str,
+        *,
+        force: bool = False,
+        volumes: bool = True,
+        timeout: float | Deadline | None = None,
+    ) -> None:
+        """Remove it, with its anonymous volumes; `force` kills it first. Raises Conflict while it runs."""
+        self._engine.call(
+            "DELETE", f"/containers/{quote(container)}", query={"force": force, "v": volumes}, timeout=timeout
+        )
+
+    def wait(
+        self, container: str, *, condition: str | None = None, timeout: float | Deadline | None = inf
+    ) -> int:
+        """Wait until it has ended and return its exit status. No limit of time unless one is given.
+
+        `condition` (API 1.30): "not-running", "next-exit" or "removed".
+        """
+        query = {"condition": condition} if condition and self._engine.at_least("1.30") else None
+        found: JSON = self._engine.json("POST", _path(container, "wait"), query=query, timeout=timeout)
+        failure = (found.get("Error") or {}).get("Message")
+        if failure:
+            raise ProtocolError(failure, method="POST", path=_path(container, "wait"))
+        return int(found["StatusCode"])
+
+    def stats(self, container: str, *, timeout: float | Deadline | None = None) -> JSON:
+        """Return one sample of its use of CPU, memory (bytes), network and disk.
+
+        Without `one-shot` (API 1.41) the engine takes a second to fill in the sample before it;
+        this asks for one-shot where there is.
+        """
+        query = {"stream": False, "one-shot": True if self._engine.at_least("1.41") else None}
+        found: JSON = self._engine.json("GET", _path(container, "stats"), query=query, timeout=timeout)
+        return found
+
+    def top(
+        self, container: str, *, ps_args: str | None = None, timeout: float | Deadline | None = None
+    ) -> JSON:
+        """Return its processes: "Titles", and "Processes" as rows of text."""
+        query = {"ps_args": ps_args}
+        found: JSON = self._engine.json("GET", _path(container, "top"), query=query, timeout=timeout)
+        return found
+
+    def resize(
+        self, container: str, *, height: int, width: int, timeout: float | Deadline | None = None
+    ) -> None:
+        """Set the size of its TTY, in characters."""
+        self._engine.call(
+            "POST", _path(container, "resize"), query={"h": height, "w": width}, timeout=timeout
+        )
+
+    def logs(
+        self,
+        container: str,
+        *,
+        stdout: bool = True,
+        stderr: bool = True,
+        tail: int | None = None,
+        since: float | None = None,
+        timestamps: bool = False,
+        follow: bool = False,
+        tty: bool | None = None,
+        timeout: float | Deadline | None = None,
+        body_timeout: float | Deadline | None = None,
+    ) -> Output:
+        """Return its output, a frame at a time; most frames are a line.
+
+        `tail`: so many last lines, `since`: seconds since the epoch. With `follow` it goes on until
+        the container ends or the output is closed; `body_timeout` then limits the reading (an
+        IdleDeadline the silence), else nothing does. `tty` saves a call to a caller who knows
+        whether it has one.
+        """
+        if tty is None and not self._engine.at_least("1.42"):
+            tty = self._has_tty(container, timeout)
+        response = self._engine.request(
+            "GET",
+            _path(container, "logs"),
+            query={
+                "stdout": stdout,
+                "stderr": stderr,
+                "tail": "all" if tail is None else str(tail),
+                "since": None if since is None else f"{since:.9f}",
+                "timestamps": timestamps,
+                "follow": follow,
+            },
+            timeout=timeout,
+            body_timeout=body_timeout if body_timeout is not None or not follow else inf,
+        )
+        if tty is None:
+            # From API 1.42 the answer says what it is.
+            tty = "multiplexed" not in response.headers.get("content-type", "")
+        return Output(response, Plain() if tty else Demultiplexer())
+
+    def _has_tty(self, container: str, timeout: float | Deadline | None) -> bool:
+        return bool(self.inspect(container, timeout=timeout)["Config"]["Tty"])
+
+    def attach(
+        self,
+        container: str,
+        *,
+        stdin: bool = False,
+        stdout: bool = True,
+        stderr: bool = True,
+        logs: bool = False,
+        tty: bool | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> HijackedStream:
+        """Connect to its standard streams; with `logs` what was output before comes first.
+
+        `timeout` is for connecting. The stream is the caller's to close.
+        """
+        from dinv.engine.hijack import hijack
+
+        if tty is None:
+            tty = self._has_tty(container, timeout)
+        query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
+        return hijack(self._engine, _path(container, "attach"), query=query, tty=tty, timeout=timeout)
+
+    def archive_stat(self, container: str, path: str, *, timeout: float | Deadline | None = None) -> PathStat:
+        """Return what `path` is in the container, running or not. Raises NotFound."""
+        with self._engine.request(
+            "HEAD", _path(container, "archive"), query={"path": path}, timeout=timeout
+        ) as response:
+            return _stat(response)
+
+    def archive_get(
+        self,
+        container: str,
+        path: str,
+        *,
+        timeout: float | Deadline | None = None,
+        body_timeout: float | Deadline | None = inf,
+    ) -> Archive:
+        """Return a tar of `path`, entries named from its last part on. Raises NotFound.
+
+        `body_timeout` limits the reading; an IdleDeadline suits it.
+        """
+        response = self._engine.request(
+            "GET",
+            _path(container, "archive"),
+            query={"path": path},
+            timeout=timeout,
+            body_timeout=body_timeout,
+        )
+        try:
+            return Archive(response, _stat(response))
+        except BaseException:
+            response.close()
+            raise
+
+    def archive_put(
+        self,
+        container: str,
+        path: str,
+        data: bytes | Readable,
+        *,
+        no_overwrite_dir_non_dir: bool = False,
+        copy_uid_gid: bool = False,
+        timeout: float | Deadline | None = None,
+    ) -> None:
+        """Unpack a tar (bytes, or an open file which goes out as it is read) in directory `path`.
+
+        Works on containers never started. Raises NotFound when there is no such directory,
+        Unauthorized (403) when it is read-only. A large file wants an IdleDeadline.
+        """
+        query = {
+            "path": path,
+            "noOverwriteDirNonDir": no_overwrite_dir_non_dir or None,
+            "copyUIDGID": copy_uid_gid or None,
+        }
+        with self._engine.request(
+            "PUT",
+            _path(container, "archive"),
+            query=query,
+            body=data,
+            headers={"Content-Type": "application/x-tar"},
+            timeout=timeout,
+        ) as response:
+            response.read()
+
+    def list(
+        self,
+        *,
+        all: bool = False,  # noqa: A002 - the API's word
+        filters: Mapping[str, list[str]] | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> JSONList:
+        """Return the containers that match all of `filters`, such as `{"label": ["a=b"]}`.
+
+        Only running ones unless `all`.
+        """
+        query = {"all": all, "filters": filters or None}
+        found: JSONList = self._engine.json("GET", "/containers/json", query=query, timeout=timeout) or []
+        return found
+
+
+def _path(container: str, action: str) -> str:
+    return f"/containers/{quote(container)}/{action}"
+
+
+def _stat(response: Response) -> PathStat:
+    from base64 import b64decode
+
+    try:
+        found = json.loads(b64decode(response.headers[_STAT_HEADER]))
+        return PathStat(
+            found["name"],
+            int(found["size"]),
+            int(found["mode"]),
+            found.get("mtime", ""),
+            found.get("linkTarget", ""),
+        )
+    except (KeyError, ValueError, TypeError) as exc:
+        raise response.error("it does not say what the path is") from exc

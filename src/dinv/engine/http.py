@@ -1,0 +1,522 @@
+"""HTTP/1.1 on one connection: what the Engine API needs of it, and no more.
+
+Not http.client: importing it costs 34 ms of e-mail parser at each start, it cannot give a
+connection away (101, exec and attach), and it cannot see an answer that comes while the body is
+still being sent. RFC 9112.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import DinvError, EndpointTLSError, ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Protocol, Self
+
+    from dinv.engine.bytestream import ByteStream
+    from dinv.engine.deadline import Deadline
+
+    class Readable(Protocol):
+        """A body that is read piece by piece: an open file, a pipe, BytesIO."""
+
+        def read(self, size: int, /) -> bytes:
+            """Return at most `size` bytes, b"" at the end."""
+
+    class Decoder(Protocol):
+        """Takes the bytes of a connection, gives the bytes of a body."""
+
+        finished: bool
+        surplus: bytes
+
+        def feed(self, data: bytes) -> bytes:
+            """Return what `data` adds to the body; raises ValueError."""
+
+        def end(self) -> None:
+            """Take note that the connection has ended; raises ValueError if it must not have."""
+
+
+_PIECE = 65536
+_HEAD_LIMIT = 262144
+_CHUNK_LINE_LIMIT = 4096
+_SWITCHING_PROTOCOLS = 101
+_OK = 200
+_NO_CONTENT = 204
+_NOT_MODIFIED = 304
+_ERROR = 400
+_STATUS_END = 12  # len("HTTP/1.1 200")
+# A record of TLS's alert protocol, versions 3.0 and up: what a TLS server says to plain HTTP.
+_TLS_ALERT = b"\x15\x03"
+
+_UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
+
+
+def quote(text: str, keep: str = "") -> str:
+    """Percent-encode for a path or a query (urllib.parse would cost 4 ms at each start)."""
+    kept = _UNRESERVED.union(keep.encode())
+    return "".join(
+        chr(byte) if byte in kept else f"%{byte:02X}" for byte in text.encode("utf-8", "surrogateescape")
+    )
+
+
+class Head:
+    """The status line and the headers of an answer. Names of headers are in lower case."""
+
+    __slots__ = ("headers", "reason", "status", "version")
+
+    def __init__(self, version: str, status: int, reason: str, headers: dict[str, str]) -> None:
+        self.version = version
+        self.status = status
+        self.reason = reason
+        self.headers = headers
+
+    @property
+    def keep_alive(self) -> bool:
+        """Whether another request may follow on the connection."""
+        return self.version == "HTTP/1.1" and "close" not in self.headers.get("connection", "").lower()
+
+
+def parse_head(text: bytes) -> Head:
+    """Parse a status line and headers, without the empty line at the end. Raises ValueError."""
+    first, *lines = text.decode("latin-1").split("\r\n")
+    version, _, rest = first.partition(" ")
+    status, _, reason = rest.partition(" ")
+    if version not in ("HTTP/1.0", "HTTP/1.1") or len(status) != 3 or not status.isdecimal():  # noqa: PLR2004
+        raise ValueError(f"not HTTP: {first[:80]!r}")
+    headers: dict[str, str] = {}
+    for line in lines:
+        name, colon, value = line.partition(":")
+        if not colon or not name or name != name.strip():
+            raise ValueError(f"not a header: {line[:80]!r}")
+        name = name.lower()
+        value = value.strip()
+        if name == "content-length" and headers.get(name, value) != value:
+            raise ValueError("two different lengths")
+        headers[name] = (
+            value if name not in headers or name == "content-length" else f"{headers[name]}, {value}"
+        )
+    return Head(version, int(status), reason, headers)
+
+
+class LengthDecoder:
+    """A body of a known length."""
+
+    def __init__(self, length: int) -> None:
+        self._left = length
+        self.finished = length == 0
+        self.surplus = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return the part of `data` that belongs to the body."""
+        body, self.surplus = data[: self._left], data[self._left :]
+        self._left -= len(body)
+        self.finished = self._left == 0
+        return body
+
+    def end(self) -> None:
+        """Raise ValueError: it is cut short."""
+        raise ValueError(f"{self._left} bytes are missing")
+
+
+class UntilCloseDecoder:
+    """A body that ends with the connection."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.surplus = b""
+
+    def feed(self, data: bytes) -> bytes:
+        """Return `data`."""
+        return data
+
+    def end(self) -> None:
+        """End the body, as the connection did."""
+        self.finished = True
+
+
+class ChunkedDecoder:
+    """A body in chunks, RFC 9112 section 7.1. Extensions and trailers are passed over."""
+
+    def __init__(self) -> None:
+        self.finished = False
+        self.surplus = b""
+        self._held = b""
+        self._left = 0  # bytes of the chunk still to come
+        self._state = "size"
+
+    def feed(self, data: bytes) -> bytes:
+        """Return what `data` adds to the body. Raises ValueError on what is not chunked."""
+        out: list[bytes] = []
+        data = self._held + data
+        self._held = b""
+        at = 0
+        while not self.finished:
+            if self._state == "data":
+                piece = data[at : at + self._left]
+                out.append(piece)
+                at += len(piece)
+                self._left -= len(piece)
+                if self._left:
+                    break
+                self._state = "end"
+            line_end = data.find(b"\r\n", at)
+            if line_end < 0:
+                self._held = data[at:]
+                if len(self._held) > _CHUNK_LINE_LIMIT:
+                    raise ValueError("the line of a chunk is too long")
+                break
+            self._line(data[at:line_end])
+            at = line_end + 2
+        if self.finished:
+            self.surplus = data[at:]
+        return b"".join(out)
+
+    def _line(self, line: bytes) -> None:
+        if self._state == "size":
+            self._left = _chunk_size(line)
+            self._state = "data" if self._left else "trailer"
+        elif self._state == "end":
+            if line:
+                raise ValueError("a chunk is longer than its size")
+            self._state = "size"
+        elif not line:
+            self.finished = True
+
+    def end(self) -> None:
+        """Raise ValueError: it is cut short."""
+        raise ValueError("the last chunk is missing")
+
+
+def _chunk_size(line: bytes) -> int:
+    digits = line.partition(b";")[0].strip()
+    # int() would take "+5", "0x5" and "1_0", too.
+    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):  # noqa: PLR2004
+        raise ValueError(f"not the size of a chunk: {line[:40]!r}")
+    return int(digits, 16)
+
+
+def body_decoder(method: str, head: Head) -> Decoder:
+    """Choose the decoder for the body of an answer, RFC 9112 section 6.3. Raises ValueError."""
+    if method == "HEAD" or head.status in (_NO_CONTENT, _NOT_MODIFIED):
+        return LengthDecoder(0)
+    coding = head.headers.get("transfer-encoding", "").lower()
+    if coding == "chunked":
+        return ChunkedDecoder()
+    if coding:
+        raise ValueError(f"transfer encoding {coding!r} is not known")
+    length = head.headers.get("content-length")
+    if length is None:
+        return UntilCloseDecoder()
+    if not (length.isascii() and length.isdecimal()):
+        raise ValueError(f"not a length: {length[:40]!r}")
+    return LengthDecoder(int(length))
+
+
+class Response:
+    """An answer. Its body is read with `read`, `read_some` or `read_all`; close it in any case.
+
+    A body read to its end gives the connection back; anything else closes it. `deadline` is for
+    each wait during reading and may be replaced.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        head: Head,
+        decoder: Decoder,
+        *,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        release: Callable[[Connection], None],
+    ) -> None:
+        self.status = head.status
+        self.reason = head.reason
+        self.headers = head.headers
+        self.method = method
+        self.path = path
+        self.deadline = deadline
+        self._head = head
+        self._connection: Connection | None = connection
+        self._decoder = decoder
+        self._release = release
+        self._buffer = bytearray()
+        self._what = connection.what
+        if self.status != _SWITCHING_PROTOCOLS:
+            if connection.buffer:
+                held = bytes(connection.buffer)
+                connection.buffer.clear()
+                self._take(held)
+            self._finish_if_done()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def error(self, why: str) -> ProtocolError:
+        """Return the ProtocolError of this call that says `why`."""
+        return ProtocolError(
+            f"The answer to {self._what} cannot be used: {why}",
+            status=self.status,
+            method=self.method,
+            path=self.path,
+        )
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self._buffer += self._decoder.feed(data)
+        except ValueError as exc:
+            self.close()
+            raise self.error(str(exc)) from exc
+
+    def _finish_if_done(self) -> None:
+        connection = self._connection
+        if connection is None or not self._decoder.finished:
+            return
+        self._connection = None
+        if self._head.keep_alive and connection.reusable and not self._decoder.surplus:
+            self._release(connection)
+        else:
+            connection.close()
+
+    def _fill(self) -> bool:
+        """Receive more of the body; False at its end."""
+        connection = self._connection
+        if connection is None:
+            return False
+        try:
+            data = connection.stream.recv(_PIECE, self.deadline, self._what)
+            if data:
+                self._take(data)
+            else:
+                self._decoder.end()
+        except ValueError as exc:
+            self.close()
+            raise self.error(f"it is cut short, {exc}") from exc
+        except BaseException:
+            self.close()
+            raise
+        self._finish_if_done()
+        return True
+
+    def read_some(self, size: int = _PIECE) -> bytes:
+        """Return what comes next of the body, at most `size` bytes; b"" at its end.
+
+        Raises DeadlineExceeded, ProtocolError (cut short, not as HTTP has it), EndpointUnreachable.
+        """
+        while not self._buffer and self._fill():
+            pass
+        data = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return data
+
+    def read(self, size: int = -1) -> bytes:
+        """Return exactly `size` bytes, fewer only at the body's end; all of it for -1.
+
+        Raises as `read_some` does.
+        """
+        while (size < 0 or len(self._buffer) < size) and self._fill():
+            pass
+        end = len(self._buffer) if size < 0 else size
+        data = bytes(self._buffer[:end])
+        del self._buffer[:end]
+        return data
+
+    def hijack(self) -> tuple[ByteStream, bytes]:
+        """Take the connection over: the stream, and what was received of it already (exec, attach)."""
+        connection = self._connection
+        if connection is None:
+            raise self.error("the connection was closed where it should have gone on")
+        self._connection = None
+        early = bytes(self._buffer) + bytes(connection.buffer)
+        return connection.stream, early
+
+    def close(self) -> None:
+        """Drop what was not read, and the connection with it. May be called again."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
+class Connection:
+    """One connection, one request at a time.
+
+    `sent` counts the bytes of the present request that went out; with none, it may be repeated
+    whatever its method. `reused` says whether an answer was had on the connection before.
+    """
+
+    def __init__(self, stream: ByteStream, host: str) -> None:
+        self.stream = stream
+        self.host = host
+        self.buffer = bytearray()
+        self.reused = False
+        self.reusable = True
+        self.sent = 0
+        self.what = ""
+        self._ended = False
+
+    def stale(self) -> bool:
+        """Whether the other side has closed the idle connection, or speaks out of turn."""
+        try:
+            return self.stream.try_recv(1) is not None
+        except (OSError, DinvError):
+            return True
+
+    def close(self) -> None:
+        """Close the connection. May be called again."""
+        self.stream.close()
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes | Readable | None,
+        deadline: Deadline,
+        release: Callable[[Connection], None],
+    ) -> Response:
+        """Send a request, return the answer with its body unread.
+
+        `target` is path and query, percent-encoded. A body that is not bytes goes out in chunks.
+        Raises DeadlineExceeded, EndpointUnreachable, EndpointTLSError, ProtocolError; the
+        connection is closed then.
+        """
+        self.sent = 0
+        self.what = f"{method} {target.partition('?')[0]} on {self.stream.address}"
+        try:
+            self._send_request(method, target, headers, body, deadline)
+            head = self._receive_head(method, target, deadline)
+            self.reused = True
+            try:
+                decoder = body_decoder(method, head)
+            except ValueError as exc:
+                raise self._protocol_error(str(exc), method, target, head.status) from exc
+            return Response(
+                self,
+                head,
+                decoder,
+                method=method,
+                path=target.partition("?")[0],
+                deadline=deadline,
+                release=release,
+            )
+        except BaseException:
+            self.close()
+            raise
+
+    def _send_request(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | Readable | None,
+        deadline: Deadline,
+    ) -> None:
+        lines = [f"{method} {target} HTTP/1.1", f"Host: {self.host}", "User-Agent: dinv"]
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if body is None:
+            if method in ("POST", "PUT"):
+                lines.append("Content-Length: 0")
+        elif isinstance(body, bytes):
+            lines.append(f"Content-Length: {len(body)}")
+        else:
+            lines.append("Transfer-Encoding: chunked")
+        if any("\r" in line or "\n" in line for line in lines):
+            raise ValueError("a line break in a header")
+        head = "\r\n".join([*lines, "", ""]).encode("latin-1")
+        if body is None or isinstance(body, bytes):
+            self._send(head + (body or b""), deadline)
+            return
+        more = self._send(head, deadline)
+        while more and (piece := body.read(_PIECE)):
+            more = self._send(b"%x\r\n%b\r\n" % (len(piece), piece), deadline)
+        if more:
+            self._send(b"0\r\n\r\n", deadline)
+
+    def _send(self, data: bytes, deadline: Deadline) -> bool:
+        """Send `data`; False when the answer is an error already, and no more need be sent.
+
+        What the other side sends meanwhile is received: two sides that both only send would wait
+        for each other, and a server that refuses a body answers without reading it.
+        """
+        view = memoryview(data)
+        stream = self.stream
+        while view or not stream.flush():
+            deadline.raise_if_expired(self.what)
+            try:
+                taken = stream.try_send(view) if view else 0
+            except OSError as exc:
+                # It closed its end, perhaps after it said why.
+                if self.sent == 0 and self.reused:
+                    raise stream.lost(self.what, exc) from exc
+                self.reusable = False
+                return False
+            if taken:
+                self.sent += taken
+                view = view[taken:]
+                deadline.progress()
+                continue
+            stream.wait(deadline, self.what, read=not self._ended, write=True)
+            self._receive_early()
+            if self._refused():
+                return False
+        self._receive_early()
+        return not self._refused()
+
+    def _receive_early(self) -> None:
+        try:
+            data = None if self._ended else self.stream.try_recv(_PIECE)
+        except OSError:
+            self._ended = True
+            return
+        if data:
+            self.buffer += data
+        elif data is not None:
+            self._ended = True
+
+    def _refused(self) -> bool:
+        """Whether an answer has come that is an error, before all of the request went out."""
+        status = bytes(self.buffer[_STATUS_END - 3 : _STATUS_END])
+        if len(status) == 3 and status.isdigit() and int(status) >= _ERROR:  # noqa: PLR2004
+            self.reusable = False
+            return True
+        return False
+
+    def _receive_head(self, method: str, target: str, deadline: Deadline) -> Head:
+        while True:
+            end = self.buffer.find(b"\r\n\r\n")
+            if end < 0:
+                self._receive_more(method, target, deadline)
+                continue
+            try:
+                head = parse_head(bytes(self.buffer[:end]))
+            except ValueError as exc:
+                raise self._protocol_error(str(exc), method, target) from exc
+            del self.buffer[: end + 4]
+            # 100 Continue and the like: the answer is still to come.
+            if head.status >= _OK or head.status == _SWITCHING_PROTOCOLS:
+                return head
+
+    def _receive_more(self, method: str, target: str, deadline: Deadline) -> None:
+        if self.buffer.startswith(_TLS_ALERT):
+            raise EndpointTLSError(self.stream.address, "it speaks TLS only, and was spoken to without")
+        if not b"HTTP/1.".startswith(bytes(self.buffer[:7])) or len(self.buffer) > _HEAD_LIMIT:
+            raise self._protocol_error(f"not HTTP: {bytes(self.buffer[:80])!r}", method, target)
+        data = self.stream.recv(_PIECE, deadline, self.what)
+        if data:
+            self.buffer += data
+        elif self.buffer:
+            raise self._protocol_error("it is cut short in its headers", method, target)
+        else:
+            raise self.stream.lost(self.what)
+
+    def _protocol_error(self, why: str, method: str, target: str, status: int = 0) -> ProtocolError:
+        return ProtocolError(
+            f"The answer to {self.what} cannot be used: {why}",
+            status=status,
+            method=method,
+            path=target.partition("?")[0],
+        )

@@ -1,0 +1,268 @@
+"""The calls about images."""
+
+from __future__ import annotations
+
+from math import inf
+
+from dinv.engine.deadline import Deadline, IdleDeadline
+from dinv.engine.http import quote
+from dinv.engine.reference import parse_reference
+from dinv.engine.streams import JSONLines
+from dinv.errors import NotFound, ServerError, Unauthorized
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any
+
+    from dinv.engine.client import Engine
+    from dinv.engine.credentials import Credentials
+    from dinv.engine.http import Readable, Response
+    from dinv.errors import EngineError
+
+    JSON = dict[str, Any]
+    JSONList = list[dict[str, Any]]
+    Progress = Callable[[JSON], object] | None
+
+# How long pull, build, load and import may be silent, in seconds.
+IDLE = 120.0
+_TAR = {"Content-Type": "application/x-tar"}
+
+# Errors within a stream have no status; registries' own words tell them apart.
+_STREAM_ERRORS: tuple[tuple[str, type[EngineError]], ...] = (
+    ("unauthorized", Unauthorized),
+    ("denied", Unauthorized),
+    ("authentication required", Unauthorized),
+    ("no basic auth credentials", Unauthorized),
+    ("manifest unknown", NotFound),
+    ("not found", NotFound),
+)
+
+
+class Images:
+    """`engine.images`. Answers are the API's own objects; images go by name or id.
+
+    pull, load, import_ and build take `timeout` as a limit of silence: each sign of progress,
+    sent or received, starts it again. A Deadline limits all of it.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def inspect(self, image: str, *, timeout: float | Deadline | None = None) -> JSON:
+        """Return one image. Raises NotFound."""
+        found: JSON = self._engine.json("GET", f"/images/{quote(image, '/:@')}/json", timeout=timeout)
+        return found
+
+    def tag(self, image: str, name: str, *, timeout: float | Deadline | None = None) -> None:
+        """Give an image one more name (`latest` without a tag). Raises NotFound."""
+        reference = parse_reference(name)
+        query = {"repo": reference.name, "tag": reference.tag or "latest"}
+        self._engine.call("POST", f"/images/{quote(image, '/:@')}/tag", query=query, timeout=timeout)
+
+    def remove(
+        self,
+        image: str,
+        *,
+        force: bool = False,
+        noprune: bool = False,
+        timeout: float | Deadline | None = None,
+    ) -> None:
+        """Remove a name, and the image with its last one. Raises NotFound, Conflict while it is in use."""
+        query = {"force": force, "noprune": noprune}
+        self._engine.call("DELETE", f"/images/{quote(image, '/:@')}", query=query, timeout=timeout)
+
+    def pull(
+        self,
+        image: str,
+        *,
+        credentials: Credentials | None = None,
+        platform: str | None = None,
+        progress: Progress = None,
+        timeout: float | Deadline = IDLE,
+    ) -> None:
+        """Pull one image; `progress` gets each message: "status", "id" of a layer, "progressDetail" in bytes.
+
+        Credentials come from `dinv.engine.credentials.find`. Raises NotFound, Unauthorized, ServerError
+        with what the registry said; InputError for a name that is none.
+        """
+        reference = parse_reference(image)
+        response = self._engine.request(
+            "POST",
+            "/images/create",
+            query={"fromImage": reference.name, "tag": reference.version, "platform": platform},
+            headers={"X-Registry-Auth": credentials.header()} if credentials else None,
+            timeout=_idle(timeout),
+        )
+        for message in _messages(response):
+            if progress is not None:
+                progress(message)
+
+    def load(
+        self, archive: Readable, *, progress: Progress = None, timeout: float | Deadline = IDLE
+    ) -> list[str]:
+        """Load images from a `docker save` tar; return their names, or ids where they have none."""
+        response = self._engine.request(
+            "POST",
+            "/images/load",
+            query={"quiet": progress is None},
+            body=archive,
+            headers=_TAR,
+            timeout=_idle(timeout),
+        )
+        loaded: list[str] = []
+        for message in _messages(response):
+            if progress is not None:
+                progress(message)
+            for line in str(message.get("stream") or "").splitlines():
+                kind, colon, name = line.partition(": ")
+                if colon and kind in ("Loaded image", "Loaded image ID"):
+                    loaded.append(name.strip())
+        return loaded
+
+    def import_(
+        self,
+        archive: Readable,
+        *,
+        repo: str | None = None,
+        tag: str | None = None,
+        changes: list[str] | None = None,
+        message: str | None = None,
+        platform: str | None = None,
+        progress: Progress = None,
+        timeout: float | Deadline = IDLE,
+    ) -> str:
+        """Make an image of one layer from the tar of a file system; return its id.
+
+        `changes` are lines of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ...
+        """
+        response = self._engine.request(
+            "POST",
+            "/images/create",
+            query={
+                "fromSrc": "-",
+                "repo": repo,
+                "tag": tag,
+                "changes": changes or [],
+                "message": message,
+                "platform": platform,
+            },
+            body=archive,
+            headers=_TAR,
+            timeout=_idle(timeout),
+        )
+        image = ""
+        for found in _messages(response):
+            if progress is not None:
+                progress(found)
+            # The last status is the id.
+            status = str(found.get("status") or "").strip()
+            image = status if status.startswith("sha256:") else image
+        if not image:
+            raise response.error("it does not tell the image's id")
+        return image
+
+    def build(
+        self,
+        context: Readable,
+        *,
+        tag: str | None = None,
+        buildargs: Mapping[str, str] | None = None,
+        dockerfile: str | None = None,
+        target: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        platform: str | None = None,
+        network: str | None = None,
+        no_cache: bool = False,
+        pull: bool = False,
+        registries: list[Credentials] | None = None,
+        progress: Progress = None,
+        timeout: float | Deadline = IDLE,
+    ) -> str:
+        """Build an image from a tar of its context, with the classic builder; return its id.
+
+        `dockerfile` is a path within the context; `registries` are the credentials that FROM may
+        want. A step that runs long without output wants a `timeout` above it. A failing step raises
+        ServerError with the engine's message. What the steps print comes to `progress` as "stream".
+        """
+        headers = dict(_TAR)
+        if registries:
+            from dinv.engine.credentials import encode_header
+
+            headers["X-Registry-Config"] = encode_header({one.server: one.fields() for one in registries})
+        response = self._engine.request(
+            "POST",
+            "/build",
+            query={
+                "t": tag,
+                "dockerfile": dockerfile,
+                "buildargs": buildargs or None,
+                "labels": labels or None,
+                "target": target,
+                "platform": platform,
+                "networkmode": network,
+                "nocache": no_cache or None,
+                "pull": pull or None,
+                "rm": True,
+                "forcerm": True,
+            },
+            body=context,
+            headers=headers,
+            timeout=_idle(timeout),
+        )
+        image = ""
+        for message in _messages(response):
+            if progress is not None:
+                progress(message)
+            aux = message.get("aux")
+            if isinstance(aux, dict) and aux.get("ID"):
+                image = str(aux["ID"])
+            done = str(message.get("stream") or "").partition("Successfully built ")[2].split()
+            # Engines older than API 1.29 have no "aux"; this id is short.
+            image = image or (done[0] if done else "")
+        if not image:
+            raise response.error("it does not tell the image's id")
+        return image
+
+    def list(
+        self,
+        *,
+        all: bool = False,  # noqa: A002 - the API's word
+        filters: Mapping[str, list[str]] | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> JSONList:
+        """Return the images that match all of `filters`, such as `{"label": ["a=b"]}`."""
+        query = {"all": all, "filters": filters or None}
+        found: JSONList = self._engine.json("GET", "/images/json", query=query, timeout=timeout) or []
+        return found
+
+
+def _idle(timeout: float | Deadline) -> Deadline:
+    return timeout if isinstance(timeout, Deadline) else IdleDeadline(None if timeout == inf else timeout)
+
+
+def _messages(response: Response) -> Iterator[JSON]:
+    """Give the messages of a progress stream; raise the one that is an error."""
+    lines = JSONLines()
+    with response:
+        while True:
+            data = response.read_some()
+            try:
+                found = lines.feed(data) if data else lines.end()
+            except ValueError as exc:
+                raise response.error(str(exc)) from exc
+            for message in found:
+                _raise_error(message, response)
+                yield message
+            if not data:
+                return
+
+
+def _raise_error(message: JSON, response: Response) -> None:
+    detail = message.get("errorDetail")
+    text = (detail.get("message") if isinstance(detail, dict) else None) or message.get("error")
+    if not text:
+        return
+    words = str(text).lower()
+    kind = next((kind for part, kind in _STREAM_ERRORS if part in words), ServerError)
+    raise kind(str(text).strip(), status=response.status, method=response.method, path=response.path)

@@ -1,0 +1,92 @@
+"""The calls about networks."""
+
+from __future__ import annotations
+
+from dinv.engine.http import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.engine.client import Engine
+    from dinv.engine.deadline import Deadline
+
+    JSON = dict[str, Any]
+    JSONList = list[dict[str, Any]]
+
+
+class Networks:
+    """`engine.networks`. Answers are the API's own objects; networks go by name or id."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        name: str,
+        *,
+        driver: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        options: Mapping[str, str] | None = None,
+        ipam: Mapping[str, Any] | None = None,
+        internal: bool = False,
+        timeout: float | Deadline | None = None,
+    ) -> str:
+        """Make a network and return its id. Raises Conflict when the name is taken."""
+        body: JSON = {
+            "Name": name,
+            "CheckDuplicate": True,
+            "Labels": dict(labels or {}),
+            "Internal": internal,
+        }
+        if driver:
+            body["Driver"] = driver
+        if options:
+            body["Options"] = dict(options)
+        if ipam:
+            body["IPAM"] = dict(ipam)
+        found: str = self._engine.json("POST", "/networks/create", body=body, timeout=timeout)["Id"]
+        return found
+
+    def inspect(self, network: str, *, timeout: float | Deadline | None = None) -> JSON:
+        """Return one network. Raises NotFound."""
+        found: JSON = self._engine.json("GET", f"/networks/{quote(network)}", timeout=timeout)
+        return found
+
+    def remove(self, network: str, *, timeout: float | Deadline | None = None) -> None:
+        """Remove a network. Raises NotFound, and Unauthorized (403) while containers are on it."""
+        self._engine.call("DELETE", f"/networks/{quote(network)}", timeout=timeout)
+
+    def connect(
+        self,
+        network: str,
+        container: str,
+        *,
+        endpoint_config: Mapping[str, Any] | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> None:
+        """Attach a container. `endpoint_config` is the API's EndpointSettings (aliases, fixed addresses)."""
+        body: JSON = {"Container": container}
+        if endpoint_config:
+            body["EndpointConfig"] = dict(endpoint_config)
+        self._engine.call("POST", f"/networks/{quote(network)}/connect", body=body, timeout=timeout)
+
+    def disconnect(
+        self, network: str, container: str, *, force: bool = False, timeout: float | Deadline | None = None
+    ) -> None:
+        """Detach a container."""
+        self._engine.call(
+            "POST",
+            f"/networks/{quote(network)}/disconnect",
+            body={"Container": container, "Force": force},
+            timeout=timeout,
+        )
+
+    def list(
+        self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
+    ) -> JSONList:
+        """Return the networks that match all of `filters`."""
+        found = self._engine.json("GET", "/networks", query={"filters": filters or None}, timeout=timeout)
+        networks: JSONList = found or []
+        return networks

@@ -1,0 +1,334 @@
+"""How an endpoint is reached: `unix://`, `tcp://` with or without TLS, `ssh://`."""
+
+from __future__ import annotations
+
+import errno
+import re
+import socket
+from time import sleep
+
+from dinv.engine.bytestream import ByteStream
+from dinv.errors import EndpointUnreachable, InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ssl
+    from typing import Protocol
+
+    from dinv.engine.deadline import Deadline
+
+    class Transport(Protocol):
+        """One way to reach an endpoint. Connecting twice gives two connections."""
+
+        @property
+        def address(self) -> str:
+            """The endpoint as the user would write it, for messages."""
+
+        @property
+        def host(self) -> str | None:
+            """The name or IP by which ports published there are reached; None: this machine."""
+
+        @property
+        def http_host(self) -> str:
+            """What goes into HTTP's Host header."""
+
+        @property
+        def secure(self) -> bool:
+            """Whether TLS is spoken."""
+
+        def connect(self, deadline: Deadline) -> ByteStream:
+            """Connect. Raises EndpointUnreachable, EndpointTLSError."""
+
+else:
+    # A Protocol costs importing typing, and nothing asks at run time.
+    Transport = object
+
+DEFAULT_SOCKET = "/var/run/docker.sock"
+PLAIN_PORT = 2375
+TLS_PORT = 2376
+_MAX_PORT = 65535
+
+_CONNECT_REASONS = {
+    errno.ENOENT: "there is no such socket; is the engine running?",
+    errno.ECONNREFUSED: "nothing listens there (connection refused); is the engine running?",
+    errno.EACCES: 'no permission for this socket. Add yourself to the "docker" group and log in again, '
+    "or use sudo",
+}
+
+
+class TLSFiles:
+    """The files of TLS, as in docker's DOCKER_CERT_PATH: ca.pem, cert.pem, key.pem; each may be None.
+
+    `verify=False` is docker's `--tls`: the server may be anybody.
+    """
+
+    __slots__ = ("ca", "cert", "key", "verify")
+
+    def __init__(
+        self, ca: str | None = None, cert: str | None = None, key: str | None = None, *, verify: bool = True
+    ) -> None:
+        self.ca = ca
+        self.cert = cert
+        self.key = key
+        self.verify = verify
+
+
+class UnixTransport:
+    """A unix socket on this machine."""
+
+    host = None
+    http_host = "localhost"
+    secure = False
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.address = f"unix://{path}"
+
+    def connect(self, deadline: Deadline) -> ByteStream:
+        """Connect. Raises EndpointUnreachable."""
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            self._connect(sock, deadline)
+        except OSError as exc:
+            sock.close()
+            # "AF_UNIX path too long" comes without an errno.
+            reason = _CONNECT_REASONS.get(exc.errno or 0, exc.strerror or str(exc))
+            raise EndpointUnreachable(self.address, reason) from exc
+        except BaseException:
+            sock.close()
+            raise
+        return ByteStream(sock, self.address)
+
+    def _connect(self, sock: socket.socket, deadline: Deadline) -> None:
+        while True:
+            try:
+                sock.settimeout(deadline.remaining() or 1)
+                sock.connect(self.path)
+            except BlockingIOError:
+                # Linux: the listener's queue is full, and it will not tell when there is room.
+                if deadline.expired:
+                    raise EndpointUnreachable(
+                        self.address, f"it took no connection within {deadline.seconds:g} s"
+                    ) from None
+                sleep(0.005)
+            else:
+                return
+
+
+class TCPTransport:
+    """A TCP port, with TLS when `tls` is given."""
+
+    def __init__(self, host: str, port: int, tls: TLSFiles | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.secure = tls is not None
+        self.http_host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self.address = f"tcp://{self.http_host}"
+        self._context: ssl.SSLContext | None = None
+
+    def connect(self, deadline: Deadline) -> ByteStream:
+        """Connect, and shake hands. Raises EndpointUnreachable, EndpointTLSError, DeadlineExceeded."""
+        if self.tls is None:
+            return ByteStream(self._connect(deadline), self.address)
+        from dinv.engine.tls import TLSByteStream, client_context
+
+        if self._context is None:
+            self._context = client_context(self.tls, self.address)
+        sock = self._connect(deadline)
+        try:
+            stream = TLSByteStream(sock, self.address, self._context, self.host, self.tls)
+            stream.handshake(deadline, f"the TLS handshake with {self.address}")
+        except BaseException:
+            sock.close()
+            raise
+        return stream
+
+    def _connect(self, deadline: Deadline) -> socket.socket:
+        found = _resolve(self.host, self.port, deadline, self.address)
+        failure: OSError | None = None
+        for left, (family, kind, proto, _, where) in zip(range(len(found), 0, -1), found, strict=True):
+            remaining = deadline.remaining()
+            sock = socket.socket(family, kind, proto)
+            try:
+                # An address that swallows packets may not eat the time of the next one.
+                sock.settimeout(None if remaining is None else max(0.001, remaining / left))
+                sock.connect(where)
+                sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+            except OSError as exc:
+                sock.close()
+                failure = exc
+            except BaseException:
+                sock.close()
+                raise
+            else:
+                return sock
+        raise EndpointUnreachable(self.address, _tcp_reason(failure, deadline)) from failure
+
+
+def _tcp_reason(exc: OSError | None, deadline: Deadline) -> str:
+    if isinstance(exc, TimeoutError) and exc.errno is None:
+        return f"no answer within {deadline.seconds:g} s"
+    if isinstance(exc, ConnectionRefusedError):
+        return _CONNECT_REASONS[errno.ECONNREFUSED]
+    return "no address" if exc is None else exc.strerror or str(exc)
+
+
+def _resolve(host: str, port: int, deadline: Deadline, address: str) -> list[tuple]:  # type: ignore[type-arg]
+    """Look a name up, with a deadline, which the resolver of the C library does not have."""
+    try:
+        return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
+    except socket.gaierror:
+        pass
+    import threading
+
+    answer: list[list[tuple] | OSError] = []  # type: ignore[type-arg]
+
+    def look_up() -> None:
+        try:
+            answer.append(socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        except (OSError, UnicodeError) as exc:
+            answer.append(exc if isinstance(exc, OSError) else OSError(errno.EINVAL, "not a host name"))
+
+    thread = threading.Thread(target=look_up, name=f"resolve {host}", daemon=True)
+    thread.start()
+    thread.join(deadline.remaining())
+    if not answer:
+        raise EndpointUnreachable(address, f'no answer about the name "{host}" within {deadline.seconds:g} s')
+    if isinstance(answer[0], OSError):
+        reason = f'the name "{host}" cannot be resolved: {answer[0].strerror}'
+        raise EndpointUnreachable(address, reason) from answer[0]
+    return answer[0]
+
+
+class SSHTransport:
+    """A docker CLI behind ssh. `host` may be an alias of ~/.ssh/config.
+
+    `socket_path` is the engine's socket over there, where it is not docker's default.
+    """
+
+    http_host = "localhost"
+    secure = False
+
+    def __init__(
+        self, host: str, *, user: str | None = None, port: int | None = None, socket_path: str | None = None
+    ) -> None:
+        self.host = host
+        self.user = user
+        self.port = port
+        self.socket_path = socket_path
+        name = f"[{host}]" if ":" in host else host
+        self.address = "".join(
+            (
+                "ssh://",
+                f"{user}@" if user else "",
+                name,
+                f":{port}" if port else "",
+                socket_path or "",
+            )
+        )
+
+    def argv(self) -> list[str]:
+        """Return the command that connects: asks nothing, forwards nothing, takes no terminal."""
+        argv = [
+            "ssh",
+            "-T",
+            "-o",
+            "BatchMode=yes",
+            "-o",
+            "ClearAllForwardings=yes",
+            "-o",
+            "ServerAliveInterval=30",
+        ]
+        if self.user:
+            argv += ["-l", self.user]
+        if self.port:
+            argv += ["-p", str(self.port)]
+        where = ["--host", f"unix://{self.socket_path}"] if self.socket_path else []
+        return [*argv, "--", self.host, "docker", *where, "system", "dial-stdio"]
+
+    def connect(self, deadline: Deadline) -> ByteStream:
+        """Start ssh. Raises EndpointUnreachable; what the far side says comes with the first answer."""
+        from dinv.engine.ssh import open_stream
+
+        return open_stream(self.argv(), self.address, deadline)
+
+
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\[\]:/@?#\s]*))(?::([0-9]*))?")
+# It goes through a shell on the far side.
+_REMOTE_PATH = re.compile(r"/[A-Za-z0-9_./+-]+")
+_USER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
+
+
+def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPTransport | SSHTransport:
+    """Return the transport for an address in docker's notation.
+
+    `unix:///PATH`, `tcp://HOST[:PORT]` (2375, with `tls` 2376; `http://` and `https://` are taken
+    for it), `HOST:PORT` (a VCH prints its DOCKER_HOST so), `ssh://[USER@]HOST[:PORT][/SOCKET]`.
+    IPv6 addresses stand in brackets. `https://` is TLS by the system's CAs when no `tls` is given.
+    Raises InputError.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        if re.fullmatch(r"(\[[^]]*\]|[^:/@\s]+):[0-9]+", url):
+            return _tcp(url, url, tls)
+        raise _bad(url, "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")
+    if scheme == "unix":
+        if rest and not rest.startswith("/"):
+            raise _bad(url, "the path of a socket must be absolute: unix:///PATH")
+        return UnixTransport(rest or DEFAULT_SOCKET)
+    if scheme in ("tcp", "http"):
+        return _tcp(url, rest, tls)
+    if scheme == "https":
+        return _tcp(url, rest, tls or TLSFiles())
+    if scheme == "ssh":
+        return _ssh(url, rest)
+    if scheme in ("fd", "npipe"):
+        raise _bad(url, f"{scheme}:// is not supported; use unix://, tcp:// or ssh://")
+    raise _bad(url, f"{scheme or 'an empty scheme'} is not known; use unix://, tcp:// or ssh://")
+
+
+def _bad(url: str, why: str) -> InputError:
+    # Passwords in URLs are refused, and not repeated.
+    shown = re.sub(r"//[^/@]*@", "//...@", url) if ":" in url.partition("://")[2].rpartition("@")[0] else url
+    return InputError(f'"{shown}" is not an address of a Docker endpoint: {why}')
+
+
+def _host_port(url: str, text: str) -> tuple[str, int | None]:
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
+    bracketed, plain, digits = match.groups()
+    host: str = bracketed or plain or ""
+    if host.startswith("-"):
+        raise _bad(url, "no host name starts with -")
+    if not digits:
+        return host, None
+    port = int(digits)
+    if not 0 < port <= _MAX_PORT:
+        raise _bad(url, f"{digits} is not a port")
+    return host, port
+
+
+def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
+    where, _, path = rest.partition("/")
+    if path:
+        raise _bad(url, "a path after the port is not supported")
+    host, port = _host_port(url, where)
+    return TCPTransport(host or "localhost", port or (PLAIN_PORT if tls is None else TLS_PORT), tls)
+
+
+def _ssh(url: str, rest: str) -> SSHTransport:
+    where, slash, path = rest.partition("/")
+    user, at, where = where.rpartition("@")
+    if ":" in user:
+        raise _bad(url, "a password cannot be given in it; use a key")
+    if at and not _USER.fullmatch(user):
+        raise _bad(url, "the user's name cannot be used")
+    host, port = _host_port(url, where)
+    if not host:
+        raise _bad(url, "it has no host")
+    if path and not _REMOTE_PATH.fullmatch(slash + path):
+        raise _bad(url, "the path of the socket has characters that cannot be used")
+    return SSHTransport(host, user=user or None, port=port, socket_path=slash + path if path else None)

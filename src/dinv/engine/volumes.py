@@ -1,0 +1,57 @@
+"""The calls about volumes."""
+
+from __future__ import annotations
+
+from dinv.engine.http import quote
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.engine.client import Engine
+    from dinv.engine.deadline import Deadline
+
+    JSON = dict[str, Any]
+    JSONList = list[dict[str, Any]]
+
+
+class Volumes:
+    """`engine.volumes`. Answers are the API's own objects."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def create(
+        self,
+        name: str,
+        *,
+        labels: Mapping[str, str] | None = None,
+        driver: str | None = None,
+        driver_opts: Mapping[str, str] | None = None,
+        timeout: float | Deadline | None = None,
+    ) -> JSON:
+        """Make a volume. An Engine returns one of the same name and driver as it is, without an error."""
+        body: JSON = {"Name": name, "Labels": dict(labels or {}), "DriverOpts": dict(driver_opts or {})}
+        if driver:
+            body["Driver"] = driver
+        found: JSON = self._engine.json("POST", "/volumes/create", body=body, timeout=timeout)
+        return found
+
+    def inspect(self, name: str, *, timeout: float | Deadline | None = None) -> JSON:
+        """Return one volume. Raises NotFound."""
+        found: JSON = self._engine.json("GET", f"/volumes/{quote(name)}", timeout=timeout)
+        return found
+
+    def remove(self, name: str, *, force: bool = False, timeout: float | Deadline | None = None) -> None:
+        """Remove a volume. Raises NotFound, and Conflict while a container uses it."""
+        self._engine.call("DELETE", f"/volumes/{quote(name)}", query={"force": force}, timeout=timeout)
+
+    def list(
+        self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
+    ) -> JSONList:
+        """Return the volumes that match all of `filters`, such as `{"label": ["a=b"]}`."""
+        found = self._engine.json("GET", "/volumes", query={"filters": filters or None}, timeout=timeout)
+        # moby before 23 says null for none.
+        volumes: JSONList = (found or {}).get("Volumes") or []
+        return volumes
