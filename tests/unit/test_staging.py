@@ -1,0 +1,111 @@
+"""Files written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dinv import staging
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+@pytest.mark.parametrize("umask", [0, 0o077, 0o777])
+def test_the_mode_is_as_asked_whatever_the_umask(tmp_path: Path, umask: int) -> None:
+    old = os.umask(umask)
+    try:
+        staging.write(str(tmp_path / "key"), b"k", mode=0o600)
+        staging.write(str(tmp_path / "cert"), b"c", mode=0o644)
+    finally:
+        os.umask(old)
+    assert (mode(tmp_path / "key"), mode(tmp_path / "cert")) == (0o600, 0o644)
+
+
+def test_a_key_is_private_from_the_moment_it_exists(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    modes: list[int] = []
+    real = os.open
+
+    def spy(path: str, flags: int, create_mode: int) -> int:
+        descriptor = real(path, flags, create_mode)
+        modes.append(stat.S_IMODE(os.fstat(descriptor).st_mode))
+        assert flags & os.O_EXCL
+        return descriptor
+
+    old = os.umask(0)
+    try:
+        monkeypatch.setattr(os, "open", spy)
+        staging.write(str(tmp_path / "key"), b"k", mode=0o600)
+    finally:
+        os.umask(old)
+    assert modes == [0o600]
+
+
+def test_what_is_there_is_replaced_and_a_link_is_not_written_through(tmp_path: Path) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.write_bytes(b"untouched")
+    (tmp_path / "file").symlink_to(elsewhere)
+    staging.write(str(tmp_path / "file"), b"new", mode=0o600)
+    assert (tmp_path / "file").read_bytes() == b"new"
+    assert elsewhere.read_bytes() == b"untouched"
+    assert not (tmp_path / "file").is_symlink()
+
+
+@pytest.mark.parametrize("failing", [0, 1, 2])
+def test_a_failure_leaves_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+    names = ["a", "b", "c"]
+    for name in names:
+        (tmp_path / name).write_bytes(b"old")
+    moved: list[str] = []
+    real = os.replace
+
+    def replace(source: str, target: str) -> None:
+        if len(moved) == failing:
+            raise OSError(28, "No space left on device")
+        real(source, target)
+        moved.append(os.path.basename(target))
+
+    monkeypatch.setattr(os, "replace", replace)
+    with pytest.raises(OSError, match="No space"):
+        staging.write_all([(str(tmp_path / name), b"new", 0o644) for name in names])
+    assert sorted(os.listdir(tmp_path)) == names
+    assert [(tmp_path / name).read_bytes() for name in names] == [
+        b"new" if name in moved else b"old" for name in names
+    ]
+    assert moved == names[:failing]
+
+
+def test_nothing_is_moved_before_all_is_written(tmp_path: Path) -> None:
+    (tmp_path / "a").write_bytes(b"old")
+    with pytest.raises(FileNotFoundError):
+        staging.write_all(
+            [
+                (str(tmp_path / "a"), b"new", 0o600),
+                (str(tmp_path / "missing" / "b"), b"new", 0o600),
+            ]
+        )
+    assert os.listdir(tmp_path) == ["a"]
+    assert (tmp_path / "a").read_bytes() == b"old"
+
+
+def test_sweep_removes_what_a_killed_writer_left_and_nothing_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".lock").touch()
+    (tmp_path / "key.pem").touch()
+    with monkeypatch.context() as killed:
+        killed.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "killed")))
+        killed.setattr(os, "unlink", lambda _: None)
+        with pytest.raises(OSError, match="killed"):
+            staging.write(str(tmp_path / "key.pem"), b"k", mode=0o600)
+    assert len(os.listdir(tmp_path)) == 3
+    staging.sweep(str(tmp_path))
+    assert sorted(os.listdir(tmp_path)) == [".lock", "key.pem"]
+    staging.sweep(str(tmp_path / "missing"))
