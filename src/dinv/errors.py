@@ -34,6 +34,7 @@
     │   └── ClientNotRefused       it lets clients in that have no certificate
     ├── CertificateError
     ├── ContextError               docker contexts on the user's side
+    │   └── ContextTaken           one of this name is somebody else's
     └── Interrupted                Ctrl-C or SIGTERM
 
 A message says what happened, why, and what to do next. Data that a caller may want to act on
@@ -331,6 +332,18 @@ class CertificateError(DinvError):
 
 class ContextError(DinvError):
     """A docker context on the user's side cannot be read or written."""
+
+
+class ContextTaken(ContextError):
+    """There is a docker context of this name that was not made for this machine. It was not touched."""
+
+    def __init__(self, name: str, path: str) -> None:
+        super().__init__(
+            f'There is a docker context "{name}" already that was not made for this machine ({path}). '
+            f"It is left as it is. Remove it (docker context rm {name}), or do without one (--no-context)."
+        )
+        self.name = name
+        self.path = path
 
 
 class Interrupted(DinvError):
