@@ -399,14 +399,14 @@ def docker(directory: Path, *arguments: str) -> list[str]:
 
 
 @pytest.fixture
-def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     directory = tmp_path_factory.mktemp("machine")
     authority = LocalAuthority(machine="dev", directory=str(directory), options={})
     certificates.issue(authority, machine="dev", directory=str(directory), names=())
     return {name: (directory / f"{name}.pem").read_bytes() for name in ("ca", "cert", "key")}
 
 
-def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, bytes]) -> None:
+def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, Any]) -> None:
     write(tmp_path, **pems)
     assert docker(tmp_path, "context", "ls", "-q") == ["default", "dev"]
     [shown] = json.loads("\n".join(docker(tmp_path, "context", "inspect", "dev")))
@@ -418,7 +418,7 @@ def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, byte
 
 
 def test_it_stays_ours_when_the_user_updates_it_and_its_removal_is_complete(
-    tmp_path: Path, pems: dict[str, bytes]
+    tmp_path: Path, pems: dict[str, Any]
 ) -> None:
     write(tmp_path, **pems)
     docker(tmp_path, "context", "update", "dev", "--description", "changed")
