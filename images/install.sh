@@ -1,0 +1,102 @@
+#!/bin/sh
+# Turn a base system into the machine image. Runs as root inside it, from the directory that also
+# holds packages/ and rootfs/, and takes that directory away at the end.
+#
+#   install.sh             install the packages, then configure
+#   install.sh configure   configure only: the packages are there already (mmdebstrap put them in)
+set -eu
+
+source=$(cd "$(dirname "$0")" && pwd)
+lib=/usr/local/lib/dinv
+
+fail() {
+	printf 'install.sh: %s\n' "$*" >&2
+	exit 1
+}
+
+# packages FILE: the names in it, without comments and blank lines.
+packages() {
+	sed -e 's/#.*//' -e '/^[[:space:]]*$/d' "$source/packages/$1"
+}
+
+install_packages() {
+	if command -v tdnf >/dev/null 2>&1; then
+		# The names hold no blanks: to be split is what they are here for.
+		# shellcheck disable=SC2046
+		tdnf install -y $(packages photon.txt)
+		tdnf install -y tini || printf 'install.sh: no package tini: docker-init is used\n' >&2
+		tdnf clean all
+		rm -rf /var/cache/tdnf
+	elif command -v apt-get >/dev/null 2>&1; then
+		# Manual pages and translations are as big as the daemon's smaller tools, and unread here.
+		printf 'path-exclude=/usr/share/%s/*\n' doc man locale >/etc/dpkg/dpkg.cfg.d/dinv
+		export DEBIAN_FRONTEND=noninteractive
+		apt-get update
+		# shellcheck disable=SC2046
+		apt-get install -y --no-install-recommends $(packages debian.txt)
+	else
+		fail 'neither tdnf nor apt-get is here: the base has to be Photon OS, Debian or Ubuntu'
+	fi
+}
+
+configure() {
+	cp -R "$source/rootfs/." /
+	chown -R root:root "$lib"
+	# Archives and package formats on the way here do not all keep modes.
+	chmod 0755 "$lib" "$lib/entrypoint" "$lib/healthcheck"
+	chmod 0644 "$lib"/*.sh
+
+	if [ ! -x /usr/bin/tini ]; then
+		init=$(command -v docker-init) || fail 'neither tini nor docker-init is here'
+		ln -s "$init" /usr/bin/tini
+	fi
+
+	mkdir -p /etc/dinv/certs /etc/docker /var/lib/docker
+	chmod 0700 /etc/dinv/certs
+
+	# An iptables for each variant, under the plain names: the entrypoint chooses the directory.
+	if command -v iptables-nft >/dev/null && command -v iptables-legacy >/dev/null; then
+		for variant in nft legacy; do
+			mkdir -p "$lib/iptables-$variant"
+			for family in iptables ip6tables; do
+				for action in '' -save -restore; do
+					ln -sf "$(command -v "$family-$variant$action")" "$lib/iptables-$variant/$family$action"
+					ln -sf "/run/dinv/iptables/$family$action" "/usr/local/sbin/$family$action"
+				done
+			done
+		done
+	fi
+
+	grep -q '^docker:' /etc/group || groupadd --system docker
+	if ! grep -q '^docker:' /etc/passwd; then
+		useradd --uid 1000 --gid docker --create-home --shell /bin/bash docker
+	fi
+	printf 'docker ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/docker
+	chmod 0440 /etc/sudoers.d/docker
+
+	for needed in dockerd docker containerd runc iptables curl mount pgrep pkill sudo openssl ip ps git; do
+		command -v "$needed" >/dev/null || fail "$needed did not get installed"
+	done
+}
+
+# What differs from one build to the next for no reason, or would be the same in every machine.
+clean() {
+	rm -rf /var/lib/apt/lists/* /var/cache/apt/*.bin /var/cache/apt/archives/*.deb \
+		/var/cache/debconf/*-old /var/lib/dpkg/*-old /var/cache/ldconfig/aux-cache
+	rm -f /var/log/*.log /var/log/apt/*
+	# A machine's identity is its own: an empty file is filled at first boot by what needs it.
+	[ ! -e /etc/machine-id ] || : >/etc/machine-id
+	# A mirror's password is the builder's, not the image's.
+	for list in /etc/apt/sources.list /etc/apt/sources.list.d/*; do
+		[ ! -f "$list" ] || sed -i 's#://[^/@[:space:]]*@#://#' "$list"
+	done
+	rm -rf "$source"
+}
+
+case "${1-}" in
+'') install_packages ;;
+configure) ;;
+*) fail "unknown argument: $1" ;;
+esac
+configure
+clean

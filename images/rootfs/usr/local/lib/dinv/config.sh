@@ -1,0 +1,203 @@
+# Sourced by the entrypoint: the files that the dinv tool puts into the machine, checked and read.
+# Nothing in them is ever evaluated by the shell, and no value from dockerd.env is ever printed.
+# The entrypoint sets what is used here and not assigned (SC2154).
+# shellcheck shell=sh disable=SC2154
+
+certs=/etc/dinv/certs
+args_file=/etc/dinv/dockerd.args
+env_file=/etc/dinv/dockerd.env
+daemon_json=/etc/docker/daemon.json
+cr=$(printf '\r')
+
+# What this image writes at the start of daemon.json, and recognises as its own there later.
+ours='{"live-restore":'
+
+# certificates_missing: the names of the files that are not there or not whole yet, if any.
+certificates_missing() {
+	missing=''
+	for file in ca.pem server.pem server-key.pem; do
+		is_whole_pem "$certs/$file" || missing="$missing $file"
+	done
+	[ -n "$missing" ]
+}
+
+# is_whole_pem FILE: its last line ends a PEM block, so it is not half written.
+is_whole_pem() {
+	[ -r "$1" ] || return 1
+	last=''
+	while IFS= read -r line || [ -n "$line" ]; do
+		[ -z "$line" ] || last=$line
+	done <"$1"
+	case "$last" in
+	'-----END '*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# Exits 2 when they do not come in the time that DINV_WAIT_FOR_CERTS gives them: seconds, none by default.
+wait_for_certificates() {
+	allowed=${DINV_WAIT_FOR_CERTS:-0}
+	allowed=${allowed%%.*}
+	case "$allowed" in
+	'' | *[!0-9]*)
+		say "DINV_WAIT_FOR_CERTS=$DINV_WAIT_FOR_CERTS is not a number of seconds"
+		exit 2
+		;;
+	esac
+	read -r now _ </proc/uptime
+	end=$((${now%%.*} + allowed))
+	while certificates_missing; do
+		read -r now _ </proc/uptime
+		[ -z "$stopping" ] || exit 0
+		if [ "${now%%.*}" -ge $end ]; then
+			waited=''
+			[ "$allowed" -eq 0 ] || waited=" after $allowed s"
+			say "missing in $certs$waited:$missing. dinv create puts them there before the start;" \
+				"by hand: docker cp each of ca.pem, server.pem and server-key.pem, then docker start"
+			exit 2
+		fi
+		sleep 0.05
+	done
+	chmod 0600 "$certs/server-key.pem" 2>/dev/null || say "$certs/server-key.pem: its mode cannot be set to 0600"
+}
+
+# Says what is wrong with the files, and fails, when dockerd must not be started with them.
+check_config() {
+	if certificates_missing; then
+		say "missing or incomplete in $certs:$missing"
+		return 1
+	fi
+	check_args_file && check_env_file
+}
+
+# dockerd takes TLS for all its TCP listeners or for none. Options that could turn it off, or turn
+# off the check of client certificates, are this image's own and nobody else's.
+check_args_file() {
+	[ -f "$args_file" ] || return 0
+	while IFS= read -r line || [ -n "$line" ]; do
+		case "$line" in
+		-H* | -[!-]*H* | --host | --host=* | --hosts | --hosts=* | --tls*)
+			say "$args_file: ${line%%=*} is refused: the machine listens on port 2376 with mutual TLS and nowhere else"
+			return 1
+			;;
+		--containerd | --containerd=*)
+			say "$args_file: --containerd is refused: the machine runs containerd itself"
+			return 1
+			;;
+		--config-file | --config-file=*)
+			say "$args_file: --config-file is refused: the file is $daemon_json"
+			return 1
+			;;
+		esac
+	done <"$args_file"
+}
+
+check_env_file() {
+	[ -f "$env_file" ] || return 0
+	number=0
+	while IFS= read -r line || [ -n "$line" ]; do
+		number=$((number + 1))
+		case "$line" in
+		'' | '#'*) continue ;;
+		*=*) ;;
+		*)
+			say "$env_file: line $number is not KEY=VALUE"
+			return 1
+			;;
+		esac
+		case "${line%%=*}" in
+		'' | [0-9]* | *[!A-Za-z0-9_]*)
+			say "$env_file: line $number: the name before = may have letters, digits and _ only"
+			return 1
+			;;
+		esac
+	done <"$env_file"
+}
+
+# is_argument LINE: not blank, not a comment, not one that write_live_restore takes care of.
+is_argument() {
+	case "${1%"$cr"}" in
+	'' | '#'* | --live-restore | --live-restore=*) return 1 ;;
+	*) return 0 ;;
+	esac
+}
+
+# Call it in a subshell only: whatever the file names changes there.
+export_env_file() {
+	[ -f "$env_file" ] || return 0
+	while IFS= read -r line || [ -n "$line" ]; do
+		case "$line" in
+		'' | '#'*) ;;
+		*) export "${line%"$cr"}" ;;
+		esac
+	done <"$env_file"
+}
+
+# live-restore is in daemon.json and not an argument of dockerd, because only what is in the file
+# can be changed while dockerd runs, and it has to be off for containers to be stopped with the machine.
+# On unless dockerd.args says otherwise or the machine is in a swarm, which excludes it.
+write_live_restore() {
+	wanted=true
+	[ ! -s /var/lib/docker/swarm/docker-state.json ] || wanted=false
+	if [ -f "$args_file" ]; then
+		while IFS= read -r line || [ -n "$line" ]; do
+			case "${line%"$cr"}" in
+			--live-restore | --live-restore=true) wanted=true ;;
+			--live-restore=*) wanted=false ;;
+			esac
+		done <"$args_file"
+	fi
+	set_live_restore "$wanted" || say "$daemon_json cannot be written: restarting dockerd will stop containers"
+}
+
+# set_live_restore true|false: in daemon.json, whose other contents stay. A setting that somebody
+# else put there stands.
+set_live_restore() {
+	if [ ! -s "$daemon_json" ]; then
+		put_daemon_json "$ours$1}"
+		return
+	fi
+	json=$(cat "$daemon_json") || return
+	case "$json" in
+	"$ours"*)
+		json=${json#"$ours"}
+		json=${json#true}
+		json=${json#false}
+		put_daemon_json "$ours$1$json"
+		;;
+	*'"live-restore"'*) ;;
+	*'{'*)
+		json=${json#*'{'}
+		comma=,
+		[ "$(printf '%s' "$json" | tr -d '[:space:]')" != '}' ] || comma=''
+		put_daemon_json "$ours$1$comma$json"
+		;;
+	esac
+}
+
+put_daemon_json() {
+	{ printf '%s\n' "$1" >"$daemon_json.new" && mv "$daemon_json.new" "$daemon_json"; } 2>/dev/null
+}
+
+# Make the running dockerd take live-restore off; fails when it has not within some 3 s.
+# A setting that somebody else put into daemon.json is put back there afterwards.
+live_restore_off() {
+	json=$(cat "$daemon_json" 2>/dev/null) || return 1
+	case "$json" in
+	*'"live-restore"'*) ;;
+	*) return 0 ;;
+	esac
+	off=$(sed 's/"live-restore"[[:space:]]*:[[:space:]]*true/"live-restore":false/' "$daemon_json")
+	put_daemon_json "$off" || return 1
+	kill -HUP "$dockerd" 2>/dev/null
+	tries=60
+	while [ $tries -gt 0 ]; do
+		case "$(api /info)" in
+		*'"LiveRestoreEnabled":false'*) break ;;
+		esac
+		sleep 0.05
+		tries=$((tries - 1))
+	done
+	put_daemon_json "$json"
+	[ $tries -gt 0 ]
+}
