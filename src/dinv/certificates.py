@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dinv import staging
+from dinv import files
 from dinv.authorities import CertificateRequest
 from dinv.errors import CertificateError, StoreNotWritable
 
@@ -164,14 +164,14 @@ def issue(authority: Authority, *, machine: str, directory: str, names: Iterable
     pairs: dict[Role, tuple[bytes, bytes]] = {}
     wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names), "client": ()}
     try:
-        staging.sweep(directory)
+        files.sweep(directory)
         anchor = authority.trust_anchor()
         for role, role_names in wanted.items():
             key = new_key()
             chain = authority.certificate(request(key, role=role, names=role_names, machine=machine))
             check_chain(chain, key_pem=key, anchor_pem=anchor, role=role, names=role_names)
             pairs[role] = key, chain
-        staging.write_all(
+        files.write_all(
             [
                 (os.path.join(directory, "ca.pem"), anchor, 0o644),
                 (os.path.join(directory, "key.pem"), pairs["client"][0], 0o600),

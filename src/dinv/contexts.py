@@ -154,7 +154,7 @@ def write(
     """
     import json
 
-    from dinv import staging
+    from dinv import files
 
     check_name(name)
     meta, tls = _paths(name, config_dir)
@@ -169,20 +169,20 @@ def write(
             if not _is_of(name, owner, config_dir):
                 raise ContextTaken(name, path)
         else:
-            _remove_tree(tls)
+            files.remove_tree(tls)
         endpoint = os.path.join(tls, "docker")
         _make_directories(meta)
         _make_directories(endpoint)
-        staging.sweep(meta)
-        staging.sweep(tls)
-        staging.write_all(
+        files.sweep(meta)
+        files.sweep(tls)
+        files.write_all(
             [
                 (os.path.join(endpoint, file), data, 0o600)
                 for file, data in zip(_FILES, (ca, cert, key), strict=True)
             ],
             staging=tls,  # the CLI takes whatever is in `endpoint` for TLS material
         )
-        staging.write(path, json.dumps(document).encode(), mode=0o600)
+        files.write(path, json.dumps(document).encode(), mode=0o600)
 
 
 def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
@@ -202,8 +202,8 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
             os.unlink(path)
         elif not os.path.isdir(tls):
             return False
-        _remove_tree(meta)
-        _remove_tree(tls)
+        files.remove_tree(meta)
+        files.remove_tree(tls)
     return True
 
 
@@ -249,12 +249,12 @@ def _forget_current(name: str, config_dir: str | None) -> None:
         return
     import json
 
-    from dinv import staging
+    from dinv import files
 
     del document["currentContext"]
     status = os.stat(path)
     text = json.dumps(document, indent="\t", ensure_ascii=False)
-    staging.write(path, text.encode("utf-8", "surrogatepass"), mode=status.st_mode & 0o7777)
+    files.write(path, text.encode("utf-8", "surrogatepass"), mode=status.st_mode & 0o7777)
     with contextlib.suppress(PermissionError):  # by root, say under sudo, it stays its owner's
         os.chown(path, status.st_uid, status.st_gid)
 
@@ -264,13 +264,6 @@ def _make_directories(path: str) -> None:
         _make_directories(os.path.dirname(path))
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
-
-
-def _remove_tree(path: str) -> None:
-    import shutil
-
-    with contextlib.suppress(FileNotFoundError):
-        shutil.rmtree(path)
 
 
 @contextlib.contextmanager

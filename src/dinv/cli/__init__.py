@@ -1,0 +1,95 @@
+"""The command line: parse, call the library, print. One file a verb; no logic here.
+
+A verb's module has `arguments(parser)`, which adds its flags, and `run(app, options)`, which returns the
+exit status or None for 0. Only the module of the verb at hand is imported: `env` and `url` run in shell
+profiles and prompts.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from dinv.errors import DinvError, InputError, Interrupted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VERBS = {
+    "active": "Print which machine is active",
+    "config": "Print the connection config for a machine, as the docker CLI takes it",
+    "create": "Create a machine",
+    "df": "Show how full a machine's image cache is",
+    "engine": "Start, stop or look at a private Docker engine on this computer",
+    "env": "Print the commands to set up the environment for the docker client",
+    "help": "Show the verbs, or the help of one",
+    "image": "Build or list machine images",
+    "inspect": "Print all that is known of a machine, as JSON",
+    "ip": "Print the address of a machine",
+    "kill": "Stop a machine at once",
+    "logs": "Print what a machine's init and daemon have said",
+    "ls": "List machines",
+    "restart": "Restart a machine",
+    "rm": "Remove a machine",
+    "scp": "Copy files to, from and between machines",
+    "ssh": "Run a command in a machine, or a shell",
+    "start": "Start a machine",
+    "status": "Print the state of a machine",
+    "stop": "Stop a machine",
+    "url": "Print the URL of a machine",
+    "version": "Print the version of dinv, or of a machine's daemon",
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command line; returns the exit status. Never lets an error of dinv's out as a traceback."""
+    program = os.path.basename(sys.argv[0]) if sys.argv else "dinv"
+    if program == "__main__.py":
+        program = "dinv"
+    words = list(sys.argv[1:] if argv is None else argv)
+    debug = any(word in ("-D", "--debug", "-debug") for word in words)
+    try:
+        status = _dispatch(program, words)
+        sys.stdout.flush()
+    except KeyboardInterrupt as error:
+        return _fail(program, Interrupted(2), notes=error)
+    except BrokenPipeError:
+        # Whoever read our output has had enough. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
+    except DinvError as error:
+        return _fail(program, error)
+    except Exception as error:  # the last resort: never a traceback, unless it is asked for
+        if debug:
+            raise
+        say = f"{type(error).__name__}: {error}"
+        return _fail(
+            program,
+            DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints."),
+            notes=error,
+        )
+    return status
+
+
+def _dispatch(program: str, words: list[str]) -> int:
+    from dinv.cli.app import App
+
+    app = App(program)
+    verb, rest = app.take_global_options(words)
+    if verb is None:
+        return 0
+    if verb not in VERBS:
+        raise InputError(f"'{verb}' is not a {program} command. See '{program} --help'.")
+    import importlib
+
+    module = importlib.import_module(f"dinv.cli.{verb}")
+    status: int | None = module.run(app, app.parse(verb, module, rest))
+    return status or 0
+
+
+def _fail(program: str, error: DinvError, *, notes: BaseException | None = None) -> int:
+    lines = [str(error), *getattr(notes or error, "__notes__", ())]
+    sys.stdout.flush()
+    print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
+    return error.exit_code

@@ -1,0 +1,26 @@
+"""`dinv active`: which machine DOCKER_HOST points at."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "-t", "--timeout", type=float, default=2.0, metavar="SECONDS", help="for the endpoint to answer (2)"
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.errors import InputError
+    from dinv.listing import active
+
+    name = active(app.machines.store, timeout=options.timeout, trace=app.trace)
+    if name is None:
+        raise InputError("No active host found")
+    print(name)

@@ -1,0 +1,46 @@
+"""`dinv df`: how full the image cache is."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="*")
+    parser.add_argument("--format", choices=("table", "json"), default="table", help="table or json")
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.cli.table import table
+    from dinv.units import format_size
+
+    usages = []
+    for name in app.names(options.name):
+        with app.machines.get(name) as machine:
+            usages.append(machine.disk_usage())
+    if options.format == "json":
+        import json
+
+        print(json.dumps([vars(usage) for usage in usages], indent=4))
+        return
+    rows = [
+        (
+            usage.machine,
+            usage.volume,
+            format_size(usage.size),
+            format_size(usage.available),
+            f"{usage.used_percent:.0f}%",
+            format_size(usage.images),
+            format_size(usage.containers),
+            format_size(usage.volumes),
+            format_size(usage.build_cache),
+        )
+        for usage in usages
+    ]
+    head = ("MACHINE", "CACHE", "SIZE", "AVAILABLE", "USED", "IMAGES", "CONTAINERS", "VOLUMES", "BUILD CACHE")
+    print(table(head, rows))

@@ -1,0 +1,34 @@
+"""`dinv engine`: a private Docker engine on this computer, for people who have none."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("action", choices=("start", "stop", "status"))
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_argument(
+        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    from dinv.localengine import LocalEngine
+
+    engine = LocalEngine(app.machines.store, trace=app.trace)
+    if options.action == "status":
+        status = engine.status()
+        print(status)
+        return 0 if status.running else 1
+    with app.interruptible():
+        if options.action == "start":
+            engine.start(app.progress(), timeout=options.timeout)
+        else:
+            engine.stop(app.progress(), timeout=options.timeout)
+    return 0

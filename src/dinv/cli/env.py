@@ -1,0 +1,35 @@
+"""`dinv env`: `eval $(dinv env dev)`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?")
+    parser.add_argument(
+        "--shell", metavar="NAME", help="bash, zsh, fish, powershell, cmd, tcsh or emacs ($SHELL)"
+    )
+    parser.add_argument("-u", "--unset", action="store_true", help="unset the variables instead")
+    parser.add_argument("--no-proxy", action="store_true", help="add the machine to NO_PROXY")
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    import sys
+
+    from dinv import shells
+    from dinv.environment import setting, unsetting
+
+    shell = options.shell or shells.of_user()
+    if options.unset:
+        variables = unsetting(app.machines, options.name, no_proxy=options.no_proxy)
+    else:
+        variables, warning = setting(app.machine(options.name), no_proxy=options.no_proxy)
+        if warning:
+            print(f"Warning: {warning}", file=sys.stderr)
+    print(shells.script(shell, variables, [app.program, *sys.argv[1:]]), end="")

@@ -1,0 +1,24 @@
+"""`dinv kill`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="*")
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    def kill(name: str) -> None:
+        print(f'Killing "{name}"...', flush=True)
+        with app.machines.get(name) as machine:
+            machine.kill()
+        print(f'Machine "{name}" was killed.')
+
+    return app.for_each(options.name, kill)

@@ -1,0 +1,45 @@
+"""`dinv rm`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="+")
+    parser.add_argument("-y", action="store_true", dest="yes", help="do not ask")
+    parser.add_argument(
+        "-f",
+        "--force",
+        action="store_true",
+        help="do not ask, and forget the machine even if its endpoint does not answer",
+    )
+    parser.add_argument(
+        "--keep-cache", action="store_true", help="leave the cache volume, for create --cache-volume"
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    if not (options.yes or options.force) and not _confirmed(options.name):
+        return 0
+
+    def remove(name: str) -> None:
+        for left in app.machines.remove(name, keep_cache=options.keep_cache, force=options.force):
+            print(left)
+        print(f"Successfully removed {name}")
+
+    return app.for_each(options.name, remove)
+
+
+def _confirmed(names: list[str]) -> bool:
+    print(f"About to remove {', '.join(names)}")
+    print("WARNING: This action will delete both local reference and remote instance.")
+    try:
+        return input("Are you sure? (y/n): ").strip()[:1].lower() == "y"
+    except EOFError:
+        return False

@@ -1,0 +1,36 @@
+"""`dinv start`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.machine import START_SECONDS
+
+    parser.add_argument("name", nargs="*")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=START_SECONDS,
+        metavar="SECONDS",
+        help=f"for the daemon to answer ({START_SECONDS:g})",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    progress = app.progress()
+
+    def start(name: str) -> None:
+        progress.note(f'Starting "{name}"...')
+        with app.machines.get(name) as machine:
+            machine.start(progress, timeout=options.timeout)
+        progress.note(f'Machine "{name}" was started.')
+
+    return app.for_each(options.name, start)

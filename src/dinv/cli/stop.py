@@ -1,0 +1,33 @@
+"""`dinv stop`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.machine import STOP_SECONDS
+
+    parser.add_argument("name", nargs="*")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=STOP_SECONDS,
+        metavar="SECONDS",
+        help=f"before it is stopped by force ({STOP_SECONDS:g})",
+    )
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    def stop(name: str) -> None:
+        print(f'Stopping "{name}"...', flush=True)
+        with app.machines.get(name) as machine:
+            machine.stop(timeout=options.timeout)
+        print(f'Machine "{name}" was stopped.')
+
+    return app.for_each(options.name, stop)

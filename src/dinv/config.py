@@ -1,0 +1,199 @@
+"""A machine's config.json: docker-machine's schema (ConfigVersion 3), and what dinv keeps beside it.
+
+Where things stand in the document, so that scripts which read docker-machine's find them:
+
+    ConfigVersion  3
+    Driver         what the driver keeps: IPAddress, MachineName, StorePath, and its own keys
+    DriverName     "docker"
+    HostOptions    EngineOptions, SwarmOptions, AuthOptions
+    Name           the machine's; the directory's name wins over it, as in libmachine
+    Dinv           ours: Version, ID, Phase, Created, Context, Provisioner, Authority, DockerVersion
+
+A document without `Dinv` is docker-machine's, and is never written. Paths are relative to the store in
+the file, so that a store can be moved (docker-machine#1407), and absolute wherever they are shown.
+Keys that are not known are kept as they are.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import ConfigError, ConfigTooNew
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CONFIG_VERSION = 3
+"""docker/machine: libmachine/version/version.go."""
+
+DINV_VERSION = 1
+
+CREATING = "creating"
+READY = "ready"
+
+_AUTH_PATHS = {
+    "CertDir": ".",
+    "CaCertPath": "ca.pem",
+    "CaPrivateKeyPath": "ca-key.pem",
+    "ServerCertPath": "server.pem",
+    "ServerKeyPath": "server-key.pem",
+    "ClientCertPath": "cert.pem",
+    "ClientKeyPath": "key.pem",
+    "StorePath": ".",
+}
+
+
+class MachineConfig:
+    """The document of one machine, with names for what dinv itself reads in it."""
+
+    def __init__(self, document: dict[str, Any], *, name: str, store_path: str) -> None:
+        self.name = name
+        self.store_path = store_path
+        self._document = document
+
+    @classmethod
+    def new(
+        cls, *, name: str, store_path: str, driver_name: str, identity: str, created: str
+    ) -> MachineConfig:
+        """The document of a machine that is about to be made. `created` is RFC 3339, UTC."""
+        directory = f"machines/{name}"
+        auth = {key: os.path.normpath(f"{directory}/{file}") for key, file in _AUTH_PATHS.items()}
+        document: dict[str, Any] = {
+            "ConfigVersion": CONFIG_VERSION,
+            "Driver": {
+                "IPAddress": "",
+                "MachineName": name,
+                "SSHUser": "",
+                "SSHPort": 0,
+                "SSHKeyPath": "",
+                "StorePath": ".",
+                "SwarmMaster": False,
+                "SwarmHost": "",
+                "SwarmDiscovery": "",
+            },
+            "DriverName": driver_name,
+            "HostOptions": {
+                "Driver": "",
+                "Memory": 0,
+                "Disk": 0,
+                "EngineOptions": {},
+                "SwarmOptions": {"IsSwarm": False, "Master": False, "Discovery": "", "Address": ""},
+                "AuthOptions": {**auth, "ServerCertSANs": []},
+            },
+            "Name": name,
+            "Dinv": {
+                "Version": DINV_VERSION,
+                "ID": identity,
+                "Phase": CREATING,
+                "Created": created,
+                "Context": "",
+                "Provisioner": "docker",
+                "Authority": "local",
+                "DockerVersion": "",
+            },
+        }
+        return cls(document, name=name, store_path=store_path)
+
+    @classmethod
+    def read(cls, document: Any, *, name: str, path: str, store_path: str) -> MachineConfig:
+        """Check the shape of what was in the file `path`. Raises ConfigError, ConfigTooNew."""
+        if not isinstance(document, dict):
+            raise ConfigError(name, path, "not a JSON object")
+        version = document.get("ConfigVersion", 0)
+        if not isinstance(version, int):
+            raise ConfigError(name, path, "ConfigVersion is not a number")
+        if version > CONFIG_VERSION:
+            raise ConfigTooNew(name, path, version, CONFIG_VERSION)
+        if version < CONFIG_VERSION:
+            raise ConfigError(
+                name, path, f"ConfigVersion {version}: only version {CONFIG_VERSION} can be read"
+            )
+        for key, kind in (("Driver", dict), ("DriverName", str), ("HostOptions", dict)):
+            if not isinstance(document.get(key), kind):
+                raise ConfigError(name, path, f"{key} is missing or of the wrong kind")
+        options = document["HostOptions"]
+        for key in ("EngineOptions", "SwarmOptions", "AuthOptions"):
+            if options.get(key) is None:
+                options[key] = {}
+            if not isinstance(options[key], dict):
+                raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
+        ours = document.get("Dinv")
+        if ours is not None:
+            if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
+                raise ConfigError(name, path, "Dinv.ID is missing")
+            if not isinstance(ours.get("Version"), int):
+                raise ConfigError(name, path, "Dinv.Version is not a number")
+            if ours["Version"] > DINV_VERSION:
+                raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
+        return cls(document, name=name, store_path=store_path)
+
+    def document(self) -> dict[str, Any]:
+        """What goes into the file: paths relative to the store."""
+        return self._document
+
+    def shown(self) -> dict[str, Any]:
+        """What `inspect` shows: the document with absolute paths."""
+        shown = dict(self._document)
+        shown["Name"] = self.name
+        shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
+        shown["HostOptions"] = dict(self._document["HostOptions"])
+        shown["HostOptions"]["AuthOptions"] = self._absolute(self.auth_options, tuple(_AUTH_PATHS))
+        return shown
+
+    def _absolute(self, part: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+        paths = {
+            key: os.path.normpath(os.path.join(self.store_path, part[key]))
+            for key in keys
+            if isinstance(part.get(key), str) and part[key]
+        }
+        return {**part, **paths}
+
+    @property
+    def directory(self) -> str:
+        """The machine's directory in the store, absolute."""
+        return os.path.join(self.store_path, "machines", self.name)
+
+    @property
+    def driver_name(self) -> str:
+        return str(self._document["DriverName"])
+
+    @property
+    def driver(self) -> dict[str, Any]:
+        """What the driver keeps; drivers change it in place."""
+        driver: dict[str, Any] = self._document["Driver"]
+        return driver
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """libmachine's engine.Options: ArbitraryFlags, Env, Labels, RegistryMirror, ..."""
+        options: dict[str, Any] = self._document["HostOptions"]["EngineOptions"]
+        return options
+
+    @property
+    def swarm_options(self) -> dict[str, Any]:
+        """libmachine's swarm.Options."""
+        options: dict[str, Any] = self._document["HostOptions"]["SwarmOptions"]
+        return options
+
+    @property
+    def auth_options(self) -> dict[str, Any]:
+        """libmachine's auth.Options."""
+        options: dict[str, Any] = self._document["HostOptions"]["AuthOptions"]
+        return options
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """dinv's own part; empty for a machine that docker-machine made."""
+        ours: dict[str, Any] = self._document.get("Dinv") or {}
+        return ours
+
+    @property
+    def identity(self) -> str:
+        """What the machine's objects on the endpoint carry as label `io.dinv.id`."""
+        return str(self.ours.get("ID", ""))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether this is what a create has recorded that never came to its end."""
+        return self.ours.get("Phase") == CREATING

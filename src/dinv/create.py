@@ -1,0 +1,261 @@
+"""The create transaction: from a name to a machine that answers, or back to nothing.
+
+    claim the name -> flags, endpoint -> all checks -> record it as *creating* -> image, while keys and
+    certificates are made -> container, not started -> certificates and options in -> start -> wait for
+    the TLS port, see a client without a certificate refused -> record it as *ready* -> docker context
+
+The record comes before anything is made, so whatever kills this process leaves something that `rm`, or
+the same `create`, finds and finishes. Every other failure, Ctrl-C and SIGTERM included, is undone here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+
+from dinv.errors import ContextError, DinvError, InputError
+from dinv.machine import Machine
+from dinv.store import check_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from dinv.progress import Progress
+    from dinv.store import Store
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for the daemon to answer after the start."""
+
+ADDRESSES_TO_TRY = 8
+
+
+class CreateOptions:
+    """What a create is asked for, apart from the name.
+
+    `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
+    `timeout` in seconds, for the daemon to answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        driver: str = "docker",
+        driver_values: Mapping[str, Any] | None = None,
+        engine_options: Mapping[str, Any] | None = None,
+        tls_sans: Iterable[str] = (),
+        timeout: float = DEFAULT_TIMEOUT,
+        keep_on_failure: bool = False,
+        context: bool = True,
+    ) -> None:
+        if timeout <= 0:
+            raise InputError(f"--timeout {timeout:g}: a number of seconds above 0")
+        self.driver = driver
+        self.driver_values = dict(driver_values or {})
+        self.engine_options = dict(engine_options or {})
+        self.tls_sans = tuple(tls_sans)
+        self.timeout = timeout
+        self.keep_on_failure = keep_on_failure
+        self.context = context
+
+
+def create(
+    store: Store,
+    name: str,
+    options: CreateOptions,
+    progress: Progress,
+    *,
+    trace: Callable[[str], None] | None = None,
+) -> Machine:
+    """Make the machine `name`.
+
+    Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
+    MachineNotReady, ClientNotRefused, and what reaching the endpoint raises. After an error there is
+    nothing left of the machine, unless `keep_on_failure` says so or the endpoint went away; then the
+    error is raised with a note (PEP 678) that says how to finish.
+    """
+    check_name(name)
+    with store.claim(name, "creating it") as leftovers:
+        if leftovers:
+            progress.note(f"Cleaning up what an interrupted create of {name} has left")
+            _sweep(store, name, trace)
+        return _Creation(store, name, options, progress, trace).run()
+
+
+def _sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
+    from dinv.errors import ConfigError
+
+    with contextlib.suppress(ConfigError):  # killed before the record: nothing was made yet
+        Machine(store.load(name), store, trace=trace).unmake()
+    store.empty(name)
+
+
+class _Creation:
+    """One create, its name claimed."""
+
+    def __init__(
+        self,
+        store: Store,
+        name: str,
+        options: CreateOptions,
+        progress: Progress,
+        trace: Callable[[str], None] | None,
+    ) -> None:
+        self.options = options
+        self.progress = progress
+        self.store = store
+        self.machine = Machine.new(store, name, driver=options.driver, trace=trace)
+        self.recorded = False
+
+    def run(self) -> Machine:
+        started = time.monotonic()
+        try:
+            self._check()
+            self._make()
+            version = self._await(started)
+            self._finish(version)
+        except BaseException as error:
+            self._undo(error)
+            raise
+        return self.machine
+
+    def _check(self) -> None:
+        config, driver = self.machine.config, self.machine.driver
+        driver.set_config_from_flags(self.options.driver_values, self.progress)
+        driver.pre_create_check(self.progress)
+        config.engine_options.update(self.options.engine_options)
+        config.auth_options["ServerCertSANs"] = list(self.options.tls_sans)
+        # What the image contract refuses of these is refused now, before anything is made.
+        from dinv.provisioners.docker import arguments
+
+        self.machine.contract.files(
+            ca=b"",
+            certificate=b"",
+            key=b"",
+            arguments=arguments(config.engine_options, config.driver_name),
+            environment={},
+        )
+        self.store.save(config)
+        self.recorded = True
+
+    def _make(self) -> None:
+        machine, driver = self.machine, self.machine.driver
+        known = driver.address_known
+        certificates = _Background(machine.issue_certificates) if known else None
+        try:
+            driver.prepare(self.progress)
+            self._create_container(known)
+        finally:
+            if certificates is not None:
+                certificates.join()
+        if certificates is not None:
+            certificates.result()
+            self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+            machine.provisioner.provision()
+            self._start_at_some_address()
+        else:
+            driver.start(timeout=self.options.timeout)
+            driver.refresh_address()
+            machine.issue_certificates()
+            self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+            machine.provisioner.provision()
+        self.progress.line("Machine", str(driver.facts()["machine"]), "started")
+
+    def _create_container(self, address_known: bool) -> None:  # noqa: FBT001
+        machine = self.machine
+        contract = machine.contract
+        environment = contract.environment(wait_seconds=0 if address_known else self.options.timeout)
+        machine.driver.create(environment, contract.mounts)
+        self.store.save(machine.config)
+
+    def _start_at_some_address(self) -> None:
+        """Start it; when somebody was faster with the port, at the next one.
+
+        The names in the certificate do not change with the port.
+        """
+        from dinv.drivers import AddressTaken
+        from dinv.errors import PreCreateCheckFailed
+
+        for _ in range(ADDRESSES_TO_TRY):
+            try:
+                self.machine.driver.start(timeout=self.options.timeout)
+            except AddressTaken:
+                self.machine.driver.move()
+                self.store.save(self.machine.config)
+                self._create_container(address_known=True)
+                self.machine.provisioner.provision()
+            else:
+                return
+        raise PreCreateCheckFailed(
+            f"{ADDRESSES_TO_TRY} ports in a row were taken on the endpoint. Choose one with --publish."
+        )
+
+    def _await(self, started: float) -> str:
+        machine = self.machine
+        with self.progress.working("Docker", f"starting at {machine.url}"):
+            version = machine.provisioner.health(timeout=self.options.timeout, progress=self.progress)
+        seconds = time.monotonic() - started
+        self.progress.line("Docker", f"{version} ready at {machine.url} in {seconds:.1f} s")
+        return version
+
+    def _finish(self, version: str) -> None:
+        from dinv.config import READY
+
+        ours = self.machine.config.ours
+        if self.options.context:
+            # Recorded first: a context that is written and not recorded would be found by nobody.
+            ours["Context"] = self.machine.name
+            self.store.save(self.machine.config)
+            try:
+                self.machine.write_context()
+            except ContextError as error:
+                ours["Context"] = ""
+                self.progress.warn(f"No docker context: {error}")
+        ours["DockerVersion"] = version
+        ours["Phase"] = READY
+        self.store.save(self.machine.config)
+
+    def _undo(self, error: BaseException) -> None:
+        machine = self.machine
+        if not self.recorded:
+            self.store.remove(machine.name)
+            return
+        if self.options.keep_on_failure:
+            error.add_note(f"Kept as it is, as --keep-on-failure says. Remove it: dinv rm -y {machine.name}")
+            return
+        try:
+            machine.unmake()
+            self.store.remove(machine.name)
+        except BaseException as failure:  # a second Ctrl-C, too
+            why = f" ({failure})" if isinstance(failure, DinvError) else ""
+            error.add_note(
+                f"What was made could not all be removed{why}. Finish it: dinv rm -y {machine.name}"
+            )
+
+
+class _Background:
+    """Work in a thread of its own, its error kept for who waits.
+
+    Keys and certificates take CPU here while the endpoint pulls and creates.
+    """
+
+    def __init__(self, work: Callable[[], None]) -> None:
+        self._work = work
+        self._error: BaseException | None = None
+        self._thread = threading.Thread(target=self._run, name="certificates", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self._work()
+        except BaseException as error:
+            self._error = error
+
+    def join(self) -> None:
+        self._thread.join()
+
+    def result(self) -> None:
+        if self._error is not None:
+            raise self._error

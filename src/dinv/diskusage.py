@@ -1,0 +1,60 @@
+"""How full a machine's image cache is: its volume's file system, and what the daemon keeps there."""
+
+from __future__ import annotations
+
+from dinv.errors import ProtocolError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.machine import Machine
+
+CALL_SECONDS = 60.0
+"""The daemon walks through all volumes to measure them."""
+
+
+class DiskUsage:
+    """Sizes in bytes.
+
+    `size` and `available` are those of the file system that the cache volume is on, which on a plain
+    engine is shared with others; `images`, `containers`, `volumes` and `build_cache` is what the machine's
+    daemon keeps there (`docker system df`).
+    """
+
+    def __init__(
+        self, machine: str, volume: str, *, size: int, available: int, usage: Mapping[str, Any]
+    ) -> None:
+        self.machine = machine
+        self.volume = volume
+        self.size = size
+        self.available = available
+        self.used_percent = 100 * (1 - available / size) if size else 0.0
+        self.images = int(usage.get("LayersSize") or 0)
+        self.containers = sum(int(each.get("SizeRw") or 0) for each in usage.get("Containers") or ())
+        self.volumes = sum(
+            max(0, int((each.get("UsageData") or {}).get("Size") or 0)) for each in usage.get("Volumes") or ()
+        )
+        self.build_cache = sum(
+            int(each.get("Size") or 0) for each in usage.get("BuildCache") or () if not each.get("Shared")
+        )
+
+
+def measure(machine: Machine) -> DiskUsage:
+    """Ask the machine. Raises MachineNotRunning, MachineGone, EngineError."""
+    said = bytearray()
+    path = machine.contract.mounts["cache"]
+    status = machine.channel().run(["df", "-P", "-k", path], stdout=said.extend, timeout=CALL_SECONDS)
+    fields = (
+        said.decode(errors="replace").splitlines()[-1:]
+        and said.decode(errors="replace").splitlines()[-1].split()
+    )
+    if status or not fields or len(fields) < 6:  # noqa: PLR2004  (the columns POSIX gives df -P)
+        raise ProtocolError(f"df in machine {machine.name} said: {said.decode(errors='replace').strip()}")
+    with machine.engine() as engine:
+        usage = engine.json("GET", "/system/df", timeout=CALL_SECONDS)
+    volume = str(machine.config.driver.get("CacheVolume", ""))
+    return DiskUsage(
+        machine.name, volume, size=int(fields[1]) * 1024, available=int(fields[3]) * 1024, usage=usage
+    )

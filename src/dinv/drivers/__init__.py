@@ -1,0 +1,209 @@
+"""The Driver seam: what makes and controls a machine on some infrastructure.
+
+The methods are those of libmachine's Driver (docker/machine: libmachine/drivers/drivers.go) in Python
+names, with two differences. `create` makes the machine without starting it, so that what it needs can
+be put in first, as `docker cp` can; and in place of SSH there is `channel`, by which files and commands
+get into the machine. A driver knows nothing of certificates or of what runs in the machine.
+
+A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. They are looked at only
+for a name that is not built in.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from dinv import plugins
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from dinv.channel import Channel
+    from dinv.config import MachineConfig
+    from dinv.progress import Progress
+    from dinv.states import Status
+    from dinv.store import Store
+
+GROUP = "dinv.drivers"
+
+_BUILT_IN = {"docker": "dinv.drivers.docker.driver:DockerDriver"}
+
+
+class Flag:
+    """One flag that a driver adds to `create`.
+
+    `name` as typed, without dashes; `env` the variable that stands for it; `repeatable` flags give a
+    tuple, and their variable is a list separated by commas.
+    """
+
+    def __init__(
+        self, name: str, env: str, text: str, *, metavar: str = "VALUE", repeatable: bool = False
+    ) -> None:
+        self.name = name
+        self.env = env
+        self.text = text
+        self.metavar = metavar
+        self.repeatable = repeatable
+
+    @property
+    def key(self) -> str:
+        """The flag as keyword argument."""
+        return self.name.replace("-", "_")
+
+    def value(self, given: Any, environ: Mapping[str, str]) -> Any:
+        """What holds: what was given, else the variable, else None or ()."""
+        if self.repeatable:
+            if given:
+                return tuple(given)
+            return tuple(part for part in environ.get(self.env, "").split(",") if part)
+        return given if given is not None else environ.get(self.env) or None
+
+
+class AddressTaken(Exception):  # noqa: N818  (no failure of dinv: create tries another address)
+    """The address the driver chose for a machine turned out to be in use; `move` chooses another."""
+
+
+class Driver(ABC):
+    """Makes and controls one machine. What it has to remember it keeps in `config.driver`."""
+
+    name: str
+
+    def __init__(
+        self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.trace = trace
+
+    @classmethod
+    @abstractmethod
+    def create_flags(cls) -> tuple[Flag, ...]:
+        """The flags this driver adds to `create`."""
+
+    @abstractmethod
+    def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        """Take the flags' values (by `Flag.key`) into the config. Raises InputError."""
+
+    @abstractmethod
+    def pre_create_check(self, progress: Progress) -> None:
+        """See whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
+
+    @abstractmethod
+    def prepare(self, progress: Progress) -> None:
+        """Fetch what takes long and is no part of the machine yet: its image."""
+
+    @abstractmethod
+    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+        """Make the machine, not started.
+
+        `environment` is what its init gets, `mounts` where in it each of its volumes (by role: "cache")
+        goes; both are the image contract's to say.
+        """
+
+    @abstractmethod
+    def start(self, *, timeout: float) -> None:
+        """Start it. Raises AddressTaken when `move` can help, MachineGone, EngineError."""
+
+    def move(self) -> None:
+        """After AddressTaken: choose another address and unmake what `create` made."""
+        raise InputError(f"The {self.name} driver has no other address to offer")
+
+    @abstractmethod
+    def stop(self, *, timeout: float) -> None:
+        """Stop it cleanly; after `timeout` seconds by force."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Stop it at once."""
+
+    def restart(self, *, timeout: float) -> None:
+        """Stop it, if it runs, and start it."""
+        self.stop(timeout=timeout)
+        self.start(timeout=timeout)
+
+    @abstractmethod
+    def remove(self, *, keep_cache: bool = False) -> list[str]:
+        """Remove all that `create` made, and what is left of it. What is gone already is no error.
+
+        Returns a line for each thing that was left on purpose.
+        """
+
+    @abstractmethod
+    def state(self, *, timeout: float) -> Status:
+        """Its state, asked of the infrastructure. Raises DinvError when that does not answer."""
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:
+        """Machines with the same key can be asked for together, by `states`."""
+        return config.name
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
+    ) -> dict[str, Status]:
+        """The states of machines with one `group_key`, by name. Drivers that can ask once, do."""
+        return {config.name: cls(config, store, trace=trace).state(timeout=timeout) for config in configs}
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, as last known: `tcp://HOST:PORT`, or ""."""
+        return str(self.config.driver.get("URL", ""))
+
+    @property
+    def ip(self) -> str:
+        """The address in `url`, as last known."""
+        return str(self.config.driver.get("IPAddress", ""))
+
+    @property
+    @abstractmethod
+    def address_known(self) -> bool:
+        """Whether `url` is settled before the machine starts."""
+
+    @abstractmethod
+    def refresh_address(self) -> bool:
+        """Ask where the started machine is; True when that is not where it was."""
+
+    @abstractmethod
+    def addresses(self) -> list[str]:
+        """The names and addresses by which the machine is reached."""
+
+    @abstractmethod
+    def facts(self) -> dict[str, Any]:
+        """What people are told of how the machine is made: `isolation`, `machine` (one line), ..."""
+
+    @abstractmethod
+    def channel(self) -> Channel:
+        """The way files and commands get into the machine."""
+
+    @abstractmethod
+    def signal_init(self, signal: str) -> None:
+        """Send a signal to the machine's init."""
+
+    @abstractmethod
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+
+    @abstractmethod
+    def last_log_lines(self, count: int) -> list[str]:
+        """The last lines its init and daemon have said."""
+
+    @abstractmethod
+    def ended(self) -> int | None:
+        """The exit status of its init, when that ended by itself since the start; None while it runs."""
+
+    def close(self) -> None:  # noqa: B027  (most drivers hold nothing open)
+        """Close connections."""
+
+
+def find(name: str) -> type[Driver]:
+    """The driver of this name, built in or a plugin's. Raises InputError."""
+    driver: type[Driver] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="driver")
+    return driver

@@ -1,0 +1,126 @@
+"""What is looked at before anything is made: all of it, so that nothing has to be undone."""
+
+from __future__ import annotations
+
+from dinv.drivers.docker import ports
+from dinv.drivers.docker.flavours import LABEL, LABEL_ID
+from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
+from dinv.units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.progress import Progress
+
+
+def check(driver: DockerDriver, progress: Progress) -> None:
+    """Look whether the endpoint can have the machine, and settle what the user left open.
+
+    Raises PreCreateCheckFailed, and what reaching an endpoint raises.
+    """
+    kept = driver.config.driver
+    flavour = driver.flavour
+    progress.line("Endpoint", f"{_shown(driver)} ({flavour.title} {flavour.version})")
+    flavour.check()
+    kept["Isolation"] = flavour.isolation(kept["Isolation"])
+    _limits(driver)
+    _container_name(driver)
+    _cache_volume(driver)
+    _network(driver)
+    ports.settle(driver)
+    ports.choose(driver)
+    driver.settle_address()
+
+
+def _shown(driver: DockerDriver) -> str:
+    endpoint = driver.endpoint
+    return f"{endpoint} (context {endpoint.context})" if endpoint.context else str(endpoint)
+
+
+def _limits(driver: DockerDriver) -> None:
+    kept, flavour = driver.config.driver, driver.flavour
+    if flavour.cpus and kept["CPUs"] > flavour.cpus:
+        raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: {driver.endpoint} has {flavour.cpus} CPUs.")
+    if flavour.memory and kept["Memory"] > flavour.memory:
+        raise PreCreateCheckFailed(
+            f"--memory {format_size(kept['Memory'])}: {driver.endpoint} has {format_size(flavour.memory)}."
+        )
+
+
+def _container_name(driver: DockerDriver) -> None:
+    try:
+        found = driver.engine.containers.inspect(driver.container)
+    except NotFound:
+        return
+    labels = found["Config"].get("Labels") or {}
+    whose = "a machine of another store" if LABEL in labels else "not a machine of dinv"
+    raise PreCreateCheckFailed(
+        f"{driver.endpoint} has a container {driver.container} already ({whose}). "
+        f"Choose another machine name, or remove it: docker rm -f {driver.container}"
+    )
+
+
+def _cache_volume(driver: DockerDriver) -> None:
+    kept, volume = driver.config.driver, driver.cache_volume
+    try:
+        found = driver.engine.volumes.inspect(volume)
+    except NotFound:
+        return
+    if not kept["CacheVolumeNamed"] and (found.get("Labels") or {}).get(LABEL_ID) != driver.config.identity:
+        raise PreCreateCheckFailed(
+            f"{driver.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the images "
+            f"in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
+        )
+    users = [
+        (container.get("Names") or ["?"])[0].lstrip("/")
+        for container in driver.engine.containers.list(all=True, filters={"volume": [volume]})
+        # The filter takes any mount whose name or path contains the words; these are the volume's.
+        if any(mount.get("Name") == volume for mount in container.get("Mounts") or ())
+    ]
+    if users:
+        raise PreCreateCheckFailed(
+            f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "
+            f"Remove that one first (dinv rm --keep-cache leaves the volume), or name another --cache-volume."
+        )
+    if kept["CacheSize"]:
+        raise PreCreateCheckFailed(f"--cache-size cannot change volume {volume}, which exists already.")
+    kept["CacheVolumeKept"] = True
+
+
+def _network(driver: DockerDriver) -> None:
+    kept = driver.config.driver
+    if not kept["Network"]:
+        return
+    try:
+        found = driver.engine.networks.inspect(kept["Network"])
+    except NotFound as error:
+        names = ", ".join(sorted(network["Name"] for network in driver.engine.networks.list()))
+        raise PreCreateCheckFailed(
+            f"{driver.endpoint} has no network {kept['Network']}. It has: {names}"
+        ) from error
+    if kept["IP"]:
+        _address_in(found, kept["IP"], kept["Network"])
+    if found.get("Driver") in ("macvlan", "ipvlan"):
+        # Such a network has no published ports: its containers are hosts of the outer network.
+        if kept["PublishAddress"] or kept["Port"]:
+            raise PreCreateCheckFailed(
+                f"Network {kept['Network']} is a {found['Driver']} network, which publishes no ports: "
+                f"leave --publish away, the machine is reached at its own address."
+            )
+        kept["Published"] = False
+
+
+def _address_in(network: dict[str, object], address: str, name: str) -> None:
+    import ipaddress
+
+    ipam = network.get("IPAM")
+    configs = ipam.get("Config") if isinstance(ipam, dict) else None
+    subnets = [str(config["Subnet"]) for config in configs or () if config.get("Subnet")]
+    try:
+        inside = any(ipaddress.ip_address(address) in ipaddress.ip_network(net) for net in subnets)
+    except ValueError as error:
+        raise DinvError(f"Network {name} has a subnet that cannot be read: {error}") from error
+    if not inside:
+        raise PreCreateCheckFailed(
+            f"--ip {address} is not in network {name} ({', '.join(subnets) or 'no subnet'})."
+        )

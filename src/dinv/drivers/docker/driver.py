@@ -1,0 +1,369 @@
+"""The docker driver: a machine is a container on a Docker endpoint, with a cache volume that outlives it.
+
+Whose a container or a volume is, is told by name, label and store together: labels alone can leak from
+one container to another (vic#8545), names alone may have been used again by somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+
+from dinv.drivers import AddressTaken, Driver
+from dinv.drivers.docker.flags import FLAGS, configure
+from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect
+from dinv.endpoint import Endpoint
+from dinv.errors import (
+    BadRequest,
+    Conflict,
+    DinvError,
+    EngineError,
+    MachineGone,
+    NotFound,
+    PreCreateCheckFailed,
+    ServerError,
+)
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from typing import Any
+
+    from dinv.channel import Channel
+    from dinv.config import MachineConfig
+    from dinv.drivers import Flag
+    from dinv.drivers.docker.flavours.engine import EngineFlavour
+    from dinv.engine import Engine
+    from dinv.progress import Progress
+    from dinv.store import Store
+
+CACHE = "cache"
+DAEMON_PORT = 2376
+
+CREATE_SECONDS = 60.0
+"""An engine that makes a container first unpacks nothing; but a busy disk can take its time."""
+
+_STATES = {
+    "created": STOPPED,
+    "running": RUNNING,
+    "paused": PAUSED,
+    "restarting": STARTING,
+    "removing": STOPPING,
+    "exited": STOPPED,
+    "dead": ERROR,
+}
+
+
+class DockerDriver(Driver):
+    """One machine on a Docker endpoint."""
+
+    name = "docker"
+
+    def __init__(
+        self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        super().__init__(config, store, trace=trace)
+        self._engine: Engine | None = None
+        self._flavour: EngineFlavour | None = None
+
+    # What the config keeps of it
+
+    @property
+    def endpoint(self) -> Endpoint:
+        return Endpoint.recorded(self.config.driver.get("Endpoint") or {})
+
+    @property
+    def container(self) -> str:
+        return str(self.config.driver.get("Container") or f"dinv-{self.config.name}")
+
+    @property
+    def cache_volume(self) -> str:
+        return str(self.config.driver.get("CacheVolume") or f"dinv-{self.config.name}-cache")
+
+    @property
+    def engine(self) -> Engine:
+        """The client of the machine's endpoint, opened when first needed."""
+        if self._engine is None:
+            self._engine = self.endpoint.engine(trace=self.trace)
+        return self._engine
+
+    @property
+    def flavour(self) -> EngineFlavour:
+        if self._flavour is None:
+            self._flavour = detect(self.engine.info())
+        return self._flavour
+
+    # Making one
+
+    @classmethod
+    def create_flags(cls) -> tuple[Flag, ...]:
+        return FLAGS
+
+    def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        configure(self.config, self.store, values, progress, self.trace)
+
+    def pre_create_check(self, progress: Progress) -> None:
+        from dinv.drivers.docker.checks import check
+
+        check(self, progress)
+
+    def prepare(self, progress: Progress) -> None:
+        from dinv.drivers.docker.image import ensure
+
+        ensure(self.engine, str(self.config.driver["Image"]), progress)
+
+    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+        kept = self.config.driver
+        flavour = self.flavour
+        self._create_volume(int(kept["CacheSize"]))
+        spec = self._specification(environment, mounts)
+        try:
+            identity, warnings = self.engine.containers.create(
+                self.container, flavour.create_body(spec), timeout=CREATE_SECONDS
+            )
+        except Conflict as error:
+            raise PreCreateCheckFailed(
+                f"{self.endpoint} has just got a container {self.container} from somebody else. "
+                f"Choose another machine name."
+            ) from error
+        except BadRequest as error:
+            raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
+        kept["ContainerID"] = identity
+        ignored = flavour.ignored(spec, self.engine.containers.inspect(self.container))
+        if ignored:
+            said = f" It says: {' '.join(warnings)}" if warnings else ""
+            raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
+
+    def _create_volume(self, size: int) -> None:
+        if self.config.driver["CacheVolumeKept"]:
+            return
+        labels = {
+            LABEL: self.config.name,
+            LABEL_ID: self.config.identity,
+            LABEL_ROLE: CACHE,
+        }
+        options = self.flavour.volume_options(size)
+        try:
+            volume = self.engine.volumes.create(
+                self.cache_volume, labels=labels, driver_opts=options, timeout=CREATE_SECONDS
+            )
+        except (BadRequest, ServerError) as error:
+            reason = self.flavour.volume_refused(error, size) or error.message
+            raise PreCreateCheckFailed(
+                f"The cache volume {self.cache_volume} cannot be made: {reason}."
+            ) from error
+        if (volume.get("Labels") or {}).get(LABEL_ID) != self.config.identity:
+            # Made by somebody else since the check; an engine returns it as if it were new.
+            raise PreCreateCheckFailed(f"{self.endpoint} has a volume {self.cache_volume} of somebody else.")
+
+    def _specification(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> MachineSpec:
+        kept = self.config.driver
+        labels = {
+            **kept["Labels"],
+            LABEL: self.config.name,
+            LABEL_ID: self.config.identity,
+            LABEL_ROLE: "machine",
+            LABEL_PORT: str(kept["Port"]),
+        }
+        return MachineSpec(
+            hostname=self.config.name[:63].rstrip(".-"),
+            image=kept["Image"],
+            labels=labels,
+            environment=environment,
+            mounts=[(self.cache_volume, mounts[CACHE])],
+            cpus=kept["CPUs"],
+            memory=kept["Memory"],
+            network=kept["Network"],
+            ip=kept["IP"],
+            publish_address=kept["PublishAddress"],
+            port=kept["Port"],
+            isolation=kept["Isolation"],
+        )
+
+    def move(self) -> None:
+        from dinv.drivers.docker.ports import choose
+
+        kept = self.config.driver
+        self._remove_container()
+        kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
+        choose(self)
+        self.settle_address()
+
+    # Running it
+
+    def start(self, *, timeout: float) -> None:
+        try:
+            self.engine.containers.start(self.container, timeout=timeout)
+        except NotFound as error:
+            raise self._gone() from error
+        except EngineError as error:
+            if not self.flavour.address_taken(error.message):
+                raise
+            kept = self.config.driver
+            if kept.get("PortChosen") or not self.config.unfinished:
+                address = f"{kept['PublishAddress'] or '0.0.0.0'}:{kept['Port']}"
+                raise PreCreateCheckFailed(
+                    f'Port {address} of machine "{self.config.name}" is in use on {self.endpoint}. '
+                    f"Free it, or choose another with --publish ADDRESS:PORT."
+                ) from error
+            raise AddressTaken from error
+
+    def stop(self, *, timeout: float) -> None:
+        # The engine answers after the container has ended: what it is given, and a little for the call.
+        self._control(
+            lambda: self.engine.containers.stop(self.container, grace=round(timeout), timeout=timeout + 15)
+        )
+
+    def kill(self) -> None:
+        self.signal_init("SIGKILL")
+
+    def signal_init(self, signal: str) -> None:
+        self._control(lambda: self.engine.containers.kill(self.container, signal=signal))
+
+    def _control(self, call: Callable[[], object]) -> None:
+        try:
+            call()
+        except NotFound as error:
+            raise self._gone() from error
+
+    def _gone(self) -> MachineGone:
+        return MachineGone(self.config.name, self.container, str(self.endpoint))
+
+    def remove(self, *, keep_cache: bool = False) -> list[str]:
+        kept = self.config.driver
+        if not kept.get("Endpoint"):
+            return []
+        self._remove_container()
+        volume = self.cache_volume
+        if kept.get("CacheVolumeKept"):
+            return [
+                f"Volume {volume} stays: it was there before the machine. Remove it: docker volume rm {volume}"
+            ]
+        if keep_cache:
+            return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
+        with contextlib.suppress(NotFound):
+            labels = self.engine.volumes.inspect(volume).get("Labels") or {}
+            if labels.get(LABEL_ID) != self.config.identity:
+                return [f"Volume {volume} stays: it is not this machine's."]
+            self.engine.volumes.remove(volume, timeout=CREATE_SECONDS)
+        return []
+
+    def _remove_container(self) -> None:
+        with contextlib.suppress(NotFound):
+            labels = self.engine.containers.inspect(self.container)["Config"].get("Labels") or {}
+            if labels.get(LABEL_ID) == self.config.identity:
+                self.engine.containers.remove(
+                    self.container, force=True, volumes=True, timeout=CREATE_SECONDS
+                )
+
+    # What it is like
+
+    def state(self, *, timeout: float) -> Status:
+        listed = self.engine.containers.list(
+            all=True, filters={"label": [f"{LABEL_ID}={self.config.identity}"]}, timeout=timeout
+        )
+        return _status(self.config, listed)
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:
+        return json.dumps(config.driver.get("Endpoint"), sort_keys=True)
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
+    ) -> dict[str, Status]:
+        configs = list(configs)
+        endpoint = Endpoint.recorded(configs[0].driver.get("Endpoint") or {})
+        with endpoint.engine(timeout=timeout, trace=trace) as engine:
+            listed = engine.containers.list(all=True, filters={"label": [LABEL_ID]}, timeout=timeout)
+        return {config.name: _status(config, listed) for config in configs}
+
+    @property
+    def address_known(self) -> bool:
+        kept = self.config.driver
+        return bool(kept["Port"] or kept["IP"])
+
+    def settle_address(self) -> None:
+        """Set URL and IPAddress from what the config says; the machine need not run."""
+        kept = self.config.driver
+        address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (kept["IP"], DAEMON_PORT)
+        kept["IPAddress"] = address
+        kept["URL"] = f"tcp://{f'[{address}]' if ':' in address else address}:{port}" if address else ""
+
+    def refresh_address(self) -> bool:
+        kept = self.config.driver
+        before = kept.get("URL", "")
+        if not kept["Port"]:
+            networks = self.engine.containers.inspect(self.container)["NetworkSettings"]["Networks"]
+            kept["IP"] = next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), "")
+            self.settle_address()
+        return bool(before != kept.get("URL"))
+
+    def addresses(self) -> list[str]:
+        from dinv.drivers.docker.ports import addresses
+
+        return addresses(self)
+
+    def facts(self) -> dict[str, Any]:
+        kept = self.config.driver
+        return {
+            "endpoint": kept.get("Endpoint", {}).get("URL", ""),
+            "isolation": kept.get("Isolation", ""),
+            "machine": f"{self.container}, cache volume {self.cache_volume}",
+        }
+
+    def channel(self) -> Channel:
+        from dinv.channel import ContainerChannel
+
+        return ContainerChannel(self.engine, self.container)
+
+    def last_log_lines(self, count: int) -> list[str]:
+        with contextlib.suppress(DinvError):
+            said = b"".join(self.logs(tail=count, follow=False, timestamps=False))
+            return said.decode(errors="replace").splitlines()[-count:]
+        return []
+
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+        try:
+            output = self.engine.containers.logs(
+                self.container, tail=tail, follow=follow, timestamps=timestamps, tty=False
+            )
+        except NotFound as error:
+            raise self._gone() from error
+        with output:
+            for _, data in output:
+                yield data
+
+    def ended(self) -> int | None:
+        inspected = self.engine.containers.inspect(self.container)
+        state = inspected["State"]
+        # Under its restart policy a container that dies at once is soon "running" again.
+        if state.get("Running") and not state.get("Restarting") and not inspected.get("RestartCount"):
+            return None
+        return int(state.get("ExitCode") or 0)
+
+    def close(self) -> None:
+        if self._engine is not None:
+            self._engine.close()
+            self._engine = None
+
+
+def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Status:
+    """A machine's state from its endpoint's list of containers (`GET /containers/json`)."""
+    container = str(config.driver.get("Container", ""))
+    for found in listed:
+        if (found.get("Labels") or {}).get(LABEL_ID) != config.identity:
+            continue
+        if f"/{container}" not in (found.get("Names") or []):
+            continue
+        state = _STATES.get(str(found.get("State", "")), ERROR)
+        # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
+        unhealthy = "(unhealthy)" in str(found.get("Status", ""))
+        return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
+    return Status(ERROR, f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}")

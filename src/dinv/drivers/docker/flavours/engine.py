@@ -1,0 +1,162 @@
+"""Plain Docker Engine: a machine is a container with the capabilities that nested containers take.
+
+Nothing here is `--privileged` unless somebody asks for it (design decision 5): CAP_SYS_ADMIN for mounts
+and cgroups, CAP_NET_ADMIN for bridges and iptables, no seccomp and AppArmor profile (both forbid
+mounts), system paths not masked (a nested runc mounts /proc anew, which the kernel refuses where parts
+of the outer one are hidden), and no host devices.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import PreCreateCheckFailed, ServerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.drivers.docker.flavours import MachineSpec
+
+DAEMON_PORT = "2376/tcp"
+
+AUTO = "auto"
+CAPABILITIES = "capabilities"
+PRIVILEGED = "privileged"
+
+_SYSTEM_RUNTIMES = ("sysbox-runc",)
+"""Runtimes made for a system in a container: it needs, and gets, no capabilities beyond Docker's own.
+(nestybox/sysbox: docs/user-guide/deploy.md.)"""
+
+
+class EngineFlavour:
+    """A Docker Engine, by what its `/info` says."""
+
+    name = "engine"
+    title = "Docker Engine"
+
+    def __init__(self, info: Mapping[str, Any]) -> None:
+        self._info = info
+
+    @property
+    def version(self) -> str:
+        return str(self._info.get("ServerVersion", ""))
+
+    @property
+    def cpus(self) -> int:
+        return int(self._info.get("NCPU") or 0)
+
+    @property
+    def memory(self) -> int:
+        """Bytes."""
+        return int(self._info.get("MemTotal") or 0)
+
+    def check(self) -> None:
+        """Raise PreCreateCheckFailed when no machine can run there at all."""
+        if self._info.get("OSType", "linux") != "linux":
+            raise PreCreateCheckFailed(
+                f"The endpoint runs {self._info.get('OSType')} containers; a machine is a Linux container."
+            )
+
+    def isolation(self, asked: str) -> str:
+        """What `--isolation` comes to here: "capabilities", "privileged" or a runtime's name.
+
+        "auto" is a runtime made for nested systems where there is one, else capabilities. Raises
+        PreCreateCheckFailed for a runtime that the endpoint does not have.
+        """
+        runtimes = tuple(self._info.get("Runtimes") or {})
+        if asked == AUTO:
+            return next((runtime for runtime in _SYSTEM_RUNTIMES if runtime in runtimes), CAPABILITIES)
+        if asked in (CAPABILITIES, PRIVILEGED) or asked in runtimes:
+            return asked
+        raise PreCreateCheckFailed(
+            f'The endpoint has no runtime "{asked}" for --isolation. It has: {", ".join(sorted(runtimes))}; '
+            f"without one there are {CAPABILITIES} (as by default) and {PRIVILEGED}."
+        )
+
+    def create_body(self, spec: MachineSpec) -> dict[str, Any]:
+        """The body of `POST /containers/create` (moby: api/swagger.yaml)."""
+        host: dict[str, Any] = {
+            "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
+            "Memory": spec.memory,
+            "NanoCpus": round(spec.cpus * 1_000_000_000),
+            "NetworkMode": spec.network or "default",
+            # The machine comes back with its endpoint, as a host does; a stopped one stays stopped.
+            "RestartPolicy": {"Name": "unless-stopped"},
+            # Nested daemons log much at debug level; unbounded json-file logs fill the endpoint's disk.
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+        }
+        if spec.isolation == PRIVILEGED:
+            host["Privileged"] = True
+        elif spec.isolation not in _SYSTEM_RUNTIMES:
+            host["CapAdd"] = ["SYS_ADMIN", "NET_ADMIN"]
+            host["SecurityOpt"] = ["seccomp=unconfined", "apparmor=unconfined"]
+            host["MaskedPaths"] = []
+            host["ReadonlyPaths"] = []
+        if spec.isolation not in (CAPABILITIES, PRIVILEGED):
+            host["Runtime"] = spec.isolation
+        if spec.port:
+            host["PortBindings"] = {
+                DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": str(spec.port)}]
+            }
+        body: dict[str, Any] = {
+            "Hostname": spec.hostname,
+            "Image": spec.image,
+            "Env": [f"{key}={value}" for key, value in spec.environment.items()],
+            "Labels": dict(spec.labels),
+            "ExposedPorts": {DAEMON_PORT: {}},
+            "Volumes": {},
+            "StopSignal": "SIGTERM",
+            "HostConfig": host,
+        }
+        if spec.network:
+            endpoint: dict[str, Any] = {}
+            if spec.ip:
+                endpoint["IPAMConfig"] = {"IPv4Address": spec.ip}
+            body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
+        return body
+
+    def volume_options(self, size: int) -> dict[str, str]:
+        """DriverOpts of a volume of `size` bytes; 0 is without a limit.
+
+        The `local` driver takes a size where its file system has project quotas: xfs mounted with
+        pquota (moby: volume/local/local_unix.go).
+        """
+        return {"size": str(size)} if size else {}
+
+    def volume_refused(self, error: ServerError, size: int) -> str:
+        """Why a volume could not be created, in words that help; "" to leave the engine's own."""
+        if size and "quota" in error.message:
+            return (
+                "the endpoint cannot limit the size of its volumes (that takes a data root on xfs, "
+                "mounted with pquota). Leave --cache-size away, or choose another endpoint"
+            )
+        return ""
+
+    def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
+        """What of the specification the created container does not have.
+
+        An engine whose kernel lacks a controller drops the limit with a warning and goes on (moby:
+        daemon/daemon_unix.go, verifyPlatformContainerResources).
+        """
+        host = inspected["HostConfig"]
+        missing = []
+        if spec.memory and host.get("Memory") != spec.memory:
+            missing.append("the memory limit")
+        if spec.cpus and host.get("NanoCpus") != round(spec.cpus * 1_000_000_000):
+            missing.append("the CPU limit")
+        mounted = {mount.get("Destination") for mount in inspected.get("Mounts", [])}
+        missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
+        if spec.port and not (host.get("PortBindings") or {}).get(DAEMON_PORT):
+            missing.append("the published port")
+        return missing
+
+    def address_taken(self, message: str) -> bool:
+        """Whether a start failed because the published port is in use there."""
+        return any(
+            words in message
+            for words in ("port is already allocated", "address already in use", "Ports are not available")
+        )
+
+    def no_space(self, message: str) -> bool:
+        """Whether something failed because a disk of the endpoint is full."""
+        return "no space left on device" in message

@@ -1,0 +1,59 @@
+"""The machine image on the endpoint: is it there, can it be had, and by which contract does it work."""
+
+from __future__ import annotations
+
+from dinv.errors import EngineError, ImageMissing, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dinv.engine import Engine
+    from dinv.progress import Progress
+
+PULL_IDLE_SECONDS = 120.0
+"""A registry that says nothing for so long is taken for dead."""
+
+
+def present(engine: Engine, image: str) -> dict[str, Any] | None:
+    """The image as the endpoint has it (`GET /images/NAME/json`), or None."""
+    try:
+        return engine.images.inspect(image)
+    except NotFound:
+        return None
+
+
+def ensure(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
+    """See to it that the endpoint has the image, by pulling it if need be. Raises ImageMissing."""
+    found = present(engine, image)
+    if found is not None:
+        progress.line("Image", image, "present")
+        return found
+    from dinv.engine import IdleDeadline, credentials
+    from dinv.engine.reference import parse_reference
+
+    layers: dict[str, str] = {}
+
+    def show(event: dict[str, Any]) -> None:
+        layer, status = str(event.get("id") or ""), str(event.get("status") or "")
+        if layer and "Pulling from" not in status:
+            layers[layer] = status
+        done = sum(status in ("Pull complete", "Already exists") for status in layers.values())
+        detail = event.get("progress") or status
+        progress.update(f"{done} of {len(layers)} layers, {detail}" if layers else status)
+
+    with progress.working("Image", f"{image}: pulling"):
+        try:
+            engine.images.pull(
+                image,
+                credentials=credentials.find(parse_reference(image)),
+                progress=show,
+                timeout=IdleDeadline(PULL_IDLE_SECONDS),
+            )
+        except EngineError as error:
+            raise ImageMissing(image, engine.transport.address, error.message) from error
+    found = present(engine, image)
+    if found is None:
+        raise ImageMissing(image, engine.transport.address, "the pull ended without it")
+    progress.line("Image", image, "pulled")
+    return found

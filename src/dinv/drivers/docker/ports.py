@@ -1,0 +1,137 @@
+"""Which port of the endpoint a machine is published on, and by which addresses it is reached.
+
+A port is chosen once and kept, so that the URL outlives restarts; Docker's own random ports change with
+each start. The choice begins with a number made from the machine's name, so that a machine which is
+made again keeps its URL, and two that are made at once hardly ever want the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import zlib
+
+from dinv.drivers.docker.flavours import LABEL_PORT
+from dinv.errors import PreCreateCheckFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers.docker.driver import DockerDriver
+
+FIRST_PORT = 23760
+PORTS = 4000
+"""From 23760 to 27759: nothing registered of note there, and below Linux's ephemeral ports (32768)."""
+
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104  (compared with, never bound)
+
+
+def host_of(driver: DockerDriver) -> tuple[str, bool]:
+    """Where ports published on the endpoint are reached, and whether that is this computer."""
+    host = driver.engine.transport.host
+    if host is None:
+        return "127.0.0.1", True
+    if host == "localhost":
+        return host, True
+    try:
+        return host, ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host, False
+
+
+def settle(driver: DockerDriver) -> None:
+    """Decide what `--publish` left open: address and host. The port is `choose`'s."""
+    kept = driver.config.driver
+    host, local = host_of(driver)
+    if not kept["PublishAddress"] and kept["Published"]:
+        kept["PublishAddress"] = "127.0.0.1" if local else ""
+    address = kept["PublishAddress"]
+    kept["Host"] = host if address in _ANY or ipaddress.ip_address(address).is_loopback else address
+    if not kept["Published"]:
+        kept["Host"] = ""
+
+
+def choose(driver: DockerDriver) -> None:
+    """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
+    kept = driver.config.driver
+    if not kept["Published"]:
+        return
+    _, local = host_of(driver)
+    used = _used(driver)
+    if kept["PortChosen"]:
+        owner = used.get(kept["Port"])
+        if owner or (local and not _can_bind(kept["PublishAddress"], kept["Port"])):
+            by = f" by container {owner}" if owner else ""
+            raise PreCreateCheckFailed(
+                f"Port {kept['Port']} is in use on {driver.endpoint}{by}. "
+                f"Choose another with --publish, or leave the port to dinv."
+            )
+        return
+    refused = set(kept.get("RefusedPorts", ()))
+    start = zlib.crc32(driver.config.name.encode())
+    for step in range(PORTS):
+        port = FIRST_PORT + (start + step) % PORTS
+        if port in used or port in refused:
+            continue
+        if local and not _can_bind(kept["PublishAddress"], port):
+            continue
+        kept["Port"] = port
+        return
+    raise PreCreateCheckFailed(
+        f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
+    )
+
+
+def _used(driver: DockerDriver) -> dict[int, str]:
+    """Ports of the endpoint's containers, with whose they are; ours also while they are stopped."""
+    used: dict[int, str] = {}
+    for container in driver.engine.containers.list(all=True):
+        name = (container.get("Names") or ["?"])[0].lstrip("/")
+        for port in container.get("Ports") or ():
+            if port.get("PublicPort"):
+                used[int(port["PublicPort"])] = name
+        label = (container.get("Labels") or {}).get(LABEL_PORT, "")
+        if label.isdigit() and int(label):
+            used[int(label)] = name
+    return used
+
+
+def _can_bind(address: str, port: int) -> bool:
+    """Whether the port is free here. A hint only: a local socket may lead into another host's network."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((address, port))
+        except OSError as error:
+            import errno
+
+            return error.errno != errno.EADDRINUSE
+    return True
+
+
+def addresses(driver: DockerDriver) -> list[str]:
+    """Names and addresses for the server certificate.
+
+    The host as typed and as resolved, the published address, the machine's own address where it is
+    known, and the names other containers of its network know it by.
+    """
+    kept = driver.config.driver
+    found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
+    found += [driver.container, driver.config.name]
+    return list(dict.fromkeys(name for name in found if name and name not in _ANY))
+
+
+def _resolved(host: str) -> list[str]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return []
+    if not host or host == "localhost":
+        return []
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return [str(entry[4][0]) for entry in found]

@@ -1,0 +1,276 @@
+"""Which Docker API machines are made on, and how it is reached.
+
+The order is `--endpoint`, `$DINV_ENDPOINT`, `$DOCKER_HOST`, `$DOCKER_CONTEXT` or the current docker
+context, the default Docker socket, Podman's sockets, dinv's own local engine. What somebody named is
+taken as it is, and an error when it does not answer; of the sockets that nobody named, the first that
+answers is taken.
+
+A machine is a Docker API too: after `eval $(dinv env dev)` DOCKER_HOST points at one. Making machines
+inside of it is not what its user means, so variables and contexts that lead to a machine of the store
+are passed over, with a note.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import DinvError, EndpointError, InputError, NoEndpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from dinv.engine import Engine
+    from dinv.engine.transport import TLSFiles
+    from dinv.store import Store
+
+DOCKER_SOCKET = "/var/run/docker.sock"
+PROBE_SECONDS = 3.0
+
+
+class Endpoint:
+    """How to reach one Docker API.
+
+    `url` is unix://, tcp:// or ssh://; `context` the docker context it was taken from, or "";
+    `source` says for messages where it was found.
+    """
+
+    def __init__(self, url: str, *, tls: TLSFiles | None = None, context: str = "", source: str = "") -> None:
+        self.url = url
+        self.tls = tls
+        self.context = context
+        self.source = source
+
+    def __str__(self) -> str:
+        return self.url
+
+    def record(self) -> dict[str, Any]:
+        """What a machine's config.json keeps of its endpoint; `recorded` reads it."""
+        tls = self.tls
+        return {
+            "URL": self.url,
+            "Context": self.context,
+            "TLS": tls
+            and {"CA": tls.ca or "", "Cert": tls.cert or "", "Key": tls.key or "", "Verify": tls.verify},
+        }
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, Any]) -> Endpoint:
+        """The endpoint of a machine, as its config.json keeps it.
+
+        One that came from a docker context is read from the context again, which may have been
+        updated meanwhile; if the context is gone, what was recorded is all there is.
+        """
+        context = str(record.get("Context") or "")
+        if context:
+            found = _from_context(context, source="")
+            if found is not None:
+                return found
+        tls = None
+        if record.get("TLS"):
+            tls = _tls(
+                record["TLS"]["CA"], record["TLS"]["Cert"], record["TLS"]["Key"], record["TLS"]["Verify"]
+            )
+        return cls(str(record.get("URL", "")), tls=tls, context=context)
+
+    def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
+        """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
+        from dinv.engine import Engine
+        from dinv.engine.transport import parse_address
+
+        return Engine(parse_address(self.url, self.tls), timeout=timeout, trace=trace)
+
+
+def resolve(
+    named: str | None,
+    store: Store,
+    *,
+    cert_path: str | None = None,
+    note: Callable[[str], None] = lambda text: None,
+    trace: Callable[[str], None] | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Endpoint:
+    """Find the endpoint to make a machine on; `named` is what `--endpoint` or `$DINV_ENDPOINT` says.
+
+    `cert_path` is a directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint. `note` is told
+    what was passed over and why. Raises NoEndpoint, InputError.
+    """
+    if named:
+        return _named(named, store, cert_path, environ)
+    machines = _machine_urls(store)
+    tried: list[tuple[str, str]] = []
+    host = environ.get("DOCKER_HOST")
+    if host and (machine := machines.get(_canonical(host))):
+        note(f"DOCKER_HOST points at machine {machine}, not at an endpoint: passed over")
+        tried.append(("$DOCKER_HOST", f"points at machine {machine}"))
+    elif host:
+        return Endpoint(_with_scheme(host), tls=_environment_tls(store, environ), source="DOCKER_HOST")
+    found = _chosen_context(environ, machines, note, tried)
+    if found is not None:
+        return found
+    for what, path in _sockets(store, environ):
+        endpoint = Endpoint(f"unix://{path}", source=what)
+        said = _probe(endpoint, path, trace)
+        if not said:
+            return endpoint
+        tried.append((endpoint.url, said))
+    raise NoEndpoint(tried)
+
+
+def local_engine_socket(store: Store) -> str:
+    """Where dinv's own local engine listens.
+
+    Under the store, unless that is too long for a socket's address (107 bytes, unix(7)).
+    """
+    path = os.path.join(store.path, "engine", "docker.sock")
+    if len(os.fsencode(path)) <= 107:  # noqa: PLR2004  (the figure is explained above)
+        return path
+    import hashlib
+
+    runtime = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"  # noqa: S108  (the directory is made 0700, and checked)
+    name = hashlib.sha256(os.fsencode(store.path)).hexdigest()[:12]
+    return os.path.join(runtime, f"dinv-{os.getuid()}-{name}", "docker.sock")
+
+
+def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:
+    if "://" not in named and not named.startswith("/"):
+        found = _from_context(named, source=f"docker context {named}")
+        if found is not None:
+            return found
+        if ":" not in named:
+            raise InputError(
+                f'"{named}" is no docker context. An endpoint is a context\'s name (see: docker context ls), '
+                f"or unix://PATH, tcp://HOST:PORT, ssh://USER@HOST."
+            )
+    url = _with_scheme(named)
+    tls = None
+    if url.startswith("tcp://"):
+        tls = _directory_tls(cert_path, verify=True) if cert_path else _environment_tls(store, environ)
+    elif cert_path:
+        raise InputError(f"--endpoint-cert-path is for tcp:// endpoints; {url} has no TLS of its own")
+    return Endpoint(url, tls=tls, source="--endpoint")
+
+
+def _with_scheme(host: str) -> str:
+    if "://" in host:
+        return host
+    return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
+
+
+def _environment_tls(store: Store, environ: Mapping[str, str]) -> TLSFiles | None:
+    """TLS as the docker CLI reads it: any value of DOCKER_TLS_VERIFY turns it on, "0" too.
+
+    (docker/cli: cli/flags/options.go.) DOCKER_CERT_PATH of a machine says nothing about an endpoint.
+    """
+    verify = bool(environ.get("DOCKER_TLS_VERIFY"))
+    if not verify and not environ.get("DOCKER_TLS"):
+        return None
+    directory = environ.get("DOCKER_CERT_PATH") or environ.get("DOCKER_CONFIG") or "~/.docker"
+    directory = os.path.abspath(os.path.expanduser(directory))
+    if directory.startswith(store.machines_directory + os.sep):
+        return None
+    return _directory_tls(directory, verify=verify)
+
+
+def _directory_tls(directory: str, *, verify: bool) -> TLSFiles:
+    directory = os.path.abspath(os.path.expanduser(directory))
+    if not os.path.isdir(directory):
+        raise InputError(f"There is no directory {directory} to take ca.pem, cert.pem and key.pem from")
+    files = {name: os.path.join(directory, f"{name}.pem") for name in ("ca", "cert", "key")}
+    have = {name: path for name, path in files.items() if os.path.exists(path)}
+    if ("cert" in have) != ("key" in have):
+        raise InputError(f"{directory} has only one of cert.pem and key.pem; a client needs both")
+    if verify and "ca" not in have:
+        raise InputError(f"{directory} has no ca.pem to verify the endpoint with")
+    return _tls(have.get("ca"), have.get("cert"), have.get("key"), verify)
+
+
+def _tls(ca: str | None, cert: str | None, key: str | None, verify: bool) -> TLSFiles:  # noqa: FBT001
+    from dinv.engine.transport import TLSFiles
+
+    return TLSFiles(ca or None, cert or None, key or None, verify=verify)
+
+
+def _chosen_context(
+    environ: Mapping[str, str],
+    machines: Mapping[str, str],
+    note: Callable[[str], None],
+    tried: list[tuple[str, str]],
+) -> Endpoint | None:
+    from dinv import contexts
+
+    name = environ.get("DOCKER_CONTEXT") or ""
+    source = "DOCKER_CONTEXT" if name else "the current docker context"
+    if not name:
+        # As in the docker CLI, DOCKER_HOST has precedence over the current context; one that was
+        # passed over above has not taken that precedence away from anything.
+        name = contexts.current()
+    if not name or name == "default":
+        return None
+    found = _from_context(name, source=f"{source}, {name}")
+    if found is None:
+        tried.append((source, f"there is no docker context {name}"))
+        return None
+    if machine := machines.get(_canonical(found.url)):
+        note(f"{source} ({name}) points at machine {machine}, not at an endpoint: passed over")
+        tried.append((source, f"{name} points at machine {machine}"))
+        return None
+    return found
+
+
+def _from_context(name: str, *, source: str) -> Endpoint | None:
+    from dinv import contexts
+
+    if name == "default":
+        return Endpoint(f"unix://{DOCKER_SOCKET}", source=source)
+    context = contexts.read(name)
+    if context is None:
+        return None
+    if not context.host:
+        raise EndpointError(f"The docker context {name} has no Docker endpoint")
+    tls = None
+    if context.ca or context.cert or context.skip_tls_verify:
+        tls = _tls(context.ca, context.cert, context.key, not context.skip_tls_verify)
+    return Endpoint(context.host, tls=tls, context=name, source=source)
+
+
+def _machine_urls(store: Store) -> dict[str, str]:
+    urls = {}
+    for name in store.names():
+        try:
+            url = store.load(name).driver.get("URL")
+        except DinvError:
+            continue
+        if url:
+            urls[_canonical(str(url))] = name
+    return urls
+
+
+def _canonical(url: str) -> str:
+    return _with_scheme(url).rstrip("/").replace("//localhost:", "//127.0.0.1:").lower()
+
+
+def _sockets(store: Store, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+    """The sockets that nobody has to name: Docker's, Podman's (podman-system-service(1)), our own."""
+    sockets = [("the default Docker socket", DOCKER_SOCKET)]
+    runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
+    sockets += [
+        ("rootless Docker's socket", f"{runtime}/docker.sock"),
+        ("rootful Podman's socket", "/run/podman/podman.sock"),
+        ("rootless Podman's socket", f"{runtime}/podman/podman.sock"),
+        ("dinv's own local engine", local_engine_socket(store)),
+    ]
+    return sockets
+
+
+def _probe(endpoint: Endpoint, path: str, trace: Callable[[str], None] | None) -> str:
+    """What speaks against using the socket; "" when a Docker API answers on it."""
+    if not os.path.exists(path):
+        return "no such socket"
+    try:
+        with endpoint.engine(trace=trace) as engine:
+            engine.ping(timeout=PROBE_SECONDS)
+    except DinvError as error:
+        return getattr(error, "reason", "") or str(error)
+    return ""

@@ -1,0 +1,64 @@
+"""What `env` sets and unsets.
+
+It runs in shell profiles: a machine that does not answer at once costs a second at most. One that
+refuses is not running, and nothing is set; of one that says nothing in that time what is known is set,
+with a warning.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv import shells
+from dinv.errors import InputError, MachineNotRunning
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dinv.machine import Machine
+    from dinv.machines import Machines
+
+LOOK_SECONDS = 1.0
+VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+
+
+def setting(
+    machine: Machine, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
+) -> tuple[dict[str, str | None], str]:
+    """The variables for a machine, and a warning or "". Raises MachineNotRunning."""
+    variables: dict[str, str | None] = dict(machine.environment())
+    if no_proxy:
+        key, value = shells.no_proxy(machine.known_ip(), environ)
+        variables[key] = value
+    return variables, _look(machine)
+
+
+def unsetting(
+    machines: Machines, name: str | None, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
+) -> dict[str, str | None]:
+    """The variables to unset; with `no_proxy` the proxy exception of the machine in use is taken out."""
+    if name:
+        raise InputError("Expected no machine name when the -u flag is present")
+    variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
+    current = environ.get("DOCKER_MACHINE_NAME", "")
+    if no_proxy and current and machines.store.exists(current):
+        key, value = shells.no_proxy("", environ)
+        address = machines.get(current).known_ip()
+        left = ",".join(entry for entry in value.split(",") if entry not in (address, ""))
+        variables[key] = left or None
+    return variables
+
+
+def _look(machine: Machine) -> str:
+    """See whether something listens where the machine should; "" or what to warn of."""
+    import socket
+
+    host, _, port = machine.known_url().removeprefix("tcp://").rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), LOOK_SECONDS).close()
+    except ConnectionRefusedError as error:
+        raise MachineNotRunning(machine.name) from error
+    except OSError as error:
+        return f'machine "{machine.name}" does not answer at {machine.url} ({error}). These are its last known settings.'
+    return ""

@@ -1,0 +1,344 @@
+"""A machine: one Docker host that dinv made, and what can be done with it."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dinv.config import MachineConfig
+from dinv.errors import ContextError, InputError, MachineGone, MachineNotRunning
+from dinv.states import ERROR, RUNNING, STOPPED, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Self
+
+    from dinv.channel import Channel
+    from dinv.diskusage import DiskUsage
+    from dinv.drivers import Driver
+    from dinv.engine import Engine
+    from dinv.images import ImageContract
+    from dinv.progress import Progress
+    from dinv.provisioners import Provisioner
+    from dinv.store import Store
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+"""Containers in the machine get 10 s to end (dockerd's own default), then the daemon itself."""
+STATE_SECONDS = 10.0
+
+
+class Machine:
+    """One machine of a store.
+
+    Nothing is asked of the endpoint until a method needs it. Methods that change the machine hold its
+    lock, and raise MachineBusy when another process does.
+    """
+
+    def __init__(
+        self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        self.config = config
+        self.store = store
+        self._trace = trace
+        self._driver: Driver | None = None
+        self._contract: ImageContract | None = None
+        self._provisioner: Provisioner | None = None
+
+    @classmethod
+    def new(
+        cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None
+    ) -> Machine:
+        """A machine that is in no store yet. Raises InputError for an unknown driver."""
+        from dinv.drivers import find
+
+        config = MachineConfig.new(
+            name=name,
+            store_path=store.path,
+            driver_name=driver,
+            identity=os.urandom(16).hex(),
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+        find(driver)
+        return cls(config, store, trace=trace)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Machine {self.name} {self.url}>"
+
+    def close(self) -> None:
+        """Close connections to the endpoint; the machine goes on."""
+        if self._driver is not None:
+            self._driver.close()
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
+        return str(self.config.driver.get("URL", ""))
+
+    @property
+    def ip(self) -> str:
+        """The host in `url`: an address, or the endpoint's name as it was given."""
+        return str(self.config.driver.get("IPAddress", ""))
+
+    @property
+    def directory(self) -> str:
+        """Its directory in the store, where ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        return self.config.directory
+
+    @property
+    def driver(self) -> Driver:
+        """What controls it. Raises InputError when its driver is not installed."""
+        if self._driver is None:
+            from dinv.drivers import find
+
+            self._driver = find(self.config.driver_name)(self.config, self.store, trace=self._trace)
+        return self._driver
+
+    @property
+    def contract(self) -> ImageContract:
+        """How its image takes certificates and options."""
+        if self._contract is None:
+            from dinv.images import find
+
+            self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"))
+        return self._contract
+
+    @property
+    def provisioner(self) -> Provisioner:
+        """What makes it serve."""
+        if self._provisioner is None:
+            from dinv.provisioners import find
+
+            provisioner = find(str(self.config.ours.get("Provisioner") or "docker"))
+            self._provisioner = provisioner(self.config, self.driver, self.contract, trace=self._trace)
+        return self._provisioner
+
+    def status(self, *, timeout: float = STATE_SECONDS) -> Status:
+        """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
+        if self.config.unfinished:
+            return unfinished(self.config)
+        return self.driver.state(timeout=timeout)
+
+    def inspect(self) -> dict[str, Any]:
+        """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
+        return self.config.shown()
+
+    def known_url(self) -> str:
+        """`url`, for who needs one. Raises MachineNotRunning when it has never had any."""
+        if not self.url:
+            raise MachineNotRunning(self.name)
+        return self.url
+
+    def known_ip(self) -> str:
+        """`ip`, for who needs one. Raises MachineNotRunning when it has never had any."""
+        if not self.ip:
+            raise MachineNotRunning(self.name)
+        return self.ip
+
+    @property
+    def has_context(self) -> bool:
+        """Whether dinv has written a docker context for it."""
+        return bool(self.config.ours.get("Context"))
+
+    # How to talk to it
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which docker's CLI and libraries find the machine.
+
+        `docker.from_env(environment=machine.environment())` is a docker-py client.
+        """
+        return dict(self.provisioner.credentials())
+
+    def docker_flags(self) -> list[str]:
+        """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
+        quoted = [f'--{flag}="{os.path.join(self.directory, file)}"' for flag, file in files]
+        return ["--tlsverify", *quoted, f"-H={self.known_url()}"]
+
+    def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
+        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own."""
+        from dinv.engine import Engine, TLSFiles, parse_address
+
+        files = (os.path.join(self.directory, f"{name}.pem") for name in ("ca", "cert", "key"))
+        return Engine(parse_address(self.known_url(), TLSFiles(*files)), timeout=timeout, trace=self._trace)
+
+    def daemon_version(self) -> str:
+        """The version of its daemon, asked of the daemon."""
+        self._running()
+        with self.engine() as engine:
+            return str(engine.version().get("Version", ""))
+
+    def disk_usage(self) -> DiskUsage:
+        """How full its image cache is. Raises MachineNotRunning, MachineGone."""
+        from dinv.diskusage import measure
+
+        return measure(self)
+
+    def docker_kwargs(self) -> dict[str, Any]:
+        """Keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
+
+        Needs the package docker, whose TLSConfig it makes.
+        """
+        from docker.tls import TLSConfig
+
+        files = {name: os.path.join(self.directory, f"{name}.pem") for name in ("ca", "cert", "key")}
+        tls = TLSConfig(client_cert=(files["cert"], files["key"]), ca_cert=files["ca"], verify=True)
+        return {"base_url": self.url, "tls": tls}
+
+    def channel(self) -> Channel:
+        """The way files and commands get into the machine, which has to run for commands.
+
+        Raises MachineNotRunning, MachineGone.
+        """
+        self._running()
+        return self.driver.channel()
+
+    def logs(
+        self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
+    ) -> Iterator[bytes]:
+        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+        return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
+
+    # What changes it
+
+    def start(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+        """Start it and wait until it serves. Raises InputError when it runs already."""
+        with self._changing("starting it"):
+            if self._state() == RUNNING:
+                raise InputError(f'Machine "{self.name}" is already running.')
+            self.driver.start(timeout=timeout)
+            self._serve(progress, timeout)
+
+    def stop(self, *, timeout: float = STOP_SECONDS) -> None:
+        """Stop it and the containers in it, by force after `timeout` seconds."""
+        with self._changing("stopping it"):
+            self._not_stopped()
+            self.driver.stop(timeout=timeout)
+
+    def kill(self) -> None:
+        """Stop it at once."""
+        with self._changing("killing it"):
+            self._not_stopped()
+            self.driver.kill()
+
+    def restart(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+        """Stop it, if it runs, start it, and wait until it serves."""
+        with self._changing("restarting it"):
+            if self._state() != STOPPED:
+                self.driver.stop(timeout=STOP_SECONDS)
+            self.driver.start(timeout=timeout)
+            self._serve(progress, timeout)
+
+    def unmake(self, *, keep_cache: bool = False) -> list[str]:
+        """Remove all of it but its directory; the caller holds its lock."""
+        left = self.driver.remove(keep_cache=keep_cache)
+        self.remove_context()
+        return left
+
+    def remove_context(self) -> None:
+        """Remove its docker context, if dinv wrote one."""
+        context = str(self.config.ours.get("Context") or "")
+        if context:
+            from dinv import contexts
+
+            contexts.remove(context, self.config.identity)
+
+    def issue_certificates(self) -> None:
+        """Make new certificates for the addresses it has now; the caller holds its lock."""
+        from dinv.authorities import open_authority
+        from dinv.certificates import issue
+
+        authority = open_authority(
+            str(self.config.ours["Authority"]),
+            machine=self.name,
+            directory=self.directory,
+            options=self.config.ours.get("AuthorityOptions") or {},
+        )
+        names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
+        issue(authority, machine=self.name, directory=self.directory, names=names)
+
+    def write_context(self) -> None:
+        """Write its docker context, or bring it up to date. Raises ContextError."""
+        from dinv import contexts
+
+        files = {}
+        for name in ("ca", "cert", "key"):
+            path = os.path.join(self.directory, f"{name}.pem")
+            try:
+                with open(path, "rb") as file:
+                    files[name] = file.read()
+            except OSError as error:
+                raise ContextError(f"{path}: {error.strerror}") from error
+        contexts.write(
+            self.name,
+            host=self.url,
+            description=f"dinv machine {self.name}",
+            owner=self.config.identity,
+            ca=files["ca"],
+            cert=files["cert"],
+            key=files["key"],
+        )
+
+    def _serve(self, progress: Progress, timeout: float) -> None:
+        """After a start: follow an address that has changed, wait for the daemon, remember its version."""
+        if self.driver.refresh_address():
+            # Its certificate is for the old address: what docker-machine's users met as #531.
+            progress.note(f"The address has changed to {self.url}: new certificates")
+            self.issue_certificates()
+            self.provisioner.provision()
+            self.provisioner.activate()
+            if self.config.ours.get("Context"):
+                self.write_context()
+        with progress.working("Docker", f"starting at {self.url}"):
+            version = self.provisioner.health(timeout=timeout, progress=progress)
+        progress.line("Docker", f"{version} ready at {self.url}")
+        self.config.ours["DockerVersion"] = version
+        self.store.save(self.config)
+
+    def _changing(self, doing: str) -> Any:
+        if not self.config.ours:
+            raise InputError(
+                f'Machine "{self.name}" was made by docker-machine, with its driver {self.config.driver_name}: '
+                f"dinv reads it, and changes nothing of it."
+            )
+        if self.config.unfinished:
+            raise InputError(unfinished(self.config).error)
+        return self.store.lock(self.name, doing)
+
+    def _state(self) -> str:
+        status = self.driver.state(timeout=STATE_SECONDS)
+        if status.state == ERROR:
+            raise MachineGone(
+                self.name, str(self.config.driver.get("Container", "")), str(self.driver.facts()["endpoint"])
+            )
+        return status.state
+
+    def _running(self) -> None:
+        state = self._state()
+        if state != RUNNING:
+            raise MachineNotRunning(self.name, state)
+
+    def _not_stopped(self) -> None:
+        if self._state() == STOPPED:
+            raise InputError(f'Machine "{self.name}" is already stopped.')
+
+
+def unfinished(config: MachineConfig) -> Status:
+    """The status of a machine whose create never came to its end."""
+    return Status(
+        ERROR,
+        f"its create did not finish; finish it: dinv create {config.name} ..., or clean up: dinv rm {config.name}",
+    )

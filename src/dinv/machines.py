@@ -1,0 +1,138 @@
+"""The machines of one user: the front door of the library, and all the command line goes through."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from dinv.errors import InputError
+from dinv.machine import Machine
+from dinv.progress import Progress
+from dinv.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+    from typing import Any, TypedDict, Unpack
+
+    class MachineOptions(TypedDict, total=False):
+        """What `create` takes; as the flags of `dinv create`, and as optional."""
+
+        driver: str
+        endpoint: str
+        endpoint_cert_path: str
+        image: str
+        cpus: float | str
+        memory: str
+        cache_size: str
+        cache_volume: str
+        network: str
+        ip: str
+        publish: str
+        label: Iterable[str]
+        isolation: str
+        tls_san: Iterable[str]
+        engine_opt: Iterable[str]
+        engine_label: Iterable[str]
+        engine_env: Iterable[str]
+        engine_registry_mirror: Iterable[str]
+        engine_insecure_registry: Iterable[str]
+        engine_storage_driver: str
+        timeout: float
+        keep_on_failure: bool
+        context: bool
+
+
+DEFAULT_NAME = "default"
+"""The machine meant when none is named, as in docker-machine."""
+
+
+def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001
+    """The machines of the store at `path`, of `$MACHINE_STORAGE_PATH`, or of ~/.docker/machine.
+
+    `trace` is given a line for each API call, with its time and never a secret. Nothing is made or read yet.
+    """
+    return Machines(Store(path), trace=trace)
+
+
+class Machines:
+    """A store's machines: make one, get one, go through all."""
+
+    def __init__(self, store: Store, *, trace: Callable[[str], None] | None = None) -> None:
+        self.store = store
+        self._trace = trace
+
+    def names(self) -> list[str]:
+        """All names, in natural order, also of machines whose config cannot be read."""
+        return self.store.names()
+
+    def get(self, name: str = DEFAULT_NAME) -> Machine:
+        """The machine of this name. Raises MachineNotFound, ConfigError."""
+        return Machine(self.store.load(name), self.store, trace=self._trace)
+
+    def __iter__(self) -> Iterator[Machine]:
+        return (self.get(name) for name in self.names())
+
+    def create(
+        self, name: str, *, progress: Progress | None = None, **options: Unpack[MachineOptions]
+    ) -> Machine:
+        """Make a machine and wait until it answers.
+
+        Options are the flags of `dinv create`: sizes as text ("2g"), `timeout` in seconds, what may be
+        given several times as a sequence. Raises what `dinv.create.create` raises.
+        """
+        from dinv.create import create
+
+        return create(
+            self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
+        )
+
+    def remove(self, name: str, *, keep_cache: bool = False, force: bool = False) -> list[str]:
+        """Remove a machine, whatever state it is in, half made or with a config that cannot be read.
+
+        With `force` it is forgotten even if its endpoint does not answer. Returns a line for each thing
+        left, on purpose or not. Raises MachineNotFound, MachineBusy, EndpointError.
+        """
+        from dinv.removal import remove
+
+        return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
+
+    @contextlib.contextmanager
+    def temporary(
+        self, name: str | None = None, *, progress: Progress | None = None, **options: Unpack[MachineOptions]
+    ) -> Iterator[Machine]:
+        """A machine for the length of a with-statement, removed at its end, however it ends.
+
+        Without a name it gets one that is not in use. It has no docker context unless asked for.
+        """
+        options.setdefault("context", False)
+        machine = self.create(name or f"tmp-{os.urandom(4).hex()}", progress=progress, **options)
+        try:
+            yield machine
+        finally:
+            machine.close()
+            self.remove(machine.name)
+
+
+_SHARED = ("driver", "timeout", "keep_on_failure", "context")
+_ENGINE = "engine_"
+
+
+def _create_options(options: dict[str, Any]) -> Any:
+    """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
+    from dinv import drivers
+    from dinv.create import CreateOptions
+    from dinv.provisioners.docker import engine_options
+
+    driver = options.get("driver") or "docker"
+    flags = {flag.key: flag for flag in drivers.find(driver).create_flags()}
+    shared = {key: options.pop(key) for key in _SHARED if key in options}
+    tls_sans = options.pop("tls_san", ())
+    engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
+    unknown = sorted(set(options) - set(flags))
+    if unknown:
+        raise InputError(f'The driver "{driver}" has no option {", ".join(unknown)}')
+    values = {key: flag.value(options.get(key), os.environ) for key, flag in flags.items()}
+    return CreateOptions(
+        driver_values=values, engine_options=engine_options(**engine), tls_sans=tls_sans, **shared
+    )

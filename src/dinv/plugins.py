@@ -1,0 +1,52 @@
+"""Names to implementations, for the four seams: a plain table first, entry points only after it.
+
+Scanning entry points costs 20 ms and more, so what is built in never waits for it.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from importlib.metadata import EntryPoint
+    from typing import Any
+
+
+def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> Any:
+    """What `name` stands for in the entry-point group `group`.
+
+    `built_in` maps names to "module:attribute"; `what` names the seam in messages ("driver"). Raises
+    InputError when there is none of this name, or its package cannot be loaded.
+    """
+    if name in built_in:
+        import importlib
+
+        module, _, attribute = built_in[name].partition(":")
+        return getattr(importlib.import_module(module), attribute)
+    plugins = _plugins(group)
+    if name not in plugins:
+        raise InputError(
+            f'There is no {what} "{name}". Known are: {", ".join(sorted({*built_in, *plugins}))}. '
+            f"Others come with Python packages that have an entry point in the group {group}."
+        )
+    try:
+        return plugins[name].load()
+    except Exception as error:  # whatever the import of somebody else's package raises
+        distribution = plugins[name].dist
+        raise InputError(
+            f'The {what} "{name}" cannot be loaded from {plugins[name].value}: {error!r}. '
+            f"Repair or remove the package {distribution.name if distribution else 'it comes with'}."
+        ) from error
+
+
+def known(*, group: str, built_in: Mapping[str, str]) -> list[str]:
+    """The names of all there are, built in or not, sorted."""
+    return sorted({*built_in, *_plugins(group)})
+
+
+def _plugins(group: str) -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
+    return {point.name: point for point in entry_points(group=group)}

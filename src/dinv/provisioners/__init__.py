@@ -1,0 +1,68 @@
+"""The Provisioner seam: what turns a bare machine into what it serves.
+
+A provisioner knows the machine's driver and image contract, never how the machine was made. A plugin
+registers a Provisioner subclass as entry point in the group `dinv.provisioners`.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+
+from dinv import plugins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dinv.config import MachineConfig
+    from dinv.drivers import Driver
+    from dinv.images import ImageContract
+    from dinv.progress import Progress
+
+GROUP = "dinv.provisioners"
+
+_BUILT_IN = {"docker": "dinv.provisioners.docker:DockerProvisioner"}
+
+
+class Provisioner(ABC):
+    """Makes one machine serve."""
+
+    name: str
+
+    def __init__(
+        self,
+        config: MachineConfig,
+        driver: Driver,
+        contract: ImageContract,
+        *,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self.config = config
+        self.driver = driver
+        self.contract = contract
+        self.trace = trace
+
+    @abstractmethod
+    def provision(self) -> None:
+        """Put in what the machine needs: certificates, options. It need not run."""
+
+    @abstractmethod
+    def activate(self) -> None:
+        """Make a running machine take what `provision` has put in."""
+
+    @abstractmethod
+    def health(self, *, timeout: float, progress: Progress) -> str:
+        """Wait until it serves; returns the version of what serves.
+
+        Raises MachineDied, MachineNotReady, ClientNotRefused. `timeout` in seconds.
+        """
+
+    @abstractmethod
+    def credentials(self) -> Mapping[str, str]:
+        """The environment variables by which clients reach it."""
+
+
+def find(name: str) -> type[Provisioner]:
+    """The provisioner of this name, built in or a plugin's. Raises InputError."""
+    provisioner: type[Provisioner] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="provisioner")
+    return provisioner

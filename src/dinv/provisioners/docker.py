@@ -1,0 +1,204 @@
+"""The docker provisioner: a machine that serves one Docker daemon, by mutual TLS and nothing else."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dinv.errors import (
+    ClientNotRefused,
+    DeadlineExceeded,
+    DinvError,
+    EndpointError,
+    EngineError,
+    InputError,
+    MachineDied,
+    MachineNotReady,
+)
+from dinv.provisioners import Provisioner
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from dinv.engine import Engine
+    from dinv.progress import Progress
+
+POLL_SECONDS = 0.01
+LOOK_SECONDS = 0.5
+"""How often a machine that does not answer yet is looked at, for whether its daemon has ended."""
+CALL_SECONDS = 5.0
+LOG_LINES = 20
+
+_OURS = (
+    "H",
+    "host",
+    "tls",
+    "tlsverify",
+    "tlscacert",
+    "tlscert",
+    "tlskey",
+    "config-file",
+    "data-root",
+    "pidfile",
+)
+"""dockerd's options that dinv answers for; another value breaks what it promises."""
+
+
+class DockerProvisioner(Provisioner):
+    """Certificates and options in, then wait for the TLS port."""
+
+    name = "docker"
+
+    def provision(self) -> None:
+        directory = self.config.directory
+        options = self.config.engine_options
+        self.driver.channel().put(
+            self.contract.files(
+                ca=_read(directory, "ca.pem"),
+                certificate=_read(directory, "server.pem"),
+                key=_read(directory, "server-key.pem"),
+                arguments=arguments(options, self.config.driver_name),
+                environment=dict(_variable(text) for text in options.get("Env") or ()),
+            )
+        )
+
+    def activate(self) -> None:
+        self.driver.signal_init(self.contract.activation_signal)
+
+    def health(self, *, timeout: float, progress: Progress) -> str:
+        end = time.monotonic() + timeout
+        next_look = time.monotonic() + LOOK_SECONDS
+        with self._client(with_certificate=True) as engine:
+            tries = 0
+            while True:
+                tries += 1
+                try:
+                    engine.ping(timeout=CALL_SECONDS)
+                    break
+                except (EndpointError, EngineError, DeadlineExceeded) as error:
+                    reason = str(getattr(error, "reason", "") or error)
+                now = time.monotonic()
+                if now >= next_look:
+                    next_look = now + LOOK_SECONDS
+                    self._look()
+                    progress.update(f"waiting for the daemon: {reason}")
+                if now >= end:
+                    log = self.driver.last_log_lines(LOG_LINES)
+                    raise MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
+                time.sleep(POLL_SECONDS)
+            if self.trace:
+                self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
+            version = str(engine.version().get("Version", ""))
+        self._check_refusal()
+        return version
+
+    def _look(self) -> None:
+        status = self.driver.ended()
+        if status is not None:
+            raise MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
+
+    def _check_refusal(self) -> None:
+        """See for ourselves that a client without a certificate gets nowhere."""
+        try:
+            with self._client(with_certificate=False) as engine:
+                engine.ping(timeout=CALL_SECONDS)
+        except DinvError:
+            return
+        raise ClientNotRefused(self.config.name, self.driver.url)
+
+    def _client(self, *, with_certificate: bool) -> Engine:
+        from dinv.engine import Engine
+        from dinv.engine.transport import TLSFiles, parse_address
+
+        directory = self.config.directory
+        files = TLSFiles(
+            os.path.join(directory, "ca.pem"),
+            os.path.join(directory, "cert.pem") if with_certificate else None,
+            os.path.join(directory, "key.pem") if with_certificate else None,
+        )
+        # Not traced: it is called every 10 ms until it answers.
+        return Engine(parse_address(self.driver.url, files), timeout=CALL_SECONDS)
+
+    def credentials(self) -> Mapping[str, str]:
+        return {
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_HOST": self.driver.url,
+            "DOCKER_CERT_PATH": self.config.directory,
+            "DOCKER_MACHINE_NAME": self.config.name,
+        }
+
+
+def arguments(options: Mapping[str, Any], driver_name: str) -> list[str]:
+    """dockerd's arguments for libmachine's engine options.
+
+    As libmachine writes them, the label `provider` included (docker/machine:
+    libmachine/provision/generic.go).
+    """
+    found = []
+    if options.get("StorageDriver"):
+        found.append(f"--storage-driver={options['StorageDriver']}")
+    found.append(f"--label=provider={driver_name}")
+    found += [f"--label={label}" for label in options.get("Labels") or ()]
+    found += [f"--insecure-registry={registry}" for registry in options.get("InsecureRegistry") or ()]
+    found += [f"--registry-mirror={mirror}" for mirror in options.get("RegistryMirror") or ()]
+    found += [f"--{flag}" for flag in options.get("ArbitraryFlags") or ()]
+    return found
+
+
+def engine_options(
+    *,
+    opt: Iterable[str] = (),
+    label: Iterable[str] = (),
+    env: Iterable[str] = (),
+    registry_mirror: Iterable[str] = (),
+    insecure_registry: Iterable[str] = (),
+    storage_driver: str = "",
+) -> dict[str, Any]:
+    """libmachine's engine options from `create`'s `--engine-*` flags. Raises InputError."""
+    flags = [text.lstrip("-") for text in opt]
+    for flag in flags:
+        if not flag or flag.partition("=")[0] in _OURS:
+            raise InputError(
+                f"--engine-opt {flag or '(empty)'}: this is dinv's to set. A machine listens with mutual TLS, or not at all."
+            )
+    for text in label:
+        if "=" not in text or text.startswith("="):
+            raise InputError(f'--engine-label "{text}" is not KEY=VALUE')
+    for text in env:
+        _variable(text)
+    return {
+        "ArbitraryFlags": flags,
+        "Dns": None,
+        "GraphDir": "",
+        "Env": list(env),
+        "Ipv6": False,
+        "InsecureRegistry": list(insecure_registry),
+        "Labels": list(label),
+        "LogLevel": "",
+        "StorageDriver": storage_driver,
+        "SelinuxEnabled": False,
+        "TlsVerify": True,
+        "RegistryMirror": list(registry_mirror),
+        "InstallURL": "",
+    }
+
+
+def _variable(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.isidentifier() or not key.isascii():
+        # The value may be a password: only the name is shown.
+        raise InputError(f'--engine-env "{key}" is not NAME=VALUE')
+    return key, value
+
+
+def _read(directory: str, name: str) -> bytes:
+    from dinv.errors import CertificateError
+
+    path = os.path.join(directory, name)
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except OSError as error:
+        raise CertificateError(f"{path}: {error.strerror}") from error

@@ -1,0 +1,72 @@
+"""Removing machines, in whatever state they are: whole, half made, gone, unreadable."""
+
+from __future__ import annotations
+
+from dinv.errors import ConfigError, ConfigTooNew, EndpointError, DeadlineExceeded, MachineNotFound
+from dinv.machine import Machine
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.store import Store
+
+
+def remove(
+    store: Store,
+    name: str,
+    *,
+    keep_cache: bool = False,
+    force: bool = False,
+    trace: Callable[[str], None] | None = None,
+) -> list[str]:
+    """Remove a machine from its endpoint, its docker context, and the store; in this order.
+
+    What is gone already is no error. Returns a line for each thing that stays. Raises MachineNotFound,
+    MachineBusy, and without `force` what says that the endpoint cannot be reached.
+    """
+    with store.lock(name, "removing it"):
+        try:
+            machine = Machine(store.load(name), store, trace=trace)
+        except MachineNotFound:
+            raise
+        except ConfigTooNew:
+            if not force:
+                raise
+            left = [_traces(name)]
+        except ConfigError as error:
+            left = _without_record(store, name, error)
+        else:
+            with machine:
+                left = _unmake(machine, keep_cache=keep_cache, force=force)
+        store.remove(name)
+    return left
+
+
+def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
+    if not machine.config.ours:
+        return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
+    try:
+        return machine.unmake(keep_cache=keep_cache)
+    except (EndpointError, DeadlineExceeded) as error:
+        if not force:
+            error.add_note(f"To forget the machine all the same: dinv rm -f {machine.name}")
+            raise
+        machine.remove_context()
+        return [f"{error}", _traces(machine.name)]
+
+
+def _without_record(store: Store, name: str, error: ConfigError) -> list[str]:
+    """A create that was killed before its first record has made nothing; a spoilt record is another thing."""
+    import os
+
+    if not os.path.exists(os.path.join(store.directory(name), "config.json")):
+        return []
+    return [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
+
+
+def _traces(name: str) -> str:
+    return (
+        f"If the machine is still on its endpoint, remove it there: docker rm -f dinv-{name}; "
+        f"docker volume rm dinv-{name}-cache. Its docker context: docker context rm -f {name}"
+    )

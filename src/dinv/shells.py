@@ -1,0 +1,77 @@
+"""Environment variables in the words of each shell, as docker-machine's `env` writes them.
+
+(docker/machine: commands/env.go.)
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+# set, unset, comment, how the command is evaluated
+_SHELLS = {
+    "sh": ('export {key}="{value}"', "unset {key}", "# ", "eval $({command})"),
+    "fish": ('set -gx {key} "{value}";', "set -e {key};", "# ", "eval ({command})"),
+    "powershell": (
+        '$Env:{key} = "{value}"',
+        "Remove-Item Env:\\\\{key}",
+        "# ",
+        "& {command} | Invoke-Expression",
+    ),
+    "cmd": ("SET {key}={value}", "SET {key}=", "REM ", "\t@FOR /f \"tokens=*\" %i IN ('{command}') DO @%i"),
+    "tcsh": ('setenv {key} "{value}";', "unsetenv {key};", ": ", "eval `{command}`"),
+    "emacs": (
+        '(setenv "{key}" "{value}")',
+        '(setenv "{key}" nil)',
+        ";; ",
+        '(with-temp-buffer (shell-command "{command}" (current-buffer)) (eval-buffer))',
+    ),
+}
+
+
+def of_user(environ: Mapping[str, str] = os.environ) -> str:
+    """The user's shell, from `$SHELL`. Raises InputError when there is none."""
+    shell = environ.get("SHELL", "")
+    if not shell:
+        raise InputError("Unknown shell: SHELL is not set. Name yours, such as: --shell bash")
+    return os.path.basename(shell)
+
+
+def script(
+    shell: str,
+    variables: Mapping[str, str | None],
+    command: Sequence[str],
+) -> str:
+    """Lines that set the variables, or unset those that are None; `command` is how to get them again."""
+    setting, unsetting, comment, evaluate = _SHELLS.get(shell, _SHELLS["sh"])
+    lines = [
+        unsetting.format(key=key) if value is None else setting.format(key=key, value=_quoted(value, setting))
+        for key, value in variables.items()
+    ]
+    how = evaluate.format(command=" ".join(_argument(word) for word in command))
+    return "\n".join([*lines, f"{comment}Run this command to configure your shell: ", f"{comment}{how}", ""])
+
+
+def no_proxy(address: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
+    """The proxy exception variable in use, and its value with `address` among its entries."""
+    key = "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
+    entries = [entry for entry in environ.get(key, "").split(",") if entry]
+    if address not in entries:
+        entries.append(address)
+    return key, ",".join(entries)
+
+
+def _quoted(value: str, setting: str) -> str:
+    """Escape what a Unix shell would read within double quotes: the output is evaluated."""
+    if not setting.startswith(("export", "set ")):
+        return value
+    return "".join(f"\\{letter}" if letter in '\\"$`' else letter for letter in value)
+
+
+def _argument(word: str) -> str:
+    return f'"{word}"' if " " in word or "\\" in word else word

@@ -1,0 +1,221 @@
+"""Machines on disk: where they are, who may write them now, how they are read and replaced.
+
+The layout is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates.
+Names that begin with a dot are not machines. What dinv adds in a machine's directory: `ca-key.pem` (the
+key of the machine's own CA) and `.lock`.
+
+Writers hold an advisory lock (flock) on `machines/NAME/.lock`. It lies inside the directory that it
+protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the file
+is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
+no lock: config.json is only ever replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import json
+import os
+import re
+
+from dinv.config import MachineConfig
+from dinv.errors import (
+    ConfigError,
+    InputError,
+    MachineBusy,
+    MachineExists,
+    MachineNotFound,
+    StoreError,
+    StoreNotWritable,
+)
+from dinv.files import remove_tree, sweep, sync_directory, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*")
+"""libmachine: libmachine/host/host.go, without its needless backslash."""
+
+LONGEST_NAME = 68
+"""`dinv-NAME-cache` has at most 80 characters, vSphere's limit (design decision 8), one spare; and a
+host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver sees to."""
+
+
+def default_path() -> str:
+    """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`."""
+    return os.environ.get("MACHINE_STORAGE_PATH") or os.path.join(
+        os.path.expanduser("~"), ".docker", "machine"
+    )
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless `name` can be a machine's."""
+    if not NAME.fullmatch(name):
+        raise InputError(
+            f'Invalid machine name "{name}". Allowed are 0-9 a-z A-Z . and -, and a letter or a digit first.'
+        )
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f'The machine name "{name}" has {len(name)} characters; at most {LONGEST_NAME} are allowed.'
+        )
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Sort key: `m2` before `m10`, upper and lower case alike."""
+    parts = re.split(r"(\d+)", name.lower())
+    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part] + [(2, 0, name)]
+
+
+class Store:
+    """The directory on the user's side that holds the machines."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = os.path.abspath(os.path.expanduser(path or default_path()))
+        self.machines_directory = os.path.join(self.path, "machines")
+
+    def directory(self, name: str) -> str:
+        """The directory of one machine, which may not be there."""
+        return os.path.join(self.machines_directory, name)
+
+    def names(self) -> list[str]:
+        """The names of all machines, also those whose config.json cannot be read. Raises StoreError."""
+        try:
+            with os.scandir(self.machines_directory) as entries:
+                found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(
+                f"The store cannot be read: {self.machines_directory}: {error.strerror}"
+            ) from error
+        return sorted(found, key=natural_order)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of this name, or the beginning or end of one."""
+        return not name.startswith(".") and os.path.isdir(self.directory(name))
+
+    def load(self, name: str) -> MachineConfig:
+        """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew."""
+        if "/" in name or name in ("", ".", "..") or name.startswith("."):
+            raise MachineNotFound(name)
+        path = os.path.join(self.directory(name), "config.json")
+        try:
+            with open(path, "rb") as file:
+                content = file.read()
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
+                raise MachineNotFound(name) from error
+            raise ConfigError(name, path, error.strerror or str(error)) from error
+        try:
+            document = json.loads(content)
+        except ValueError as error:
+            raise ConfigError(name, path, f"not valid JSON ({error})") from error
+        return MachineConfig.read(document, name=name, path=path, store_path=self.path)
+
+    def save(self, config: MachineConfig) -> None:
+        """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""
+        directory = self.directory(config.name)
+        content = json.dumps(config.document(), indent=4).encode()
+        with self._writing(directory):
+            sweep(directory)
+            write(os.path.join(directory, "config.json"), content, mode=0o600)
+            sync_directory(directory)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, doing: str) -> Iterator[None]:
+        """Hold the lock of a machine that exists; `doing` is what others are told of it.
+
+        Raises MachineNotFound, or MachineBusy at once when another process has it.
+        """
+        with contextlib.ExitStack() as stack:
+            while True:
+                if not self.exists(name):
+                    raise MachineNotFound(name)
+                if self._lock(name, doing, stack):
+                    break
+            yield
+
+    @contextlib.contextmanager
+    def claim(self, name: str, doing: str) -> Iterator[bool]:
+        """Take `name` for a new machine: make its directory and hold its lock.
+
+        Yields whether something is in the directory already: what a create that was killed has left.
+        Raises MachineExists when a machine is there, whole or unreadable, MachineBusy, StoreNotWritable.
+        """
+        directory = self.directory(name)
+        with contextlib.ExitStack() as stack:
+            while True:
+                with self._writing(directory):
+                    os.makedirs(self.path, mode=0o700, exist_ok=True)
+                    os.makedirs(self.machines_directory, mode=0o700, exist_ok=True)
+                    with contextlib.suppress(FileExistsError):
+                        os.mkdir(directory, 0o700)
+                if self._lock(name, doing, stack):
+                    break
+            leftovers = [entry for entry in os.listdir(directory) if entry != ".lock"]
+            if "config.json" in leftovers and not self.load(name).unfinished:
+                raise MachineExists(name)
+            yield bool(leftovers)
+
+    def empty(self, name: str) -> None:
+        """Remove all in a machine's directory but the lock, which the caller holds."""
+        directory = self.directory(name)
+        with self._writing(directory), os.scandir(directory) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+                elif entry.name != ".lock":
+                    os.unlink(entry.path)
+
+    def remove(self, name: str) -> None:
+        """Remove a machine's directory; the caller holds its lock. Raises StoreNotWritable.
+
+        It is renamed first, so that no half removed machine is ever seen, and what a crash leaves is
+        swept up by the next removal.
+        """
+        directory = self.directory(name)
+        with self._writing(directory):
+            doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.getpid()}")
+            os.rename(directory, doomed)
+            sync_directory(self.machines_directory)
+            with os.scandir(self.machines_directory) as entries:
+                remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]
+            for path in remains:
+                remove_tree(path)
+
+    def _lock(self, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
+        """Try to lock; False when the directory was replaced meanwhile and the caller has to look again."""
+        import fcntl
+
+        path = os.path.join(self.directory(name), ".lock")
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except OSError as error:
+            raise StoreNotWritable(path, error.strerror or str(error)) from error
+        keep = stack.enter_context(contextlib.ExitStack())
+        keep.callback(os.close, descriptor)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            raise MachineBusy(name, holder) from error
+        try:
+            current = os.stat(path).st_ino == os.fstat(descriptor).st_ino
+        except FileNotFoundError:
+            current = False
+        if not current:
+            keep.close()
+            return False
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
+        return True
+
+    @contextlib.contextmanager
+    def _writing(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreNotWritable(os.fspath(error.filename or path), error.strerror or str(error)) from error

@@ -1,0 +1,31 @@
+"""Sizes as docker's flags take them: 512m, 2g, 1.5GiB are multiples of 1024 bytes.
+
+docker/go-units: size.go, RAMInBytes.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dinv.errors import InputError
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
+_POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
+
+
+def parse_size(text: str, what: str) -> int:
+    """Bytes in a size such as "512m"; `what` names the flag in the InputError."""
+    match = _SIZE.fullmatch(text.strip())
+    if match is None:
+        raise InputError(f'{what} "{text}" is no size; write a number and a unit, such as 512m or 2g')
+    number, unit = match.groups()
+    return int(float(number) * 1024 ** _POWERS[unit.lower()])
+
+
+def format_size(size: float) -> str:
+    """A size for people: three digits and a unit, multiples of 1024."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(size) < 1000:  # noqa: PLR2004  (three digits)
+            return f"{size:.3g} {unit}"
+        size /= 1024
+    return f"{size:.4g} TiB"
