@@ -28,8 +28,6 @@ install_packages() {
 		tdnf clean all
 		rm -rf /var/cache/tdnf
 	elif command -v apt-get >/dev/null 2>&1; then
-		# Manual pages and translations are as big as the daemon's smaller tools, and unread here.
-		printf 'path-exclude=/usr/share/%s/*\n' doc man locale >/etc/dpkg/dpkg.cfg.d/dinv
 		export DEBIAN_FRONTEND=noninteractive
 		apt-get update
 		# shellcheck disable=SC2046
@@ -93,6 +91,11 @@ clean() {
 	rm -rf "$source"
 }
 
+# Manual pages and translations are as big as the daemon's smaller tools, and unread here.
+# Before anything is installed, and for what images made from this one install as well.
+if [ -d /etc/dpkg/dpkg.cfg.d ]; then
+	printf 'path-exclude=/usr/share/%s/*\n' doc man locale >/etc/dpkg/dpkg.cfg.d/dinv
+fi
 case "${1-}" in
 '') install_packages ;;
 configure) ;;

@@ -1,0 +1,275 @@
+"""Machine images on an endpoint: built from the sources in `images/`, and listed.
+
+There are two ways to build. The Dockerfile is for endpoints that have, or can pull, a base image.
+Where no registry can be reached, the Debian base is made on this side from Debian packages and
+imported as an image of one layer; what the Dockerfile says about the image (its entrypoint, labels,
+health check) is taken from the Dockerfile then, so that it is written down once.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import dinv
+from dinv.engine.deadline import Deadline
+from dinv.errors import EngineError, ImageBuildError, NotFound
+from dinv.images import LABEL_CONTRACT, LABEL_VERSION
+from dinv.images.debian import SUITE, DebianBase, missing_tools
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from dinv.engine import Engine
+
+BASES = {"photon": "photon:5.0", "debian": "debian:trixie-slim"}
+"""The bases that have a name of their own, and the image that stands for each in a registry."""
+
+DEFAULT_TAG = "dinv:latest"
+
+# Dockerfile instructions that POST /images/create takes as `changes` (moby:
+# builder/dockerfile/internals.go validCommitCommands). STOPSIGNAL is not among them; an imported image
+# has no other than the one we want, SIGTERM.
+_IMPORT_CHANGES = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "USER", "VOLUME", "WORKDIR"}
+
+# The kernel's names for a machine (uname -m, also in /info) in Debian's spelling.
+_DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
+
+# What the image is made of; the rest of the directory is documentation and examples.
+_CONTEXT = ("Dockerfile", "install.sh", "packages", "rootfs")
+_EXECUTABLE = {"install.sh", "entrypoint", "healthcheck"}
+
+
+@dataclass(frozen=True, slots=True)
+class MachineImage:
+    """An image with the label `io.dinv.image.contract`. `size` is in bytes."""
+
+    id: str
+    tags: tuple[str, ...]
+    contract: str
+    version: str
+    size: int
+    created: datetime
+
+
+def sources() -> str:
+    """Return the directory with the sources of the official image.
+
+    In an installed package it is beside this file, in a checkout at the project's root.
+    Raises ImageBuildError.
+    """
+    here = os.path.dirname(os.path.abspath(__file__))
+    checkout = os.path.normpath(os.path.join(here, "..", "..", "..", "images"))
+    for directory in (os.path.join(here, "source"), checkout):
+        if os.path.isfile(os.path.join(directory, "install.sh")):
+            return directory
+    raise ImageBuildError(
+        f"The sources of the machine image are neither in {os.path.join(here, 'source')} nor in {checkout}. "
+        f"Install dinv again, or run it from a complete checkout."
+    )
+
+
+def image_list(engine: Engine) -> list[MachineImage]:
+    """Return the machine images that `engine` has, newest first."""
+    found = [_machine_image(image) for image in engine.images.list(filters={"label": [LABEL_CONTRACT]})]
+    return sorted(found, key=lambda image: image.created, reverse=True)
+
+
+def build(
+    engine: Engine,
+    *,
+    base: str = "photon",
+    tag: str = DEFAULT_TAG,
+    report: Callable[[str], None] = lambda _line: None,
+    timeout: float = 1800.0,
+) -> str:
+    """Build the official machine image on `engine`, name it `tag`, and return its id.
+
+    `base` is "photon", "debian" or an image's name: Photon OS, Debian or Ubuntu, or derived from one.
+    For "debian" the base is made from Debian packages here when the endpoint does not have the
+    base image, and this side has mmdebstrap and the endpoint's architecture; else it is pulled.
+    `report` gets what is being done, a line at a time. `timeout` is in seconds, for all of it.
+
+    Raises ImageBuildError, DeadlineExceeded, and the errors of an endpoint that goes away. `tag` names
+    the former image, or none, as long as the new one is not complete.
+    """
+    deadline = Deadline(timeout)
+    reference = BASES.get(base, base)
+    if base == "debian" and not _has(engine, reference, deadline):
+        reason = _why_not_here(engine, deadline)
+        if not reason:
+            return _import_debian(engine, tag, report, deadline)
+        report(f"Pulling {reference}: {reason}")
+        try:
+            engine.images.pull(reference, timeout=deadline)
+        except EngineError as exc:
+            raise ImageBuildError(
+                f"{reference} cannot be pulled: {exc.message}\n"
+                f"The Debian base can also be made without a registry, but not here: {reason}"
+            ) from exc
+    return _build_dockerfile(engine, reference, tag, report, deadline)
+
+
+def _build_dockerfile(
+    engine: Engine, base: str, tag: str, report: Callable[[str], None], deadline: Deadline
+) -> str:
+    said: list[str] = []
+
+    def progress(message: Mapping[str, Any]) -> None:
+        text = message.get("stream") or message.get("status") or ""
+        for line in str(text).splitlines():
+            if line.strip():
+                said.append(line.rstrip())
+                report(line.rstrip())
+        del said[:-20]
+
+    dockerfile = _dockerfile(start_interval=engine.at_least("1.44"))
+    try:
+        return engine.images.build(
+            io.BytesIO(context({"Dockerfile": dockerfile.encode()})),
+            tag=tag,
+            buildargs={"BASE": base, "VERSION": dinv.__version__},
+            progress=progress,
+            timeout=deadline,
+        )
+    except EngineError as exc:
+        tail = "".join(f"\n  {line}" for line in said)
+        hint = ""
+        if not said or "pull" in exc.message or "manifest" in exc.message or "registry" in exc.message:
+            hint = f"\nWithout a registry, an image can be made of Debian packages: {_DEBIAN_COMMAND}"
+        raise ImageBuildError(f"Building {tag} from {base} failed: {exc.message}{tail}{hint}") from exc
+
+
+_DEBIAN_COMMAND = "dinv image build --base debian"
+
+
+def _import_debian(engine: Engine, tag: str, report: Callable[[str], None], deadline: Deadline) -> str:
+    arguments = {"BASE": f"debian:{SUITE}", "VERSION": dinv.__version__}
+    changes = import_changes(_dockerfile(start_interval=engine.at_least("1.44")), arguments)
+    with open(os.path.join(sources(), "packages", "debian.txt"), encoding="utf-8") as file:
+        packages = package_names(file.read())
+    with DebianBase(packages, context(), report=report, deadline=deadline) as archive:
+        # Nothing is asked of the endpoint before the archive begins, so a base that cannot be made
+        # leaves nothing there. One that ends early breaks the upload off, and the engine drops it.
+        archive.wait_for_first_byte()
+        report(f"Importing {tag}")
+        repo, _, version = tag.rpartition(":") if ":" in tag.rpartition("/")[2] else (tag, "", "latest")
+        try:
+            return engine.images.import_(archive, repo=repo, tag=version, changes=changes, timeout=deadline)
+        except EngineError as exc:
+            archive.check()
+            raise ImageBuildError(f"Importing {tag} failed: {exc.message}") from exc
+
+
+def _why_not_here(engine: Engine, deadline: Deadline) -> str:
+    """Say why the Debian base cannot be made on this side; "" when it can."""
+    theirs = str(engine.info(timeout=deadline).get("Architecture", ""))
+    ours = os.uname().machine
+    if _DEBIAN_ARCHITECTURES.get(theirs, theirs) != _DEBIAN_ARCHITECTURES.get(ours, ours):
+        return f"the endpoint is {theirs}, this side {ours}"
+    return missing_tools()
+
+
+def _has(engine: Engine, reference: str, deadline: Deadline) -> bool:
+    try:
+        engine.images.inspect(reference, timeout=deadline)
+    except NotFound:
+        return False
+    return True
+
+
+def _machine_image(found: Mapping[str, Any]) -> MachineImage:
+    labels = found.get("Labels") or {}
+    tags = [tag for tag in found.get("RepoTags") or [] if tag != "<none>:<none>"]
+    return MachineImage(
+        id=str(found.get("Id", "")),
+        tags=tuple(sorted(tags)),
+        contract=str(labels.get(LABEL_CONTRACT, "")),
+        version=str(labels.get(LABEL_VERSION, "")),
+        size=int(found.get("Size") or 0),
+        created=datetime.fromtimestamp(int(found.get("Created") or 0), UTC),
+    )
+
+
+def context(replaced: Mapping[str, bytes] | None = None) -> bytes:
+    """Return the build context as a tar: the same bytes for the same sources, wherever they are installed.
+
+    Modes, owners and times are set here: pip and git do not keep them alike. `replaced` are files with
+    other contents than on disk, by their path in the context.
+    """
+    import tarfile
+
+    replaced = replaced or {}
+    root = sources()
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
+        for path in _context_paths(root):
+            name = os.path.relpath(path, root)
+            member = tarfile.TarInfo(name)
+            if os.path.isdir(path):
+                member.type = tarfile.DIRTYPE
+                member.mode = 0o755
+                tar.addfile(member)
+                continue
+            data = replaced.get(name)
+            if data is None:
+                with open(path, "rb") as file:
+                    data = file.read()
+            member.size = len(data)
+            member.mode = 0o755 if os.path.basename(name) in _EXECUTABLE else 0o644
+            tar.addfile(member, io.BytesIO(data))
+    return buffer.getvalue()
+
+
+def _context_paths(root: str) -> list[str]:
+    paths: list[str] = []
+    for entry in _CONTEXT:
+        top = os.path.join(root, entry)
+        paths.append(top)
+        for directory, names, files in os.walk(top):
+            names.sort()
+            paths += [os.path.join(directory, name) for name in sorted(names + files)]
+    return paths
+
+
+def package_names(text: str) -> list[str]:
+    """Return the names in a list of packages: one a line, without comments and blank lines."""
+    names = (line.partition("#")[0].strip() for line in text.splitlines())
+    return [name for name in names if name]
+
+
+def _dockerfile(*, start_interval: bool) -> str:
+    """Return the Dockerfile, for engines of API 1.44 (25.0) with the option that older ones refuse.
+
+    With it the first health check is made after a second and not after the whole interval.
+    """
+    with open(os.path.join(sources(), "Dockerfile"), encoding="utf-8") as file:
+        text = file.read()
+    return text.replace("HEALTHCHECK ", "HEALTHCHECK --start-interval=1s ", 1) if start_interval else text
+
+
+def import_changes(dockerfile: str, arguments: Mapping[str, str]) -> list[str]:
+    """Return what `dockerfile` says about its image, as `changes` for an import.
+
+    These are the instructions after FROM that do not run or copy anything, with the ${NAME} in
+    `arguments` put in. Instructions may go over several lines, by a backslash at the line's end.
+    """
+    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
+    instructions = re.sub(r"\\[ \t]*\n", " ", "\n".join(lines)).splitlines()
+    changes: list[str] = []
+    for instruction in instructions:
+        words = instruction.split(maxsplit=1)
+        if not words:
+            continue
+        if words[0].upper() == "FROM":
+            changes.clear()
+        elif words[0].upper() in _IMPORT_CHANGES:
+            changes.append(
+                re.sub(r"\$\{(\w+)\}", lambda match: arguments.get(match[1], match[0]), instruction.strip())
+            )
+    return changes

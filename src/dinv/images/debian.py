@@ -1,0 +1,305 @@
+"""The file system of a Debian machine, made on this side from Debian packages: no registry needed.
+
+mmdebstrap(1) does the work, from the Debian mirror that this host uses already or, where it uses
+none, from mmdebstrap's own default. Its archive comes out of a pipe; nothing of it is stored here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import select
+import shlex
+import shutil
+import signal
+import stat
+import subprocess
+import tempfile
+import time
+
+from dinv.errors import DeadlineExceeded, ImageBuildError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import TracebackType
+    from typing import Self
+
+    from dinv.engine.deadline import Deadline
+
+SUITE = "trixie"
+_KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
+_STOP_SECONDS = 10.0
+
+# What mmdebstrap says that is worth a user's line; the rest is for the error message.
+_TOLD = ("I: running apt-get update", "I: downloading", "I: extracting", "I: installing", "I: creating tarball")
+
+
+def missing_tools() -> str:
+    """Say what this host lacks to make a Debian file system, and how to get it; "" when it lacks nothing."""
+    if shutil.which("mmdebstrap") is None:
+        return "mmdebstrap is missing: apt-get install mmdebstrap"
+    if not os.path.exists(_KEYRING):
+        return "Debian's package keys are missing: apt-get install debian-archive-keyring"
+    return ""
+
+
+class DebianBase:
+    """A tar of a Debian file system with `packages`, configured by the install.sh in `context`, a tar.
+
+    A context manager with `read`. Leaving it ends mmdebstrap, which takes its directory away itself.
+    One that a killed mmdebstrap left behind is taken away by the next.
+    """
+
+    def __init__(
+        self, packages: Sequence[str], context: bytes, *, report: Callable[[str], None], deadline: Deadline
+    ) -> None:
+        self._packages = packages
+        self._context = context
+        self._report = report
+        self._deadline = deadline
+        self._said: list[str] = []
+        self._partial = b""
+        self._ready = b""
+        self._status: int | None = None
+
+    def __enter__(self) -> Self:
+        reason = missing_tools()
+        if reason:
+            raise ImageBuildError(f"The Debian base cannot be made here: {reason}")
+        self._directory, self._lock = _work_directory(self._report, self._deadline)
+        try:
+            path = os.path.join(self._directory, "context.tar")
+            with open(path, "wb") as file:
+                file.write(self._context)
+            self._process = self._start(path)
+        except BaseException:
+            os.close(self._lock)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._process
+        try:
+            if process.poll() is None and self._status is None:
+                process.terminate()
+                try:
+                    process.wait(_STOP_SECONDS)
+                except subprocess.TimeoutExpired:
+                    # All of its group: it has children in namespaces of their own.
+                    os.killpg(process.pid, signal.SIGKILL)
+                    process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
+        finally:
+            os.close(self._lock)
+
+    def wait_for_first_byte(self) -> None:
+        """Return when the archive begins, which is when nearly all work is done. Raises as `read` does."""
+        self._ready = self._ready or self.read(65536)
+
+    def read(self, size: int, /) -> bytes:
+        """Return at most `size` bytes of the archive, b"" at its end.
+
+        Raises ImageBuildError when mmdebstrap fails, and DeadlineExceeded.
+        """
+        if self._ready:
+            data, self._ready = self._ready[:size], self._ready[size:]
+            return data
+        stdout = self._process.stdout
+        assert stdout is not None  # noqa: S101 - Popen was told PIPE
+        while True:
+            if stdout in self._readable():
+                data = os.read(stdout.fileno(), size)
+                if not data:
+                    self.check()
+                return data
+
+    def check(self) -> None:
+        """Raise ImageBuildError if mmdebstrap has failed. Waits for it to end once its output has."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._status = self._process.wait(_STOP_SECONDS)
+        stderr = self._process.stderr
+        assert stderr is not None  # noqa: S101
+        while select.select([stderr], [], [], 0)[0] and self._hear():
+            pass
+        if self._status:
+            tail = "".join(f"\n  {line}" for line in self._said)
+            raise ImageBuildError(f"Making the Debian base failed. The last lines of mmdebstrap:{tail}")
+
+    def _readable(self) -> list[object]:
+        """Wait for output; hear what mmdebstrap says meanwhile."""
+        if self._deadline.expired:
+            raise DeadlineExceeded("Making the Debian base", self._deadline.seconds)
+        pipes = [pipe for pipe in (self._process.stdout, self._process.stderr) if pipe and not pipe.closed]
+        found, _, _ = select.select(pipes, [], [], self._deadline.remaining())
+        if self._process.stderr in found and not self._hear():
+            assert self._process.stderr is not None  # noqa: S101
+            self._process.stderr.close()
+        return list(found)
+
+    def _hear(self) -> bool:
+        """Take in a piece of what mmdebstrap says; False at its end. What it is about to do is reported."""
+        assert self._process.stderr is not None  # noqa: S101
+        data = os.read(self._process.stderr.fileno(), 65536)
+        *lines, self._partial = (self._partial + data).split(b"\n")
+        for line in lines:
+            text = line.decode(errors="replace").rpartition("\r")[2].strip()
+            if text.startswith(_TOLD):
+                self._report(text[3:].rstrip(".").capitalize())
+            if text:
+                self._said.append(text)
+        del self._said[:-12]
+        return bool(data)
+
+    def _start(self, context: str) -> subprocess.Popen[bytes]:
+        mirrors = _host_mirrors()
+        argv = [
+            "mmdebstrap",
+            "--variant=apt",
+            "--format=tar",
+            f"--include={','.join(self._packages)}",
+            '--aptopt=Apt::Install-Recommends "false"',
+            # A base that is thrown away when the power fails needs no fsync.
+            "--dpkgopt=force-unsafe-io",
+            *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
+            "--customize-hook=mkdir $1/tmp/dinv-image",
+            f"--customize-hook=tar-in {shlex.quote(context)} /tmp/dinv-image",
+            '--customize-hook=chroot "$1" sh /tmp/dinv-image/install.sh configure',
+            # Settings for this one installation, and maybe this host only.
+            '--customize-hook=cd "$1/etc" && rm -f apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap',
+            SUITE,
+            "-",
+            # Through stdin: a mirror's address may hold a password, and arguments are public.
+            *(["-"] if mirrors else []),
+        ]
+        process = subprocess.Popen(
+            argv,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=_environment(self._directory),
+            start_new_session=True,
+            # Children keep the lock while they live, so that nobody clears the directory under them.
+            pass_fds=(self._lock,),
+        )
+        assert process.stdin is not None  # noqa: S101
+        with contextlib.suppress(BrokenPipeError), process.stdin:
+            process.stdin.write("".join(f"{line}\n" for line in mirrors).encode())
+        return process
+
+
+def _environment(directory: str) -> dict[str, str]:
+    env = {**os.environ, "TMPDIR": directory, "LC_ALL": "C.UTF-8"}
+    for scheme in ("http", "https"):
+        name = f"{scheme}_proxy"
+        if name not in env and name.upper() not in env:
+            proxy = _output("apt-config", "shell", "proxy", f"Acquire::{scheme}::Proxy")
+            words = shlex.split(proxy.partition("=")[2])
+            if words and words[0] not in ("", "DIRECT", "false"):
+                env[name] = words[0]
+    return env
+
+
+def _host_mirrors() -> list[str]:
+    """Return sources.list lines for SUITE from the mirrors of a Debian host; none on other hosts.
+
+    Which repositories are Debian's own is said by their Release files: Origin and Label.
+    """
+    fields = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
+    found = _output("apt-get", "indextargets", "--format", fields, "Created-By: Packages").splitlines()
+    return mirror_lines([line.strip() for line in found])
+
+
+def mirror_lines(targets: Sequence[str]) -> list[str]:
+    """Turn lines `Origin|Label|URI` of apt's index targets into sources.list lines for SUITE."""
+    uris: dict[str, str] = {}
+    for target in targets:
+        origin, _, rest = target.partition("|")
+        label, _, uri = rest.partition("|")
+        if origin == "Debian" and uri and not any(char.isspace() for char in uri):
+            uris.setdefault(label, uri)
+    if "Debian" not in uris:
+        return []
+    lines = [f"deb {uris['Debian']} {suite} main" for suite in (SUITE, f"{SUITE}-updates")]
+    if "Debian-Security" in uris:
+        lines.append(f"deb {uris['Debian-Security']} {SUITE}-security main")
+    return lines
+
+
+def _output(*argv: str) -> str:
+    """Return what a command of apt prints; "" where there is none or it fails."""
+    try:
+        done = subprocess.run(
+            argv,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=30,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return ""
+    return done.stdout.decode(errors="replace")
+
+
+def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[str, int]:
+    """Return the user's directory for builds, empty, and a descriptor that holds its lock.
+
+    One directory for all builds of a user, so that what a killed build left is found again. It is
+    below the temporary directory, not the home: mmdebstrap's other user ids have to get through.
+    """
+    path = os.path.join(tempfile.gettempdir(), f"dinv-image-build-{os.getuid()}")
+    try:
+        os.mkdir(path, 0o711)
+    except FileExistsError:
+        found = os.lstat(path)
+        # Anybody can make a directory of this name beforehand.
+        if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+            raise ImageBuildError(
+                f"{path} is not a directory of yours alone. Remove it, or set TMPDIR to another place."
+            ) from None
+    except OSError as exc:
+        raise ImageBuildError(f"No directory for the build can be made: {path}: {exc.strerror}") from exc
+    lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        _wait_for_lock(lock, report, deadline)
+        _clear(path)
+    except BaseException:
+        os.close(lock)
+        raise
+    return path, lock
+
+
+def _wait_for_lock(lock: int, report: Callable[[str], None], deadline: Deadline) -> None:
+    waited = False
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if not waited:
+                report("Waiting for another image build to end")
+            waited = True
+            deadline.raise_if_expired("Waiting for another image build")
+            time.sleep(0.2)
+        else:
+            return
+
+
+def _clear(path: str) -> None:
+    """Empty the directory of what a killed build left; never through a mount that still stands in it."""
+    with contextlib.suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
+        for line in file:
+            if line.split()[1].startswith(f"{path}/"):
+                raise ImageBuildError(
+                    f"A former build left {line.split()[1]} mounted: umount it and try again"
+                )
+    for entry in os.scandir(path):
+        if entry.is_dir(follow_symlinks=False):
+            shutil.rmtree(entry.path, ignore_errors=True)
+        else:
+            os.unlink(entry.path)
