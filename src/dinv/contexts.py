@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 
+from dinv import files
 from dinv.errors import ContextError, ContextTaken
 
 TYPE_CHECKING = False
@@ -154,8 +155,6 @@ def write(
     """
     import json
 
-    from dinv import files
-
     check_name(name)
     meta, tls = _paths(name, config_dir)
     path = os.path.join(meta, "meta.json")
@@ -248,8 +247,6 @@ def _forget_current(name: str, config_dir: str | None) -> None:
     if document.get("currentContext") != name:
         return
     import json
-
-    from dinv import files
 
     del document["currentContext"]
     status = os.stat(path)

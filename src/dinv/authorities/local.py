@@ -19,7 +19,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from dinv import staging
+from dinv import files
 from dinv.certificates import (
     USAGES,
     distinguished_name,
@@ -158,7 +158,7 @@ class LocalAuthority:
 
     def _write(self, path: str, data: bytes, mode: int) -> None:
         try:
-            staging.write(path, data, mode=mode)
+            files.write(path, data, mode=mode)
         except OSError as error:
             raise StoreNotWritable(path, error.strerror or str(error)) from error
 
