@@ -24,7 +24,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from types import TracebackType
-    from typing import Self
+    from typing import IO, Self
 
     from dinv.engine.deadline import Deadline
 
@@ -33,7 +33,13 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _STOP_SECONDS = 10.0
 
 # What mmdebstrap says that is worth a user's line; the rest is for the error message.
-_TOLD = ("I: running apt-get update", "I: downloading", "I: extracting", "I: installing", "I: creating tarball")
+_TOLD = (
+    "I: running apt-get update",
+    "I: downloading",
+    "I: extracting",
+    "I: installing",
+    "I: creating tarball",
+)
 
 
 def missing_tools() -> str:
@@ -74,6 +80,11 @@ class DebianBase:
             with open(path, "wb") as file:
                 file.write(self._context)
             self._process = self._start(path)
+            self._stdout, self._stderr = (
+                _descriptor(self._process.stdout),
+                _descriptor(self._process.stderr),
+            )
+            self._pipes = [self._stdout, self._stderr]
         except BaseException:
             os.close(self._lock)
             raise
@@ -110,11 +121,14 @@ class DebianBase:
         if self._ready:
             data, self._ready = self._ready[:size], self._ready[size:]
             return data
-        stdout = self._process.stdout
-        assert stdout is not None  # noqa: S101 - Popen was told PIPE
         while True:
-            if stdout in self._readable():
-                data = os.read(stdout.fileno(), size)
+            if self._deadline.expired:
+                raise DeadlineExceeded("Making the Debian base", self._deadline.seconds)
+            readable, _, _ = select.select(self._pipes, [], [], self._deadline.remaining())
+            if self._stderr in readable:
+                self._hear()
+            if self._stdout in readable:
+                data = os.read(self._stdout, size)
                 if not data:
                     self.check()
                 return data
@@ -123,29 +137,17 @@ class DebianBase:
         """Raise ImageBuildError if mmdebstrap has failed. Waits for it to end once its output has."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._status = self._process.wait(_STOP_SECONDS)
-        stderr = self._process.stderr
-        assert stderr is not None  # noqa: S101
-        while select.select([stderr], [], [], 0)[0] and self._hear():
-            pass
+        while self._stderr in self._pipes and select.select([self._stderr], [], [], 0)[0]:
+            self._hear()
         if self._status:
             tail = "".join(f"\n  {line}" for line in self._said)
             raise ImageBuildError(f"Making the Debian base failed. The last lines of mmdebstrap:{tail}")
 
-    def _readable(self) -> list[object]:
-        """Wait for output; hear what mmdebstrap says meanwhile."""
-        if self._deadline.expired:
-            raise DeadlineExceeded("Making the Debian base", self._deadline.seconds)
-        pipes = [pipe for pipe in (self._process.stdout, self._process.stderr) if pipe and not pipe.closed]
-        found, _, _ = select.select(pipes, [], [], self._deadline.remaining())
-        if self._process.stderr in found and not self._hear():
-            assert self._process.stderr is not None  # noqa: S101
-            self._process.stderr.close()
-        return list(found)
-
-    def _hear(self) -> bool:
-        """Take in a piece of what mmdebstrap says; False at its end. What it is about to do is reported."""
-        assert self._process.stderr is not None  # noqa: S101
-        data = os.read(self._process.stderr.fileno(), 65536)
+    def _hear(self) -> None:
+        """Take in a piece of what mmdebstrap says. What it is about to do is reported."""
+        data = os.read(self._stderr, 65536)
+        if not data:
+            self._pipes.remove(self._stderr)
         *lines, self._partial = (self._partial + data).split(b"\n")
         for line in lines:
             text = line.decode(errors="replace").rpartition("\r")[2].strip()
@@ -154,7 +156,6 @@ class DebianBase:
             if text:
                 self._said.append(text)
         del self._said[:-12]
-        return bool(data)
 
     def _start(self, context: str) -> subprocess.Popen[bytes]:
         mirrors = _host_mirrors()
@@ -191,6 +192,11 @@ class DebianBase:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write("".join(f"{line}\n" for line in mirrors).encode())
         return process
+
+
+def _descriptor(pipe: IO[bytes] | None) -> int:
+    assert pipe is not None  # noqa: S101 - all three were asked for
+    return pipe.fileno()
 
 
 def _environment(directory: str) -> dict[str, str]:
