@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv import staging
+from dinv import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +22,8 @@ def mode(path: Path) -> int:
 def test_the_mode_is_as_asked_whatever_the_umask(tmp_path: Path, umask: int) -> None:
     old = os.umask(umask)
     try:
-        staging.write(str(tmp_path / "key"), b"k", mode=0o600)
-        staging.write(str(tmp_path / "cert"), b"c", mode=0o644)
+        files.write(str(tmp_path / "key"), b"k", mode=0o600)
+        files.write(str(tmp_path / "cert"), b"c", mode=0o644)
     finally:
         os.umask(old)
     assert (mode(tmp_path / "key"), mode(tmp_path / "cert")) == (0o600, 0o644)
@@ -42,7 +42,7 @@ def test_a_key_is_private_from_the_moment_it_exists(tmp_path: Path, monkeypatch:
     old = os.umask(0)
     try:
         monkeypatch.setattr(os, "open", spy)
-        staging.write(str(tmp_path / "key"), b"k", mode=0o600)
+        files.write(str(tmp_path / "key"), b"k", mode=0o600)
     finally:
         os.umask(old)
     assert modes == [0o600]
@@ -52,7 +52,7 @@ def test_what_is_there_is_replaced_and_a_link_is_not_written_through(tmp_path: P
     elsewhere = tmp_path / "elsewhere"
     elsewhere.write_bytes(b"untouched")
     (tmp_path / "file").symlink_to(elsewhere)
-    staging.write(str(tmp_path / "file"), b"new", mode=0o600)
+    files.write(str(tmp_path / "file"), b"new", mode=0o600)
     assert (tmp_path / "file").read_bytes() == b"new"
     assert elsewhere.read_bytes() == b"untouched"
     assert not (tmp_path / "file").is_symlink()
@@ -74,7 +74,7 @@ def test_a_failure_leaves_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     monkeypatch.setattr(os, "replace", replace)
     with pytest.raises(OSError, match="No space"):
-        staging.write_all([(str(tmp_path / name), b"new", 0o644) for name in names])
+        files.write_all([(str(tmp_path / name), b"new", 0o644) for name in names])
     assert sorted(os.listdir(tmp_path)) == names
     assert [(tmp_path / name).read_bytes() for name in names] == [
         b"new" if name in moved else b"old" for name in names
@@ -85,7 +85,7 @@ def test_a_failure_leaves_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 def test_nothing_is_moved_before_all_is_written(tmp_path: Path) -> None:
     (tmp_path / "a").write_bytes(b"old")
     with pytest.raises(FileNotFoundError):
-        staging.write_all(
+        files.write_all(
             [
                 (str(tmp_path / "a"), b"new", 0o600),
                 (str(tmp_path / "missing" / "b"), b"new", 0o600),
@@ -104,8 +104,8 @@ def test_sweep_removes_what_a_killed_writer_left_and_nothing_else(
         killed.setattr(os, "replace", lambda *_: (_ for _ in ()).throw(OSError(5, "killed")))
         killed.setattr(os, "unlink", lambda _: None)
         with pytest.raises(OSError, match="killed"):
-            staging.write(str(tmp_path / "key.pem"), b"k", mode=0o600)
+            files.write(str(tmp_path / "key.pem"), b"k", mode=0o600)
     assert len(os.listdir(tmp_path)) == 3
-    staging.sweep(str(tmp_path))
+    files.sweep(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [".lock", "key.pem"]
-    staging.sweep(str(tmp_path / "missing"))
+    files.sweep(str(tmp_path / "missing"))
