@@ -112,20 +112,9 @@ class MachineConfig:
         for key, kind in (("Driver", dict), ("DriverName", str), ("HostOptions", dict)):
             if not isinstance(document.get(key), kind):
                 raise ConfigError(name, path, f"{key} is missing or of the wrong kind")
-        options = document["HostOptions"]
-        for key in ("EngineOptions", "SwarmOptions", "AuthOptions"):
-            if options.get(key) is None:
-                options[key] = {}
-            if not isinstance(options[key], dict):
-                raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
-        ours = document.get("Dinv")
-        if ours is not None:
-            if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
-                raise ConfigError(name, path, "Dinv.ID is missing")
-            if not isinstance(ours.get("Version"), int):
-                raise ConfigError(name, path, "Dinv.Version is not a number")
-            if ours["Version"] > DINV_VERSION:
-                raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
+        _check_options(document["HostOptions"], name, path)
+        if document.get("Dinv") is not None:
+            _check_ours(document["Dinv"], name, path)
         return cls(document, name=name, store_path=store_path)
 
     def document(self) -> dict[str, Any]:
@@ -166,25 +155,25 @@ class MachineConfig:
 
     @property
     def engine_options(self) -> dict[str, Any]:
-        """libmachine's engine.Options: ArbitraryFlags, Env, Labels, RegistryMirror, ..."""
+        """Return libmachine's engine.Options: ArbitraryFlags, Env, Labels, RegistryMirror, ..."""
         options: dict[str, Any] = self._document["HostOptions"]["EngineOptions"]
         return options
 
     @property
     def swarm_options(self) -> dict[str, Any]:
-        """libmachine's swarm.Options."""
+        """Return libmachine's swarm.Options."""
         options: dict[str, Any] = self._document["HostOptions"]["SwarmOptions"]
         return options
 
     @property
     def auth_options(self) -> dict[str, Any]:
-        """libmachine's auth.Options."""
+        """Return libmachine's auth.Options."""
         options: dict[str, Any] = self._document["HostOptions"]["AuthOptions"]
         return options
 
     @property
     def ours(self) -> dict[str, Any]:
-        """dinv's own part; empty for a machine that docker-machine made."""
+        """Return dinv's own part; empty for a machine that docker-machine made."""
         ours: dict[str, Any] = self._document.get("Dinv") or {}
         return ours
 
@@ -197,3 +186,20 @@ class MachineConfig:
     def unfinished(self) -> bool:
         """Whether this is what a create has recorded that never came to its end."""
         return self.ours.get("Phase") == CREATING
+
+
+def _check_options(options: dict[str, Any], name: str, path: str) -> None:
+    for key in ("EngineOptions", "SwarmOptions", "AuthOptions"):
+        if options.get(key) is None:
+            options[key] = {}
+        if not isinstance(options[key], dict):
+            raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
+
+
+def _check_ours(ours: Any, name: str, path: str) -> None:
+    if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
+        raise ConfigError(name, path, "Dinv.ID is missing")
+    if not isinstance(ours.get("Version"), int):
+        raise ConfigError(name, path, "Dinv.Version is not a number")
+    if ours["Version"] > DINV_VERSION:
+        raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)

@@ -228,7 +228,7 @@ class _Creation:
         try:
             machine.unmake()
             self.store.remove(machine.name)
-        except BaseException as failure:  # a second Ctrl-C, too
+        except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
             why = f" ({failure})" if isinstance(failure, DinvError) else ""
             error.add_note(
                 f"What was made could not all be removed{why}. Finish it: dinv rm -y {machine.name}"
@@ -250,7 +250,7 @@ class _Background:
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001  (raised by `result`, where somebody waits)
             self._error = error
 
     def join(self) -> None:

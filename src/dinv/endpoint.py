@@ -87,7 +87,7 @@ def resolve(
     store: Store,
     *,
     cert_path: str | None = None,
-    note: Callable[[str], None] = lambda text: None,
+    note: Callable[[str], None] = lambda _text: None,
     trace: Callable[[str], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Endpoint:

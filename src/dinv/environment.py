@@ -60,5 +60,8 @@ def _look(machine: Machine) -> str:
     except ConnectionRefusedError as error:
         raise MachineNotRunning(machine.name) from error
     except OSError as error:
-        return f'machine "{machine.name}" does not answer at {machine.url} ({error}). These are its last known settings.'
+        return (
+            f'machine "{machine.name}" does not answer at {machine.url} ({error}). '
+            f"These are its last known settings."
+        )
     return ""

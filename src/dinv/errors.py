@@ -109,7 +109,8 @@ class ConfigTooNew(ConfigError):
     def __init__(self, machine: str, path: str, found: object, known: int) -> None:
         StoreError.__init__(
             self,
-            f"{path}: version {found} is from the future (this dinv knows {known}). Upgrade dinv to use this machine.",
+            f"{path}: version {found} is from the future (this dinv knows {known}). "
+            f"Upgrade dinv to use this machine.",
         )
         self.machine = machine
         self.path = path
@@ -291,7 +292,8 @@ class MachineDied(MachineError):
         tail = "".join(f"\n  {line}" for line in log)
         super().__init__(
             machine,
-            f'The Docker daemon of machine "{machine}" ended with status {exit_status}. Its last lines:{tail}',
+            f'The Docker daemon of machine "{machine}" ended with status {exit_status}. '
+            f"Its last lines:{tail}",
         )
         self.exit_status = exit_status
         self.log = log

@@ -68,7 +68,10 @@ def sync_directory(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory with all in it, or a file; nothing there is fine. Links are not followed. Raises OSError."""
+    """Remove a directory with all in it, or a file; nothing there is fine.
+
+    Symbolic links are not followed. Raises OSError.
+    """
     try:
         with os.scandir(path) as entries:
             inside = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]

@@ -311,8 +311,8 @@ class Machine:
     def _changing(self, doing: str) -> Any:
         if not self.config.ours:
             raise InputError(
-                f'Machine "{self.name}" was made by docker-machine, with its driver {self.config.driver_name}: '
-                f"dinv reads it, and changes nothing of it."
+                f'Machine "{self.name}" was made by docker-machine, with its driver '
+                f"{self.config.driver_name}: dinv reads it, and changes nothing of it."
             )
         if self.config.unfinished:
             raise InputError(unfinished(self.config).error)
@@ -340,5 +340,6 @@ def unfinished(config: MachineConfig) -> Status:
     """The status of a machine whose create never came to its end."""
     return Status(
         ERROR,
-        f"its create did not finish; finish it: dinv create {config.name} ..., or clean up: dinv rm {config.name}",
+        f"its create did not finish; finish it: dinv create {config.name} ..., "
+        f"or clean up: dinv rm {config.name}",
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.errors import ConfigError, ConfigTooNew, EndpointError, DeadlineExceeded, MachineNotFound
+from dinv.errors import ConfigError, ConfigTooNew, DeadlineExceeded, EndpointError, MachineNotFound
 from dinv.machine import Machine
 
 TYPE_CHECKING = False

@@ -62,8 +62,11 @@ class Flag:
         return given if given is not None else environ.get(self.env) or None
 
 
-class AddressTaken(Exception):  # noqa: N818  (no failure of dinv: create tries another address)
-    """The address the driver chose for a machine turned out to be in use; `move` chooses another."""
+class AddressTaken(Exception):
+    """The address the driver chose for a machine turned out to be in use; `move` chooses another.
+
+    No DinvError: nobody but `create` sees it.
+    """
 
 
 class Driver(ABC):

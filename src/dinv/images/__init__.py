@@ -34,7 +34,10 @@ class ImageContract(ABC):
 
     @abstractmethod
     def environment(self, *, wait_seconds: float) -> Mapping[str, str]:
-        """What its init gets; with `wait_seconds` it waits so long for certificates that come after the start."""
+        """What its init gets.
+
+        With `wait_seconds` it waits so long for certificates that come after the start.
+        """
 
     @abstractmethod
     def files(

@@ -131,7 +131,7 @@ class DockerProvisioner(Provisioner):
 
 
 def arguments(options: Mapping[str, Any], driver_name: str) -> list[str]:
-    """dockerd's arguments for libmachine's engine options.
+    """Write dockerd's arguments for libmachine's engine options.
 
     As libmachine writes them, the label `provider` included (docker/machine:
     libmachine/provision/generic.go).
@@ -156,12 +156,13 @@ def engine_options(
     insecure_registry: Iterable[str] = (),
     storage_driver: str = "",
 ) -> dict[str, Any]:
-    """libmachine's engine options from `create`'s `--engine-*` flags. Raises InputError."""
+    """Write libmachine's engine options from `create`'s `--engine-*` flags. Raises InputError."""
     flags = [text.lstrip("-") for text in opt]
     for flag in flags:
         if not flag or flag.partition("=")[0] in _OURS:
             raise InputError(
-                f"--engine-opt {flag or '(empty)'}: this is dinv's to set. A machine listens with mutual TLS, or not at all."
+                f"--engine-opt {flag or '(empty)'}: this is dinv's to set. "
+                f"A machine listens with mutual TLS, or not at all."
             )
     for text in label:
         if "=" not in text or text.startswith("="):

@@ -68,8 +68,8 @@ def _cache_volume(driver: DockerDriver) -> None:
         return
     if not kept["CacheVolumeNamed"] and (found.get("Labels") or {}).get(LABEL_ID) != driver.config.identity:
         raise PreCreateCheckFailed(
-            f"{driver.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the images "
-            f"in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
+            f"{driver.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the "
+            f"images in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
         )
     users = [
         (container.get("Names") or ["?"])[0].lstrip("/")

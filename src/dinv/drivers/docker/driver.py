@@ -202,7 +202,7 @@ class DockerDriver(Driver):
                 raise
             kept = self.config.driver
             if kept.get("PortChosen") or not self.config.unfinished:
-                address = f"{kept['PublishAddress'] or '0.0.0.0'}:{kept['Port']}"
+                address = f"{kept['PublishAddress']}:{kept['Port']}".lstrip(":")
                 raise PreCreateCheckFailed(
                     f'Port {address} of machine "{self.config.name}" is in use on {self.endpoint}. '
                     f"Free it, or choose another with --publish ADDRESS:PORT."
@@ -237,9 +237,7 @@ class DockerDriver(Driver):
         self._remove_container()
         volume = self.cache_volume
         if kept.get("CacheVolumeKept"):
-            return [
-                f"Volume {volume} stays: it was there before the machine. Remove it: docker volume rm {volume}"
-            ]
+            return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
         if keep_cache:
             return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
         with contextlib.suppress(NotFound):
@@ -273,7 +271,7 @@ class DockerDriver(Driver):
     def states(
         cls,
         configs: Iterable[MachineConfig],
-        store: Store,
+        store: Store,  # noqa: ARG003  (the seam's)
         *,
         timeout: float,
         trace: Callable[[str], None] | None = None,

@@ -47,7 +47,7 @@ FLAGS = (
     Flag(
         "cache-volume",
         "DINV_CACHE_VOLUME",
-        "volume for the image cache; one that exists is taken as it is, and kept by rm",
+        "volume for the image cache; one that exists is used as it is, and kept by rm",
         metavar="NAME",
     ),
     Flag("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
@@ -56,7 +56,8 @@ FLAGS = (
         "publish",
         "DINV_PUBLISH",
         "address, and port, at which the daemon is published: ADDRESS, :PORT, ADDRESS:PORT, or none to "
-        "reach the machine at its own address (default: 127.0.0.1 on a local endpoint, all addresses of a remote one)",
+        "reach the machine at its own address (default: 127.0.0.1 on a local endpoint, all addresses of a "
+        "remote one)",
         metavar="ADDRESS[:PORT]",
     ),
     Flag(
@@ -69,7 +70,8 @@ FLAGS = (
     Flag(
         "isolation",
         "DINV_ISOLATION",
-        "what keeps the machine apart: auto, capabilities, privileged, or a runtime of the endpoint such as sysbox-runc",
+        "what keeps the machine apart: auto, capabilities, privileged, or a runtime of the endpoint, such as "
+        "sysbox-runc",
         metavar="KIND",
     ),
 )

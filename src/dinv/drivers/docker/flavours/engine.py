@@ -8,7 +8,7 @@ of the outer one are hidden), and no host devices.
 
 from __future__ import annotations
 
-from dinv.errors import PreCreateCheckFailed, ServerError
+from dinv.errors import PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.drivers.docker.flavours import MachineSpec
+    from dinv.errors import EngineError
 
 DAEMON_PORT = "2376/tcp"
 
@@ -123,7 +124,7 @@ class EngineFlavour:
         """
         return {"size": str(size)} if size else {}
 
-    def volume_refused(self, error: ServerError, size: int) -> str:
+    def volume_refused(self, error: EngineError, size: int) -> str:
         """Why a volume could not be created, in words that help; "" to leave the engine's own."""
         if size and "quota" in error.message:
             return (
