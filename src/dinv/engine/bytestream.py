@@ -18,6 +18,12 @@ if TYPE_CHECKING:
 _LONGEST_POLL = 86_400_000
 
 
+def poll_limit(deadline: Deadline) -> int:
+    """Milliseconds to give poll(); it may have to be called again before the deadline."""
+    remaining = deadline.remaining()
+    return _LONGEST_POLL if remaining is None else min(_LONGEST_POLL, ceil(remaining * 1000))
+
+
 class ByteStream:
     """A connected stream socket, made non-blocking; waiting is done here and nowhere else.
 
@@ -65,9 +71,7 @@ class ByteStream:
         poll = select.poll()
         poll.register(self.sock, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
         while True:
-            remaining = deadline.remaining()
-            limit = _LONGEST_POLL if remaining is None else min(_LONGEST_POLL, ceil(remaining * 1000))
-            if poll.poll(limit):
+            if poll.poll(poll_limit(deadline)):
                 return
             deadline.raise_if_expired(what)
 

@@ -391,5 +391,5 @@ def _message(data: bytes) -> str:
         return text
     if isinstance(found, dict):
         message = found.get("message") or found.get("cause")
-        return message.strip() if isinstance(message, str) else text
+        return message.strip() if message and isinstance(message, str) else text
     return text

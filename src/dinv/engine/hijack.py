@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import select
-from math import ceil
 
+from dinv.engine.bytestream import poll_limit
 from dinv.engine.deadline import Deadline
 from dinv.engine.streams import Demultiplexer, Plain
 from dinv.errors import ProtocolError
@@ -191,7 +191,6 @@ class _Copy:
     def _send(self) -> bool:
         """Send what there is of standard input; False when nothing can be sent now."""
         if not self._unsent and not self._read_stdin():
-            self._flush()
             return False
         try:
             taken = self._stream.try_send(self._unsent)
@@ -203,19 +202,15 @@ class _Copy:
         self._unsent = self._unsent[taken:]
         return taken > 0
 
-    def _flush(self) -> None:
-        try:
-            self._stream.flush()
-        except OSError:
-            self._stdin = None
-
     def _read_stdin(self) -> bool:
         """Take the next piece of standard input, if there is one now."""
         if self._stdin is None or (self._stdin_fd is not None and not _readable(self._stdin_fd)):
             return False
         # read1: what is there, where read would wait for the buffer to be full.
         read = getattr(self._stdin, "read1", self._stdin.read)
-        data: bytes = read(_PIECE) or b""
+        data: bytes | None = read(_PIECE)
+        if data is None:  # a non-blocking file, and somebody else took what there was
+            return False
         if not data:
             self._stdin = None
             self._stream.close_write()
@@ -229,8 +224,7 @@ class _Copy:
         poll.register(self._stream.fileno(), select.POLLIN | (select.POLLOUT if sending else 0))
         if self._stdin is not None and self._stdin_fd is not None and not self._unsent:
             poll.register(self._stdin_fd, select.POLLIN)
-        remaining = deadline.remaining()
-        poll.poll(None if remaining is None else ceil(remaining * 1000))
+        poll.poll(poll_limit(deadline))
 
     def _stream_flushed(self) -> bool:
         try:

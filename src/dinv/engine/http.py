@@ -428,15 +428,15 @@ class Connection:
             raise ValueError("a line break in a header")
         head = "\r\n".join([*lines, "", ""]).encode("latin-1")
         if body is None or isinstance(body, bytes):
-            self._send(head + (body or b""), deadline)
+            self._send(head + (body or b""), deadline, last=True)
             return
         more = self._send(head, deadline)
         while more and (piece := body.read(_PIECE)):
             more = self._send(b"%x\r\n%b\r\n" % (len(piece), piece), deadline)
         if more:
-            self._send(b"0\r\n\r\n", deadline)
+            self._send(b"0\r\n\r\n", deadline, last=True)
 
-    def _send(self, data: bytes, deadline: Deadline) -> bool:
+    def _send(self, data: bytes, deadline: Deadline, *, last: bool = False) -> bool:
         """Send `data`; False when the answer is an error already, and no more need be sent.
 
         What the other side sends meanwhile is received: two sides that both only send would wait
@@ -462,9 +462,13 @@ class Connection:
             stream.wait(deadline, self.what, read=not self._ended, write=True)
             self._receive_early()
             if self._refused():
+                self.reusable = False
                 return False
         self._receive_early()
-        return not self._refused()
+        if self._refused():
+            self.reusable = self.reusable and last
+            return False
+        return True
 
     def _receive_early(self) -> None:
         try:
@@ -478,12 +482,9 @@ class Connection:
             self._ended = True
 
     def _refused(self) -> bool:
-        """Whether an answer has come that is an error, before all of the request went out."""
+        """Whether an answer has come already, and is an error."""
         status = bytes(self.buffer[_STATUS_END - 3 : _STATUS_END])
-        if len(status) == 3 and status.isdigit() and int(status) >= _ERROR:  # noqa: PLR2004
-            self.reusable = False
-            return True
-        return False
+        return len(status) == 3 and status.isdigit() and int(status) >= _ERROR  # noqa: PLR2004
 
     def _receive_head(self, method: str, target: str, deadline: Deadline) -> Head:
         while True:

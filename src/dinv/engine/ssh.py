@@ -47,14 +47,16 @@ def open_stream(argv: list[str], address: str, deadline: Deadline) -> SSHByteStr
     # behind by ssh may hold it open without keeping us waiting for its end.
     said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream
     try:
-        child = subprocess.Popen(argv, stdin=theirs, stdout=theirs, stderr=said, start_new_session=True)
-    except OSError as exc:
+        child = subprocess.Popen(
+            argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said, start_new_session=True
+        )
+    except BaseException as exc:
         ours.close()
         said.close()
-        raise EndpointUnreachable(address, f"ssh cannot be started: {exc.strerror}") from exc
-    except BaseException:
-        ours.close()
-        said.close()
+        if isinstance(exc, FileNotFoundError):
+            raise EndpointUnreachable(address, "ssh is not installed on this machine") from exc
+        if isinstance(exc, OSError):
+            raise EndpointUnreachable(address, f"ssh cannot be started: {exc.strerror}") from exc
         raise
     finally:
         theirs.close()

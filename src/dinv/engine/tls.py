@@ -194,13 +194,13 @@ class TLSByteStream(ByteStream):
             return data
         return self._decrypt(size)
 
-    def _decrypt(self, size: int) -> bytes | None:
+    def _decrypt(self, size: int, *, fill: bool = True) -> bytes | None:
         while not self._ended:
             try:
                 data = self._tls.read(size)
             except ssl.SSLWantReadError:
                 self._flush_if_possible()
-                if self._fill() is None:
+                if not fill or self._fill() is None:
                     return None
             except (ssl.SSLEOFError, ssl.SSLZeroReturnError):
                 self._ended = True
@@ -251,8 +251,9 @@ class TLSByteStream(ByteStream):
 
     def close_write(self) -> None:
         """Send TLS's close_notify, which Go takes for the end of the stream; reading goes on."""
-        # What has come in is read first: OpenSSL refuses to shut down over unread data.
-        while data := self._decrypt(_RECORD):
+        # What has come in is read first: OpenSSL refuses to shut down over unread data. More cannot
+        # come in between, for the buffers are ours.
+        while data := self._decrypt(_RECORD, fill=False):
             self._plain += data
         try:
             self._tls.unwrap()

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from engine_server import PING, Peer, answer, scripted, unix_server
+
+from dinv.engine import Deadline, Engine, parse_address
+from dinv.engine.hijack import hijack
+from dinv.engine.ssh import SSHByteStream
+from dinv.errors import DeadlineExceeded, EndpointUnreachable
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+# Plays ssh and what it starts on the far side: connects standard input and output to a socket.
+RELAY = """\
+import os, socket, sys, threading
+with open(os.environ["RELAY_ARGV"], "a") as file:
+    file.write(" ".join(sys.argv[1:]) + "\\n")
+sock = socket.socket(socket.AF_UNIX)
+sock.connect(os.environ["RELAY_SOCKET"])
+def out():
+    while data := sock.recv(65536):
+        while data:
+            data = data[os.write(1, data):]
+    os._exit(0)
+threading.Thread(target=out).start()
+while data := os.read(0, 65536):
+    sock.sendall(data)
+sock.shutdown(socket.SHUT_WR)
+"""
+
+
+@pytest.fixture
+def fake_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    directory = tmp_path / "bin"
+    directory.mkdir()
+    monkeypatch.setenv("PATH", f"{directory}:{os.environ['PATH']}")
+    monkeypatch.setenv("RELAY_SOCKET", str(tmp_path / "s"))
+    monkeypatch.setenv("RELAY_ARGV", str(tmp_path / "argv"))
+    return directory / "ssh"
+
+
+def _install(path: Path, script: str) -> None:
+    path.write_text(script)
+    path.chmod(0o755)
+
+
+def _relay(path: Path) -> None:
+    (path.parent / "relay.py").write_text(RELAY)
+    _install(path, f'#!/bin/sh\nexec {sys.executable} -S {path.parent}/relay.py "$@"\n')
+
+
+def test_one_ssh_for_many_calls(fake_ssh: Path, tmp_path: Path) -> None:
+    _relay(fake_ssh)
+    with scripted(tmp_path, [PING, answer(b"{}"), answer(b"{}")]):
+        with Engine(parse_address("ssh://me@far:2222")) as engine:
+            engine.info()
+            engine.info()
+    argv = (tmp_path / "argv").read_text().splitlines()
+    assert len(argv) == 1
+    assert "BatchMode=yes" in argv[0]
+    assert argv[0].endswith("-l me -p 2222 -- far docker system dial-stdio")
+
+
+def test_ssh_is_reaped(fake_ssh: Path, tmp_path: Path) -> None:
+    _relay(fake_ssh)
+    with scripted(tmp_path, [PING]):
+        stream = parse_address("ssh://far").connect(Deadline(10))
+        assert isinstance(stream, SSHByteStream)
+        child = stream._child
+        assert child.poll() is None
+        stream.close()
+        assert child.returncode is not None
+        stream.close()
+
+
+def test_half_close(fake_ssh: Path, tmp_path: Path) -> None:
+    import io
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(PING)
+        peer.request()
+        peer.send(b"HTTP/1.1 101 UPGRADED\r\n\r\n")
+        peer.send(b"got %d" % len(peer.read_to_end()))
+
+    _relay(fake_ssh)
+    out: list[bytes] = []
+    with (
+        unix_server(tmp_path, play),
+        Engine(parse_address("ssh://far")) as engine,
+        hijack(engine, "/x", tty=True) as stream,
+    ):
+        stream.copy(stdin=io.BytesIO(b"x" * 500_000), stdout=out.append, timeout=20)
+    assert b"".join(out) == b"got 500000"
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("me@far: Permission denied (publickey).", "ssh-agent"),
+        ("Host key verification failed.", "once by hand"),
+        ("sh: 1: docker: not found", "must be installed on that host"),
+        ("ssh: Could not resolve hostname far: Name or service not known", "Could not resolve hostname"),
+        ("", "ssh ended with status 255"),
+    ],
+)
+def test_what_ssh_says_is_the_reason(fake_ssh: Path, words: str, expected: str) -> None:
+    _install(fake_ssh, f"#!/bin/sh\necho '{words}' >&2\nexit 255\n")
+    with (
+        Engine(parse_address("ssh://far")) as engine,
+        pytest.raises(EndpointUnreachable, match="ssh://far") as caught,
+    ):
+        engine.ping()
+    assert words in caught.value.reason
+    assert expected in caught.value.reason
+
+
+def test_ssh_that_hangs_meets_the_deadline(fake_ssh: Path) -> None:
+    _install(fake_ssh, "#!/bin/sh\nexec sleep 60\n")
+    with Engine(parse_address("ssh://far")) as engine, pytest.raises(DeadlineExceeded):
+        engine.ping(timeout=0.2)
+
+
+def test_no_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with (
+        Engine(parse_address("ssh://far")) as engine,
+        pytest.raises(EndpointUnreachable, match="ssh is not installed"),
+    ):
+        engine.ping()
