@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 import ssl
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 if TYPE_CHECKING:
     from pathlib import Path
 
-DAY = datetime.timedelta(days=1)
+DAY = dt.timedelta(days=1)
 
 
 def _name(text: str) -> x509.Name:
@@ -28,7 +28,7 @@ class CA:
         self._directory = directory
         self._name = name
         self._key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         certificate = (
             x509.CertificateBuilder()
             .subject_name(_name(name))
@@ -49,7 +49,7 @@ class CA:
     ) -> tuple[str, str]:
         """Sign a new key's certificate, valid from and to so many days from now; return both paths."""
         key = ec.generate_private_key(ec.SECP256R1())
-        now = datetime.datetime.now(datetime.UTC)
+        now = dt.datetime.now(dt.UTC)
         alternatives: list[x509.GeneralName] = []
         for one in names:
             try:

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    Script = Callable[["Peer"], None]
+    Script = Callable[["Peer"], object]
 
 PING = b"HTTP/1.1 200 OK\r\nApi-Version: 1.41\r\nOstype: linux\r\nContent-Length: 2\r\n\r\nOK"
 
@@ -76,6 +76,9 @@ class Peer:
         else:
             request.body = self.read_exactly(int(request.headers.get("content-length", "0")))
         return request
+
+    def leave(self) -> None:
+        """Hang up."""
 
     def send(self, data: bytes) -> None:
         self.sock.sendall(data)

@@ -4,7 +4,7 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, Peer, answer, scripted, unix_server
+from engine_server import PING, answer, scripted, unix_server
 
 from dinv.engine import Engine
 from dinv.errors import (
@@ -21,6 +21,8 @@ from dinv.errors import (
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine_server import Peer
 
 
 def _ping(version: str) -> bytes:
@@ -74,13 +76,14 @@ def test_too_old(tmp_path: Path, version: str) -> None:
 
 def test_too_new(tmp_path: Path) -> None:
     said = {
-        "message": "client version 1.47 is too old. Minimum supported API version is 1.60, please upgrade your client"
+        "message": "client version 1.47 is too old. Minimum supported API version is 1.60, "
+        "please upgrade your client to a newer version"
     }
     refusal = answer(json.dumps(said).encode(), "400 Bad Request")
     with (
         scripted(tmp_path, [_ping("1.70"), refusal]) as (transport, _),
         Engine(transport) as engine,
-        pytest.raises(EndpointError, match="speaks API 1.60 and newer; this dinv speaks 1.47 and older"),
+        pytest.raises(EndpointError, match=r"speaks API 1\.60 and newer; this dinv speaks 1\.47 and older"),
     ):
         engine.info()
 
@@ -178,9 +181,12 @@ def test_trace_of_a_failure(tmp_path: Path) -> None:
     def leave(peer: Peer) -> None:
         peer.request()
 
-    with unix_server(tmp_path, leave) as (transport, _), Engine(transport, trace=lines.append) as engine:
-        with pytest.raises(EndpointError):
-            engine.ping()
+    with (
+        unix_server(tmp_path, leave) as (transport, _),
+        Engine(transport, trace=lines.append) as engine,
+        pytest.raises(EndpointError),
+    ):
+        engine.ping()
     assert lines[0].startswith("GET /_ping EndpointUnreachable ")
 
 
@@ -218,7 +224,7 @@ def test_import_is_light() -> None:
         "dinv.engine.ssh",
         "dinv.engine.images",
     ]
-    code = f"import sys; sys.modules.pop('typing', None); from dinv.engine import Engine; print([m for m in {heavy!r} if m in sys.modules])"
+    code = f"import sys, dinv.engine; print([name for name in {heavy!r} if name in sys.modules])"
     done = subprocess.run(
         [sys.executable, "-S", "-c", code], capture_output=True, text=True, check=False, env=_src_path()
     )

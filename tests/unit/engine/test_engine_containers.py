@@ -24,7 +24,7 @@ FRAMES = _frame(1, b"out\n") + _frame(2, b"err\n")
 
 
 @pytest.mark.parametrize("tty", [False, True])
-def test_logs_of_an_old_engine_are_told_apart_by_inspect(tmp_path: Path, tty: bool) -> None:
+def test_logs_of_an_old_engine_are_told_apart_by_inspect(tmp_path: Path, *, tty: bool) -> None:
     body = b"out\r\nerr\r\n" if tty else FRAMES
     inspect = answer(json.dumps({"Config": {"Tty": tty}}).encode())
     with (
@@ -37,7 +37,7 @@ def test_logs_of_an_old_engine_are_told_apart_by_inspect(tmp_path: Path, tty: bo
 
 
 @pytest.mark.parametrize("tty", [False, True])
-def test_logs_of_a_new_engine_are_told_apart_by_their_type(tmp_path: Path, tty: bool) -> None:
+def test_logs_of_a_new_engine_are_told_apart_by_their_type(tmp_path: Path, *, tty: bool) -> None:
     body = b"out\r\n" if tty else FRAMES
     kind = f"Content-Type: application/vnd.docker.{'raw' if tty else 'multiplexed'}-stream\r\n"
     with scripted(tmp_path, [NEW, answer(body, headers=kind)]) as (transport, _), Engine(transport) as engine:
@@ -108,10 +108,12 @@ def test_wait(tmp_path: Path) -> None:
 
 def test_already_so_is_no_error(tmp_path: Path) -> None:
     not_modified = b"HTTP/1.1 304 Not Modified\r\n\r\n"
-    with scripted(tmp_path, [PING, not_modified, not_modified]) as (transport, server):
-        with Engine(transport) as engine:
-            engine.containers.start("c")
-            engine.containers.stop("c", grace=3)
+    with (
+        scripted(tmp_path, [PING, not_modified, not_modified]) as (transport, server),
+        Engine(transport) as engine,
+    ):
+        engine.containers.start("c")
+        engine.containers.stop("c", grace=3)
     assert server.connections == 1
     assert server.requests[2].line == "POST /v1.41/containers/c/stop?t=3 HTTP/1.1"
 
@@ -123,14 +125,16 @@ def test_names_are_quoted(tmp_path: Path) -> None:
 
 
 def test_lists_that_are_null(tmp_path: Path) -> None:
-    with scripted(tmp_path, [PING, answer(b"null"), answer(b'{"Volumes":null}'), answer(b"null")]) as (
-        transport,
-        _,
+    with (
+        scripted(tmp_path, [PING, answer(b"null"), answer(b'{"Volumes":null}'), answer(b"null")]) as (
+            transport,
+            _,
+        ),
+        Engine(transport) as engine,
     ):
-        with Engine(transport) as engine:
-            assert engine.containers.list(all=True, filters={"label": ["a=b"]}) == []
-            assert engine.volumes.list() == []
-            assert engine.networks.list() == []
+        assert engine.containers.list(all=True, filters={"label": ["a=b"]}) == []
+        assert engine.volumes.list() == []
+        assert engine.networks.list() == []
 
 
 def test_exit_code_is_waited_for(tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def test_helper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, config: Any) ->
     _helper(
         tmp_path,
         "x",
-        'read -r server; test "$1" = get && printf \'{"ServerURL":"%s","Username":"me","Secret":"pw"}\' "$server"',
+        'read -r url; test "$1" = get && printf \'{"ServerURL":"%s","Username":"me","Secret":"pw"}\' "$url"',
         monkeypatch,
     )
     assert _find(tmp_path, config) == {

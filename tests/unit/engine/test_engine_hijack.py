@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, answer, unix_server
+from engine_server import PING, Peer, answer, unix_server
 
 from dinv.engine import Engine
 from dinv.engine.hijack import hijack
@@ -18,9 +18,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from engine_server import Peer
 
-UPGRADED = b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+UPGRADED = (
+    b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n"
+    b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+)
 # Engines before 1.8, and those that do not get an Upgrade header, answer so.
 OLD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
 
@@ -29,7 +31,7 @@ def _frame(number: int, payload: bytes) -> bytes:
     return bytes([number, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
 
 
-def _after_ping(play: Callable[[Peer], None], head: bytes = UPGRADED) -> Callable[[Peer], None]:
+def _after_ping(play: Callable[[Peer], object], head: bytes = UPGRADED) -> Callable[[Peer], object]:
     def script(peer: Peer) -> None:
         peer.request()
         peer.send(PING)
@@ -110,7 +112,7 @@ def test_command_that_does_not_read_its_stdin(tmp_path: Path) -> None:
 
 def test_deadline(tmp_path: Path) -> None:
     with (
-        unix_server(tmp_path, _after_ping(lambda peer: peer.read_to_end() and None)) as (transport, _),
+        unix_server(tmp_path, _after_ping(Peer.read_to_end)) as (transport, _),
         Engine(transport) as engine,
         hijack(engine, "/x", tty=False) as stream,
         pytest.raises(DeadlineExceeded),
@@ -147,7 +149,7 @@ def test_sink_that_fails(tmp_path: Path) -> None:
 def test_refused(tmp_path: Path) -> None:
     refusal = answer(b'{"message":"container is not running"}', "409 Conflict")
     with (
-        unix_server(tmp_path, _after_ping(lambda peer: None, refusal)) as (transport, _),
+        unix_server(tmp_path, _after_ping(Peer.leave, refusal)) as (transport, _),
         Engine(transport) as engine,
         pytest.raises(Conflict, match="container is not running"),
     ):
@@ -156,7 +158,7 @@ def test_refused(tmp_path: Path) -> None:
 
 def test_answer_that_is_no_stream(tmp_path: Path) -> None:
     with (
-        unix_server(tmp_path, _after_ping(lambda peer: None, answer(b"{}"))) as (transport, _),
+        unix_server(tmp_path, _after_ping(Peer.leave, answer(b"{}"))) as (transport, _),
         Engine(transport) as engine,
         pytest.raises(ProtocolError, match="closed where it should have gone on"),
     ):

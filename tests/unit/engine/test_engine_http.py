@@ -2,10 +2,11 @@ from __future__ import annotations
 
 import io
 import time
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, answer, scripted, unix_server
+from engine_server import PING, Peer, answer, scripted, unix_server
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -22,7 +23,6 @@ from dinv.errors import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine_server import Peer
 
 CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -33,7 +33,7 @@ def _encode(chunks: list[bytes], extension: bytes = b"") -> bytes:
 
 def _split(data: bytes, cuts: list[int]) -> list[bytes]:
     places = sorted({0, len(data), *(cut % (len(data) + 1) for cut in cuts)})
-    return [data[a:b] for a, b in zip(places, places[1:], strict=False)]
+    return [data[a:b] for a, b in pairwise(places)]
 
 
 @given(st.lists(st.binary(max_size=50), max_size=6), st.lists(st.integers(0, 1000)), st.binary(max_size=5))
@@ -68,9 +68,9 @@ def test_chunked_refuses(data: bytes) -> None:
 
 def test_chunked_refuses_endless_line() -> None:
     decoder = ChunkedDecoder()
+    decoder.feed(b"1" * 4000)
     with pytest.raises(ValueError, match="too long"):
-        for _ in range(10):
-            decoder.feed(b"1" * 1000)
+        decoder.feed(b"1" * 1000)
 
 
 @given(st.binary(max_size=100), st.lists(st.integers(0, 1000)), st.binary(max_size=5))
@@ -113,7 +113,7 @@ def test_parse_head_refuses_or_understands(data: bytes) -> None:
     ],
 )
 def test_parse_head_refuses(data: bytes) -> None:
-    with pytest.raises(ValueError, match="not|two"):
+    with pytest.raises(ValueError, match=r"not|two"):
         parse_head(data)
 
 
@@ -209,14 +209,14 @@ def test_connection_lost_under_a_post_is_not_tried_again(tmp_path: Path) -> None
 
     with unix_server(tmp_path, swallow) as (transport, server), Engine(transport) as engine:
         engine.ping()
-        with pytest.raises(EndpointUnreachable, match="closed the connection during POST /v1.41/x"):
+        with pytest.raises(EndpointUnreachable, match=r"closed the connection during POST /v1\.41/x"):
             engine.call("POST", "/x")
     assert server.connections == 1
 
 
 def test_fresh_connection_lost_is_not_tried_again(tmp_path: Path) -> None:
     with (
-        unix_server(tmp_path, lambda peer: None and peer.request()) as (transport, _),
+        unix_server(tmp_path, Peer.request) as (transport, _),
         Engine(transport) as engine,
         pytest.raises(EndpointUnreachable),
     ):
@@ -276,14 +276,14 @@ def test_slow_drip_meets_the_deadline(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, drip) as (transport, _),
         Engine(transport) as engine,
-        pytest.raises(DeadlineExceeded, match="GET /version on unix:.* took longer than 0.3 s"),
+        pytest.raises(DeadlineExceeded, match=r"GET /version on unix:.* took longer than 0\.3 s"),
     ):
         engine.version(timeout=0.3)
 
 
 def test_silence_meets_the_deadline(tmp_path: Path) -> None:
     with (
-        unix_server(tmp_path, lambda peer: peer.read_to_end() and None) as (transport, _),
+        unix_server(tmp_path, Peer.read_to_end) as (transport, _),
         Engine(transport) as engine,
         pytest.raises(DeadlineExceeded),
     ):
@@ -320,13 +320,16 @@ def test_head_has_no_body(tmp_path: Path) -> None:
 
 
 def test_read_pieces(tmp_path: Path) -> None:
-    with scripted(tmp_path, [PING, answer(b"abcdefghij")]) as (transport, _), Engine(transport) as engine:
-        with engine.request("GET", "/x") as response:
-            assert response.read(3) == b"abc"
-            assert response.read_some(2) == b"de"
-            assert response.read(100) == b"fghij"
-            assert response.read(1) == b""
-            assert response.read_some() == b""
+    with (
+        scripted(tmp_path, [PING, answer(b"abcdefghij")]) as (transport, _),
+        Engine(transport) as engine,
+        engine.request("GET", "/x") as response,
+    ):
+        assert response.read(3) == b"abc"
+        assert response.read_some(2) == b"de"
+        assert response.read(100) == b"fghij"
+        assert response.read(1) == b""
+        assert response.read_some() == b""
 
 
 def test_body_unread_costs_the_connection(tmp_path: Path) -> None:
@@ -357,9 +360,12 @@ def test_body_refused_before_it_was_read(tmp_path: Path) -> None:
         # It reads no further and does not close: who only sends would hang.
         time.sleep(0.5)
 
-    with unix_server(tmp_path, refuse) as (transport, _), Engine(transport) as engine:
-        with pytest.raises(Conflict, match="no"):
-            engine.request("PUT", "/x", body=io.BytesIO(b"x" * 10_000_000)).close()
+    with (
+        unix_server(tmp_path, refuse) as (transport, _),
+        Engine(transport) as engine,
+        pytest.raises(Conflict, match="no"),
+    ):
+        engine.request("PUT", "/x", body=io.BytesIO(b"x" * 10_000_000)).close()
 
 
 def test_server_that_talks_while_it_listens(tmp_path: Path) -> None:
@@ -372,9 +378,12 @@ def test_server_that_talks_while_it_listens(tmp_path: Path) -> None:
         peer.read_exactly(5_000_000)
         peer.send(b"end")
 
-    with unix_server(tmp_path, talk) as (transport, _), Engine(transport) as engine:
-        with engine.request("POST", "/x", body=b"x" * 5_000_000) as response:
-            assert response.read() == b"p" * 5_000_000 + b"end"
+    with (
+        unix_server(tmp_path, talk) as (transport, _),
+        Engine(transport) as engine,
+        engine.request("POST", "/x", body=b"x" * 5_000_000) as response,
+    ):
+        assert response.read() == b"p" * 5_000_000 + b"end"
 
 
 def test_header_cannot_be_smuggled(tmp_path: Path) -> None:

@@ -10,10 +10,12 @@ from engine_server import PING, answer, scripted
 
 from dinv.engine import Engine
 from dinv.engine.credentials import Credentials
-from dinv.errors import EngineError, InputError, NotFound, ProtocolError, ServerError, Unauthorized
+from dinv.errors import InputError, NotFound, ProtocolError, ServerError, Unauthorized
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from dinv.errors import EngineError
 
 DIGEST = "sha256:" + "0" * 64
 
@@ -33,7 +35,10 @@ def _lines(*messages: dict[str, Any]) -> bytes:
     ],
 )
 def test_pull(tmp_path: Path, image: str, query: str) -> None:
-    messages = [{"status": "Pulling"}, {"status": "Downloading", "id": "1", "progressDetail": {"current": 1}}]
+    messages: list[dict[str, Any]] = [
+        {"status": "Pulling"},
+        {"status": "Downloading", "id": "1", "progressDetail": {"current": 1}},
+    ]
     seen: list[dict[str, Any]] = []
     credentials = Credentials("h", username="me", password="pw")
     with (
@@ -154,11 +159,13 @@ def test_build_fails(tmp_path: Path) -> None:
 
 
 def test_names_in_paths(tmp_path: Path) -> None:
-    with scripted(tmp_path, [PING, answer(b"{}"), answer(), answer()]) as (transport, server):
-        with Engine(transport) as engine:
-            engine.images.inspect("h:5000/a/b:x")
-            engine.images.tag(DIGEST, "h:5000/a/b")
-            engine.images.remove("a:b", force=True)
+    with (
+        scripted(tmp_path, [PING, answer(b"{}"), answer(), answer()]) as (transport, server),
+        Engine(transport) as engine,
+    ):
+        engine.images.inspect("h:5000/a/b:x")
+        engine.images.tag(DIGEST, "h:5000/a/b")
+        engine.images.remove("a:b", force=True)
     assert [request.line.split()[1] for request in server.requests[1:]] == [
         "/v1.41/images/h:5000/a/b:x/json",
         f"/v1.41/images/{DIGEST}/tag?repo=h:5000/a/b&tag=latest",

@@ -66,16 +66,17 @@ component = st.from_regex(r"[a-z0-9]+([._-][a-z0-9]+)?", fullmatch=True)
     st.sampled_from(["", "localhost/", "h.example/", "h:5000/", "10.0.0.1:5000/", "[fe80::1]:443/"]),
     st.lists(component, min_size=1, max_size=3).map("/".join),
     st.one_of(st.just(""), st.from_regex(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,20}", fullmatch=True)),
-    st.booleans(),
+    st.sampled_from(["", f"@{DIGEST}"]),
 )
-def test_taken_apart_and_put_together(registry: str, path: str, tag: str, with_digest: bool) -> None:
+def test_taken_apart_and_put_together(registry: str, path: str, tag: str, digest: str) -> None:
     # A first component with a dot would be a registry.
     path = path if registry else f"library/{path}"
-    text = registry + path + (f":{tag}" if tag else "") + (f"@{DIGEST}" if with_digest else "")
+    text = registry + path + (f":{tag}" if tag else "") + digest
     found = parse_reference(text)
     assert found.registry == (registry.rstrip("/") or "docker.io")
     assert found.repository == path
     assert found.tag == (tag or None)
+    assert found.digest == (digest[1:] or None)
     assert found.name == registry + path
 
 

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, Peer, answer, scripted, unix_server
+from engine_server import PING, answer, scripted, unix_server
 
 from dinv.engine import Deadline, Engine, parse_address
 from dinv.engine.hijack import hijack
@@ -14,6 +14,8 @@ from dinv.errors import DeadlineExceeded, EndpointUnreachable
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from engine_server import Peer
 
 # Plays ssh and what it starts on the far side: connects standard input and output to a socket.
 RELAY = """\
@@ -56,10 +58,12 @@ def _relay(path: Path) -> None:
 
 def test_one_ssh_for_many_calls(fake_ssh: Path, tmp_path: Path) -> None:
     _relay(fake_ssh)
-    with scripted(tmp_path, [PING, answer(b"{}"), answer(b"{}")]):
-        with Engine(parse_address("ssh://me@far:2222")) as engine:
-            engine.info()
-            engine.info()
+    with (
+        scripted(tmp_path, [PING, answer(b"{}"), answer(b"{}")]),
+        Engine(parse_address("ssh://me@far:2222")) as engine,
+    ):
+        engine.info()
+        engine.info()
     argv = (tmp_path / "argv").read_text().splitlines()
     assert len(argv) == 1
     assert "BatchMode=yes" in argv[0]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from engine_certificates import CA, server_context
-from engine_server import PING, answer, tcp_server
+from engine_server import PING, Peer, answer, tcp_server
 
 from dinv.engine import Engine, TCPTransport, TLSFiles
 from dinv.engine.hijack import hijack
@@ -16,7 +16,6 @@ from dinv.errors import EndpointTLSError, EndpointUnreachable
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from engine_server import Peer
 
 VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
 
@@ -44,10 +43,12 @@ def _reason(transport: TCPTransport) -> str:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_mutual(ca: CA, version: ssl.TLSVersion) -> None:
     context = server_context(ca.issue("server"), ca.path, version)
-    with tcp_server(serve_ping, context=context) as port:
-        with Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path, *ca.issue("client")))) as engine:
-            assert engine.ping().api_version == "1.41"
-            assert engine.info() == {}
+    with (
+        tcp_server(serve_ping, context=context) as port,
+        Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path, *ca.issue("client")))) as engine,
+    ):
+        assert engine.ping().api_version == "1.41"
+        assert engine.info() == {}
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -60,10 +61,12 @@ def test_large_bodies(ca: CA, version: ssl.TLSVersion) -> None:
         peer.send(answer(peer.request().body))
 
     context = server_context(ca.issue("server"), None, version)
-    with tcp_server(echo, context=context) as port:
-        with Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path))) as engine:
-            with engine.request("PUT", "/x", body=io.BytesIO(data)) as response:
-                assert response.read() == data
+    with (
+        tcp_server(echo, context=context) as port,
+        Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path))) as engine,
+        engine.request("PUT", "/x", body=io.BytesIO(data)) as response,
+    ):
+        assert response.read() == data
 
 
 def test_server_certificate_expired(ca: CA) -> None:
@@ -102,9 +105,11 @@ def test_wrong_address_and_name(ca: CA) -> None:
 
 def test_without_verification(ca: CA) -> None:
     context = server_context(ca.issue("server", names=("elsewhere",), begins=-3, ends=-1), None)
-    with tcp_server(serve_ping, context=context) as port:
-        with Engine(TCPTransport("127.0.0.1", port, TLSFiles(verify=False))) as engine:
-            engine.ping()
+    with (
+        tcp_server(serve_ping, context=context) as port,
+        Engine(TCPTransport("127.0.0.1", port, TLSFiles(verify=False))) as engine,
+    ):
+        engine.ping()
 
 
 @pytest.mark.parametrize("version", VERSIONS)
@@ -134,17 +139,19 @@ def test_client_certificate_expired(ca: CA, version: ssl.TLSVersion) -> None:
 
 def test_hangs_up_after_the_handshake(ca: CA) -> None:
     context = server_context(ca.issue("server"), None)
-    with tcp_server(lambda peer: None, context=context) as port:
+    with tcp_server(Peer.leave, context=context) as port:
         reason = _reason(TCPTransport("127.0.0.1", port, TLSFiles(ca.path)))
     assert "hung up right after the handshake" in reason
 
 
 def test_hangs_up_in_the_handshake(ca: CA) -> None:
     # What docker-proxy does while nothing listens behind it: not TLS's fault, worth trying again.
-    with tcp_server(lambda peer: None) as port:
-        with Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path))) as engine:
-            with pytest.raises(EndpointUnreachable, match="in the TLS handshake"):
-                engine.ping()
+    with (
+        tcp_server(Peer.leave) as port,
+        Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path))) as engine,
+        pytest.raises(EndpointUnreachable, match="in the TLS handshake"),
+    ):
+        engine.ping()
 
 
 def test_server_speaks_plain_http(ca: CA) -> None:
@@ -167,9 +174,9 @@ def test_we_speak_plain_http() -> None:
 
 def test_old_tls(ca: CA) -> None:
     context = server_context(ca.issue("server"), None)
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.minimum_version = ssl.TLSVersion.TLSv1
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="TLSv1"):
         context.maximum_version = ssl.TLSVersion.TLSv1_1
     context.set_ciphers("ALL:@SECLEVEL=0")
     with tcp_server(serve_ping, context=context) as port:
@@ -196,7 +203,7 @@ def test_files(ca: CA, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("busy", [False, True])
-def test_half_close(ca: CA, version: ssl.TLSVersion, busy: bool) -> None:
+def test_half_close(ca: CA, version: ssl.TLSVersion, *, busy: bool) -> None:
     """Standard input ends, output goes on: also when output is under way at that moment."""
     early = b"e" * 3_000_000 if busy else b""
 

@@ -15,6 +15,8 @@ from dinv.errors import DinvError, EndpointUnreachable, InputError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from dinv.engine.bytestream import ByteStream
+
 labels = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?", fullmatch=True)
 hosts = st.one_of(
     st.lists(labels, min_size=1, max_size=3).map(".".join),
@@ -22,15 +24,15 @@ hosts = st.one_of(
     st.ip_addresses(v=6).map(lambda ip: f"[{ip}]"),
 )
 ports = st.integers(1, 65535)
+tls = st.sampled_from([None, TLSFiles("ca", "cert", "key")])
 
 
-@given(hosts, st.one_of(st.none(), ports), st.sampled_from(["tcp", "http", "https"]), st.booleans())
-def test_tcp(host: str, port: int | None, scheme: str, tls: bool) -> None:
-    files = TLSFiles("ca", "cert", "key") if tls else None
+@given(hosts, st.one_of(st.none(), ports), st.sampled_from(["tcp", "http", "https"]), tls)
+def test_tcp(host: str, port: int | None, scheme: str, files: TLSFiles | None) -> None:
     transport = parse_address(f"{scheme}://{host}{f':{port}' if port else ''}", files)
     assert isinstance(transport, TCPTransport)
     assert transport.host == host.strip("[]")
-    secure = tls or scheme == "https"
+    secure = files is not None or scheme == "https"
     assert transport.secure is secure
     assert transport.port == (port or (2376 if secure else 2375))
     assert transport.address == f"tcp://{host}:{transport.port}"
@@ -53,9 +55,10 @@ def test_ssh(host: str, port: int | None, user: str | None) -> None:
 @given(st.text(max_size=40))
 def test_anything_is_an_address_or_an_input_error(url: str) -> None:
     try:
-        parse_address(url)
-    except InputError as exc:
-        assert "is not an address of a Docker endpoint" in str(exc)
+        transport = parse_address(url)
+    except InputError:
+        return
+    assert transport.address
 
 
 @pytest.mark.parametrize(
@@ -198,7 +201,7 @@ def test_next_address_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", dead),
             (socket.AF_INET, socket.SOCK_STREAM, 6, "", listener.getsockname()),
         ]
-        monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **more: found)
+        monkeypatch.setattr(socket, "getaddrinfo", lambda *_args, **_more: found)
         stream = TCPTransport("two.invalid", 1).connect(Deadline(5))
         assert stream.sock.getpeername() == listener.getsockname()
         stream.close()
@@ -209,12 +212,12 @@ def test_listener_with_a_full_queue_meets_the_deadline(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen(0)
-        held = []
+        held: list[ByteStream] = []
         transport = UnixTransport(path)
         try:
-            with pytest.raises(DinvError, match="took no connection|no answer|took longer"):
-                for _ in range(10):
-                    held.append(transport.connect(Deadline(0.1)))
+            with pytest.raises(DinvError, match=r"took no connection|no answer|took longer"):
+                # Linux takes one or two more than were asked for.
+                held.extend(transport.connect(Deadline(0.1)) for _ in range(10))
         finally:
             for stream in held:
                 stream.close()
