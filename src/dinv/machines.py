@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from typing import Any, TypedDict, Unpack
 
+    from dinv.engine import Engine
+
     class MachineOptions(TypedDict, total=False):
         """What `create` takes; as the flags of `dinv create`, and as optional."""
 
@@ -96,6 +98,28 @@ class Machines:
         from dinv.removal import remove
 
         return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
+
+    def endpoint(
+        self,
+        named: str | None = None,
+        *,
+        cert_path: str | None = None,
+        progress: Progress | None = None,
+    ) -> Engine:
+        """A client of the endpoint that `create` would use; `named` as its `endpoint` option.
+
+        Raises NoEndpoint, InputError.
+        """
+        from dinv.endpoint import resolve
+
+        endpoint = resolve(
+            named or os.environ.get("DINV_ENDPOINT"),
+            self.store,
+            cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
+            note=(progress or Progress()).note,
+            trace=self._trace,
+        )
+        return endpoint.engine(trace=self._trace)
 
     @contextlib.contextmanager
     def temporary(

@@ -8,6 +8,7 @@ if TYPE_CHECKING:
 
     from dinv.cli.app import App
     from dinv.cli.parser import Parser
+    from dinv.images.builder import MachineImage
 
 
 def arguments(parser: Parser) -> None:
@@ -17,43 +18,51 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--base",
         metavar="photon|debian|REF",
-        help="what the image is built on (photon where it can be had, else debian)",
+        help="what to build on (photon where the endpoint can have it, else debian)",
     )
     parser.add_argument(
         "--tag", default=DEFAULT_IMAGE, metavar="REF", help=f"name of the image ({DEFAULT_IMAGE})"
     )
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only what was built, or the names")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the id, or the names")
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.images import builder
+
+    progress = app.progress()
+    with app.machines.endpoint(
+        options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
+    ) as engine:
+        if options.action == "ls":
+            _show(builder.image_list(engine), quiet=options.quiet)
+            return
+        with app.interruptible(), progress.working("Image", f"building {options.tag}"):
+            identity = builder.build(engine, base=options.base, tag=options.tag, report=progress.update)
+        progress.line("Image", options.tag, f"built on {engine.address}")
+    if options.quiet:
+        print(identity)
+
+
+def _show(images: list[MachineImage], *, quiet: bool) -> None:
     from dinv.cli.table import table
-    from dinv.images import workshop
     from dinv.units import format_size
 
-    with workshop.engine_for(
-        app.machines.store, options.endpoint, options.endpoint_cert_path, app.progress(), app.trace
-    ) as engine:
-        if options.action == "build":
-            with app.interruptible():
-                built = workshop.build(engine, base=options.base, tag=options.tag, progress=app.progress())
-            if options.quiet:
-                print(built)
-            return
-        found = workshop.machine_images(engine)
-    if options.quiet:
-        print(*(image.reference for image in found), sep="\n", end="\n" if found else "")
+    named = [(name, image) for image in images for name in image.tags or (image.id,)]
+    if quiet:
+        for name, _ in named:
+            print(name)
         return
     rows = [
         (
-            image.reference,
-            image.identity,
+            name,
+            image.id.removeprefix("sha256:")[:12],
             image.contract,
             image.version,
-            image.created,
+            f"{image.created:%Y-%m-%d %H:%M}",
             format_size(image.size),
         )
-        for image in found
+        for name, image in named
     ]
     print(table(("IMAGE", "ID", "CONTRACT", "VERSION", "CREATED", "SIZE"), rows))

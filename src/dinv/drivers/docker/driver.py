@@ -290,7 +290,8 @@ class DockerDriver(Driver):
     def settle_address(self) -> None:
         """Set URL and IPAddress from what the config says; the machine need not run."""
         kept = self.config.driver
-        address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (kept["IP"], DAEMON_PORT)
+        own = kept.get("OwnAddress") or kept["IP"]
+        address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (own, DAEMON_PORT)
         kept["IPAddress"] = address
         kept["URL"] = f"tcp://{f'[{address}]' if ':' in address else address}:{port}" if address else ""
 
@@ -299,7 +300,8 @@ class DockerDriver(Driver):
         before = kept.get("URL", "")
         if not kept["Port"]:
             networks = self.engine.containers.inspect(self.container)["NetworkSettings"]["Networks"]
-            kept["IP"] = next((net["IPAddress"] for net in networks.values() if net.get("IPAddress")), "")
+            found = (network.get("IPAddress") for network in networks.values())
+            kept["OwnAddress"] = next((address for address in found if address), "")
             self.settle_address()
         return bool(before != kept.get("URL"))
 

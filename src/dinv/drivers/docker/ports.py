@@ -117,7 +117,7 @@ def addresses(driver: DockerDriver) -> list[str]:
     """
     kept = driver.config.driver
     found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
-    found += [driver.container, driver.config.name]
+    found += [kept.get("OwnAddress"), driver.container, driver.config.name]
     return list(dict.fromkeys(name for name in found if name and name not in _ANY))
 
 
