@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+import os
 
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 
 class Parser(argparse.ArgumentParser):
@@ -20,7 +21,7 @@ class Parser(argparse.ArgumentParser):
             prog=f"{program} {verb}",
             description=description,
             allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32),
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=_width()),
         )
 
         self.words = words
@@ -39,3 +40,14 @@ class Parser(argparse.ArgumentParser):
             if flag.partition("=")[0] in self._option_string_actions:
                 return flag
         return word
+
+
+def _width() -> int:
+    """Columns for help texts. argparse would ask shutil, whose import takes 3 ms, for each argument added."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns) - 2
+    try:
+        return os.get_terminal_size().columns - 2
+    except OSError:
+        return 78
