@@ -1,0 +1,132 @@
+"""Fixtures of the tests that talk to a real dockerd and real machines.
+
+`DINV_TEST_ENDPOINT` names the endpoint to use. Without it, the tests run a dockerd of their own for the
+session, and then each test has to leave it as it found it. They fail, and do not skip, without one.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from harness import Dinv, clear, ensure_image, inventory, load_small_image
+
+import dinv as library
+from dinv import contexts
+from dinv.endpoint import Endpoint, local_engine_socket
+from dinv.errors import DinvError
+from dinv.files import remove_tree
+from dinv.progress import Progress
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from dinv.engine import Engine
+    from dinv.machine import Machine
+    from dinv.machines import Machines
+
+_HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what is below this directory; the hook is given all tests of the run."""
+    for item in items:
+        if str(item.path).startswith(_HERE):
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session")
+def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A dockerd that only this session uses; its URL."""
+    from dinv.localengine import LocalEngine
+
+    store = Store(str(tmp_path_factory.mktemp("engine")))
+    engine = LocalEngine(store)
+    try:
+        engine.start(Progress(), timeout=60)
+        yield f"unix://{local_engine_socket(store)}"
+    except DinvError as error:
+        pytest.fail(f"the tests need a dockerd: {error}")
+    finally:
+        engine.stop(Progress(), timeout=60)
+        remove_tree(store.path)
+
+
+@pytest.fixture(scope="session")
+def endpoint_address(request: pytest.FixtureRequest) -> str:
+    """URL of the endpoint that machines are made on."""
+    named = os.environ.get("DINV_TEST_ENDPOINT")
+    return named or str(request.getfixturevalue("own_engine"))
+
+
+@pytest.fixture(scope="session")
+def session_engine(endpoint_address: str) -> Iterator[Engine]:
+    with Endpoint(endpoint_address).engine(timeout=30) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="session")
+def engine(session_engine: Engine) -> Engine:
+    """A client of the endpoint."""
+    return session_engine
+
+
+@pytest.fixture(scope="session")
+def machine_image(session_engine: Engine) -> str:
+    """The name of the machine image, which is on the endpoint."""
+    ensure_image(session_engine)
+    return "dinv:latest"
+
+
+@pytest.fixture
+def user_environment(
+    isolated_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint_address: str
+) -> None:
+    """A user's environment: a store and docker contexts of the test's own, and the endpoint."""
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker-config"))
+    monkeypatch.setenv("DINV_ENDPOINT", endpoint_address)
+
+
+@pytest.fixture(autouse=True)
+def endpoint_is_clean(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fail a test that leaves something on the endpoint.
+
+    Not on one named by DINV_TEST_ENDPOINT: others may be at work there.
+    """
+    if os.environ.get("DINV_TEST_ENDPOINT"):
+        yield
+        return
+    engine: Engine = request.getfixturevalue("session_engine")
+    before = inventory(engine)
+    yield
+    left = inventory(engine) - before
+    clear(engine, left)
+    assert not left, f"left on the endpoint: {sorted(left)}"
+
+
+@pytest.fixture
+def machines(user_environment: None, endpoint_is_clean: None, machine_image: str) -> Iterator[Machines]:
+    """A fresh store. Machines that are in it at the end are removed, and must leave nothing then."""
+    found = library.open()
+    yield found
+    names = found.names()
+    for name in names:
+        found.remove(name, force=True)
+    left = [name for name in names if contexts.read(name) is not None]
+    assert not left, f"removed machines have left their docker contexts: {left}"
+
+
+@pytest.fixture
+def dinv(machines: Machines) -> Dinv:
+    """The real CLI, on the store of `machines`: `dinv("create", "dev", check=True).stdout`."""
+    return Dinv(os.environ)
+
+
+@pytest.fixture
+def small_image(machine_image: str) -> Callable[[Machine], str]:
+    """Load a small image, "hello", in a machine's daemon: `small_image(machine)`."""
+    return load_small_image
