@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from math import inf
 
@@ -12,7 +13,7 @@ from dinv.errors import ProtocolError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from typing import Any, Self
+    from typing import Any
 
     from dinv.engine.client import Engine
     from dinv.engine.deadline import Deadline
@@ -58,26 +59,33 @@ class PathStat:
         return self.mode & 0o777
 
 
-class Archive:
-    """A tar being read from a container: `stat` of what it holds, `read` for `tarfile.open(mode="r|")`."""
+class Archive(io.BufferedIOBase):
+    """A tar being read from a container, a file for `tarfile.open(fileobj=..., mode="r|")`.
+
+    `stat` is of what it holds. Close it.
+    """
 
     def __init__(self, response: Response, stat: PathStat) -> None:
+        super().__init__()
         self.stat = stat
         self._response = response
 
-    def __enter__(self) -> Self:
-        return self
+    def readable(self) -> bool:
+        """Return True."""
+        return True
 
-    def __exit__(self, *exc_info: object) -> None:
-        self.close()
-
-    def read(self, size: int = -1) -> bytes:
+    def read(self, size: int | None = -1, /) -> bytes:
         """Return exactly `size` bytes, fewer only at the end; all that is left for -1."""
-        return self._response.read(size)
+        return self._response.read(-1 if size is None else size)
+
+    def read1(self, size: int = -1, /) -> bytes:
+        """Return what has come, at most `size` bytes; b"" at the end."""
+        return self._response.read_some(size) if size >= 0 else self._response.read_some()
 
     def close(self) -> None:
         """Stop reading. May be called again."""
         self._response.close()
+        super().close()
 
 
 class Containers:
