@@ -19,13 +19,17 @@ def parse_size(text: str, what: str) -> int:
     if match is None:
         raise InputError(f'{what} "{text}" is no size; write a number and a unit, such as 512m or 2g')
     number, unit = match.groups()
-    return int(float(number) * 1024 ** _POWERS[unit.lower()])
+    try:
+        return int(float(number) * 1024 ** _POWERS[unit.lower()])
+    except OverflowError as error:
+        raise InputError(f"{what}: more than any computer has") from error
 
 
 def format_size(size: float) -> str:
     """A size for people: three digits and a unit, multiples of 1024."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(size) < 1000:  # noqa: PLR2004  (three digits)
-            return f"{size:.3g} {unit}"
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while len(units) > 1 and abs(size) >= 1000:  # noqa: PLR2004  (three digits)
         size /= 1024
-    return f"{size:.4g} TiB"
+        del units[0]
+    # From 999.5 on "g" would write 1e+03.
+    return f"{size:.3g} {units[0]}" if abs(size) < 999.5 else f"{size:.0f} {units[0]}"  # noqa: PLR2004
