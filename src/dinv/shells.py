@@ -49,10 +49,20 @@ def script(
 ) -> str:
     """Lines that set the variables, or unset those that are None; `command` is how to get them again."""
     setting, unsetting, comment, evaluate = _SHELLS.get(shell, _SHELLS["sh"])
-    lines = [
-        unsetting.format(key=key) if value is None else setting.format(key=key, value=_quoted(value, setting))
-        for key, value in variables.items()
-    ]
+    separator = ";" if setting.startswith("export") else ""
+    lines: list[str] = []
+    unset_before = None
+    for key, value in variables.items():
+        if unset_before not in (None, value is None):
+            # `eval $(dinv env ...)` makes one line of all: one `export` or `unset` can go on over several
+            # of ours, as it does in docker-machine's, but not from one kind to the other.
+            lines[-1] += separator
+        unset_before = value is None
+        lines.append(
+            unsetting.format(key=key)
+            if value is None
+            else setting.format(key=key, value=_quoted(value, setting))
+        )
     how = evaluate.format(command=" ".join(_argument(word) for word in command))
     return "\n".join([*lines, f"{comment}Run this command to configure your shell: ", f"{comment}{how}", ""])
 
@@ -70,7 +80,9 @@ def _quoted(value: str, setting: str) -> str:
     """Escape what a Unix shell would read within double quotes: the output is evaluated."""
     if not setting.startswith(("export", "set ")):
         return value
-    return "".join(f"\\{letter}" if letter in '\\"$`' else letter for letter in value)
+    # In fish a backquote is a letter like others, and a backslash before it stays (fish-doc: Quotes).
+    special = '\\"$`' if setting.startswith("export") else '\\"$'
+    return "".join(f"\\{letter}" if letter in special else letter for letter in value)
 
 
 def _argument(word: str) -> str:

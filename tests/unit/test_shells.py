@@ -1,0 +1,133 @@
+"""What `env` prints: read back by real shells where there are any; in docker-machine's forms."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from dinv import shells
+from dinv.errors import InputError
+
+COMMAND = ["dinv", "env", "dev"]
+
+# What a variable can hold: no NUL, and only what is UTF-8 (lone surrogates stand for other bytes).
+VALUES = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=30)
+TRICKY = st.text(st.sampled_from("\\\"'$`!*?[]{}()<>|&;#~ \t\na=%^"), max_size=12)
+
+UNIX_SHELLS = [shell for shell in ("sh", "bash", "zsh", "fish") if shutil.which(shell)]
+
+
+def evaluated(shell: str, script: str, key: str) -> str:
+    """The value that a real shell has for `key` after reading the script."""
+    done = subprocess.run(
+        [shell, "-c", f'{script}\nprintf "%s." "${key}"'],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=20,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+    )
+    assert done.stderr == b""
+    return done.stdout.decode().removesuffix(".")
+
+
+@pytest.mark.parametrize("shell", UNIX_SHELLS)
+@settings(max_examples=40)
+@given(value=VALUES | TRICKY)
+def test_a_shell_reads_the_very_value(shell: str, value: str) -> None:
+    script = shells.script(shell, {"DOCKER_CERT_PATH": value}, COMMAND)
+    assert evaluated(shell, script, "DOCKER_CERT_PATH") == value
+
+
+@pytest.mark.parametrize("shell", [shell for shell in ("sh", "bash") if shutil.which(shell)])
+def test_an_unquoted_eval_reads_it_too(shell: str) -> None:
+    """`eval $(dinv env dev)`, as everybody types it: all becomes one line."""
+    value = '/home/o\'neil/$HOME/`id`/\\x/a b/"q"'
+    variables = {"A": "1", "DOCKER_CERT_PATH": value, "DOCKER_HOST": None, "C": None, "NO_PROXY": "x"}
+    script = shells.script("bash", variables, COMMAND)
+    done = subprocess.run(
+        [
+            shell,
+            "-c",
+            'eval $(printf "%s" "$SCRIPT"); printf "%s|%s" "$DOCKER_CERT_PATH" "${DOCKER_HOST-gone}$NO_PROXY"',
+        ],
+        env={"PATH": os.environ["PATH"], "SCRIPT": script, "DOCKER_HOST": "tcp://h:1"},
+        capture_output=True,
+        check=True,
+        timeout=20,
+    )
+    assert done.stderr == b""
+    assert done.stdout.decode() == f"{value}|gonex"
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "no-such-shell"])
+def test_unix_shells_get_docker_machines_lines(shell: str) -> None:
+    comment = ["# Run this command to configure your shell: ", "# eval $(dinv env dev)"]
+    setting = shells.script(shell, {"DOCKER_TLS_VERIFY": "1", "DOCKER_HOST": "h"}, COMMAND)
+    assert setting.splitlines() == ['export DOCKER_TLS_VERIFY="1"', 'export DOCKER_HOST="h"', *comment]
+    unsetting = shells.script(shell, {"DOCKER_TLS_VERIFY": None, "DOCKER_HOST": None}, COMMAND)
+    assert unsetting.splitlines() == ["unset DOCKER_TLS_VERIFY", "unset DOCKER_HOST", *comment]
+
+
+@pytest.mark.parametrize(
+    ("shell", "setting", "unsetting", "comment"),
+    [
+        ("fish", 'set -gx A "x";', "set -e B;", "# eval (dinv env dev)"),
+        ("powershell", '$Env:A = "x"', "Remove-Item Env:\\\\B", "# & dinv env dev | Invoke-Expression"),
+        ("cmd", "SET A=x", "SET B=", "REM \t@FOR /f \"tokens=*\" %i IN ('dinv env dev') DO @%i"),
+        ("tcsh", 'setenv A "x";', "unsetenv B;", ": eval `dinv env dev`"),
+        (
+            "emacs",
+            '(setenv "A" "x")',
+            '(setenv "B" nil)',
+            ';; (with-temp-buffer (shell-command "dinv env dev" (current-buffer)) (eval-buffer))',
+        ),
+    ],
+)
+def test_other_shells_get_docker_machines_lines(
+    shell: str, setting: str, unsetting: str, comment: str
+) -> None:
+    lines = shells.script(shell, {"A": "x", "B": None}, COMMAND).splitlines()
+    assert [lines[0], lines[1], lines[-1]] == [setting, unsetting, comment]
+
+
+def test_fish_keeps_a_backslash_before_what_it_does_not_know() -> None:
+    """In its double quotes fish escapes a backslash, a double quote and a dollar only (fish: Quotes)."""
+    assert shells.script("fish", {"A": '`"$\\'}, COMMAND).splitlines()[0] == 'set -gx A "`\\"\\$\\\\";'
+
+
+def test_the_command_is_shown_as_it_is_to_be_typed() -> None:
+    script = shells.script("sh", {}, ["dinv", "-s", "/a b", "env"])
+    assert script.endswith('# eval $(dinv -s "/a b" env)\n')
+
+
+def test_the_users_shell_is_named_by_its_base_name() -> None:
+    assert shells.of_user({"SHELL": "/usr/bin/fish"}) == "fish"
+
+
+@pytest.mark.parametrize("environ", [{}, {"SHELL": ""}])
+def test_an_unknown_shell_is_asked_for(environ: dict[str, str]) -> None:
+    with pytest.raises(InputError, match="--shell"):
+        shells.of_user(environ)
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, ("NO_PROXY", "10.0.0.1")),
+        ({"NO_PROXY": "a,b"}, ("NO_PROXY", "a,b,10.0.0.1")),
+        ({"no_proxy": "a"}, ("no_proxy", "a,10.0.0.1")),
+        ({"no_proxy": "", "NO_PROXY": "b"}, ("NO_PROXY", "b,10.0.0.1")),
+        ({"NO_PROXY": "a,10.0.0.1"}, ("NO_PROXY", "a,10.0.0.1")),
+        ({"NO_PROXY": ",a,,"}, ("NO_PROXY", "a,10.0.0.1")),
+    ],
+)
+def test_the_machine_joins_the_proxy_exceptions_once(
+    environ: dict[str, str], expected: tuple[str, str]
+) -> None:
+    assert shells.no_proxy("10.0.0.1", environ) == expected
