@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import dinv
 from dinv.errors import DinvError, NotFound
 from dinv.images import builder
 
@@ -76,7 +77,7 @@ def ensure_image(engine: Engine) -> None:
     Building takes some 40 s, so what was built is kept in the checkout's .cache, under a hash of its sources.
     """
     sources = hashlib.sha256(builder.context())
-    sources.update(builder.dinv.__version__.encode())
+    sources.update(dinv.__version__.encode())
     cached = os.path.join(CACHE, f"image-{sources.hexdigest()[:16]}.tar")
     if _has(engine, IMAGE) or _load(engine, cached):
         return
