@@ -7,7 +7,6 @@ certs=/etc/dinv/certs
 args_file=/etc/dinv/dockerd.args
 env_file=/etc/dinv/dockerd.env
 daemon_json=/etc/docker/daemon.json
-cr=$(printf '\r')
 
 # What this image writes at the start of daemon.json, and recognises as its own there later.
 ours='{"live-restore":'
@@ -116,7 +115,7 @@ check_env_file() {
 
 # is_argument LINE: not blank, not a comment, not one that write_live_restore takes care of.
 is_argument() {
-	case "${1%"$cr"}" in
+	case "$1" in
 	'' | '#'* | --live-restore | --live-restore=*) return 1 ;;
 	*) return 0 ;;
 	esac
@@ -125,10 +124,12 @@ is_argument() {
 # Call it in a subshell only: whatever the file names changes there.
 export_env_file() {
 	[ -f "$env_file" ] || return 0
-	while IFS= read -r line || [ -n "$line" ]; do
-		case "$line" in
+	# The loop's own variable has a name that no setting of a daemon has.
+	while IFS= read -r dinv_line || [ -n "$dinv_line" ]; do
+		# shellcheck disable=SC2163 # the name is in the value: NAME=VALUE
+		case "$dinv_line" in
 		'' | '#'*) ;;
-		*) export "${line%"$cr"}" ;;
+		*) export "$dinv_line" ;;
 		esac
 	done <"$env_file"
 }
@@ -141,7 +142,7 @@ write_live_restore() {
 	[ ! -s /var/lib/docker/swarm/docker-state.json ] || wanted=false
 	if [ -f "$args_file" ]; then
 		while IFS= read -r line || [ -n "$line" ]; do
-			case "${line%"$cr"}" in
+			case "$line" in
 			--live-restore | --live-restore=true) wanted=true ;;
 			--live-restore=*) wanted=false ;;
 			esac

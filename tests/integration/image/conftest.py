@@ -1,0 +1,74 @@
+"""Machines of the official image on a real dockerd."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from image_machine import Machine
+
+from dinv import certificates
+from dinv.authorities import open_authority
+from dinv.engine import Engine
+from dinv.engine.transport import parse_address
+from dinv.errors import DinvError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[Engine]:
+    address = os.environ.get("DINV_TEST_ENDPOINT")
+    if not address:
+        pytest.fail("DINV_TEST_ENDPOINT must name a Docker endpoint, such as unix:///var/run/docker.sock")
+    with Engine(parse_address(address, None), timeout=30) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def machine_image(engine: Engine) -> str:
+    tag = os.environ.get("DINV_TEST_IMAGE", "dinv:latest")
+    try:
+        engine.images.inspect(tag)
+    except DinvError as exc:
+        pytest.fail(f"the image under test is not on the endpoint; dinv image build makes it: {exc}")
+    return tag
+
+
+@pytest.fixture(scope="session")
+def certificate_directory(tmp_path_factory: pytest.TempPathFactory) -> str:
+    directory = str(tmp_path_factory.mktemp("certificates"))
+    authority = open_authority("local", machine="under-test", directory=directory)
+    certificates.issue(authority, machine="under-test", directory=directory, names=["127.0.0.1"])
+    return directory
+
+
+@pytest.fixture
+def make_machine(
+    engine: Engine, machine_image: str, certificate_directory: str
+) -> Iterator[Callable[..., Machine]]:
+    made: list[Machine] = []
+
+    def make(env: Sequence[str] = ()) -> Machine:
+        made.append(Machine(engine, machine_image, certificate_directory, env))
+        return made[-1]
+
+    yield make
+    for machine in made:
+        machine.remove()
+
+
+@pytest.fixture(scope="module")
+def machine(engine: Engine, machine_image: str, certificate_directory: str) -> Iterator[Machine]:
+    """One that runs and has the image `busybox`, for tests that leave it as it was."""
+    found = Machine(engine, machine_image, certificate_directory)
+    try:
+        found.put_certificates()
+        found.start()
+        found.wait_ready()
+        found.import_busybox()
+        yield found
+    finally:
+        found.remove()
