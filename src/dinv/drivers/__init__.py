@@ -95,8 +95,11 @@ class Driver(ABC):
         """See whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
 
     @abstractmethod
-    def prepare(self, progress: Progress) -> None:
-        """Fetch what takes long and is no part of the machine yet: its image."""
+    def prepare(self, progress: Progress) -> str:
+        """Fetch what takes long and is no part of the machine yet: its image.
+
+        Returns the name of the image contract. Raises ImageError.
+        """
 
     @abstractmethod
     def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
@@ -108,7 +111,7 @@ class Driver(ABC):
 
     @abstractmethod
     def start(self, *, timeout: float) -> None:
-        """Start it. Raises AddressTaken when `move` can help, MachineGone, EngineError."""
+        """Start it. Raises AddressTaken when `move` can help, MachineGone, MachineError."""
 
     def move(self) -> None:
         """After AddressTaken: choose another address and unmake what `create` made."""

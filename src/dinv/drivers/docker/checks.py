@@ -124,3 +124,9 @@ def _address_in(network: dict[str, object], address: str, name: str) -> None:
         raise PreCreateCheckFailed(
             f"--ip {address} is not in network {name} ({', '.join(subnets) or 'no subnet'})."
         )
+    attached = network.get("Containers")
+    for container in attached.values() if isinstance(attached, dict) else ():
+        if str(container.get("IPv4Address", "")).partition("/")[0] == address:
+            raise PreCreateCheckFailed(
+                f"--ip {address} is in use by {container.get('Name')} on network {name}. Choose another."
+            )

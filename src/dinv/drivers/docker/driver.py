@@ -17,7 +17,7 @@ from dinv.errors import (
     BadRequest,
     Conflict,
     DinvError,
-    EngineError,
+    MachineError,
     MachineGone,
     NotFound,
     PreCreateCheckFailed,
@@ -43,6 +43,7 @@ DAEMON_PORT = 2376
 
 CREATE_SECONDS = 60.0
 """An engine that makes a container first unpacks nothing; but a busy disk can take its time."""
+START_SECONDS = 30.0
 
 _STATES = {
     "created": STOPPED,
@@ -108,10 +109,11 @@ class DockerDriver(Driver):
 
         check(self, progress)
 
-    def prepare(self, progress: Progress) -> None:
-        from dinv.drivers.docker.image import ensure
+    def prepare(self, progress: Progress) -> str:
+        from dinv.drivers.docker.image import contract_of, ensure
 
-        ensure(self.engine, str(self.config.driver["Image"]), progress)
+        image = str(self.config.driver["Image"])
+        return contract_of(image, ensure(self.engine, image, progress))
 
     def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
         kept = self.config.driver
@@ -194,12 +196,16 @@ class DockerDriver(Driver):
 
     def start(self, *, timeout: float) -> None:
         try:
-            self.engine.containers.start(self.container, timeout=timeout)
+            # The engine answers when init runs. How long the daemon may take after that is not its business.
+            self.engine.containers.start(self.container, timeout=max(timeout, START_SECONDS))
         except NotFound as error:
             raise self._gone() from error
-        except EngineError as error:
+        except (BadRequest, Conflict, ServerError) as error:
             if not self.flavour.address_taken(error.message):
-                raise
+                raise MachineError(
+                    self.config.name,
+                    f'{self.endpoint} cannot start machine "{self.config.name}": {error.message}',
+                ) from error
             kept = self.config.driver
             if kept.get("PortChosen") or not self.config.unfinished:
                 address = f"{kept['PublishAddress']}:{kept['Port']}".lstrip(":")

@@ -1,0 +1,218 @@
+"""A user of dinv, as the tests of a machine's life see one: a home directory, a store, an endpoint."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+from dinv import open as open_store
+from dinv.engine import Engine, parse_address
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dinv import Machine
+
+Result = subprocess.CompletedProcess[str]
+
+LONG = 120.0
+"""Seconds after which a command hangs; none of them takes a tenth of it."""
+
+
+class User:
+    """Runs the real command line, in an environment of its own.
+
+    Each has a suffix for names, so that users of one endpoint do not meet.
+    """
+
+    def __init__(self, home: str, endpoint: str) -> None:
+        self.home = home
+        self.endpoint = endpoint
+        self.suffix = os.urandom(3).hex()
+        self.store = os.path.join(home, "store")
+        self.docker_config = os.path.join(home, ".docker")
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": home,
+            "LANG": "C.UTF-8",
+            "MACHINE_STORAGE_PATH": self.store,
+            "DOCKER_CONFIG": self.docker_config,
+            "DINV_ENDPOINT": endpoint,
+            "DOCKER_BUILDKIT": "0",  # buildx is a package of its own; the classic builder is in every CLI
+        }
+
+    def name(self, base: str) -> str:
+        """A machine's name that only this user has."""
+        return f"{base}-{self.suffix}"
+
+    def dinv(self, *words: str, status: int | None = 0, env: Mapping[str, str] | None = None) -> Result:
+        """Run dinv to its end and see that it exits with `status`, and never with a traceback."""
+        result = subprocess.run(
+            command(*words),
+            env={**self.environment, **(env or {})},
+            capture_output=True,
+            text=True,
+            check=False,
+            stdin=subprocess.DEVNULL,
+            timeout=LONG,
+        )
+        check(result, status)
+        return result
+
+    def begin(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
+        """Start dinv; the caller waits for it."""
+        return subprocess.Popen(
+            command(*words),
+            env={**self.environment, **(env or {})},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            text=True,
+        )
+
+    def fails(self, *words: str, status: int = 1, env: Mapping[str, str] | None = None) -> str:
+        """Run dinv, see it fail, and return what it said why."""
+        result = self.dinv(*words, status=status, env=env)
+        assert result.stderr.startswith("dinv: "), result.stderr
+        return result.stderr
+
+    def machine(self, name: str) -> Machine:
+        """The machine, by the library."""
+        return open_store(self.store).get(name)
+
+    def kept(self, name: str) -> dict[str, Any]:
+        """What `inspect` says that the driver keeps of a machine."""
+        driver: dict[str, Any] = json.loads(self.dinv("inspect", name).stdout)["Driver"]
+        return driver
+
+    def docker(
+        self,
+        name: str,
+        *words: str,
+        status: int | None = 0,
+        data: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run the docker CLI at a machine, by the variables of `dinv env`; returns both its streams."""
+        return self.run(
+            "docker", *words, status=status, data=data, env={**self.variables(name), **(env or {})}
+        )
+
+    def run(
+        self,
+        *argv: str,
+        status: int | None = 0,
+        data: bytes | None = None,
+        env: Mapping[str, str] | None = None,
+    ) -> str:
+        """Run any command in this user's environment; returns both its streams as one text."""
+        result = subprocess.run(
+            argv,
+            env={**self.environment, **(env or {})},
+            input=data if data is not None else b"",
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            check=False,
+            timeout=LONG,
+        )
+        said = result.stdout.decode(errors="replace")
+        assert status is None or result.returncode == status, f"{argv}: {result.returncode}\n{said}"
+        return said
+
+    def variables(self, name: str) -> dict[str, str]:
+        """The variables that `dinv env` sets, as a shell has them after it."""
+        script = self.dinv("env", "--shell", "bash", name).stdout
+        lines = [line.removeprefix("export ") for line in script.splitlines() if line.startswith("export ")]
+        return {key: value.strip('"') for key, _, value in (line.partition("=") for line in lines)}
+
+    def inside(self, name: str, *argv: str) -> str:
+        """Run a command in the machine, by exec on its endpoint."""
+        out = bytearray()
+        with self.machine(name) as machine:
+            status = machine.driver.channel().run(argv, stdout=out.extend, stderr=out.extend, timeout=60)
+        assert status == 0, f"{argv}: {status}\n{out.decode(errors='replace')}"
+        return out.decode()
+
+    def engine(self) -> Engine:
+        """A client of the user's endpoint."""
+        return Engine(parse_address(self.endpoint))
+
+    def traces(self, name: str) -> list[str]:
+        """All that there is of a machine: on the endpoint, in the store, among the docker contexts."""
+        with self.engine() as engine:
+            found = [
+                f"container {container['Names']}"
+                for container in engine.containers.list(all=True)
+                if f"/dinv-{name}" in container["Names"] or container["Labels"].get("io.dinv.machine") == name
+            ]
+            found += [
+                f"volume {volume['Name']}"
+                for volume in engine.volumes.list()
+                if volume["Name"].startswith(f"dinv-{name}-")
+                or (volume["Labels"] or {}).get("io.dinv.machine") == name
+            ]
+        machines = os.path.join(self.store, "machines")
+        if os.path.isdir(machines):
+            found += [f"in the store: {entry}" for entry in os.listdir(machines) if name in entry]
+        for kind in ("meta", "tls"):
+            contexts = os.path.join(self.docker_config, "contexts", kind)
+            if os.path.isdir(contexts):
+                found += [f"a docker context's {kind}: {entry}" for entry in os.listdir(contexts)]
+        return found
+
+
+def command(*words: str) -> list[str]:
+    """The command line of dinv under the Python that runs the tests."""
+    return [sys.executable, "-m", "dinv", *words]
+
+
+def check(result: Result, status: int | None) -> None:
+    """Fail unless dinv has ended as it should."""
+    said = f"{result.args}\nexit status {result.returncode}\n{result.stdout}\n{result.stderr}"
+    assert "Traceback" not in result.stderr, said
+    assert "A bug in dinv" not in result.stderr, said
+    assert status is None or result.returncode == status, said
+
+
+def finish(process: subprocess.Popen[str], status: int | None = 0) -> Result:
+    """Wait for what `begin` has started."""
+    try:
+        out, err = process.communicate(timeout=LONG)
+    finally:
+        process.kill()
+    result = subprocess.CompletedProcess(process.args, process.returncode, out, err)
+    check(result, status)
+    return result
+
+
+def eventually(what: Callable[[], bool], seconds: float = 20.0) -> None:
+    """Wait until something is so."""
+    end = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < end, f"not so after {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+def busybox_tar() -> bytes:
+    """A root file system with busybox and nothing else, for `docker import`."""
+    import io
+    import tarfile
+
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w") as archive:
+        archive.add("/bin/busybox", "bin/busybox")
+        for applet in ("sh", "sleep", "cat", "echo", "httpd", "wget", "true", "dd", "tail", "id"):
+            link = tarfile.TarInfo(f"bin/{applet}")
+            link.type = tarfile.SYMTYPE
+            link.linkname = "busybox"
+            archive.addfile(link)
+        for directory in ("tmp", "etc", "dev", "proc", "sys"):
+            entry = tarfile.TarInfo(directory)
+            entry.type = tarfile.DIRTYPE
+            entry.mode = 0o755
+            archive.addfile(entry)
+    return packed.getvalue()
