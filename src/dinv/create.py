@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds for the daemon to answer after the start."""
+LONGEST_TIMEOUT = 86400
 
 ADDRESSES_TO_TRY = 8
 
@@ -50,8 +51,8 @@ class CreateOptions:
         keep_on_failure: bool = False,
         context: bool = True,
     ) -> None:
-        if timeout <= 0:
-            raise InputError(f"--timeout {timeout:g}: a number of seconds above 0")
+        if not 0 < timeout <= LONGEST_TIMEOUT:
+            raise InputError(f"--timeout {timeout:g}: a number of seconds above 0, {LONGEST_TIMEOUT} at most")
         self.driver = driver
         self.driver_values = dict(driver_values or {})
         self.engine_options = dict(engine_options or {})
@@ -123,20 +124,13 @@ class _Creation:
 
     def _check(self) -> None:
         config, driver = self.machine.config, self.machine.driver
+        config.engine_options.update(self.options.engine_options)
+        if self.options.tls_sans:
+            from dinv.certificates import canonical_name
+
+            config.auth_options["ServerCertSANs"] = [canonical_name(name) for name in self.options.tls_sans]
         driver.set_config_from_flags(self.options.driver_values, self.progress)
         driver.pre_create_check(self.progress)
-        config.engine_options.update(self.options.engine_options)
-        config.auth_options["ServerCertSANs"] = list(self.options.tls_sans)
-        # What the image contract refuses of these is refused now, before anything is made.
-        from dinv.provisioners.docker import arguments
-
-        self.machine.contract.files(
-            ca=b"",
-            certificate=b"",
-            key=b"",
-            arguments=arguments(config.engine_options, config.driver_name),
-            environment={},
-        )
         self.store.save(config)
         self.recorded = True
 
@@ -145,7 +139,7 @@ class _Creation:
         known = driver.address_known
         certificates = _Background(machine.issue_certificates) if known else None
         try:
-            driver.prepare(self.progress)
+            machine.config.ours["ImageContract"] = driver.prepare(self.progress)
             self._create_container(known)
         finally:
             if certificates is not None:

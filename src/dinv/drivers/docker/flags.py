@@ -28,6 +28,7 @@ FLAGS = (
         "endpoint",
         "DINV_ENDPOINT",
         "Docker API to make the machine on: an address, or a docker context's name",
+        metavar="ENDPOINT",
     ),
     Flag(
         "endpoint-cert-path",

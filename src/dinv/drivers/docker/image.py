@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dinv.errors import EngineError, ImageMissing, NotFound
+from dinv.errors import EngineError, ImageError, ImageMissing, NotFound
+from dinv.images import LABEL_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from dinv.engine import Engine
@@ -21,6 +23,18 @@ def present(engine: Engine, image: str) -> dict[str, Any] | None:
         return engine.images.inspect(image)
     except NotFound:
         return None
+
+
+def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
+    """The contract that an image says it keeps. Raises ImageError for one that is no machine image."""
+    labels = (inspected.get("Config") or {}).get("Labels") or {}
+    contract = str(labels.get(LABEL_CONTRACT) or "")
+    if not contract:
+        raise ImageError(
+            f"Image {image} is no machine image: it has no label {LABEL_CONTRACT}. "
+            f"Build one with: dinv image build"
+        )
+    return contract
 
 
 def ensure(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
