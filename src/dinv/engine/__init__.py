@@ -9,7 +9,7 @@ The way of a call, top to bottom, a file each:
 
     images volumes networks containers execs    the calls, by what they are about
     client       Engine: version negotiation, one idle connection kept, errors as types
-    http         requests and responses on one connection
+    http         requests and responses on one connection (http_syntax: how they are written)
     streams      what comes inside bodies: multiplexed output, lines of JSON
     hijack       connections that stop being HTTP: exec and attach
     transport    unix://, tcp://, ssh:// (tls and ssh have files of their own)

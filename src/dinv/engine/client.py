@@ -7,7 +7,8 @@ from functools import cached_property
 from time import monotonic
 
 from dinv.engine.deadline import Deadline
-from dinv.engine.http import Connection, quote
+from dinv.engine.http import Connection
+from dinv.engine.http_syntax import quote
 from dinv.errors import (
     BadRequest,
     Conflict,

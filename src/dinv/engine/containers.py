@@ -6,7 +6,7 @@ import io
 import json
 from math import inf
 
-from dinv.engine.http import quote
+from dinv.engine.http_syntax import quote
 from dinv.engine.streams import Demultiplexer, Output, Plain
 from dinv.errors import ProtocolError
 

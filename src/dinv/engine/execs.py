@@ -6,7 +6,7 @@ from math import inf
 from time import sleep
 
 from dinv.engine.deadline import Deadline
-from dinv.engine.http import quote
+from dinv.engine.http_syntax import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

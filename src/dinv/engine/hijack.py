@@ -118,8 +118,8 @@ class HijackedStream:
     ) -> None:
         """Move bytes until the other side ends its output.
 
-        `stdin` is read to its end, which ends the command's standard input; it is read only when
-        it has something, if it has a file descriptor. Output goes to functions or open files, or
+        `stdin` is read to its end, which ends the command's standard input (but not a terminal's); it
+        is read only when it has something, if it has a file descriptor. Output goes to functions or open files, or
         nowhere. Raises DeadlineExceeded, ProtocolError, EndpointUnreachable, and what the sinks raise.
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
@@ -213,7 +213,10 @@ class _Copy:
             return False
         if not data:
             self._stdin = None
-            self._stream.close_write()
+            if not self._hijacked.tty:
+                # On a terminal the engine takes it for a detach, and ends the output too
+                # (moby: container/stream/attach.go).
+                self._stream.close_write()
             return False
         self._unsent = memoryview(data)
         return True

@@ -5,7 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from dinv.engine.deadline import Deadline, IdleDeadline
-from dinv.engine.http import quote
+from dinv.engine.http_syntax import quote
 from dinv.engine.reference import parse_reference
 from dinv.engine.streams import JSONLines
 from dinv.errors import NotFound, ServerError, Unauthorized

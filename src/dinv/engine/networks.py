@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.engine.http import quote
+from dinv.engine.http_syntax import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

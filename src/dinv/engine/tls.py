@@ -34,16 +34,20 @@ _VERIFY = {
     64: "its certificate is not for the address {host}",
 }
 
+_WANTS_ONE = "it wants a client certificate and none was given"
+_REFUSED = "it refused our client certificate"
+
 # Part of OpenSSL's reason -> what it means. Alerts are named after TLS versions (SSLV3_ALERT_...,
 # TLSV1_ALERT_..., TLSV13_ALERT_...), so only the ends of the names are compared.
 _REASONS = (
-    ("CERTIFICATE_REQUIRED", "it wants a client certificate and none was given"),
+    ("CERTIFICATE_REQUIRED", _WANTS_ONE),
     ("ALERT_CERTIFICATE_EXPIRED", "it refused our client certificate: expired"),
     ("ALERT_CERTIFICATE_REVOKED", "it refused our client certificate: revoked"),
     ("ALERT_CERTIFICATE_UNKNOWN", "it refused our client certificate"),
     ("ALERT_UNSUPPORTED_CERTIFICATE", "it refused our client certificate: not one for clients"),
     ("ALERT_UNKNOWN_CA", "it refused our client certificate: signed by a CA it does not know"),
-    ("ALERT_BAD_CERTIFICATE", "it refused our client certificate, or wants one and got none"),
+    # Go before 1.21 says this of any certificate it cannot verify, and of none.
+    ("ALERT_BAD_CERTIFICATE", "it refused our client certificate; another CA may have signed it"),
     ("ALERT_DECRYPT_ERROR", "it refused our client certificate: the signature is wrong"),
     ("ALERT_ACCESS_DENIED", "it refused our client certificate: access denied"),
     ("ALERT_HANDSHAKE_FAILURE", "it wants a client certificate, or has no cipher in common with us"),
@@ -114,6 +118,9 @@ def explain(exc: ssl.SSLError, host: str, files: TLSFiles) -> str:
     reason = (exc.reason or "").upper().replace(" ", "_")
     for part, text in _REASONS:
         if part in reason:
+            # Nobody can refuse what was not shown.
+            if files.cert is None and text.startswith(_REFUSED):
+                return _WANTS_ONE
             return text.format(ca=ca, host=host)
     return reason.replace("_", " ").lower() or str(exc)
 

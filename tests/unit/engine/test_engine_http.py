@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.engine import Engine, IdleDeadline
-from dinv.engine.http import ChunkedDecoder, LengthDecoder, body_decoder, parse_head, quote
+from dinv.engine.http_syntax import ChunkedDecoder, LengthDecoder, body_decoder, parse_head, quote
 from dinv.errors import (
     Conflict,
     DeadlineExceeded,
