@@ -207,6 +207,7 @@ class _Creation:
             except ContextError as error:
                 ours["Context"] = ""
                 self.progress.warn(f"No docker context: {error}")
+        self.machine.driver.refresh_address()
         ours["DockerVersion"] = version
         ours["Phase"] = READY
         self.store.save(self.machine.config)

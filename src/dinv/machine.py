@@ -148,6 +148,16 @@ class Machine:
             raise MachineNotRunning(self.name)
         return self.ip
 
+    def own_ip(self) -> str:
+        """Its address on its own network: there the ports that its containers publish are.
+
+        On an engine of the same computer they can be reached there; `known_ip` is where the daemon is.
+        """
+        address = self.driver.own_ip
+        if not address:
+            raise MachineNotRunning(self.name)
+        return address
+
     @property
     def has_context(self) -> bool:
         """Whether dinv has written a docker context for it."""

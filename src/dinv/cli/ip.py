@@ -12,10 +12,14 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
+    parser.add_argument(
+        "--own", action="store_true", help="its address on its own network, where its containers publish ports"
+    )
 
 
 def run(app: App, options: argparse.Namespace) -> int:
     def show(name: str) -> None:
-        print(app.machines.get(name).known_ip())
+        machine = app.machines.get(name)
+        print(machine.own_ip() if options.own else machine.known_ip())
 
     return app.for_each(options.name, show)

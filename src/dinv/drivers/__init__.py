@@ -169,6 +169,11 @@ class Driver(ABC):
         return str(self.config.driver.get("IPAddress", ""))
 
     @property
+    def own_ip(self) -> str:
+        """The machine's address on its own network, where ports of containers in it are published."""
+        return self.ip
+
+    @property
     @abstractmethod
     def address_known(self) -> bool:
         """Whether `url` is settled before the machine starts."""

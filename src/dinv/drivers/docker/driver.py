@@ -304,12 +304,15 @@ class DockerDriver(Driver):
     def refresh_address(self) -> bool:
         kept = self.config.driver
         before = kept.get("URL", "")
-        if not kept["Port"]:
-            networks = self.engine.containers.inspect(self.container)["NetworkSettings"]["Networks"]
-            found = (network.get("IPAddress") for network in networks.values())
-            kept["OwnAddress"] = next((address for address in found if address), "")
-            self.settle_address()
+        networks = self.engine.containers.inspect(self.container)["NetworkSettings"]["Networks"]
+        found = (network.get("IPAddress") for network in networks.values())
+        kept["OwnAddress"] = next((address for address in found if address), "")
+        self.settle_address()
         return bool(before != kept.get("URL"))
+
+    @property
+    def own_ip(self) -> str:
+        return str(self.config.driver.get("OwnAddress", ""))
 
     def addresses(self) -> list[str]:
         from dinv.drivers.docker.ports import addresses

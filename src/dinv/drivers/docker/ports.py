@@ -117,7 +117,9 @@ def addresses(driver: DockerDriver) -> list[str]:
     """
     kept = driver.config.driver
     found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
-    found += [kept.get("OwnAddress"), driver.container, driver.config.name]
+    # One that is reached at a published port is free to change its own address with each start.
+    own = "" if kept["Port"] else kept.get("OwnAddress", "")
+    found += [own, driver.container, driver.config.name]
     return list(dict.fromkeys(name for name in found if name and name not in _ANY))
 
 
