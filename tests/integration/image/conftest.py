@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
@@ -10,31 +9,11 @@ from image_machine import Machine
 
 from dinv import certificates
 from dinv.authorities import open_authority
-from dinv.engine import Engine
-from dinv.engine.transport import parse_address
-from dinv.errors import DinvError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-
-@pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    address = os.environ.get("DINV_TEST_ENDPOINT")
-    if not address:
-        pytest.fail("DINV_TEST_ENDPOINT must name a Docker endpoint, such as unix:///var/run/docker.sock")
-    with Engine(parse_address(address, None), timeout=30) as found:
-        yield found
-
-
-@pytest.fixture(scope="session")
-def machine_image(engine: Engine) -> str:
-    tag = os.environ.get("DINV_TEST_IMAGE", "dinv:latest")
-    try:
-        engine.images.inspect(tag)
-    except DinvError as exc:
-        pytest.fail(f"the image under test is not on the endpoint; dinv image build makes it: {exc}")
-    return tag
+    from dinv.engine import Engine
 
 
 @pytest.fixture(scope="session")
