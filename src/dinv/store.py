@@ -62,9 +62,15 @@ def check_name(name: str) -> None:
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Sort key: `m2` before `m10`, upper and lower case alike."""
+    """Sort key: `m` before `m2` before `m10`, upper and lower case alike."""
     parts = re.split(r"(\d+)", name.lower())
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in parts if part] + [(2, 0, name)]
+    key = [(1, int(part), "") if part.isdecimal() else (2, 0, part) for part in parts if part]
+    return [*key, (0, 0, name)]
+
+
+def _is_entry(name: str) -> bool:
+    """Whether `name` is a plain name in the directory of machines; docker-machine's own may be looser."""
+    return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
 class Store:
@@ -93,11 +99,11 @@ class Store:
 
     def exists(self, name: str) -> bool:
         """Whether there is a machine of this name, or the beginning or end of one."""
-        return not name.startswith(".") and os.path.isdir(self.directory(name))
+        return _is_entry(name) and os.path.isdir(self.directory(name))
 
     def load(self, name: str) -> MachineConfig:
         """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew."""
-        if "/" in name or name in ("", ".", "..") or name.startswith("."):
+        if not _is_entry(name):
             raise MachineNotFound(name)
         path = os.path.join(self.directory(name), "config.json")
         try:
@@ -111,6 +117,8 @@ class Store:
             document = json.loads(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
+        except RecursionError as error:
+            raise ConfigError(name, path, "nested too deep") from error
         return MachineConfig.read(document, name=name, path=path, store_path=self.path)
 
     def save(self, config: MachineConfig) -> None:
@@ -141,7 +149,8 @@ class Store:
         """Take `name` for a new machine: make its directory and hold its lock.
 
         Yields whether something is in the directory already: what a create that was killed has left.
-        Raises MachineExists when a machine is there, whole or unreadable, MachineBusy, StoreNotWritable.
+        Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
+        MachineBusy, StoreNotWritable.
         """
         directory = self.directory(name)
         with contextlib.ExitStack() as stack:
@@ -149,8 +158,13 @@ class Store:
                 with self._writing(directory):
                     os.makedirs(self.path, mode=0o700, exist_ok=True)
                     os.makedirs(self.machines_directory, mode=0o700, exist_ok=True)
-                    with contextlib.suppress(FileExistsError):
+                    try:
                         os.mkdir(directory, 0o700)
+                    except FileExistsError:
+                        # A file, or a link to nowhere, will not go away as a removed machine does.
+                        dangling = os.path.islink(directory) and not os.path.isdir(directory)
+                        if dangling or os.path.isfile(directory):
+                            raise
                 if self._lock(name, doing, stack):
                     break
             leftovers = [entry for entry in os.listdir(directory) if entry != ".lock"]
