@@ -54,7 +54,7 @@ def test_an_unquoted_eval_reads_it_too(shell: str) -> None:
         [
             shell,
             "-c",
-            'eval $(printf "%s" "$SCRIPT"); printf "%s|%s" "$DOCKER_CERT_PATH" "${DOCKER_HOST-gone}$NO_PROXY"',
+            'eval $(printf "%s" "$SCRIPT"); printf "%s|%s" "$DOCKER_CERT_PATH" "${DOCKER_HOST-no}$NO_PROXY"',
         ],
         env={"PATH": os.environ["PATH"], "SCRIPT": script, "DOCKER_HOST": "tcp://h:1"},
         capture_output=True,
@@ -62,7 +62,7 @@ def test_an_unquoted_eval_reads_it_too(shell: str) -> None:
         timeout=20,
     )
     assert done.stderr == b""
-    assert done.stdout.decode() == f"{value}|gonex"
+    assert done.stdout.decode() == f"{value}|nox"
 
 
 @pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "no-such-shell"])
