@@ -1,0 +1,13 @@
+"""Measurements of dinv against the figures it holds itself to: `python -m benchmarks`, docs/benchmarks.md.
+
+__main__    the one command: what is measured, in which order
+session     an own store and own machines on the endpoint, and nothing left of them
+process     one run of a program: time, CPU, peak memory
+floor       create by bare API calls, which `dinv create` is measured against
+creation    `dinv create` and the floor in turn
+commands    what runs in shell profiles and prompts
+listing     `ls` with 1, 10 and 50 machines, and with an endpoint that never answers
+memory      an idle machine, and the client
+report      the figures, and the table
+host        what it was measured on
+"""
