@@ -223,7 +223,9 @@ def test_import_changes_of_the_dockerfile() -> None:
         changes = builder.import_changes(file.read(), {"VERSION": "9", "BASE": "b"})
     words = [change.split()[0] for change in changes]
     assert set(words) == {"ENV", "LABEL", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
-    assert 'LABEL io.dinv.image.version="9"' in changes
+    labels = next(change for change in changes if change.startswith("LABEL"))
+    assert 'io.dinv.image.contract="dinv"' in labels
+    assert 'io.dinv.image.version="9"' in labels
     assert not any("${" in change for change in changes)
 
 
