@@ -1,0 +1,61 @@
+"""The image cache persists: over stop and start, and over the machine itself when that is wanted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from users import busybox_tar
+
+if TYPE_CHECKING:
+    from users import User
+
+
+def test_keep_cache_and_take_it_up_again(user: User) -> None:
+    name = user.name("old")
+    user.dinv("create", name)
+    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    image = user.docker(name, "images", "-q", "--no-trunc")
+    user.docker(name, "volume", "create", "data")
+    said = user.dinv("rm", "-y", "--keep-cache", name).stdout
+    volume = f"dinv-{name}-cache"
+    assert f"dinv create --cache-volume {volume}" in said
+    assert user.traces(name) == [f"volume {volume}"]
+
+    assert f"--cache-volume {volume}" in user.fails("create", name, status=3), "not taken up unasked"
+    assert user.traces(name) == [f"volume {volume}"]
+
+    heir = user.name("new")
+    user.dinv("create", heir, "--cache-volume", volume)
+    assert user.docker(heir, "images", "-q", "--no-trunc") == image
+    assert "data" in user.docker(heir, "volume", "ls")
+    assert user.docker(heir, "run", "--rm", "hello", "echo", "runs") == "runs\n"
+    kept = user.dinv("rm", "-y", heir).stdout
+    assert f"docker volume rm {volume}" in kept
+    assert user.traces(heir) == []
+    assert user.traces(name) == [f"volume {volume}"], "what was there before the machine outlives it"
+
+
+def test_a_volume_of_the_users_own(user: User) -> None:
+    name, volume = user.name("mine"), f"vol-{user.suffix}"
+    with user.engine() as engine:
+        engine.volumes.create(volume)
+        user.dinv("create", name, "--cache-volume", volume)
+        user.docker(name, "import", "-", "hello", data=busybox_tar())
+        said = user.fails("create", user.name("rival"), "--cache-volume", volume, status=3)
+        assert f"in use by dinv-{name}" in said
+        user.dinv("stop", name)
+        user.fails("create", user.name("rival"), "--cache-volume", volume, status=3)
+        user.dinv("rm", "-y", name)
+        assert engine.volumes.inspect(volume)["Name"] == volume
+        engine.volumes.remove(volume)
+
+
+def test_a_size_for_a_volume_that_exists_is_refused(user: User) -> None:
+    volume = f"vol-{user.suffix}"
+    with user.engine() as engine:
+        engine.volumes.create(volume)
+    name = user.name("size")
+    assert "--cache-size" in user.fails(
+        "create", name, "--cache-volume", volume, "--cache-size", "2g", status=3
+    )
+    assert user.traces(name) == []

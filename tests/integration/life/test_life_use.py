@@ -1,0 +1,185 @@
+"""A machine in use: what a Docker host is for, through `env`, through the context, through compose."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from users import busybox_tar, eventually
+
+if TYPE_CHECKING:
+    from users import User
+
+
+@pytest.fixture(scope="module")
+def machine(shared_user: User) -> str:
+    """A machine with the image `hello` in it."""
+    name = shared_user.name("use")
+    shared_user.dinv("create", name)
+    shared_user.docker(name, "import", "-", "hello", data=busybox_tar())
+    return name
+
+
+def test_through_env(shared_user: User, machine: str) -> None:
+    script = (
+        f'eval "$({sys.executable} -m dinv env --shell sh {machine})" && docker run --rm hello echo it works'
+    )
+    assert "it works\n" in shared_user.run("sh", "-c", script)
+
+
+def test_through_the_context(shared_user: User, machine: str) -> None:
+    assert "it works\n" in shared_user.run(
+        "docker", "--context", machine, "run", "--rm", "hello", "echo", "it works"
+    )
+    shown = json.loads(shared_user.run("docker", "context", "inspect", machine))[0]
+    assert shown["Endpoints"]["docker"]["Host"] == shared_user.dinv("url", machine).stdout.strip()
+
+
+def test_through_config(shared_user: User, machine: str) -> None:
+    flags = shared_user.dinv("config", machine).stdout.replace("\n", " ")
+    assert "it works\n" in shared_user.run("sh", "-c", f"eval docker '{flags}' run --rm hello echo it works")
+
+
+def test_published_ports(shared_user: User, machine: str) -> None:
+    shared_user.docker(
+        machine,
+        *("run", "-d", "--name", "web", "-p", "8080:80", "hello"),
+        *("sh", "-c", "echo served >/tmp/page && httpd -f -p 80 -h /tmp"),
+    )
+    with shared_user.engine() as engine:
+        networks = engine.containers.inspect(f"dinv-{machine}")["NetworkSettings"]["Networks"]
+    address = next(iter(networks.values()))["IPAddress"]
+
+    def served() -> bool:
+        return "served" in shared_user.inside(
+            machine, "sh", "-c", "curl --silent --max-time 5 http://127.0.0.1:8080/page || true"
+        ) and "served" in shared_user.inside(
+            machine, "sh", "-c", f"curl --silent --max-time 5 http://{address}:8080/page || true"
+        )
+
+    eventually(served)
+    # And from another container of the machine, by the machine's bridge.
+    said = shared_user.docker(machine, "run", "--rm", "hello", "wget", "-qO-", f"http://{address}:8080/page")
+    assert said == "served\n"
+
+
+def test_memory_limits(shared_user: User, machine: str) -> None:
+    said = shared_user.docker(
+        machine,
+        *("run", "--rm", "-m", "20m", "-v", "/sys/fs/cgroup:/cgroup:ro", "hello", "sh", "-c"),
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true",
+    )
+    assert "20971520" in said
+    shared_user.docker(
+        machine, "run", "--rm", "-m", "20m", "hello", "tail", "-c", "100m", "/dev/zero", status=137
+    )
+
+
+def test_build(shared_user: User, machine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("build")
+    (directory / "Dockerfile").write_text(
+        "FROM hello\nCOPY note /note\nRUN cat /note > /built\nCMD cat /built\n"
+    )
+    (directory / "note").write_text("from the build\n")
+    shared_user.docker(machine, "build", "-t", "built", str(directory))
+    assert shared_user.docker(machine, "run", "--rm", "built") == "from the build\n"
+
+
+def test_volumes_and_networks(shared_user: User, machine: str) -> None:
+    shared_user.docker(machine, "volume", "create", "data")
+    shared_user.docker(
+        machine, "run", "--rm", "-v", "data:/data", "hello", "sh", "-c", "echo kept >/data/file"
+    )
+    assert (
+        shared_user.docker(machine, "run", "--rm", "-v", "data:/data", "hello", "cat", "/data/file")
+        == "kept\n"
+    )
+    shared_user.docker(machine, "network", "create", "inner")
+    shared_user.docker(
+        machine,
+        *(
+            "run",
+            "-d",
+            "--name",
+            "peer",
+            "--network",
+            "inner",
+            "hello",
+            "httpd",
+            "-f",
+            "-p",
+            "80",
+            "-h",
+            "/etc",
+        ),
+    )
+    fetched = shared_user.docker(
+        machine, "run", "--rm", "--network", "inner", "hello", "wget", "-qO-", "http://peer/hostname"
+    )
+    assert len(fetched.strip()) == 12, "found by the name that the machine's daemon resolves"
+
+
+def test_compose(shared_user: User, machine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    directory = tmp_path_factory.mktemp("compose")
+    (directory / "docker-compose.yml").write_text(
+        "version: '3'\n"
+        "services:\n"
+        "  one:\n    image: hello\n    command: httpd -f -p 80 -h /etc\n"
+        "  two:\n    image: hello\n    command: sleep 600\n"
+    )
+    compose = _compose(shared_user)
+    file = ("-f", str(directory / "docker-compose.yml"), "-p", "both")
+    environment = shared_user.variables(machine)
+    shared_user.run(*compose, *file, "up", "-d", env=environment)
+    try:
+        running = shared_user.docker(machine, "ps", "--format", "{{.Names}}", "--filter", "name=both")
+        assert len(running.split()) == 2
+        fetched = shared_user.run(
+            *compose, *file, "exec", "-T", "two", "wget", "-qO-", "http://one/hostname", env=environment
+        )
+        assert len(fetched.strip()) == 12
+    finally:
+        shared_user.run(*compose, *file, "down", "-t", "1", env=environment)
+
+
+def test_df_counts_what_is_in_the_cache(shared_user: User, machine: str) -> None:
+    usage = json.loads(shared_user.dinv("df", "--format", "json", machine).stdout)[0]
+    assert usage["machine"] == machine
+    assert usage["volume"] == f"dinv-{machine}-cache"
+    assert usage["images"] >= os.path.getsize("/bin/busybox")
+    assert 0 < usage["available"] <= usage["size"]
+    head, row = shared_user.dinv("df", machine).stdout.splitlines()
+    assert head.split()[:2] == ["MACHINE", "CACHE"]
+    assert row.split()[0] == machine
+
+
+def test_docker_py(shared_user: User, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import docker
+
+    # requests prefers these to the CA that docker-py has given it.
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    found = shared_user.machine(machine)
+    for client in (
+        docker.DockerClient(**found.docker_kwargs()),
+        docker.from_env(environment=found.environment()),
+    ):
+        try:
+            assert (
+                client.containers.run("hello", ["echo", "by the library"], remove=True) == b"by the library\n"
+            )
+        finally:
+            client.close()
+
+
+def _compose(user: User) -> tuple[str, ...]:
+    """Compose as the CLI's plugin (v2) or the program of its own (v1), whichever is installed."""
+    if "Docker Compose" in user.run("docker", "compose", "version", status=None):
+        return ("docker", "compose")
+    if shutil.which("docker-compose"):
+        return ("docker-compose",)
+    pytest.fail("neither `docker compose` nor docker-compose is installed; scripts/test installs one")
