@@ -13,7 +13,8 @@
     │   ├── NoEndpoint             none was named, none was found
     │   ├── EndpointUnreachable
     │   ├── EndpointTLSError
-    │   └── EndpointTooOld
+    │   ├── EndpointTooOld
+    │   └── LocalEngineError       dinv's own engine on this computer cannot be started or stopped
     ├── EngineError                the API answered a call with an error
     │   ├── BadRequest             400
     │   ├── Unauthorized           401, 403
@@ -32,6 +33,7 @@
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
     │   └── ClientNotRefused       it lets clients in that have no certificate
+    ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError
     ├── ContextError               docker contexts on the user's side
     │   └── ContextTaken           one of this name is somebody else's
@@ -175,6 +177,15 @@ class EndpointTooOld(EndpointError):
         self.endpoint = endpoint
         self.found = found
         self.needed = needed
+
+
+class LocalEngineError(EndpointError):
+    """dinv's own engine on this computer cannot be started or stopped. `log` holds its last lines."""
+
+    def __init__(self, message: str, log: list[str] | None = None) -> None:
+        tail = "".join(f"\n  {line}" for line in log or ())
+        super().__init__(f"{message} Its last lines:{tail}" if tail else message)
+        self.log = log or []
 
 
 class EngineError(DinvError):
@@ -326,6 +337,10 @@ class ClientNotRefused(MachineError):
             f"reaches it would own it. Its image does not verify clients: use another image.",
         )
         self.url = url
+
+
+class CopyError(DinvError):
+    """A file or a directory cannot be copied to, from or between machines."""
 
 
 class CertificateError(DinvError):
