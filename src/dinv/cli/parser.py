@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from typing import NoReturn
 
 
+# argparse looks each of its words up in a catalogue of translations, which CPython does not have: 2 ms at
+# each start, most of it the import of locale. dinv's own words are English anyway.
+setattr(argparse, "_", str)  # noqa: B010  (no attribute that type checkers know)
+
+
 class Parser(argparse.ArgumentParser):
     """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are InputError."""
 
