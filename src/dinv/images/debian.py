@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 SUITE = "trixie"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _STOP_SECONDS = 10.0
+_CONTEXT = "context.tar"
 
 # What mmdebstrap says that is worth a user's line; the rest is for the error message.
 _TOLD = (
@@ -76,7 +77,7 @@ class DebianBase:
             raise ImageBuildError(f"The Debian base cannot be made here: {reason}")
         self._directory, self._lock = _work_directory(self._report, self._deadline)
         try:
-            path = os.path.join(self._directory, "context.tar")
+            path = os.path.join(self._directory, _CONTEXT)
             with open(path, "wb") as file:
                 file.write(self._context)
             self._process = self._start(path)
@@ -106,6 +107,7 @@ class DebianBase:
             for pipe in (process.stdout, process.stderr):
                 if pipe is not None:
                     pipe.close()
+            os.unlink(os.path.join(self._directory, _CONTEXT))
         finally:
             os.close(self._lock)
 
@@ -160,6 +162,7 @@ class DebianBase:
     def _start(self, context: str) -> subprocess.Popen[bytes]:
         mirrors = _host_mirrors()
         argv = [
+            *_private_mounts(),
             "mmdebstrap",
             "--variant=apt",
             "--format=tar",
@@ -197,6 +200,22 @@ class DebianBase:
 def _descriptor(pipe: IO[bytes] | None) -> int:
     assert pipe is not None  # noqa: S101 - all three were asked for
     return pipe.fileno()
+
+
+def _private_mounts() -> list[str]:
+    """Return a prefix that gives a command mounts of its own, where the user may have it.
+
+    Run by root, mmdebstrap mounts /proc, /sys and /dev/pts of its file system in the host's namespace
+    (mmdebstrap 1.3), where they would outlive it when it is killed. Run by others it has its own.
+    """
+    prefix = ["unshare", "--mount", "--"]
+    try:
+        found = subprocess.run(
+            [*prefix, "true"], stdin=subprocess.DEVNULL, capture_output=True, timeout=10, check=False
+        )
+    except (OSError, subprocess.SubprocessError):
+        return []
+    return prefix if found.returncode == 0 else []
 
 
 def _environment(directory: str) -> dict[str, str]:
