@@ -29,6 +29,8 @@ _STOP_SECONDS = 10  # the engine's own grace, where a container names no other
 # Go's os.FileMode, which PathStat.mode is: os/types.go
 _MODE_DIR = 1 << 31
 _MODE_SYMLINK = 1 << 27
+# ... device, named pipe, socket, character device, irregular
+_MODE_TYPE = _MODE_DIR | _MODE_SYMLINK | 1 << 26 | 1 << 25 | 1 << 24 | 1 << 21 | 1 << 19
 
 
 class PathStat:
@@ -47,6 +49,11 @@ class PathStat:
     def is_dir(self) -> bool:
         """Whether it is a directory."""
         return bool(self.mode & _MODE_DIR)
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it is a regular file."""
+        return not self.mode & _MODE_TYPE
 
     @property
     def is_symlink(self) -> bool:

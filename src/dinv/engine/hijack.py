@@ -119,8 +119,9 @@ class HijackedStream:
         """Move bytes until the other side ends its output.
 
         `stdin` is read to its end, which ends the command's standard input (but not a terminal's); it
-        is read only when it has something, if it has a file descriptor. Output goes to functions or open files, or
-        nowhere. Raises DeadlineExceeded, ProtocolError, EndpointUnreachable, and what the sinks raise.
+        is read only when it has something, if it has a file descriptor. Output goes to functions or
+        open files, or nowhere. Raises DeadlineExceeded, ProtocolError, EndpointUnreachable, and what
+        the sinks raise.
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         sinks = {"stdout": _writer(stdout), "stderr": _writer(stderr)}

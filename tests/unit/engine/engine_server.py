@@ -24,6 +24,11 @@ def answer(body: bytes = b"", status: str = "200 OK", headers: str = "") -> byte
     return f"HTTP/1.1 {status}\r\n{headers}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
+def frame(number: int, payload: bytes) -> bytes:
+    """Return a frame of multiplexed output: 1 is stdout, 2 is stderr."""
+    return bytes([number, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
+
+
 class Request:
     """What came in."""
 

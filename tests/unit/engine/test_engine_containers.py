@@ -6,21 +6,18 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, answer, scripted
+from engine_server import PING, answer, frame, scripted
 
 from dinv.engine import Engine
+from dinv.engine.containers import PathStat
 from dinv.errors import DinvError, NotFound, ProtocolError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def _frame(number: int, payload: bytes) -> bytes:
-    return bytes([number, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
-
-
 NEW = answer(b"OK", headers="Api-Version: 1.45\r\n")
-FRAMES = _frame(1, b"out\n") + _frame(2, b"err\n")
+FRAMES = frame(1, b"out\n") + frame(2, b"err\n")
 
 
 @pytest.mark.parametrize("tty", [False, True])
@@ -45,7 +42,7 @@ def test_logs_of_a_new_engine_are_told_apart_by_their_type(tmp_path: Path, *, tt
     assert found == ([("stdout", body)] if tty else [("stdout", b"out\n"), ("stderr", b"err\n")])
 
 
-def test_logs_cut_within_a_frame(tmp_path: Path) -> None:
+def test_logs_cut_within_aframe(tmp_path: Path) -> None:
     with scripted(tmp_path, [PING, answer(FRAMES[:-1])]) as (transport, _), Engine(transport) as engine:
         output = engine.containers.logs("c", tty=False)
         assert next(output) == ("stdout", b"out\n")
@@ -85,6 +82,25 @@ def test_archive_without_stat(tmp_path: Path, header: str) -> None:
         pytest.raises(ProtocolError, match="what the path is"),
     ):
         engine.containers.archive_stat("c", "/x")
+
+
+@pytest.mark.parametrize(
+    ("mode", "kind"),
+    [
+        (0o644, "regular"),
+        (1 << 23 | 0o755, "regular"),
+        (1 << 31, "dir"),
+        (1 << 27, "symlink"),
+        (1 << 24, "socket"),
+    ],
+)
+def test_kinds_of_files(mode: int, kind: str) -> None:
+    stat = PathStat("x", 0, mode, "", "")
+    assert (stat.is_regular, stat.is_dir, stat.is_symlink) == (
+        kind == "regular",
+        kind == "dir",
+        kind == "symlink",
+    )
 
 
 def test_head_that_is_not_found(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, Peer, answer, unix_server
+from engine_server import PING, Peer, answer, frame, unix_server
 
 from dinv.engine import Engine
 from dinv.engine.hijack import hijack
@@ -27,10 +27,6 @@ UPGRADED = (
 OLD = b"HTTP/1.1 200 OK\r\nContent-Type: application/vnd.docker.raw-stream\r\n\r\n"
 
 
-def _frame(number: int, payload: bytes) -> bytes:
-    return bytes([number, 0, 0, 0]) + len(payload).to_bytes(4, "big") + payload
-
-
 def _after_ping(play: Callable[[Peer], object], head: bytes = UPGRADED) -> Callable[[Peer], object]:
     def script(peer: Peer) -> None:
         peer.request()
@@ -43,11 +39,11 @@ def _after_ping(play: Callable[[Peer], object], head: bytes = UPGRADED) -> Calla
     return script
 
 
-@pytest.mark.parametrize("head", [UPGRADED, OLD, UPGRADED + _frame(1, b"early ")])
+@pytest.mark.parametrize("head", [UPGRADED, OLD, UPGRADED + frame(1, b"early ")])
 def test_streams_apart_and_stdin_to_its_end(tmp_path: Path, head: bytes) -> None:
     def play(peer: Peer) -> None:
         received = peer.read_to_end()
-        peer.send(_frame(1, b"got ") + _frame(2, b"warning") + _frame(1, b"%d" % len(received)))
+        peer.send(frame(1, b"got ") + frame(2, b"warning") + frame(1, b"%d" % len(received)))
 
     out: list[bytes] = []
     error = io.BytesIO()
@@ -65,9 +61,9 @@ def test_stdin_that_comes_late_does_not_hold_output_up(tmp_path: Path) -> None:
     seen = threading.Event()
 
     def play(peer: Peer) -> None:
-        peer.send(_frame(1, b"prompt"))
+        peer.send(frame(1, b"prompt"))
         assert peer.read_to_end() == b"typed"
-        peer.send(_frame(1, b"done"))
+        peer.send(frame(1, b"done"))
 
     read_end, write_end = os.pipe()
 
@@ -95,9 +91,27 @@ def test_stdin_that_comes_late_does_not_hold_output_up(tmp_path: Path) -> None:
     assert out == [b"prompt", b"done"]
 
 
+def test_end_of_stdin_does_not_detach_from_a_terminal(tmp_path: Path) -> None:
+    def play(peer: Peer) -> None:
+        peer.read_until(b"exit\n")
+        peer.sock.settimeout(0.1)
+        with pytest.raises(TimeoutError):
+            peer.sock.recv(1)
+        peer.send(b"bye")
+
+    out: list[bytes] = []
+    with (
+        unix_server(tmp_path, _after_ping(play)) as (transport, _),
+        Engine(transport) as engine,
+        hijack(engine, "/x", tty=True) as stream,
+    ):
+        stream.copy(stdin=io.BytesIO(b"exit\n"), stdout=out.append, timeout=10)
+    assert out == [b"bye"]
+
+
 def test_command_that_does_not_read_its_stdin(tmp_path: Path) -> None:
     def play(peer: Peer) -> None:
-        peer.send(_frame(1, b"bye"))
+        peer.send(frame(1, b"bye"))
 
     out: list[bytes] = []
     with (
@@ -120,9 +134,9 @@ def test_deadline(tmp_path: Path) -> None:
         stream.copy(timeout=0.1)
 
 
-def test_cut_within_a_frame(tmp_path: Path) -> None:
+def test_cut_within_aframe(tmp_path: Path) -> None:
     with (
-        unix_server(tmp_path, _after_ping(lambda peer: peer.send(_frame(1, b"hello")[:-1]))) as (
+        unix_server(tmp_path, _after_ping(lambda peer: peer.send(frame(1, b"hello")[:-1]))) as (
             transport,
             _,
         ),
@@ -138,7 +152,7 @@ def test_sink_that_fails(tmp_path: Path) -> None:
         raise BrokenPipeError
 
     with (
-        unix_server(tmp_path, _after_ping(lambda peer: peer.send(_frame(1, b"hello")))) as (transport, _),
+        unix_server(tmp_path, _after_ping(lambda peer: peer.send(frame(1, b"hello")))) as (transport, _),
         Engine(transport) as engine,
         hijack(engine, "/x", tty=False) as stream,
         pytest.raises(BrokenPipeError),

@@ -181,6 +181,10 @@ def test_idle_connection_closed_by_the_server_is_replaced(tmp_path: Path) -> Non
         Engine(transport) as engine,
     ):
         engine.ping()
+        end = time.monotonic() + 10
+        while not engine._idle[0].stale():
+            assert time.monotonic() < end
+            time.sleep(0.001)
         # Even a POST: it has not been sent anywhere.
         assert engine.json("POST", "/x") == {}
 
@@ -294,14 +298,14 @@ def test_idle_deadline_outlasts_a_slow_drip(tmp_path: Path) -> None:
     def drip(peer: Peer) -> None:
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
-        for _ in range(20):
+        for _ in range(26):
             peer.send(b" ")
-            time.sleep(0.02)
+            time.sleep(0.05)
         peer.send(b"{}")
 
     with unix_server(tmp_path, drip) as (transport, _), Engine(transport) as engine:
         # All in all longer than the limit, no pause as long.
-        assert engine.version(timeout=IdleDeadline(0.35)) == {}
+        assert engine.version(timeout=IdleDeadline(1)) == {}
 
 
 def test_100_continue_is_passed_over(tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, answer, scripted, unix_server
+from engine_server import PING, answer, frame, scripted, unix_server
 
 from dinv.engine import Deadline, Engine, parse_address
 from dinv.engine.hijack import hijack
@@ -90,14 +90,14 @@ def test_half_close(fake_ssh: Path, tmp_path: Path) -> None:
         peer.send(PING)
         peer.request()
         peer.send(b"HTTP/1.1 101 UPGRADED\r\n\r\n")
-        peer.send(b"got %d" % len(peer.read_to_end()))
+        peer.send(frame(1, b"got %d" % len(peer.read_to_end())))
 
     _relay(fake_ssh)
     out: list[bytes] = []
     with (
         unix_server(tmp_path, play),
         Engine(parse_address("ssh://far")) as engine,
-        hijack(engine, "/x", tty=True) as stream,
+        hijack(engine, "/x", tty=False) as stream,
     ):
         stream.copy(stdin=io.BytesIO(b"x" * 500_000), stdout=out.append, timeout=20)
     assert b"".join(out) == b"got 500000"
