@@ -78,23 +78,25 @@ def create(
     error is raised with a note (PEP 678) that says how to finish.
     """
     check_name(name)
+    creation = _Creation(store, name, options, progress, trace)
     with store.claim(name, "creating it") as leftovers:
         if leftovers:
             progress.note(f"Cleaning up what an interrupted create of {name} has left")
             _sweep(store, name, trace)
-        return _Creation(store, name, options, progress, trace).run()
+        return creation.run()
 
 
 def _sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
     from dinv.errors import ConfigError
 
-    with contextlib.suppress(ConfigError):  # killed before the record: nothing was made yet
-        Machine(store.load(name), store, trace=trace).unmake()
+    # Without a record it was killed before anything was made.
+    with contextlib.suppress(ConfigError), Machine(store.load(name), store, trace=trace) as machine:
+        machine.unmake()
     store.empty(name)
 
 
 class _Creation:
-    """One create, its name claimed."""
+    """One create; `run` wants the name claimed."""
 
     def __init__(
         self,
@@ -119,6 +121,7 @@ class _Creation:
             self._finish(version)
         except BaseException as error:
             self._undo(error)
+            self.machine.close()
             raise
         return self.machine
 
@@ -144,6 +147,8 @@ class _Creation:
         finally:
             if certificates is not None:
                 certificates.join()
+        # Not before the certificates are done: to save is to sweep the directory that they are staged in.
+        self.store.save(machine.config)
         if certificates is not None:
             certificates.result()
             self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
@@ -162,7 +167,6 @@ class _Creation:
         contract = machine.contract
         environment = contract.environment(wait_seconds=0 if address_known else self.options.timeout)
         machine.driver.create(environment, contract.mounts)
-        self.store.save(machine.config)
 
     def _start_at_some_address(self) -> None:
         """Start it; when somebody was faster with the port, at the next one.
@@ -179,6 +183,7 @@ class _Creation:
                 self.machine.driver.move()
                 self.store.save(self.machine.config)
                 self._create_container(address_known=True)
+                self.store.save(self.machine.config)
                 self.machine.provisioner.provision()
             else:
                 return
@@ -214,14 +219,12 @@ class _Creation:
 
     def _undo(self, error: BaseException) -> None:
         machine = self.machine
-        if not self.recorded:
-            self.store.remove(machine.name)
-            return
-        if self.options.keep_on_failure:
+        if self.recorded and self.options.keep_on_failure:
             error.add_note(f"Kept as it is, as --keep-on-failure says. Remove it: dinv rm -y {machine.name}")
             return
         try:
-            machine.unmake()
+            if self.recorded:
+                machine.unmake()
             self.store.remove(machine.name)
         except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
             why = f" ({failure})" if isinstance(failure, DinvError) else ""

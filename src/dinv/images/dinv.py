@@ -30,9 +30,10 @@ class DinvContract(ImageContract):
         arguments: Sequence[str],
         environment: Mapping[str, str],
     ) -> list[File]:
-        for text in (*arguments, *environment, *environment.values()):
+        # A variable is shown without its value, which may be a password.
+        for shown, text in [*((text, text) for text in arguments), *environment.items()]:
             if "\n" in text or "\0" in text:
-                raise InputError(f"{text!r}: a daemon option cannot contain a line break")
+                raise InputError(f"{shown!r}: a daemon option cannot contain a line break")
         return [
             File("/etc/dinv/dockerd.args", "".join(f"{line}\n" for line in arguments).encode()),
             # May hold a proxy's password.

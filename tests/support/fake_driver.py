@@ -1,0 +1,199 @@
+"""A driver and a provisioner without an endpoint: what they make are files, which a kill leaves too."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from dinv import drivers, provisioners
+from dinv.drivers import AddressTaken, Driver, Flag
+from dinv.provisioners import Provisioner
+from dinv.states import ERROR, RUNNING, STOPPED, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    import pytest
+
+    from dinv.channel import Channel
+    from dinv.progress import Progress
+
+
+class World:
+    """The endpoint: a directory with a file for each object, which says whose it is.
+
+    `steps` is what was done so far; `at` is called with each step before it is done and can raise.
+    """
+
+    current: ClassVar[World]
+
+    def __init__(self, directory: str) -> None:
+        self.directory = directory
+        self.steps: list[str] = []
+        self.at: Callable[[str], object] = lambda _step: None
+        self.address_known = True
+        self.ports_taken = 0
+        self.open: set[object] = set()
+        self.states: dict[str, str] = {}
+        self.moved = False
+        os.makedirs(directory, exist_ok=True)
+
+    def step(self, name: str) -> None:
+        self.steps.append(name)
+        self.at(name)
+
+    def put(self, thing: str, identity: str) -> None:
+        with open(os.path.join(self.directory, thing), "w", encoding="ascii") as file:
+            file.write(identity)
+
+    def take(self, thing: str, identity: str) -> None:
+        if self.things().get(thing) == identity:
+            os.unlink(os.path.join(self.directory, thing))
+
+    def things(self) -> dict[str, str]:
+        """The objects there are, and whose they are."""
+        found = {}
+        for name in os.listdir(self.directory):
+            with open(os.path.join(self.directory, name), encoding="ascii") as file:
+                found[name] = file.read()
+        return found
+
+
+class FakeDriver(Driver):
+    """A container and a volume, both files."""
+
+    name = "fake"
+
+    @classmethod
+    def create_flags(cls) -> tuple[Flag, ...]:
+        return (
+            Flag("size", "FAKE_SIZE", "how large"),
+            Flag("cache-mark", "FAKE_MARKS", "marks", repeatable=True),
+        )
+
+    def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        self._step("configure")
+        self.config.driver.update(Endpoint={"URL": "unix:///fake"}, Size=values.get("size"), Port=1000)
+        self.config.driver["Marks"] = list(values.get("cache_mark") or ())
+
+    def pre_create_check(self, progress: Progress) -> None:
+        self._step("check")
+        if self.address_known:
+            self._settle()
+
+    def prepare(self, progress: Progress) -> str:
+        self._step("prepare")
+        return "dinv"
+
+    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+        world = World.current
+        self._step("create volume")
+        world.put(f"volume-{self.config.name}", self.config.identity)
+        self._step("create container")
+        world.put(f"container-{self.config.name}", self.config.identity)
+        self.config.driver["Environment"] = dict(environment)
+        self._step("created")
+
+    def start(self, *, timeout: float) -> None:
+        self._step("start")
+        if World.current.ports_taken:
+            World.current.ports_taken -= 1
+            raise AddressTaken
+        World.current.states[self.config.name] = RUNNING
+
+    def move(self) -> None:
+        self._step("move")
+        World.current.take(f"container-{self.config.name}", self.config.identity)
+        self.config.driver["Port"] += 1
+        self._settle()
+
+    def stop(self, *, timeout: float) -> None:
+        self._step(f"stop {timeout:g}")
+        World.current.states[self.config.name] = STOPPED
+
+    def kill(self) -> None:
+        self._step("kill")
+        World.current.states[self.config.name] = STOPPED
+
+    def remove(self, *, keep_cache: bool = False) -> list[str]:
+        self._step("remove")
+        World.current.take(f"container-{self.config.name}", self.config.identity)
+        if keep_cache:
+            return ["The volume stays"]
+        World.current.take(f"volume-{self.config.name}", self.config.identity)
+        return []
+
+    def state(self, *, timeout: float) -> Status:
+        self._step("state")
+        return Status(World.current.states.get(self.config.name, ERROR))
+
+    @property
+    def address_known(self) -> bool:
+        return World.current.address_known
+
+    def refresh_address(self) -> bool:
+        self._step("refresh")
+        if self.address_known and not World.current.moved:
+            return False
+        self._settle("10.0.0.9")
+        return True
+
+    def addresses(self) -> list[str]:
+        return [self.ip]
+
+    def facts(self) -> dict[str, Any]:
+        return {"endpoint": "unix:///fake", "machine": f"container-{self.config.name}"}
+
+    def channel(self) -> Channel:
+        raise NotImplementedError
+
+    def signal_init(self, signal: str) -> None:
+        self._step(signal)
+
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+        yield b"said\n"
+
+    def last_log_lines(self, count: int) -> list[str]:
+        return ["said"][:count]
+
+    def ended(self) -> int | None:
+        return None
+
+    def close(self) -> None:
+        World.current.open.discard(self)
+
+    def _step(self, name: str) -> None:
+        World.current.open.add(self)
+        World.current.step(name)
+
+    def _settle(self, address: str = "127.0.0.1") -> None:
+        self.config.driver.update(IPAddress=address, URL=f"tcp://{address}:{self.config.driver['Port']}")
+
+
+class FakeProvisioner(Provisioner):
+    """Serves at once."""
+
+    name = "docker"
+
+    def provision(self) -> None:
+        World.current.step("provision")
+        missing = {"ca.pem", "server.pem", "server-key.pem"} - set(os.listdir(self.config.directory))
+        assert not missing
+
+    def activate(self) -> None:
+        World.current.step("activate")
+
+    def health(self, *, timeout: float, progress: Progress) -> str:
+        World.current.step("health")
+        return "26.1.5"
+
+    def credentials(self) -> Mapping[str, str]:
+        return {"DOCKER_HOST": self.driver.url, "DOCKER_MACHINE_NAME": self.config.name}
+
+
+def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:
+    """Put the two among what is built in; returns the world they work in."""
+    monkeypatch.setitem(drivers._BUILT_IN, "fake", f"{__name__}:FakeDriver")
+    monkeypatch.setitem(provisioners._BUILT_IN, "docker", f"{__name__}:FakeProvisioner")
+    World.current = World(directory)
+    return World.current

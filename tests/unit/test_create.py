@@ -1,0 +1,462 @@
+"""The create transaction: a machine at its end, or nothing; whatever happens, at whatever step."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_driver import install
+
+from dinv import contexts, files
+from dinv.config import READY
+from dinv.create import ADDRESSES_TO_TRY, DEFAULT_TIMEOUT, CreateOptions, create
+from dinv.errors import (
+    CertificateError,
+    ContextTaken,
+    EndpointUnreachable,
+    InputError,
+    Interrupted,
+    MachineBusy,
+    MachineDied,
+    MachineExists,
+    PreCreateCheckFailed,
+)
+from dinv.machine import Machine
+from dinv.progress import Progress
+from dinv.removal import remove
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fake_driver import World
+
+KNOWN = [
+    "configure",
+    "check",
+    "save",
+    "saved",
+    "prepare",
+    "certificates",
+    "create volume",
+    "create container",
+    "created",
+    "save",
+    "saved",
+    "provision",
+    "start",
+    "health",
+    "save",
+    "saved",
+    "context",
+    "context written",
+    "refresh",
+    "save",
+    "saved",
+]
+"""The steps of a create whose address is known before the start. Those before RECORDED leave no record."""
+RECORDED = KNOWN.index("saved")
+
+UNKNOWN = [
+    *KNOWN[: KNOWN.index("certificates")],
+    *KNOWN[KNOWN.index("create volume") : KNOWN.index("provision")],
+    "start",
+    "refresh",
+    "certificates",
+    "provision",
+    *KNOWN[KNOWN.index("health") :],
+]
+
+ERRORS: list[BaseException] = [
+    MachineDied("dev", 1, ["x"]),
+    KeyboardInterrupt(),
+    Interrupted(15),
+    OSError(5, "I/O"),
+]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def write_certificates(machine: Machine) -> None:
+    names = ("ca", "cert", "key", "server", "server-key")
+    files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+
+
+@pytest.fixture
+def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What no driver does is a step too. No keys are made, and nothing has to outlast a power cut."""
+    world = install(monkeypatch, str(tmp_path / "endpoint"))
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    monkeypatch.setattr(Machine, "issue_certificates", write_certificates)
+
+    def stepped(owner: type, method: str, before: str, after: str = "") -> None:
+        real: Callable[..., Any] = getattr(owner, method)
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            world.step(before)
+            result = real(*args, **kwargs)
+            if after:
+                world.step(after)
+            return result
+
+        monkeypatch.setattr(owner, method, wrapper)
+
+    stepped(Store, "save", "save", "saved")
+    stepped(Machine, "issue_certificates", "certificates")
+    stepped(Machine, "write_context", "context", "context written")
+    return world
+
+
+def options(**changes: Any) -> CreateOptions:
+    return CreateOptions(driver="fake", **changes)
+
+
+def make(store: Store, **changes: Any) -> Machine:
+    return create(store, "dev", options(**changes), Progress())
+
+
+def fail(world: World, at: int, error: BaseException) -> None:
+    """Raise `error` at the step of this number, once."""
+
+    def attempt(_step: str) -> None:
+        if len(world.steps) == at + 1:
+            raise error
+
+    world.at = attempt
+
+
+def nothing_left(world: World, store: Store) -> None:
+    assert world.things() == {}
+    assert store.names() == []
+    assert os.listdir(store.machines_directory) == []
+    assert contexts.read("dev") is None
+
+
+def whole(world: World, store: Store) -> None:
+    config = store.load("dev")
+    assert config.ours["Phase"] == READY
+    assert world.things() == {"container-dev": config.identity, "volume-dev": config.identity}
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.owner == config.identity
+    assert context.host == config.driver["URL"]
+
+
+# At its end
+
+
+def test_a_create_goes_step_by_step(world: World, store: Store) -> None:
+    with make(store) as machine:
+        # Certificates are made while the image is fetched: theirs may come a little earlier or later.
+        assert [step for step in world.steps if step != "certificates"] == [
+            step for step in KNOWN if step != "certificates"
+        ]
+        assert world.steps.index("saved") < world.steps.index("certificates") < world.steps.index("provision")
+        assert machine.config.ours["DockerVersion"] == "26.1.5"
+        assert machine.has_context
+    whole(world, store)
+    assert world.open == set()
+
+
+def test_a_machine_whose_address_comes_with_the_start_waits_for_its_certificates(
+    world: World, store: Store
+) -> None:
+    world.address_known = False
+    make(store, timeout=33).close()
+    assert world.steps == UNKNOWN
+    config = store.load("dev")
+    assert config.driver["URL"] == "tcp://10.0.0.9:1000"
+    assert config.driver["Environment"] == {"DINV_WAIT_FOR_CERTS": "33"}
+
+
+def test_a_machine_whose_address_is_known_does_not_wait(world: World, store: Store) -> None:
+    make(store).close()
+    assert store.load("dev").driver["Environment"] == {}
+
+
+def test_options_are_kept_in_the_record(world: World, store: Store) -> None:
+    make(
+        store, driver_values={"size": "3"}, engine_options={"Labels": ["a=b"]}, tls_sans=iter(["dev.test"])
+    ).close()
+    config = store.load("dev")
+    assert config.driver["Size"] == "3"
+    assert config.engine_options["Labels"] == ["a=b"]
+    assert config.auth_options["ServerCertSANs"] == ["dev.test"]
+
+
+def test_without_a_context_none_is_written(world: World, store: Store) -> None:
+    machine = make(store, context=False)
+    machine.close()
+    assert contexts.read("dev") is None
+    assert not machine.has_context
+
+
+def test_somebody_elses_context_is_left_and_told(
+    world: World, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contexts.write("dev", host="tcp://h:1", description="", owner="other", ca=b"", cert=b"", key=b"")
+    warned: list[str] = []
+
+    class Listener(Progress):
+        def warn(self, text: str) -> None:
+            warned.append(text)
+
+    machine = create(store, "dev", options(), Listener())
+    machine.close()
+    assert not machine.has_context
+    found = contexts.read("dev")
+    assert found is not None
+    assert found.owner == "other"
+    assert len(warned) == 1
+    assert str(ContextTaken("dev", "")).partition("(")[0].strip() in warned[0]
+
+
+def test_a_port_that_somebody_else_was_faster_with_is_given_up(world: World, store: Store) -> None:
+    world.ports_taken = 2
+    make(store).close()
+    assert store.load("dev").driver["URL"] == "tcp://127.0.0.1:1002"
+    assert world.steps.count("create container") == world.steps.count("provision") == 3
+    whole(world, store)
+
+
+def test_when_port_after_port_is_taken_it_gives_up(world: World, store: Store) -> None:
+    world.ports_taken = 10**6
+    with pytest.raises(PreCreateCheckFailed, match="--publish"):
+        make(store)
+    assert world.steps.count("start") == ADDRESSES_TO_TRY
+    nothing_left(world, store)
+
+
+# What never begins
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_every_wait_has_an_end(timeout: float) -> None:
+    with pytest.raises(InputError, match="timeout"):
+        CreateOptions(timeout=timeout)
+
+
+def test_the_least_that_has_to_be_said() -> None:
+    least = CreateOptions()
+    assert (least.driver, least.timeout, least.keep_on_failure, least.context) == (
+        "docker",
+        DEFAULT_TIMEOUT,
+        False,
+        True,
+    )
+
+
+def test_a_bad_name_touches_nothing(world: World, store: Store) -> None:
+    with pytest.raises(InputError):
+        create(store, "no/name", options(), Progress())
+    assert not os.path.exists(store.path)
+
+
+def test_an_unknown_driver_touches_nothing(world: World, store: Store) -> None:
+    with pytest.raises(InputError, match="nosuch"):
+        create(store, "dev", CreateOptions(driver="nosuch"), Progress())
+    assert store.names() == []
+
+
+def test_a_machine_that_is_there_is_not_touched(world: World, store: Store) -> None:
+    make(store).close()
+    before = world.things(), store.load("dev").document()
+    world.steps.clear()
+    with pytest.raises(MachineExists):
+        make(store)
+    assert world.steps == []
+    assert before == (world.things(), store.load("dev").document())
+
+
+def test_a_machine_somebody_is_at_work_on_is_not_touched(world: World, store: Store) -> None:
+    with store.claim("dev", "creating it"), pytest.raises(MachineBusy):
+        make(store)
+    assert world.steps == []
+
+
+# Failing at each step
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("at", range(len(KNOWN)))
+def test_a_failure_at_any_step_leaves_nothing(
+    world: World, store: Store, at: int, known: str, error: BaseException
+) -> None:
+    world.address_known = known == "published"
+    fail(world, at, error)
+    with pytest.raises(type(error)) as caught:
+        make(store)
+    assert caught.value is error
+    nothing_left(world, store)
+    assert world.open == set()
+    world.at = lambda _step: None
+    world.steps.clear()
+    make(store).close()
+    whole(world, store)
+
+
+def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To save is to sweep: it would take away what the other thread has not moved into its place yet."""
+    created, saved = threading.Event(), threading.Event()
+    staged_still_there: list[bool] = []
+    real = Machine.issue_certificates
+
+    def slow(machine: Machine) -> None:
+        staged = os.path.join(machine.directory, ".key.pem.00.dinv-tmp")
+        with open(staged, "wb"):
+            pass
+        assert created.wait(20)
+        saved.wait(0.2)
+        staged_still_there.append(os.path.exists(staged))
+        real(machine)
+
+    def watch(step: str) -> None:
+        if step == "created":
+            created.set()
+        elif step == "saved" and created.is_set():
+            saved.set()
+
+    monkeypatch.setattr(Machine, "issue_certificates", slow)
+    world.at = watch
+    make(store).close()
+    assert staged_still_there == [True]
+
+
+def test_certificates_that_cannot_be_made_leave_nothing(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_machine: Machine) -> None:
+        raise CertificateError("no entropy")
+
+    monkeypatch.setattr(Machine, "issue_certificates", broken)
+    with pytest.raises(CertificateError, match="entropy"):
+        make(store)
+    assert "start" not in world.steps
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize("error", ERRORS[:3], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("at", range(len(UNKNOWN)))
+def test_what_is_kept_on_failure_can_be_removed(
+    world: World, store: Store, at: int, error: BaseException
+) -> None:
+    world.address_known = False
+    fail(world, at, error)
+    with pytest.raises(type(error)) as caught:
+        make(store, keep_on_failure=True)
+    notes = "".join(getattr(caught.value, "__notes__", ()))
+    vars(caught.value).pop("__notes__", None)
+    assert world.open == set()
+    if at > RECORDED:
+        assert "remove" not in world.steps
+        assert store.names() == ["dev"]
+        assert "dinv rm -y dev" in notes
+        world.at = lambda _step: None
+        assert remove(store, "dev") == []
+    else:
+        assert notes == ""
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize(
+    "second", [EndpointUnreachable("unix:///fake", "gone"), KeyboardInterrupt(), OSError(5, "I/O")]
+)
+@pytest.mark.parametrize("at", [KNOWN.index("created"), KNOWN.index("health"), len(KNOWN) - 1])
+def test_an_undo_that_fails_leaves_the_record_and_says_how_to_finish(
+    world: World, store: Store, at: int, second: BaseException
+) -> None:
+    error = MachineDied("dev", 1, [])
+
+    def attempt(step: str) -> None:
+        if len(world.steps) == at + 1:
+            raise error
+        if step == "remove":
+            raise second
+
+    world.at = attempt
+    with pytest.raises(MachineDied) as caught:
+        make(store)
+    assert caught.value is error
+    assert any("dinv rm -y dev" in note for note in error.__notes__)
+    assert store.load("dev").identity in world.things().values()
+    assert world.open == set()
+    world.at = lambda _step: None
+    assert remove(store, "dev") == []
+    nothing_left(world, store)
+
+
+def test_a_store_that_fails_in_the_undo_does_not_hide_the_first_error(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_store: Store, _name: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Store, "remove", broken)
+    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no such network"))
+    with pytest.raises(PreCreateCheckFailed, match="network") as caught:
+        make(store)
+    assert any("dinv rm" in note for note in caught.value.__notes__)
+
+
+# Killed at each step
+
+
+def killed_at(world: World, store: Store, at: int) -> None:
+    """A create in a process of its own that is gone, as after kill -9, at the step of this number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; there are none
+        child = os.fork()
+    if not child:
+        try:
+            world.at = lambda _step: os._exit(77) if len(world.steps) == at + 1 else None
+            make(store)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 77
+
+
+@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
+def test_a_kill_at_any_step_can_be_removed(world: World, store: Store, at: int, known: str) -> None:
+    world.address_known = known == "published"
+    killed_at(world, store, at)
+    assert store.names() == ["dev"]
+    remove(store, "dev")
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
+def test_a_kill_at_any_step_is_finished_by_the_same_create(
+    world: World, store: Store, at: int, known: str
+) -> None:
+    world.address_known = known == "published"
+    killed_at(world, store, at)
+    make(store).close()
+    whole(world, store)
+    assert world.open == set()
+
+
+def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(world: World, store: Store) -> None:
+    killed_at(world, store, KNOWN.index("health"))
+    left = store.load("dev").document()
+
+    def gone(_step: str) -> None:
+        raise EndpointUnreachable("unix:///fake", "gone")
+
+    world.at = gone
+    with pytest.raises(EndpointUnreachable):
+        make(store)
+    assert store.load("dev").document() == left
+    assert world.open == set()
