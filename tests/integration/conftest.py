@@ -33,9 +33,11 @@ _HERE = os.path.dirname(os.path.abspath(__file__)) + os.sep
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark what is below this directory; the hook is given all tests of the run."""
-    for item in items:
-        if str(item.path).startswith(_HERE):
-            item.add_marker(pytest.mark.integration)
+    ours = [item for item in items if str(item.path).startswith(_HERE)]
+    for item in ours:
+        item.add_marker(pytest.mark.integration)
+    for item in ours[:1]:  # the engine's start and the image's build are counted as the first one's time
+        item.add_marker(pytest.mark.timeout(900), append=False)
 
 
 @pytest.fixture(scope="session")
