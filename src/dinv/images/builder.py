@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dinv
-from dinv.engine.deadline import Deadline
-from dinv.errors import EngineError, ImageBuildError, NotFound
+from dinv.engine.deadline import Deadline, IdleDeadline
+from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
 from dinv.images import LABEL_CONTRACT, LABEL_VERSION
 from dinv.images.debian import SUITE, DebianBase, missing_tools
 
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 BASES = {"photon": "photon:5.0", "debian": "debian:trixie-slim"}
 """The bases that have a name of their own, and the image that stands for each in a registry."""
+
+PULL_IDLE_SECONDS = 60.0
+"""A registry that says nothing for so long is taken for dead."""
 
 DEFAULT_TAG = "dinv:latest"
 
@@ -83,7 +86,7 @@ def image_list(engine: Engine) -> list[MachineImage]:
 def build(
     engine: Engine,
     *,
-    base: str = "photon",
+    base: str | None = None,
     tag: str = DEFAULT_TAG,
     report: Callable[[str], None] = lambda _line: None,
     timeout: float = 1800.0,
@@ -91,6 +94,7 @@ def build(
     """Build the official machine image on `engine`, name it `tag`, and return its id.
 
     `base` is "photon", "debian" or an image's name: Photon OS, Debian or Ubuntu, or derived from one.
+    None is "photon" where the endpoint has it or can pull it, else "debian".
     For "debian" the base is made from Debian packages here when the endpoint does not have the
     base image, and this side has mmdebstrap and the endpoint's architecture; else it is pulled.
     `report` gets what is being done, a line at a time. `timeout` is in seconds, for all of it.
@@ -99,6 +103,8 @@ def build(
     the former image, or none, as long as the new one is not complete.
     """
     deadline = Deadline(timeout)
+    if base is None:
+        base = _obtainable_base(engine, report, deadline)
     reference = BASES.get(base, base)
     if base == "debian" and not _has(engine, reference, deadline):
         reason = _why_not_here(engine, deadline)
@@ -113,6 +119,20 @@ def build(
                 f"The Debian base can also be made without a registry, but not here: {reason}"
             ) from exc
     return _build_dockerfile(engine, reference, tag, report, deadline)
+
+
+def _obtainable_base(engine: Engine, report: Callable[[str], None], deadline: Deadline) -> str:
+    """Photon OS, the supported base, unless no registry gives it to the endpoint."""
+    photon = BASES["photon"]
+    if _has(engine, photon, deadline):
+        return "photon"
+    report(f"Pulling {photon}")
+    try:
+        engine.images.pull(photon, timeout=IdleDeadline(PULL_IDLE_SECONDS))
+    except (EngineError, DeadlineExceeded) as exc:
+        report(f"{photon} is not to be had ({exc}): building on Debian")
+        return "debian"
+    return "photon"
 
 
 def _build_dockerfile(
