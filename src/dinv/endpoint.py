@@ -60,19 +60,22 @@ class Endpoint:
         """The endpoint of a machine, as its config.json keeps it.
 
         One that came from a docker context is read from the context again, which may have been
-        updated meanwhile; if the context is gone, what was recorded is all there is.
+        updated meanwhile; if the context is gone, what was recorded is all there is. Raises EndpointError
+        for a record that has been spoilt.
         """
+        url, tls = (record.get("URL", ""), record.get("TLS")) if isinstance(record, dict) else (None, None)
+        if not isinstance(url, str) or not isinstance(tls, dict | None):
+            raise EndpointError("What the machine's config.json has under Driver.Endpoint is no endpoint.")
         context = str(record.get("Context") or "")
         if context:
             found = _from_context(context, source="")
             if found is not None:
                 return found
-        tls = None
-        if record.get("TLS"):
-            tls = _tls(
-                record["TLS"]["CA"], record["TLS"]["Cert"], record["TLS"]["Key"], record["TLS"]["Verify"]
-            )
-        return cls(str(record.get("URL", "")), tls=tls, context=context)
+        files = None
+        if tls:
+            ca, cert, key = (str(tls.get(file) or "") for file in ("CA", "Cert", "Key"))
+            files = _tls(ca, cert, key, tls.get("Verify") is not False)
+        return cls(url, tls=files, context=context)
 
     def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
         """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
@@ -248,7 +251,7 @@ def _machine_urls(store: Store) -> dict[str, str]:
 
 
 def _canonical(url: str) -> str:
-    return _with_scheme(url).rstrip("/").replace("//localhost:", "//127.0.0.1:").lower()
+    return _with_scheme(url).rstrip("/").lower().replace("//localhost:", "//127.0.0.1:")
 
 
 def _sockets(store: Store, environ: Mapping[str, str]) -> list[tuple[str, str]]:

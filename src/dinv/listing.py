@@ -66,6 +66,7 @@ class Row:
     def document(self) -> dict[str, Any]:
         """The row as `ls --format json` prints it."""
         kept = self.config.driver if self.config is not None else {}
+        endpoint = kept.get("Endpoint")
         return {
             "Name": self.name,
             "Active": self.active,
@@ -74,7 +75,8 @@ class Row:
             "URL": self.url,
             "IPAddress": kept.get("IPAddress", ""),
             "DockerVersion": self.docker,
-            "Endpoint": (kept.get("Endpoint") or {}).get("URL", ""),
+            # Another driver of docker-machine's may call something else so.
+            "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",
             "Image": kept.get("Image", ""),
             "Isolation": kept.get("Isolation", ""),
             "Error": self.status.error,
