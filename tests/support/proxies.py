@@ -105,7 +105,8 @@ class Proxy(_Server):
         self.broken = False
         self._due = False
         self._target = target.removeprefix("unix://")
-        self._at, self._act, self._answered = at, act, answered
+        self.at = at
+        self._act, self._answered = act, answered
         self._tls = tls
         self._directory = tempfile.mkdtemp(prefix="dinv-proxy-")
         if tls is not None:
@@ -181,7 +182,7 @@ class Proxy(_Server):
         with self._lock:
             method, path = request.groups()
             self.requests.append(f"{method.decode()} {path.partition(b'?')[0].decode()}")
-            return len(self.requests) == self._at
+            return len(self.requests) == self.at
 
 
 class FakeEngine(_Server):

@@ -48,7 +48,7 @@ class PlainProgress(QuietProgress):
         self._begun = 0.0
 
     def line(self, label: str, text: str, state: str = "") -> None:
-        print(f"{label:<{LABEL_WIDTH}}{f'{text:<{TEXT_WIDTH}}{state}' if state else text}", flush=True)
+        print(f"{label:<{LABEL_WIDTH}}{f'{text:<{TEXT_WIDTH - 1}} {state}' if state else text}", flush=True)
 
     def note(self, text: str) -> None:
         print(text, flush=True)
