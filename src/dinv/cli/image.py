@@ -40,7 +40,8 @@ def run(app: App, options: argparse.Namespace) -> None:
             return
         with app.interruptible(), progress.working("Image", f"building {options.tag}"):
             identity = builder.build(engine, base=options.base, tag=options.tag, report=progress.update)
-        progress.line("Image", options.tag, f"built on {engine.address}")
+        bases = [image.base for image in builder.image_list(engine) if image.id == identity]
+        progress.line("Image", options.tag, f"built on {', '.join(bases)}")
     if options.quiet:
         print(identity)
 
@@ -60,9 +61,10 @@ def _show(images: list[MachineImage], *, quiet: bool) -> None:
             image.id.removeprefix("sha256:")[:12],
             image.contract,
             image.version,
+            image.base,
             f"{image.created:%Y-%m-%d %H:%M}",
             format_size(image.size),
         )
         for name, image in named
     ]
-    print(table(("IMAGE", "ID", "CONTRACT", "VERSION", "CREATED", "SIZE"), rows))
+    print(table(("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "CREATED", "SIZE"), rows))

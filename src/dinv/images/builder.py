@@ -45,6 +45,7 @@ _DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"
 
 # What the image is made of; the rest of the directory is documentation and examples.
 _CONTEXT = ("Dockerfile", "install.sh", "packages", "rootfs")
+_LABEL_BASE = "org.opencontainers.image.base.name"
 _EXECUTABLE = {"install.sh", "entrypoint", "healthcheck"}
 
 
@@ -56,6 +57,7 @@ class MachineImage:
     tags: tuple[str, ...]
     contract: str
     version: str
+    base: str
     size: int
     created: datetime
 
@@ -211,6 +213,7 @@ def _machine_image(found: Mapping[str, Any]) -> MachineImage:
         tags=tuple(sorted(tags)),
         contract=str(labels.get(LABEL_CONTRACT, "")),
         version=str(labels.get(LABEL_VERSION, "")),
+        base=str(labels.get(_LABEL_BASE, "")),
         size=int(found.get("Size") or 0),
         created=datetime.fromtimestamp(int(found.get("Created") or 0), UTC),
     )
