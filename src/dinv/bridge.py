@@ -38,7 +38,8 @@ class Bridge:
         self._offset = digest[0]
 
     def exists(self) -> bool:
-        return os.path.isdir(f"/sys/class/net/{self.name}")
+        """Whether it is there, made by whomever."""
+        return self.name in _interfaces()
 
     def make(self) -> IPv4Network:
         """Make it, or make it anew, up and with the first address of a free subnet, which is returned.
@@ -74,7 +75,7 @@ class Bridge:
 
         What is not there is fine. Raises LocalEngineError when a bridge cannot be removed.
         """
-        names = [name for name in {self.name, *others} if os.path.isdir(f"/sys/class/net/{name}/bridge")]
+        names = {self.name, *others} & _interfaces()
         subnets = [subnet for name in names for subnet in _subnets(name)]
         for name in names:
             _ip("link", "delete", name, "type", "bridge")
@@ -125,6 +126,12 @@ def rules_about(listed: str, interfaces: Iterable[str], subnets: Iterable[IPv4Ne
         if interfaces.intersection(rule)
         or any(network.subnet_of(subnet) for network in _networks(rule) for subnet in subnets)
     ]
+
+
+def _interfaces() -> set[str]:
+    import socket
+
+    return {name for _, name in socket.if_nameindex()}
 
 
 def _networks(words: Iterable[str]) -> Iterator[IPv4Network]:

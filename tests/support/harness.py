@@ -127,18 +127,23 @@ def _save(engine: Engine, cached: str) -> None:
 
 
 def load_small_image(machine: Machine) -> str:
-    """Give a machine's daemon an image of a static busybox, which greets when run; returns its name."""
+    """Give a machine's daemon the image of `import_busybox`; returns its name."""
+    with machine.engine(timeout=60) as engine:
+        import_busybox(engine)
+    return "hello"
+
+
+def import_busybox(engine: Engine) -> None:
+    """Make the image `hello`: a static busybox, which greets when run without a command."""
     busybox = shutil.which("busybox")
     if busybox is None:
         pytest.fail("busybox is not installed: apt-get install busybox-static")
-    with machine.engine(timeout=60) as engine:
-        engine.images.import_(
-            io.BytesIO(_busybox_tree(busybox)),
-            repo="hello",
-            tag="latest",
-            changes=[f'CMD ["/bin/echo", "{GREETING}"]', "ENV PATH=/bin"],
-        )
-    return "hello"
+    engine.images.import_(
+        io.BytesIO(_busybox_tree(busybox)),
+        repo="hello",
+        tag="latest",
+        changes=[f'CMD ["/bin/echo", "{GREETING}"]', "ENV PATH=/bin"],
+    )
 
 
 def _busybox_tree(busybox: str) -> bytes:
