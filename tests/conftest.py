@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
 
 import pytest
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 _FOREIGN = ("DOCKER_", "DINV_", "MACHINE_", "COMPOSE_", "SWARM_")
 _OWN = "DINV_TEST_"
@@ -16,13 +12,12 @@ _OWN = "DINV_TEST_"
 
 
 @pytest.fixture(autouse=True)
-def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def isolated_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No variable that dinv or the docker CLI reads, and a home directory of the test's own."""
     for name in os.environ:
         if name.startswith(_FOREIGN) and not name.startswith(_OWN):
             monkeypatch.delenv(name)
-    home = tmp_path / "home"
-    home.mkdir(mode=0o700)
+    home = tmp_path_factory.mktemp("home")  # not in tmp_path, where tests look at what there is
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
     monkeypatch.delenv("XDG_CONFIG_HOME", raising=False)

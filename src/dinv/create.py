@@ -139,34 +139,47 @@ class _Creation:
 
     def _make(self) -> None:
         machine, driver = self.machine, self.machine.driver
-        known = driver.address_known
-        certificates = _Background(machine.issue_certificates) if known else None
+        certificates = _Background(machine.issue_certificates)
         try:
             machine.config.ours["ImageContract"] = driver.prepare(self.progress)
-            self._create_container(known)
+            self._create_container()
         finally:
-            if certificates is not None:
-                certificates.join()
+            certificates.join()
         # Not before the certificates are done: to save is to sweep the directory that they are staged in.
         self.store.save(machine.config)
-        if certificates is not None:
-            certificates.result()
-            self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+        certificates.result()
+        self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+        if driver.address_known:
             machine.provisioner.provision()
             self._start_at_some_address()
         else:
-            driver.start(timeout=self.options.timeout)
-            driver.refresh_address()
-            machine.issue_certificates()
-            self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
-            machine.provisioner.provision()
+            self._start_and_follow_address()
         self.progress.line("Machine", str(driver.facts()["machine"]), "started")
 
-    def _create_container(self, address_known: bool) -> None:  # noqa: FBT001
+    def _create_container(self) -> None:
         machine = self.machine
-        contract = machine.contract
-        environment = contract.environment(wait_seconds=0 if address_known else self.options.timeout)
-        machine.driver.create(environment, contract.mounts)
+        contract, options = machine.contract, machine.config.engine_options
+        wait = 0 if machine.driver.address_known else self.options.timeout
+        machine.driver.create(
+            contract.environment(options, wait_seconds=wait),
+            contract.command(options, machine.config.driver_name),
+            contract.mounts,
+        )
+
+    def _start_and_follow_address(self) -> None:
+        """Start it, learn where it is, and give it certificates for that.
+
+        An image that cannot wait for them starts with those for the names that are known already.
+        """
+        machine = self.machine
+        if not machine.contract.waits_for_certificates:
+            machine.provisioner.provision()
+        machine.driver.start(timeout=self.options.timeout)
+        machine.driver.refresh_address()
+        machine.issue_certificates()
+        machine.provisioner.provision()
+        if not machine.contract.waits_for_certificates:
+            machine.provisioner.activate()
 
     def _start_at_some_address(self) -> None:
         """Start it; when somebody was faster with the port, at the next one.
@@ -182,7 +195,7 @@ class _Creation:
             except AddressTaken:
                 self.machine.driver.move()
                 self.store.save(self.machine.config)
-                self._create_container(address_known=True)
+                self._create_container()
                 self.store.save(self.machine.config)
                 self.machine.provisioner.provision()
             else:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
     parser.add_argument(
-        "--own", action="store_true", help="its address on its own network, where its containers publish ports"
+        "--own", action="store_true", help="its own address, where its containers publish their ports"
     )
 
 

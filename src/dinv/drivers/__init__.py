@@ -18,7 +18,7 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from dinv.channel import Channel
@@ -102,11 +102,13 @@ class Driver(ABC):
         """
 
     @abstractmethod
-    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+    def create(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
         """Make the machine, not started.
 
-        `environment` is what its init gets, `mounts` where in it each of its volumes (by role: "cache")
-        goes; both are the image contract's to say.
+        `environment` and `command` are what its init gets, `mounts` where in it each of its volumes (by
+        role: "cache") goes; all are the image contract's to say. Raises PreCreateCheckFailed.
         """
 
     @abstractmethod

@@ -1,7 +1,7 @@
 """The image contract seam: how a machine image takes its certificates and daemon options.
 
-An image says by the label `io.dinv.image.contract` which contract it keeps. A plugin registers an
-ImageContract subclass as entry point in the group `dinv.images`.
+An image says by the label `io.dinv.image.contract` which contract it keeps; others are known by their looks.
+A plugin registers an ImageContract subclass as entry point in the group `dinv.images`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from dinv import plugins
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from dinv.channel import File
 
@@ -20,42 +21,72 @@ GROUP = "dinv.images"
 LABEL_CONTRACT = "io.dinv.image.contract"
 LABEL_VERSION = "io.dinv.image.version"
 
-_BUILT_IN = {"dinv": "dinv.images.dinv:DinvContract"}
+_BUILT_IN = {
+    "dinv": "dinv.images.dinv:DinvContract",
+    "dch-photon": "dinv.images.dch_photon:DchPhotonContract",
+    "dind": "dinv.images.dind:DindContract",
+}
 
 
 class ImageContract(ABC):
-    """What one kind of machine image promises."""
+    """What one kind of machine image promises.
+
+    `options` are libmachine's engine options throughout; `driver_name` stands in the engine's labels.
+    """
 
     name: str
     mounts: Mapping[str, str]
     """Where in the machine the volume of each role goes: `{"cache": "/var/lib/docker"}`."""
     activation_signal: str
-    """The signal to init after which new certificates and options hold."""
+    """The signal to init after which new certificates and options hold; "" when it takes a restart."""
+    waits_for_certificates: bool
+    """Whether it can be started before its certificates are in, and takes them when they come."""
+
+    @classmethod
+    @abstractmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        """Whether an image keeps this contract, by its `Config` (`GET /images/NAME/json`)."""
 
     @abstractmethod
-    def environment(self, *, wait_seconds: float) -> Mapping[str, str]:
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         """What its init gets.
 
         With `wait_seconds` it waits so long for certificates that come after the start.
         """
 
     @abstractmethod
-    def files(
-        self,
-        *,
-        ca: bytes,
-        certificate: bytes,
-        key: bytes,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
-    ) -> list[File]:
-        """The files that make it serve: PEM certificates, dockerd's arguments, dockerd's environment.
+    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
+        """What its init gets as arguments; () leaves the image's own.
 
-        Raises InputError for an argument or a variable that the image cannot be given.
+        Raises InputError for an option that the image cannot be given.
+        """
+
+    @abstractmethod
+    def files(
+        self, *, ca: bytes, certificate: bytes, key: bytes, options: Mapping[str, Any], driver_name: str
+    ) -> list[File]:
+        """The files that make it serve, PEM certificates among them.
+
+        Raises InputError for an option that the image cannot be given.
         """
 
 
 def find(name: str) -> ImageContract:
     """The contract of this name, built in or a plugin's. Raises InputError."""
+    return _load(name)()
+
+
+def recognise(config: Mapping[str, Any]) -> str:
+    """The name of the contract that an image keeps, "" when it is none that is known.
+
+    What the image says of itself comes first: its label, which may name a plugin's.
+    """
+    label = str((config.get("Labels") or {}).get(LABEL_CONTRACT) or "")
+    if label:
+        return label
+    return next((name for name in _BUILT_IN if _load(name).recognises(config)), "")
+
+
+def _load(name: str) -> type[ImageContract]:
     contract: type[ImageContract] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="image contract")
-    return contract()
+    return contract

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dinv.channel import File
 from dinv.errors import InputError
-from dinv.images import ImageContract
+from dinv.images import LABEL_CONTRACT, ImageContract
+from dinv.images.options import dockerd_arguments, dockerd_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
 
 class DinvContract(ImageContract):
@@ -17,33 +19,42 @@ class DinvContract(ImageContract):
     name = "dinv"
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = "SIGHUP"
+    waits_for_certificates = True
 
-    def environment(self, *, wait_seconds: float) -> Mapping[str, str]:
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return (config.get("Labels") or {}).get(LABEL_CONTRACT) == cls.name
+
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
         return {"DINV_WAIT_FOR_CERTS": f"{round(wait_seconds)}"} if wait_seconds else {}
 
+    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
+        # They are in a file; what cannot stand there is refused before anything is made.
+        _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
+        return ()
+
     def files(
-        self,
-        *,
-        ca: bytes,
-        certificate: bytes,
-        key: bytes,
-        arguments: Sequence[str],
-        environment: Mapping[str, str],
+        self, *, ca: bytes, certificate: bytes, key: bytes, options: Mapping[str, Any], driver_name: str
     ) -> list[File]:
-        # A variable is shown without its value, which may be a password.
-        for shown, text in [*((text, text) for text in arguments), *environment.items()]:
-            if "\n" in text or "\0" in text:
-                raise InputError(f"{shown!r}: a daemon option cannot contain a line break")
+        arguments, environment = _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
         return [
-            File("/etc/dinv/dockerd.args", "".join(f"{line}\n" for line in arguments).encode()),
+            File("/etc/dinv/dockerd.args", arguments),
             # May hold a proxy's password.
-            File(
-                "/etc/dinv/dockerd.env",
-                "".join(f"{key}={value}\n" for key, value in environment.items()).encode(),
-                0o600,
-            ),
+            File("/etc/dinv/dockerd.env", environment, 0o600),
             File("/etc/dinv/certs/ca.pem", ca),
             File("/etc/dinv/certs/server.pem", certificate),
             # The last one: an image that waits for its certificates begins when all are there.
             File("/etc/dinv/certs/server-key.pem", key, 0o600),
         ]
+
+
+def _lines(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, bytes]:
+    """The two files, a line for each. Raises InputError."""
+    # A variable is shown without its value, which may be a password.
+    for shown, text in [*((text, text) for text in arguments), *environment.items()]:
+        if "\n" in text or "\0" in text:
+            raise InputError(f"{shown!r}: a daemon option cannot contain a line break")
+    return (
+        "".join(f"{line}\n" for line in arguments).encode(),
+        "".join(f"{name}={value}\n" for name, value in environment.items()).encode(),
+    )

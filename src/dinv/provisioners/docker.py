@@ -30,6 +30,7 @@ LOOK_SECONDS = 0.5
 """How often a machine that does not answer yet is looked at, for whether its daemon has ended."""
 CALL_SECONDS = 5.0
 LOG_LINES = 20
+RESTART_SECONDS = 60.0
 
 _OURS = (
     "H",
@@ -53,19 +54,21 @@ class DockerProvisioner(Provisioner):
 
     def provision(self) -> None:
         directory = self.config.directory
-        options = self.config.engine_options
         self.driver.channel().put(
             self.contract.files(
                 ca=_read(directory, "ca.pem"),
                 certificate=_read(directory, "server.pem"),
                 key=_read(directory, "server-key.pem"),
-                arguments=arguments(options, self.config.driver_name),
-                environment=dict(_variable(text) for text in options.get("Env") or ()),
+                options=self.config.engine_options,
+                driver_name=self.config.driver_name,
             )
         )
 
     def activate(self) -> None:
-        self.driver.signal_init(self.contract.activation_signal)
+        if self.contract.activation_signal:
+            self.driver.signal_init(self.contract.activation_signal)
+        else:
+            self.driver.restart(timeout=RESTART_SECONDS)
 
     def health(self, *, timeout: float, progress: Progress) -> str:
         end = time.monotonic() + timeout
@@ -130,23 +133,6 @@ class DockerProvisioner(Provisioner):
         }
 
 
-def arguments(options: Mapping[str, Any], driver_name: str) -> list[str]:
-    """Write dockerd's arguments for libmachine's engine options.
-
-    As libmachine writes them, the label `provider` included (docker/machine:
-    libmachine/provision/generic.go).
-    """
-    found = []
-    if options.get("StorageDriver"):
-        found.append(f"--storage-driver={options['StorageDriver']}")
-    found.append(f"--label=provider={driver_name}")
-    found += [f"--label={label}" for label in options.get("Labels") or ()]
-    found += [f"--insecure-registry={registry}" for registry in options.get("InsecureRegistry") or ()]
-    found += [f"--registry-mirror={mirror}" for mirror in options.get("RegistryMirror") or ()]
-    found += [f"--{flag}" for flag in options.get("ArbitraryFlags") or ()]
-    return found
-
-
 def engine_options(
     *,
     opt: Iterable[str] = (),
@@ -168,7 +154,7 @@ def engine_options(
         if "=" not in text or text.startswith("="):
             raise InputError(f'--engine-label "{text}" is not KEY=VALUE')
     for text in env:
-        _variable(text)
+        _check_variable(text)
     return {
         "ArbitraryFlags": flags,
         "Dns": None,
@@ -186,12 +172,11 @@ def engine_options(
     }
 
 
-def _variable(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.isidentifier() or not key.isascii():
+def _check_variable(text: str) -> None:
+    name, equals, _ = text.partition("=")
+    if not equals or not name.isidentifier() or not name.isascii():
         # The value may be a password: only the name is shown.
-        raise InputError(f'--engine-env "{key}" is not NAME=VALUE')
-    return key, value
+        raise InputError(f'--engine-env "{name}" is not NAME=VALUE')
 
 
 def _read(directory: str, name: str) -> bytes:

@@ -27,7 +27,7 @@ from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Sta
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any
 
     from dinv.channel import Channel
@@ -67,6 +67,7 @@ class DockerDriver(Driver):
         super().__init__(config, store, trace=trace)
         self._engine: Engine | None = None
         self._flavour: EngineFlavour | None = None
+        self._declared_volumes: set[str] = set()
 
     # What the config keeps of it
 
@@ -113,13 +114,16 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.image import contract_of, ensure
 
         image = str(self.config.driver["Image"])
-        return contract_of(image, ensure(self.engine, image, progress))
+        found = ensure(self.engine, image, progress)
+        self._declared_volumes = set((found.get("Config") or {}).get("Volumes") or ())
+        return contract_of(image, found)
 
-    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+    def create(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
         kept = self.config.driver
         flavour = self.flavour
-        self._create_volume(int(kept["CacheSize"]))
-        spec = self._specification(environment, mounts)
+        spec = self._specification(environment, command, self._volumes(mounts))
         try:
             identity, warnings = self.engine.containers.create(
                 self.container, flavour.create_body(spec), timeout=CREATE_SECONDS
@@ -137,29 +141,43 @@ class DockerDriver(Driver):
             said = f" It says: {' '.join(warnings)}" if warnings else ""
             raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
 
-    def _create_volume(self, size: int) -> None:
-        if self.config.driver["CacheVolumeKept"]:
-            return
-        labels = {
-            LABEL: self.config.name,
-            LABEL_ID: self.config.identity,
-            LABEL_ROLE: CACHE,
-        }
+    def _volumes(self, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
+        """Make the machine's volumes; returns them with the path of each.
+
+        What the image declares and the contract does not know of gets a volume with a name as well:
+        an anonymous one would be left behind by who removes the container without `v`.
+        """
+        declared = sorted(self._declared_volumes - set(mounts.values()))
+        roles = {**mounts, **{f"data{number}": path for number, path in enumerate(declared, 1)}}
+        made = []
+        for role, path in roles.items():
+            if role == CACHE:
+                volume = self.cache_volume
+                if not self.config.driver["CacheVolumeKept"]:
+                    self._create_volume(volume, role, int(self.config.driver["CacheSize"]))
+            else:
+                volume = f"dinv-{self.config.name}-{role}"
+                self._create_volume(volume, role, 0)
+            made.append((volume, path))
+        return made
+
+    def _create_volume(self, name: str, role: str, size: int) -> None:
+        labels = {LABEL: self.config.name, LABEL_ID: self.config.identity, LABEL_ROLE: role}
         options = self.flavour.volume_options(size)
         try:
             volume = self.engine.volumes.create(
-                self.cache_volume, labels=labels, driver_opts=options, timeout=CREATE_SECONDS
+                name, labels=labels, driver_opts=options, timeout=CREATE_SECONDS
             )
         except (BadRequest, ServerError) as error:
             reason = self.flavour.volume_refused(error, size) or error.message
-            raise PreCreateCheckFailed(
-                f"The cache volume {self.cache_volume} cannot be made: {reason}."
-            ) from error
+            raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
         if (volume.get("Labels") or {}).get(LABEL_ID) != self.config.identity:
             # Made by somebody else since the check; an engine returns it as if it were new.
-            raise PreCreateCheckFailed(f"{self.endpoint} has a volume {self.cache_volume} of somebody else.")
+            raise PreCreateCheckFailed(f"{self.endpoint} has a volume {name} of somebody else.")
 
-    def _specification(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> MachineSpec:
+    def _specification(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
+    ) -> MachineSpec:
         kept = self.config.driver
         labels = {
             **kept["Labels"],
@@ -173,7 +191,8 @@ class DockerDriver(Driver):
             image=kept["Image"],
             labels=labels,
             environment=environment,
-            mounts=[(self.cache_volume, mounts[CACHE])],
+            command=command,
+            mounts=mounts,
             cpus=kept["CPUs"],
             memory=kept["Memory"],
             network=kept["Network"],
@@ -242,15 +261,15 @@ class DockerDriver(Driver):
             return []
         self._remove_container()
         volume = self.cache_volume
+        for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.config.identity}"]}):
+            labels = found.get("Labels") or {}
+            if labels.get(LABEL_ID) == self.config.identity and not (keep_cache and found["Name"] == volume):
+                with contextlib.suppress(NotFound):
+                    self.engine.volumes.remove(found["Name"], timeout=CREATE_SECONDS)
         if kept.get("CacheVolumeKept"):
             return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
         if keep_cache:
             return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
-        with contextlib.suppress(NotFound):
-            labels = self.engine.volumes.inspect(volume).get("Labels") or {}
-            if labels.get(LABEL_ID) != self.config.identity:
-                return [f"Volume {volume} stays: it is not this machine's."]
-            self.engine.volumes.remove(volume, timeout=CREATE_SECONDS)
         return []
 
     def _remove_container(self) -> None:

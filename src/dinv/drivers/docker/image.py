@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors import EngineError, ImageError, ImageMissing, NotFound
-from dinv.images import LABEL_CONTRACT
+from dinv.images import LABEL_CONTRACT, recognise
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,12 +27,11 @@ def present(engine: Engine, image: str) -> dict[str, Any] | None:
 
 def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
     """The contract that an image says it keeps. Raises ImageError for one that is no machine image."""
-    labels = (inspected.get("Config") or {}).get("Labels") or {}
-    contract = str(labels.get(LABEL_CONTRACT) or "")
+    contract = recognise(inspected.get("Config") or {})
     if not contract:
         raise ImageError(
-            f"Image {image} is no machine image: it has no label {LABEL_CONTRACT}. "
-            f"Build one with: dinv image build"
+            f"Image {image} is no machine image that dinv knows: it has no label {LABEL_CONTRACT}, and does "
+            f"not look like docker:dind or dch-photon. Build one with: dinv image build"
         )
     return contract
 

@@ -26,6 +26,7 @@ LABEL_PORT = "io.dinv.port"
 class MachineSpec:
     """A machine as every endpoint is asked for it, whatever the flavour.
 
+    `command` is what the image's init gets as arguments, () for its own.
     `memory` is bytes and `cpus` a number of CPUs, 0 for no limit. `port` is the one published at
     `publish_address`, 0 for none: then the machine is reached at its own address. `mounts` pairs
     volumes with absolute paths.
@@ -38,6 +39,7 @@ class MachineSpec:
         image: str,
         labels: Mapping[str, str],
         environment: Mapping[str, str],
+        command: Sequence[str],
         mounts: Sequence[tuple[str, str]],
         cpus: float,
         memory: int,
@@ -51,6 +53,7 @@ class MachineSpec:
         self.image = image
         self.labels = labels
         self.environment = environment
+        self.command = command
         self.mounts = mounts
         self.cpus = cpus
         self.memory = memory

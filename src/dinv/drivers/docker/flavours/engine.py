@@ -109,6 +109,8 @@ class EngineFlavour:
             "StopSignal": "SIGTERM",
             "HostConfig": host,
         }
+        if spec.command:
+            body["Cmd"] = list(spec.command)
         if spec.network:
             endpoint: dict[str, Any] = {}
             if spec.ip:

@@ -1,0 +1,79 @@
+"""The contract of VMware's dch-photon images, 1.13, 17.06 and 18.06, as they are.
+
+(vmware/vic-product: dinv/main.go, dinv/certs.go, dinv/dch-photon-18.06/Dockerfile.) `/dinv` takes a few
+flags and runs dockerd; with `-tlsverify` it wants six files in /certs, and makes all of them anew, with a CA
+of its own, when one is missing (vic-product#1930). Three of the six have no business in a machine: they are
+given as placeholders. Images from before VIC 1.5 do not verify clients in spite of `-tlsverify`
+(vic-product#1903); dinv finds that out after the start and refuses such a machine.
+"""
+
+from __future__ import annotations
+
+from dinv.channel import File
+from dinv.errors import InputError
+from dinv.images import ImageContract
+from dinv.images.options import dockerd_environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_PLACEHOLDER = b"Not here: dinv keeps this key on the user's side.\n"
+
+_CANNOT = {
+    "ArbitraryFlags": "--engine-opt",
+    "Labels": "--engine-label",
+    "RegistryMirror": "--engine-registry-mirror",
+}
+
+
+class DchPhotonContract(ImageContract):
+    """Six files in /certs, a handful of flags."""
+
+    name = "dch-photon"
+    mounts = {"cache": "/var/lib/docker", "certs": "/certs"}  # noqa: RUF012  (declared as Mapping by the seam)
+    activation_signal = ""
+    waits_for_certificates = False
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        return list(config.get("Entrypoint") or ()) == ["/dinv"]
+
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
+        # The proxy variables are all that its dockerd inherits on purpose; it gets what is asked for.
+        return dockerd_environment(options)
+
+    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:  # noqa: ARG002
+        for key, flag in _CANNOT.items():
+            if options.get(key):
+                raise InputError(f"{flag} cannot be given to a dch-photon image: /dinv has no flag for it")
+        registries = options.get("InsecureRegistry") or ()
+        if len(registries) > 1:
+            raise InputError(
+                "A dch-photon image takes one --engine-insecure-registry: of several its /dinv uses the last"
+            )
+        flags = ["-tlsverify"]
+        if options.get("StorageDriver"):
+            flags += ["-storage", str(options["StorageDriver"])]
+        for registry in registries:
+            flags += ["-insecure-registry", registry]
+        return flags
+
+    def files(
+        self,
+        *,
+        ca: bytes,
+        certificate: bytes,
+        key: bytes,
+        options: Mapping[str, Any],  # noqa: ARG002
+        driver_name: str,  # noqa: ARG002
+    ) -> list[File]:
+        return [
+            File("/certs/ca-key.pem", _PLACEHOLDER),
+            File("/certs/docker-client.crt", _PLACEHOLDER),
+            File("/certs/docker-client.key", _PLACEHOLDER),
+            File("/certs/ca.crt", ca),
+            File("/certs/docker.crt", certificate),
+            File("/certs/docker.key", key, 0o600),
+        ]

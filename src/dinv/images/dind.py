@@ -1,0 +1,57 @@
+"""The contract of Docker's own docker:dind images.
+
+(docker-library/docker: dockerd-entrypoint.sh.) With DOCKER_TLS_CERTDIR set it runs dockerd with mutual TLS on
+2376. It makes certificates of its own there, three RSA-4096 keys, unless `server/` has ca.pem, cert.pem and
+key.pem and there is no CA key: then it takes these. What follows its name on the command line are dockerd's
+flags. It does not prepare cgroup v1, so on such an endpoint it needs `--isolation privileged`.
+"""
+
+from __future__ import annotations
+
+from dinv.channel import File
+from dinv.images import ImageContract
+from dinv.images.options import dockerd_arguments, dockerd_environment
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Any
+
+_CERTIFICATES = "/certs"
+
+
+class DindContract(ImageContract):
+    """Certificates in /certs/server, dockerd's flags as command."""
+
+    name = "dind"
+    mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
+    activation_signal = ""
+    waits_for_certificates = False
+
+    @classmethod
+    def recognises(cls, config: Mapping[str, Any]) -> bool:
+        entrypoint = " ".join(config.get("Entrypoint") or ())
+        variables = {text.partition("=")[0] for text in config.get("Env") or ()}
+        ours = variables & {"DIND_COMMIT", "DOCKER_TLS_CERTDIR"}
+        return "dockerd-entrypoint.sh" in entrypoint and bool(ours)
+
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
+        return {**dockerd_environment(options), "DOCKER_TLS_CERTDIR": _CERTIFICATES}
+
+    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
+        return dockerd_arguments(options, driver_name)
+
+    def files(
+        self,
+        *,
+        ca: bytes,
+        certificate: bytes,
+        key: bytes,
+        options: Mapping[str, Any],  # noqa: ARG002
+        driver_name: str,  # noqa: ARG002
+    ) -> list[File]:
+        return [
+            File(f"{_CERTIFICATES}/server/ca.pem", ca),
+            File(f"{_CERTIFICATES}/server/cert.pem", certificate),
+            File(f"{_CERTIFICATES}/server/key.pem", key, 0o600),
+        ]
