@@ -164,6 +164,9 @@ def _ask(groups: list[Group], store: Store, timeout: float, trace: Trace) -> dic
         except DinvError as error:
             # The endpoint does not answer: what its machines are like is not known.
             found = {config.name: Status(ERROR, str(error)) for config in configs}
+        except Exception as error:  # noqa: BLE001  (of somebody else's driver, or over a spoilt record)
+            said = f"cannot be asked: {type(error).__name__}: {error}"
+            found = {config.name: Status(ERROR, said) for config in configs}
         statuses.update(found)
 
     if len(groups) == 1:
