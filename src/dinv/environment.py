@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from dinv import shells
-from dinv.errors import InputError, MachineNotRunning
+from dinv.errors import DinvError, InputError, MachineNotRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -42,9 +42,13 @@ def unsetting(
         raise InputError("Expected no machine name when the -u flag is present")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     current = environ.get("DOCKER_MACHINE_NAME", "")
-    if no_proxy and current and machines.store.exists(current):
+    if no_proxy and current:
         key, value = shells.no_proxy("", environ)
-        address = machines.get(current).known_ip()
+        try:
+            address = machines.get(current).known_ip()
+        except DinvError:
+            # Whatever became of the machine, the variables have to be got rid of.
+            return variables
         left = ",".join(entry for entry in value.split(",") if entry not in (address, ""))
         variables[key] = left or None
     return variables
