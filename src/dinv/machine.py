@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from dinv.config import MachineConfig
-from dinv.errors import ContextError, InputError, MachineGone, MachineNotRunning
+from dinv.errors import ContextError, InputError, MachineGone, MachineNotFound, MachineNotRunning
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 
 TYPE_CHECKING = False
@@ -318,7 +319,8 @@ class Machine:
         self.config.ours["DockerVersion"] = version
         self.store.save(self.config)
 
-    def _changing(self, doing: str) -> Any:
+    @contextlib.contextmanager
+    def _changing(self, doing: str) -> Iterator[None]:
         if not self.config.ours:
             raise InputError(
                 f'Machine "{self.name}" was made by docker-machine, with its driver '
@@ -326,7 +328,11 @@ class Machine:
             )
         if self.config.unfinished:
             raise InputError(unfinished(self.config).error)
-        return self.store.lock(self.name, doing)
+        with self.store.lock(self.name, doing):
+            # Read before the lock was had: somebody may have made another machine of this name since.
+            if self.store.load(self.name).identity != self.config.identity:
+                raise MachineNotFound(self.name)
+            yield
 
     def _state(self) -> str:
         status = self.driver.state(timeout=STATE_SECONDS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.errors import InputError
+from dinv.errors import InputError, MachineNotFound
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.store import Store
@@ -135,7 +135,8 @@ class Machines:
             yield machine
         finally:
             machine.close()
-            self.remove(machine.name)
+            with contextlib.suppress(MachineNotFound):  # removed already
+                self.remove(machine.name)
 
 
 _SHARED = ("driver", "timeout", "keep_on_failure", "context")
@@ -150,10 +151,11 @@ def _create_options(options: dict[str, Any]) -> Any:
 
     driver = options.get("driver") or "docker"
     flags = {flag.key: flag for flag in drivers.find(driver).create_flags()}
-    shared = {key: options.pop(key) for key in _SHARED if key in options}
+    shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
     tls_sans = options.pop("tls_san", ())
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
     unknown = sorted(set(options) - set(flags))
+    unknown += sorted(_ENGINE + key for key in engine.keys() - (engine_options.__kwdefaults__ or {}).keys())
     if unknown:
         raise InputError(f'The driver "{driver}" has no option {", ".join(unknown)}')
     values = {key: flag.value(options.get(key), os.environ) for key, flag in flags.items()}

@@ -1,0 +1,271 @@
+"""A machine: what is said of it, and what changes it."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_driver import install
+
+from dinv import contexts, files
+from dinv.config import CREATING, READY, MachineConfig
+from dinv.errors import (
+    ContextError,
+    InputError,
+    MachineBusy,
+    MachineGone,
+    MachineNotFound,
+    MachineNotReady,
+    MachineNotRunning,
+)
+from dinv.machine import STOP_SECONDS, Machine
+from dinv.progress import Progress
+from dinv.states import ERROR, PAUSED, RUNNING, STOPPED
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fake_driver import World
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = install(monkeypatch, str(tmp_path / "endpoint"))
+
+    def issue(machine: Machine) -> None:
+        world.step("certificates")
+        names = ("ca", "cert", "key", "server", "server-key")
+        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+
+    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    return world
+
+
+@pytest.fixture
+def machine(world: World, store: Store) -> Machine:
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
+    )
+    config.driver.update(URL="tcp://127.0.0.1:1000", IPAddress="127.0.0.1", Port=1000, Container="dinv-dev")
+    config.ours["Phase"] = READY
+    with store.claim("dev", "creating it"):
+        store.save(config)
+    machine = Machine(store.load("dev"), store)
+    machine.issue_certificates()
+    world.steps.clear()
+    return machine
+
+
+def without_ours(machine: Machine) -> None:
+    del machine.config.document()["Dinv"]
+
+
+# What it is
+
+
+def test_a_new_one_is_in_no_store(world: World, store: Store) -> None:
+    new = Machine.new(store, "dev", driver="fake")
+    other = Machine.new(store, "dev", driver="fake")
+    assert new.config.unfinished
+    assert len(new.config.identity) == 32
+    assert new.config.identity != other.config.identity
+    assert store.names() == []
+    with pytest.raises(InputError, match="nosuch"):
+        Machine.new(store, "dev", driver="nosuch")
+
+
+def test_what_is_known_needs_no_endpoint(world: World, machine: Machine) -> None:
+    assert (machine.name, machine.url, machine.ip) == ("dev", "tcp://127.0.0.1:1000", "127.0.0.1")
+    assert (machine.known_url(), machine.known_ip()) == (machine.url, machine.ip)
+    assert machine.inspect()["Driver"]["URL"] == machine.url
+    assert not machine.has_context
+    assert "dev" in repr(machine)
+    assert machine.environment()["DOCKER_HOST"] == machine.url
+    assert world.steps == []
+
+
+def test_an_address_that_was_never_known_is_told_as_not_running(world: World, machine: Machine) -> None:
+    machine.config.driver.update(URL="", IPAddress="")
+    for ask in (machine.known_url, machine.known_ip, machine.docker_flags, machine.engine):
+        with pytest.raises(MachineNotRunning, match="dinv start dev"):
+            ask()
+
+
+def test_flags_for_the_docker_cli(machine: Machine) -> None:
+    directory = machine.directory
+    assert machine.docker_flags() == [
+        "--tlsverify",
+        f'--tlscacert="{directory}/ca.pem"',
+        f'--tlscert="{directory}/cert.pem"',
+        f'--tlskey="{directory}/key.pem"',
+        "-H=tcp://127.0.0.1:1000",
+    ]
+
+
+def test_its_client_shows_its_certificate(machine: Machine) -> None:
+    with machine.engine() as engine:
+        assert engine.transport.secure
+        assert engine.address.endswith("127.0.0.1:1000")
+
+
+def test_its_state_is_asked_of_the_driver(world: World, machine: Machine) -> None:
+    world.states["dev"] = PAUSED
+    assert machine.status().state == PAUSED
+
+
+def test_half_made_is_an_error_and_nobody_is_asked(world: World, machine: Machine) -> None:
+    machine.config.ours["Phase"] = CREATING
+    status = machine.status()
+    assert (status.state, world.steps) == (ERROR, [])
+    assert "dinv rm dev" in status.error
+    assert "dinv create dev" in status.error
+
+
+# What changes it
+
+
+def test_start_waits_until_it_serves(world: World, store: Store, machine: Machine) -> None:
+    world.states["dev"] = STOPPED
+    machine.start(Progress(), timeout=5)
+    assert world.steps == ["state", "start", "refresh", "health"]
+    assert store.load("dev").ours["DockerVersion"] == "26.1.5"
+
+
+def test_a_changed_address_gets_new_certificates_before_it_is_waited_for(
+    world: World, store: Store, machine: Machine
+) -> None:
+    world.states["dev"] = STOPPED
+    world.moved = True
+    machine.config.ours["Context"] = "dev"
+    machine.start(Progress(), timeout=5)
+    assert world.steps == ["state", "start", "refresh", "certificates", "provision", "activate", "health"]
+    assert store.load("dev").driver["URL"] == "tcp://10.0.0.9:1000"
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.host == "tcp://10.0.0.9:1000"
+
+
+def test_a_daemon_that_does_not_come_frees_the_lock(world: World, store: Store, machine: Machine) -> None:
+    world.states["dev"] = STOPPED
+
+    def fail(step: str) -> None:
+        if step == "health":
+            raise MachineNotReady("dev", "tcp://h:1", 5, "refused", [])
+
+    world.at = fail
+    with pytest.raises(MachineNotReady):
+        machine.start(Progress(), timeout=5)
+    with store.lock("dev", "looking"):
+        pass
+
+
+def test_stop_and_kill(world: World, machine: Machine) -> None:
+    world.states["dev"] = RUNNING
+    machine.stop(timeout=7)
+    assert world.steps == ["state", "stop 7"]
+    world.states["dev"] = RUNNING
+    machine.kill()
+    assert world.steps[-1] == "kill"
+
+
+def test_what_is_done_already_is_an_input_error(world: World, machine: Machine) -> None:
+    world.states["dev"] = RUNNING
+    with pytest.raises(InputError, match="already running"):
+        machine.start(Progress())
+    world.states["dev"] = STOPPED
+    for again in (machine.stop, machine.kill):
+        with pytest.raises(InputError, match="already stopped"):
+            again()
+
+
+@pytest.mark.parametrize(("state", "stops"), [(RUNNING, True), (PAUSED, True), (STOPPED, False)])
+def test_restart_stops_what_runs(world: World, machine: Machine, state: str, *, stops: bool) -> None:
+    world.states["dev"] = state
+    machine.restart(Progress(), timeout=5)
+    assert (f"stop {STOP_SECONDS:g}" in world.steps) == stops
+    assert world.steps[-3:] == ["start", "refresh", "health"]
+
+
+@pytest.mark.parametrize("verb", ["start", "stop", "kill", "restart"])
+def test_what_is_gone_is_told_as_gone(world: World, machine: Machine, verb: str) -> None:
+    calls: dict[str, Callable[[], None]] = {
+        "start": lambda: machine.start(Progress()),
+        "stop": machine.stop,
+        "kill": machine.kill,
+        "restart": lambda: machine.restart(Progress()),
+    }
+    with pytest.raises(MachineGone, match="dinv rm dev") as caught:
+        calls[verb]()
+    assert caught.value.container == "dinv-dev"
+    assert world.steps == ["state"]
+
+
+def test_nothing_is_done_while_somebody_else_is_at_work(world: World, store: Store, machine: Machine) -> None:
+    with store.lock("dev", "removing it"), pytest.raises(MachineBusy):
+        machine.stop()
+    assert world.steps == []
+
+
+def test_a_machine_removed_meanwhile_is_not_started(world: World, store: Store, machine: Machine) -> None:
+    with store.lock("dev", "removing it"):
+        store.remove("dev")
+    with pytest.raises(MachineNotFound):
+        machine.start(Progress())
+    assert world.steps == []
+
+
+def test_a_machine_made_anew_meanwhile_is_another_one(world: World, store: Store, machine: Machine) -> None:
+    """Its record would be overwritten with that of the one that is gone."""
+    new = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="fake", identity="y", created="now"
+    )
+    with store.lock("dev", "removing it"):
+        store.save(new)
+    world.states["dev"] = STOPPED
+    with pytest.raises(MachineNotFound):
+        machine.start(Progress())
+    assert world.steps == []
+    assert store.load("dev").identity == "y"
+
+
+def test_docker_machines_own_and_half_made_ones_are_not_changed(world: World, machine: Machine) -> None:
+    machine.config.ours["Phase"] = CREATING
+    with pytest.raises(InputError, match="did not finish"):
+        machine.stop()
+    without_ours(machine)
+    with pytest.raises(InputError, match="docker-machine"):
+        machine.stop()
+    assert world.steps == []
+
+
+def test_commands_need_a_running_machine(world: World, machine: Machine) -> None:
+    world.states["dev"] = STOPPED
+    for ask in (machine.channel, machine.daemon_version):
+        with pytest.raises(MachineNotRunning):
+            ask()
+
+
+def test_logs_are_the_drivers(machine: Machine) -> None:
+    assert b"".join(machine.logs()) == b"said\n"
+
+
+def test_a_context_without_certificates_is_a_context_error(machine: Machine) -> None:
+    os.unlink(os.path.join(machine.directory, "key.pem"))
+    with pytest.raises(ContextError, match=r"key\.pem"):
+        machine.write_context()
+    assert contexts.read("dev") is None
+
+
+def test_closing_leaves_no_connection(world: World, machine: Machine) -> None:
+    with machine:
+        machine.status()
+        assert world.open
+    assert not world.open

@@ -1,0 +1,163 @@
+"""The front door: names, options by keyword, machines for the length of a with-statement."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_driver import install
+
+import dinv
+from dinv import contexts, create, files
+from dinv.errors import InputError, MachineDied, MachineNotFound
+from dinv.machine import Machine
+from dinv.machines import Machines, _create_options
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fake_driver import World
+
+    from dinv.create import CreateOptions
+    from dinv.store import Store
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    def issue(machine: Machine) -> None:
+        names = ("ca", "cert", "key", "server", "server-key")
+        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+
+    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    return install(monkeypatch, str(tmp_path / "endpoint"))
+
+
+@pytest.fixture
+def machines(tmp_path: Path, world: World) -> Machines:
+    return dinv.open(str(tmp_path / "store"))
+
+
+def test_the_public_names_are_there_and_come_when_used() -> None:
+    assert set(dir(dinv)) == set(dinv.__all__)
+    for name in dinv.__all__:
+        assert getattr(dinv, name) is not None
+    assert dinv.Machines is Machines
+    with pytest.raises(AttributeError, match="nosuch"):
+        getattr(dinv, "nosuch")  # noqa: B009
+
+
+def test_open_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "s"))
+    assert dinv.open().store.path == str(tmp_path / "s")
+    assert not (tmp_path / "s").exists()
+
+
+def test_create_get_iterate_remove(machines: Machines) -> None:
+    for name in ("m10", "m2"):
+        machines.create(name, driver="fake", context=False).close()
+    assert machines.names() == ["m2", "m10"]
+    assert [machine.name for machine in machines] == ["m2", "m10"]
+    assert machines.get("m2").config.driver_name == "fake"
+    assert machines.remove("m2") == []
+    with pytest.raises(MachineNotFound):
+        machines.get("m2")
+    with pytest.raises(MachineNotFound, match="default"):
+        machines.get()
+
+
+def test_options_go_where_they_belong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_MARKS", "a,,b")
+    found: CreateOptions = _create_options(
+        {
+            "driver": "fake",
+            "size": "3",
+            "timeout": 9.0,
+            "keep_on_failure": True,
+            "tls_san": ["x"],
+            "engine_label": ["a=b"],
+            "engine_storage_driver": "vfs",
+        }
+    )
+    assert found.driver == "fake"
+    assert found.driver_values == {"size": "3", "cache_mark": ("a", "b")}
+    assert (found.timeout, found.keep_on_failure, found.context) == (9.0, True, True)
+    assert found.tls_sans == ("x",)
+    assert found.engine_options["Labels"] == ["a=b"]
+    assert found.engine_options["StorageDriver"] == "vfs"
+
+
+def test_what_is_given_wins_over_the_variable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_MARKS", "a")
+    monkeypatch.setenv("FAKE_SIZE", "1")
+    given = _create_options({"driver": "fake", "size": "2", "cache_mark": ["b"]})
+    assert given.driver_values == {"size": "2", "cache_mark": ("b",)}
+    assert _create_options({"driver": "fake"}).driver_values == {"size": "1", "cache_mark": ("a",)}
+    monkeypatch.setenv("FAKE_SIZE", "")
+    assert _create_options({"driver": "fake"}).driver_values["size"] is None
+
+
+@pytest.mark.parametrize("options", [{"colour": "red"}, {"engine_colour": "red"}])
+def test_an_option_there_is_not_is_an_input_error(world: World, options: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match="colour"):
+        _create_options({"driver": "fake", **options})
+
+
+def test_docker_is_the_driver_meant_when_none_is_named() -> None:
+    assert _create_options({}).driver == "docker"
+    assert _create_options({"driver": ""}).driver == "docker"
+
+
+def test_a_temporary_machine_is_gone_at_the_end(world: World, machines: Machines) -> None:
+    with machines.temporary(driver="fake") as machine, machines.temporary(driver="fake") as other:
+        assert len({machine.name, other.name, *machines.names()}) == 2
+        assert contexts.read(machine.name) is None
+    assert machines.names() == []
+    assert world.things() == {}
+    assert world.open == set()
+
+
+def interrupt(machine: Machine) -> None:
+    assert contexts.read(machine.name) is not None
+    raise KeyboardInterrupt
+
+
+def test_a_temporary_machine_is_gone_after_an_error_too(world: World, machines: Machines) -> None:
+    temporary = machines.temporary("tmp", driver="fake", context=True)
+    with pytest.raises(KeyboardInterrupt), temporary as machine:
+        interrupt(machine)
+    assert machines.names() == []
+    assert contexts.read("tmp") is None
+
+
+def test_a_temporary_machine_may_be_removed_before_its_end(machines: Machines) -> None:
+    with machines.temporary("tmp", driver="fake"):
+        machines.remove("tmp")
+    assert machines.names() == []
+
+
+def test_a_temporary_machine_that_cannot_be_made_is_no_machine(world: World, machines: Machines) -> None:
+    def fail(step: str) -> None:
+        if step == "health":
+            raise MachineDied("tmp", 1, [])
+
+    world.at = fail
+    with pytest.raises(MachineDied), machines.temporary("tmp", driver="fake"):
+        pytest.fail("it has not been made")
+    assert machines.names() == []
+
+
+def test_progress_is_silent_unless_somebody_listens(
+    machines: Machines, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machines.create("dev", driver="fake").close()
+    assert capsys.readouterr() == ("", "")
+    heard: list[object] = []
+
+    def listen(_store: Store, _name: str, _options: CreateOptions, progress: object, **_: object) -> None:
+        heard.append(progress)
+
+    monkeypatch.setattr(create, "create", listen)
+    progress = dinv.Progress()
+    machines.create("other", driver="fake", progress=progress)
+    assert heard == [progress]
