@@ -46,12 +46,11 @@ def measure(machine: Machine) -> DiskUsage:
     said = bytearray()
     path = machine.contract.mounts["cache"]
     status = machine.channel().run(["df", "-P", "-k", path], stdout=said.extend, timeout=CALL_SECONDS)
-    fields = (
-        said.decode(errors="replace").splitlines()[-1:]
-        and said.decode(errors="replace").splitlines()[-1].split()
-    )
-    if status or not fields or len(fields) < 6:  # noqa: PLR2004  (the columns POSIX gives df -P)
-        raise ProtocolError(f"df in machine {machine.name} said: {said.decode(errors='replace').strip()}")
+    text = said.decode(errors="replace").strip()
+    fields = text.splitlines()[-1].split() if text else []
+    # The columns that POSIX gives df -P: file system, size, used, available, capacity, mounted on.
+    if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():  # noqa: PLR2004
+        raise ProtocolError(f"df in machine {machine.name} said: {text}")
     with machine.engine() as engine:
         usage = engine.json("GET", "/system/df", timeout=CALL_SECONDS)
     volume = str(machine.config.driver.get("CacheVolume", ""))
