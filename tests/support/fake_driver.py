@@ -11,7 +11,7 @@ from dinv.provisioners import Provisioner
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pytest
 
@@ -85,7 +85,9 @@ class FakeDriver(Driver):
         self._step("prepare")
         return "dinv"
 
-    def create(self, environment: Mapping[str, str], mounts: Mapping[str, str]) -> None:
+    def create(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
         world = World.current
         self._step("create volume")
         world.put(f"volume-{self.config.name}", self.config.identity)
