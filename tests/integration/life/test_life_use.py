@@ -50,9 +50,7 @@ def test_published_ports(shared_user: User, machine: str) -> None:
         *("run", "-d", "--name", "web", "-p", "8080:80", "hello"),
         *("sh", "-c", "echo served >/tmp/page && httpd -f -p 80 -h /tmp"),
     )
-    with shared_user.engine() as engine:
-        networks = engine.containers.inspect(f"dinv-{machine}")["NetworkSettings"]["Networks"]
-    address = next(iter(networks.values()))["IPAddress"]
+    address = shared_user.dinv("ip", "--own", machine).stdout.strip()
 
     def served() -> bool:
         return "served" in shared_user.inside(
