@@ -69,11 +69,8 @@ def _tar(files: dict[str, bytes | tuple[str, str]]) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def address() -> str:
-    found = os.environ.get("DINV_TEST_ENDPOINT")
-    if not found:
-        pytest.fail("DINV_TEST_ENDPOINT does not name a dockerd to test with")
-    return found
+def address(endpoint_address: str) -> str:
+    return endpoint_address
 
 
 @pytest.fixture(scope="module")
