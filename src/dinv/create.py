@@ -14,7 +14,7 @@ import contextlib
 import threading
 import time
 
-from dinv.errors import ContextError, DinvError, InputError
+from dinv.errors import ContextError, DinvError, InputError, Interrupted
 from dinv.machine import Machine
 from dinv.store import check_name
 
@@ -79,11 +79,16 @@ def create(
     """
     check_name(name)
     creation = _Creation(store, name, options, progress, trace)
-    with store.claim(name, "creating it") as leftovers:
-        if leftovers:
-            progress.note(f"Cleaning up what an interrupted create of {name} has left")
-            _sweep(store, name, trace)
-        return creation.run()
+    try:
+        with store.claim(name, "creating it") as leftovers:
+            if leftovers:
+                progress.note(f"Cleaning up what an interrupted create of {name} has left")
+                _sweep(store, name, trace)
+            return creation.run()
+    except (KeyboardInterrupt, Interrupted):
+        # It may have come between the claim and what undoes it.
+        store.abandon(name)
+        raise
 
 
 def _sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
@@ -114,6 +119,7 @@ class _Creation:
 
     def run(self) -> Machine:
         started = time.monotonic()
+        _Background(_import_what_comes)
         try:
             self._check()
             self._make()
@@ -244,6 +250,15 @@ class _Creation:
             error.add_note(
                 f"What was made could not all be removed{why}. Finish it: dinv rm -y {machine.name}"
             )
+
+
+def _import_what_comes() -> None:
+    """Import what takes longest to import (80 ms) while the endpoint is asked and checked."""
+    import tarfile  # noqa: F401
+
+    import dinv.authorities.local
+    import dinv.certificates
+    import dinv.engine.tls  # noqa: F401
 
 
 class _Background:

@@ -172,6 +172,12 @@ class Store:
                 raise MachineExists(name)
             yield bool(leftovers)
 
+    def abandon(self, name: str) -> None:
+        """Remove the directory of a claim in which nothing has been written yet; any other stays."""
+        with contextlib.suppress(StoreError), self.lock(name, "removing it"):
+            if os.listdir(self.directory(name)) == [".lock"]:
+                self.remove(name)
+
     def empty(self, name: str) -> None:
         """Remove all in a machine's directory but the lock, which the caller holds."""
         directory = self.directory(name)
