@@ -6,15 +6,24 @@ files, and no SSH for commands.
 
 from __future__ import annotations
 
+import posixpath
 from abc import ABC, abstractmethod
 from math import inf
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import Any, BinaryIO
+    from typing import BinaryIO, Self
 
     from dinv.engine import Engine
+    from dinv.engine.containers import Archive
+    from dinv.engine.http import Readable
+
+IDLE_SECONDS = 60.0
+"""How long a copy may stand still."""
+RESIZE_SECONDS = 2.0
+_MOST_LINKS = 40
+"""Symbolic links followed one after the other, as in Linux."""
 
 
 class File:
@@ -26,24 +35,45 @@ class File:
         self.mode = mode
 
 
+class FileStat:
+    """What is at a path in a machine, symbolic links followed: `path` is where that really is.
+
+    `size` in bytes.
+    """
+
+    def __init__(self, path: str, *, is_directory: bool, is_regular: bool, size: int = 0) -> None:
+        self.path = path
+        self.is_directory = is_directory
+        self.is_regular = is_regular
+        self.size = size
+
+
 class Channel(ABC):
-    """Files and commands for one machine."""
+    """Files and commands for one machine. Files work while it is stopped, too."""
 
     @abstractmethod
     def put(self, files: Iterable[File]) -> None:
         """Write files, owned by root, making the directories they need; all or an error."""
 
     @abstractmethod
-    def put_archive(self, directory: str, archive: Any) -> None:
-        """Unpack a tar archive (bytes, or a file object) in an existing directory."""
+    def put_archive(self, directory: str, archive: bytes | Readable) -> None:
+        """Unpack a tar archive in an existing directory.
+
+        What the archive has owners for gets them; a directory is never replaced by something else.
+        Raises NotFound, BadRequest, Unauthorized (read-only), ServerError (no space).
+        """
 
     @abstractmethod
-    def get_archive(self, path: str) -> Any:
-        """A file or a directory as tar archive: a file object to read, and close."""
+    def get_archive(self, path: str) -> Archive:
+        """A file or a directory as tar archive, to read and to close.
+
+        Entries are named from the path's last part on; a symbolic link is an entry, and not followed.
+        Raises NotFound.
+        """
 
     @abstractmethod
-    def is_directory(self, path: str) -> bool | None:
-        """Whether a path is a directory, links followed; None when there is nothing."""
+    def stat(self, path: str) -> FileStat | None:
+        """What is at an absolute path, links followed; None when there is nothing."""
 
     @abstractmethod
     def run(
@@ -53,9 +83,13 @@ class Channel(ABC):
         stdin: BinaryIO | None = None,
         stdout: Callable[[bytes], object] | None = None,
         stderr: Callable[[bytes], object] | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout: float = inf,
     ) -> int:
-        """Run a command as root, streams apart; returns its exit status. `timeout` in seconds."""
+        """Run a command as root, streams apart; returns its exit status. `timeout` in seconds.
+
+        The command's end ends it, also while `stdin` has more.
+        """
 
     @abstractmethod
     def open_terminal(self, argv: Sequence[str], *, environment: Mapping[str, str]) -> Terminal:
@@ -63,31 +97,29 @@ class Channel(ABC):
 
 
 class Terminal(ABC):
-    """A command that runs on a terminal in the machine."""
+    """A command that runs on a terminal in the machine. Close it."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
 
     @abstractmethod
-    def fileno(self) -> int:
-        """To wait for with select, unless `pending`."""
-
-    @abstractmethod
-    def pending(self) -> bool:
-        """Whether bytes are here already that select does not see."""
-
-    @abstractmethod
-    def read(self) -> bytes | None:
-        """What the command has written: None when nothing is there yet, b"" at its end."""
-
-    @abstractmethod
-    def write(self, data: bytes) -> None:
-        """Give the command input."""
+    def copy(self, *, stdin: BinaryIO | None, stdout: Callable[[bytes], object]) -> None:
+        """Move bytes until the command ends. The end of `stdin` is no end of the command's."""
 
     @abstractmethod
     def resize(self, *, rows: int, columns: int) -> None:
-        """Tell the command how large the terminal is."""
+        """Tell the command how large the terminal is; may be called from another thread."""
 
     @abstractmethod
-    def close(self) -> int:
-        """End the session; returns the command's exit status."""
+    def exit_status(self) -> int:
+        """The exit status of the command, once `copy` is done."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Close the connection; a command that has not ended goes on."""
 
 
 def pack(files: Iterable[File]) -> bytes:
@@ -131,23 +163,43 @@ class ContainerChannel(Channel):
     def put(self, files: Iterable[File]) -> None:
         self.put_archive("/", pack(files))
 
-    def put_archive(self, directory: str, archive: Any) -> None:
-        self._engine.containers.archive_put(self._container, directory, archive)
+    def put_archive(self, directory: str, archive: bytes | Readable) -> None:
+        from dinv.engine.deadline import IdleDeadline
 
-    def get_archive(self, path: str) -> Any:
-        return self._engine.containers.archive_get(self._container, path)
+        self._engine.containers.archive_put(
+            self._container,
+            directory,
+            archive,
+            no_overwrite_dir_non_dir=True,
+            timeout=IdleDeadline(IDLE_SECONDS),
+        )
 
-    def is_directory(self, path: str) -> bool | None:
-        from dinv.errors import NotFound
+    def get_archive(self, path: str) -> Archive:
+        from dinv.engine.deadline import IdleDeadline
 
-        try:
-            found = self._engine.containers.archive_stat(self._container, path)
-            if found.is_symlink:
-                # The engine resolves the target as far as it can, within the container.
-                found = self._engine.containers.archive_stat(self._container, found.link_target)
-        except NotFound:
-            return None
-        return found.is_dir
+        return self._engine.containers.archive_get(
+            self._container, path, body_timeout=IdleDeadline(IDLE_SECONDS)
+        )
+
+    def stat(self, path: str) -> FileStat | None:
+        from dinv.errors import NotFound, ServerError
+
+        for _ in range(_MOST_LINKS):
+            try:
+                found = self._engine.containers.archive_stat(self._container, path)
+            except NotFound:
+                return None
+            except ServerError:
+                # moby answers 500 to a path that leads through a file, and a HEAD's answer says no more.
+                above = None if path == "/" else self.stat(posixpath.dirname(path))
+                if above is None or above.is_directory:
+                    raise
+                return None
+            if not found.is_symlink:
+                return FileStat(path, is_directory=found.is_dir, is_regular=found.is_regular, size=found.size)
+            # moby gives where the link ends, others what it says.
+            path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.link_target))
+        return None
 
     def run(
         self,
@@ -156,10 +208,17 @@ class ContainerChannel(Channel):
         stdin: BinaryIO | None = None,
         stdout: Callable[[bytes], object] | None = None,
         stderr: Callable[[bytes], object] | None = None,
+        environment: Mapping[str, str] | None = None,
         timeout: float = inf,
     ) -> int:
         return self._engine.execs.run(
-            self._container, argv, stdin=stdin, stdout=stdout, stderr=stderr, timeout=timeout
+            self._container,
+            argv,
+            stdin=stdin,
+            stdout=stdout,
+            stderr=stderr,
+            env=environment,
+            timeout=timeout,
         )
 
     def open_terminal(self, argv: Sequence[str], *, environment: Mapping[str, str]) -> Terminal:
@@ -173,21 +232,14 @@ class _ContainerTerminal(Terminal):
         self._identity = identity
         self._stream = engine.execs.start(identity, tty=True)
 
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-    def pending(self) -> bool:
-        return bool(self._stream.pending())
-
-    def read(self) -> bytes | None:
-        return self._stream.recv_now()
-
-    def write(self, data: bytes) -> None:
-        self._stream.sendall(data)
+    def copy(self, *, stdin: BinaryIO | None, stdout: Callable[[bytes], object]) -> None:
+        self._stream.copy(stdin=stdin, stdout=stdout)
 
     def resize(self, *, rows: int, columns: int) -> None:
-        self._engine.execs.resize(self._identity, height=rows, width=columns)
+        self._engine.execs.resize(self._identity, height=rows, width=columns, timeout=RESIZE_SECONDS)
 
-    def close(self) -> int:
-        self._stream.close()
+    def exit_status(self) -> int:
         return self._engine.execs.exit_code(self._identity)
+
+    def close(self) -> None:
+        self._stream.close()

@@ -20,10 +20,11 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.copying import Place, copy
 
-    copy(
-        Place.parse(options.source),
-        Place.parse(options.target),
-        recursive=options.recursive,
-        machines=app.machines,
-        progress=app.progress(),
-    )
+    with app.interruptible():
+        copy(
+            Place.parse(options.source),
+            Place.parse(options.target),
+            recursive=options.recursive,
+            machines=app.machines,
+            progress=app.progress(),
+        )

@@ -27,5 +27,6 @@ def run(app: App, options: argparse.Namespace) -> int:
     from dinv.remote import run_command
 
     name, command = (options.rest[0], options.rest[1:]) if options.rest else (None, [])
-    with app.machine(name) as machine:
+    # Closing the terminal's window is SIGHUP: the terminal is restored, and the far side hung up on.
+    with app.interruptible(), app.machine(name) as machine:
         return run_command(machine, command, terminal=options.tty)
