@@ -1,8 +1,6 @@
 """`python -m dinv`."""
 
-import sys
-
-from dinv.cli import main
+from dinv.cli import run
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

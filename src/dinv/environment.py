@@ -59,8 +59,15 @@ def _look(machine: Machine) -> str:
     import socket
 
     host, _, port = machine.known_url().removeprefix("tcp://").rpartition(":")
+    host = host.strip("[]")
     try:
-        socket.create_connection((host.strip("[]"), int(port)), LOOK_SECONDS).close()
+        if host.replace(".", "").isdigit():
+            # Not create_connection: looking up an address loads the IDNA codec (1.6 ms).
+            with socket.socket() as probe:
+                probe.settimeout(LOOK_SECONDS)
+                probe.connect((host, int(port)))
+        else:
+            socket.create_connection((host, int(port)), LOOK_SECONDS).close()
     except ConnectionRefusedError as error:
         raise MachineNotRunning(machine.name) from error
     except OSError as error:

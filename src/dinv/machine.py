@@ -121,11 +121,14 @@ class Machine:
     def provisioner(self) -> Provisioner:
         """What makes it serve."""
         if self._provisioner is None:
-            from dinv.provisioners import find
-
-            provisioner = find(str(self.config.ours.get("Provisioner") or "docker"))
+            provisioner = self._provisioner_class()
             self._provisioner = provisioner(self.config, self.driver, self.contract, trace=self._trace)
         return self._provisioner
+
+    def _provisioner_class(self) -> type[Provisioner]:
+        from dinv.provisioners import find
+
+        return find(str(self.config.ours.get("Provisioner") or "docker"))
 
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
         """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
@@ -171,7 +174,7 @@ class Machine:
 
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
-        return dict(self.provisioner.credentials())
+        return dict(self._provisioner_class().credentials(self.config))
 
     def docker_flags(self) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""

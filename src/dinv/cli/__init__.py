@@ -15,6 +15,7 @@ from dinv.errors import DinvError, InputError, Interrupted
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import NoReturn
 
 VERBS = {
     "active": "Print which machine is active",
@@ -40,6 +41,18 @@ VERBS = {
     "url": "Print the URL of a machine",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
+
+
+def run() -> NoReturn:
+    """Be the program: run this process's command line, and end the process.
+
+    It ends without taking the interpreter down piece by piece, which takes 4 ms of the 26 that `url` has;
+    nothing in dinv relies on it: what has to be closed or removed is, where it was made.
+    """
+    status = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

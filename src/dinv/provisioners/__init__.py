@@ -57,9 +57,10 @@ class Provisioner(ABC):
         Raises MachineDied, MachineNotReady, ClientNotRefused. `timeout` in seconds.
         """
 
+    @classmethod
     @abstractmethod
-    def credentials(self) -> Mapping[str, str]:
-        """The environment variables by which clients reach it."""
+    def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
+        """The environment variables by which clients reach a machine; asks nobody."""
 
 
 def find(name: str) -> type[Provisioner]:

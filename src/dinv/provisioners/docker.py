@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
+    from dinv.config import MachineConfig
     from dinv.engine import Engine
     from dinv.progress import Progress
 
@@ -124,12 +125,13 @@ class DockerProvisioner(Provisioner):
         # Not traced: it is called every 10 ms until it answers.
         return Engine(parse_address(self.driver.url, files), timeout=CALL_SECONDS)
 
-    def credentials(self) -> Mapping[str, str]:
+    @classmethod
+    def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
         return {
             "DOCKER_TLS_VERIFY": "1",
-            "DOCKER_HOST": self.driver.url,
-            "DOCKER_CERT_PATH": self.config.directory,
-            "DOCKER_MACHINE_NAME": self.config.name,
+            "DOCKER_HOST": str(config.driver.get("URL", "")),
+            "DOCKER_CERT_PATH": config.directory,
+            "DOCKER_MACHINE_NAME": config.name,
         }
 
 

@@ -10,7 +10,6 @@ import contextlib
 import json
 
 from dinv.drivers import AddressTaken, Driver
-from dinv.drivers.docker.flags import FLAGS, configure
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect
 from dinv.endpoint import Endpoint
 from dinv.errors import (
@@ -100,9 +99,13 @@ class DockerDriver(Driver):
 
     @classmethod
     def create_flags(cls) -> tuple[Flag, ...]:
+        from dinv.drivers.docker.flags import FLAGS
+
         return FLAGS
 
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        from dinv.drivers.docker.flags import configure
+
         configure(self.config, self.store, values, progress, self.trace)
 
     def pre_create_check(self, progress: Progress) -> None:
