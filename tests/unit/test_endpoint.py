@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -258,8 +259,8 @@ def test_the_variables_of_the_docker_cli_turn_tls_on(store: Store, tmp_path: Pat
     assert not unverified.verify
 
 
-def test_the_home_directory_is_the_default_place_of_certificates(store: Store, tmp_path: Path) -> None:
-    path = certificates(tmp_path / "home" / ".docker", "ca", "cert", "key")
+def test_the_home_directory_is_the_default_place_of_certificates(store: Store) -> None:
+    path = certificates(pathlib.Path.home() / ".docker", "ca", "cert", "key")
     tls = look(store, DOCKER_HOST="tcp://h:2376", DOCKER_TLS_VERIFY="1")[0].tls
     assert tls is not None
     assert tls.cert == os.path.join(path, "cert.pem")

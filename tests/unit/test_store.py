@@ -67,7 +67,7 @@ def mode(path: str) -> int:
 
 
 def test_it_is_docker_machines_unless_told_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert default_path() == str(tmp_path / "home" / ".docker" / "machine")
+    assert default_path() == os.path.join(os.environ["HOME"], ".docker", "machine")
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "other"))
     assert Store().path == str(tmp_path / "other")
     assert Store(str(tmp_path / "named")).path == str(tmp_path / "named")
@@ -78,7 +78,7 @@ def test_a_relative_path_and_a_tilde_are_made_absolute(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert Store("here").path == str(tmp_path / "here")
-    assert Store("~/there").path == str(tmp_path / "home" / "there")
+    assert Store("~/there").path == os.path.join(os.environ["HOME"], "there")
 
 
 def test_looking_makes_nothing(store: Store) -> None:
