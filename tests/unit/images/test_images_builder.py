@@ -162,7 +162,7 @@ def test_image_list_is_newest_first() -> None:
     found = builder.image_list(fake_engine(FakeImages(set())))
     assert [image.id for image in found] == ["sha256:b", "sha256:a", "sha256:c"]
     assert found[1] == builder.MachineImage(
-        "sha256:a", ("dinv:old",), "dinv", "1", 5, datetime.fromtimestamp(100, UTC)
+        "sha256:a", ("dinv:old",), "dinv", "1", "", 5, datetime.fromtimestamp(100, UTC)
     )
     assert found[0].tags == ()
 
@@ -238,3 +238,18 @@ def test_import_changes_joins_lines_and_starts_anew_at_from() -> None:
 def test_import_changes_takes_any_text(text: str) -> None:
     for change in builder.import_changes(text, {"x": "y"}):
         assert "\n" not in change
+
+
+def test_without_a_base_photon_is_taken_where_it_can_be_pulled() -> None:
+    images = FakeImages(set(), pullable=True)
+    builder.build(fake_engine(images))
+    assert images.pulled == ["photon:5.0"]
+    assert images.built["buildargs"]["BASE"] == "photon:5.0"
+
+
+def test_without_a_base_and_without_a_registry_it_is_debian() -> None:
+    images = FakeImages({"debian:trixie-slim"})
+    said: list[str] = []
+    builder.build(fake_engine(images), report=said.append)
+    assert images.built["buildargs"]["BASE"] == "debian:trixie-slim"
+    assert any("no registry here" in line for line in said)
