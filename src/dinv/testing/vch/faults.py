@@ -1,0 +1,88 @@
+"""What goes wrong on a VCH now and then, on demand.
+
+Faults are errors that VIC gives to one call, and that the same call made again does not get: locks,
+collisions of operations, copies that may be cut short. Conditions last until they are switched off.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from dinv.testing.vch import errors
+from dinv.testing.vch.errors import VicError
+
+MUTATING = frozenset(
+    (
+        "ContainerCreate",
+        "ContainerStart",
+        "ContainerStop",
+        "ContainerRestart",
+        "ContainerKill",
+        "ContainerRename",
+        "ContainerRm",
+        "ContainerExtractToDir",
+        "ContainerExecCreate",
+        "VolumeCreate",
+        "VolumeRm",
+        "CreateNetwork",
+        "DeleteNetwork",
+        "ConnectContainerToNetwork",
+    )
+)
+"""Operations that change something in the port layer: there locks are taken and operations collide."""
+
+
+def _rotation(operation: str) -> list[VicError]:
+    faults = [
+        errors.collision(),
+        errors.locked("the container is in use by another operation"),
+        errors.resource_in_use(),
+        errors.disk_locked(),
+        errors.from_portlayer("collision of concurrent operations, please try again"),
+    ]
+    if operation == "ContainerExtractToDir":
+        faults.append(VicError(500, "unexpected copy failure may result in truncated copy, please try again"))
+    return faults
+
+
+class Faults:
+    """The simulator's faults and conditions. All may be set while it runs.
+
+    `every`: each so many-th mutating call fails, 0 for none. `leak_labels`: a container shows the labels
+    of another one made from the same image (vic#8545). `storage_quota`: nothing that takes storage can be
+    made.
+    """
+
+    def __init__(self, every: int = 0) -> None:
+        self.every = every
+        self.leak_labels = False
+        self.storage_quota = False
+        self._lock = threading.Lock()
+        self._mutating = 0
+        self._failed = 0
+        self._planned: list[tuple[str, VicError]] = []
+
+    def fail(self, operation: str, error: VicError | None = None, *, times: int = 1) -> None:
+        """Let the next `times` calls of an operation, such as ContainerStart, fail.
+
+        Without an error it is 409, collision of concurrent operations.
+        """
+        with self._lock:
+            self._planned += [(operation, error or errors.collision())] * times
+
+    def next(self, operation: str) -> VicError | None:
+        """The error this call gets in place of its answer, if any."""
+        with self._lock:
+            for index, (planned, error) in enumerate(self._planned):
+                if planned == operation:
+                    del self._planned[index]
+                    return error
+            if operation not in MUTATING:
+                return None
+            self._mutating += 1
+            if not self.every or self._mutating % self.every:
+                return None
+            rotation = _rotation(operation)
+            error = rotation[self._failed % len(rotation)]
+            self._failed += 1
+            return error

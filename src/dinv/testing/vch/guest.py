@@ -1,0 +1,228 @@
+"""What reaches into a container VM: output, exec, attach, archives.
+
+vmware/vic: lib/apiservers/engine/backends/container.go, archive.go.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import posixpath
+from typing import TYPE_CHECKING
+
+from dinv.testing.vch import errors, fields, relay, volumes
+from dinv.testing.vch.behind import BehindError
+from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.wire import Answer
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dinv.testing.vch.state import Container, Context, Vch
+
+    JSON = dict[str, Any]
+
+_FAKE_SIZE = 4096
+_MODE_DIR = 1 << 31
+_STAT_HEADER = "X-Docker-Container-Path-Stat"
+_NOT_FOUND = 404
+_BAD_STREAMS = ("unexpected EOF", "invalid tar header", "Error processing tar file")
+_SINCE_VIC_1_2 = ("since", "timestamps")
+
+
+def container_logs(context: Context) -> Answer:
+    """GET /containers/NAME/logs."""
+    vch, container, request = context.vch, context.container, context.request
+    asked = [name for name in _SINCE_VIC_1_2 if request.query.get(name) not in (None, "", "0", "false")]
+    if asked and not vch.release.log_times:
+        raise errors.not_implemented(f"ContainerLogs with {' and '.join(asked)}")
+    if not (request.flag("stdout") or request.flag("stderr")):
+        raise errors.bare("Bad parameters: you must choose at least one stream")
+    query = {name: value for name, value in request.query.items() if name != "until"}
+    context.ignore_query("until")
+    answer = relay.stream(context, "GET", f"/containers/{container.id}/logs", query=query)
+    answer.headers["Content-Type"] = "application/vnd.docker.raw-stream"
+    return answer
+
+
+def container_wait(context: Context) -> Answer:
+    """POST /containers/NAME/wait."""
+    context.ignore_query("condition")
+    return relay.stream(context, "POST", f"/containers/{context.container.id}/wait")
+
+
+def container_stats(context: Context) -> Answer:
+    """GET /containers/NAME/stats."""
+    query = {"stream": context.request.query.get("stream", "1")}
+    context.ignore_query("one-shot")
+    return relay.stream(context, "GET", f"/containers/{context.container.id}/stats", query=query)
+
+
+def container_changes(context: Context) -> Answer:
+    """GET /containers/NAME/changes."""
+    return Answer.json(context.vch.on(context.container, "GET", "/changes"))
+
+
+def container_attach(context: Context) -> Answer:
+    """POST /containers/NAME/attach."""
+    container = context.container
+    return relay.take_over(context, f"/containers/{container.id}/attach", query=context.request.query)
+
+
+def container_resize(context: Context) -> Answer:
+    """POST /containers/NAME/resize."""
+    context.vch.on(context.container, "POST", "/resize", query=context.request.query)
+    return Answer(200)
+
+
+# Exec
+
+
+def exec_create(context: Context) -> Answer:
+    """POST /containers/NAME/exec: while it runs, and never else."""
+    vch, container, body = context.vch, context.container, context.body()
+    context.call.ignored += fields.ignored_in_exec(body)
+    if not vch.inspect(container)["State"]["Running"]:
+        raise VicError(500, f"container ({container.name}) is not running")
+    passed = {name: value for name, value in body.items() if name in fields.EXEC}
+    found = vch.on(container, "POST", "/exec", body=passed)
+    with vch.lock:
+        vch.execs[found["Id"]] = container
+    return Answer.json(found, 201)
+
+
+def _exec(context: Context) -> str:
+    identity = context.groups["id"]
+    if identity not in context.vch.execs:
+        raise VicError(404, f"No such exec instance '{identity}' found in daemon")
+    return identity
+
+
+def exec_start(context: Context) -> Answer:
+    """POST /exec/ID/start."""
+    identity, body = _exec(context), context.body()
+    path = f"/exec/{identity}/start"
+    if body.get("Detach"):
+        context.vch.behind.json("POST", path, body=body)
+        return Answer(200)
+    return relay.take_over(context, path, query={}, body=body)
+
+
+def exec_inspect(context: Context) -> Answer:
+    """GET /exec/ID/json."""
+    return Answer.json(context.vch.behind.json("GET", f"/exec/{_exec(context)}/json"))
+
+
+def exec_resize(context: Context) -> Answer:
+    """POST /exec/ID/resize."""
+    context.vch.behind.json("POST", f"/exec/{_exec(context)}/resize", query=context.request.query)
+    return Answer(200)
+
+
+# Archives
+
+
+def archive_stat(context: Context) -> Answer:
+    """HEAD /containers/NAME/archive."""
+    container, path = context.container, _path(context)
+    fake = _fake_stat(container, path)
+    if fake is not None:
+        return Answer(200, None, {_STAT_HEADER: fake})
+    try:
+        answer = relay.stream(context, "HEAD", f"/containers/{container.id}/archive", query={"path": path})
+    except BehindError as error:
+        raise _refused(container, error) from error
+    return answer
+
+
+def archive_get(context: Context) -> Answer:
+    """GET /containers/NAME/archive."""
+    container, path = context.container, _path(context)
+    _offline_lock(context.vch, container, path)
+    try:
+        return relay.stream(context, "GET", f"/containers/{container.id}/archive", query={"path": path})
+    except BehindError as error:
+        raise _refused(container, error) from error
+
+
+def archive_put(context: Context) -> Answer:
+    """PUT /containers/NAME/archive."""
+    vch, container, path = context.vch, context.container, _path(context)
+    context.ignore_query("noOverwriteDirNonDir", "copyUIDGID")
+    # An offline copy has the VM's disks on the appliance meanwhile.
+    with container.operation("archive"):
+        _offline_lock(vch, container, path)
+        try:
+            with vch.behind.request(
+                "PUT",
+                f"/containers/{container.id}/archive",
+                query={"path": path},
+                body=context.request.body,
+                headers={"Content-Type": "application/x-tar"},
+                client=context.connection.stream,
+            ) as response:
+                response.read()
+        except BehindError as error:
+            raise _refused(container, error) from error
+    return Answer(200)
+
+
+def _path(context: Context) -> str:
+    path = context.request.query.get("path", "")
+    if not path:
+        raise errors.bare("bad parameter: path cannot be empty")
+    return path
+
+
+def _fake_stat(container: Container, path: str) -> str | None:
+    """What a VCH says of a mount point or a directory above one, without looking: a directory."""
+    clean = posixpath.normpath(f"/{path}")
+    above = clean.rstrip("/") + "/"
+    if not any(f"{attachment.destination}/".startswith(above) for attachment in container.attachments):
+        return None
+    stat = {
+        "name": posixpath.basename(clean) or "/",
+        "size": _FAKE_SIZE,
+        "mode": _MODE_DIR | 0o755,
+        "mtime": "0001-01-01T00:00:00Z",
+        "linkTarget": "",
+    }
+    return base64.b64encode(json.dumps(stat).encode()).decode()
+
+
+def _offline_lock(vch: Vch, container: Container, path: str) -> None:
+    """Raise VicError where a copy would need a disk that another running container's VM has."""
+    running = vch.running()
+    if container in running:
+        return
+    clean = posixpath.normpath(f"/{path}").rstrip("/") + "/"
+    for attachment in container.attachments:
+        mount = f"{attachment.destination}/"
+        touched = clean.startswith(mount) or mount.startswith(clean)
+        if touched and volumes.locked(attachment.volume, container, running):
+            raise errors.resource_in_use()
+
+
+def _refused(container: Container, error: BehindError) -> VicError:
+    if error.status == _NOT_FOUND:
+        return VicError(404, f"No such file or directory for container: {container.name}")
+    if any(words in error.message for words in _BAD_STREAMS):
+        return VicError(409, "Stream format not recognized")
+    return error
+
+
+HANDLERS = {
+    "ContainerLogs": container_logs,
+    "ContainerWait": container_wait,
+    "ContainerStats": container_stats,
+    "ContainerChanges": container_changes,
+    "ContainerAttach": container_attach,
+    "ContainerResize": container_resize,
+    "ContainerExecCreate": exec_create,
+    "ContainerExecStart": exec_start,
+    "ContainerExecInspect": exec_inspect,
+    "ContainerExecResize": exec_resize,
+    "ContainerStatPath": archive_stat,
+    "ContainerArchivePath": archive_get,
+    "ContainerExtractToDir": archive_put,
+}

@@ -1,0 +1,324 @@
+"""What a VCH knows: its containers, volumes and networks, beside what the engine behind keeps of them.
+
+Objects on the engine behind have names that begin with `vch-` and the simulator's identity, and a label
+with it. What clients are told has neither.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import threading
+from typing import TYPE_CHECKING, Any
+
+from dinv.testing.vch import errors
+from dinv.testing.vch.behind import BehindError
+from dinv.testing.vch.errors import VicError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from dinv.testing.vch.behind import Behind
+    from dinv.testing.vch.calls import Call
+    from dinv.testing.vch.faults import Faults
+    from dinv.testing.vch.settings import Settings
+    from dinv.testing.vch.wire import Connection, Request
+
+    JSON = dict[str, Any]
+
+LABEL = "io.dinv.testing.vch"
+"""Label on all objects on the engine behind, with the simulator's identity."""
+PREFIX = "vch-"
+
+_SHORTEST_ID = 2
+
+
+class Attachment:
+    """A volume in a container: `read_only` or not, and whether the image asked for it (`anonymous`)."""
+
+    __slots__ = ("anonymous", "destination", "read_only", "volume")
+
+    def __init__(self, volume: str, destination: str, *, read_only: bool, anonymous: bool) -> None:
+        self.volume = volume
+        self.destination = destination
+        self.read_only = read_only
+        self.anonymous = anonymous
+
+    @property
+    def bind(self) -> str:
+        """As HostConfig.Binds has it."""
+        return f"{self.volume}:{self.destination}:{'ro' if self.read_only else 'rw'}"
+
+
+class Container:
+    """A container VM, as its VCH knows it. `asked` is the create call's body."""
+
+    def __init__(self, name: str, asked: JSON, *, memory: int, cpus: int) -> None:
+        self.id = ""
+        self.name = name
+        self.asked = asked
+        self.image = str(asked.get("Image", ""))
+        self.image_id = ""
+        self.labels: dict[str, str] = dict(asked.get("Labels") or {})
+        self.memory = memory
+        """MB."""
+        self.cpus = cpus
+        self.attachments: list[Attachment] = []
+        self.network = ""
+        """The VIC network it was made on."""
+        self.closed_address = ""
+        """Its address on a container network whose firewall lets nothing in: nothing answers there."""
+        self.starting = False
+        self._operation = ""
+        self._lock = threading.Lock()
+
+    @property
+    def host(self) -> JSON:
+        found: JSON = self.asked.get("HostConfig") or {}
+        return found
+
+    @property
+    def port_bindings(self) -> dict[str, list[JSON]]:
+        found = self.host.get("PortBindings") or {}
+        return {port: list(bindings or [{}]) for port, bindings in found.items()}
+
+    @contextlib.contextmanager
+    def operation(self, name: str) -> Iterator[None]:
+        """Hold the container for an operation: start, stop, archive, ... Raises what VIC says to a second."""
+        with self._lock:
+            if self._operation:
+                raise self._refusal(name)
+            self._operation = name
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._operation = ""
+
+    def _refusal(self, name: str) -> VicError:
+        if name == "archive":
+            return errors.resource_in_use()
+        if self._operation == name:
+            return errors.in_progress(name, self.name)
+        if self._operation == "archive" and name == "start":
+            return errors.disk_locked()
+        return errors.collision()
+
+
+class Volume:
+    """A volume on a datastore. `size` is MB; `options` are the driver options as they were given."""
+
+    __slots__ = ("created", "driver", "labels", "name", "options", "size", "store")
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        store: str,
+        size: int,
+        driver: str,
+        options: dict[str, str],
+        labels: dict[str, str],
+    ) -> None:
+        self.name = name
+        self.store = store
+        self.size = size
+        self.driver = driver
+        self.options = options
+        self.labels = labels
+
+
+class Vch:
+    """The state of one simulated VCH, and its engine behind."""
+
+    def __init__(self, identity: str, settings: Settings, behind: Behind, faults: Faults) -> None:
+        self.identity = identity
+        self.settings = settings
+        self.release = settings.release
+        self.behind = behind
+        self.faults = faults
+        self.closing = threading.Event()
+        self.lock = threading.RLock()
+        self.containers: dict[str, Container] = {}
+        self.reserved: set[str] = set()
+        """Names of containers that are being made."""
+        self.volumes: dict[str, Volume] = {}
+        self.networks: dict[str, JSON] = {}
+        """Bridge networks that clients made: name to the create call's body."""
+        self.execs: dict[str, Container] = {}
+        self.image_volumes: dict[str, dict[str, JSON]] = {}
+        """The volumes each image declares, by its id, as the VCH's image cache has them (create.py)."""
+
+    # Names on the engine behind
+
+    @property
+    def prefix(self) -> str:
+        return f"{PREFIX}{self.identity}-"
+
+    @property
+    def label(self) -> dict[str, str]:
+        return {LABEL: self.identity}
+
+    def behind_name(self, name: str) -> str:
+        return self.prefix + name
+
+    def own_words(self, message: str) -> str:
+        """A message of the engine behind, with the names that clients know."""
+        return re.sub(rf"/?{re.escape(self.prefix)}", "", message)
+
+    # Containers
+
+    def find(self, reference: str) -> Container:
+        """A container by name, id, or the beginning of its id. Raises 404."""
+        with self.lock:
+            name = reference.removeprefix("/")
+            by_id = self.containers.get(reference)
+            if by_id is not None:
+                return by_id
+            for container in self.containers.values():
+                if container.name == name:
+                    return container
+            if len(reference) >= _SHORTEST_ID:
+                found = [each for each in self.containers.values() if each.id.startswith(reference)]
+                if len(found) == 1:
+                    return found[0]
+        raise errors.no_such_container(reference)
+
+    def forget(self, container: Container) -> None:
+        """The container is no more."""
+        with self.lock:
+            self.containers.pop(container.id, None)
+            for identity in [key for key, owner in self.execs.items() if owner is container]:
+                del self.execs[identity]
+
+    def inspect(self, container: Container) -> JSON:
+        """The container as the engine behind sees it. Raises 404 when it has gone from there."""
+        found: JSON = self.on(container, "GET", "/json")
+        return found
+
+    def on(
+        self,
+        container: Container,
+        method: str,
+        action: str,
+        *,
+        query: Mapping[str, str] | None = None,
+        body: object = None,
+        seconds: float = 600.0,
+    ) -> Any:
+        """A call about a container to the engine behind, which may find it gone: then it is forgotten."""
+        try:
+            return self.behind.json(
+                method, f"/containers/{container.id}{action}", query=query, body=body, seconds=seconds
+            )
+        except BehindError as error:
+            if error.status == 404 and "No such container" in error.message:  # noqa: PLR2004
+                self.vanished(container)
+                raise errors.no_such_container(container.name) from error
+            raise
+
+    def vanished(self, container: Container) -> None:
+        """Take note that somebody else has removed a container, or that it has removed itself."""
+        self.forget(container)
+        if container.host.get("AutoRemove") and self.release.removes_volumes:
+            self.remove_anonymous(container)
+
+    def remove_anonymous(self, container: Container) -> None:
+        """Remove the volumes that the container's image asked for, unless another container has them too."""
+        for attachment in container.attachments:
+            if attachment.anonymous and not self.users(attachment.volume, but=container):
+                with contextlib.suppress(VicError):
+                    self.drop_volume(attachment.volume)
+
+    def listed(self) -> list[JSON]:
+        """All containers of this VCH, as the engine behind lists them; those it lacks are forgotten."""
+        with self.lock:
+            known = dict(self.containers)
+        found: list[JSON] = self.behind.json(
+            "GET",
+            "/containers/json",
+            query={"all": "1", "filters": f'{{"label":["{LABEL}={self.identity}"]}}'},
+        )
+        there = {entry["Id"] for entry in found}
+        for identity, container in known.items():
+            if identity not in there:
+                self.vanished(container)
+        return [entry for entry in found if entry["Id"] in self.containers]
+
+    def running(self) -> list[Container]:
+        """Containers whose VM is powered on, or on its way to that."""
+        found = {entry["Id"] for entry in self.listed() if entry["State"] == "running"}
+        with self.lock:
+            return [each for each in self.containers.values() if each.starting or each.id in found]
+
+    # Volumes
+
+    def users(self, volume: str, *, but: Container | None = None) -> list[Container]:
+        """Containers that have a volume, running or not: it stays attached until they are removed."""
+        with self.lock:
+            return [
+                container
+                for container in self.containers.values()
+                if container is not but
+                and any(attachment.volume == volume for attachment in container.attachments)
+            ]
+
+    def drop_volume(self, name: str) -> None:
+        """Remove a volume from the engine behind, and forget it."""
+        try:
+            self.behind.json("DELETE", f"/volumes/{self.behind_name(name)}")
+        except BehindError as error:
+            if error.status != 404:  # noqa: PLR2004
+                raise
+        with self.lock:
+            self.volumes.pop(name, None)
+
+
+class Context:
+    """What a handler is given: the VCH, the request, and the groups of its path."""
+
+    def __init__(
+        self,
+        vch: Vch,
+        request: Request,
+        call: Call,
+        groups: dict[str, str],
+        connection: Connection,
+    ) -> None:
+        self.vch = vch
+        self.request = request
+        self.call = call
+        self.groups = groups
+        self.connection = connection
+
+    @property
+    def container(self) -> Container:
+        """The container that the path names. Raises 404."""
+        return self.vch.find(self.groups["name"])
+
+    def body(self) -> JSON:
+        """The request's body, an object. Raises 400."""
+        try:
+            found = self.request.json()
+        except ValueError as error:
+            raise VicError(400, f"invalid JSON: {error}") from error
+        if found is None:
+            return {}
+        if not isinstance(found, dict):
+            raise VicError(400, "the body is not an object")
+        return found
+
+    def query(self, *names: str) -> dict[str, str]:
+        """These parameters of the query, as far as they are there."""
+        return {name: self.request.query[name] for name in names if name in self.request.query}
+
+    def filters(self) -> dict[str, list[str]]:
+        """The query's filters. Raises 500, as VIC does."""
+        try:
+            return self.request.filters()
+        except ValueError as error:
+            raise VicError(500, f"invalid filter: {error}") from error
+
+    def ignore_query(self, *names: str) -> None:
+        """Note parameters of API versions that a VCH does not know."""
+        self.call.ignored += [f"?{name}" for name in names if self.request.query.get(name)]
