@@ -79,7 +79,7 @@ FLAGS = (
 
 _NETWORK_MODES = ("host", "none")
 _OBJECT_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_PUBLISH = re.compile(r"(?P<address>\[[^]]*\]|[^:]*)(?::(?P<port>\d+))?")
+_PUBLISH = re.compile(r"(?P<address>\[[^][]+\]|[^][:]*)(?::(?P<port>\d+))?")
 
 
 def configure(

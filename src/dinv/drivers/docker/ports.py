@@ -98,14 +98,14 @@ def _used(driver: DockerDriver) -> dict[int, str]:
 def _can_bind(address: str, port: int) -> bool:
     """Whether the port is free here. A hint only: a local socket may lead into another host's network."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((address, port))
-        except OSError as error:
-            import errno
+    except OSError as error:
+        import errno
 
-            return error.errno != errno.EADDRINUSE
+        return error.errno != errno.EADDRINUSE
     return True
 
 

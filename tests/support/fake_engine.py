@@ -1,0 +1,226 @@
+"""A Docker endpoint in memory, as far as the docker driver asks one."""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any, Self
+
+from dinv.errors import Conflict, NotFound, ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    JSON = dict[str, Any]
+
+
+class Transport:
+    """`host` None is this computer, by a unix socket."""
+
+    def __init__(self, address: str, host: str | None) -> None:
+        self.address, self.host = address, host
+
+
+class FakeEngine:
+    """Calls are noted in `calls` by what they do and to what."""
+
+    def __init__(self, *, host: str | None = None, info: JSON | None = None) -> None:
+        self.transport = Transport("tcp://h:2376" if host else "unix:///e.sock", host)
+        self._info = {"ServerVersion": "26.1.5", "NCPU": 4, "MemTotal": 8 * 2**30, "OSType": "linux"} | (
+            info or {}
+        )
+        self.calls: list[tuple[str, str]] = []
+        self.containers = Containers(self)
+        self.volumes = Volumes(self)
+        self.networks = Networks(self)
+        self.images = Images()
+        self.closed = 0
+
+    def info(self) -> JSON:
+        return self._info
+
+    def close(self) -> None:
+        self.closed += 1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+class Images:
+    def __init__(self) -> None:
+        self.there: dict[str, JSON] = {}
+
+    def inspect(self, image: str) -> JSON:
+        return _get(self.there, image, "image")
+
+
+class Volumes:
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine = engine
+        self.there: dict[str, JSON] = {}
+        self.refusal: Exception | None = None
+
+    def create(self, name: str, *, labels: JSON, driver_opts: JSON, timeout: float) -> JSON:
+        self.engine.calls.append(("create volume", name))
+        if self.refusal:
+            raise self.refusal
+        made = {"Name": name, "Labels": dict(labels), "Options": dict(driver_opts)}
+        return self.there.setdefault(name, made)
+
+    def inspect(self, name: str) -> JSON:
+        return _get(self.there, name, "volume")
+
+    def list(self, *, filters: Mapping[str, Sequence[str]]) -> list[JSON]:
+        return [volume for volume in self.there.values() if _labelled(volume.get("Labels"), filters["label"])]
+
+    def remove(self, name: str, *, timeout: float) -> None:
+        self.engine.calls.append(("remove volume", name))
+        _get(self.there, name, "volume")
+        del self.there[name]
+
+
+class Networks:
+    def __init__(self, engine: FakeEngine) -> None:
+        self.there: dict[str, JSON] = {"bridge": {"Name": "bridge", "Driver": "bridge"}}
+
+    def inspect(self, network: str) -> JSON:
+        return _get(self.there, network, "network")
+
+    def list(self) -> list[JSON]:
+        return list(self.there.values())
+
+
+class Containers:
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine = engine
+        self.there: dict[str, JSON] = {}
+        self.ignores: set[str] = set()
+        self.refusal: Exception | None = None
+        self.log = [(1, b"one\n"), (2, b"two\n"), (1, b"three\n")]
+
+    def create(self, name: str, body: JSON, *, timeout: float) -> tuple[str, list[str]]:
+        self.engine.calls.append(("create container", name))
+        if self.refusal:
+            raise self.refusal
+        if name in self.there:
+            raise Conflict("name in use", status=409)
+        body = copy.deepcopy(body)
+        host = body["HostConfig"]
+        for key in self.ignores:
+            host[key] = 0
+        self.there[name] = {
+            "Id": f"id-of-{name}",
+            "Config": {key: body[key] for key in ("Labels", "Env", "Hostname", "Image")},
+            "HostConfig": host,
+            "Mounts": [
+                {"Name": source, "Destination": path}
+                for source, path in (bind.split(":") for bind in host.get("Binds", ()))
+            ],
+            "NetworkSettings": {"Networks": {"bridge": {"IPAddress": ""}}},
+            "State": {"Status": "created", "Running": False, "ExitCode": 0},
+        }
+        return f"id-of-{name}", ["no swap limit"] if self.ignores else []
+
+    def inspect(self, container: str) -> JSON:
+        return _get(self.there, container, "container")
+
+    def list(self, *, all: bool, filters: Mapping[str, Any] | None = None, timeout: float = 1) -> list[JSON]:  # noqa: A002
+        assert all
+        filters = filters or {}
+        return [
+            self._row(name, container)
+            for name, container in self.there.items()
+            if _labelled(container["Config"]["Labels"], filters.get("label", ()))
+            and _mounts(container, filters.get("volume", ()))
+        ]
+
+    def _row(self, name: str, container: JSON) -> JSON:
+        state = container["State"]
+        bindings = container["HostConfig"].get("PortBindings") or {}
+        running = state["Status"] == "running"
+        return {
+            "Names": [f"/{name}"],
+            "Labels": container["Config"]["Labels"],
+            "State": state["Status"],
+            "Status": state.get("Text", ""),
+            "Mounts": container["Mounts"],
+            # As the API does: ports of running containers only.
+            "Ports": [
+                {"PublicPort": int(bound["HostPort"])}
+                for each in bindings.values()
+                for bound in each
+                if running
+            ],
+        }
+
+    def start(self, container: str, *, timeout: float) -> None:
+        self.engine.calls.append(("start", container))
+        found = self.inspect(container)
+        if self.refusal:
+            raise self.refusal
+        found["State"].update(Status="running", Running=True)
+        found["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "172.17.0.9"
+
+    def stop(self, container: str, *, grace: int, timeout: float) -> None:
+        assert timeout > grace
+        self.inspect(container)["State"].update(Status="exited", Running=False)
+
+    def kill(self, container: str, *, signal: str) -> None:
+        self.engine.calls.append((signal, container))
+        self.inspect(container)
+
+    def remove(self, container: str, *, force: bool, volumes: bool, timeout: float) -> None:
+        assert force
+        assert volumes
+        self.engine.calls.append(("remove container", container))
+        self.inspect(container)
+        del self.there[container]
+
+    def logs(self, container: str, **_: object) -> Output:
+        self.inspect(container)
+        return Output(self.log)
+
+
+class Output:
+    """As `containers.logs` returns it; `closed` once it was."""
+
+    def __init__(self, pieces: Sequence[tuple[int, bytes]]) -> None:
+        self.pieces = pieces
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        return iter(self.pieces)
+
+
+def port_taken() -> ServerError:
+    """What an engine says when it starts a container whose port somebody has."""
+    return ServerError(
+        "driver failed programming external connectivity: port is already allocated", status=500
+    )
+
+
+def _get(there: dict[str, JSON], name: str, what: str) -> JSON:
+    if name not in there:
+        raise NotFound(f"no such {what}: {name}", status=404)
+    return there[name]
+
+
+def _labelled(labels: Mapping[str, str] | None, wanted: Sequence[str]) -> bool:
+    have = labels or {}
+    return all(
+        have.get(key) == value if equals else key in have
+        for key, equals, value in (want.partition("=") for want in wanted)
+    )
+
+
+def _mounts(container: JSON, wanted: Sequence[str]) -> bool:
+    """The API's filter takes any mount whose name or path contains the words."""
+    texts = [f"{mount.get('Name')} {mount.get('Destination')}" for mount in container["Mounts"]]
+    return all(any(want in text for text in texts) for want in wanted)
