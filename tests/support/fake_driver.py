@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pytest
 
     from dinv.channel import Channel
+    from dinv.config import MachineConfig
     from dinv.progress import Progress
 
 
@@ -189,8 +190,9 @@ class FakeProvisioner(Provisioner):
         World.current.step("health")
         return "26.1.5"
 
-    def credentials(self) -> Mapping[str, str]:
-        return {"DOCKER_HOST": self.driver.url, "DOCKER_MACHINE_NAME": self.config.name}
+    @classmethod
+    def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
+        return {"DOCKER_HOST": str(config.driver["URL"]), "DOCKER_MACHINE_NAME": config.name}
 
 
 def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:

@@ -1,0 +1,271 @@
+"""The docker provisioner: what it puts in, how it waits, whom it lets in."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any, Self, cast
+
+import pytest
+
+from dinv.config import MachineConfig
+from dinv.errors import (
+    CertificateError,
+    ClientNotRefused,
+    DeadlineExceeded,
+    EndpointTLSError,
+    EndpointUnreachable,
+    InputError,
+    MachineDied,
+    MachineNotReady,
+    ServerError,
+)
+from dinv.images.dinv import DinvContract
+from dinv.images.options import dockerd_arguments, dockerd_environment
+from dinv.progress import Progress
+from dinv.provisioners import docker, find
+from dinv.provisioners.docker import DockerProvisioner, engine_options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dinv.channel import File
+    from dinv.drivers import Driver
+
+REFUSED = EndpointUnreachable("tcp://h:1", "nothing listens there")
+
+
+class Daemon:
+    """The machine's daemon, its driver and its channel; `answers` to pings with and without a certificate."""
+
+    url = "tcp://127.0.0.1:23761"
+
+    def __init__(self) -> None:
+        self.answers: list[Exception | None] = []
+        self.stranger: Exception | None = EndpointTLSError("tcp://h:1", "wants a certificate")
+        self.exit_status: int | None = None
+        self.signals: list[str] = []
+        self.files: list[File] = []
+        self.opened = self.closed = 0
+        self.with_certificate = True
+
+    def client(self, *, with_certificate: bool) -> Self:
+        self.opened += 1
+        self.with_certificate = with_certificate
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.closed += 1
+
+    def ping(self, *, timeout: float) -> None:
+        assert 0 < timeout < 60
+        error = (self.answers.pop(0) if self.answers else None) if self.with_certificate else self.stranger
+        if error is not None:
+            raise error
+
+    def version(self) -> dict[str, str]:
+        return {"Version": "26.1.5"}
+
+    def channel(self) -> Self:
+        return self
+
+    def put(self, files: list[File]) -> None:
+        self.files = files
+
+    def signal_init(self, signal: str) -> None:
+        self.signals.append(signal)
+
+    def ended(self) -> int | None:
+        return self.exit_status
+
+    def last_log_lines(self, count: int) -> list[str]:
+        return ["dockerd: no space left"][:count]
+
+
+@pytest.fixture
+def daemon() -> Daemon:
+    return Daemon()
+
+
+@pytest.fixture
+def provisioner(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> DockerProvisioner:
+    config = MachineConfig.new(
+        name="dev", store_path=str(tmp_path), driver_name="docker", identity="x", created="now"
+    )
+    os.makedirs(config.directory)
+    for name in ("ca", "cert", "key", "server", "server-key"):
+        (tmp_path / "machines" / "dev" / f"{name}.pem").write_text(name)
+    made = DockerProvisioner(config, cast("Driver", daemon), DinvContract())
+    monkeypatch.setattr(made, "_client", daemon.client)
+    monkeypatch.setattr(docker, "POLL_SECONDS", 0.0)
+    monkeypatch.setattr(docker, "LOOK_SECONDS", 0.0)
+    return made
+
+
+def test_it_is_built_in() -> None:
+    assert find("docker") is DockerProvisioner
+    with pytest.raises(InputError, match="nosuch"):
+        find("nosuch")
+
+
+def test_certificates_and_options_go_in(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    provisioner.config.engine_options.update(engine_options(env=["A=b"], label=["k=v"]))
+    provisioner.provision()
+    content = {os.path.basename(file.path): file.content for file in daemon.files}
+    assert content["ca.pem"] == b"ca"
+    assert content["server.pem"] == b"server"
+    assert content["server-key.pem"] == b"server-key"
+    assert content["dockerd.env"] == b"A=b\n"
+    assert b"--label=k=v\n" in content["dockerd.args"]
+    assert not [file for file in daemon.files if file.content == b"key"]  # the user's own stays here
+
+
+def test_a_certificate_that_is_missing_is_named(provisioner: DockerProvisioner) -> None:
+    os.unlink(os.path.join(provisioner.config.directory, "server.pem"))
+    with pytest.raises(CertificateError, match=r"server\.pem"):
+        provisioner.provision()
+
+
+def test_new_files_are_taken_at_the_contracts_signal(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    provisioner.activate()
+    assert daemon.signals == ["SIGHUP"]
+
+
+def test_it_waits_until_the_daemon_answers(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    daemon.answers = [
+        REFUSED,
+        EndpointTLSError("tcp://h:1", "hung up"),
+        ServerError("starting", status=503),
+        DeadlineExceeded("GET /_ping", 5),
+    ]
+    assert provisioner.health(timeout=60, progress=Progress()) == "26.1.5"
+    assert daemon.answers == []
+    assert daemon.opened == daemon.closed == 2
+
+
+def test_a_daemon_that_does_not_answer_is_given_up_with_its_log(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    daemon.answers = [REFUSED] * 10**5
+    with pytest.raises(MachineNotReady, match="--timeout") as caught:
+        provisioner.health(timeout=0.02, progress=Progress())
+    assert caught.value.reason == "nothing listens there"
+    assert caught.value.log == ["dockerd: no space left"]
+    assert daemon.opened == daemon.closed == 1
+
+
+def test_a_daemon_that_ended_is_not_waited_for(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    daemon.answers = [REFUSED] * 3
+    daemon.exit_status = 1
+    with pytest.raises(MachineDied, match="no space left") as caught:
+        provisioner.health(timeout=60, progress=Progress())
+    assert caught.value.exit_status == 1
+    assert len(daemon.answers) == 2
+    assert daemon.opened == daemon.closed
+
+
+def test_a_daemon_that_lets_anybody_in_is_refused(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    daemon.stranger = None
+    with pytest.raises(ClientNotRefused, match="certificate"):
+        provisioner.health(timeout=60, progress=Progress())
+
+
+def test_one_that_is_waited_for_tells_why(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    heard: list[str] = []
+
+    class Listener(Progress):
+        def update(self, text: str) -> None:
+            heard.append(text)
+
+    daemon.answers = [REFUSED]
+    provisioner.health(timeout=60, progress=Listener())
+    assert heard
+    assert "nothing listens there" in heard[0]
+
+
+def test_the_variables_clients_reach_it_by(provisioner: DockerProvisioner) -> None:
+    provisioner.config.driver["URL"] = Daemon.url
+    assert DockerProvisioner.credentials(provisioner.config) == {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_HOST": "tcp://127.0.0.1:23761",
+        "DOCKER_CERT_PATH": provisioner.config.directory,
+        "DOCKER_MACHINE_NAME": "dev",
+    }
+
+
+# Engine options
+
+
+def test_options_become_arguments_as_libmachine_writes_them() -> None:
+    options = engine_options(
+        opt=["--debug", "mtu=1400"],
+        label=["a=b"],
+        registry_mirror=["http://m"],
+        insecure_registry=["r:5000"],
+        storage_driver="vfs",
+    )
+    assert dockerd_arguments(options, "docker") == [
+        "--storage-driver=vfs",
+        "--label=provider=docker",
+        "--label=a=b",
+        "--insecure-registry=r:5000",
+        "--registry-mirror=http://m",
+        "--debug",
+        "--mtu=1400",
+    ]
+
+
+@pytest.mark.parametrize("nothing", [{}, {"Labels": None, "ArbitraryFlags": None, "Env": None}])
+def test_what_docker_machine_left_out_is_nothing(nothing: dict[str, Any]) -> None:
+    assert dockerd_arguments(nothing, "docker") == ["--label=provider=docker"]
+    assert dockerd_environment(nothing) == {}
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "host=tcp://0.0.0.0:2375",
+        "-H=tcp://0.0.0.0:2375",
+        "--tlsverify=false",
+        "tls=false",
+        "data-root=/x",
+        "",
+        "--",
+    ],
+)
+def test_what_dinv_promises_cannot_be_undone(flag: str) -> None:
+    with pytest.raises(InputError, match="--engine-opt"):
+        engine_options(opt=[flag])
+
+
+@pytest.mark.parametrize(
+    ("name", "given"),
+    [
+        ("label", ["x"]),
+        ("label", ["=x"]),
+        ("env", ["X"]),
+        ("env", ["=x"]),
+        ("env", ["A B=x"]),
+        ("env", ["1=x"]),
+    ],
+)
+def test_pairs_are_pairs(name: str, given: list[str]) -> None:
+    options: dict[str, Callable[[], object]] = {
+        "label": lambda: engine_options(label=given),
+        "env": lambda: engine_options(env=given),
+    }
+    with pytest.raises(InputError, match=f"--engine-{name}"):
+        options[name]()
+
+
+def test_a_refused_variable_is_named_without_its_value() -> None:
+    with pytest.raises(InputError) as caught:
+        engine_options(env=["MY PROXY=http://me:secret@proxy"])
+    assert "secret" not in str(caught.value)
+
+
+def test_values_may_hold_anything_after_the_first_equals_sign() -> None:
+    assert dockerd_environment(engine_options(env=["A=b=c", "B="])) == {"A": "b=c", "B": ""}
