@@ -28,7 +28,8 @@ have() {
 install_packages() {
     have apt-get || die "please install $*: this script can install on Debian and Ubuntu only"
     say "Installing   $*"
-    apt_get update
+    [ -n "${updated:-}" ] || apt_get update
+    updated=yes
     apt_get install --no-install-recommends "$@"
 }
 
