@@ -114,9 +114,14 @@ def for_each(program: str, names: Sequence[str], action: Callable[[str], None]) 
     def attempt(name: str) -> None:
         try:
             action(name)
-        except DinvError as error:
+        except BrokenPipeError:  # whoever read our output has had enough
             failed.append(name)
-            lines = [str(error), *getattr(error, "__notes__", ())]
+        except Exception as error:  # noqa: BLE001  (in a thread: it would end in a traceback, and as success)
+            failed.append(name)
+            said = (
+                str(error) if isinstance(error, DinvError) else f"A bug in dinv: {error!r}. Please report it."
+            )
+            lines = [said, *getattr(error, "__notes__", ())]
             print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
 
     if len(names) == 1:

@@ -17,9 +17,11 @@ def arguments(parser: Parser) -> None:
 
 def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
     """Our flags come before the name; after it all is the command's."""
+    before = ""
     for place, word in enumerate(words):
-        if not word.startswith("-"):
+        if not word.startswith("-") and before not in ("-s", "-storage-path", "--storage-path"):
             return words[:place], words[place:]
+        before = word
     return words, []
 
 

@@ -1,0 +1,141 @@
+"""What every verb is given: options before and after it, machines by name, a way to be interrupted."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
+
+import pytest
+
+from dinv.cli import ls, ssh
+from dinv.cli.app import App
+from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress
+from dinv.errors import InputError, Interrupted, MachineNotFound
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import ModuleType
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> App:
+    app = App("dinv")
+    app.store_path = str(tmp_path / "store")
+    return app
+
+
+@pytest.mark.parametrize(
+    ("words", "verb", "rest"),
+    [
+        ([], "help", []),
+        (["ls", "-q"], "ls", ["-q"]),
+        (["-h"], "help", []),
+        (["--help"], "help", []),
+        (["--version"], "version", []),
+        (["-v"], "version", []),
+        (["-", "x"], "-", ["x"]),
+        (["ssh", "dev", "-v"], "ssh", ["dev", "-v"]),
+    ],
+)
+def test_the_verb_is_the_first_word(app: App, words: list[str], verb: str, rest: list[str]) -> None:
+    assert app.take_global_options(words) == (verb, rest)
+
+
+@pytest.mark.parametrize("words", [["-s", "/s"], ["-s=/s"], ["--storage-path", "/s"], ["-storage-path=/s"]])
+def test_options_before_the_verb(app: App, words: list[str]) -> None:
+    assert app.take_global_options([*words, "-D", "ls"]) == ("ls", [])
+    assert (app.store_path, app.debug) == ("/s", True)
+    assert app.machines.store.path == "/s"
+    assert app.trace is not None
+
+
+def test_the_same_options_after_the_verb(app: App) -> None:
+    options = app.parse("ls", ls, ["-q", "--storage-path", "/s", "--debug"])
+    assert options.quiet
+    assert (app.store_path, app.debug, app.quiet) == ("/s", True, True)
+
+
+def test_without_debug_no_calls_are_shown(app: App) -> None:
+    app.parse("ls", ls, [])
+    assert app.trace is None
+
+
+@pytest.mark.parametrize("words", [["-s"], ["--nosuch", "ls"], ["-x"]])
+def test_what_is_wrong_before_the_verb(app: App, words: list[str]) -> None:
+    with pytest.raises(InputError):
+        app.take_global_options(words)
+
+
+@pytest.mark.parametrize(
+    ("words", "rest"),
+    [
+        (["dev", "ls", "-la", "--debug"], ["dev", "ls", "-la", "--debug"]),
+        (["-t", "dev", "-t"], ["dev", "-t"]),
+        (["-s", "/s", "dev", "id"], ["dev", "id"]),
+        (["--storage-path", "/s", "dev"], ["dev"]),
+        (["-s=/s", "dev"], ["dev"]),
+        (["-t"], []),
+        (["-t", "-s", "/s"], []),
+    ],
+)
+def test_after_the_machines_name_all_is_the_commands(app: App, words: list[str], rest: list[str]) -> None:
+    options = app.parse("ssh", ssh, words)
+    assert options.rest == rest
+    assert not app.debug
+    assert options.tty == (words[0] == "-t")
+
+
+def test_names_are_those_given_or_default(app: App) -> None:
+    assert app.names(["a", "b"]) == ["a", "b"]
+    with pytest.raises(InputError, match="default"):
+        app.names([])
+    os.makedirs(Store(app.store_path).directory("default"))
+    assert app.names([]) == ["default"]
+    with pytest.raises(MachineNotFound):
+        app.machine("nosuch")
+
+
+def test_progress_is_for_who_looks(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    assert type(app.progress()) is PlainProgress
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    assert type(app.progress()) is LiveProgress
+    app.debug = True
+    assert type(app.progress()) is PlainProgress
+    app.quiet = True
+    assert type(app.progress()) is QuietProgress
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_signals_end_the_work_and_nothing_stays_changed(app: App, number: signal.Signals) -> None:
+    before = signal.getsignal(number)
+    undone = []
+
+    def work() -> None:
+        try:
+            os.kill(os.getpid(), number)
+            time.sleep(20)
+        finally:
+            undone.append(True)
+
+    with pytest.raises(Interrupted) as caught, app.interruptible():
+        work()
+    assert (caught.value.signal, caught.value.exit_code, undone) == (number, 128 + number, [True])
+    assert signal.getsignal(number) == before
+
+
+def test_a_verb_may_have_no_quiet(app: App) -> None:
+    module = SimpleNamespace(arguments=lambda _parser: None)
+    app.parse("url", cast("ModuleType", module), [])
+    assert not app.quiet
+
+
+def test_for_each_is_for_the_names_given(app: App) -> None:
+    seen: list[Any] = []
+    assert app.for_each(["a"], seen.append) == 0
+    assert seen == ["a"]

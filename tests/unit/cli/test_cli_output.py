@@ -1,0 +1,128 @@
+"""How progress is shown, and how several machines are done at once."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+import pytest
+
+from dinv.cli import output
+from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress, for_each
+from dinv.errors import DinvError, EndpointUnreachable
+
+
+class Clock:
+    """Time as the test has it."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 100.0
+        monkeypatch.setattr(output.time, "monotonic", lambda: self.now)  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_facts_are_lines_with_columns(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = PlainProgress()
+    progress.line("Image", "dinv:latest", "present")
+    progress.line("Docker", "ready")
+    progress.note("by the way")
+    assert capsys.readouterr().out.splitlines() == [
+        "Image        dinv:latest                           present",
+        "Docker       ready",
+        "by the way",
+    ]
+
+
+def test_quiet_says_only_what_has_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = QuietProgress()
+    progress.line("Image", "x")
+    progress.note("x")
+    with progress.working("Image", "x"):
+        progress.update("x")
+    progress.warn("careful")
+    assert capsys.readouterr() == ("", "Warning: careful\n")
+
+
+def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    progress = PlainProgress()
+    with progress.working("Image", "pulling"):
+        for _ in range(260):
+            clock.now += 0.1
+            progress.update("1 of 3")
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert lines[0] == "Image        pulling, 1 s, 1 of 3"
+    assert "11 s" in lines[1]
+
+
+def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
+    for progress in (PlainProgress(), LiveProgress()):
+        with progress.working("Image", "pulling"):
+            clock.now += 0.5
+            progress.update("1 of 3")
+        clock.now += 60
+        progress.update("nothing goes on")
+    assert capsys.readouterr() == ("", "")
+
+
+def test_live_progress_ends_with_the_work_however_it_ends(clock: Clock) -> None:
+    progress = LiveProgress()
+    before = threading.active_count()
+
+    def work() -> None:
+        with progress.working("Image", "pulling [bold]"):
+            clock.now += 5
+            progress.update("[red]1 of 3")
+            assert progress._status is not None
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        work()
+    assert progress._status is None
+    deadline = time.perf_counter() + 10
+    while threading.active_count() > before and time.perf_counter() < deadline:
+        time.sleep(0.01)
+    assert threading.active_count() == before
+
+
+def test_one_machines_error_goes_up() -> None:
+    def fail(_name: str) -> None:
+        raise DinvError("ill")
+
+    with pytest.raises(DinvError, match="ill"):
+        for_each("dinv", ["a"], fail)
+
+
+def test_of_several_every_error_is_shown_and_the_others_are_done(capsys: pytest.CaptureFixture[str]) -> None:
+    done = []
+
+    def work(name: str) -> None:
+        if name == "b":
+            error = EndpointUnreachable("unix:///e", "refused")
+            error.add_note("To forget it: dinv rm -f b")
+            raise error
+        if name == "c":
+            raise ZeroDivisionError
+        done.append(name)
+
+    assert for_each("dinv", ["a", "b", "c", "d", "a"], work) == 1
+    assert sorted(done) == ["a", "d"]
+    said = capsys.readouterr().err
+    assert "dinv: " in said
+    assert "refused" in said
+    assert "dinv rm -f b" in said
+    assert "ZeroDivisionError" in said
+    assert "Traceback" not in said
+
+
+def test_several_are_done_at_once() -> None:
+    barrier = threading.Barrier(3, timeout=20)
+
+    def wait(_name: str) -> None:
+        barrier.wait()
+
+    assert for_each("dinv", ["a", "b", "c"], wait) == 0
