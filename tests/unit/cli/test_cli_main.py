@@ -1,0 +1,176 @@
+"""The program: exit statuses, errors in a few lines, and no traceback unless it is asked for."""
+
+from __future__ import annotations
+
+import os
+import pkgutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+import dinv
+from dinv import cli
+from dinv.cli import VERBS, main, version
+from dinv.errors import DinvError, Interrupted, MachineBusy, PreCreateCheckFailed
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _called_dinv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/dinv"])
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
+
+
+def failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
+    def run(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(version, "run", run)
+
+
+def python(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, *words],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, **more},
+    )
+
+
+def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
+    files = {module.name for module in pkgutil.iter_modules(cli.__path__)}
+    assert files - {"app", "output", "parser", "table"} == set(VERBS)
+
+
+@pytest.mark.parametrize("words", [["--version"], ["-v"], ["version"]])
+def test_the_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out == f"dinv version {dinv.__version__}\n"
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"]])
+def test_help_names_every_verb(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    said = capsys.readouterr().out
+    assert all(f"  {verb} " in said for verb in VERBS)
+
+
+def test_the_help_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["help", "ls"])
+    assert not caught.value.code
+    assert "dinv ls" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "words", [["nosuch"], ["help", "nosuch"], ["--nosuch"], ["ls", "--nosuch"], ["create"]]
+)
+def test_what_is_not_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.startswith("dinv: ")
+    assert "--help" in captured.err
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (DinvError("ill"), 1),
+        (MachineBusy("dev"), 1),
+        (PreCreateCheckFailed("no"), 3),
+        (KeyboardInterrupt(), 130),
+        (Interrupted(15), 143),
+        (RuntimeError("oops"), 1),
+    ],
+)
+def test_exit_statuses(
+    error: BaseException, status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    error.add_note("And this is how to go on")
+    failing(monkeypatch, error)
+    assert main(["version"]) == status
+    said = capsys.readouterr().err
+    assert said.startswith("dinv: ")
+    assert said.endswith("And this is how to go on\n")
+    assert "Traceback" not in said
+
+
+def test_a_bug_is_told_as_one_and_shown_with_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, ZeroDivisionError("division by zero"))
+    assert main(["version"]) == 1
+    said = capsys.readouterr().err
+    assert "bug" in said
+    assert "ZeroDivisionError" in said
+    with pytest.raises(ZeroDivisionError):
+        main(["--debug", "version"])
+
+
+def test_what_a_verb_returns_is_the_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(version, "run", lambda *_: 7)
+    assert main(["version"]) == 7
+    monkeypatch.setattr(version, "run", lambda *_: None)
+    assert main(["version"]) == 0
+
+
+def test_as_a_module_it_calls_itself_dinv() -> None:
+    done = python("-m", "dinv", "nosuch")
+    assert done.returncode == 1
+    assert done.stderr.startswith("dinv: ")
+    assert done.stdout == ""
+
+
+def test_a_reader_that_has_had_enough_is_no_error() -> None:
+    """Standard output is a pipe that nobody reads any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "dinv", "help"],
+            stdout=writing,
+            stderr=subprocess.PIPE,
+            check=False,
+            timeout=60,
+        )
+    finally:
+        os.close(writing)
+    assert done.stderr == b""
+    assert done.returncode == 1
+
+
+@pytest.mark.parametrize(
+    "words", [["ls", "-q"], ["url", "nosuch"], ["env", "--shell", "sh", "nosuch"], ["status", "nosuch"]]
+)
+def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
+    """What each of these takes, every prompt waits for."""
+    heavy = [
+        "rich",
+        "cryptography",
+        "ssl",
+        "subprocess",
+        "importlib.metadata",
+        "asyncio",
+        "pathlib",
+        "typing",
+    ]
+    code = (
+        "import sys\n"
+        "from dinv.cli import main\n"
+        f"before = set(sys.modules)\nmain({words!r})\n"
+        f"print(*(name for name in {heavy!r} if name in sys.modules))"
+    )
+    done = python("-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}")
+    assert done.stdout.split() == []
+
+
+def test_importing_dinv_imports_nothing_of_it() -> None:
+    code = "import sys, dinv; print(*(name for name in sys.modules if name.startswith('dinv.')))"
+    assert python("-c", code).stdout.split() == []
