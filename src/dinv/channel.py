@@ -191,8 +191,10 @@ class ContainerChannel(Channel):
                 return None
             except ServerError:
                 # moby answers 500 to a path that leads through a file, and a HEAD's answer says no more.
-                above = None if path == "/" else self.stat(posixpath.dirname(path))
-                if above is None or above.is_directory:
+                if path == "/":
+                    raise
+                above = self.stat(posixpath.dirname(path))
+                if above is not None and above.is_directory:
                     raise
                 return None
             if not found.is_symlink:

@@ -151,6 +151,9 @@ class _Here(_End):
         super().__init__(place, os.path.join(os.getcwd(), place.path))
 
     def stat(self, path: str) -> FileStat | None:
+        # A file with a slash behind it is told as what it is, and not as missing.
+        while (bare := path.removesuffix("/.").rstrip("/")) not in ("", path):
+            path = bare
         try:
             found = os.stat(path)
         except (FileNotFoundError, NotADirectoryError):
@@ -330,7 +333,6 @@ def _packed(
         with origin.packed(found.path, name, report) as stream:
             yield stream
         return
-    import shutil
     import tempfile
 
     # moby locks a container while it is read from (daemon/archive.go): first all out, then all in.
@@ -338,7 +340,8 @@ def _packed(
     with tempfile.TemporaryFile() as file:
         with origin.packed(found.path, name, report) as stream:
             try:
-                shutil.copyfileobj(stream, file, archives.PIECE)
+                while data := stream.read(archives.PIECE):
+                    file.write(data)
             except OSError as error:
                 raise CopyError(f"{tempfile.gettempdir()}: {error.strerror}") from error
         file.seek(0)

@@ -26,7 +26,7 @@ _SESSION = "DINV_SESSION"
 _DEFAULT_SIZE = (24, 80)
 _END_OF_TRANSMISSION = b"\x04"
 
-_COMMAND = 'exec /bin/sh -c "$1"'
+_COMMAND = 'exec /bin/sh -c -- "$1"'
 _SHELL = "if command -v bash >/dev/null; then exec bash -l; fi; exec /bin/sh -l"
 _HOME = 'cd "${HOME:-/root}" 2>/dev/null'
 # A process that is stopped takes the hang-up once it goes on.
@@ -223,7 +223,7 @@ class Escape:
 
     def feed(self, typed: bytes) -> bytes:
         """What is to be passed on of `typed`."""
-        if b"~" not in typed and not self._held:
+        if typed and b"~" not in typed and not self._held:
             self._at_start = typed[-1:] in (b"\r", b"\n")
             return typed
         passed = bytearray()
