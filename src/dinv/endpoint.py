@@ -137,14 +137,15 @@ def local_engine_socket(store: Store) -> str:
 
 
 def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:
-    if "://" not in named and not named.startswith("/"):
-        found = _from_context(named, source=f"docker context {named}")
+    if "://" not in named:
+        found = _from_context(named, source=f"docker context {named}") if "/" not in named else None
+        found = found or _from_vic_machine(named)
         if found is not None:
             return found
-        if ":" not in named:
+        if ":" not in named and not named.startswith("/"):
             raise InputError(
-                f'"{named}" is no docker context. An endpoint is a context\'s name (see: docker context ls), '
-                f"or unix://PATH, tcp://HOST:PORT, ssh://USER@HOST."
+                f'"{named}" is neither a docker context nor a file or folder of vic-machine\'s. An endpoint '
+                f"is one of these, or unix://PATH, tcp://HOST:PORT, ssh://USER@HOST. See: docker context ls"
             )
     url = _with_scheme(named)
     tls = None
@@ -153,6 +154,16 @@ def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str
     elif cert_path:
         raise InputError(f"--endpoint-cert-path is for tcp:// endpoints; {url} has no TLS of its own")
     return Endpoint(url, tls=tls, source="--endpoint")
+
+
+def _from_vic_machine(path: str) -> Endpoint | None:
+    from dinv import vicmachine
+
+    file = vicmachine.find(path)
+    if file is None:
+        return None
+    found = vicmachine.read(file)
+    return Endpoint(_with_scheme(found.host), tls=found.tls, source=file)
 
 
 def _with_scheme(host: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from functools import cached_property
-from time import monotonic
+from time import monotonic, sleep
 
 from dinv.engine.deadline import Deadline
 from dinv.engine.http import Connection
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 
 MIN_API_VERSION = "1.24"
 MAX_API_VERSION = "1.47"
+
+PATIENCE_SECONDS = 60.0
+_FIRST_PAUSE = 0.2
+_LONGEST_PAUSE = 3.0
 
 _ERRORS: dict[int, type[EngineError]] = {
     400: BadRequest,
@@ -99,6 +103,12 @@ class Engine:
         self._trace = trace
         self._max_api_version = max_api_version
         self._api_version: str | None = None
+        self.transient: Callable[[EngineError], bool] | None = None
+        """Says of an error whether the same call may succeed a little later; then it is made again.
+
+        With growing pauses, for PATIENCE_SECONDS at most; not with a body that can be read only once, nor
+        under a Deadline that runs already.
+        """
         # A list for its atomic append and pop: threads may share an engine.
         self._idle: list[Connection] = []
         self._closed = False
@@ -235,6 +245,32 @@ class Engine:
         where that is not to happen within `timeout`. An answer of 400 or more is raised as an
         EngineError of its kind.
         """
+        pause, patience = _FIRST_PAUSE, Deadline(PATIENCE_SECONDS)
+        while True:
+            try:
+                return self._request(method, path, query, body, headers, versioned, timeout, body_timeout)
+            except EngineError as error:
+                again = self.transient is not None and self.transient(error) and not patience.expired
+                if (
+                    not again
+                    or not (body is None or isinstance(body, bytes))
+                    or isinstance(timeout, Deadline)
+                ):
+                    raise
+            sleep(pause)
+            pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _request(  # noqa: PLR0917  (request, once)
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, QueryValue] | None,
+        body: bytes | Readable | None,
+        headers: Mapping[str, str] | None,
+        versioned: bool,  # noqa: FBT001
+        timeout: float | Deadline | None,
+        body_timeout: float | Deadline | None,
+    ) -> Response:
         deadline = Deadline.of(timeout, self.timeout)
         version = f"/v{self._api_version or self._negotiate(deadline)}" if versioned else ""
         target = version + path

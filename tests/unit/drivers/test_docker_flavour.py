@@ -30,6 +30,11 @@ def spec(**changes: Any) -> MachineSpec:
     return MachineSpec(**{**given, **changes})
 
 
+def kept(**changes: Any) -> dict[str, Any]:
+    """What the flags have left in a machine's config."""
+    return {"CPUs": 0.0, "Memory": 0, "Isolation": "auto", "VolumeStore": "", **changes}
+
+
 def body(**changes: Any) -> dict[str, Any]:
     return EngineFlavour({}).create_body(spec(**changes))
 
@@ -37,10 +42,21 @@ def body(**changes: Any) -> dict[str, Any]:
 def test_info_tells_what_it_is() -> None:
     flavour = detect({"ServerVersion": "26.1.5", "NCPU": 4, "MemTotal": 5, "OSType": "linux"})
     assert (flavour.version, flavour.cpus, flavour.memory) == ("26.1.5", 4, 5)
-    flavour.check()
-    detect({}).check()
+    assert flavour.settle(kept()) == []
+    assert detect({}).settle(kept()) == []
     with pytest.raises(PreCreateCheckFailed, match="windows"):
-        detect({"OSType": "windows"}).check()
+        detect({"OSType": "windows"}).settle(kept())
+
+
+def test_a_flavour_is_told_by_info() -> None:
+    assert detect({"ID": "ABCD:EFGH"}).name == "engine"
+    assert detect({"BuildahVersion": "1.28.2"}).name == "podman"
+    assert detect({"ID": "vSphere Integrated Containers"}).name == "vch"
+
+
+def test_volume_stores_are_a_vchs() -> None:
+    with pytest.raises(PreCreateCheckFailed, match="volume-store"):
+        EngineFlavour({}).settle(kept(VolumeStore="fast"))
 
 
 def test_limits_and_the_port_are_asked_for() -> None:
@@ -146,8 +162,8 @@ def test_a_taken_port_is_known_by_the_engines_words(message: str, taken: bool) -
 
 def test_a_size_needs_quotas() -> None:
     flavour = EngineFlavour({})
-    assert flavour.volume_options(0) == {}
-    assert flavour.volume_options(5) == {"size": "5"}
+    assert flavour.volume_options(0, "") == {}
+    assert flavour.volume_options(5, "") == {"size": "5"}
     refused = ServerError("quota size requested but no quota support", status=500)
     assert "xfs" in flavour.volume_refused(refused, 5)
     assert flavour.volume_refused(refused, 0) == ""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dinv.drivers.docker import ports
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
-from dinv.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,9 +20,9 @@ def check(driver: DockerDriver, progress: Progress) -> None:
     kept = driver.config.driver
     flavour = driver.flavour
     progress.line("Endpoint", f"{_shown(driver)} ({flavour.title} {flavour.version})")
-    flavour.check()
-    kept["Isolation"] = flavour.isolation(kept["Isolation"])
-    _limits(driver)
+    for note in flavour.settle(kept):
+        progress.note(note)
+    kept["Flavour"] = flavour.name
     _container_name(driver)
     _cache_volume(driver)
     _network(driver)
@@ -35,16 +34,6 @@ def check(driver: DockerDriver, progress: Progress) -> None:
 def _shown(driver: DockerDriver) -> str:
     endpoint = driver.endpoint
     return f"{endpoint} (context {endpoint.context})" if endpoint.context else str(endpoint)
-
-
-def _limits(driver: DockerDriver) -> None:
-    kept, flavour = driver.config.driver, driver.flavour
-    if flavour.cpus and kept["CPUs"] > flavour.cpus:
-        raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: {driver.endpoint} has {flavour.cpus} CPUs.")
-    if flavour.memory and kept["Memory"] > flavour.memory:
-        raise PreCreateCheckFailed(
-            f"--memory {format_size(kept['Memory'])}: {driver.endpoint} has {format_size(flavour.memory)}."
-        )
 
 
 def _container_name(driver: DockerDriver) -> None:
@@ -98,9 +87,10 @@ def _network(driver: DockerDriver) -> None:
         raise PreCreateCheckFailed(
             f"{driver.endpoint} has no network {kept['Network']}. It has: {names}"
         ) from error
-    if kept["IP"]:
+    own_addresses = driver.flavour.has_own_addresses(str(found.get("Driver")))
+    if kept["IP"] and (not own_addresses or _subnets(found)):
         _address_in(found, kept["IP"], kept["Network"])
-    if found.get("Driver") in ("macvlan", "ipvlan"):
+    if own_addresses:
         # Such a network has no published ports: its containers are hosts of the outer network.
         if kept["PublishAddress"] or kept["Port"]:
             raise PreCreateCheckFailed(
@@ -113,9 +103,7 @@ def _network(driver: DockerDriver) -> None:
 def _address_in(network: dict[str, object], address: str, name: str) -> None:
     import ipaddress
 
-    ipam = network.get("IPAM")
-    configs = ipam.get("Config") if isinstance(ipam, dict) else None
-    subnets = [str(config["Subnet"]) for config in configs or () if config.get("Subnet")]
+    subnets = _subnets(network)
     try:
         inside = any(ipaddress.ip_address(address) in ipaddress.ip_network(net) for net in subnets)
     except ValueError as error:
@@ -130,3 +118,10 @@ def _address_in(network: dict[str, object], address: str, name: str) -> None:
             raise PreCreateCheckFailed(
                 f"--ip {address} is in use by {container.get('Name')} on network {name}. Choose another."
             )
+
+
+def _subnets(network: dict[str, object]) -> list[str]:
+    """The subnets of a network; the outer network of a VCH may not tell its own."""
+    ipam = network.get("IPAM")
+    configs = ipam.get("Config") if isinstance(ipam, dict) else None
+    return [str(config["Subnet"]) for config in configs or () if config.get("Subnet")]

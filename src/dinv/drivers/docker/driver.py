@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import time
 
 from dinv.drivers import AddressTaken, Driver
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect
+from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect, of_name
 from dinv.endpoint import Endpoint
 from dinv.errors import (
     BadRequest,
     Conflict,
+    DeadlineExceeded,
     DinvError,
     MachineError,
     MachineGone,
@@ -87,12 +89,14 @@ class DockerDriver(Driver):
         """The client of the machine's endpoint, opened when first needed."""
         if self._engine is None:
             self._engine = self.endpoint.engine(trace=self.trace)
+            self._engine.transient = of_name(self.config.driver.get("Flavour", "")).transient
         return self._engine
 
     @property
     def flavour(self) -> EngineFlavour:
         if self._flavour is None:
             self._flavour = detect(self.engine.info())
+            self.engine.transient = self._flavour.transient
         return self._flavour
 
     # Making one
@@ -119,7 +123,7 @@ class DockerDriver(Driver):
         image = str(self.config.driver["Image"])
         found = ensure(self.engine, image, progress)
         self._declared_volumes = set((found.get("Config") or {}).get("Volumes") or ())
-        return contract_of(image, found)
+        return self.config.driver.get("ImageContract") or contract_of(image, found)
 
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
@@ -132,10 +136,13 @@ class DockerDriver(Driver):
                 self.container, flavour.create_body(spec), timeout=CREATE_SECONDS
             )
         except Conflict as error:
-            raise PreCreateCheckFailed(
-                f"{self.endpoint} has just got a container {self.container} from somebody else. "
-                f"Choose another machine name."
-            ) from error
+            # A call that was made again may find what it made the first time.
+            identity, warnings = self._own_container_id(), []
+            if not identity:
+                raise PreCreateCheckFailed(
+                    f"{self.endpoint} has just got a container {self.container} from somebody else. "
+                    f"Choose another machine name."
+                ) from error
         except BadRequest as error:
             raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
         kept["ContainerID"] = identity
@@ -166,14 +173,18 @@ class DockerDriver(Driver):
 
     def _create_volume(self, name: str, role: str, size: int) -> None:
         labels = {LABEL: self.config.name, LABEL_ID: self.config.identity, LABEL_ROLE: role}
-        options = self.flavour.volume_options(size)
+        options = self.flavour.volume_options(size, str(self.config.driver.get("VolumeStore") or ""))
         try:
             volume = self.engine.volumes.create(
                 name, labels=labels, driver_opts=options, timeout=CREATE_SECONDS
             )
-        except (BadRequest, ServerError) as error:
-            reason = self.flavour.volume_refused(error, size) or error.message
-            raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
+        except (BadRequest, Conflict, ServerError) as error:
+            try:
+                # A VCH has an error for a name that exists, be it by a call of ours that was made again.
+                volume = self.engine.volumes.inspect(name)
+            except NotFound:
+                reason = self.flavour.volume_refused(error, size) or error.message
+                raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
         if (volume.get("Labels") or {}).get(LABEL_ID) != self.config.identity:
             # Made by somebody else since the check; an engine returns it as if it were new.
             raise PreCreateCheckFailed(f"{self.endpoint} has a volume {name} of somebody else.")
@@ -203,6 +214,7 @@ class DockerDriver(Driver):
             publish_address=kept["PublishAddress"],
             port=kept["Port"],
             isolation=kept["Isolation"],
+            dns=kept.get("DNS") or (),
         )
 
     def move(self) -> None:
@@ -219,7 +231,7 @@ class DockerDriver(Driver):
     def start(self, *, timeout: float) -> None:
         try:
             # The engine answers when init runs. How long the daemon may take after that is not its business.
-            self.engine.containers.start(self.container, timeout=max(timeout, START_SECONDS))
+            self.engine.containers.start(self.container, timeout=max(timeout, self.flavour.start_seconds))
         except NotFound as error:
             raise self._gone() from error
         except (BadRequest, Conflict, ServerError) as error:
@@ -276,19 +288,39 @@ class DockerDriver(Driver):
         return []
 
     def _remove_container(self) -> None:
-        with contextlib.suppress(NotFound):
-            labels = self.engine.containers.inspect(self.container)["Config"].get("Labels") or {}
-            if labels.get(LABEL_ID) == self.config.identity:
-                self.engine.containers.remove(
-                    self.container, force=True, volumes=True, timeout=CREATE_SECONDS
-                )
+        if self._own_container_id():
+            with contextlib.suppress(NotFound):
+                try:
+                    self.engine.containers.remove(
+                        self.container, force=True, volumes=True, timeout=CREATE_SECONDS
+                    )
+                except Conflict:
+                    # "removal ... is already in progress": of a dinv that was killed meanwhile.
+                    self._await_removal()
+
+    def _await_removal(self) -> None:
+        """Wait until the engine has removed the container. Raises NotFound then, DeadlineExceeded."""
+        end = time.monotonic() + CREATE_SECONDS
+        while time.monotonic() < end:
+            self.engine.containers.inspect(self.container)
+            time.sleep(0.05)
+        raise DeadlineExceeded(f"The removal of container {self.container}", CREATE_SECONDS)
+
+    def _own_container_id(self) -> str:
+        """The id of the container that has the machine's name, if it is the machine; else ""."""
+        try:
+            found = self.engine.containers.inspect(self.container)
+        except NotFound:
+            return ""
+        labels = found["Config"].get("Labels") or {}
+        identity = str(found.get("Id", ""))
+        return identity if _is_of(self.config, identity, labels) else ""
 
     # What it is like
 
     def state(self, *, timeout: float) -> Status:
-        listed = self.engine.containers.list(
-            all=True, filters={"label": [f"{LABEL_ID}={self.config.identity}"]}, timeout=timeout
-        )
+        filters = of_name(self.config.driver.get("Flavour", "")).list_filters()
+        listed = self.engine.containers.list(all=True, filters=filters, timeout=timeout)
         return _status(self.config, listed)
 
     @classmethod
@@ -305,9 +337,11 @@ class DockerDriver(Driver):
         trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
         configs = list(configs)
-        endpoint = Endpoint.recorded(configs[0].driver.get("Endpoint") or {})
+        first = configs[0].driver
+        filters = of_name(first.get("Flavour", "")).list_filters()
+        endpoint = Endpoint.recorded(first.get("Endpoint") or {})
         with endpoint.engine(timeout=timeout, trace=trace) as engine:
-            listed = engine.containers.list(all=True, filters={"label": [LABEL_ID]}, timeout=timeout)
+            listed = engine.containers.list(all=True, filters=filters, timeout=timeout)
         return {config.name: _status(config, listed) for config in configs}
 
     @property
@@ -385,13 +419,22 @@ class DockerDriver(Driver):
             self._engine = None
 
 
+def _is_of(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
+    """Whether a container with the machine's name is the machine, and not another that has its name.
+
+    Labels can leak from one container to another (vic#8545), so the id that was recorded counts as well;
+    a create that was killed may not have come to recording it.
+    """
+    return labels.get(LABEL_ID) == config.identity or container_id == config.driver.get("ContainerID")
+
+
 def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Status:
     """A machine's state from its endpoint's list of containers (`GET /containers/json`)."""
     container = str(config.driver.get("Container", ""))
     for found in listed:
-        if (found.get("Labels") or {}).get(LABEL_ID) != config.identity:
-            continue
         if f"/{container}" not in (found.get("Names") or []):
+            continue
+        if not _is_of(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
         state = _STATES.get(str(found.get("State", "")), ERROR)
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".

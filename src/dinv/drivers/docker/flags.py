@@ -51,6 +51,16 @@ FLAGS = (
         "volume for the image cache; one that exists is used as it is, and kept by rm",
         metavar="NAME",
     ),
+    Flag(
+        "volume-store", "DINV_VOLUME_STORE", "volume store of a VCH for the machine's volumes", metavar="NAME"
+    ),
+    Flag("dns", "DINV_DNS", "DNS server of the machine", metavar="ADDRESS", repeatable=True),
+    Flag(
+        "image-contract",
+        "DINV_IMAGE_CONTRACT",
+        "how the image takes its certificates: dinv, dind or dch-photon (default: as the image says)",
+        metavar="NAME",
+    ),
     Flag("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
     Flag("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS"),
     Flag(
@@ -101,6 +111,9 @@ def configure(
     kept["CacheVolume"] = _volume(values.get("cache_volume")) or f"dinv-{config.name}-cache"
     kept["CacheVolumeNamed"] = bool(values.get("cache_volume"))
     kept["CacheVolumeKept"] = False
+    kept["VolumeStore"] = values.get("volume_store") or ""
+    kept["DNS"] = [_dns(text) for text in values.get("dns") or ()]
+    kept["ImageContract"] = values.get("image_contract") or ""
     kept["Network"] = _network(values.get("network"))
     kept["IP"] = _ip(values.get("ip"), kept["Network"])
     kept["PublishAddress"], kept["Port"] = parse_publish(values.get("publish"))
@@ -166,6 +179,13 @@ def _ip(text: Any, network: str) -> str:
     if not network:
         raise InputError("--ip needs --network: addresses can be chosen on user-defined networks only")
     return str(address)
+
+
+def _dns(text: Any) -> str:
+    try:
+        return str(ipaddress.ip_address(str(text)))
+    except ValueError as error:
+        raise InputError(f'--dns "{text}" is no IP address') from error
 
 
 def parse_publish(text: Any) -> tuple[str, int]:

@@ -45,7 +45,9 @@ def settle(driver: DockerDriver) -> None:
     if not kept["PublishAddress"] and kept["Published"]:
         kept["PublishAddress"] = "127.0.0.1" if local else ""
     address = kept["PublishAddress"]
-    kept["Host"] = host if address in _ANY or ipaddress.ip_address(address).is_loopback else address
+    # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
+    elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
+    kept["Host"] = host if address in _ANY or elsewhere else address
     if not kept["Published"]:
         kept["Host"] = ""
 

@@ -6,6 +6,8 @@ from a machine's specification, and reads in what comes back whether that was ho
 
 from __future__ import annotations
 
+from dinv.drivers.docker.flavours.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -13,14 +15,7 @@ if TYPE_CHECKING:
 
     from dinv.drivers.docker.flavours.engine import EngineFlavour
 
-LABEL = "io.dinv.machine"
-"""Label with the machine's name, on all that belongs to it."""
-LABEL_ID = "io.dinv.id"
-"""Label with the machine's identity: what says whose it is when names have been used again."""
-LABEL_ROLE = "io.dinv.role"
-"""Label: "machine" on the container, "cache" on the cache volume."""
-LABEL_PORT = "io.dinv.port"
-"""Label with the port that is published: the API lists no ports of stopped containers."""
+__all__ = ["LABEL", "LABEL_ID", "LABEL_PORT", "LABEL_ROLE", "MachineSpec", "detect", "of_name"]
 
 
 class MachineSpec:
@@ -48,6 +43,7 @@ class MachineSpec:
         publish_address: str,
         port: int,
         isolation: str,
+        dns: Sequence[str] = (),
     ) -> None:
         self.hostname = hostname
         self.image = image
@@ -62,10 +58,32 @@ class MachineSpec:
         self.publish_address = publish_address
         self.port = port
         self.isolation = isolation
+        self.dns = dns
 
 
 def detect(info: Mapping[str, Any]) -> EngineFlavour:
-    """The flavour of an endpoint, from its `/info`."""
+    """The flavour of an endpoint, from its `/info`.
+
+    A VCH says who it is by its ID (vmware/vic: lib/apiservers/engine/backends/system.go); Podman's
+    compatible API by the key that only it has (containers/podman: pkg/api/handlers/compat/info.go).
+    """
+    if info.get("ID") == "vSphere Integrated Containers":
+        return of_name("vch")(info)
+    if "BuildahVersion" in info:
+        return of_name("podman")(info)
+    return of_name("engine")(info)
+
+
+def of_name(name: str) -> type[EngineFlavour]:
+    """The flavour of this name, as a machine's config keeps it."""
+    if name == "vch":
+        from dinv.drivers.docker.flavours.vch import VchFlavour
+
+        return VchFlavour
+    if name == "podman":
+        from dinv.drivers.docker.flavours.podman import PodmanFlavour
+
+        return PodmanFlavour
     from dinv.drivers.docker.flavours.engine import EngineFlavour
 
-    return EngineFlavour(info)
+    return EngineFlavour

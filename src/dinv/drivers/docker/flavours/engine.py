@@ -8,7 +8,9 @@ of the outer one are hidden), and no host devices.
 
 from __future__ import annotations
 
+from dinv.drivers.docker.flavours.labels import LABEL_ID
 from dinv.errors import PreCreateCheckFailed
+from dinv.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ class EngineFlavour:
 
     name = "engine"
     title = "Docker Engine"
+    start_seconds = 60.0
+    """What a start call may take before the machine's first process runs."""
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         self._info = info
@@ -51,12 +55,25 @@ class EngineFlavour:
         """Bytes."""
         return int(self._info.get("MemTotal") or 0)
 
-    def check(self) -> None:
-        """Raise PreCreateCheckFailed when no machine can run there at all."""
+    def settle(self, kept: dict[str, Any]) -> list[str]:
+        """Settle what the flags left open, in the machine's config; returns what the user should know.
+
+        Raises PreCreateCheckFailed for what the endpoint cannot give.
+        """
         if self._info.get("OSType", "linux") != "linux":
             raise PreCreateCheckFailed(
                 f"The endpoint runs {self._info.get('OSType')} containers; a machine is a Linux container."
             )
+        if kept.get("VolumeStore"):
+            raise PreCreateCheckFailed(f"--volume-store is for a VCH; a {self.title} has no volume stores.")
+        if self.cpus and kept["CPUs"] > self.cpus:
+            raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: the endpoint has {self.cpus} CPUs.")
+        if self.memory and kept["Memory"] > self.memory:
+            raise PreCreateCheckFailed(
+                f"--memory {format_size(kept['Memory'])}: the endpoint has {format_size(self.memory)}."
+            )
+        kept["Isolation"] = self.isolation(kept["Isolation"])
+        return []
 
     def isolation(self, asked: str) -> str:
         """What `--isolation` comes to here: "capabilities", "privileged" or a runtime's name.
@@ -109,17 +126,16 @@ class EngineFlavour:
             "StopSignal": "SIGTERM",
             "HostConfig": host,
         }
+        if spec.dns:
+            host["Dns"] = list(spec.dns)
         if spec.command:
             body["Cmd"] = list(spec.command)
         if spec.network:
-            endpoint: dict[str, Any] = {}
-            if spec.ip:
-                endpoint["IPAMConfig"] = {"IPv4Address": spec.ip}
-            body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
+            body["NetworkingConfig"] = networking(spec)
         return body
 
-    def volume_options(self, size: int) -> dict[str, str]:
-        """DriverOpts of a volume of `size` bytes; 0 is without a limit.
+    def volume_options(self, size: int, store: str) -> dict[str, str]:  # noqa: ARG002  (a VCH's)
+        """DriverOpts of a volume of `size` bytes, 0 for no limit, in the volume store `store`, "" for none.
 
         The `local` driver takes a size where its file system has project quotas: xfs mounted with
         pquota (moby: volume/local/local_unix.go).
@@ -163,3 +179,25 @@ class EngineFlavour:
     def no_space(self, message: str) -> bool:
         """Whether something failed because a disk of the endpoint is full."""
         return "no space left on device" in message
+
+    def has_own_addresses(self, driver: str) -> bool:
+        """Whether machines on a network of this driver are hosts of an outer network, without ports."""
+        return driver in ("macvlan", "ipvlan")
+
+    @staticmethod
+    def transient(error: EngineError) -> bool:  # noqa: ARG004  (a VCH's)
+        """Whether the same call, made again a little later, is likely to succeed."""
+        return False
+
+    @staticmethod
+    def list_filters() -> dict[str, list[str]]:
+        """Filters for `GET /containers/json` that leave dinv's machines in."""
+        return {"label": [LABEL_ID]}
+
+
+def networking(spec: MachineSpec) -> dict[str, Any]:
+    """The create body's NetworkingConfig: one endpoint, with the machine's address if it was chosen."""
+    endpoint: dict[str, Any] = {}
+    if spec.ip:
+        endpoint["IPAMConfig"] = {"IPv4Address": spec.ip}
+    return {"EndpointsConfig": {spec.network: endpoint}}

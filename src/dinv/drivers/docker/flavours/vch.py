@@ -1,0 +1,179 @@
+"""A Virtual Container Host of vSphere Integrated Containers: each container is a VM of its own.
+
+A VCH silently ignores much of what a plain engine honours, so its create body holds what it is known to
+read and nothing else (vmware/vic: lib/apiservers/engine/backends/container.go, proxy/container_proxy.go), and
+what dinv relies on is looked for after the create. There is no need for capabilities: the machine has a
+kernel of its own.
+"""
+
+from __future__ import annotations
+
+import re
+
+from dinv.drivers.docker.flavours.engine import AUTO, DAEMON_PORT, EngineFlavour, networking
+from dinv.errors import PreCreateCheckFailed
+from dinv.units import format_size
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.drivers.docker.flavours import MachineSpec
+    from dinv.errors import EngineError
+
+VM = "vm"
+"""The isolation of a machine on a VCH."""
+
+MIB = 1024 * 1024
+LEAST_MEMORY = 512 * MIB
+MEMORY_STEP = 128 * MIB
+DEFAULT_CACHE = 20 * 1024 * MIB
+"""Bytes. A VCH's own default for a volume is 1 GB, which two images fill."""
+
+_OLDEST = (1, 2)
+_TRANSIENT_STATUS = (409, 423)
+_TRANSIENT_WORDS = (
+    "Resource in use",
+    "Failed to lock",
+    "collision",
+    "please try again",
+)
+_FINAL_CONFLICTS = ("is already in use", "already exists", "You cannot remove", "already been")
+
+
+class VchFlavour(EngineFlavour):
+    """A VCH, by what its `/info` says."""
+
+    name = "vch"
+    title = "vSphere Integrated Containers"
+    start_seconds = 300.0
+    """A start boots a VM; VIC's own property collectors wait for three minutes."""
+
+    @property
+    def volume_stores(self) -> list[str]:
+        """The labels of its volume stores; in SystemStatus, not in DriverStatus."""
+        status = self._info.get("SystemStatus") or ()
+        return [store for key, value in status if key == "VolumeStores" for store in str(value).split()]
+
+    def settle(self, kept: dict[str, Any]) -> list[str]:
+        self._check_version()
+        notes = []
+        if kept["CPUs"] != int(kept["CPUs"]):
+            raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: a VCH gives whole CPUs only.")
+        asked = kept["Memory"]
+        if asked:
+            steps = -(-max(asked, LEAST_MEMORY) // MEMORY_STEP)
+            kept["Memory"] = steps * MEMORY_STEP
+            if kept["Memory"] != asked:
+                notes.append(
+                    f"Memory is {format_size(kept['Memory'])}: a VCH gives 512 MiB, and more in steps of 128"
+                )
+        if not kept["CacheSize"] and not kept["CacheVolumeNamed"]:
+            kept["CacheSize"] = DEFAULT_CACHE
+        if kept["Isolation"] not in (AUTO, VM):
+            raise PreCreateCheckFailed(
+                f"--isolation {kept['Isolation']}: on a VCH each machine is a VM of its own."
+            )
+        kept["Isolation"] = VM
+        self._check_store(str(kept.get("VolumeStore") or ""))
+        return notes
+
+    def _check_version(self) -> None:
+        match = re.search(r"v(\d+)\.(\d+)", self.version)
+        if match is not None and (int(match[1]), int(match[2])) < _OLDEST:
+            raise PreCreateCheckFailed(
+                f"This VCH is of VIC {match[1]}.{match[2]}, which has no docker cp: certificates cannot be "
+                f"put into a machine. VIC 1.2 is the oldest that can have one."
+            )
+
+    def _check_store(self, store: str) -> None:
+        stores = self.volume_stores
+        if (store or "default") in stores:
+            return
+        has = ", ".join(stores) or "none"
+        if store:
+            raise PreCreateCheckFailed(
+                f"--volume-store {store}: this VCH has no such volume store. It has: {has}."
+            )
+        raise PreCreateCheckFailed(
+            f'This VCH has no volume store "default" (it has: {has}). Name one with --volume-store; a VCH '
+            f"without any needs one first (vic-machine configure --volume-store)."
+        )
+
+    def create_body(self, spec: MachineSpec) -> dict[str, Any]:
+        host: dict[str, Any] = {
+            "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
+            "NetworkMode": spec.network or "bridge",
+        }
+        if spec.memory:
+            host["Memory"] = spec.memory
+        if spec.cpus:
+            # Read as a count, not as a set.
+            host["CpusetCpus"] = str(int(spec.cpus))
+        if spec.dns:
+            host["DNS"] = list(spec.dns)
+        # On a container network too: the VM's firewall lets in only what is published (vic-product#1220).
+        port = str(spec.port or DAEMON_PORT.partition("/")[0])
+        host["PortBindings"] = {DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}]}
+        body: dict[str, Any] = {
+            "Hostname": spec.hostname,
+            "Image": spec.image,
+            "Env": [f"{key}={value}" for key, value in spec.environment.items()],
+            "Labels": dict(spec.labels),
+            "ExposedPorts": {DAEMON_PORT: {}},
+            # Never null: a VCH then takes, and spoils, the image's own (proxy/storage_proxy.go).
+            "Volumes": {},
+            "HostConfig": host,
+        }
+        if spec.command:
+            body["Cmd"] = list(spec.command)
+        if spec.network:
+            body["NetworkingConfig"] = networking(spec)
+        return body
+
+    def volume_options(self, size: int, store: str) -> dict[str, str]:
+        # Capacity is a number of MB; without it a volume has 1024.
+        options = {"Capacity": str(-(-size // MIB))} if size else {}
+        return {**options, "VolumeStore": store} if store else options
+
+    def volume_refused(self, error: EngineError, size: int) -> str:  # noqa: ARG002  (a VCH limits any volume)
+        if "No volume store named" in error.message:
+            return f"{error.message}. This VCH has: {', '.join(self.volume_stores) or 'none'}"
+        return ""
+
+    def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
+        host = inspected["HostConfig"]
+        missing = []
+        # Inspect gives MB, and the number of CPUs as text.
+        if spec.memory and int(host.get("Memory") or 0) not in (spec.memory, spec.memory // MIB):
+            missing.append("the memory limit")
+        if spec.cpus and str(host.get("CpusetCpus") or "") != str(int(spec.cpus)):
+            missing.append("the CPUs")
+        mounted = {mount.get("Destination") for mount in inspected.get("Mounts") or ()}
+        missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
+        if not (host.get("PortBindings") or {}).get(DAEMON_PORT):
+            missing.append("the published port")
+        networks = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
+        if spec.network and spec.network not in networks:
+            missing.append(f"network {spec.network}")
+        return missing
+
+    def address_taken(self, message: str) -> bool:
+        # Seen at the start only: backends/portmap/portmap.go.
+        return "error mapping ports" in message and "is not available" in message
+
+    def has_own_addresses(self, driver: str) -> bool:
+        # A container network, made by vic-machine.
+        return driver == "external"
+
+    @staticmethod
+    def transient(error: EngineError) -> bool:
+        if any(words in error.message for words in _FINAL_CONFLICTS):
+            return False
+        return error.status in _TRANSIENT_STATUS or any(words in error.message for words in _TRANSIENT_WORDS)
+
+    @staticmethod
+    def list_filters() -> dict[str, list[str]]:
+        # Labels can leak from one container to another of the same image (vic#8545): all are looked at.
+        return {}
