@@ -31,13 +31,15 @@ DEFAULT_TIMEOUT = 60.0
 LONGEST_TIMEOUT = 86400
 
 ADDRESSES_TO_TRY = 8
+SHOW_SECONDS = 0.1
+"""How often progress is shown while a call takes long."""
 
 
 class CreateOptions:
     """What a create is asked for, apart from the name.
 
     `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
-    `timeout` in seconds, for the daemon to answer.
+    `registry_cas` PEM certificates by registry host; `timeout` in seconds, for the daemon to answer.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class CreateOptions:
         driver_values: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
+        registry_cas: Mapping[str, bytes] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         keep_on_failure: bool = False,
         context: bool = True,
@@ -57,6 +60,7 @@ class CreateOptions:
         self.driver_values = dict(driver_values or {})
         self.engine_options = dict(engine_options or {})
         self.tls_sans = tuple(tls_sans)
+        self.registry_cas = dict(registry_cas or {})
         self.timeout = timeout
         self.keep_on_failure = keep_on_failure
         self.context = context
@@ -140,6 +144,10 @@ class _Creation:
             config.auth_options["ServerCertSANs"] = [canonical_name(name) for name in self.options.tls_sans]
         driver.set_config_from_flags(self.options.driver_values, self.progress)
         driver.pre_create_check(self.progress)
+        if self.options.registry_cas:
+            from dinv import registries
+
+            registries.keep(config.directory, self.options.registry_cas)
         self.store.save(config)
         self.recorded = True
 
@@ -180,7 +188,7 @@ class _Creation:
         machine = self.machine
         if not machine.contract.waits_for_certificates:
             machine.provisioner.provision()
-        machine.driver.start(timeout=self.options.timeout)
+        self._start()
         machine.driver.refresh_address()
         machine.issue_certificates()
         machine.provisioner.provision()
@@ -197,7 +205,7 @@ class _Creation:
 
         for _ in range(ADDRESSES_TO_TRY):
             try:
-                self.machine.driver.start(timeout=self.options.timeout)
+                self._start()
             except AddressTaken:
                 self.machine.driver.move()
                 self.store.save(self.machine.config)
@@ -209,6 +217,15 @@ class _Creation:
         raise PreCreateCheckFailed(
             f"{ADDRESSES_TO_TRY} ports in a row were taken on the endpoint. Choose one with --publish."
         )
+
+    def _start(self) -> None:
+        """Start it; on a VCH that boots a VM, and the call takes as long."""
+        machine = self.machine
+        with self.progress.working("Machine", f"starting {machine.name}"):
+            start = _Background(lambda: machine.driver.start(timeout=self.options.timeout))
+            while not start.done(SHOW_SECONDS):
+                self.progress.update("")
+            start.result()
 
     def _await(self, started: float) -> str:
         machine = self.machine
@@ -262,15 +279,12 @@ def _import_what_comes() -> None:
 
 
 class _Background:
-    """Work in a thread of its own, its error kept for who waits.
-
-    Keys and certificates take CPU here while the endpoint pulls and creates.
-    """
+    """Work in a thread of its own, its error kept for who waits."""
 
     def __init__(self, work: Callable[[], None]) -> None:
         self._work = work
         self._error: BaseException | None = None
-        self._thread = threading.Thread(target=self._run, name="certificates", daemon=True)
+        self._thread = threading.Thread(target=self._run, name="create", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
@@ -278,6 +292,11 @@ class _Background:
             self._work()
         except BaseException as error:  # noqa: BLE001  (raised by `result`, where somebody waits)
             self._error = error
+
+    def done(self, seconds: float) -> bool:
+        """Wait for so long at most."""
+        self._thread.join(seconds)
+        return not self._thread.is_alive()
 
     def join(self) -> None:
         self._thread.join()

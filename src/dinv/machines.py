@@ -33,7 +33,11 @@ if TYPE_CHECKING:
         publish: str
         label: Iterable[str]
         isolation: str
+        volume_store: str
+        dns: Iterable[str]
+        image_contract: str
         tls_san: Iterable[str]
+        registry_ca: Iterable[str]
         engine_opt: Iterable[str]
         engine_label: Iterable[str]
         engine_env: Iterable[str]
@@ -145,7 +149,7 @@ _ENGINE = "engine_"
 
 def _create_options(options: dict[str, Any]) -> Any:
     """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
-    from dinv import drivers
+    from dinv import drivers, registries
     from dinv.create import CreateOptions
     from dinv.provisioners.docker import engine_options
 
@@ -153,6 +157,7 @@ def _create_options(options: dict[str, Any]) -> Any:
     flags = {flag.key: flag for flag in drivers.find(driver).create_flags()}
     shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
     tls_sans = options.pop("tls_san", ())
+    registry_cas = registries.read(options.pop("registry_ca", None) or ())
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
     unknown = sorted(set(options) - set(flags))
     unknown += sorted(_ENGINE + key for key in engine.keys() - (engine_options.__kwdefaults__ or {}).keys())
@@ -160,5 +165,9 @@ def _create_options(options: dict[str, Any]) -> Any:
         raise InputError(f'The driver "{driver}" has no option {", ".join(unknown)}')
     values = {key: flag.value(options.get(key), os.environ) for key, flag in flags.items()}
     return CreateOptions(
-        driver_values=values, engine_options=engine_options(**engine), tls_sans=tls_sans, **shared
+        driver_values=values,
+        engine_options=engine_options(**engine),
+        tls_sans=tls_sans,
+        registry_cas=registry_cas,
+        **shared,
     )

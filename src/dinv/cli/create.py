@@ -29,6 +29,12 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tls-san", action="append", metavar="NAME", help="further name or address in the server certificate"
     )
+    parser.add_argument(
+        "--registry-ca",
+        action="append",
+        metavar="HOST=FILE",
+        help="CA certificate of a private registry, for the machine's daemon to trust",
+    )
     for name, metavar, text in (
         ("opt", "FLAG=VALUE", "dockerd option, without its dashes"),
         ("label", "KEY=VALUE", "label of the machine's engine"),

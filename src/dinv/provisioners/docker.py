@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 
+from dinv import registries
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
@@ -55,15 +56,15 @@ class DockerProvisioner(Provisioner):
 
     def provision(self) -> None:
         directory = self.config.directory
-        self.driver.channel().put(
-            self.contract.files(
-                ca=_read(directory, "ca.pem"),
-                certificate=_read(directory, "server.pem"),
-                key=_read(directory, "server-key.pem"),
-                options=self.config.engine_options,
-                driver_name=self.config.driver_name,
-            )
+        serving = self.contract.files(
+            ca=_read(directory, "ca.pem"),
+            certificate=_read(directory, "server.pem"),
+            key=_read(directory, "server-key.pem"),
+            options=self.config.engine_options,
+            driver_name=self.config.driver_name,
         )
+        # Those that a waiting image begins with come last.
+        self.driver.channel().put([*registries.machine_files(directory), *serving])
 
     def activate(self) -> None:
         if self.contract.activation_signal:
