@@ -106,7 +106,7 @@ class Proxy(_Server):
         self._due = False
         self._target = target.removeprefix("unix://")
         self.at = at
-        self._act, self._answered = act, answered
+        self.act, self._answered = act, answered
         self._tls = tls
         self._directory = tempfile.mkdtemp(prefix="dinv-proxy-")
         if tls is not None:
@@ -164,7 +164,7 @@ class Proxy(_Server):
             if self._answered:
                 self._due = True
             else:
-                self._act()
+                self.act()
         if not self.broken:
             upstream.sendall(data)
         return not self.broken
@@ -173,7 +173,7 @@ class Proxy(_Server):
         data = upstream.recv(65536)
         if self._due:
             self._due = False
-            self._act()
+            self.act()
         if data and not self.broken:
             client.sendall(data)
         return bool(data) and not self.broken

@@ -49,10 +49,24 @@ def run() -> NoReturn:
     It ends without taking the interpreter down piece by piece, which takes 4 ms of the 26 that `url` has;
     nothing in dinv relies on it: what has to be closed or removed is, where it was made.
     """
+    _open_streams()
     status = main()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            stream.flush()
+        except OSError:
+            status = status or 1
     os._exit(status)
+
+
+def _open_streams() -> None:
+    """Streams that the caller has closed (`>&-`), and Python has none for, lead nowhere.
+
+    In this order, so that each gets its own number, and no socket gets the number of standard output.
+    """
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for good)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -76,12 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as error:  # the last resort: never a traceback, unless it is asked for
         if debug:
             raise
-        say = f"{type(error).__name__}: {error}"
-        return _fail(
-            program,
-            DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints."),
-            notes=error,
-        )
+        return _fail(program, _unexpected(error), notes=error)
     return status
 
 
@@ -100,8 +109,21 @@ def _dispatch(program: str, words: list[str]) -> int:
     return status or 0
 
 
+def _unexpected(error: Exception) -> DinvError:
+    import errno
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename:
+        return DinvError(f"The output cannot be written: {error.strerror}")
+    say = f"{type(error).__name__}: {error}"
+    return DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints.")
+
+
 def _fail(program: str, error: DinvError, *, notes: BaseException | None = None) -> int:
+    import contextlib
+
     lines = [str(error), *getattr(notes or error, "__notes__", ())]
-    sys.stdout.flush()
-    print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
+    with contextlib.suppress(OSError):  # where nobody can be told, the exit status has to do
+        sys.stdout.flush()
+    with contextlib.suppress(OSError):
+        print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
     return error.exit_code

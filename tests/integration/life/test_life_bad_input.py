@@ -287,10 +287,26 @@ def test_a_docker_context_of_that_name_that_is_somebody_elses(user: User) -> Non
 
 
 def test_output_that_nobody_reads(shared_user: User, machine: str) -> None:
-    said = shared_user.run(
-        "sh", "-c", f"{sys.executable} -m dinv logs {machine} | true; {sys.executable} -m dinv ls | true"
-    )
-    assert said == ""
+    dinv = f"{sys.executable} -m dinv"
+    for script in (
+        f"{dinv} logs {machine} | true",
+        f"{dinv} ls | true",
+        f"{dinv} status nobody 2>&-; true",
+        f"{dinv} ls >&-",
+        f"{dinv} ls <&- >&- 2>&-",
+        f"{dinv} status nobody 2>/dev/full; true",
+    ):
+        assert shared_user.run("sh", "-c", script) == "", script
+    said = shared_user.run("sh", "-c", f"{dinv} ls >/dev/full", status=1)
+    assert said == "dinv: The output cannot be written: No space left on device\n"
+
+
+def test_a_create_whose_output_nobody_reads_is_undone_or_done(user: User) -> None:
+    name = user.name("pipe")
+    user.run("sh", "-c", f"{sys.executable} -m dinv create {name} >/dev/full", status=1)
+    assert user.traces(name) == []
+    user.run("sh", "-c", f"{sys.executable} -m dinv create {name} >&-")
+    user.docker(name, "version")
 
 
 def _requests_of_a_create(user: User) -> list[str]:

@@ -201,6 +201,26 @@ def test_the_certificates_and_the_context_of_a_killed_create(user: User) -> None
     assert user.traces(name) == []
 
 
+def test_a_removal_that_is_killed_is_finished_by_another(user: User) -> None:
+    """At each of its calls, and after."""
+    with Proxy(user.endpoint) as proxy:
+        process: list[subprocess.Popen[str]] = []
+        proxy.act = lambda: process[-1].kill()  # noqa: PLW0108  (the last one at that time)
+        for change in range(1, 6):
+            name = user.name(f"rm{change}")
+            user.dinv("create", name, "--endpoint", proxy.address)
+            proxy.at = len(proxy.requests) + change
+            process.append(user.begin("rm", "-y", name))
+            killed = finish(process[-1], None).returncode
+            if killed == 0:
+                break
+            user.dinv("ls")
+            user.dinv("rm", "-y", name)
+            assert _own(user, name) == [], f"killed at its call {change}"
+        assert change > 2, proxy.requests
+    assert os.listdir(os.path.join(user.store, "machines")) == []
+
+
 def _own(user: User, name: str) -> list[str]:
     """Traces of this machine, while other machines of the user come and go."""
     import hashlib

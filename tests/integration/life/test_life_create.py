@@ -185,6 +185,15 @@ def test_publish_on_all_addresses(user: User) -> None:
     user.docker(name, "version")
 
 
+@pytest.mark.parametrize("address", ["127.0.0.5", "::1"])
+def test_publish_on_another_loopback_address(user: User, address: str) -> None:
+    name = user.name("loop")
+    user.dinv("create", name, "--publish", address, "--timeout", "10")
+    assert user.dinv("ip", name).stdout == f"{address}\n"
+    assert address in _certificate_names(user, name) or "0:0:0:0:0:0:0:1" in _certificate_names(user, name)
+    user.docker(name, "version")
+
+
 def test_publish_none_is_reached_at_its_own_address(user: User) -> None:
     name = user.name("own")
     user.dinv("create", name, "--publish", "none")
@@ -289,6 +298,9 @@ def test_keep_on_failure_leaves_it_to_be_looked_at(user: User) -> None:
     assert "no-such-option" in said
     assert f"dinv rm -y {name}" in said
     assert "no-such-option" in user.dinv("logs", name).stdout
+    # The same create, without what was wrong, finishes it.
+    user.dinv("create", name)
+    user.docker(name, "version")
     user.dinv("rm", "-y", name)
     assert user.traces(name) == []
 

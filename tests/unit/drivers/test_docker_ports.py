@@ -59,6 +59,8 @@ def test_where_the_endpoints_ports_are(host: str | None, found: tuple[str, bool]
         (None, None, "127.0.0.1", "127.0.0.1"),
         (None, "0.0.0.0", "0.0.0.0", "127.0.0.1"),  # noqa: S104  (what is tested)
         (None, "10.0.0.2", "10.0.0.2", "10.0.0.2"),
+        (None, "127.0.0.5", "127.0.0.5", "127.0.0.5"),
+        (None, "::1", "::1", "::1"),
         ("lab.test", None, "", "lab.test"),
         ("lab.test", "10.0.0.2", "10.0.0.2", "10.0.0.2"),
         (None, "none", "", ""),
