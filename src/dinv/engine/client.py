@@ -106,8 +106,7 @@ class Engine:
         self.transient: Callable[[EngineError], bool] | None = None
         """Says of an error whether the same call may succeed a little later; then it is made again.
 
-        With growing pauses, for PATIENCE_SECONDS at most; not with a body that can be read only once, nor
-        under a Deadline that runs already.
+        With growing pauses, for PATIENCE_SECONDS at most, and not with a body that can be read only once.
         """
         # A list for its atomic append and pop: threads may share an engine.
         self._idle: list[Connection] = []
@@ -250,12 +249,9 @@ class Engine:
             try:
                 return self._request(method, path, query, body, headers, versioned, timeout, body_timeout)
             except EngineError as error:
-                again = self.transient is not None and self.transient(error) and not patience.expired
-                if (
-                    not again
-                    or not (body is None or isinstance(body, bytes))
-                    or isinstance(timeout, Deadline)
-                ):
+                over = patience.expired or (isinstance(timeout, Deadline) and timeout.expired)
+                repeatable = body is None or isinstance(body, bytes)
+                if over or not repeatable or self.transient is None or not self.transient(error):
                     raise
             sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
