@@ -2,8 +2,8 @@
 
 vmware/vic: cmd/vic-machine/common/certificate.go, pkg/certificate/certificate.go,
 lib/install/management/inspect.go.
-The certificates are as VIC's: RSA 2048, a day of clock allowance, a year; no key identifiers, a CA and a
-client certificate without a common name.
+The certificates are as VIC's: RSA 2048, a day of clock allowance, a year; a server certificate without key
+identifiers, a CA and a client certificate without a common name.
 """
 
 from __future__ import annotations
@@ -111,6 +111,14 @@ def _sign(
     if not ca:
         usage = ExtendedKeyUsageOID.SERVER_AUTH if general else ExtendedKeyUsageOID.CLIENT_AUTH
         builder = builder.add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+    if issuer and not general:
+        # Issuer and client have one name, by which OpenSSL, which serves here, takes the client's certificate
+        # for self-signed; Go, which serves in VIC, goes by the signature. Identifiers tell them apart.
+        builder = builder.add_extension(
+            x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False
+        ).add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer[1].public_key()), critical=False
+        )
     return builder.sign(issuer[1] if issuer else key, hashes.SHA256()), key
 
 

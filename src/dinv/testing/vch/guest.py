@@ -174,11 +174,20 @@ def _path(context: Context) -> str:
     return path
 
 
+def _clean(path: str) -> str:
+    # Two slashes at the beginning would stay two: POSIX leaves their meaning open.
+    return posixpath.normpath(f"/{path.lstrip('/')}")
+
+
+def _as_directory(path: str) -> str:
+    return f"{path.rstrip('/')}/"
+
+
 def _fake_stat(container: Container, path: str) -> str | None:
     """What a VCH says of a mount point or a directory above one, without looking: a directory."""
-    clean = posixpath.normpath(f"/{path}")
-    above = clean.rstrip("/") + "/"
-    if not any(f"{attachment.destination}/".startswith(above) for attachment in container.attachments):
+    clean = _clean(path)
+    above = _as_directory(clean)
+    if not any(_as_directory(each.destination).startswith(above) for each in container.attachments):
         return None
     stat = {
         "name": posixpath.basename(clean) or "/",
@@ -195,9 +204,9 @@ def _offline_lock(vch: Vch, container: Container, path: str) -> None:
     running = vch.running()
     if container in running:
         return
-    clean = posixpath.normpath(f"/{path}").rstrip("/") + "/"
+    clean = _as_directory(_clean(path))
     for attachment in container.attachments:
-        mount = f"{attachment.destination}/"
+        mount = _as_directory(attachment.destination)
         touched = clean.startswith(mount) or mount.startswith(clean)
         if touched and volumes.locked(attachment.volume, container, running):
             raise errors.resource_in_use()

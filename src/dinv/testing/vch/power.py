@@ -41,7 +41,7 @@ def _start(vch: Vch, container: Container) -> bool:
         networks.claim(vch, container)
         container.starting = True
     try:
-        if vch.closing.wait(vch.settings.start_delay):
+        if vch.closing.wait(vch.start_delay):
             raise errors.from_portlayer("context canceled")
         vch.on(container, "POST", "/start", seconds=_CALL_SECONDS)
     except BehindError as error:

@@ -156,6 +156,15 @@ class VchSimulator:
         return f"tcp://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
+    def start_delay(self) -> float:
+        """Seconds that a container VM takes to boot; may be set, for starts from then on."""
+        return self.state.start_delay
+
+    @start_delay.setter
+    def start_delay(self, seconds: float) -> None:
+        self.state.start_delay = seconds
+
+    @property
     def volumes(self) -> dict[str, Volume]:
         """Its volumes by name, with their stores and sizes (MB)."""
         with self.state.lock:

@@ -137,6 +137,7 @@ class Vch:
         self.release = settings.release
         self.behind = behind
         self.faults = faults
+        self.start_delay = settings.start_delay
         self.closing = threading.Event()
         self.lock = threading.RLock()
         self.containers: dict[str, Container] = {}

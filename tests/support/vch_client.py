@@ -1,0 +1,59 @@
+"""What the tests of the VCH simulator ask of it."""
+
+from __future__ import annotations
+
+import io
+import socket
+import tarfile
+import uuid
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from dinv.engine import Engine
+    from dinv.testing.vch import VchSimulator
+
+
+class Simulate(Protocol):
+    """Starts a simulator, with VchSimulator's settings; plain HTTP unless told otherwise."""
+
+    def __call__(self, **settings: Any) -> VchSimulator: ...
+
+
+class Connect(Protocol):
+    """Makes a client of a simulator; with `ca_only`, one without a certificate of its own."""
+
+    def __call__(self, vch: VchSimulator, *, ca_only: bool = False) -> Engine: ...
+
+
+_REPOSITORY = f"dinv-vch-test-{uuid.uuid4().hex[:8]}"
+IMAGE = f"{_REPOSITORY}:latest"
+"""A busybox, with the label from=image."""
+WITH_VOLUME = f"{_REPOSITORY}:volume"
+"""The same, which declares a volume at /data."""
+
+
+def body(command: str = "sleep 60", *, image: str = IMAGE, **host: Any) -> dict[str, Any]:
+    """A create call's body."""
+    return {"Image": image, "Cmd": ["sh", "-c", command], "Volumes": {}, "HostConfig": host}
+
+
+def make(engine: Engine, name: str, command: str = "exec sleep 60", **host: Any) -> str:
+    """Create a container; returns its id."""
+    return engine.containers.create(name, body(command, **host))[0]
+
+
+def free_port() -> int:
+    """A port that nothing listens on just now."""
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return int(sock.getsockname()[1])
+
+
+def tar(name: str, content: bytes) -> bytes:
+    """A tar with one file."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        member = tarfile.TarInfo(name)
+        member.size = len(content)
+        archive.addfile(member, io.BytesIO(content))
+    return buffer.getvalue()
