@@ -199,7 +199,7 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
                 return False
             _forget_current(name, config_dir)
             os.unlink(path)
-        elif not os.path.isdir(tls):
+        elif not os.path.isdir(tls) and not os.path.isdir(meta):
             return False
         files.remove_tree(meta)
         files.remove_tree(tls)

@@ -315,6 +315,13 @@ def test_remove_clears_away_what_a_killed_write_left(tmp_path: Path) -> None:
     assert not contexts.remove("dev", "store/dev", str(tmp_path))
 
 
+def test_remove_clears_away_an_empty_meta_directory(tmp_path: Path) -> None:
+    """A write makes it first: killed there, it leaves nothing else."""
+    meta(tmp_path).parent.mkdir(parents=True)
+    assert contexts.remove("dev", "store/dev", str(tmp_path))
+    assert not meta(tmp_path).parent.exists()
+
+
 # --- remove and the current context -----------------------------------------------------------------------
 
 

@@ -185,12 +185,11 @@ def test_publish_on_all_addresses(user: User) -> None:
     user.docker(name, "version")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.5", "::1"])
+@pytest.mark.parametrize("address", ["127.0.0.5", "::1", "[::]"])
 def test_publish_on_another_loopback_address(user: User, address: str) -> None:
     name = user.name("loop")
     user.dinv("create", name, "--publish", address, "--timeout", "10")
-    assert user.dinv("ip", name).stdout == f"{address}\n"
-    assert address in _certificate_names(user, name) or "0:0:0:0:0:0:0:1" in _certificate_names(user, name)
+    assert user.dinv("ip", name).stdout.strip() == address.replace("[::]", "::1")
     user.docker(name, "version")
 
 
@@ -289,6 +288,17 @@ def test_too_short_a_timeout(user: User) -> None:
     said = user.fails("create", name, "--timeout", "0.05")
     assert "did not answer" in said
     assert "--timeout" in said
+    assert user.traces(name) == []
+
+
+@pytest.mark.parametrize("name", ["x", "default", "7", "web.2", "dash-.", "N" * 68])
+def test_names_that_are_no_host_names(user: User, name: str) -> None:
+    """docker-machine takes them; docker has no contexts of the first three."""
+    made = user.dinv("create", name)
+    assert ("Warning: No docker context" in made.stderr) == (name in ("x", "default", "7"))
+    assert user.dinv("ssh", name, "hostname").stdout.strip() == name[:63].rstrip(".-")
+    user.docker(name, "version")
+    user.dinv("rm", "-y", name)
     assert user.traces(name) == []
 
 

@@ -8,6 +8,7 @@ made again keeps its URL, and two that are made at once hardly ever want the sam
 from __future__ import annotations
 
 import ipaddress
+import re
 import socket
 import zlib
 
@@ -21,6 +22,10 @@ if TYPE_CHECKING:
 FIRST_PORT = 23760
 PORTS = 4000
 """From 23760 to 27759: nothing registered of note there, and below Linux's ephemeral ports (32768)."""
+
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}", re.IGNORECASE)
+"""What can be looked up (RFC 1123, 2.1): not all that may be a machine's or a container's name can."""
 
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104  (compared with, never bound)
 
@@ -48,6 +53,8 @@ def settle(driver: DockerDriver) -> None:
     # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
     elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
     kept["Host"] = host if address in _ANY or elsewhere else address
+    if address == "::" and local:
+        kept["Host"] = "::1"
     if not kept["Published"]:
         kept["Host"] = ""
 
@@ -121,7 +128,7 @@ def addresses(driver: DockerDriver) -> list[str]:
     found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
     # One that is reached at a published port is free to change its own address with each start.
     own = "" if kept["Port"] else kept.get("OwnAddress", "")
-    found += [own, driver.container, driver.config.name]
+    found += [own, *(name for name in (driver.container, driver.config.name) if _HOST_NAME.fullmatch(name))]
     return list(dict.fromkeys(name for name in found if name and name not in _ANY))
 
 
