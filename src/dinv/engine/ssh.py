@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dinv.errors import DinvError
 
 _LAST_LINES = 5
+_CONFIG_SECONDS = 5.0
 
 # What ssh or the far side says -> what to do about it.
 _HINTS = (
@@ -29,6 +30,26 @@ _HINTS = (
     ("docker: command not found", "the docker CLI must be installed on that host"),
     ("docker: not found", "the docker CLI must be installed on that host"),
 )
+
+
+def host_name(destination: str) -> str:
+    """Return the name or address that ssh connects to for `destination`, by the user's configuration.
+
+    `ssh -G` says it without connecting (ssh(1)); an ssh that cannot leaves the destination as it is.
+    """
+    try:
+        said = subprocess.run(
+            ["ssh", "-G", "--", destination],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=_CONFIG_SECONDS,
+        ).stdout
+    except (OSError, subprocess.TimeoutExpired):
+        return destination
+    names = [line.partition(" ")[2] for line in said.splitlines() if line.startswith("hostname ")]
+    return names[0] if names else destination
 
 
 def open_stream(argv: list[str], address: str, deadline: Deadline) -> SSHByteStream:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import re
 import socket
+from functools import cached_property
 from time import sleep
 
 from dinv.engine.bytestream import ByteStream
@@ -214,7 +215,7 @@ class SSHTransport:
     def __init__(
         self, host: str, *, user: str | None = None, port: int | None = None, socket_path: str | None = None
     ) -> None:
-        self.host = host
+        self.destination = host
         self.user = user
         self.port = port
         self.socket_path = socket_path
@@ -228,6 +229,13 @@ class SSHTransport:
                 socket_path or "",
             )
         )
+
+    @cached_property
+    def host(self) -> str:
+        """The host name or address behind `destination`, which may be an alias that only ssh knows."""
+        from dinv.engine.ssh import host_name
+
+        return host_name(self.destination)
 
     def argv(self) -> list[str]:
         """Return the command that connects: asks nothing, forwards nothing, takes no terminal."""
@@ -246,7 +254,7 @@ class SSHTransport:
         if self.port:
             argv += ["-p", str(self.port)]
         where = ["--host", f"unix://{self.socket_path}"] if self.socket_path else []
-        return [*argv, "--", self.host, "docker", *where, "system", "dial-stdio"]
+        return [*argv, "--", self.destination, "docker", *where, "system", "dial-stdio"]
 
     def connect(self, deadline: Deadline) -> ByteStream:
         """Start ssh. Raises EndpointUnreachable; what the far side says comes with the first answer."""

@@ -137,3 +137,14 @@ def test_no_ssh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.raises(EndpointUnreachable, match="ssh is not installed"),
     ):
         engine.ping()
+
+
+def test_the_host_is_the_one_behind_an_alias(fake_ssh: Path) -> None:
+    script = '#!/bin/sh\n[ "$*" = "-G -- work" ] && printf "user me\\nhostname 10.1.2.3\\nport 22\\n"\n'
+    _install(fake_ssh, script)
+    assert parse_address("ssh://me@work").host == "10.1.2.3"
+
+
+def test_the_host_is_as_given_where_ssh_does_not_tell(fake_ssh: Path) -> None:
+    _install(fake_ssh, "#!/bin/sh\nexit 255\n")
+    assert parse_address("ssh://me@work").host == "work"
