@@ -116,23 +116,9 @@ class EngineFlavour:
             host["PortBindings"] = {
                 DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": str(spec.port)}]
             }
-        body: dict[str, Any] = {
-            "Hostname": spec.hostname,
-            "Image": spec.image,
-            "Env": [f"{key}={value}" for key, value in spec.environment.items()],
-            "Labels": dict(spec.labels),
-            "ExposedPorts": {DAEMON_PORT: {}},
-            "Volumes": {},
-            "StopSignal": "SIGTERM",
-            "HostConfig": host,
-        }
         if spec.dns:
             host["Dns"] = list(spec.dns)
-        if spec.command:
-            body["Cmd"] = list(spec.command)
-        if spec.network:
-            body["NetworkingConfig"] = networking(spec)
-        return body
+        return {**container_config(spec), "StopSignal": "SIGTERM", "HostConfig": host}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:  # noqa: ARG002  (a VCH's)
         """DriverOpts of a volume of `size` bytes, 0 for no limit, in the volume store `store`, "" for none.
@@ -195,9 +181,22 @@ class EngineFlavour:
         return {"label": [LABEL_ID]}
 
 
-def networking(spec: MachineSpec) -> dict[str, Any]:
-    """The create body's NetworkingConfig: one endpoint, with the machine's address if it was chosen."""
-    endpoint: dict[str, Any] = {}
-    if spec.ip:
-        endpoint["IPAMConfig"] = {"IPv4Address": spec.ip}
-    return {"EndpointsConfig": {spec.network: endpoint}}
+def container_config(spec: MachineSpec) -> dict[str, Any]:
+    """The create body without HostConfig: what every flavour asks for in the same words."""
+    body: dict[str, Any] = {
+        "Hostname": spec.hostname,
+        "Image": spec.image,
+        "Env": [f"{key}={value}" for key, value in spec.environment.items()],
+        "Labels": dict(spec.labels),
+        "ExposedPorts": {DAEMON_PORT: {}},
+        # Never null: a VCH then takes, and spoils, the image's own (vmware/vic: proxy/storage_proxy.go).
+        "Volumes": {},
+    }
+    if spec.command:
+        body["Cmd"] = list(spec.command)
+    if spec.network:
+        endpoint: dict[str, Any] = {}
+        if spec.ip:
+            endpoint["IPAMConfig"] = {"IPv4Address": spec.ip}
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: endpoint}}
+    return body

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 
-from dinv.drivers.docker.flavours.engine import AUTO, DAEMON_PORT, EngineFlavour, networking
+from dinv.drivers.docker.flavours.engine import AUTO, DAEMON_PORT, EngineFlavour, container_config
 from dinv.errors import PreCreateCheckFailed
 from dinv.units import format_size
 
@@ -116,21 +116,7 @@ class VchFlavour(EngineFlavour):
         # On a container network too: the VM's firewall lets in only what is published (vic-product#1220).
         port = str(spec.port or DAEMON_PORT.partition("/")[0])
         host["PortBindings"] = {DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}]}
-        body: dict[str, Any] = {
-            "Hostname": spec.hostname,
-            "Image": spec.image,
-            "Env": [f"{key}={value}" for key, value in spec.environment.items()],
-            "Labels": dict(spec.labels),
-            "ExposedPorts": {DAEMON_PORT: {}},
-            # Never null: a VCH then takes, and spoils, the image's own (proxy/storage_proxy.go).
-            "Volumes": {},
-            "HostConfig": host,
-        }
-        if spec.command:
-            body["Cmd"] = list(spec.command)
-        if spec.network:
-            body["NetworkingConfig"] = networking(spec)
-        return body
+        return {**container_config(spec), "HostConfig": host}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:
         # Capacity is a number of MB; without it a volume has 1024.
