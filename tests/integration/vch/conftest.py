@@ -13,6 +13,7 @@ from vch_client import IMAGE, WITH_VOLUME
 from dinv.endpoint import Endpoint
 from dinv.engine import Engine, parse_address
 from dinv.engine.transport import TLSFiles
+from dinv.errors import NotFound
 from dinv.testing.vch import VchSimulator, remove_leftovers
 
 if TYPE_CHECKING:
@@ -24,7 +25,13 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session", autouse=True)
 def images(session_engine: Engine) -> Iterator[None]:
     """IMAGE is a busybox, with a label; WITH_VOLUME declares a volume at /data."""
-    import_busybox(session_engine)
+    try:
+        session_engine.images.inspect("hello")
+    except NotFound:
+        import_busybox(session_engine)
+        made = ["hello"]
+    else:
+        made = []
     repository = IMAGE.partition(":")[0]
     for tag, changes in (("latest", ["LABEL from=image"]), ("volume", ["VOLUME /data"])):
         created = session_engine.containers.create("", {"Image": "hello"})[0]
@@ -35,7 +42,7 @@ def images(session_engine: Engine) -> Iterator[None]:
         )
         session_engine.containers.remove(created)
     yield
-    for image in (IMAGE, WITH_VOLUME):
+    for image in (IMAGE, WITH_VOLUME, *made):
         session_engine.call("DELETE", f"/images/{image}", query={"force": True})
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.testing.vch import VchSimulator
 
-# What a client has to take for "once more": see vic.md's list of texts.
+# What a client has to take for "once more": VIC's words for locks and collisions.
 RETRIED = ("collision", "Resource in use", "Failed to lock", "Resource locked", "please try again")
 
 
