@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
-from dinv.errors import ConfigError, ConfigTooNew, DeadlineExceeded, EndpointError, MachineNotFound
+from dinv.errors import (
+    ConfigError,
+    ConfigTooNew,
+    DeadlineExceeded,
+    EndpointError,
+    InputError,
+    MachineNotFound,
+)
 from dinv.machine import Machine
 
 TYPE_CHECKING = False
@@ -45,6 +52,12 @@ def remove(
 
 def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
     if not machine.config.ours:
+        if not force:
+            raise InputError(
+                f'Machine "{machine.name}" was made by docker-machine, with its driver '
+                f"{machine.config.driver_name}, which dinv does not have: remove it with docker-machine rm. "
+                f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running."
+            )
         return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
     try:
         return machine.unmake(keep_cache=keep_cache)

@@ -186,6 +186,9 @@ def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> No
     config = add(world, store)
     del config.document()["Dinv"]
     store.save(config)
-    assert "docker-machine" in remove(store, "dev")[0]
+    with pytest.raises(InputError, match="docker-machine rm"):
+        remove(store, "dev")
+    assert store.exists("dev")
+    assert "docker-machine" in remove(store, "dev", force=True)[0]
     assert world.steps == []
     assert store.names() == []
