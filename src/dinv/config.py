@@ -101,14 +101,19 @@ class MachineConfig:
         if not isinstance(document, dict):
             raise ConfigError(name, path, "not a JSON object")
         version = document.get("ConfigVersion", 0)
-        if not isinstance(version, int):
+        if not isinstance(version, int) or version < 0:
             raise ConfigError(name, path, "ConfigVersion is not a number")
         if version > CONFIG_VERSION:
             raise ConfigTooNew(name, path, version, CONFIG_VERSION)
-        if version < CONFIG_VERSION:
-            raise ConfigError(
-                name, path, f"ConfigVersion {version}: only version {CONFIG_VERSION} can be read"
-            )
+        if (version < CONFIG_VERSION or "RawDriver" in document) and "Dinv" not in document:
+            from dinv.migrations import migrate
+
+            try:
+                document = migrate(document)
+            except ValueError as error:
+                raise ConfigError(name, path, f"ConfigVersion {version}: {error}") from error
+        elif version < CONFIG_VERSION:
+            raise ConfigError(name, path, f"ConfigVersion {version}: dinv has never written that")
         for key, kind in (("Driver", dict), ("DriverName", str), ("HostOptions", dict)):
             if not isinstance(document.get(key), kind):
                 raise ConfigError(name, path, f"{key} is missing or of the wrong kind")
