@@ -31,6 +31,7 @@ DEFAULT_TIMEOUT = 60.0
 LONGEST_TIMEOUT = 86400
 
 ADDRESSES_TO_TRY = 8
+ADDRESS_CHANGES = 3
 SHOW_SECONDS = 0.1
 """How often progress is shown while a call takes long."""
 
@@ -193,7 +194,9 @@ class _Creation:
         machine.issue_certificates()
         machine.provisioner.provision()
         if not machine.contract.waits_for_certificates:
+            # Where that takes a restart, it may come back at another address.
             machine.provisioner.activate()
+            self._follow_address()
 
     def _start_at_some_address(self) -> None:
         """Start it; when somebody was faster with the port, at the next one.
@@ -213,10 +216,21 @@ class _Creation:
                 self.store.save(self.machine.config)
                 self.machine.provisioner.provision()
             else:
+                self._follow_address()
                 return
         raise PreCreateCheckFailed(
             f"{ADDRESSES_TO_TRY} ports in a row were taken on the endpoint. Choose one with --publish."
         )
+
+    def _follow_address(self) -> None:
+        """Give it other certificates when it turns out to be somewhere else than they say."""
+        machine = self.machine
+        for _ in range(ADDRESS_CHANGES):
+            if not machine.driver.refresh_address():
+                return
+            machine.issue_certificates()
+            machine.provisioner.provision()
+            machine.provisioner.activate()
 
     def _start(self) -> None:
         """Start it; on a VCH that boots a VM, and the call takes as long."""
@@ -248,7 +262,6 @@ class _Creation:
             except ContextError as error:
                 ours["Context"] = ""
                 self.progress.warn(f"No docker context: {error}")
-        self.machine.driver.refresh_address()
         ours["DockerVersion"] = version
         ours["Phase"] = READY
         self.store.save(self.machine.config)

@@ -330,11 +330,12 @@ class MachineNotReady(MachineError):
 class ClientNotRefused(MachineError):
     """The machine's daemon lets clients in that show no certificate."""
 
-    def __init__(self, machine: str, url: str) -> None:
+    def __init__(self, machine: str, url: str, known: str = "") -> None:
         super().__init__(
             machine,
             f'Machine "{machine}" answers at {url} to a client without a certificate, so anybody who '
-            f"reaches it would own it. Its image does not verify clients: use another image.",
+            f"reaches it would own it. Its image does not verify clients: use another image."
+            f"{f' {known}.' if known else ''}",
         )
         self.url = url
 

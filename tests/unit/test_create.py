@@ -49,12 +49,12 @@ KNOWN = [
     "saved",
     "provision",
     "start",
+    "refresh",
     "health",
     "save",
     "saved",
     "context",
     "context written",
-    "refresh",
     "save",
     "saved",
 ]

@@ -61,6 +61,7 @@ _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 # Values of these never reach a trace: build arguments and image changes are used for secrets.
 _MASKED = ("buildargs", "changes")
 _PLAIN_HTTP_REFUSED = "HTTP request to an HTTPS server"  # Go's net/http, in each dockerd with TLS
+_HOST_REFUSED = "invalid host header"  # vmware/vic: backends/middleware/middleware.go
 _CLIENT_TOO_OLD = "is too old. Minimum supported API version is "  # moby: api/server/middleware/version.go
 
 
@@ -249,12 +250,27 @@ class Engine:
             try:
                 return self._request(method, path, query, body, headers, versioned, timeout, body_timeout)
             except EngineError as error:
+                if _HOST_REFUSED in error.message:
+                    # A VCH without TLS: it answers to its address, and to names that its address leads to.
+                    self._name_by_address(error)
+                    continue
                 over = patience.expired or (isinstance(timeout, Deadline) and timeout.expired)
                 repeatable = body is None or isinstance(body, bytes)
                 if over or not repeatable or self.transient is None or not self.transient(error):
                     raise
             sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
+
+    def _name_by_address(self, error: EngineError) -> None:
+        """Go on under the endpoint's IP address. Raises EndpointError when that is refused as well."""
+        if not self.transport.name_by_address():
+            raise EndpointError(
+                f"The Docker endpoint {self.address} does not answer to this name or address "
+                f"({error.message}). Without TLS a VCH goes by its own public address only: name it by that."
+            ) from error
+        # Connections that are open say the name.
+        while self._idle:
+            self._idle.pop().close()
 
     def _request(  # noqa: PLR0917  (request, once)
         self,

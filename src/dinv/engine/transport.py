@@ -40,6 +40,9 @@ if TYPE_CHECKING:
         def connect(self, deadline: Deadline) -> ByteStream:
             """Connect. Raises EndpointUnreachable, EndpointTLSError."""
 
+        def name_by_address(self) -> bool:
+            """Say the IP address for the name in the Host header; False where nothing changes by that."""
+
 else:
     # A Protocol costs importing typing, and nothing asks at run time.
     Transport = object
@@ -85,6 +88,10 @@ class UnixTransport:
         self.path = path
         self.address = f"unix://{path}"
 
+    def name_by_address(self) -> bool:
+        """There is no address to say."""
+        return False
+
     def connect(self, deadline: Deadline) -> ByteStream:
         """Connect. Raises EndpointUnreachable."""
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -127,6 +134,16 @@ class TCPTransport:
         self.http_host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         self.address = f"tcp://{self.http_host}"
         self._context: ssl.SSLContext | None = None
+        self._peer = ""
+
+    def name_by_address(self) -> bool:
+        """Say the address last connected to in the Host header; False where that is what is said already."""
+        said = self.http_host
+        if self._peer:
+            self.http_host = (
+                f"[{self._peer}]:{self.port}" if ":" in self._peer else f"{self._peer}:{self.port}"
+            )
+        return self.http_host != said
 
     def connect(self, deadline: Deadline) -> ByteStream:
         """Connect, and shake hands. Raises EndpointUnreachable, EndpointTLSError, DeadlineExceeded."""
@@ -157,6 +174,7 @@ class TCPTransport:
                 sock.connect(where)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+                self._peer = str(sock.getpeername()[0])
             except OSError as exc:
                 sock.close()
                 failure = exc
@@ -255,6 +273,10 @@ class SSHTransport:
             argv += ["-p", str(self.port)]
         where = ["--host", f"unix://{self.socket_path}"] if self.socket_path else []
         return [*argv, "--", self.destination, "docker", *where, "system", "dial-stdio"]
+
+    def name_by_address(self) -> bool:
+        """The far side is a socket there."""
+        return False
 
     def connect(self, deadline: Deadline) -> ByteStream:
         """Start ssh. Raises EndpointUnreachable; what the far side says comes with the first answer."""

@@ -111,7 +111,7 @@ class DockerProvisioner(Provisioner):
                 engine.ping(timeout=CALL_SECONDS)
         except DinvError:
             return
-        raise ClientNotRefused(self.config.name, self.driver.url)
+        raise ClientNotRefused(self.config.name, self.driver.url, self.contract.known_not_to_verify)
 
     def _client(self, *, with_certificate: bool) -> Engine:
         from dinv.engine import Engine

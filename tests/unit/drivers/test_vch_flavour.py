@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dinv.drivers.docker.flavours import MachineSpec
-from dinv.drivers.docker.flavours.vch import DEFAULT_CACHE, MIB, VchFlavour
+from dinv.drivers.docker.flavours.vch import MIB, VchFlavour
 from dinv.errors import Conflict, EngineError, PreCreateCheckFailed, ServerError
 
 INFO: dict[str, Any] = {
@@ -17,7 +17,7 @@ INFO: dict[str, Any] = {
     "SystemStatus": [["VolumeStores", "default fast"], [" VCH CPU limit", "2942 MHz"]],
 }
 
-HONOURED = {"Binds", "CpusetCpus", "Memory", "PortBindings", "NetworkMode", "DNS"}
+HONOURED = {"Binds", "CpusetCpus", "Memory", "PortBindings", "NetworkMode", "Dns"}
 """Of HostConfig, as vic.md section 2.3 lists it and dinv has a use for it."""
 
 
@@ -26,7 +26,6 @@ def kept(**changes: Any) -> dict[str, Any]:
         "CPUs": 0.0,
         "Memory": 0,
         "CacheSize": 0,
-        "CacheVolumeNamed": False,
         "Isolation": "auto",
         "VolumeStore": "",
     }
@@ -81,7 +80,7 @@ def test_a_container_network_needs_the_port_published_too() -> None:
     assert body["NetworkingConfig"] == {
         "EndpointsConfig": {"public": {"IPAMConfig": {"IPv4Address": "10.1.2.3"}}}
     }
-    assert body["HostConfig"]["DNS"] == ["10.1.2.1"]
+    assert body["HostConfig"]["Dns"] == ["10.1.2.1"]
 
 
 @pytest.mark.parametrize(
@@ -100,15 +99,6 @@ def test_no_limits_stay_no_limits() -> None:
     assert VchFlavour(INFO).settle(config) == []
     assert config["Memory"] == 0
     assert config["Isolation"] == "vm"
-
-
-def test_a_cache_of_a_useful_size_unless_a_volume_is_named() -> None:
-    config = kept()
-    VchFlavour(INFO).settle(config)
-    assert config["CacheSize"] == DEFAULT_CACHE
-    named = kept(CacheVolumeNamed=True)
-    VchFlavour(INFO).settle(named)
-    assert named["CacheSize"] == 0
 
 
 @pytest.mark.parametrize(

@@ -4,9 +4,9 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from engine_server import PING, answer, scripted, unix_server
+from engine_server import PING, answer, scripted, tcp_server, unix_server
 
-from dinv.engine import Engine
+from dinv.engine import Engine, TCPTransport
 from dinv.errors import (
     BadRequest,
     Conflict,
@@ -238,3 +238,33 @@ def _src_path() -> dict[str, str]:
 
     assert dinv.__file__
     return {**os.environ, "PYTHONPATH": os.path.dirname(os.path.dirname(dinv.__file__))}
+
+
+def test_a_vch_without_tls_is_named_by_its_address() -> None:
+    said: list[str] = []
+
+    def play(peer: Peer) -> None:
+        host = peer.request().headers["host"]
+        said.append(host)
+        refusal = answer(b"invalid host header from b to requested host a", "500 Internal Server Error")
+        peer.send(PING if host.startswith("127.0.0.1:") else refusal)
+
+    with tcp_server(play, play) as port, Engine(TCPTransport("127.1", port)) as engine:
+        engine.ping()
+        assert engine.address == f"tcp://127.1:{port}"
+    assert said == [f"127.1:{port}", f"127.0.0.1:{port}"]
+
+
+def test_a_vch_without_tls_that_goes_by_another_address() -> None:
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(
+            answer(b"invalid host header from b to requested host 10.0.0.1", "500 Internal Server Error")
+        )
+
+    with (
+        tcp_server(play) as port,
+        Engine(TCPTransport("127.0.0.1", port)) as engine,
+        pytest.raises(EndpointError, match=r"10\.0\.0\.1.*public address"),
+    ):
+        engine.ping()

@@ -63,8 +63,9 @@ def _cache_volume(driver: DockerDriver) -> None:
     users = [
         (container.get("Names") or ["?"])[0].lstrip("/")
         for container in driver.engine.containers.list(all=True, filters={"volume": [volume]})
-        # The filter takes any mount whose name or path contains the words; these are the volume's.
-        if any(mount.get("Name") == volume for mount in container.get("Mounts") or ())
+        # The filter takes any mount whose name or path contains the words; these are the volume's. An
+        # endpoint that lists no mounts has gone by the name.
+        if not container.get("Mounts") or any(mount.get("Name") == volume for mount in container["Mounts"])
     ]
     if users:
         raise PreCreateCheckFailed(
@@ -79,6 +80,7 @@ def _cache_volume(driver: DockerDriver) -> None:
 def _network(driver: DockerDriver) -> None:
     kept = driver.config.driver
     if not kept["Network"]:
+        _reachable(driver, bridge=True)
         return
     try:
         found = driver.engine.networks.inspect(kept["Network"])
@@ -88,6 +90,7 @@ def _network(driver: DockerDriver) -> None:
             f"{driver.endpoint} has no network {kept['Network']}. It has: {names}"
         ) from error
     own_addresses = driver.flavour.has_own_addresses(str(found.get("Driver")))
+    _reachable(driver, bridge=not own_addresses)
     if kept["IP"] and (not own_addresses or _subnets(found)):
         _address_in(found, kept["IP"], kept["Network"])
     if own_addresses:
@@ -98,6 +101,14 @@ def _network(driver: DockerDriver) -> None:
                 f"leave --publish away, the machine is reached at its own address."
             )
         kept["Published"] = False
+
+
+def _reachable(driver: DockerDriver, *, bridge: bool) -> None:
+    if bridge and not driver.config.driver["Published"] and not driver.flavour.bridges_reachable:
+        raise PreCreateCheckFailed(
+            f"--publish none: a machine of {driver.flavour.title} can be reached at its own address on a "
+            f"container network only. Name one with --network, or leave --publish away."
+        )
 
 
 def _address_in(network: dict[str, object], address: str, name: str) -> None:

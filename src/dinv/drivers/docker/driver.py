@@ -48,6 +48,7 @@ START_SECONDS = 30.0
 
 _STATES = {
     "created": STOPPED,
+    "starting": STARTING,  # a VCH's: the VM boots
     "running": RUNNING,
     "paused": PAUSED,
     "restarting": STARTING,
@@ -143,7 +144,7 @@ class DockerDriver(Driver):
                     f"{self.endpoint} has just got a container {self.container} from somebody else. "
                     f"Choose another machine name."
                 ) from error
-        except BadRequest as error:
+        except (BadRequest, ServerError) as error:
             raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
         kept["ContainerID"] = identity
         ignored = flavour.ignored(spec, self.engine.containers.inspect(self.container))
@@ -164,7 +165,8 @@ class DockerDriver(Driver):
             if role == CACHE:
                 volume = self.cache_volume
                 if not self.config.driver["CacheVolumeKept"]:
-                    self._create_volume(volume, role, int(self.config.driver["CacheSize"]))
+                    size = int(self.config.driver["CacheSize"]) or self.flavour.default_cache
+                    self._create_volume(volume, role, size)
             else:
                 volume = f"dinv-{self.config.name}-{role}"
                 self._create_volume(volume, role, 0)
@@ -229,6 +231,8 @@ class DockerDriver(Driver):
     # Running it
 
     def start(self, *, timeout: float) -> None:
+        if self.flavour.single_attach:
+            self._check_volumes()
         try:
             # The engine answers when init runs. How long the daemon may take after that is not its business.
             self.engine.containers.start(self.container, timeout=max(timeout, self.flavour.start_seconds))
@@ -249,10 +253,33 @@ class DockerDriver(Driver):
                 ) from error
             raise AddressTaken from error
 
+    def _check_volumes(self) -> None:
+        """Raise MachineError when another container that runs has one of the machine's volumes.
+
+        A VCH would say no more than that a file cannot be locked, as it does of what passes in a moment.
+        """
+        running = [found for found in self.engine.containers.list(all=True) if found["State"] == "running"]
+        mounts = self.engine.containers.inspect(self.container).get("Mounts") if running else None
+        ours = {mount.get("Name") for mount in mounts or ()}
+        for other in running:
+            theirs = {mount.get("Name") for mount in other.get("Mounts") or ()}
+            names = other.get("Names") or ["?"]
+            if f"/{self.container}" in names or not ours & theirs:
+                continue
+            raise MachineError(
+                self.config.name,
+                f'Volume {min(map(str, ours & theirs))} of machine "{self.config.name}" is in use by '
+                f"container {names[0].lstrip('/')}, which runs: a VCH attaches a volume to one running "
+                f"container at a time. Stop that one first.",
+            )
+
     def stop(self, *, timeout: float) -> None:
         # The engine answers after the container has ended: what it is given, and a little for the call.
+        rounds = of_name(self.config.driver.get("Flavour", "")).stop_rounds
         self._control(
-            lambda: self.engine.containers.stop(self.container, grace=round(timeout), timeout=timeout + 15)
+            lambda: self.engine.containers.stop(
+                self.container, grace=round(timeout), timeout=timeout * rounds + 15
+            )
         )
 
     def kill(self) -> None:
@@ -360,9 +387,13 @@ class DockerDriver(Driver):
     def refresh_address(self) -> bool:
         kept = self.config.driver
         before = kept.get("URL", "")
-        networks = self.engine.containers.inspect(self.container)["NetworkSettings"]["Networks"]
-        found = (network.get("IPAddress") for network in networks.values())
+        settings = self.engine.containers.inspect(self.container)["NetworkSettings"]
+        found = (network.get("IPAddress") for network in (settings.get("Networks") or {}).values())
         kept["OwnAddress"] = next((address for address in found if address), "")
+        if not of_name(kept.get("Flavour", "")).chooses_address and kept["Port"]:
+            from dinv.drivers.docker.ports import follow
+
+            follow(self, settings.get("Ports") or {})
         self.settle_address()
         return bool(before != kept.get("URL"))
 
@@ -408,6 +439,8 @@ class DockerDriver(Driver):
     def ended(self) -> int | None:
         inspected = self.engine.containers.inspect(self.container)
         state = inspected["State"]
+        if state.get("Status") == "starting":
+            return None  # of a VCH: it runs when its first process has told its start time
         # Under its restart policy a container that dies at once is soon "running" again.
         if state.get("Running") and not state.get("Restarting") and not inspected.get("RestartCount"):
             return None

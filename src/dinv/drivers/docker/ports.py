@@ -13,10 +13,14 @@ import socket
 import zlib
 
 from dinv.drivers.docker.flavours import LABEL_PORT
+from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
     from dinv.drivers.docker.driver import DockerDriver
 
 FIRST_PORT = 23760
@@ -48,7 +52,8 @@ def settle(driver: DockerDriver) -> None:
     kept = driver.config.driver
     host, local = host_of(driver)
     if not kept["PublishAddress"] and kept["Published"]:
-        kept["PublishAddress"] = "127.0.0.1" if local else ""
+        # A VCH publishes on its own public address, and refuses to be told another.
+        kept["PublishAddress"] = "127.0.0.1" if local and driver.flavour.chooses_address else ""
     address = kept["PublishAddress"]
     # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
     elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
@@ -57,6 +62,19 @@ def settle(driver: DockerDriver) -> None:
         kept["Host"] = "::1"
     if not kept["Published"]:
         kept["Host"] = ""
+
+
+def follow(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+    """Take over the address that the endpoint says a running machine is published at.
+
+    A VCH's public address may be another than the one its API is at (vmware/vic: network/utils.go); where
+    the API's name or address leads there too, that stays. `published` is NetworkSettings.Ports.
+    """
+    kept = driver.config.driver
+    for binding in published.get(DAEMON_PORT) or ():
+        address = str(binding.get("HostIp") or "")
+        if address not in _ANY and address not in (kept["Host"], *_resolved(kept["Host"])):
+            kept["Host"] = address
 
 
 def choose(driver: DockerDriver) -> None:

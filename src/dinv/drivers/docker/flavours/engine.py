@@ -38,6 +38,18 @@ class EngineFlavour:
     title = "Docker Engine"
     start_seconds = 60.0
     """What a start call may take before the machine's first process runs."""
+    keeps_stopped_addresses = False
+    """Whether a stopped container keeps the address that was chosen for it."""
+    stop_rounds = 1
+    """How often a stop waits for its grace before the machine is off."""
+    default_cache = 0
+    """Bytes of the cache volume when no size is asked for; 0 for no limit."""
+    chooses_address = True
+    """Whether a port can be published on one of the endpoint's addresses; else the endpoint tells which."""
+    bridges_reachable = True
+    """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
+    single_attach = False
+    """Whether a volume that one running container has keeps another from starting."""
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         self._info = info

@@ -49,6 +49,14 @@ class VchFlavour(EngineFlavour):
     title = "vSphere Integrated Containers"
     start_seconds = 300.0
     """A start boots a VM; VIC's own property collectors wait for three minutes."""
+    keeps_stopped_addresses = True
+    """Until it is removed (vmware/vic: lib/portlayer/network/context.go)."""
+    stop_rounds = 3
+    """The process gets its grace, then its group, then the VM (vmware/vic: lib/portlayer/exec/base.go)."""
+    default_cache = DEFAULT_CACHE
+    chooses_address = False
+    bridges_reachable = False
+    single_attach = True
 
     @property
     def volume_stores(self) -> list[str]:
@@ -69,8 +77,6 @@ class VchFlavour(EngineFlavour):
                 notes.append(
                     f"Memory is {format_size(kept['Memory'])}: a VCH gives 512 MiB, and more in steps of 128"
                 )
-        if not kept["CacheSize"] and not kept["CacheVolumeNamed"]:
-            kept["CacheSize"] = DEFAULT_CACHE
         if kept["Isolation"] not in (AUTO, VM):
             raise PreCreateCheckFailed(
                 f"--isolation {kept['Isolation']}: on a VCH each machine is a VM of its own."
@@ -112,7 +118,7 @@ class VchFlavour(EngineFlavour):
             # Read as a count, not as a set.
             host["CpusetCpus"] = str(int(spec.cpus))
         if spec.dns:
-            host["DNS"] = list(spec.dns)
+            host["Dns"] = list(spec.dns)
         # On a container network too: the VM's firewall lets in only what is published (vic-product#1220).
         port = str(spec.port or DAEMON_PORT.partition("/")[0])
         host["PortBindings"] = {DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}]}
