@@ -2,6 +2,7 @@
 
     DinvError
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
+    │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
     │   ├── MachineNotFound
     │   ├── MachineExists
@@ -56,6 +57,23 @@ class InputError(DinvError):
     """A flag, a name or an environment variable has a value that cannot be used."""
 
 
+class TemplateError(InputError):
+    """A template cannot be parsed, or cannot be executed on what it is given.
+
+    `line` and `column` count from 1, `column` in characters. `at` is the part of the template that was
+    executed; None where it could not be parsed.
+    """
+
+    def __init__(self, reason: str, *, line: int, column: int, at: str | None = None) -> None:
+        executing = "" if at is None else f'executing "" at <{at}>: '
+        doing = "parsing" if at is None else "execution"
+        super().__init__(f"template {doing} error: template: :{line}:{column}: {executing}{reason}")
+        self.reason = reason
+        self.line = line
+        self.column = column
+        self.at = at
+
+
 class StoreError(DinvError):
     """The store on the user's side: not there, not readable, not as it should be."""
 
@@ -65,7 +83,7 @@ class MachineNotFound(StoreError):
 
     def __init__(self, machine: str) -> None:
         super().__init__(
-            f'Machine "{machine}" does not exist. Use "dinv ls" to list machines. '
+            f'Docker machine "{machine}" does not exist. Use "dinv ls" to list machines. '
             f'Use "dinv create" to add a new one.'
         )
         self.machine = machine
@@ -76,7 +94,8 @@ class MachineExists(StoreError):
 
     def __init__(self, machine: str) -> None:
         super().__init__(
-            f'Machine "{machine}" already exists. Choose another name, or remove it first: dinv rm {machine}'
+            f'Docker machine "{machine}" already exists\n'
+            f"Choose another name, or remove it first: dinv rm {machine}"
         )
         self.machine = machine
 
@@ -276,10 +295,9 @@ class MachineError(DinvError):
 class MachineNotRunning(MachineError):
     """The machine is not running."""
 
-    def __init__(self, machine: str, state: str = "Stopped") -> None:
-        super().__init__(
-            machine, f'Machine "{machine}" is not running (it is {state}). Start it: dinv start {machine}'
-        )
+    def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
+        how = f"dinv start {machine}" if startable else "docker-machine has its driver"
+        super().__init__(machine, f'Host is not running: machine "{machine}" is {state}. Start it: {how}')
         self.state = state
 
 

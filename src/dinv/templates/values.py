@@ -1,0 +1,96 @@
+"""Values as Go sees them: their types' names, what is true, how they are compared and printed."""
+
+from __future__ import annotations
+
+import math
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+
+class Record(dict[str, "Any"]):
+    """A struct: its fields are known, and another one is an error, not `<no value>`."""
+
+
+class Heading(str):
+    """A column's heading, in the place of a value: whatever is done to the value, the heading stays."""
+
+    __slots__ = ()
+
+
+_TYPE_NAMES = (
+    (bool, "bool"),
+    (int, "int"),
+    (float, "float64"),
+    (str, "string"),
+    (Record, "struct"),
+    (dict, "map[string]interface {}"),
+    ((list, tuple), "[]interface {}"),
+    (object, "<nil>"),
+)
+
+
+def type_name(value: Any) -> str:
+    """Go's name for the type of what encoding/json has read."""
+    return next(name for kind, name in _TYPE_NAMES if isinstance(value, kind))
+
+
+def is_true(value: Any) -> bool:
+    """Go: text/template.IsTrue: not the zero value, nor empty; a struct is always true."""
+    return isinstance(value, Record) or bool(value)
+
+
+def sorted_items(value: dict[str, Any]) -> list[tuple[str, Any]]:
+    """Fields of a struct in their order, keys of a map in alphabetical order."""
+    return list(value.items()) if isinstance(value, Record) else sorted(value.items())
+
+
+def format_float(value: float, verb: str, precision: int | None, *, alternate: bool = False) -> str:
+    """Go: strconv.FormatFloat for the verbs e, f and g, as fmt uses it; without a sign for what is positive.
+
+    A `precision` of None is, for g, as many digits as are needed to read the same number back.
+    """
+    if not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
+    if verb in "gG" and precision is None and not alternate:
+        shortest = _shortest(value)
+        return shortest.upper() if verb == "G" else shortest
+    mark = "#" if alternate else ""
+    return f"%{mark}.{6 if precision is None else precision}{verb}" % value
+
+
+_LEAST_EXPONENT = -4
+_EXPONENT_LIMIT = 6
+"""Shortest numbers have an exponent written where it is below the first or not below the second: 1e+06."""
+
+
+def _shortest(value: float) -> str:
+    digits = 0
+    while float(f"{value:.{digits}e}") != value:
+        digits += 1
+    scientific = f"{value:.{digits}e}"
+    exponent = int(scientific.partition("e")[2])
+    if _LEAST_EXPONENT <= exponent < _EXPONENT_LIMIT:
+        return f"{value:.{max(digits - exponent, 0)}f}"
+    return scientific
+
+
+def format_value(value: Any) -> str:
+    """As `%v` of Go's fmt has it."""
+    match value:
+        case None:
+            text = "<nil>"
+        case bool():
+            text = "true" if value else "false"
+        case float():
+            text = format_float(value, "g", None)
+        case Record():
+            text = "{" + " ".join(map(format_value, value.values())) + "}"
+        case dict():
+            text = "map[" + " ".join(f"{key}:{format_value(item)}" for key, item in sorted_items(value)) + "]"
+        case list() | tuple():
+            text = "[" + " ".join(map(format_value, value)) + "]"
+        case _:
+            text = str(value)
+    return text
