@@ -128,6 +128,10 @@ class MachineConfig:
 
     def shown(self) -> dict[str, Any]:
         """What `inspect` shows: the document with absolute paths."""
+        if self.foreign:
+            from dinv import foreign
+
+            return foreign.shown(self)
         shown = dict(self._document)
         shown["Name"] = self.name
         shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
@@ -157,6 +161,29 @@ class MachineConfig:
         """What the driver keeps; drivers change it in place."""
         driver: dict[str, Any] = self._document["Driver"]
         return driver
+
+    @property
+    def foreign(self) -> bool:
+        """Whether docker-machine made it: then it is only read, and `dinv.foreign` knows it."""
+        return not self.ours
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, as last known: tcp://HOST:PORT, or ""."""
+        if self.foreign:
+            from dinv import foreign
+
+            return foreign.url(self)
+        return str(self.driver.get("URL", ""))
+
+    @property
+    def ip(self) -> str:
+        """The address in `url`, as last known, or ""."""
+        if self.foreign:
+            from dinv import foreign
+
+            return foreign.ip(self)
+        return str(self.driver.get("IPAddress", ""))
 
     @property
     def engine_options(self) -> dict[str, Any]:

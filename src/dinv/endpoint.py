@@ -223,6 +223,8 @@ def _chosen_context(
     if not name or name == "default":
         return None
     found = _from_context(name, source=f"{source}, {name}")
+    if found is None and environ.get("DOCKER_CONTEXT"):
+        raise InputError(f"DOCKER_CONTEXT names no docker context: {name}. See: docker context ls")
     if found is None:
         tried.append((source, f"there is no docker context {name}"))
         return None
@@ -253,11 +255,11 @@ def _machine_urls(store: Store) -> dict[str, str]:
     urls = {}
     for name in store.names():
         try:
-            url = store.load(name).driver.get("URL")
+            url = store.load(name).url
         except DinvError:
             continue
         if url:
-            urls[_canonical(str(url))] = name
+            urls[_canonical(url)] = name
     return urls
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from dinv import shells
-from dinv.errors import DinvError, InputError, MachineNotRunning
+from dinv.errors import DinvError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def _look(machine: Machine) -> str:
         else:
             socket.create_connection((host, int(port)), LOOK_SECONDS).close()
     except ConnectionRefusedError as error:
-        raise MachineNotRunning(machine.name) from error
+        raise machine.not_running() from error
     except OSError as error:
         return (
             f'machine "{machine.name}" does not answer at {machine.url} ({error}). '

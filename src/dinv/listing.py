@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import ConfigError, DeadlineExceeded, DinvError, InputError, MachineNotFound
+from dinv.errors import ConfigError, DeadlineExceeded, DinvError, MachineNotFound
 from dinv.machine import unfinished
 from dinv.states import ERROR, RUNNING, TIMEOUT, Status
 
@@ -30,7 +30,7 @@ class Row:
         self.name = name
         self.config = config
         self.status = status
-        self.url = str(config.driver.get("URL", "")) if config is not None else ""
+        self.url = config.url if config is not None else ""
         self.active = status.state == RUNNING and bool(self.url) and self.url == docker_host
 
     @property
@@ -113,9 +113,8 @@ def rows(
                 statuses[name] = unfinished(config)
             else:
                 driver = _driver(config)
-                groups.setdefault((config.driver_name, driver.group_key(config)), (driver, []))[1].append(
-                    config
-                )
+                driver_name = "" if config.foreign else config.driver_name
+                groups.setdefault((driver_name, driver.group_key(config)), (driver, []))[1].append(config)
         except MachineNotFound:
             configs.pop(name, None)  # removed since its name was read
         except ConfigError as error:
@@ -135,9 +134,14 @@ def active(
     docker_host = environ.get("DOCKER_HOST", "")
     for name in readable_names(store) if docker_host else ():
         config = store.load(name)
-        if config.driver.get("URL") != docker_host or config.unfinished:
+        if config.url != docker_host or config.unfinished:
             continue
-        status = _driver(config).states([config], store, timeout=timeout, trace=trace)[name]
+        try:
+            status = _driver(config).states([config], store, timeout=timeout, trace=trace)[name]
+        except DeadlineExceeded as error:
+            raise DinvError("Error getting active host: timeout") from error
+        if status.state == TIMEOUT:
+            raise DinvError("Error getting active host: timeout")
         if status.state == RUNNING:
             return name
     return None
@@ -146,8 +150,10 @@ def active(
 def _driver(config: MachineConfig) -> type[Driver]:
     from dinv.drivers import find
 
-    if not config.ours:
-        raise InputError(f'driver "{config.driver_name}" is docker-machine\'s; dinv cannot ask it')
+    if config.foreign:
+        from dinv.foreign import DockerMachines
+
+        return DockerMachines
     return find(config.driver_name)
 
 

@@ -87,22 +87,35 @@ class Machine:
     @property
     def url(self) -> str:
         """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
-        return str(self.config.driver.get("URL", ""))
+        return self.config.url
 
     @property
     def ip(self) -> str:
         """The host in `url`: an address, or the endpoint's name as it was given."""
-        return str(self.config.driver.get("IPAddress", ""))
+        return self.config.ip
 
     @property
     def directory(self) -> str:
-        """Its directory in the store, where ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        """Its directory in the store."""
         return self.config.directory
 
     @property
+    def cert_path(self) -> str:
+        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        if self.config.foreign:
+            from dinv import foreign
+
+            return foreign.cert_path(self.config) or self.directory
+        return self.directory
+
+    @property
     def driver(self) -> Driver:
-        """What controls it. Raises InputError when its driver is not installed."""
+        """What controls it. Raises InputError when its driver is docker-machine's, or not installed."""
         if self._driver is None:
+            if self.config.foreign:
+                from dinv import foreign
+
+                foreign.needs_driver(self.config)
             from dinv.drivers import find
 
             self._driver = find(self.config.driver_name)(self.config, self.store, trace=self._trace)
@@ -134,6 +147,10 @@ class Machine:
         """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
         if self.config.unfinished:
             return unfinished(self.config)
+        if self.config.foreign:
+            from dinv import foreign
+
+            return foreign.statuses([self.config], timeout=timeout)[self.name]
         return self.driver.state(timeout=timeout)
 
     def inspect(self) -> dict[str, Any]:
@@ -143,13 +160,13 @@ class Machine:
     def known_url(self) -> str:
         """`url`, for who needs one. Raises MachineNotRunning when it has never had any."""
         if not self.url:
-            raise MachineNotRunning(self.name)
+            raise self.not_running()
         return self.url
 
     def known_ip(self) -> str:
         """`ip`, for who needs one. Raises MachineNotRunning when it has never had any."""
         if not self.ip:
-            raise MachineNotRunning(self.name)
+            raise self.not_running()
         return self.ip
 
     def own_ip(self) -> str:
@@ -174,19 +191,23 @@ class Machine:
 
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
+        if self.config.foreign:
+            from dinv import foreign
+
+            return foreign.environment(self.config)
         return dict(self._provisioner_class().credentials(self.config))
 
     def docker_flags(self) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""
         files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
-        quoted = [f'--{flag}="{os.path.join(self.directory, file)}"' for flag, file in files]
+        quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
         return ["--tlsverify", *quoted, f"-H={self.known_url()}"]
 
     def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
         """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own."""
         from dinv.engine import Engine, TLSFiles, parse_address
 
-        files = (os.path.join(self.directory, f"{name}.pem") for name in ("ca", "cert", "key"))
+        files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
         return Engine(parse_address(self.known_url(), TLSFiles(*files)), timeout=timeout, trace=self._trace)
 
     def daemon_version(self) -> str:
@@ -208,7 +229,7 @@ class Machine:
         """
         from docker.tls import TLSConfig
 
-        files = {name: os.path.join(self.directory, f"{name}.pem") for name in ("ca", "cert", "key")}
+        files = {name: os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key")}
         tls = TLSConfig(client_cert=(files["cert"], files["key"]), ca_cert=files["ca"], verify=True)
         return {"base_url": self.url, "tls": tls}
 
@@ -324,11 +345,10 @@ class Machine:
 
     @contextlib.contextmanager
     def _changing(self, doing: str) -> Iterator[None]:
-        if not self.config.ours:
-            raise InputError(
-                f'Machine "{self.name}" was made by docker-machine, with its driver '
-                f"{self.config.driver_name}: dinv reads it, and changes nothing of it."
-            )
+        if self.config.foreign:
+            from dinv import foreign
+
+            foreign.needs_driver(self.config)
         if self.config.unfinished:
             raise InputError(unfinished(self.config).error)
         with self.store.lock(self.name, doing):
@@ -338,6 +358,9 @@ class Machine:
             yield
 
     def _state(self) -> str:
+        if self.config.foreign:
+            status = self.status()
+            return RUNNING if status.running else f"silent ({status.error})"
         status = self.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
             raise MachineGone(
@@ -348,7 +371,11 @@ class Machine:
     def _running(self) -> None:
         state = self._state()
         if state != RUNNING:
-            raise MachineNotRunning(self.name, state)
+            raise self.not_running(state)
+
+    def not_running(self, state: str = STOPPED) -> MachineNotRunning:
+        """The error that says so, and how to start it."""
+        return MachineNotRunning(self.name, state, startable=not self.config.foreign)
 
     def _not_stopped(self) -> None:
         if self._state() == STOPPED:

@@ -27,7 +27,7 @@ def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> An
     plugins = _plugins(group)
     if name not in plugins:
         raise InputError(
-            f'There is no {what} "{name}". Known are: {", ".join(sorted({*built_in, *plugins}))}. '
+            f'{what.capitalize()} "{name}" not found. Known are: {", ".join(sorted({*built_in, *plugins}))}. '
             f"Others come with Python packages that have an entry point in the group {group}."
         )
     try:

@@ -8,7 +8,7 @@ import os
 import select
 import sys
 
-from dinv.errors import Conflict, DinvError, NotFound
+from dinv.errors import Conflict, DinvError, InputError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 DISCONNECTED = 255
 """The exit status of a session that the user broke off, as ssh's."""
 HANG_UP_SECONDS = 5.0
+_NEEDLESS_OPTIONS = ("-C", "-q", "-T", "-v")
+"""Options of ssh that make no difference to what a command does."""
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _SESSION = "DINV_SESSION"
 _DEFAULT_SIZE = (24, 80)
@@ -47,6 +49,11 @@ def run_command(machine: Machine, command: Sequence[str], *, terminal: bool) -> 
     When this end goes first (Ctrl-C, a signal's Interrupted, nobody reads our output: BrokenPipeError), the
     processes over there get SIGHUP, and the exception goes on. Raises MachineNotRunning, MachineGone.
     """
+    if machine.config.foreign:
+        from dinv import foreign
+
+        return foreign.run_ssh(machine.config, command, terminal=terminal)
+    command, terminal = _without_options(command, terminal=terminal)
     channel = machine.channel()
     session = os.urandom(8).hex()
     words = " ".join(command)
@@ -70,6 +77,27 @@ def run_command(machine: Machine, command: Sequence[str], *, terminal: bool) -> 
     except BaseException:
         _hang_up(channel, session)
         raise
+
+
+def _without_options(command: Sequence[str], *, terminal: bool) -> tuple[Sequence[str], bool]:
+    """The command without ssh's own options before it, and whether they ask for a terminal.
+
+    `docker-machine ssh NAME -t top` handed them to ssh. Raises InputError for those that only SSH can do.
+    """
+    place = 0
+    for place, word in enumerate(command):
+        if word == "--":
+            return command[place + 1 :], terminal
+        if not word.startswith("-") or word == "-":
+            return command[place:], terminal
+        if word.rstrip("t") == "-":
+            terminal = True
+        elif word not in _NEEDLESS_OPTIONS:
+            raise InputError(
+                f"{word} is an option of ssh, and machines have no SSH: commands are run by exec on their "
+                f"endpoint. For ports, see: dinv ip --own"
+            )
+    return (), terminal
 
 
 def _argv(words: str, size: tuple[int, int] | None = None) -> list[str]:

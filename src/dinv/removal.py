@@ -51,14 +51,22 @@ def remove(
 
 
 def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
-    if not machine.config.ours:
-        if not force:
+    if machine.config.foreign:
+        if not force and machine.config.driver_name not in ("none", "ci-test"):
             raise InputError(
                 f'Machine "{machine.name}" was made by docker-machine, with its driver '
                 f"{machine.config.driver_name}, which dinv does not have: remove it with docker-machine rm. "
                 f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running."
             )
         return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
+    try:
+        _ = machine.driver
+    except InputError as error:
+        if not force:
+            error.add_note(f"To forget the machine all the same: dinv rm -f {machine.name}")
+            raise
+        machine.remove_context()
+        return [f"{error}", f"What it has made of {machine.name} is left where it is."]
     try:
         return machine.unmake(keep_cache=keep_cache)
     except (EndpointError, DeadlineExceeded) as error:

@@ -52,8 +52,10 @@ def default_path() -> str:
 def check_name(name: str) -> None:
     """Raise InputError unless `name` can be a machine's."""
     if not NAME.fullmatch(name):
+        first = "\nThe first has to be a letter or a digit." if re.fullmatch(r"[a-zA-Z0-9.-]+", name) else ""
         raise InputError(
-            f'Invalid machine name "{name}". Allowed are 0-9 a-z A-Z . and -, and a letter or a digit first.'
+            "Error creating machine: Invalid hostname specified. Allowed hostname chars are: "
+            f"0-9a-zA-Z . -{first}"
         )
     if len(name) > LONGEST_NAME:
         raise InputError(

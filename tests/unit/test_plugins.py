@@ -57,7 +57,7 @@ def test_a_plugin_is_found_by_its_entry_point(installed: Callable[..., list[str]
 
 def test_an_unknown_name_is_refused_with_the_names_there_are(installed: Callable[..., list[str]]) -> None:
     installed(ordered="collections:OrderedDict")
-    with pytest.raises(InputError, match=r"driver.*nosuch.*json, ordered"):
+    with pytest.raises(InputError, match=r'Driver "nosuch" not found.*json, ordered'):
         find("nosuch")
 
 

@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import termios
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Self
 
 import pytest
@@ -74,6 +75,7 @@ class FakeMachine:
     def __init__(self) -> None:
         self.the_channel = FakeChannel()
         self.running = True
+        self.config = SimpleNamespace(foreign=False)
 
     def channel(self) -> FakeChannel:
         if not self.running:
@@ -144,7 +146,9 @@ def execute(argv: Sequence[str], home: Path) -> subprocess.CompletedProcess[str]
         (["nonexistent-command"], "", 127),
         (["/etc/hostname-is-no-program;", "exit", "126"], "", 126),
         (["echo $0 $#"], "/bin/sh 0\n", 0),
-        (["-x"], "", 127),
+        (["--", "echo", "x"], "x\n", 0),
+        (["-q", "-C", "--", "echo", "x"], "x\n", 0),
+        (["-T", "echo", "-x"], "-x\n", 0),
         (["echo one\necho two"], "one\ntwo\n", 0),
     ],
 )

@@ -246,7 +246,9 @@ class DockerDriver(Driver):
                 ) from error
             kept = self.config.driver
             if kept.get("PortChosen") or not self.config.unfinished:
-                address = f"{kept['PublishAddress']}:{kept['Port']}".lstrip(":")
+                host = kept["PublishAddress"]
+                host = f"[{host}]" if ":" in host else host
+                address = f"{host}:{kept['Port']}" if host else kept["Port"]
                 raise PreCreateCheckFailed(
                     f'Port {address} of machine "{self.config.name}" is in use on {self.endpoint}. '
                     f"Free it, or choose another with --publish ADDRESS:PORT."

@@ -1,0 +1,309 @@
+"""Machines that docker-machine made: what can be known of them, and done, without their driver.
+
+Their config.json says where they were when docker-machine last looked: `Driver.IPAddress`, or the URL
+of the driver `none`. That, their certificates and their SSH key are all dinv needs to connect; it never
+writes them, and what needs their driver (start, stop, ...) says so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dinv.drivers import Driver
+from dinv.errors import InputError, MachineNotRunning
+from dinv.states import ERROR, RUNNING, TIMEOUT, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any, NoReturn
+
+    from dinv.config import MachineConfig
+    from dinv.store import Store
+
+WITHOUT_DRIVER = ("none", "ci-test")
+"""docker-machine's names for hosts that it has not made (docker/machine: drivers/none)."""
+
+_DOCKER_PORT = 2376
+_PORT_KEYS = ("EnginePort", "DockerPort")
+"""Where the drivers generic and azure keep the daemon's port."""
+_SSH_PORT = 22
+_SSH_USER = "root"
+"""libmachine: libmachine/drivers/base.go."""
+_SSH_OPTIONS = (
+    # Those of docker/machine: libmachine/ssh/client.go, but LogLevel: `quiet` said nothing of what failed.
+    *("-F", "/dev/null", "-o", "PasswordAuthentication=no", "-o", "StrictHostKeyChecking=no"),
+    *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectionAttempts=3"),
+    *("-o", "ConnectTimeout=10", "-o", "ControlMaster=no", "-o", "ControlPath=none"),
+)
+_TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+_LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
+
+
+# Where it is
+
+
+def url(config: MachineConfig) -> str:
+    """Where its daemon was last known to listen, as tcp://HOST:PORT; "" when that was never known."""
+    kept = config.driver
+    if config.driver_name in WITHOUT_DRIVER:
+        return _text(kept.get("URL"))
+    address = _text(kept.get("IPAddress"))
+    ports = [kept[key] for key in _PORT_KEYS if isinstance(kept.get(key), int) and kept[key] > 0]
+    return f"tcp://{_bracketed(address)}:{(*ports, _DOCKER_PORT)[0]}" if address else ""
+
+
+def ip(config: MachineConfig) -> str:
+    """The host in `url`. The driver `none` keeps it with its port, which is no address."""
+    return _host_and_port(url(config))[0] if config.driver_name in WITHOUT_DRIVER else _address(config)
+
+
+def swarm_url(config: MachineConfig) -> str:
+    """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+    if not config.swarm_options.get("Master"):
+        raise InputError(
+            f'"{config.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters'
+        )
+    host = _host_and_port(url(config))[0]
+    port = _host_and_port(_text(config.swarm_options.get("Host")))[1]
+    if not host or not port:
+        raise MachineNotRunning(config.name, "without a known address")
+    return f"tcp://{_bracketed(host)}:{port}"
+
+
+def cert_path(config: MachineConfig) -> str:
+    """The directory with its ca.pem, cert.pem and key.pem: DOCKER_CERT_PATH; "" for one without TLS.
+
+    docker-machine copies them into the machine's directory, but not for the driver `none` (#1221). Such a
+    host has TLS if there are files for it (#2355).
+    """
+    given = config.driver_name in WITHOUT_DRIVER
+    if given and not _host_and_port(url(config))[0]:
+        return ""
+    directories = (config.directory, located(config, _text(config.auth_options.get("CertDir"))))
+    for directory in directories:
+        if all(os.path.exists(os.path.join(directory, file)) for file in _TLS_FILES):
+            return directory
+    return "" if given else config.directory
+
+
+def environment(config: MachineConfig) -> dict[str, str]:
+    """The variables by which docker's CLI and libraries find it."""
+    certificates = cert_path(config)
+    return {
+        **({"DOCKER_TLS_VERIFY": "1"} if certificates else {}),
+        "DOCKER_HOST": url(config),
+        **({"DOCKER_CERT_PATH": certificates} if certificates else {}),
+        "DOCKER_MACHINE_NAME": config.name,
+    }
+
+
+def located(config: MachineConfig, path: str) -> str:
+    """Where a file of the machine's is now: docker-machine's paths are absolute, and stores are moved.
+
+    A path that is no more is looked for by its name in the machine's directory and the store's. Relative
+    paths are the store's.
+    """
+    if not path:
+        return ""
+    base = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    here = os.path.normpath(os.path.join(config.store_path, path))
+    if os.path.exists(here):
+        return here
+    certs = os.path.join(config.store_path, "certs")
+    for found in (
+        os.path.join(config.directory, base),
+        os.path.join(certs, base),
+        os.path.join(config.store_path, base),
+        config.directory if base == config.name else "",
+    ):
+        if found and os.path.exists(found):
+            return found
+    return path if re.match(r"[A-Za-z]:\\", path) else here
+
+
+def shown(config: MachineConfig) -> dict[str, Any]:
+    """The document with paths that lead somewhere: what `inspect` shows."""
+    document = dict(config.document())
+    driver = {
+        key: located(config, value) if key in _LOCATED and isinstance(value, str) else value
+        for key, value in config.driver.items()
+    }
+    if _text(driver.get("StorePath")) and not os.path.exists(driver["StorePath"]):
+        driver["StorePath"] = config.store_path
+    auth = {
+        key: located(config, value)
+        if isinstance(value, str) and key.endswith(("Path", "Dir")) and "Remote" not in key
+        else value
+        for key, value in config.auth_options.items()
+    }
+    document["Name"] = config.name
+    document["Driver"] = driver
+    document["HostOptions"] = {**document["HostOptions"], "AuthOptions": auth}
+    return document
+
+
+def needs_driver(config: MachineConfig) -> NoReturn:
+    """Raise InputError: what was asked for is its driver's to do."""
+    if config.driver_name in WITHOUT_DRIVER:
+        raise InputError(
+            f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
+            f"({config.driver_name}): dinv can connect to it, and do nothing to it."
+        )
+    raise InputError(
+        f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
+        f"dinv does not have: ls, env, config, url, ip, inspect and ssh work, and nothing is changed."
+    )
+
+
+# Whether it answers
+
+
+class DockerMachines(Driver):
+    """Stands in for the drivers of docker-machine where only states are asked for; never instantiated."""
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:  # noqa: ARG003  (one group of all)
+        return ""
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,  # noqa: ARG003  (the seam's)
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,  # noqa: ARG003  (the seam's; no API is called)
+    ) -> dict[str, Status]:
+        """Whether each accepts a connection, all at once; `timeout` in seconds for all of them."""
+        return statuses(configs, timeout=timeout)
+
+
+def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
+    """Whether something listens where each machine should, by name.
+
+    Their driver cannot be asked, so one that does not answer is no more than that: Error, or Timeout.
+    `timeout` in seconds is for all of them; each host is connected to once.
+    """
+    from dinv.reachability import connect_all
+
+    configs = list(configs)
+    hosts = {config.name: _host_and_port(url(config)) for config in configs}
+    answers = connect_all({host for host in hosts.values() if host[0] and host[1]}, timeout=timeout)
+    found = {}
+    for config in configs:
+        where = url(config)
+        said = answers.get(hosts[config.name])
+        if not where:
+            found[config.name] = Status(ERROR, "no address of it is known; its driver is docker-machine's")
+        elif where.startswith("unix:"):
+            exists = os.path.exists(where.removeprefix("unix://"))
+            found[config.name] = Status(RUNNING) if exists else Status(ERROR, f"there is no {where}")
+        elif not hosts[config.name][1]:
+            found[config.name] = Status(ERROR, f"its URL says no host and port: {where}")
+        elif said is None:
+            found[config.name] = Status(TIMEOUT, f"{where} did not answer within {timeout:g} s")
+        elif said:
+            found[config.name] = Status(ERROR, f"{where} does not answer: {said}")
+        else:
+            found[config.name] = Status(RUNNING)
+    return found
+
+
+# SSH
+
+
+def ssh_command(config: MachineConfig, words: Sequence[str], *, terminal: bool = False) -> list[str]:
+    """The system's ssh as docker-machine calls it, for a command or, without words, a shell.
+
+    Words that begin with a dash are ssh's own options, as there. Raises InputError, MachineNotRunning.
+    """
+    import shutil
+
+    program = shutil.which("ssh")
+    if program is None:
+        raise InputError(
+            "There is no ssh on this computer; machines of docker-machine's need it. Install it."
+        )
+    kept = config.driver
+    if config.driver_name in WITHOUT_DRIVER:
+        needs_driver(config)
+    # VirtualBox forwards a port of this computer to the machine (docker/machine: drivers/virtualbox).
+    host = "127.0.0.1" if config.driver_name == "virtualbox" else _address(config)
+    if not host:
+        raise MachineNotRunning(config.name, "without a known address")
+    user = _text(kept.get("SSHUser")) or _SSH_USER
+    if user.startswith("-"):
+        raise InputError(f'Machine "{config.name}": its config.json has a user for SSH that is none: {user}')
+    key = _key(config)
+    port = kept.get("SSHPort")
+    return [
+        program,
+        *_SSH_OPTIONS,
+        *(["-t"] if terminal else []),
+        f"{user}@{host}",
+        *(["-o", "IdentitiesOnly=yes", "-i", key] if key else []),
+        *("-p", str(port if isinstance(port, int) and port > 0 else _SSH_PORT)),
+        *words,
+    ]
+
+
+def run_ssh(config: MachineConfig, words: Sequence[str], *, terminal: bool = False) -> int:
+    """Run ssh in this process's place: its exit status, signals and terminal are the user's own.
+
+    Returns only where `os.execv` has been replaced. Raises InputError, MachineNotRunning.
+    """
+    import signal
+    import sys
+
+    command = ssh_command(config, words, terminal=terminal)
+    for stream in (sys.stdout, sys.stderr):
+        stream.flush()
+    # Python ignores it, and what is ignored is ignored after exec too.
+    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
+    try:
+        os.execv(command[0], command)  # noqa: S606  (without a shell is what is meant)
+    except OSError as error:
+        raise InputError(f"{command[0]} cannot be run: {error.strerror}") from error
+    return 0
+
+
+def _key(config: MachineConfig) -> str:
+    """Its private key; "" where docker-machine leaves it to ssh-agent."""
+    named = _text(config.driver.get("SSHKeyPath")) or _text(config.driver.get("SSHKey"))
+    path = located(config, named) if named else os.path.join(config.directory, "id_rsa")
+    try:
+        mode = os.stat(path).st_mode & 0o777
+    except OSError as error:
+        if not named:
+            return ""
+        raise InputError(
+            f'The SSH key of machine "{config.name}" cannot be used: {path}: {error.strerror}'
+        ) from error
+    if mode & 0o077:
+        raise InputError(
+            f"The SSH key {path} can be read by others, and ssh takes none such. Run: chmod 600 {path}"
+        )
+    return path
+
+
+# Text
+
+
+def _address(config: MachineConfig) -> str:
+    return _text(config.driver.get("IPAddress"))
+
+
+def _host_and_port(where: str) -> tuple[str, int]:
+    """The two in tcp://HOST:PORT; "" and 0 for what is not so."""
+    found = re.fullmatch(r"(?:tcp|https?)://(?:\[([^\]]+)\]|([^/:\[\]]+)):([0-9]{1,5})/?", where)
+    return (found[1] or found[2], int(found[3])) if found else ("", 0)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,390 @@
+"""Machines that docker-machine made: they are found, asked, used and never written."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import socket
+import stat
+import sys
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from dinv import environment, foreign, listing, machines
+from dinv.errors import DinvError, InputError, MachineNotRunning
+from dinv.states import ERROR, RUNNING, TIMEOUT
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dinv.machine import Machine
+
+OLD = "/home/ann/.docker/machine"
+"""Where the store was when docker-machine wrote it."""
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+def put(path: str, content: bytes = b"PEM", mode: int = 0o600) -> None:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "wb") as file:
+        file.write(content)
+    os.chmod(path, mode)
+
+
+def add(
+    store: Store,
+    name: str = "dev",
+    *,
+    driver_name: str = "virtualbox",
+    swarm: dict[str, Any] | None = None,
+    copies: bool = True,
+    **driver: Any,
+) -> Machine:
+    """A machine as docker-machine 0.16 leaves it, in a store that was moved since."""
+    directory = store.directory(name)
+    document = {
+        "ConfigVersion": 3,
+        "Driver": {
+            "IPAddress": "127.0.0.1",
+            "MachineName": name,
+            "SSHUser": "docker",
+            "SSHPort": 53507,
+            "SSHKeyPath": f"{OLD}/machines/{name}/id_rsa",
+            "StorePath": OLD,
+            **driver,
+        },
+        "DriverName": driver_name,
+        "HostOptions": {
+            "EngineOptions": {"Labels": ["a=b"]},
+            "SwarmOptions": swarm or {},
+            "AuthOptions": {
+                "CertDir": f"{OLD}/certs",
+                "CaCertPath": f"{OLD}/certs/ca.pem",
+                "CaCertRemotePath": "/etc/docker/ca.pem",
+                "ServerCertPath": f"{OLD}/machines/{name}/server.pem",
+                "ClientCertPath": f"{OLD}/certs/nosuch.pem",
+                "StorePath": f"{OLD}/machines/{name}",
+            },
+        },
+        "Name": name,
+    }
+    put(os.path.join(directory, "config.json"), json.dumps(document, indent=4).encode())
+    for file in ("id_rsa", "server.pem", *(("ca.pem", "cert.pem", "key.pem") if copies else ())):
+        put(os.path.join(directory, file))
+    for file in ("ca.pem", "cert.pem", "key.pem"):
+        put(os.path.join(store.path, "certs", file))
+    return machines.open(store.path).get(name)
+
+
+def given(store: Store, url: str, name: str = "given", **more: Any) -> Machine:
+    """A machine of the driver `none`; docker-machine keeps host and port as its address."""
+    return add(store, name, driver_name="none", IPAddress=url.removeprefix("tcp://"), URL=url, **more)
+
+
+@pytest.fixture
+def port() -> Iterator[int]:
+    """Where a daemon listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def refused() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        found: int = server.getsockname()[1]
+    return found
+
+
+# Where it is
+
+
+@pytest.mark.parametrize(
+    ("driver_name", "driver", "url", "ip"),
+    [
+        ("virtualbox", {"IPAddress": "192.168.99.100"}, "tcp://192.168.99.100:2376", "192.168.99.100"),
+        ("amazonec2", {"IPAddress": "fd00::7"}, "tcp://[fd00::7]:2376", "fd00::7"),
+        ("generic", {"IPAddress": "h", "EnginePort": 2377}, "tcp://h:2377", "h"),
+        ("azure", {"IPAddress": "h", "DockerPort": 0}, "tcp://h:2376", "h"),
+        ("exoscale", {"IPAddress": "h", "URL": "https://api.example/v1"}, "tcp://h:2376", "h"),
+        ("virtualbox", {"IPAddress": ""}, "", ""),
+        ("virtualbox", {"IPAddress": ["h"]}, "", ""),
+        (
+            "none",
+            {"IPAddress": "10.0.0.1:2376", "URL": "tcp://10.0.0.1:2376"},
+            "tcp://10.0.0.1:2376",
+            "10.0.0.1",
+        ),
+        ("ci-test", {"IPAddress": "", "URL": "none"}, "none", ""),
+    ],
+)
+def test_its_last_known_address(
+    store: Store, driver_name: str, driver: dict[str, Any], url: str, ip: str
+) -> None:
+    machine = add(store, driver_name=driver_name, **driver)
+    assert (machine.url, machine.ip) == (url, ip)
+
+
+def test_one_without_an_address_is_not_running(store: Store) -> None:
+    machine = add(store, IPAddress="")
+    for ask in (machine.known_url, machine.known_ip):
+        with pytest.raises(MachineNotRunning, match="Host is not running"):
+            ask()
+
+
+def test_how_clients_find_it(store: Store) -> None:
+    machine = add(store, IPAddress="192.168.99.100")
+    assert machine.environment() == {
+        "DOCKER_TLS_VERIFY": "1",
+        "DOCKER_HOST": "tcp://192.168.99.100:2376",
+        "DOCKER_CERT_PATH": machine.directory,
+        "DOCKER_MACHINE_NAME": "dev",
+    }
+    assert machine.docker_flags() == [
+        "--tlsverify",
+        f'--tlscacert="{machine.directory}/ca.pem"',
+        f'--tlscert="{machine.directory}/cert.pem"',
+        f'--tlskey="{machine.directory}/key.pem"',
+        "-H=tcp://192.168.99.100:2376",
+    ]
+
+
+def test_without_copies_of_its_own_the_stores_certificates_are_meant(store: Store) -> None:
+    """docker-machine makes none for the driver `none`, and its `env` led nowhere (#1221)."""
+    machine = given(store, "tcp://127.0.0.1:2376", copies=False)
+    assert machine.environment()["DOCKER_CERT_PATH"] == os.path.join(store.path, "certs")
+
+
+def test_a_given_host_without_certificates_has_no_tls(store: Store) -> None:
+    machine = given(store, "tcp://127.0.0.1:2375", copies=False)
+    shutil.rmtree(os.path.join(store.path, "certs"))
+    assert machine.environment() == {
+        "DOCKER_HOST": "tcp://127.0.0.1:2375",
+        "DOCKER_MACHINE_NAME": "given",
+    }
+    assert machine.docker_flags() == ["-H=tcp://127.0.0.1:2375"]
+
+
+def test_env_unsets_what_another_machine_has_set(store: Store, port: int) -> None:
+    machine = given(store, f"tcp://127.0.0.1:{port}", copies=False)
+    shutil.rmtree(os.path.join(store.path, "certs"))
+    variables, warning = environment.setting(machine, environ={})
+    assert warning == ""
+    assert variables["DOCKER_TLS_VERIFY"] is None
+    assert variables["DOCKER_CERT_PATH"] is None
+    assert variables["DOCKER_HOST"] == f"tcp://127.0.0.1:{port}"
+
+
+def test_env_of_one_that_refuses_says_so_and_not_how_dinv_starts_it(store: Store, refused: int) -> None:
+    machine = given(store, f"tcp://127.0.0.1:{refused}")
+    with pytest.raises(MachineNotRunning, match="docker-machine has its driver"):
+        environment.setting(machine, environ={})
+
+
+# A store that was moved
+
+
+def test_files_are_found_where_the_store_is_now(store: Store) -> None:
+    machine = add(store)
+    shown = machine.inspect()
+    auth = shown["HostOptions"]["AuthOptions"]
+    assert shown["Driver"]["StorePath"] == store.path
+    assert shown["Driver"]["SSHKeyPath"] == f"{machine.directory}/id_rsa"
+    assert auth["CertDir"] == f"{store.path}/certs"
+    assert auth["StorePath"] == machine.directory
+    assert auth["ServerCertPath"] == f"{machine.directory}/server.pem"
+    assert auth["CaCertPath"] == f"{machine.directory}/ca.pem"
+    assert auth["CaCertRemotePath"] == "/etc/docker/ca.pem"
+    assert auth["ClientCertPath"] == f"{OLD}/certs/nosuch.pem"
+    assert shown["HostOptions"]["EngineOptions"]["Labels"] == ["a=b"]
+
+
+def test_paths_that_are_right_stay(store: Store, tmp_path: Path) -> None:
+    key = str(tmp_path / "elsewhere" / "id_rsa")
+    put(key)
+    assert add(store, SSHKeyPath=key).inspect()["Driver"]["SSHKeyPath"] == key
+
+
+def test_a_store_of_windows(store: Store) -> None:
+    machine = add(store, SSHKeyPath=r"C:\Users\ann\.docker\machine\machines\dev\id_rsa", StorePath=r"C:\gone")
+    shown = machine.inspect()["Driver"]
+    assert shown["SSHKeyPath"] == f"{machine.directory}/id_rsa"
+    assert shown["StorePath"] == store.path
+
+
+# Whether it answers
+
+
+def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, refused: int) -> None:
+    given(store, f"tcp://127.0.0.1:{port}", "up")
+    given(store, f"tcp://127.0.0.1:{refused}", "down")
+    given(store, "none", "odd")
+    given(store, "unix:///nosuch/docker.sock", "gone")
+    given(store, "tcp://127.0.0.1:1234567", "wild")
+    add(store, "vm", IPAddress="")
+    found = {row.name: row for row in listing.rows(store, timeout=20, environ={})}
+    assert {name: row.status.state for name, row in found.items()} == {
+        "down": ERROR,
+        "gone": ERROR,
+        "odd": ERROR,
+        "up": RUNNING,
+        "vm": ERROR,
+        "wild": ERROR,
+    }
+    assert found["up"].url == f"tcp://127.0.0.1:{port}"
+    assert "Connection refused" in found["down"].status.error
+    assert "no address" in found["vm"].status.error
+    assert "none" in found["odd"].status.error
+
+
+def test_one_that_says_nothing_is_timed_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinv.reachability.connect_all", lambda _hosts, **_: {})
+    add(store)
+    (row,) = listing.rows(store, timeout=0.5, environ={})
+    assert row.status.state == TIMEOUT
+    assert "0.5 s" in row.status.error
+
+
+def test_the_active_one(store: Store, port: int) -> None:
+    given(store, f"tcp://127.0.0.1:{port}", "up")
+    environ = {"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}
+    assert listing.active(store, timeout=20, environ=environ) == "up"
+
+
+def test_asking_one_machine(store: Store, port: int, refused: int) -> None:
+    assert given(store, f"tcp://127.0.0.1:{port}", "up").status().running
+    down = given(store, f"tcp://127.0.0.1:{refused}", "down")
+    assert down.status().state == ERROR
+    with pytest.raises(MachineNotRunning, match="Connection refused"):
+        down.daemon_version()
+
+
+def test_names_that_differ_in_case_only_are_all_listed(store: Store) -> None:
+    """docker-machine showed one of them twice."""
+    for name in ("L1", "l1", "l2"):
+        add(store, name, IPAddress="")
+    assert sorted(row.name for row in listing.rows(store, timeout=2, environ={})) == ["L1", "l1", "l2"]
+
+
+# Never written
+
+
+def test_what_needs_its_driver_says_so_and_nothing_is_written(store: Store) -> None:
+    machine = add(store)
+    before = {
+        name: os.stat(os.path.join(machine.directory, name)).st_mtime_ns
+        for name in os.listdir(machine.directory)
+    }
+    for change in (machine.stop, machine.kill, machine.channel, machine.logs, machine.own_ip):
+        with pytest.raises(DinvError):
+            change()
+    with pytest.raises(InputError, match="driver virtualbox, which dinv does not have"):
+        machine.stop()
+    with pytest.raises(InputError, match="virtualbox"):
+        machines.open(store.path).remove("dev")
+    machine.inspect()
+    after = {name: os.stat(os.path.join(machine.directory, name)).st_mtime_ns for name in before}
+    assert after == before
+
+
+def test_a_given_host_has_no_driver_to_miss(store: Store) -> None:
+    machine = given(store, "tcp://127.0.0.1:2376")
+    with pytest.raises(InputError, match="by its URL"):
+        machine.kill()
+    machines.open(store.path).remove("given")
+    assert store.names() == []
+
+
+# SSH
+
+
+def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
+    machine = add(store, driver_name="amazonec2", IPAddress="192.0.2.1", SSHPort=2222, SSHUser="ubuntu")
+    command = foreign.ssh_command(machine.config, ["-C", "echo", "a b"])
+    assert os.path.basename(command[0]) == "ssh"
+    assert command[command.index("ubuntu@192.0.2.1") :] == [
+        "ubuntu@192.0.2.1",
+        *("-o", "IdentitiesOnly=yes", "-i", f"{machine.directory}/id_rsa"),
+        *("-p", "2222"),
+        *("-C", "echo", "a b"),
+    ]
+    assert "StrictHostKeyChecking=no" in command
+    assert "-t" in foreign.ssh_command(machine.config, [], terminal=True)
+
+
+def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
+    command = foreign.ssh_command(add(store, IPAddress="192.168.99.100").config, [])
+    assert "docker@127.0.0.1" in command
+    assert command[-2:] == ["-p", "53507"]
+
+
+def test_what_docker_machine_leaves_out_is_its_default(store: Store) -> None:
+    machine = add(store, driver_name="google", SSHUser="", SSHPort=0, SSHKeyPath="")
+    command = foreign.ssh_command(machine.config, [])
+    assert "root@127.0.0.1" in command
+    assert command[-4:] == ["-i", f"{machine.directory}/id_rsa", "-p", "22"]
+    os.unlink(f"{machine.directory}/id_rsa")
+    assert "-i" not in foreign.ssh_command(machine.config, [])
+
+
+def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = add(store)
+    key = f"{machine.directory}/id_rsa"
+    os.chmod(key, 0o644)
+    with pytest.raises(InputError, match=f"chmod 600 {key}"):
+        foreign.ssh_command(machine.config, [])
+    os.unlink(key)
+    with pytest.raises(InputError, match="No such file"):
+        foreign.ssh_command(machine.config, [])
+    with pytest.raises(InputError, match="by its URL"):
+        foreign.ssh_command(given(store, "tcp://h:1").config, [])
+    with pytest.raises(InputError, match="for SSH that is none"):
+        foreign.ssh_command(add(store, "odd", SSHUser="-oProxyCommand=true").config, [])
+    with pytest.raises(MachineNotRunning):
+        foreign.ssh_command(add(store, "off", driver_name="google", IPAddress="").config, [])
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(InputError, match="no ssh on this computer"):
+        foreign.ssh_command(machine.config, [])
+
+
+def test_its_exit_status_is_ours(store: Store, tmp_path: Path) -> None:
+    """By a process of its own, which ssh takes the place of."""
+    import subprocess
+
+    add(store, driver_name="google")
+    fake = tmp_path / "bin" / "ssh"
+    put(str(fake), b'#!/bin/sh\nfor word; do last=$word; done\necho "ran $last"; cat; exit 7\n', 0o755)
+    assert stat.S_IMODE(os.stat(fake).st_mode) == 0o755
+    done = subprocess.run(
+        [sys.executable, "-m", "dinv", "-s", store.path, "ssh", "dev", "uptime"],
+        input="typed\n",
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env={**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"},
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (7, "ran uptime\ntyped\n", "")
+
+
+# Legacy swarm
+
+
+def test_the_address_of_a_swarm_master(store: Store) -> None:
+    machine = add(
+        store,
+        IPAddress="192.168.99.100",
+        swarm={"Master": True, "IsSwarm": True, "Host": "tcp://0.0.0.0:3376"},
+    )
+    assert foreign.swarm_url(machine.config) == "tcp://192.168.99.100:3376"
+    with pytest.raises(InputError, match='"other" is not a swarm master'):
+        foreign.swarm_url(add(store, "other").config)
+    with pytest.raises(MachineNotRunning):
+        foreign.swarm_url(add(store, "odd", swarm={"Master": True, "Host": "3376"}).config)
