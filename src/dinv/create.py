@@ -127,8 +127,12 @@ class _Creation:
         _Background(_import_what_comes)
         try:
             self._check()
-            self._make()
-            version = self._await(started)
+            if self.machine.driver.provisioned:
+                self._make()
+                version = self._await(started)
+            else:
+                self.machine.driver.create({}, (), {})
+                version = ""
             self._finish(version)
         except BaseException as error:
             self._undo(error)
@@ -253,7 +257,7 @@ class _Creation:
         from dinv.config import READY
 
         ours = self.machine.config.ours
-        if self.options.context:
+        if self.options.context and self.machine.has_tls:
             # Recorded first: a context that is written and not recorded would be found by nobody.
             ours["Context"] = self.machine.name
             self.store.save(self.machine.config)

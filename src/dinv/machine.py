@@ -180,6 +180,11 @@ class Machine:
         return address
 
     @property
+    def has_tls(self) -> bool:
+        """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
+        return self.config.driver.get("TLS", True) is not False
+
+    @property
     def has_context(self) -> bool:
         """Whether dinv has written a docker context for it."""
         return bool(self.config.ours.get("Context"))

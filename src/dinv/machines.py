@@ -13,7 +13,7 @@ from dinv.store import Store
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any, TypedDict, Unpack
+    from typing import Any, BinaryIO, TypedDict, Unpack
 
     from dinv.engine import Engine
 
@@ -35,6 +35,8 @@ if TYPE_CHECKING:
         isolation: str
         volume_store: str
         dns: Iterable[str]
+        url: str
+        url_cert_path: str
         image_contract: str
         tls_san: Iterable[str]
         registry_ca: Iterable[str]
@@ -102,6 +104,75 @@ class Machines:
         from dinv.removal import remove
 
         return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
+
+    def upgrade(
+        self,
+        name: str,
+        *,
+        progress: Progress | None = None,
+        image: str = "",
+        force: bool = False,
+        timeout: float | None = None,
+    ) -> bool:
+        """Make a machine anew from a newer image; see `dinv.upgrading.upgrade`. `timeout` in seconds."""
+        from dinv.upgrading import DEFAULT_TIMEOUT, upgrade
+
+        return upgrade(
+            self.store,
+            name,
+            progress or Progress(),
+            image=image,
+            force=force,
+            timeout=timeout or DEFAULT_TIMEOUT,
+            trace=self._trace,
+        )
+
+    def renew_certificates(
+        self,
+        name: str,
+        *,
+        progress: Progress | None = None,
+        clients: bool = False,
+        timeout: float | None = None,
+    ) -> None:
+        """Give a machine new certificates; see `dinv.renewal.renew`. `timeout` in seconds."""
+        from dinv.renewal import DEFAULT_TIMEOUT, renew
+
+        renew(
+            self.store,
+            name,
+            progress or Progress(),
+            clients=clients,
+            timeout=timeout or DEFAULT_TIMEOUT,
+            trace=self._trace,
+        )
+
+    def provision(self, name: str, *, progress: Progress | None = None, timeout: float | None = None) -> None:
+        """Finish or repair a machine; see `dinv.renewal.provision`. `timeout` in seconds."""
+        from dinv.renewal import DEFAULT_TIMEOUT, provision
+
+        provision(
+            self.store, name, progress or Progress(), timeout=timeout or DEFAULT_TIMEOUT, trace=self._trace
+        )
+
+    def export(self, name: str, out: BinaryIO) -> None:
+        """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.moving.export`."""
+        from dinv.moving import export
+
+        export(self.store, name, out)
+
+    def import_(
+        self,
+        source: str | BinaryIO,
+        *,
+        name: str = "",
+        context: bool = True,
+        progress: Progress | None = None,
+    ) -> str:
+        """Take in a machine from an archive or a directory; see `dinv.moving.import_`. Returns its name."""
+        from dinv.moving import import_
+
+        return import_(self.store, source, progress or Progress(), name=name, context=context)
 
     def endpoint(
         self,

@@ -145,6 +145,7 @@ def test_a_changed_address_gets_new_certificates_before_it_is_waited_for(
     world.states["dev"] = STOPPED
     world.moved = True
     machine.config.ours["Context"] = "dev"
+    store.save(machine.config)
     machine.start(Progress(), timeout=5)
     assert world.steps == ["state", "start", "refresh", "certificates", "provision", "activate", "health"]
     assert store.load("dev").driver["URL"] == "tcp://10.0.0.9:1000"

@@ -24,13 +24,18 @@ VERBS = {
     "df": "Show how full a machine's image cache is",
     "engine": "Start, stop or look at a private Docker engine on this computer",
     "env": "Print the commands to set up the environment for the docker client",
+    "export": "Write a machine with its keys to standard output, for import",
     "help": "Show the verbs, or the help of one",
     "image": "Build or list machine images",
+    "import": "Take in a machine that was exported, or docker-machine's",
     "inspect": "Print all that is known of a machine, as JSON",
     "ip": "Print the address of a machine",
     "kill": "Stop a machine at once",
     "logs": "Print what a machine's init and daemon have said",
     "ls": "List machines",
+    "mount": "Say what to use in place of sshfs",
+    "provision": "Finish or repair a machine that is half made",
+    "regenerate-certs": "Give a machine new certificates",
     "restart": "Restart a machine",
     "rm": "Remove a machine",
     "scp": "Copy files to, from and between machines",
@@ -38,6 +43,7 @@ VERBS = {
     "start": "Start a machine",
     "status": "Print the state of a machine",
     "stop": "Stop a machine",
+    "upgrade": "Make a machine anew from a newer image",
     "url": "Print the URL of a machine",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
@@ -104,9 +110,17 @@ def _dispatch(program: str, words: list[str]) -> int:
     if verb not in VERBS:
         raise InputError(f"'{verb}' is not a {program} command. See '{program} --help'.")
     # importlib.import_module does the same, and importing it takes 0.6 ms.
-    module = __import__(f"dinv.cli.{verb}", fromlist=["run"])
+    module = __import__(module_name(verb), fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
+
+
+def module_name(verb: str) -> str:
+    """The module of a verb: dashes are underscores there, and what is a word of Python's has one behind."""
+    from keyword import iskeyword
+
+    name = verb.replace("-", "_")
+    return f"dinv.cli.{name}_" if iskeyword(name) else f"dinv.cli.{name}"
 
 
 def _unexpected(error: Exception) -> DinvError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli import VERBS
+from dinv.cli import VERBS, module_name
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -23,11 +23,11 @@ def run(app: App, options: argparse.Namespace) -> None:
             raise InputError(f"'{options.verb}' is not a {app.program} command. See '{app.program} --help'.")
         import importlib
 
-        app.parse(options.verb, importlib.import_module(f"dinv.cli.{options.verb}"), ["--help"])
+        app.parse(options.verb, importlib.import_module(module_name(options.verb)), ["--help"])
     print(f"Usage: {app.program} [OPTIONS] COMMAND [ARGUMENTS]\n")
     print("Private Docker hosts on a Docker API endpoint you already have.\n\nCommands:")
     for verb, text in VERBS.items():
-        print(f"  {verb:<10}{text}")
+        print(f"  {verb:<18}{text}")
     print("\nOptions:")
     print("  -s, --storage-path DIR  the store (MACHINE_STORAGE_PATH; default ~/.docker/machine)")
     print("  -D, --debug             show every API call, with its time and no secret")

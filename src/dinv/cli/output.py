@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from dinv.errors import DinvError
+from dinv.errors import DinvError, InputError
 from dinv.progress import Progress
 
 TYPE_CHECKING = False
@@ -105,6 +105,15 @@ class LiveProgress(PlainProgress):
                 if self._status is not None:
                     self._status.stop()
                     self._status = None
+
+
+def confirmed(question: str) -> bool:
+    """Whether the answer to a question begins with y. Raises InputError when nobody is there to answer."""
+    try:
+        answer = input(question)
+    except EOFError as error:
+        raise InputError("EOF: nobody is there to ask. To do it without asking: --force") from error
+    return answer.strip()[:1].lower() == "y"
 
 
 def for_each(program: str, names: Sequence[str], action: Callable[[str], None]) -> int:

@@ -29,7 +29,11 @@ if TYPE_CHECKING:
 
 GROUP = "dinv.drivers"
 
-_BUILT_IN = {"docker": "dinv.drivers.docker.driver:DockerDriver"}
+_BUILT_IN = {
+    "ci-test": "dinv.drivers.none:NoneDriver",
+    "docker": "dinv.drivers.docker.driver:DockerDriver",
+    "none": "dinv.drivers.none:NoneDriver",
+}
 
 
 class Flag:
@@ -62,6 +66,18 @@ class Flag:
         return given if given is not None else environ.get(self.env) or None
 
 
+class Offer:
+    """An image that a machine can be made anew from, on its endpoint already.
+
+    `contract` is the name of its image contract; `same` whether the machine was made from exactly this.
+    """
+
+    def __init__(self, image: str, contract: str, *, same: bool) -> None:
+        self.image = image
+        self.contract = contract
+        self.same = same
+
+
 class AddressTaken(Exception):
     """The address the driver chose for a machine turned out to be in use; `move` chooses another.
 
@@ -73,6 +89,8 @@ class Driver(ABC):
     """Makes and controls one machine. What it has to remember it keeps in `config.driver`."""
 
     name: str
+    provisioned = True
+    """Whether dinv makes and provisions these machines; if not, `create` only records one."""
 
     def __init__(
         self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
@@ -138,6 +156,31 @@ class Driver(ABC):
 
         Returns a line for each thing that was left on purpose.
         """
+
+    # Making it anew from another image. Each can be called again by who finishes what was killed.
+
+    def offer(self, image: str, progress: Progress) -> Offer:  # noqa: ARG002  (for who can)
+        """Fetch an image to make the machine anew from; "" is its own, as new as it can be had.
+
+        Raises InputError or PreCreateCheckFailed when this machine cannot be made anew, ImageError,
+        MachineGone.
+        """
+        raise InputError(f'The driver "{self.name}" makes no machine anew from another image.')
+
+    def set_aside(self) -> None:
+        """Stop the machine that there is and keep it under another name, out of the way of `create`."""
+        raise NotImplementedError
+
+    def take_back(self) -> None:
+        """Give what was set aside its place again, not started; what `create` made since is removed.
+
+        Raises MachineGone when it is there no more, and nothing in its place either.
+        """
+        raise NotImplementedError
+
+    def let_go(self) -> None:
+        """Remove what was set aside; the machine is what `create` made since."""
+        raise NotImplementedError
 
     @abstractmethod
     def state(self, *, timeout: float) -> Status:

@@ -21,7 +21,10 @@ if TYPE_CHECKING:
 
 GROUP = "dinv.provisioners"
 
-_BUILT_IN = {"docker": "dinv.provisioners.docker:DockerProvisioner"}
+_BUILT_IN = {
+    "docker": "dinv.provisioners.docker:DockerProvisioner",
+    "none": "dinv.provisioners.none:NoneProvisioner",
+}
 
 
 class Provisioner(ABC):

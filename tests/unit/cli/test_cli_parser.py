@@ -6,7 +6,7 @@ import importlib
 
 import pytest
 
-from dinv.cli import VERBS
+from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
 from dinv.cli.parser import Parser
 from dinv.errors import InputError
@@ -46,7 +46,7 @@ def test_what_is_wrong_is_an_input_error_with_a_hint(parser: Parser, words: list
 
 @pytest.mark.parametrize("verb", sorted(VERBS))
 def test_every_verb_has_a_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = importlib.import_module(f"dinv.cli.{verb}")
+    module = importlib.import_module(module_name(verb))
     with pytest.raises(SystemExit) as caught:
         App("dinv").parse(verb, module, ["--help"])
     assert caught.value.code == 0

@@ -12,7 +12,7 @@ import pytest
 from fake_driver import install
 
 from dinv import cli, environment, files, machines
-from dinv.cli import VERBS, main
+from dinv.cli import VERBS, main, module_name
 from dinv.diskusage import DiskUsage
 from dinv.errors import EndpointUnreachable
 from dinv.machine import Machine
@@ -69,7 +69,8 @@ def dinv(world: World, capsys: pytest.CaptureFixture[str]) -> Program:
 def sources() -> Iterator[tuple[str, ast.Module]]:
     (directory,) = cli.__path__
     for verb in VERBS:
-        with open(os.path.join(directory, f"{verb}.py"), encoding="utf-8") as file:
+        name = module_name(verb).rpartition(".")[2]
+        with open(os.path.join(directory, f"{name}.py"), encoding="utf-8") as file:
             yield verb, ast.parse(file.read())
 
 

@@ -42,6 +42,29 @@ def ensure(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
     if found is not None:
         progress.line("Image", image, "present")
         return found
+    return _pull(engine, image, progress)
+
+
+def refresh(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
+    """The image as new as it can be had. Raises ImageMissing when it cannot be had at all.
+
+    One that was built on the endpoint, or loaded there, is not looked for in a registry: nothing of the
+    kind need be there, or be meant. The engine tells by "RepoDigests", which only a pull or a push fills.
+    """
+    found = present(engine, image)
+    if found is not None and not found.get("RepoDigests"):
+        progress.line("Image", image, "present")
+        return found
+    try:
+        return _pull(engine, image, progress)
+    except ImageMissing as error:
+        if found is None:
+            raise
+        progress.warn(f"{image} cannot be pulled ({error.reason}): using what the endpoint has")
+        return found
+
+
+def _pull(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
     from dinv.engine import IdleDeadline, credentials
     from dinv.engine.reference import parse_reference
 

@@ -1,0 +1,37 @@
+"""`dinv import`."""
+
+from __future__ import annotations
+
+import sys
+
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "source", metavar="FILE", help="what export wrote, - for standard input, or a machine's directory"
+    )
+    parser.add_argument("--name", default="", help="the name it gets (default: the one that it had)")
+    parser.add_argument("--no-context", dest="context", action="store_false", help="write no docker context")
+    parser.add_argument("-q", "--quiet", action="store_true", help="print only the machine's name")
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    stdin = options.source == "-"
+    if stdin and sys.stdin.isatty():
+        raise InputError(f"There is no archive on a terminal: {app.program} import - < FILE")
+    progress = app.progress()
+    name = app.machines.import_(
+        sys.stdin.buffer if stdin else options.source,
+        name=options.name,
+        context=options.context,
+        progress=progress,
+    )
+    print(name if options.quiet else f'Machine "{name}" was imported.')

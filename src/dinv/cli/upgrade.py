@@ -1,0 +1,42 @@
+"""`dinv upgrade`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.upgrading import DEFAULT_TIMEOUT
+
+    parser.add_argument("name", nargs="*")
+    parser.add_argument("--image", default="", metavar="REF", help="the image (default: its own, newer)")
+    parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
+    parser.add_argument(
+        "--timeout",
+        type=float,
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    progress = app.progress()
+
+    def upgrade(name: str) -> None:
+        progress.note(f'Upgrading "{name}"...')
+        done = app.machines.upgrade(
+            name, progress=progress, image=options.image, force=options.force, timeout=options.timeout
+        )
+        progress.note(
+            f'Machine "{name}" was upgraded.' if done else f'Machine "{name}" has this image already.'
+        )
+
+    with app.interruptible():
+        return app.for_each(options.name, upgrade)

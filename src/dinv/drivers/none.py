@@ -1,0 +1,190 @@
+"""The none driver: a Docker daemon that somebody else looks after, known to dinv by its URL.
+
+As in docker-machine (docker/machine: drivers/none/driver.go) its state is always Running, since nobody can
+be asked, and nothing that changes a machine works on it. What is new: it may come with TLS files, and `ls`
+looks whether something listens at the URL.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.drivers import Driver, Flag
+from dinv.errors import InputError
+from dinv.states import RUNNING, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any, NoReturn
+
+    from dinv.channel import Channel
+    from dinv.config import MachineConfig
+    from dinv.progress import Progress
+
+CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")
+LARGEST_FILE = 1024 * 1024
+"""Bytes. A chain of certificates has some thousand."""
+
+_FLAGS = (
+    Flag("url", "DINV_URL", "URL of the Docker daemon, such as tcp://HOST:2376", metavar="URL"),
+    Flag(
+        "url-cert-path",
+        "DINV_URL_CERT_PATH",
+        "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: no TLS)",
+        metavar="DIR",
+    ),
+)
+
+
+class NoneDriver(Driver):
+    """A daemon at a URL. `ci-test` is another name of this driver."""
+
+    name = "none"
+    provisioned = False
+
+    @classmethod
+    def create_flags(cls) -> tuple[Flag, ...]:
+        return _FLAGS
+
+    def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        url = str(values.get("url") or "")
+        if not url:
+            raise InputError("--url option is required when no driver is selected")
+        if not url.isprintable() or " " in url:
+            raise InputError(f"--url {url!r} is no URL: it has blanks or control characters in it")
+        directory = str(values.get("url_cert_path") or "")
+        kept = self.config.driver
+        kept["URL"] = url
+        kept["IPAddress"] = (_address(url) or ("", 0))[0]
+        kept["TLS"] = bool(directory)
+        self.config.ours["Provisioner"] = "none"
+        if directory:
+            kept["CertificateSource"] = os.path.abspath(os.path.expanduser(directory))
+        else:
+            progress.note(f"{url} is used without TLS: nothing says who answers there, or who asks")
+
+    def pre_create_check(self, progress: Progress) -> None:  # noqa: ARG002  (the seam's)
+        self._certificates()
+
+    def _certificates(self) -> list[tuple[str, bytes]]:
+        """The TLS files as they are at their source. Raises InputError."""
+        source = str(self.config.driver.get("CertificateSource") or "")
+        found = []
+        for name in CERTIFICATE_FILES if source else ():
+            path = os.path.join(source, name)
+            try:
+                with open(path, "rb") as file:
+                    found.append((name, file.read(LARGEST_FILE)))
+            except OSError as error:
+                raise InputError(f"--url-cert-path {source}: {path}: {error.strerror}") from error
+            if b"-----BEGIN " not in found[-1][1]:
+                raise InputError(f"--url-cert-path {source}: {path} holds nothing in PEM")
+        return found
+
+    def prepare(self, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
+        return ""
+
+    def create(
+        self,
+        environment: Mapping[str, str],  # noqa: ARG002  (the seam's)
+        command: Sequence[str],  # noqa: ARG002
+        mounts: Mapping[str, str],  # noqa: ARG002
+    ) -> None:
+        from dinv.files import write_all
+
+        directory = self.config.directory
+        write_all(
+            (os.path.join(directory, name), data, 0o600 if name == "key.pem" else 0o644)
+            for name, data in self._certificates()
+        )
+
+    def start(self, *, timeout: float) -> None:  # noqa: ARG002
+        self._cannot("started")
+
+    def stop(self, *, timeout: float) -> None:  # noqa: ARG002
+        self._cannot("stopped")
+
+    def kill(self) -> None:
+        self._cannot("killed")
+
+    def restart(self, *, timeout: float) -> None:  # noqa: ARG002
+        self._cannot("restarted")
+
+    def signal_init(self, signal: str) -> None:  # noqa: ARG002
+        self._cannot("sent a signal")
+
+    def _cannot(self, what: str) -> NoReturn:
+        raise InputError(f"hosts without a driver cannot be {what}")
+
+    def remove(self, *, keep_cache: bool = False) -> list[str]:  # noqa: ARG002
+        return []
+
+    def state(self, *, timeout: float) -> Status:
+        return Status(RUNNING, _look(self.url, timeout))
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:
+        return str(config.driver.get("URL", ""))
+
+    @property
+    def address_known(self) -> bool:
+        return True
+
+    def refresh_address(self) -> bool:
+        return False
+
+    def addresses(self) -> list[str]:
+        return [self.ip] if self.ip else []
+
+    def facts(self) -> dict[str, Any]:
+        return {"endpoint": "", "isolation": "", "machine": self.url}
+
+    def channel(self) -> Channel:
+        raise InputError(
+            f'Machine "{self.config.name}" has no driver: there is no way into it but its Docker API. '
+            f"For a shell beside its containers: docker run -it IMAGE sh"
+        )
+
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:  # noqa: ARG002
+        raise InputError(f'Machine "{self.config.name}" has no driver: its log is kept where it runs.')
+
+    def last_log_lines(self, count: int) -> list[str]:  # noqa: ARG002
+        return []
+
+    def ended(self) -> int | None:
+        return None
+
+
+def _address(url: str) -> tuple[str, int] | None:
+    """Host and port of a daemon's URL; None when it has none."""
+    rest = url.partition("://")[2].partition("/")[0]
+    host, _, port = rest.rpartition(":")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004  (TCP)
+        return None
+    return host.strip("[]"), int(port)
+
+
+def _look(url: str, timeout: float) -> str:
+    """Whether something listens at the URL: "" or why not, after at most `timeout` seconds."""
+    import socket
+    import threading
+
+    address = _address(url)
+    if address is None:
+        return f"{url} is not the URL of a Docker daemon, such as tcp://HOST:2376"
+    said = [f"{url} did not answer within {timeout:g} s"]
+
+    def connect() -> None:
+        try:
+            socket.create_connection(address, timeout).close()
+        except OSError as error:
+            said.append(f"{url} does not answer: {error.strerror or error}")
+        else:
+            said.append("")
+
+    # Looking up a name cannot be given a deadline: it is waited for in a thread.
+    thread = threading.Thread(target=connect, daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return said[-1]

@@ -1,0 +1,290 @@
+"""Moving machines between stores: out as a tar archive, in from one or from a machine's directory.
+
+The archive holds the machine's directory as it is, under the machine's name: config.json, certificates and
+keys, also that of its CA, so who has it has the machine. It is plain tar, and is read with distrust: only
+files of known names are taken, as regular files of bounded size, with modes of our own.
+
+docker-machine's directories are taken as they are too (docker-machine#23); of those what a driver keeps
+for itself, disks say, stays behind, and paths in config.json are made to point at what came along.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dinv.config import MachineConfig
+from dinv.errors import InputError, MachineExists
+from dinv.store import check_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from tarfile import TarFile
+    from typing import Any, BinaryIO
+
+    from dinv.progress import Progress
+    from dinv.store import Store
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes. Of the files that are taken, a bundle of CAs may have some hundred thousand."""
+MOST_FILES = 100
+MOST_MEMBERS = 1000
+"""Entries of an archive that are looked at, those that are not taken included."""
+
+_KNOWN = re.compile(
+    r"config\.json|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
+    r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
+)
+_PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
+_PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
+"""What is said nothing of: locks, staging, backups."""
+
+
+def export(store: Store, name: str, out: BinaryIO) -> list[str]:
+    """Write a machine, with its keys, to `out` as a tar archive; returns the names of its files.
+
+    Raises MachineNotFound, MachineBusy, ConfigError, and InputError for a machine that is not whole.
+    """
+    import contextlib
+
+    config = store.load(name)
+    # What docker-machine made is only read: not even a lock is left there.
+    locked = store.lock(name, "exporting it") if config.ours else contextlib.nullcontext()
+    with locked:
+        config = store.load(name)
+        check_whole(config)
+        content, _ = _directory(store.directory(name))
+    import io
+    import tarfile
+
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for path, data in sorted(content.items()):
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size, member.mode = len(data), _mode(path)
+            tar.addfile(member, io.BytesIO(data))
+    return sorted(content)
+
+
+def check_whole(config: MachineConfig) -> None:
+    """Raise InputError for a machine that something is half done with."""
+    from dinv.machine import unfinished
+
+    if config.unfinished:
+        raise InputError(f'Machine "{config.name}" cannot be exported: {unfinished(config).error}')
+    if config.ours.get("Upgrade"):
+        raise InputError(
+            f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
+            f"Finish it first: dinv start {config.name}"
+        )
+
+
+def import_(
+    store: Store, source: str | BinaryIO, progress: Progress, *, name: str = "", context: bool = True
+) -> str:
+    """Take a machine into the store; returns its name: `name`, or the one that it had.
+
+    `source` is an archive, open or by its path, or a machine's directory in another store. Nothing that
+    is there is replaced. With `context` it gets a docker context, unless there is one of that name.
+    Raises InputError for what is no machine, MachineExists, ConfigError, StoreNotWritable.
+    """
+    if not isinstance(source, str):
+        found, content, left = _archive(source)
+    elif os.path.isdir(source):
+        found = os.path.basename(os.path.abspath(source))
+        content, left = _directory(source)
+    else:
+        try:
+            with open(source, "rb") as file:
+                found, content, left = _archive(file)
+        except OSError as error:
+            raise InputError(f"{source}: {error.strerror}") from error
+    if "config.json" not in content:
+        raise InputError("There is no machine in it: it has no config.json")
+    name = name or found
+    check_name(name)
+    config = _config(content, name, store.path)
+    check_whole(config)
+    _put(store, config, content)
+    for path in left:
+        progress.note(f"Not taken along: {path}")
+    _say(config, progress)
+    if context and config.ours:
+        _write_context(store, name, progress)
+    return name
+
+
+def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None:
+    """All files, config.json last: without it a directory is no machine yet, and `rm` removes it."""
+    from dinv import files
+    from dinv.errors import StoreNotWritable
+
+    name, directory = config.name, store.directory(config.name)
+    with store.claim(name, "importing it") as leftovers:
+        if leftovers:
+            if os.path.exists(os.path.join(directory, "config.json")):
+                raise MachineExists(name)
+            store.empty(name)
+        try:
+            for folder in {os.path.dirname(path) for path in content} - {""}:
+                os.mkdir(os.path.join(directory, folder), 0o700)
+            files.write_all(
+                (os.path.join(directory, path), data, _mode(path))
+                for path, data in content.items()
+                if path != "config.json"
+            )
+            store.save(config)
+        except BaseException as error:
+            store.remove(name)
+            if isinstance(error, OSError):
+                raise StoreNotWritable(
+                    str(error.filename or directory), error.strerror or str(error)
+                ) from error
+            raise
+
+
+def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineConfig:
+    """The machine's config for its new place. Raises InputError, ConfigError."""
+    import json
+
+    path = "config.json of what is imported"
+    try:
+        document = json.loads(content["config.json"])
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    config = MachineConfig.read(document, name=name, path=path, store_path=store_path)
+    _move_paths(config.document(), name, set(content))
+    return config
+
+
+def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
+    """Make the paths in a config point at the files that came along, and no others."""
+    fresh = MachineConfig.new(name=name, store_path="", driver_name="", identity="x", created="")
+    for key, path in fresh.auth_options.items():
+        if isinstance(path, str):
+            is_directory = path in (".", f"machines/{name}")
+            document["HostOptions"]["AuthOptions"][key] = (
+                path if is_directory or os.path.basename(path) in files else ""
+            )
+    driver = document["Driver"]
+    driver["StorePath"] = "."
+    key_file = os.path.basename(str(driver.get("SSHKeyPath") or ""))
+    driver["SSHKeyPath"] = f"machines/{name}/{key_file}" if key_file in files else ""
+    document["Name"] = name
+    if isinstance(document.get("Dinv"), dict):
+        driver["MachineName"] = name
+        document["Dinv"]["Context"] = ""
+
+
+def _say(config: MachineConfig, progress: Progress) -> None:
+    """What of its endpoint holds on another computer is not dinv's to know."""
+    endpoint = config.driver.get("Endpoint")
+    url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
+    if url.startswith("unix://"):
+        progress.note(
+            f"Its endpoint is {url}, which is meant on the computer that it comes from: elsewhere its daemon "
+            f"can be used, but not started or stopped."
+        )
+
+
+def _write_context(store: Store, name: str, progress: Progress) -> None:
+    from dinv import contexts
+    from dinv.errors import ContextError
+    from dinv.machine import Machine
+
+    with store.lock(name, "importing it"), Machine(store.load(name), store) as machine:
+        if not machine.has_tls:
+            return
+        try:
+            # Whosever it is: if this very machine's, by another store, that would remove it with its own.
+            if contexts.read(name) is not None:
+                progress.note(f'There is a docker context "{name}" already; it is left as it is')
+                return
+            machine.config.ours["Context"] = name
+            store.save(machine.config)
+            machine.write_context()
+        except ContextError as error:
+            machine.config.ours["Context"] = ""
+            store.save(machine.config)
+            progress.warn(f"No docker context: {error}")
+
+
+def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
+    """The known files of a machine's directory, and the names of what is left behind. Raises InputError."""
+    content: dict[str, bytes] = {}
+    left = []
+    try:
+        for path in _walk(directory):
+            full = os.path.join(directory, path)
+            if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
+                with open(full, "rb") as file:
+                    content[path] = file.read(LARGEST_FILE + 1)
+                _check_size(path, len(content[path]))
+                _check_count(content)
+            elif not _PASSED_OVER.fullmatch(path):
+                left.append(path)
+    except OSError as error:
+        raise InputError(f"{error.filename or directory}: {error.strerror}") from error
+    return content, left
+
+
+def _walk(directory: str) -> Iterator[str]:
+    """What is in a directory, and in its directory registry-ca."""
+    for entry in sorted(os.listdir(directory)):
+        if entry == "registry-ca" and not os.path.islink(os.path.join(directory, entry)):
+            yield from (f"{entry}/{name}" for name in sorted(os.listdir(os.path.join(directory, entry))))
+        else:
+            yield entry
+
+
+def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
+    """The machine's name, its files, and what is left behind, from a tar archive. Raises InputError."""
+    import tarfile
+
+    try:
+        # Plain tar only: what unpacks to a hundred times its size is not asked for.
+        with tarfile.open(fileobj=source, mode="r|") as tar:
+            return _members(tar)
+    except (tarfile.TarError, EOFError, ValueError) as error:
+        raise InputError(f"This is no archive of a machine, or it is damaged: {error}") from error
+    except OSError as error:
+        raise InputError(f"The archive cannot be read: {error.strerror or error}") from error
+
+
+def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
+    names: set[str] = set()
+    content: dict[str, bytes] = {}
+    left = []
+    for number, member in enumerate(tar):
+        if number >= MOST_MEMBERS:
+            raise InputError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
+        if member.isdir():
+            continue
+        name, _, path = member.name.removeprefix("./").partition("/")
+        if not member.isreg() or not _KNOWN.fullmatch(path):
+            left.append(repr(member.name))
+            continue
+        names.add(name)
+        _check_size(path, member.size)
+        file = tar.extractfile(member)
+        if path in content or file is None:
+            raise InputError(f"The archive has {member.name!r} twice: that is no machine's.")
+        content[path] = file.read()
+        _check_count(content)
+    if len(names) > 1:
+        raise InputError(f"The archive has files of {len(names)} machines; one at a time can be imported.")
+    return next(iter(names), ""), content, left
+
+
+def _check_size(path: str, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise InputError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
+
+
+def _check_count(content: dict[str, bytes]) -> None:
+    if len(content) > MOST_FILES:
+        raise InputError(f"There are more than {MOST_FILES} files: that is no machine's.")
+
+
+def _mode(path: str) -> int:
+    return 0o644 if _PUBLIC.fullmatch(path) else 0o600

@@ -1,0 +1,376 @@
+"""Renewing a machine's certificates, and provisioning it again.
+
+Every file of the set is replaced while the machine runs, and at each moment in between, a kill included,
+what is in the store works with what is in the machine. With a new CA that takes two steps: at first both
+sides trust the old CA and the new one, then the new one alone. Only then are the earlier client
+certificates refused, and dinv looks whether they are: there are no revocation lists in a Docker daemon, so
+a new CA is what revocation is.
+
+    stage the new set -> the store trusts both CAs -> the machine too, with its new certificate -> the new
+    client's pair is in place -> the machine trusts the new CA alone -> the store too
+
+What is staged lies in the machine's directory as `.renewal`, until the end: one that is found there tells
+that a renewal was killed, and the next one makes all certificates anew.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from dinv import files
+from dinv.errors import (
+    CertificateError,
+    ContextError,
+    DinvError,
+    InputError,
+    MachineNotReady,
+    MachineNotRunning,
+    StoreNotWritable,
+)
+from dinv.machine import STATE_SECONDS, STOP_SECONDS, Machine
+from dinv.states import ERROR, RUNNING
+from dinv.upgrading import check_ours, settle
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dinv.engine import TLSFiles
+    from dinv.progress import Progress
+    from dinv.store import Store
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds for the daemon to answer with its new certificate, and for the old client to be refused."""
+POLL_SECONDS = 0.05
+CALL_SECONDS = 5.0
+
+_STAGING = ".renewal"
+_SERVER = ("server-key.pem", "server.pem")
+_CLIENT = ("key.pem", "cert.pem")
+_MODES = {"ca-key.pem": 0o600, "key.pem": 0o600, "server-key.pem": 0o600}
+
+
+def renew(
+    store: Store,
+    name: str,
+    progress: Progress,
+    *,
+    clients: bool = False,
+    timeout: float = DEFAULT_TIMEOUT,
+    trace: Callable[[str], None] | None = None,
+) -> None:
+    """Give a running machine new certificates. Containers in it keep running where its image allows.
+
+    The machine's own key and certificate, from the CA it has; whoever has a client certificate can go on
+    using it. With `clients` all is new, the CA too, and earlier client certificates are refused.
+    Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
+    """
+    with store.lock(name, "renewing its certificates"), _opened(store, name, trace) as machine:
+        if machine.config.unfinished:
+            raise InputError(
+                f'The create of machine "{name}" did not finish. Finish it first: dinv provision {name}'
+            )
+        if machine.config.ours.get("Upgrade"):
+            settle(machine, progress, timeout=timeout)
+        state = machine.driver.state(timeout=STATE_SECONDS).state
+        if state != RUNNING:
+            raise MachineNotRunning(name, state)
+        machine.driver.refresh_address()
+        _Renewal(machine, progress, timeout).run(clients=clients)
+
+
+def provision(
+    store: Store,
+    name: str,
+    progress: Progress,
+    *,
+    timeout: float = DEFAULT_TIMEOUT,
+    trace: Callable[[str], None] | None = None,
+) -> None:
+    """Put all into a machine again that dinv puts into one, and see that it serves; start it if need be.
+
+    That finishes a create that was killed after it had made its container, and repairs a machine whose
+    files were lost, there or in the store. Raises InputError when there is too little to finish.
+    """
+    with store.lock(name, "provisioning it"), _opened(store, name, trace) as machine:
+        if machine.config.ours.get("Upgrade"):
+            settle(machine, progress, timeout=timeout)
+        status = machine.driver.state(timeout=STATE_SECONDS)
+        if status.state == ERROR:
+            raise InputError(
+                f'Machine "{name}" has no container to provision. Make it anew: dinv rm {name}, then '
+                f"dinv create {name} ..."
+            )
+        if machine.config.unfinished:
+            machine.use_contract(machine.driver.prepare(progress))
+            machine.issue_certificates()
+            if status.state == RUNNING:
+                # It may be waiting for its first certificates still: begin at the beginning.
+                machine.driver.stop(timeout=STOP_SECONDS)
+                status = machine.driver.state(timeout=STATE_SECONDS)
+        if status.state != RUNNING:
+            if _missing(machine):
+                machine.issue_certificates()
+            machine.provisioner.provision()
+            with progress.working("Machine", f"starting {name}"):
+                machine.driver.start(timeout=timeout)
+            machine.serve(progress, timeout=timeout)
+        else:
+            machine.driver.refresh_address()
+            _Renewal(machine, progress, timeout).run(clients=False)
+        _complete(machine)
+
+
+@contextlib.contextmanager
+def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Iterator[Machine]:
+    with Machine(store.load(name), store, trace=trace) as machine:
+        check_ours(machine)
+        yield machine
+
+
+def _complete(machine: Machine) -> None:
+    """Record that it is whole, and write the docker context that it should have."""
+    from dinv.config import READY
+
+    machine.config.ours["Phase"] = READY
+    machine.store.save(machine.config)
+    if machine.has_context:
+        machine.write_context()  # of what it has now, be the one there lost or old
+
+
+def _missing(machine: Machine) -> list[str]:
+    there = set(os.listdir(machine.directory))
+    return [name for name in ("ca.pem", *_SERVER, *_CLIENT) if name not in there]
+
+
+class _Renewal:
+    """One renewal; the caller holds the machine's lock, and it runs."""
+
+    def __init__(self, machine: Machine, progress: Progress, timeout: float) -> None:
+        self.machine = machine
+        self.progress = progress
+        self.timeout = timeout
+        self.directory = machine.directory
+        self.staging = os.path.join(machine.directory, _STAGING)
+
+    def run(self, *, clients: bool) -> None:
+        interrupted = os.path.isdir(self.staging)
+        if interrupted:
+            self.progress.note("An earlier renewal was interrupted: all certificates are made anew")
+        with self._storing():
+            files.remove_tree(self.staging)
+            os.mkdir(self.staging, 0o700)
+            new_ca = clients or interrupted
+            try:
+                self.machine.issue_certificates(self.staging, new_ca=new_ca)
+            except CertificateError as error:
+                files.remove_tree(self.staging)
+                if not new_ca:
+                    name = self.machine.name
+                    error.add_note(
+                        f"For a new CA and all certificates: dinv regenerate-certs --client-certs {name}"
+                    )
+                raise
+            # A CA that others answer for may have changed since, too.
+            new_ca = _certificates(self._read("ca.pem")) != _certificates(self._staged("ca.pem"))
+            self._change(new_ca=new_ca, with_client=clients or new_ca or not self._client_usable())
+            files.remove_tree(self.staging)
+        if clients and not new_ca:
+            self.progress.warn(
+                "The authority signs with the CA that it had: earlier client certificates are good until "
+                "they expire"
+            )
+
+    def _change(self, *, new_ca: bool, with_client: bool) -> None:
+        before = {name: self._read(name) for name in ("ca.pem", *_SERVER, *_CLIENT)}
+        anchor = self._staged("ca.pem")
+        both = _bundle(anchor, before["ca.pem"]) if new_ca else anchor
+        try:
+            self._write({"ca.pem": _bundle(before["ca.pem"], anchor) if new_ca else anchor})
+            self._context()
+            self._write({name: self._staged(name) for name in _SERVER})
+            self._put()
+            self._await_new_certificate()
+        except BaseException as error:
+            self._restore(before, error)
+            raise
+        if with_client:
+            key = {"ca-key.pem": self._staged("ca-key.pem")} if new_ca else {}
+            client = {name: self._staged(name) for name in _CLIENT}
+            self._write({name: data for name, data in {**key, "ca.pem": both, **client}.items() if data})
+            self._context()
+            self.progress.line("Certificates", "server, client", "renewed")
+        else:
+            self.progress.line("Certificates", "server", "renewed")
+        if new_ca:
+            try:
+                self._write({"ca.pem": anchor})
+                self._put()
+                self._await_refusal(before)
+            except BaseException as error:
+                name = self.machine.name
+                error.add_note(
+                    f"The new certificates are in use, but earlier client certificates may still be let in. "
+                    f"Try again: dinv regenerate-certs --client-certs {name}"
+                )
+                raise
+            self._context()
+            self.progress.line("CA", "earlier clients are refused", "renewed")
+        self.machine.serve(self.progress, timeout=self.timeout)
+
+    def _put(self) -> None:
+        self.machine.provisioner.provision()
+        self.machine.provisioner.activate()
+
+    def _restore(self, before: dict[str, bytes], error: BaseException) -> None:
+        """The set as it was, in the machine first: until then the store has to trust both."""
+        try:
+            self._write({name: before[name] for name in _SERVER if before[name]})
+            self._put()
+            self._write({"ca.pem": before["ca.pem"]} if before["ca.pem"] else {})
+            self._context()
+            files.remove_tree(self.staging)
+        except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
+            why = f" ({failure})" if isinstance(failure, DinvError) else ""
+            error.add_note(
+                f"The certificates as they were could not be put back{why}. "
+                f"Try again: dinv provision {self.machine.name}"
+            )
+        else:
+            error.add_note("The certificates are as they were before.")
+
+    def _await_new_certificate(self) -> None:
+        """Wait until the daemon serves the new certificate, and lets the new client in."""
+        expected = _certificates(self._read("server.pem"))[0]
+        pair = {name: os.path.join(self.staging, f"{name}.pem") for name in ("cert", "key")}
+        files_ = _tls_files(os.path.join(self.directory, "ca.pem"), pair["cert"], pair["key"])
+
+        def served() -> str:
+            if served_certificate(self.machine.url, files_) != expected:
+                return "it still has its old certificate"
+            return self._refusal(files_)
+
+        self._wait(served)
+
+    def _await_refusal(self, before: dict[str, bytes]) -> None:
+        """Wait until the client as it was is refused."""
+        if not all(before[name] for name in _CLIENT):
+            return
+        old = {name: os.path.join(self.staging, f"old-{name}") for name in _CLIENT}
+        files.write_all([(path, before[name], 0o600) for name, path in old.items()])
+        files_ = _tls_files(os.path.join(self.directory, "ca.pem"), old["cert.pem"], old["key.pem"])
+        self._wait(lambda: "" if self._refusal(files_) else "it still lets the old client in")
+
+    def _wait(self, look: Callable[[], str]) -> None:
+        end = time.monotonic() + self.timeout
+        url = self.machine.url
+        with self.progress.working("Docker", f"restarting at {url}"):
+            while True:
+                try:
+                    reason = look()
+                except (OSError, DinvError) as error:
+                    reason = str(error)
+                if not reason:
+                    return
+                if time.monotonic() >= end:
+                    log = self.machine.driver.last_log_lines(20)
+                    raise MachineNotReady(self.machine.name, url, self.timeout, reason, log)
+                self.progress.update(f"waiting for the daemon: {reason}")
+                time.sleep(POLL_SECONDS)
+
+    def _refusal(self, tls: TLSFiles) -> str:
+        """Why a client is refused, "" when it is let in. Raises EndpointUnreachable."""
+        from dinv.engine import Engine, parse_address
+        from dinv.errors import EndpointTLSError
+
+        try:
+            with Engine(parse_address(self.machine.url, tls), timeout=CALL_SECONDS) as engine:
+                engine.ping()
+        except EndpointTLSError as error:
+            return error.reason
+        return ""
+
+    def _client_usable(self) -> bool:
+        """Whether the client's pair is whole, and signed by the CA, and has not expired."""
+        from dinv.certificates import check_chain
+
+        chain, key, anchor = self._read("cert.pem"), self._read("key.pem"), self._read("ca.pem")
+        try:
+            check_chain(chain, key_pem=key, anchor_pem=anchor, role="client", names=())
+        except CertificateError:
+            return False
+        return True
+
+    def _context(self) -> None:
+        if self.machine.has_context and not _missing(self.machine):
+            try:
+                self.machine.write_context()
+            except ContextError as error:
+                self.progress.warn(str(error))
+
+    def _read(self, name: str) -> bytes:
+        """A file of the set, b"" when it is not there."""
+        return _content(os.path.join(self.directory, name))
+
+    def _staged(self, name: str) -> bytes:
+        return _content(os.path.join(self.staging, name))
+
+    def _write(self, content: dict[str, bytes]) -> None:
+        files.write_all(
+            (os.path.join(self.directory, name), data, _MODES.get(name, 0o644))
+            for name, data in content.items()
+        )
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreNotWritable(
+                str(error.filename or self.directory), error.strerror or str(error)
+            ) from error
+
+
+def served_certificate(url: str, tls: TLSFiles) -> bytes:
+    """The certificate, DER, that a daemon at `url` shows. Raises OSError, EndpointTLSError."""
+    import socket
+
+    from dinv.engine.tls import client_context
+
+    host, _, port = url.partition("://")[2].rpartition(":")
+    host = host.strip("[]")
+    context = client_context(tls, url)
+    with (
+        socket.create_connection((host, int(port)), CALL_SECONDS) as raw,
+        context.wrap_socket(raw, server_hostname=host) as connection,
+    ):
+        return connection.getpeercert(binary_form=True) or b""
+
+
+def _tls_files(ca: str, cert: str, key: str) -> TLSFiles:
+    from dinv.engine import TLSFiles
+
+    return TLSFiles(ca, cert, key)
+
+
+def _bundle(*pems: bytes) -> bytes:
+    return b"".join(pem if pem.endswith(b"\n") else pem + b"\n" for pem in pems if pem)
+
+
+def _certificates(pem: bytes) -> list[bytes]:
+    """The certificates in a PEM file, DER, in its order."""
+    import ssl
+
+    end = "-----END CERTIFICATE-----"
+    blocks = pem.decode("ascii", "replace").split(end)[:-1]
+    return [ssl.PEM_cert_to_DER_cert(block[block.index("-----BEGIN") :] + end) for block in blocks]
+
+
+def _content(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return file.read()
+    except FileNotFoundError:
+        return b""
