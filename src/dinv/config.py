@@ -122,6 +122,10 @@ class MachineConfig:
             _check_ours(document["Dinv"], name, path)
         return cls(document, name=name, store_path=store_path)
 
+    def follow(self, newer: MachineConfig) -> None:
+        """Become what `newer` is: the same machine, read again. Parts that were handed out go stale."""
+        self._document = newer.document()
+
     def document(self) -> dict[str, Any]:
         """What goes into the file: paths relative to the store."""
         return self._document

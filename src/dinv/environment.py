@@ -28,6 +28,9 @@ def setting(
 ) -> tuple[dict[str, str | None], str]:
     """The variables for a machine, and a warning or "". Raises MachineNotRunning."""
     variables: dict[str, str | None] = dict(machine.environment())
+    if not machine.has_tls:
+        # Those of another machine would make the docker CLI ask this one for TLS.
+        variables |= {key: None for key in VARIABLES if key not in variables}
     if no_proxy:
         key, value = shells.no_proxy(machine.known_ip(), environ)
         variables[key] = value
@@ -60,6 +63,8 @@ def _look(machine: Machine) -> str:
 
     host, _, port = machine.known_url().removeprefix("tcp://").rpartition(":")
     host = host.strip("[]")
+    if not host or not port.isdecimal():
+        return f'machine "{machine.name}" has a URL that says no host and port: {machine.url}'
     try:
         if host.replace(".", "").isdigit():
             # Not create_connection: looking up an address loads the IDNA codec (1.6 ms).

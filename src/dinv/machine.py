@@ -130,6 +130,11 @@ class Machine:
             self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"))
         return self._contract
 
+    def use_contract(self, name: str) -> None:
+        """From now on its image is one that keeps this contract."""
+        self.config.ours["ImageContract"] = name
+        self._contract = self._provisioner = None
+
     @property
     def provisioner(self) -> Provisioner:
         """What makes it serve."""
@@ -182,6 +187,10 @@ class Machine:
     @property
     def has_tls(self) -> bool:
         """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
+        if self.config.foreign:
+            from dinv import foreign
+
+            return bool(foreign.cert_path(self.config))
         return self.config.driver.get("TLS", True) is not False
 
     @property
@@ -204,6 +213,8 @@ class Machine:
 
     def docker_flags(self) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        if not self.has_tls:
+            return [f"-H={self.known_url()}"]
         files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
         quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
         return ["--tlsverify", *quoted, f"-H={self.known_url()}"]
@@ -213,7 +224,8 @@ class Machine:
         from dinv.engine import Engine, TLSFiles, parse_address
 
         files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
-        return Engine(parse_address(self.known_url(), TLSFiles(*files)), timeout=timeout, trace=self._trace)
+        tls = TLSFiles(*files) if self.has_tls else None
+        return Engine(parse_address(self.known_url(), tls), timeout=timeout, trace=self._trace)
 
     def daemon_version(self) -> str:
         """The version of its daemon, asked of the daemon."""
@@ -232,6 +244,8 @@ class Machine:
 
         Needs the package docker, whose TLSConfig it makes.
         """
+        if not self.has_tls:
+            return {"base_url": self.url}
         from docker.tls import TLSConfig
 
         files = {name: os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key")}
@@ -256,11 +270,13 @@ class Machine:
 
     def start(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Start it and wait until it serves. Raises InputError when it runs already."""
-        with self._changing("starting it"):
+        with self._changing("starting it", progress) as settled:
             if self._state() == RUNNING:
+                if settled:
+                    return
                 raise InputError(f'Machine "{self.name}" is already running.')
             self.driver.start(timeout=timeout)
-            self._serve(progress, timeout)
+            self.serve(progress, timeout=timeout)
 
     def stop(self, *, timeout: float = STOP_SECONDS) -> None:
         """Stop it and the containers in it, by force after `timeout` seconds."""
@@ -276,11 +292,11 @@ class Machine:
 
     def restart(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Stop it, if it runs, start it, and wait until it serves."""
-        with self._changing("restarting it"):
+        with self._changing("restarting it", progress):
             if self._state() != STOPPED:
                 self.driver.stop(timeout=STOP_SECONDS)
             self.driver.start(timeout=timeout)
-            self._serve(progress, timeout)
+            self.serve(progress, timeout=timeout)
 
     def unmake(self, *, keep_cache: bool = False) -> list[str]:
         """Remove all of it but its directory; the caller holds its lock."""
@@ -296,19 +312,25 @@ class Machine:
 
             contexts.remove(context, self.config.identity)
 
-    def issue_certificates(self) -> None:
-        """Make new certificates for the addresses it has now; the caller holds its lock."""
+    def issue_certificates(self, directory: str = "", *, new_ca: bool = False) -> None:
+        """Make new certificates for the addresses it has now; the caller holds its lock.
+
+        They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
+        from a new CA, whose key is put there too, where the CA is the machine's own.
+        """
         from dinv.authorities import open_authority
         from dinv.certificates import issue
 
+        directory = directory or self.directory
+        authority_name = str(self.config.ours["Authority"])
         authority = open_authority(
-            str(self.config.ours["Authority"]),
+            authority_name,
             machine=self.name,
-            directory=self.directory,
+            directory=directory if new_ca and authority_name == "local" else self.directory,
             options=self.config.ours.get("AuthorityOptions") or {},
         )
         names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
-        issue(authority, machine=self.name, directory=self.directory, names=names)
+        issue(authority, machine=self.name, directory=directory, names=names)
 
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""
@@ -332,8 +354,11 @@ class Machine:
             key=files["key"],
         )
 
-    def _serve(self, progress: Progress, timeout: float) -> None:
-        """After a start: follow an address that has changed, wait for the daemon, remember its version."""
+    def serve(self, progress: Progress, *, timeout: float) -> None:
+        """After a start: follow an address that has changed, wait for the daemon, remember its version.
+
+        The caller holds its lock.
+        """
         if self.driver.refresh_address():
             # Its certificate is for the old address: what docker-machine's users met as #531.
             progress.note(f"The address has changed to {self.url}: new certificates")
@@ -349,7 +374,8 @@ class Machine:
         self.store.save(self.config)
 
     @contextlib.contextmanager
-    def _changing(self, doing: str) -> Iterator[None]:
+    def _changing(self, doing: str, progress: Progress | None = None) -> Iterator[bool]:
+        """Hold its lock; yields whether an upgrade that was killed has been finished or undone first."""
         if self.config.foreign:
             from dinv import foreign
 
@@ -357,10 +383,19 @@ class Machine:
         if self.config.unfinished:
             raise InputError(unfinished(self.config).error)
         with self.store.lock(self.name, doing):
-            # Read before the lock was had: somebody may have made another machine of this name since.
-            if self.store.load(self.name).identity != self.config.identity:
+            # Read before the lock was had: somebody may have made another machine of this name since,
+            # or have changed this one.
+            now = self.store.load(self.name)
+            if now.identity != self.config.identity:
                 raise MachineNotFound(self.name)
-            yield
+            self.config.follow(now)
+            settled = bool(self.config.ours.get("Upgrade"))
+            if settled:
+                from dinv.progress import Progress as Silent
+                from dinv.upgrading import settle
+
+                settle(self, progress or Silent(), timeout=START_SECONDS)
+            yield settled
 
     def _state(self) -> str:
         if self.config.foreign:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
-    from dinv.drivers import Flag
+    from dinv.drivers import Flag, Offer
     from dinv.drivers.docker.flavours.engine import EngineFlavour
     from dinv.engine import Engine
     from dinv.progress import Progress
@@ -45,6 +45,8 @@ DAEMON_PORT = 2376
 CREATE_SECONDS = 60.0
 """An engine that makes a container first unpacks nothing; but a busy disk can take its time."""
 START_SECONDS = 30.0
+ASIDE_STOP_SECONDS = 20
+"""What a machine that is made anew has to stop cleanly; containers in it get 10 s by default."""
 
 _STATES = {
     "created": STOPPED,
@@ -138,7 +140,7 @@ class DockerDriver(Driver):
             )
         except Conflict as error:
             # A call that was made again may find what it made the first time.
-            identity, warnings = self._own_container_id(), []
+            identity, warnings = self._own_container_id(self.container), []
             if not identity:
                 raise PreCreateCheckFailed(
                     f"{self.endpoint} has just got a container {self.container} from somebody else. "
@@ -168,7 +170,8 @@ class DockerDriver(Driver):
                     size = int(self.config.driver["CacheSize"]) or self.flavour.default_cache
                     self._create_volume(volume, role, size)
             else:
-                volume = f"dinv-{self.config.name}-{role}"
+                # By the container's name: an imported machine may go by another one here.
+                volume = f"{self.container}-{role}"
                 self._create_volume(volume, role, 0)
             made.append((volume, path))
         return made
@@ -219,11 +222,58 @@ class DockerDriver(Driver):
             dns=kept.get("DNS") or (),
         )
 
+    def offer(self, image: str, progress: Progress) -> Offer:
+        from dinv.drivers import Offer
+        from dinv.drivers.docker.image import contract_of, refresh
+
+        kept = self.config.driver
+        try:
+            container = self.engine.containers.inspect(self.container)
+        except NotFound as error:
+            raise self._gone() from error
+        if kept.get("IP") and self.flavour.keeps_stopped_addresses:
+            raise PreCreateCheckFailed(
+                f"This machine cannot be made anew beside its old self: {self.flavour.title} keeps the "
+                f"address {kept['IP']} with the stopped one. Make it anew with its images instead: "
+                f"dinv rm --keep-cache {self.config.name}, "
+                f"then dinv create --cache-volume {self.cache_volume} {self.config.name} ..."
+            )
+        image = image or str(kept["Image"])
+        found = refresh(self.engine, image, progress)
+        self._declared_volumes = set((found.get("Config") or {}).get("Volumes") or ())
+        contract = kept.get("ImageContract") or contract_of(image, found)
+        return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
+
+    @property
+    def _aside(self) -> str:
+        """The name of the container that is set aside: no machine's, whose names have no underscore."""
+        return f"{self.container}_old"
+
+    def set_aside(self) -> None:
+        identity = self._own_container_id(self.container)
+        if not identity:
+            raise self._gone()
+        self.engine.containers.stop(
+            identity, grace=ASIDE_STOP_SECONDS, timeout=ASIDE_STOP_SECONDS + CREATE_SECONDS
+        )
+        self.engine.containers.rename(identity, self._aside, timeout=CREATE_SECONDS)
+
+    def take_back(self) -> None:
+        aside = self._own_container_id(self._aside)
+        if aside:
+            self._remove_container(self.container)
+            self.engine.containers.rename(aside, self.container, timeout=CREATE_SECONDS)
+        elif not self._own_container_id(self.container):
+            raise self._gone()
+
+    def let_go(self) -> None:
+        self._remove_container(self._aside)
+
     def move(self) -> None:
         from dinv.drivers.docker.ports import choose
 
         kept = self.config.driver
-        self._remove_container()
+        self._remove_container(self.container)
         kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
         choose(self)
         self.settle_address()
@@ -303,7 +353,9 @@ class DockerDriver(Driver):
         kept = self.config.driver
         if not kept.get("Endpoint"):
             return []
-        self._remove_container()
+        self._remove_container(self.container)
+        if self.config.ours.get("Upgrade"):
+            self._remove_container(self._aside)
         volume = self.cache_volume
         for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.config.identity}"]}):
             labels = found.get("Labels") or {}
@@ -316,29 +368,27 @@ class DockerDriver(Driver):
             return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
         return []
 
-    def _remove_container(self) -> None:
-        if self._own_container_id():
+    def _remove_container(self, name: str) -> None:
+        if self._own_container_id(name):
             with contextlib.suppress(NotFound):
                 try:
-                    self.engine.containers.remove(
-                        self.container, force=True, volumes=True, timeout=CREATE_SECONDS
-                    )
+                    self.engine.containers.remove(name, force=True, volumes=True, timeout=CREATE_SECONDS)
                 except Conflict:
                     # "removal ... is already in progress": of a dinv that was killed meanwhile.
-                    self._await_removal()
+                    self._await_removal(name)
 
-    def _await_removal(self) -> None:
+    def _await_removal(self, name: str) -> None:
         """Wait until the engine has removed the container. Raises NotFound then, DeadlineExceeded."""
         end = time.monotonic() + CREATE_SECONDS
         while time.monotonic() < end:
-            self.engine.containers.inspect(self.container)
+            self.engine.containers.inspect(name)
             time.sleep(0.05)
-        raise DeadlineExceeded(f"The removal of container {self.container}", CREATE_SECONDS)
+        raise DeadlineExceeded(f"The removal of container {name}", CREATE_SECONDS)
 
-    def _own_container_id(self) -> str:
-        """The id of the container that has the machine's name, if it is the machine; else ""."""
+    def _own_container_id(self, name: str) -> str:
+        """The id of the container that has this name, if it is the machine's; else ""."""
         try:
-            found = self.engine.containers.inspect(self.container)
+            found = self.engine.containers.inspect(name)
         except NotFound:
             return ""
         labels = found["Config"].get("Labels") or {}
@@ -454,6 +504,11 @@ class DockerDriver(Driver):
             self._engine = None
 
 
+def _hash(image_id: object) -> str:
+    """An image's id without its algorithm, which not every answer has."""
+    return str(image_id).rpartition(":")[2]
+
+
 def _is_of(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
     """Whether a container with the machine's name is the machine, and not another that has its name.
 
@@ -472,7 +527,11 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Statu
         if not _is_of(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
         state = _STATES.get(str(found.get("State", "")), ERROR)
+        if config.ours.get("Upgrade"):
+            return Status(state, f"its upgrade has not finished; finish or undo it: dinv start {config.name}")
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
+    if config.ours.get("Upgrade"):
+        return Status(STOPPED, f"its upgrade has not finished; finish or undo it: dinv start {config.name}")
     return Status(ERROR, f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}")
