@@ -15,12 +15,13 @@ from dinv.states import RUNNING, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import Any, NoReturn
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
     from dinv.progress import Progress
+    from dinv.store import Store
 
 CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")
 LARGEST_FILE = 1024 * 1024
@@ -121,11 +122,35 @@ class NoneDriver(Driver):
         return []
 
     def state(self, *, timeout: float) -> Status:
-        return Status(RUNNING, _look(self.url, timeout))
+        states = self.states([self.config], self.store, timeout=timeout)
+        return states[self.config.name]
 
     @classmethod
-    def group_key(cls, config: MachineConfig) -> str:
-        return str(config.driver.get("URL", ""))
+    def group_key(cls, config: MachineConfig) -> str:  # noqa: ARG003  (all are looked at at once)
+        return ""
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,  # noqa: ARG003  (the seam's)
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,  # noqa: ARG003
+    ) -> dict[str, Status]:
+        from dinv.reachability import connect_all
+
+        urls = {config.name: str(config.driver.get("URL", "")) for config in configs}
+        addresses = {name: address for name, url in urls.items() if (address := _address(url))}
+        answers = connect_all(addresses.values(), timeout=timeout)
+        found = {}
+        for name, url in urls.items():
+            said = f"{url} is not the URL of a Docker daemon, such as tcp://HOST:2376"
+            if name in addresses:
+                said = answers.get(addresses[name], f"no answer within {timeout:g} s")
+                said = said and f"{url} does not answer: {said}"
+            found[name] = Status(RUNNING, said)
+        return found
 
     @property
     def address_known(self) -> bool:
@@ -163,28 +188,3 @@ def _address(url: str) -> tuple[str, int] | None:
     if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004  (TCP)
         return None
     return host.strip("[]"), int(port)
-
-
-def _look(url: str, timeout: float) -> str:
-    """Whether something listens at the URL: "" or why not, after at most `timeout` seconds."""
-    import socket
-    import threading
-
-    address = _address(url)
-    if address is None:
-        return f"{url} is not the URL of a Docker daemon, such as tcp://HOST:2376"
-    said = [f"{url} did not answer within {timeout:g} s"]
-
-    def connect() -> None:
-        try:
-            socket.create_connection(address, timeout).close()
-        except OSError as error:
-            said.append(f"{url} does not answer: {error.strerror or error}")
-        else:
-            said.append("")
-
-    # Looking up a name cannot be given a deadline: it is waited for in a thread.
-    thread = threading.Thread(target=connect, daemon=True)
-    thread.start()
-    thread.join(timeout)
-    return said[-1]
