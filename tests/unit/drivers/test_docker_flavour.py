@@ -168,3 +168,9 @@ def test_a_size_needs_quotas() -> None:
     assert "xfs" in flavour.volume_refused(refused, 5)
     assert flavour.volume_refused(refused, 0) == ""
     assert flavour.volume_refused(ServerError("ill", status=500), 5) == ""
+
+
+@pytest.mark.parametrize(("version", "given"), [("1", ["/dev/console"]), ("2", [])])
+def test_podman_is_asked_for_the_console_where_cgroups_take_it(version: str, given: list[str]) -> None:
+    host = detect({"BuildahVersion": "1.28", "CgroupVersion": version}).create_body(spec())["HostConfig"]
+    assert [device["PathOnHost"] for device in host.get("Devices", ())] == given

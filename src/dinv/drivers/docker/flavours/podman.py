@@ -1,13 +1,26 @@
 """Podman, by its Docker-compatible API (`podman system service`), rootful.
 
 What differs from a Docker Engine, seen with Podman 4.3: a restart policy does nothing without the unit
-podman-restart, the log driver is k8s-file under another name, and images without a registry in their name
-are `localhost/NAME`, which its API finds by the short name too.
+podman-restart, the log driver is k8s-file under another name, images without a registry in their name
+are `localhost/NAME`, which its API finds by the short name too, a container may not use /dev/console, and
+system paths are unmasked by another word.
 """
 
 from __future__ import annotations
 
 from dinv.drivers.docker.flavours.engine import EngineFlavour
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dinv.drivers.docker.flavours import MachineSpec
+
+_CONSOLE = {
+    "PathOnHost": "/dev/console",
+    "PathInContainer": "/dev/console",
+    "CgroupPermissions": "rwm",
+}
 
 
 class PodmanFlavour(EngineFlavour):
@@ -15,3 +28,15 @@ class PodmanFlavour(EngineFlavour):
 
     name = "podman"
     title = "Podman"
+
+    def create_body(self, spec: MachineSpec) -> dict[str, Any]:
+        body = super().create_body(spec)
+        host = body["HostConfig"]
+        if str(self._info.get("CgroupVersion", "1")) == "1":
+            # Docker lets its containers use the console (moby: oci/defaults.go), the nested one too; and
+            # in cgroup v1 nobody can let others use what is not theirs. DeviceCgroupRules are not heard.
+            host["Devices"] = [dict(_CONSOLE)]
+        if "MaskedPaths" in host:
+            # Podman's word for what MaskedPaths and ReadonlyPaths are to Docker (podman-create(1)).
+            host["SecurityOpt"] = [*host["SecurityOpt"], "unmask=ALL"]
+        return body
