@@ -6,7 +6,8 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dinv import drivers, provisioners
-from dinv.drivers import AddressTaken, Driver, Flag
+from dinv.drivers import AddressTaken, Driver, Flag, Offer
+from dinv.errors import MachineGone
 from dinv.provisioners import Provisioner
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 
@@ -37,6 +38,7 @@ class World:
         self.open: set[object] = set()
         self.states: dict[str, str] = {}
         self.moved = False
+        self.newer = False
         os.makedirs(directory, exist_ok=True)
 
     def step(self, name: str) -> None:
@@ -94,6 +96,7 @@ class FakeDriver(Driver):
         world.put(f"volume-{self.config.name}", self.config.identity)
         self._step("create container")
         world.put(f"container-{self.config.name}", self.config.identity)
+        world.states[self.config.name] = STOPPED
         self.config.driver["Environment"] = dict(environment)
         self._step("created")
 
@@ -110,6 +113,34 @@ class FakeDriver(Driver):
         self.config.driver["Port"] += 1
         self._settle()
 
+    def offer(self, image: str, progress: Progress) -> Offer:
+        self._step("offer")
+        return Offer(image or "dinv:latest", "dinv", same=not World.current.newer and not image)
+
+    def set_aside(self) -> None:
+        world, name = World.current, self.config.name
+        self._step("stop old")
+        world.states[name] = STOPPED
+        self._step("set aside")
+        world.take(f"container-{name}", self.config.identity)
+        world.put(f"aside-{name}", self.config.identity)
+        world.states.pop(name)
+
+    def take_back(self) -> None:
+        world, name = World.current, self.config.name
+        self._step("take back")
+        if f"aside-{name}" not in world.things():
+            if f"container-{name}" not in world.things():
+                raise MachineGone(name, f"container-{name}", "unix:///fake")
+            return
+        world.take(f"aside-{name}", self.config.identity)
+        world.put(f"container-{name}", self.config.identity)
+        world.states[name] = STOPPED
+
+    def let_go(self) -> None:
+        self._step("let go")
+        World.current.take(f"aside-{self.config.name}", self.config.identity)
+
     def stop(self, *, timeout: float) -> None:
         self._step(f"stop {timeout:g}")
         World.current.states[self.config.name] = STOPPED
@@ -121,6 +152,7 @@ class FakeDriver(Driver):
     def remove(self, *, keep_cache: bool = False) -> list[str]:
         self._step("remove")
         World.current.take(f"container-{self.config.name}", self.config.identity)
+        World.current.take(f"aside-{self.config.name}", self.config.identity)
         if keep_cache:
             return ["The volume stays"]
         World.current.take(f"volume-{self.config.name}", self.config.identity)
