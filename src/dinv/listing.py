@@ -15,21 +15,41 @@ if TYPE_CHECKING:
 
     from dinv.config import MachineConfig
     from dinv.drivers import Driver
+    from dinv.filters import Filters
     from dinv.store import Store
 
     Trace = Callable[[str], None] | None
+    Configs = dict[str, MachineConfig | None]
     Group = tuple[type[Driver], list[MachineConfig]]
 
 COLUMNS = ("NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS")
 
 
 class Row:
-    """One machine in the list. `config` is None when it could not be read."""
+    """One machine in the list. `config` is None when it could not be read.
 
-    def __init__(self, name: str, config: MachineConfig | None, status: Status, docker_host: str) -> None:
+    `master`: name of its swarm's master, or "". `seconds`: how long its endpoint took to answer.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: MachineConfig | None,
+        status: Status,
+        docker_host: str,
+        *,
+        master: str = "",
+        seconds: float = 0.0,
+    ) -> None:
         self.name = name
         self.config = config
         self.status = status
+        self.seconds = seconds
+        is_master = config is not None and bool(config.swarm_options.get("Master"))
+        self.swarm = f"{master} (master)" if master and is_master else master
+        self.active_swarm = (
+            config is not None and is_master and status.state == RUNNING and docker_host == _swarm_url(config)
+        )
         self.url = config.url if config is not None else ""
         self.active = status.state == RUNNING and bool(self.url) and self.url == docker_host
 
@@ -47,7 +67,7 @@ class Row:
 
     def cells(self) -> tuple[str, ...]:
         """The row under COLUMNS."""
-        active = "*" if self.active else "-"
+        active = "*" if self.active else "* (swarm)" if self.active_swarm else "-"
         if self.config is None or self.status.state == TIMEOUT:
             active = ""
         running = self.status.state == RUNNING
@@ -58,7 +78,7 @@ class Row:
             self.driver,
             self.status.state,
             self.url if running else "",
-            "",
+            self.swarm,
             self.docker if running else "Unknown" if self.config is not None else "",
             error,
         )
@@ -82,49 +102,133 @@ class Row:
             "Error": self.status.error,
         }
 
+    def fields(self) -> dict[str, Any]:
+        """What templates for rows can name; docker-machine's are as its table shows them."""
+        _, active, _, _, url, swarm, docker, error = self.cells()
+        document = self.document()
+        return {
+            **document,
+            "Active": active,
+            "ActiveHost": self.active,
+            "ActiveSwarm": self.active_swarm,
+            "URL": url,
+            "SwarmOptions": self.config.swarm_options if self.config is not None else None,
+            "Swarm": swarm,
+            "EngineOptions": self.config.engine_options if self.config is not None else None,
+            "Error": error,
+            "DockerVersion": docker,
+            "ResponseTime": _duration(self.seconds),
+        }
 
-def readable_names(store: Store) -> list[str]:
-    """The names of the machines whose config can be read; asks no endpoint."""
-    names = []
+
+def _swarm_url(config: MachineConfig) -> str:
+    """Where the swarm of a master listens: its own address, and the port of --swarm-host."""
+    port = str(config.swarm_options.get("Host") or "").rpartition(":")[2]
+    return f"tcp://{config.driver.get('IPAddress') or ''}:{port}"
+
+
+def _duration(seconds: float) -> str:
+    """As Go's time.Duration prints itself, to a millisecond: 51ms, 1.5s."""
+    milliseconds = round(seconds * 1000)
+    if not milliseconds:
+        return "0s"
+    return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.10g}s"  # noqa: PLR2004
+
+
+def readable_names(
+    store: Store, *, filters: Filters | None = None, timeout: float = 2.0, trace: Trace = None
+) -> list[str]:
+    """The names of the machines whose config can be read.
+
+    Asks no endpoint unless a filter is for states; `timeout` in seconds is then for each endpoint.
+    """
+    if filters is not None and filters.need_state:
+        found = rows(store, timeout=timeout, trace=trace, filters=filters)
+        return [row.name for row in found if row.config is not None]
+    configs, _ = _load(store)
+    return [name for name, config in _taken(configs, filters).items() if config is not None]
+
+
+def _load(store: Store) -> tuple[Configs, dict[str, Status]]:
+    """All records, and a status for each that is there and cannot be read."""
+    configs: Configs = {}
+    statuses: dict[str, Status] = {}
     for name in store.names():
         try:
-            store.load(name)
-        except DinvError:
-            continue
-        names.append(name)
-    return names
+            configs[name] = store.load(name)
+        except MachineNotFound:
+            continue  # removed since its name was read
+        except ConfigError as error:
+            configs[name] = None
+            statuses[name] = Status(ERROR, f"{error.path}: {error.reason}")
+    return configs, statuses
+
+
+def _masters(configs: Configs) -> dict[str, str]:
+    """Names of swarm masters, by the URL that their swarm is discovered with."""
+    return {
+        str(config.swarm_options["Discovery"]): name
+        for name, config in configs.items()
+        if config is not None and config.swarm_options.get("Master") and config.swarm_options.get("Discovery")
+    }
+
+
+def _taken(configs: Configs, filters: Filters | None) -> Configs:
+    """Those that a filter takes by their records alone."""
+    if filters is None:
+        return configs
+    masters = _masters(configs)
+    return {name: config for name, config in configs.items() if filters.take_record(name, config, masters)}
 
 
 def rows(
-    store: Store, *, timeout: float, trace: Trace = None, environ: Mapping[str, str] = os.environ
+    store: Store,
+    *,
+    timeout: float,
+    trace: Trace = None,
+    environ: Mapping[str, str] = os.environ,
+    filters: Filters | None = None,
 ) -> list[Row]:
     """A row for each machine of the store, in natural order; `timeout` in seconds, for each endpoint.
 
     What is wrong with a machine is in its row: nothing that one machine or endpoint does keeps the
-    others from being listed.
+    others from being listed. Endpoints are asked only for machines that no filter has taken out.
     """
-    configs: dict[str, MachineConfig | None] = {}
-    statuses: dict[str, Status] = {}
+    configs, statuses = _load(store)
+    masters = _masters(configs)
+    taken = _taken(configs, filters)
     groups: dict[tuple[str, str], Group] = {}
-    for name in store.names():
+    for name, config in taken.items():
+        if config is None:
+            continue
+        if config.unfinished:
+            statuses[name] = unfinished(config)
+            continue
         try:
-            config = configs[name] = store.load(name)
-            if config.unfinished:
-                statuses[name] = unfinished(config)
-            else:
-                driver = _driver(config)
-                driver_name = "" if config.foreign else config.driver_name
-                groups.setdefault((driver_name, driver.group_key(config)), (driver, []))[1].append(config)
-        except MachineNotFound:
-            configs.pop(name, None)  # removed since its name was read
-        except ConfigError as error:
-            configs[name] = None
-            statuses[name] = Status(ERROR, f"{error.path}: {error.reason}")
+            driver = _driver(config)
+            driver_name = "" if config.foreign else config.driver_name
+            groups.setdefault((driver_name, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
             statuses[name] = Status(ERROR, str(error))
-    statuses.update(_ask(list(groups.values()), store, timeout, trace))
+    found, seconds = _ask(list(groups.values()), store, timeout, trace)
+    statuses.update(found)
     docker_host = environ.get("DOCKER_HOST", "")
-    return [Row(name, config, statuses[name], docker_host) for name, config in configs.items()]
+    return [
+        Row(
+            name,
+            config,
+            statuses[name],
+            docker_host,
+            master=masters.get(_discovery(config), ""),
+            seconds=seconds.get(name, 0.0),
+        )
+        for name, config in taken.items()
+        if filters is None or filters.take_status(statuses[name])
+    ]
+
+
+def _discovery(config: MachineConfig | None) -> str:
+    return str(config.swarm_options.get("Discovery") or "") if config is not None else ""
 
 
 def active(
@@ -157,12 +261,21 @@ def _driver(config: MachineConfig) -> type[Driver]:
     return find(config.driver_name)
 
 
-def _ask(groups: list[Group], store: Store, timeout: float, trace: Trace) -> dict[str, Status]:
-    """The states of all groups, at once where there are several; what did not answer in time is Timeout."""
+def _ask(
+    groups: list[Group], store: Store, timeout: float, trace: Trace
+) -> tuple[dict[str, Status], dict[str, float]]:
+    """The states of all groups, and the seconds that each took, at once where there are several groups.
+
+    What did not answer in time is Timeout.
+    """
+    import time
+
     statuses: dict[str, Status] = {}
+    seconds: dict[str, float] = {}
 
     def ask(group: Group) -> None:
         driver, configs = group
+        begin = time.monotonic()
         try:
             found = driver.states(configs, store, timeout=timeout, trace=trace)
         except DeadlineExceeded:
@@ -174,12 +287,12 @@ def _ask(groups: list[Group], store: Store, timeout: float, trace: Trace) -> dic
             said = f"cannot be asked: {type(error).__name__}: {error}"
             found = {config.name: Status(ERROR, said) for config in configs}
         statuses.update(found)
+        seconds.update(dict.fromkeys(found, time.monotonic() - begin))
 
     if len(groups) == 1:
         ask(groups[0])
-        return statuses
+        return statuses, seconds
     import threading
-    import time
 
     threads = [threading.Thread(target=ask, args=(group,), daemon=True) for group in groups]
     for thread in threads:
@@ -188,7 +301,7 @@ def _ask(groups: list[Group], store: Store, timeout: float, trace: Trace) -> dic
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     late = {config.name: _timed_out(timeout) for _, configs in groups for config in configs}
-    return {**late, **dict(statuses)}
+    return {**late, **dict(statuses)}, dict(seconds)
 
 
 def _timed_out(timeout: float) -> Status:

@@ -12,9 +12,17 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
+    parser.add_argument("-f", "--format", default="", metavar="TEMPLATE", help="a Go template for it")
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    if options.format:
+        from dinv.templates import Template
+
+        template = Template(options.format)
+        with app.machine(options.name) as machine:
+            print(template.render(machine.inspect()))
+        return
     import json
 
     with app.machine(options.name) as machine:

@@ -11,28 +11,52 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("-q", "--quiet", action="store_true", help="names only; asks no endpoint")
-    parser.add_argument("-f", "--format", choices=("table", "json"), default="table", help="table or json")
     parser.add_argument(
-        "-t", "--timeout", type=float, default=2.0, metavar="SECONDS", help="for each endpoint to answer (2)"
+        "-q", "--quiet", action="store_true", help="names only; asks no endpoint but for a state"
+    )
+    parser.add_argument(
+        "--filter",
+        action="append",
+        metavar="KEY=VALUE",
+        help="only machines whose driver, label, name (a regular expression), state or swarm is this one",
+    )
+    parser.add_argument(
+        "-f", "--format", default="table", metavar="FORMAT", help="table, json, or a Go template for each row"
+    )
+    parser.add_argument(
+        "-t",
+        "--timeout",
+        type=float,
+        default=2.0,
+        metavar="SECONDS",
+        help="for each endpoint to answer (2)",
     )
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv import listing
+
+    filters = None
+    if options.filter:
+        from dinv.filters import Filters
+
+        filters = Filters(options.filter)
+    asked = {"filters": filters, "timeout": options.timeout, "trace": app.trace}
+    store = app.machines.store
     if options.quiet:
-        from dinv.listing import readable_names
-
-        for name in readable_names(app.machines.store):
+        for name in listing.readable_names(store, **asked):
             print(name)
-        return
-    from dinv.listing import COLUMNS, rows
-
-    found = rows(app.machines.store, timeout=options.timeout, trace=app.trace)
-    if options.format == "json":
+    elif options.format == "json":
         import json
 
-        print(json.dumps([row.document() for row in found], indent=4))
-        return
-    from dinv.cli.table import table
+        print(json.dumps([row.document() for row in listing.rows(store, **asked)], indent=4))
+    elif options.format in ("", "table"):
+        from dinv.cli.table import table
 
-    print(table(COLUMNS, [row.cells() for row in found]))
+        print(table(listing.COLUMNS, [row.cells() for row in listing.rows(store, **asked)]))
+    else:
+        from dinv.rowformat import RowFormat
+
+        # Before the machines are asked: a mistake in it is told at once.
+        row_format = RowFormat(options.format)
+        print(row_format.render(listing.rows(store, **asked)), end="")

@@ -1,0 +1,143 @@
+"""`ls` and `inspect` with `--format` and `--filter`, through the command line."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_driver import FakeDriver, install
+
+from dinv import files
+from dinv.cli import main
+from dinv.machine import Machine
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from fake_driver import World
+
+    from dinv.states import Status
+
+
+class Program:
+    """Runs command lines; what they say is `out` and `err`."""
+
+    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
+        self.capsys = capsys
+        self.out = self.err = ""
+
+    def __call__(self, *words: str) -> int:
+        status = main(words)
+        self.out, self.err = self.capsys.readouterr()
+        return status
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    def issue(machine: Machine) -> None:
+        names = ("ca", "cert", "key", "server", "server-key")
+        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+
+    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    monkeypatch.setattr(sys, "argv", ["/usr/bin/dinv"])
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
+    monkeypatch.setenv("MACHINE_DRIVER", "fake")
+    return install(monkeypatch, str(tmp_path / "endpoint"))
+
+
+@pytest.fixture
+def dinv(world: World, capsys: pytest.CaptureFixture[str]) -> Program:
+    """With the machines `dev`, which runs, `idle`, which does not, and one that cannot be read."""
+    program = Program(capsys)
+    for name in ("dev", "idle"):
+        assert program("create", name, "-q", "--engine-label", f"for={name}") == 0
+    assert program("stop", "idle") == 0
+    os.makedirs(os.path.join(os.environ["MACHINE_STORAGE_PATH"], "machines", "spoilt"))
+    world.steps.clear()
+    return program
+
+
+def test_ls_by_a_template(dinv: Program) -> None:
+    assert dinv("ls", "--filter", "state=Running", "--format", r"{{.Name}}\t{{.URL}}") == 0
+    assert dinv.out == "dev\ttcp://127.0.0.1:1000\n"
+    assert dinv("ls", "-f", r"table {{.Name}}\t{{.State}}", "--filter", "driver=fake") == 0
+    assert dinv.out.splitlines() == ["NAME   STATE", "dev    Running", "idle   Stopped"]
+    assert dinv("ls", "-f", "") == 0
+    assert dinv.out.startswith("NAME ")
+
+
+@pytest.mark.parametrize(
+    ("filters", "names", "asked"),
+    [
+        (["name=d"], ["dev", "idle"], False),
+        (["name=d", "label=for=idle"], ["idle"], False),
+        (["state=stopped"], ["idle"], True),
+        (["state=error"], [], True),
+        (["driver=none"], [], False),
+    ],
+)
+def test_names_by_filters(
+    dinv: Program, monkeypatch: pytest.MonkeyPatch, filters: list[str], names: list[str], *, asked: bool
+) -> None:
+    calls: list[float] = []
+    state = FakeDriver.state
+
+    def counted(driver: FakeDriver, *, timeout: float) -> Status:
+        calls.append(timeout)
+        return state(driver, timeout=timeout)
+
+    monkeypatch.setattr(FakeDriver, "state", counted)
+    words = [word for value in filters for word in ("--filter", value)]
+    assert dinv("ls", "-q", *words) == 0
+    assert dinv.out.split() == names
+    assert bool(calls) is asked
+
+
+def test_machines_that_cannot_be_read_are_filtered_too(dinv: Program) -> None:
+    for filters, there in ((["name=spoilt"], True), (["state=Error"], True), (["name=dev"], False)):
+        words = [word for value in filters for word in ("--filter", value)]
+        assert dinv("ls", "--format", "{{.Name}}", *words) == 0
+        assert ("spoilt" in dinv.out) is there
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["ls", "-f", "{{.Name"], "template parsing error: template: :1:1: unclosed action"),
+        (["ls", "-f", "{{.Nope}}"], "can't evaluate field Nope"),
+        (["ls", "--filter", "x"], "Unsupported filter syntax"),
+        (["ls", "--filter", "x=y"], "Unsupported filter key 'x'"),
+        (["ls", "--filter", "name=["], "regular expression"),
+        (["inspect", "-f", "{{.Driver.IPAddress.x}}", "dev"], "template: :1:3"),
+        (["inspect", "-f", "{{end}}", "nosuch"], "unexpected {{end}}"),
+    ],
+)
+def test_mistakes(dinv: Program, words: list[str], said: str) -> None:
+    assert dinv(*words) == 1
+    assert said in dinv.err
+    assert dinv.out == ""
+    assert "Traceback" not in dinv.err
+
+
+def test_inspect_by_a_template(dinv: Program) -> None:
+    assert dinv("inspect", "-f", "{{.Driver.IPAddress}} {{.Nope}}", "dev") == 0
+    assert dinv.out == "127.0.0.1 <no value>\n"
+    assert dinv("inspect", "dev", "--format={{.HostOptions.EngineOptions.Labels}}") == 0
+    assert dinv.out == "[for=dev]\n"
+    assert dinv("inspect", "-f", "{{prettyjson .HostOptions.EngineOptions.Labels}}", "dev") == 0
+    assert json.loads(dinv.out) == ["for=dev"]
+
+
+def test_without_a_format_nothing_of_it_is_imported(dinv: Program) -> None:
+    code = (
+        "import sys\nfrom dinv.cli import main\n"
+        "main(['ls', '-q']); main(['ls']); main(['inspect', 'nosuch'])\n"
+        "names = ('dinv.templates', 'dinv.filters', 'dinv.rowformat')\n"
+        "sys.exit(any(name in sys.modules for name in names))"
+    )
+    assert dinv("ls") == 0
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
