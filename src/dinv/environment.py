@@ -24,13 +24,18 @@ VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MAC
 
 
 def setting(
-    machine: Machine, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
+    machine: Machine, *, no_proxy: bool = False, swarm: bool = False, environ: Mapping[str, str] = os.environ
 ) -> tuple[dict[str, str | None], str]:
-    """The variables for a machine, and a warning or "". Raises MachineNotRunning."""
+    """The variables for a machine, or for the legacy swarm that it is the master of; and a warning or "".
+
+    Raises MachineNotRunning, InputError.
+    """
     variables: dict[str, str | None] = dict(machine.environment())
     if not machine.has_tls:
         # Those of another machine would make the docker CLI ask this one for TLS.
         variables |= {key: None for key in VARIABLES if key not in variables}
+    if swarm:
+        variables["DOCKER_HOST"] = machine.swarm_url()
     if no_proxy:
         key, value = shells.no_proxy(machine.known_ip(), environ)
         variables[key] = value
@@ -42,7 +47,7 @@ def unsetting(
 ) -> dict[str, str | None]:
     """The variables to unset; with `no_proxy` the proxy exception of the machine in use is taken out."""
     if name:
-        raise InputError("Expected no machine name when the -u flag is present")
+        raise InputError("Error: Expected no machine name when the -u flag is present")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     current = environ.get("DOCKER_MACHINE_NAME", "")
     if no_proxy and current:

@@ -211,13 +211,20 @@ class Machine:
             return foreign.environment(self.config)
         return dict(self._provisioner_class().credentials(self.config))
 
-    def docker_flags(self) -> list[str]:
+    def swarm_url(self) -> str:
+        """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+        from dinv import foreign
+
+        return foreign.swarm_url(self.config)
+
+    def docker_flags(self, *, swarm: bool = False) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        url = self.swarm_url() if swarm else self.known_url()
         if not self.has_tls:
-            return [f"-H={self.known_url()}"]
+            return [f"-H={url}"]
         files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
         quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
-        return ["--tlsverify", *quoted, f"-H={self.known_url()}"]
+        return ["--tlsverify", *quoted, f"-H={url}"]
 
     def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
         """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own."""

@@ -52,7 +52,9 @@ def remove(
 
 def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
     if machine.config.foreign:
-        if not force and machine.config.driver_name not in ("none", "ci-test"):
+        from dinv.foreign import WITHOUT_DRIVER
+
+        if not force and machine.config.driver_name not in WITHOUT_DRIVER:
             raise InputError(
                 f'Machine "{machine.name}" was made by docker-machine, with its driver '
                 f"{machine.config.driver_name}, which dinv does not have: remove it with docker-machine rm. "

@@ -105,14 +105,18 @@ def _dispatch(program: str, words: list[str]) -> int:
 
     app = App(program)
     verb, rest = app.take_global_options(words)
-    if verb is None:
-        return 0
     if verb not in VERBS:
-        raise InputError(f"'{verb}' is not a {program} command. See '{program} --help'.")
+        raise unknown_verb(program, verb)
     # importlib.import_module does the same, and importing it takes 0.6 ms.
     module = __import__(module_name(verb), fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
+
+
+def unknown_verb(program: str, verb: str) -> InputError:
+    """The error that there is no such verb, in docker-machine's words."""
+    said = f"'{verb}' is not a {program} command. See '{program} --help'."
+    return InputError(f"{program}: {said}" if _is_docker_machine(program) else said)
 
 
 def module_name(verb: str) -> str:
@@ -139,5 +143,24 @@ def _fail(program: str, error: DinvError, *, notes: BaseException | None = None)
     with contextlib.suppress(OSError):  # where nobody can be told, the exit status has to do
         sys.stdout.flush()
     with contextlib.suppress(OSError):
-        print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
+        tell(program, lines)
     return error.exit_code
+
+
+def tell(program: str, lines: Sequence[str]) -> None:
+    """Print an error's lines on standard error.
+
+    Called as docker-machine, its first line is the error and nothing else, as there: scripts and
+    docker-machine's own tests compare it. Hints name the program as it was called.
+    """
+    text = "\n".join(lines)
+    if program != "dinv":
+        import re
+
+        verbs = "|".join(map(re.escape, VERBS))
+        text = re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{program} ", text)
+    print(text if _is_docker_machine(program) else f"{program}: {text}", file=sys.stderr)
+
+
+def _is_docker_machine(program: str) -> bool:
+    return program.startswith("docker-machine")

@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument(
-        "-t", "--timeout", type=float, default=2.0, metavar="SECONDS", help="for the endpoint to answer (2)"
+        "-t",
+        "--timeout",
+        type="seconds",
+        default=2.0,
+        metavar="SECONDS",
+        help="for the endpoint to answer (2)",
     )
 
 

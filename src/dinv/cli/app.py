@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 
 from dinv.errors import InputError, Interrupted
@@ -13,12 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import ModuleType
 
+    from dinv.errors import DinvError
     from dinv.machine import Machine
     from dinv.machines import Machines
     from dinv.progress import Progress
 
-_STORE_FLAGS = ("-s", "--storage-path", "-storage-path")
-_DEBUG_FLAGS = ("-D", "--debug", "-debug")
+_ALIASES = {"h": "help"}
 
 
 class App:
@@ -29,28 +30,72 @@ class App:
         self.debug = False
         self.quiet = False
         self.store_path: str | None = None
+        self.certificates: set[str] = set()
+        """Those of docker-machine's global options for certificates that were given."""
 
-    def take_global_options(self, words: list[str]) -> tuple[str | None, list[str]]:
-        """Read the options before the verb; returns the verb, and the words after it."""
+    def take_global_options(self, words: list[str]) -> tuple[str, list[str]]:
+        """Read the options before the verb; returns the verb, and the words after it.
+
+        As Go has them: `-debug` is `--debug`. Raises InputError.
+        """
+        self._take_debug_variable()
         words = list(words)
         while words:
             word = words.pop(0)
+            if not word.startswith("-") or word == "-":
+                return _ALIASES.get(word, word), words
             flag, equals, value = word.partition("=")
-            if word in _DEBUG_FLAGS:
-                self.debug = True
-            elif flag in _STORE_FLAGS:
-                if not equals and not words:
-                    raise InputError(f"{flag} needs a directory")
-                self.store_path = value if equals else words.pop(0)
-            elif word in ("-h", "--help", "-help"):
+            name = flag.lstrip("-")
+            if name in ("h", "help"):
                 return "help", []
-            elif word in ("-v", "--version", "-version"):
+            if name in ("v", "version"):
                 return "version", []
-            elif word.startswith("-") and word != "-":
-                raise InputError(f"flag provided but not defined: {word}. See '{self.program} --help'.")
+            if name in ("D", "debug"):
+                self.debug = self.debug or self._switch(name, equals, value)
+            elif name in ("s", "storage-path"):
+                self.store_path = self._value(flag, equals, value, words)
             else:
-                return word, words
+                self._take_legacy(word, name, equals, value, words)
         return "help", []
+
+    def _take_debug_variable(self) -> None:
+        given = os.environ.get("MACHINE_DEBUG")
+        if given:
+            from dinv.cli.parser import boolean
+
+            try:
+                self.debug = boolean(given)
+            except ValueError as error:
+                raise InputError(f"Error parsing boolean value from MACHINE_DEBUG: {error}") from error
+
+    def _take_legacy(self, word: str, name: str, equals: str, value: str, words: list[str]) -> None:
+        from dinv.cli import legacy
+
+        if name in legacy.CERTIFICATES:
+            if self._value(word, equals, value, words):
+                self.certificates.add(name)
+        elif name in legacy.TOKENS:
+            legacy.say_needless(name, self._value(word, equals, value, words))
+        elif name in legacy.SWITCHES:
+            if self._switch(name, equals, value):
+                legacy.say_needless(name)
+        else:
+            raise InputError(f"flag provided but not defined: -{name}. See '{self.program} --help'.")
+
+    def _value(self, flag: str, equals: str, value: str, words: list[str]) -> str:
+        if not equals and not words:
+            raise InputError(f"flag needs an argument: {flag}. See '{self.program} --help'.")
+        return value if equals else words.pop(0)
+
+    def _switch(self, name: str, equals: str, value: str) -> bool:
+        if not equals:
+            return True
+        from dinv.cli.parser import boolean
+
+        try:
+            return boolean(value)
+        except ValueError as error:
+            raise InputError(f'invalid boolean value "{value}" for -{name}: {error}') from error
 
     def parse(self, verb: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
         """Parse a verb's own words; the global options are taken there too."""
@@ -99,17 +144,26 @@ class App:
             return names
         if self.machines.store.exists(DEFAULT_NAME):
             return [DEFAULT_NAME]
-        raise InputError(f'No machine name(s) specified and no "{DEFAULT_NAME}" machine exists')
+        raise InputError(f'Error: No machine name(s) specified and no "{DEFAULT_NAME}" machine exists')
 
     def machine(self, given: str | None) -> Machine:
         """The machine of this name, or `default`."""
         return self.machines.get(self.names([given] if given else [])[0])
 
-    def for_each(self, given: Iterable[str], action: Callable[[str], None]) -> int:
-        """Do something for each name, at once where there are several; every error is shown."""
+    def for_each(
+        self,
+        given: Iterable[str],
+        action: Callable[[str], None],
+        *,
+        forgiven: tuple[type[DinvError], ...] = (),
+    ) -> int:
+        """Do something for each name, at once where there are several; every error is shown.
+
+        Those that are `forgiven` do not make it fail.
+        """
         from dinv.cli.output import for_each
 
-        return for_each(self.program, self.names(given), action)
+        return for_each(self.program, self.names(given), action, forgiven=forgiven)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:

@@ -12,9 +12,10 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
+    parser.add_argument("--swarm", action="store_true", help="of the legacy swarm that it is the master of")
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     with app.machine(options.name) as machine:
-        for flag in machine.docker_flags():
+        for flag in machine.docker_flags(swarm=options.swarm):
             print(flag)

@@ -11,14 +11,20 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    import os
+
+    from dinv.cli import legacy
     from dinv.create import DEFAULT_TIMEOUT
     from dinv.drivers import find
 
+    parser.missing = "Error: No machine name specified"
+    parser.extra = "Invalid command line. Found extra arguments [{extra}]"
+    legacy.create_arguments(parser)
     parser.add_argument("name")
     parser.add_argument("-d", "--driver", metavar="NAME", help="driver (docker; $MACHINE_DRIVER)")
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the machine's name")
     parser.add_argument(
-        "--timeout", type=float, metavar="SECONDS", help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})"
+        "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})"
     )
     parser.add_argument(
         "--keep-on-failure", action="store_true", default=None, help="leave what was made when it fails"
@@ -39,10 +45,12 @@ def arguments(parser: Parser) -> None:
         ("opt", "FLAG=VALUE", "dockerd option, without its dashes"),
         ("label", "KEY=VALUE", "label of the machine's engine"),
         ("env", "NAME=VALUE", "variable in the environment of dockerd, such as HTTPS_PROXY"),
-        ("registry-mirror", "URL", "registry mirror"),
+        ("registry-mirror", "URL", "registry mirror ($ENGINE_REGISTRY_MIRROR)"),
         ("insecure-registry", "HOST", "registry to be reached without verified TLS"),
     ):
         parser.add_argument(f"--engine-{name}", action="append", metavar=metavar, help=text)
+    mirrors = os.environ.get("ENGINE_REGISTRY_MIRROR", "")
+    parser.set_defaults(engine_registry_mirror=[url for url in mirrors.split(",") if url] or None)
     parser.add_argument("--engine-storage-driver", metavar="NAME", help="dockerd's storage driver")
     driver = _driver(parser.words)
     group = parser.add_argument_group(f"driver {driver}")
@@ -67,6 +75,9 @@ def _driver(words: list[str]) -> str:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.cli import legacy
+
+    legacy.check_create(options, app.certificates)
     given = {key: value for key, value in vars(options).items() if value is not None}
     for key in ("name", "quiet", "debug", "storage_path", "rest"):
         given.pop(key, None)

@@ -14,7 +14,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("action", choices=("start", "stop", "status"))
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
-        "--timeout", type=float, default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
+        "--timeout", type="seconds", default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
     )
 
 

@@ -16,6 +16,7 @@ def arguments(parser: Parser) -> None:
         "--shell", metavar="NAME", help="bash, zsh, fish, powershell, cmd, tcsh or emacs ($SHELL)"
     )
     parser.add_argument("-u", "--unset", action="store_true", help="unset the variables instead")
+    parser.add_argument("--swarm", action="store_true", help="of the legacy swarm that it is the master of")
     parser.add_argument("--no-proxy", action="store_true", help="add the machine to NO_PROXY")
 
 
@@ -29,7 +30,9 @@ def run(app: App, options: argparse.Namespace) -> None:
     if options.unset:
         variables = unsetting(app.machines, options.name, no_proxy=options.no_proxy)
     else:
-        variables, warning = setting(app.machine(options.name), no_proxy=options.no_proxy)
+        variables, warning = setting(
+            app.machine(options.name), no_proxy=options.no_proxy, swarm=options.swarm
+        )
         if warning:
             print(f"Warning: {warning}", file=sys.stderr)
     print(shells.script(shell, variables, [app.program, *sys.argv[1:]]), end="")

@@ -1,9 +1,8 @@
-"""`dinv help`, `dinv help VERB`, `dinv --help`."""
+"""`dinv help`, `dinv h`, `dinv help VERB`, `dinv --help`."""
 
 from __future__ import annotations
 
-from dinv.cli import VERBS, module_name
-from dinv.errors import InputError
+from dinv.cli import VERBS, module_name, unknown_verb
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,18 +17,21 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    if options.verb:
-        if options.verb not in VERBS:
-            raise InputError(f"'{options.verb}' is not a {app.program} command. See '{app.program} --help'.")
+    verb = "help" if options.verb == "h" else options.verb
+    if verb:
+        if verb not in VERBS:
+            raise unknown_verb(app.program, verb)
         import importlib
 
-        app.parse(options.verb, importlib.import_module(module_name(options.verb)), ["--help"])
+        app.parse(verb, importlib.import_module(module_name(verb)), ["--help"])
     print(f"Usage: {app.program} [OPTIONS] COMMAND [ARGUMENTS]\n")
-    print("Private Docker hosts on a Docker API endpoint you already have.\n\nCommands:")
-    for verb, text in VERBS.items():
-        print(f"  {verb:<18}{text}")
+    print(
+        "Create and manage machines running Docker, on a Docker API endpoint you already have.\n\nCommands:"
+    )
+    for name, text in VERBS.items():
+        print(f"  {name:<18}{text}")
     print("\nOptions:")
-    print("  -s, --storage-path DIR  the store (MACHINE_STORAGE_PATH; default ~/.docker/machine)")
-    print("  -D, --debug             show every API call, with its time and no secret")
+    print("  -s, --storage-path DIR  the store ($MACHINE_STORAGE_PATH; default ~/.docker/machine)")
+    print("  -D, --debug             show every API call, with its time and no secret ($MACHINE_DEBUG)")
     print("  -v, --version           print the version")
     print(f"\nRun '{app.program} COMMAND --help' for the options of a command.")

@@ -26,7 +26,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "-t",
         "--timeout",
-        type=float,
+        type="seconds",
         default=2.0,
         metavar="SECONDS",
         help="for each endpoint to answer (2)",

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 
+from dinv.cli import tell
 from dinv.errors import DinvError, InputError
 from dinv.progress import Progress
 
@@ -116,13 +117,24 @@ def confirmed(question: str) -> bool:
     return answer.strip()[:1].lower() == "y"
 
 
-def for_each(program: str, names: Sequence[str], action: Callable[[str], None]) -> int:
-    """Call `action` for each name, in threads where there are several; 1 if any failed."""
+def for_each(
+    program: str,
+    names: Sequence[str],
+    action: Callable[[str], None],
+    *,
+    forgiven: tuple[type[DinvError], ...] = (),
+) -> int:
+    """Call `action` for each name, in threads where there are several; 1 if any failed.
+
+    Errors that are `forgiven` are shown, and nothing has failed.
+    """
     failed = []
 
     def attempt(name: str) -> None:
         try:
             action(name)
+        except forgiven as error:
+            tell(program, [str(error)])
         except BrokenPipeError:  # whoever read our output has had enough
             failed.append(name)
         except Exception as error:  # noqa: BLE001  (in a thread: it would end in a traceback, and as success)
@@ -131,9 +143,9 @@ def for_each(program: str, names: Sequence[str], action: Callable[[str], None]) 
                 str(error) if isinstance(error, DinvError) else f"A bug in dinv: {error!r}. Please report it."
             )
             lines = [said, *getattr(error, "__notes__", ())]
-            print(f"{program}: {lines[0]}", *lines[1:], sep="\n", file=sys.stderr)
+            tell(program, lines)
 
-    if len(names) == 1:
+    if len(names) == 1 and not forgiven:
         action(names[0])
         return 0
     threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in dict.fromkeys(names)]

@@ -1,4 +1,8 @@
-"""argparse, with the flag rules of docker-machine (Go's flag package): `-flag` is `--flag`."""
+"""argparse, with the flag rules of docker-machine (Go's flag package).
+
+`-flag` is `--flag` and `--f` is `-f`; a flag without a value may have one, `--force=false`; and, better than
+there, flags may stand anywhere. Errors are in docker-machine's words, where it has some.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,8 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from typing import NoReturn
+    from collections.abc import Iterable, Sequence
+    from typing import Any, NoReturn
 
 
 # argparse looks each of its words up in a catalogue of translations, which CPython does not have: 2 ms at
@@ -18,8 +22,40 @@ if TYPE_CHECKING:
 setattr(argparse, "_", str)  # noqa: B010  (no attribute that type checkers know)
 
 
+_TRUE = ("1", "t", "T", "true", "TRUE", "True")
+_FALSE = ("0", "f", "F", "false", "FALSE", "False")
+_NO_FLAG = "\0"
+_TOO_MANY = "Error: Too many arguments given"
+MOST_SECONDS = 86400.0
+"""A day: what is asked to wait for longer would be waited for in vain."""
+
+
+def boolean(text: str) -> bool:
+    """What Go's strconv.ParseBool makes of a text. Raises ValueError in its words."""
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError(f'strconv.ParseBool: parsing "{text}": invalid syntax')
+
+
+def seconds(text: str) -> float:
+    """A time to wait, above 0 and at most a day; argparse's `type="seconds"`."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= MOST_SECONDS:  # not so for nan either
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {MOST_SECONDS:g}")
+    return value
+
+
 class Parser(argparse.ArgumentParser):
-    """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are InputError."""
+    """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are InputError.
+
+    `missing` and `extra` are what is said where arguments are missing, and where there are too many,
+    which are "{extra}" in it.
+    """
 
     def __init__(self, program: str, verb: str, description: str, words: list[str]) -> None:
         super().__init__(
@@ -30,21 +66,66 @@ class Parser(argparse.ArgumentParser):
         )
 
         self.words = words
+        self.missing = ""
+        self.extra = ""
+        self.register("type", "seconds", seconds)
 
     def error(self, message: str) -> NoReturn:
+        if self.missing and message.startswith("the following arguments are required"):
+            raise InputError(self.missing)
         raise InputError(f"{message}. See '{self.prog} --help'.")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
-        return self.parse_intermixed_args([self._go_flag(word) for word in words])
+        found, extra = self.parse_known_intermixed_args(list(self._go_flags(words)))
+        for key, value in vars(found).items():
+            if isinstance(value, list):
+                setattr(found, key, [_unmarked(item) for item in value])
+            else:
+                setattr(found, key, _unmarked(value))
+        unknown = [word for word in extra if word.startswith("-") and len(word) > 1]
+        if unknown:
+            flag = unknown[0].partition("=")[0].lstrip("-")
+            self.error(f"flag provided but not defined: -{flag}")
+        if extra:
+            raise InputError((self.extra or self._too_many()).format(extra=" ".join(map(_unmarked, extra))))
+        return found
 
-    def _go_flag(self, word: str) -> str:
-        """`-driver=x` as `--driver=x`, where there is a flag of that name and none of one letter is meant."""
-        if word.startswith("-") and not word.startswith("--") and len(word) > 2:  # noqa: PLR2004
-            flag = f"-{word}"
-            if flag.partition("=")[0] in self._option_string_actions:
-                return flag
-        return word
+    def _too_many(self) -> str:
+        one_name = any(action.dest == "name" and action.nargs == "?" for action in self._actions)
+        return "Error: Expected one machine name as an argument" if one_name else _TOO_MANY
+
+    def _go_flags(self, words: Iterable[str]) -> Iterable[str]:
+        """The words with flags as argparse has them; what is behind `--` is none."""
+        words = iter(words)
+        for word in words:
+            if word == "--":
+                # argparse takes these for flags again, where flags may stand anywhere.
+                yield from (f"{_NO_FLAG}{rest}" for rest in words)
+            elif word.startswith("-"):
+                yield from self._go_flag(word)
+            else:
+                yield word
+
+    def _go_flag(self, word: str) -> Sequence[str]:
+        flag, equals, value = word.partition("=")
+        name = flag.lstrip("-")
+        flag = f"--{name}" if len(name) > 1 else f"-{name}"
+        action = self._option_string_actions.get(flag)
+        if action is None or not name or flag.startswith("---"):
+            return (word,)
+        if action.nargs != 0:
+            return (flag + equals + value,)
+        if not equals:
+            return (flag,)
+        try:
+            return (flag,) if boolean(value) else ()
+        except ValueError:
+            self.error(f'invalid boolean value "{value}" for -{name}: parse error')
+
+
+def _unmarked(value: Any) -> Any:
+    return value.removeprefix(_NO_FLAG) if isinstance(value, str) else value
 
 
 def _width() -> int:

@@ -24,7 +24,7 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument(
         "--timeout",
-        type=float,
+        type="seconds",
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
         help=f"for the daemon to take them ({DEFAULT_TIMEOUT:g})",

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    parser.missing = "Error: Expected to get one or more machine names as arguments"
     parser.add_argument("name", nargs="+")
     parser.add_argument("-y", action="store_true", dest="yes", help="do not ask")
     parser.add_argument(
@@ -25,6 +26,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
+    from dinv.errors import MachineNotFound
+
     if not (options.yes or options.force) and not _confirmed(options.name):
         return 0
 
@@ -33,7 +36,7 @@ def run(app: App, options: argparse.Namespace) -> int:
             print(left)
         print(f"Successfully removed {name}")
 
-    return app.for_each(options.name, remove)
+    return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())
 
 
 def _confirmed(names: list[str]) -> bool:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    parser.missing = parser.extra = "Improper number of arguments"
     parser.add_argument("source", metavar="[NAME:]FROM")
     parser.add_argument("target", metavar="[NAME:]TO")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories, with all in them")

@@ -16,7 +16,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type="seconds",
         default=START_SECONDS,
         metavar="SECONDS",
         help=f"for the daemon to answer ({START_SECONDS:g})",

@@ -16,7 +16,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type="seconds",
         default=STOP_SECONDS,
         metavar="SECONDS",
         help=f"before it is stopped by force ({STOP_SECONDS:g})",

@@ -18,7 +18,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
     parser.add_argument(
         "--timeout",
-        type=float,
+        type="seconds",
         default=DEFAULT_TIMEOUT,
         metavar="SECONDS",
         help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})",

@@ -46,7 +46,7 @@ def python(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
     files = {module.name for module in pkgutil.iter_modules(cli.__path__)}
     modules = {module_name(verb).rpartition(".")[2] for verb in VERBS}
-    assert files - {"app", "output", "parser", "table"} == modules
+    assert files - {"app", "legacy", "output", "parser", "table"} == modules
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-v"], ["version"]])
@@ -55,29 +55,91 @@ def test_the_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> No
     assert capsys.readouterr().out == f"dinv version {dinv.__version__}\n"
 
 
-@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"]])
+@pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"], ["h"], ["-help"]])
 def test_help_names_every_verb(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     said = capsys.readouterr().out
     assert all(f"  {verb} " in said for verb in VERBS)
 
 
-def test_the_help_of_a_verb(capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [["help", "ls"], ["h", "ls"], ["ls", "-h"], ["ls", "--help"], ["ls", "-help"]]
+)
+def test_the_help_of_a_verb(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        main(["help", "ls"])
+        main(words)
     assert not caught.value.code
     assert "dinv ls" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    "words", [["nosuch"], ["help", "nosuch"], ["--nosuch"], ["ls", "--nosuch"], ["create"]]
-)
+@pytest.mark.parametrize("words", [["nosuch"], ["help", "nosuch"], ["--nosuch"], ["ls", "--nosuch"], ["-s"]])
 def test_what_is_not_understood(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
     assert captured.err.startswith("dinv: ")
     assert "--help" in captured.err
+
+
+MISSING = (
+    'Docker machine "x" does not exist. Use "docker-machine ls" to list machines. '
+    'Use "docker-machine create" to add a new one.'
+)
+
+# docker-machine's words, which its scripts and its own tests compare
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["create"], "Error: No machine name specified"),
+        (["create", "a", "b", "c"], "Invalid command line. Found extra arguments [b c]"),
+        (
+            ["create", "\u221e"],
+            "Error creating machine: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
+        ),
+        (["rm"], "Error: Expected to get one or more machine names as arguments"),
+        (["scp", "a"], "Improper number of arguments"),
+        (["scp", "a", "b", "c"], "Improper number of arguments"),
+        (["active", "x"], "Error: Too many arguments given"),
+        (["inspect", "a", "b"], "Error: Expected one machine name as an argument"),
+        (["version", "a", "b"], "Error: Expected one machine name as an argument"),
+        (["url"], 'Error: No machine name(s) specified and no "default" machine exists'),
+        (["stop"], 'Error: No machine name(s) specified and no "default" machine exists'),
+        (["env", "-u", "x", "--shell", "sh"], "Error: Expected no machine name when the -u flag is present"),
+        (
+            ["inspect", "x"],
+            MISSING,
+        ),
+        (["bogus"], "docker-machine: 'bogus' is not a docker-machine command. See 'docker-machine --help'."),
+        (["ls", "--bogus"], "flag provided but not defined: -bogus. See 'docker-machine ls --help'."),
+        (["active"], "No active host found"),
+    ],
+)
+def test_called_as_docker_machine_errors_are_its_own(
+    words: list[str], said: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["/usr/local/bin/docker-machine"])
+    assert main(words) == 1
+    assert capsys.readouterr() == ("", f"{said}\n")
+
+
+def test_hints_name_the_program_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    failing(monkeypatch, DinvError("dinv rm x; dinv-x is dinv's; dinv nosuch; `dinv create` or dinv ls"))
+    for program, prefix in (("dinv", "dinv: "), ("docker-machine", ""), ("machine", "machine: ")):
+        monkeypatch.setattr(sys, "argv", [program])
+        main(["version"])
+        assert capsys.readouterr().err == (
+            f"{prefix}{program} rm x; dinv-x is dinv's; dinv nosuch; `{program} create` or {program} ls\n"
+        )
+
+
+def test_rm_by_force_of_what_is_not_there_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["rm", "-f", "nosuch"]) == 0
+    assert "does not exist" in capsys.readouterr().err
+    assert main(["rm", "-y", "nosuch"]) == 1
 
 
 @pytest.mark.parametrize(

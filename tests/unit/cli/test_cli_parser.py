@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
@@ -38,7 +41,68 @@ def test_a_value_after_an_equals_sign_may_begin_with_a_dash(parser: Parser) -> N
     assert parser.parse(["-driver=-x"]).driver == "-x"
 
 
-@pytest.mark.parametrize("words", [["--forc"], ["--nosuch"], ["--driver"], ["-x"], ["--force=1"]])
+@pytest.mark.parametrize(
+    ("words", "force"),
+    [
+        (["--force=1"], True),
+        (["-force=true"], True),
+        (["-f=T"], True),
+        (["--f"], True),
+        (["-force"], True),
+        (["--force=false"], False),
+        (["-f=0"], False),
+    ],
+)
+def test_a_switch_may_have_a_value(parser: Parser, words: list[str], *, force: bool) -> None:
+    found = parser.parse(["a", *words])
+    assert (found.force, found.name) == (force, ["a"])
+
+
+def test_behind_two_dashes_nothing_is_a_flag(parser: Parser) -> None:
+    assert parser.parse(["-f", "--", "-driver", "--force=x"]).name == ["-driver", "--force=x"]
+
+
+def test_one_letter_takes_a_value_as_go_has_it(parser: Parser) -> None:
+    assert parser.parse(["--d", "x"]).driver == "x"
+    assert parser.parse(["-d=x"]).driver == "x"
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf", "86401", "1e300", "soon", "", "1,5"])
+def test_what_is_no_time_to_wait(parser: Parser, text: str) -> None:
+    parser.add_argument("--timeout", type="seconds")
+    with pytest.raises(InputError, match="--timeout"):
+        parser.parse([f"--timeout={text}"])
+
+
+@pytest.mark.parametrize(("text", "value"), [("2", 2.0), ("0.5", 0.5), ("86400", 86400.0), ("1e2", 100.0)])
+def test_a_time_to_wait(parser: Parser, text: str, value: float) -> None:
+    parser.add_argument("--timeout", type="seconds")
+    assert parser.parse(["--timeout", text]).timeout == value
+
+
+@pytest.mark.parametrize("verb", sorted(VERBS))
+def test_every_timeout_is_a_time_to_wait(verb: str) -> None:
+    module = importlib.import_module(module_name(verb))
+    made = Parser("dinv", verb, "", [])
+    module.arguments(made)
+    for action in made._actions:
+        if action.dest == "timeout":
+            assert action.type == "seconds"
+
+
+@given(
+    st.lists(st.text(max_size=6) | st.sampled_from(["-f", "--driver", "-d=x", "--", "-force=1"]), max_size=6)
+)
+def test_any_words_are_parsed_or_refused(words: list[str]) -> None:
+    made = Parser("dinv", "verb", "Does it", [])
+    made.add_argument("name", nargs="*")
+    made.add_argument("-f", "--force", action="store_true")
+    made.add_argument("-d", "--driver")
+    with contextlib.suppress(InputError, SystemExit):  # -h
+        made.parse(words)
+
+
+@pytest.mark.parametrize("words", [["--forc"], ["--nosuch"], ["--driver"], ["-x"], ["--force=maybe"]])
 def test_what_is_wrong_is_an_input_error_with_a_hint(parser: Parser, words: list[str]) -> None:
     with pytest.raises(InputError, match="dinv verb --help"):
         parser.parse(words)

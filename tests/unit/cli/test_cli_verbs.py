@@ -122,7 +122,7 @@ def test_create_quietly_says_the_name(world: World, capsys: pytest.CaptureFixtur
 def test_create_has_the_flags_of_its_driver(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     program = Program(capsys)
     assert program("create", "--driver", "docker", "--size", "3", "dev") == 1
-    assert "--size" in program.err
+    assert "-size" in program.err
     assert program("create", "--driver=nosuch", "dev") == 1
     assert "nosuch" in program.err
     assert program("create", "--timeout", "nan", "dev") == 1
