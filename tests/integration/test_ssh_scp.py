@@ -396,7 +396,7 @@ def test_names_and_standard_output(user: User, m: str, box: str, tmp_path: Path)
         ("HERE/f M:/etc/passwd/x", "/etc/passwd is not a directory"),
         ("HERE/f M:/proc/x", "not on the machine's disk"),
         ("HERE/nope M:", "no such file or directory"),
-        ("HERE/f nope:", 'Machine "nope" does not exist'),
+        ("HERE/f nope:", 'machine "nope" does not exist'),
         ("HERE/f HERE/g", "use cp"),
         ("M:/etc/passwd HERE/nope/x", "there is no directory"),
         ("M:/etc/hosts M:/etc/hosts", "the same"),

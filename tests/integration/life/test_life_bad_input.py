@@ -97,7 +97,7 @@ def test_an_image_that_is_nowhere(user: User) -> None:
 def test_a_name_that_the_store_has(shared_user: User, machine: str) -> None:
     before = shared_user.kept(machine)
     said = shared_user.fails("create", machine)
-    assert f'Machine "{machine}" already exists' in said
+    assert f'machine "{machine}" already exists' in said
     assert f"dinv rm {machine}" in said
     assert shared_user.kept(machine) == before
     assert shared_user.dinv("status", machine).stdout == "Running\n"
