@@ -69,7 +69,9 @@ def test_a_plugin_does_not_take_the_place_of_a_built_in() -> None:
 
 @pytest.mark.usefixtures("plugins")
 def test_an_unknown_name_is_told_what_is_known() -> None:
-    with pytest.raises(InputError, match=r'Authority "vualt" not found\. Known are: broken, corporate, local\.'):
+    with pytest.raises(
+        InputError, match=r'Authority "vualt" not found\. Known are: broken, corporate, local\.'
+    ):
         authorities.find("vualt")
     assert authorities.known() == ["broken", "corporate", "local"]
 

@@ -1,0 +1,426 @@
+"""Export and import: round trips, docker-machine's directories, hostile archives."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import tarfile
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dinv import contexts, moving
+from dinv.config import CREATING, READY, MachineConfig
+from dinv.errors import ConfigError, DinvError, InputError, MachineExists, MachineNotFound, StoreNotWritable
+from dinv.moving import LARGEST_FILE, export, import_
+from dinv.progress import Progress
+from dinv.removal import remove
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+FILES = {
+    "ca.pem": b"CA",
+    "ca-key.pem": b"CA KEY",
+    "cert.pem": b"CERT",
+    "key.pem": b"KEY",
+    "server.pem": b"SERVER",
+    "server-key.pem": b"SERVER KEY",
+    "registry-ca/registry.test:5000.crt": b"REGISTRY",
+}
+
+
+class Notes(Progress):
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    warn = note
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with the machine dev."""
+    store = Store(str(tmp_path / "store"))
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
+    )
+    config.driver.update(URL="tcp://127.0.0.1:1000", IPAddress="127.0.0.1", Container="dinv-dev")
+    config.driver["Endpoint"] = {"URL": "unix:///var/run/docker.sock"}
+    config.ours.update(Phase=READY, Context="dev")
+    config.document()["Later"] = {"kept": [1, 2]}
+    with store.claim("dev", "creating it"):
+        store.save(config)
+        os.mkdir(os.path.join(config.directory, "registry-ca"))
+        for path, data in {**FILES, ".renewal": b"", "config.json.bak": b"", "disk.vmdk": b"D"}.items():
+            with open(os.path.join(config.directory, path), "wb") as file:
+                file.write(data)
+    return store
+
+
+@pytest.fixture
+def other(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "other"))
+
+
+def exported(store: Store, name: str = "dev") -> io.BytesIO:
+    out = io.BytesIO()
+    export(store, name, out)
+    out.seek(0)
+    return out
+
+
+def archive(content: Mapping[str, bytes], **changes: Any) -> io.BytesIO:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for path, data in content.items():
+            member = tarfile.TarInfo(path)
+            member.size = len(data)
+            for key, value in changes.items():
+                setattr(member, key, value)
+            tar.addfile(member, io.BytesIO(data))
+    out.seek(0)
+    return out
+
+
+def config_of(**changes: Any) -> bytes:
+    config = MachineConfig.new(name="dev", store_path="/s", driver_name="docker", identity="x", created="")
+    config.ours["Phase"] = READY
+    return json.dumps(config.document() | changes).encode()
+
+
+def read(store: Store, name: str) -> dict[str, tuple[bytes, int]]:
+    found = {}
+    for directory, _, names in os.walk(store.directory(name)):
+        for file in names:
+            path = os.path.join(directory, file)
+            with open(path, "rb") as opened:
+                found[os.path.relpath(path, store.directory(name))] = (
+                    opened.read(),
+                    os.stat(path).st_mode & 0o777,
+                )
+    return found
+
+
+# There and back
+
+
+@pytest.mark.parametrize("name", ["", "prod"])
+def test_a_machine_moves_with_all_that_is_its_own(store: Store, other: Store, name: str) -> None:
+    got = import_(other, exported(store), Notes(), name=name, context=False)
+    assert got == (name or "dev")
+    files = read(other, got)
+    assert {path: data for path, (data, _) in files.items() if path in FILES} == FILES
+    assert set(files) == {*FILES, "config.json", ".lock"}
+    private = {path for path, (_, mode) in files.items() if mode == 0o600}
+    assert private == {"ca-key.pem", "key.pem", "server-key.pem", "config.json", ".lock"}
+    config = other.load(got)
+    assert config.identity == "x"
+    assert config.driver["Container"] == "dinv-dev"
+    assert config.driver["MachineName"] == got
+    assert config.document()["Later"] == {"kept": [1, 2]}
+    assert config.shown()["HostOptions"]["AuthOptions"]["CaCertPath"] == f"{other.directory(got)}/ca.pem"
+    assert os.stat(other.directory(got)).st_mode & 0o777 == 0o700
+
+
+def test_the_endpoint_of_another_computer_is_pointed_out(store: Store, other: Store) -> None:
+    notes = Notes()
+    import_(other, exported(store), notes, context=False)
+    assert any("unix:///var/run/docker.sock" in note for note in notes.notes)
+
+
+def test_by_file_by_directory_and_open(store: Store, other: Store, tmp_path: Path) -> None:
+    (tmp_path / "dev.tar").write_bytes(exported(store).read())
+    assert import_(other, str(tmp_path / "dev.tar"), Notes(), name="a", context=False) == "a"
+    notes = Notes()
+    assert import_(other, store.directory("dev") + "/", notes, context=False) == "dev"
+    assert any("disk.vmdk" in note for note in notes.notes)
+    assert not any(".renewal" in note or ".bak" in note for note in notes.notes)
+    assert other.names() == ["a", "dev"]
+
+
+def test_it_gets_a_context_of_its_own(store: Store, other: Store) -> None:
+    import_(other, exported(store), Notes())
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.host == "tcp://127.0.0.1:1000"
+    assert other.load("dev").ours["Context"] == "dev"
+
+
+def test_a_context_that_is_there_stays_whosever_it_is(store: Store, other: Store) -> None:
+    """Also the machine's own, by the other store: the removal here would take it away there."""
+    contexts.write("dev", host="tcp://h:1", description="", owner="x", ca=b"c", cert=b"c", key=b"k")
+    notes = Notes()
+    import_(other, exported(store), notes)
+    assert any("context" in note for note in notes.notes)
+    assert other.load("dev").ours["Context"] == ""
+
+
+def test_a_name_that_no_context_can_have(store: Store, other: Store) -> None:
+    notes = Notes()
+    assert import_(other, exported(store), notes, name="default") == "default"
+    assert other.load("default").ours["Context"] == ""
+
+
+def test_what_is_there_is_not_replaced(store: Store, other: Store) -> None:
+    with pytest.raises(MachineExists):
+        import_(store, exported(store), Notes())
+    half = MachineConfig.new(
+        name="half", store_path=other.path, driver_name="docker", identity="y", created=""
+    )
+    with other.claim("half", "creating it"):
+        other.save(half)
+    with pytest.raises(MachineExists):
+        import_(other, exported(store), Notes(), name="half")
+    assert other.load("half").identity == "y"
+
+
+def test_what_a_killed_import_left_is_no_obstacle(store: Store, other: Store) -> None:
+    with other.claim("dev", "importing it"), open(f"{other.directory('dev')}/ca.pem", "wb") as file:
+        file.write(b"half")
+    import_(other, exported(store), Notes(), context=False)
+    assert other.load("dev").identity == "x"
+
+
+def test_killed_before_its_config_is_written_rm_removes_it(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    def die(*_: object) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Store, "save", die)
+        patch.setattr(Store, "remove", die)
+        with pytest.raises(Killed):
+            import_(other, exported(store), Notes(), context=False)
+    assert other.names() == ["dev"]
+    remove(other, "dev")
+    assert other.names() == []
+
+
+def test_what_cannot_be_written_leaves_nothing(
+    store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    out = exported(store)
+    monkeypatch.setattr("dinv.files.write_all", full)
+    with pytest.raises(StoreNotWritable, match="No space"):
+        import_(other, out, Notes(), context=False)
+    assert other.names() == []
+
+
+@pytest.mark.parametrize("change", [{"Phase": CREATING}, {"Upgrade": {"Running": True}}])
+def test_what_is_half_done_is_not_exported(store: Store, change: dict[str, Any]) -> None:
+    config = store.load("dev")
+    config.ours.update(change)
+    with store.lock("dev", "test"):
+        store.save(config)
+    with pytest.raises(InputError, match="cannot be exported"):
+        exported(store)
+    with pytest.raises(MachineNotFound):
+        exported(store, "nosuch")
+
+
+# docker-machine's
+
+
+@pytest.fixture
+def foreign(tmp_path: Path) -> Path:
+    """A directory as docker-machine makes one, of a virtualbox machine."""
+    base = tmp_path / "home" / ".docker" / "machine"
+    directory = base / "machines" / "vm"
+    directory.mkdir(parents=True)
+    auth = {
+        "CertDir": f"{base}/certs",
+        "CaCertPath": f"{base}/certs/ca.pem",
+        "CaPrivateKeyPath": f"{base}/certs/ca-key.pem",
+        "ServerCertPath": f"{directory}/server.pem",
+        "ServerKeyPath": f"{directory}/server-key.pem",
+        "ClientKeyPath": f"{base}/certs/key.pem",
+        "ClientCertPath": f"{base}/certs/cert.pem",
+        "StorePath": str(directory),
+    }
+    driver = {
+        "IPAddress": "192.0.2.7",
+        "MachineName": "vm",
+        "SSHKeyPath": f"{directory}/id_rsa",
+        "StorePath": str(base),
+    }
+    document = {
+        "ConfigVersion": 3,
+        "Driver": driver,
+        "DriverName": "virtualbox",
+        "HostOptions": {"EngineOptions": {}, "SwarmOptions": {}, "AuthOptions": auth},
+        "Name": "vm",
+    }
+    (directory / "config.json").write_text(json.dumps(document))
+    for name in ("ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem", "id_rsa", "id_rsa.pub"):
+        (directory / name).write_bytes(name.encode())
+    (directory / "boot2docker.iso").write_bytes(b"x" * 2 * LARGEST_FILE)
+    (directory / "vm").mkdir()
+    return directory
+
+
+def test_docker_machines_directories_come_without_its_disks(foreign: Path, other: Store) -> None:
+    before = {path: path.stat().st_mtime_ns for path in [foreign, *foreign.iterdir()]}
+    notes = Notes()
+    assert import_(other, str(foreign), notes, name="box") == "box"
+    assert {path: path.stat().st_mtime_ns for path in [foreign, *foreign.iterdir()]} == before
+    assert any("boot2docker.iso" in note for note in notes.notes)
+    files = read(other, "box")
+    assert files["id_rsa"] == (b"id_rsa", 0o600)
+    assert files["id_rsa.pub"] == (b"id_rsa.pub", 0o644)
+    document = other.load("box").document()
+    assert "Dinv" not in document
+    assert document["Driver"]["MachineName"] == "vm"
+    assert document["Driver"]["SSHKeyPath"] == "machines/box/id_rsa"
+    auth = document["HostOptions"]["AuthOptions"]
+    assert auth["ClientCertPath"] == "machines/box/cert.pem"
+    assert auth["CaPrivateKeyPath"] == ""
+    assert str(foreign.parent.parent) not in json.dumps(document)
+
+
+def test_docker_machines_can_be_exported_and_are_not_touched(foreign: Path, other: Store) -> None:
+    store = Store(str(foreign.parent.parent))
+    names = set(os.listdir(foreign))
+    assert import_(other, exported(store, "vm"), Notes()) == "vm"
+    assert set(os.listdir(foreign)) == names
+
+
+# What is not to be trusted
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/etc/ca.pem",
+        "dev/../../ca.pem",
+        "dev/registry-ca/../../../x.crt",
+        "dev/registry-ca/.hidden.crt",
+        "dev/.lock",
+        "dev/x/ca.pem",
+        "dev/CA.pem",
+        "dev/ca.pem\n",
+        "dev/id_rsa/../../x",
+        "ca.pem",
+    ],
+)
+def test_other_paths_are_not_taken(other: Store, tmp_path: Path, path: str) -> None:
+    notes = Notes()
+    import_(other, archive({"dev/config.json": config_of(), path: b"evil"}), notes, context=False)
+    assert set(read(other, "dev")) == {"config.json", ".lock"}
+    assert {entry.name for entry in tmp_path.iterdir()} == {"other"}
+    assert len(notes.notes) == 1
+
+
+@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE])
+def test_only_regular_files_are_taken(other: Store, kind: bytes) -> None:
+    with pytest.raises(InputError, match=r"no config\.json"):
+        import_(other, archive({"dev/config.json": b""}, type=kind, linkname="/etc/passwd"), Notes())
+    assert other.names() == []
+
+
+def test_modes_and_owners_are_ours(other: Store) -> None:
+    content = {"dev/config.json": config_of(), "dev/key.pem": b"KEY", "dev/ca.pem": b"CA"}
+    import_(other, archive(content, mode=0o6777, uid=12345), Notes(), context=False)
+    files = read(other, "dev")
+    assert (files["key.pem"][1], files["ca.pem"][1]) == (0o600, 0o644)
+    assert os.stat(os.path.join(other.directory("dev"), "key.pem")).st_uid == os.getuid()
+
+
+def test_too_much_is_refused(other: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(InputError, match="more than"):
+        import_(other, archive({"dev/config.json": config_of(), "dev/ca.pem": b"x" * 1024**2 * 2}), Notes())
+    many = {f"dev/registry-ca/r{number}.crt": b"x" for number in range(200)}
+    with pytest.raises(InputError, match="more than"):
+        import_(other, archive({"dev/config.json": config_of(), **many}), Notes())
+    monkeypatch.setattr(moving, "MOST_MEMBERS", 3)
+    with pytest.raises(InputError, match="more than 3"):
+        import_(other, archive({f"x{number}": b"" for number in range(9)}), Notes())
+    assert other.names() == []
+
+
+def test_what_claims_to_be_large_and_is_not_there(other: Store) -> None:
+    out = io.BytesIO()
+    member = tarfile.TarInfo("dev/ca.pem")
+    member.size = 1000
+    out.write(member.tobuf() + b"short")
+    out.seek(0)
+    with pytest.raises(InputError, match="damaged"):
+        import_(other, out, Notes())
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ({}, "no config.json"),
+        ({"dev/config.json": b"{"}, "not valid JSON"),
+        ({"dev/config.json": b"\xff"}, "not valid JSON"),
+        ({"dev/config.json": b"[" * 100_000}, "not valid JSON"),
+        ({"-x/config.json": config_of()}, "ame"),
+        ({"../config.json": config_of()}, "ame"),
+        ({"dev/config.json": config_of(), "b/ca.pem": b""}, "2 machines"),
+        ({"dev/config.json": config_of(), "../ca.pem": b""}, "2 machines"),
+        ({"dev/config.json": config_of(Dinv={"ID": "x", "Version": 1, "Phase": CREATING})}, "did not finish"),
+    ],
+)
+def test_what_is_no_machine_is_refused(other: Store, content: dict[str, bytes], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        import_(other, archive(content), Notes())
+    assert other.names() == []
+
+
+def test_a_config_of_the_wrong_shape_is_refused(other: Store) -> None:
+    for change in ({"Driver": 3}, {"Dinv": {"ID": 3}}, {"HostOptions": {"AuthOptions": []}}):
+        with pytest.raises(ConfigError):
+            import_(other, archive({"dev/config.json": config_of(**change)}), Notes())
+    assert other.names() == []
+
+
+def test_twice_the_same_file_is_refused(other: Store) -> None:
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as tar:
+        for _ in range(2):
+            member = tarfile.TarInfo("dev/config.json")
+            member.size = len(config_of())
+            tar.addfile(member, io.BytesIO(config_of()))
+    out.seek(0)
+    with pytest.raises(InputError, match="twice"):
+        import_(other, out, Notes())
+
+
+def test_compressed_archives_are_not_unpacked(store: Store, other: Store) -> None:
+    import gzip
+
+    with pytest.raises(InputError, match="no archive"):
+        import_(other, io.BytesIO(gzip.compress(exported(store).read())), Notes())
+
+
+@given(st.data())
+def test_no_archive_whatever_is_more_than_an_error(data: st.DataObject) -> None:
+    """Of a good archive some bytes are changed, or something else altogether is read."""
+    whole = archive({"dev/config.json": config_of(), "dev/ca.pem": b"CA", "dev/key.pem": b"K"}).getvalue()
+    if data.draw(st.booleans()):
+        content = bytearray(whole)
+        for place in data.draw(st.lists(st.integers(0, 4095), max_size=8)):
+            content[place] = data.draw(st.integers(0, 255))
+        content = content[: data.draw(st.integers(0, len(content)))]
+    else:
+        content = bytearray(data.draw(st.binary(max_size=2048)))
+    try:
+        _, found, _ = moving._archive(io.BytesIO(bytes(content)))
+        moving._config(found, "dev", "/store")
+    except DinvError:
+        pass

@@ -1,0 +1,376 @@
+"""Renewal and provisioning, against a daemon that really verifies certificates."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_driver import FakeProvisioner, install
+from tls_daemon import TLSDaemon
+
+from dinv import contexts, files, provisioners
+from dinv.certificates import facts
+from dinv.config import CREATING, READY, MachineConfig
+from dinv.engine import Engine, TLSFiles, parse_address
+from dinv.errors import (
+    CertificateError,
+    DinvError,
+    EndpointTLSError,
+    InputError,
+    MachineNotReady,
+    MachineNotRunning,
+)
+from dinv.machine import Machine
+from dinv.progress import Progress
+from dinv.removal import remove
+from dinv.renewal import provision, renew
+from dinv.states import RUNNING, STOPPED
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from fake_driver import World
+
+SILENT = Progress()
+PAIR = ("cert.pem", "key.pem")
+
+
+class Killed(BaseException):
+    """What a kill -9 looks like from inside, where nothing after it is done."""
+
+
+class ServingProvisioner(FakeProvisioner):
+    """Puts its files where a TLSDaemon has its own."""
+
+    daemon: TLSDaemon
+
+    def provision(self) -> None:
+        super().provision()
+        for name in ("ca.pem", "server.pem", "server-key.pem"):
+            shutil.copy(os.path.join(self.config.directory, name), self.daemon.directory)
+
+    def activate(self) -> None:
+        super().activate()
+        self.daemon.reload()
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    return Store(str(tmp_path / "store"))
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = install(monkeypatch, str(tmp_path / "endpoint"))
+    monkeypatch.setitem(provisioners._BUILT_IN, "docker", f"{__name__}:ServingProvisioner")
+    return world
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[TLSDaemon]:
+    (tmp_path / "machine").mkdir()
+    with TLSDaemon(str(tmp_path / "machine")) as daemon:
+        ServingProvisioner.daemon = daemon
+        yield daemon
+
+
+@pytest.fixture
+def machine(world: World, store: Store, daemon: TLSDaemon) -> Machine:
+    """A running machine, with a context."""
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
+    )
+    config.driver.update(
+        URL=daemon.url, IPAddress="127.0.0.1", Port=daemon.server_address[1], Container="dinv-dev"
+    )
+    config.ours.update(Phase=READY, ImageContract="dinv", Context="dev")
+    config.swarm_options["Discovery"] = "token://kept"
+    machine = Machine(config, store)
+    with store.claim("dev", "creating it"):
+        store.save(config)
+        machine.issue_certificates()
+        machine.write_context()
+    machine.provisioner.provision()
+    machine.provisioner.activate()
+    world.put("container-dev", "x")
+    world.states["dev"] = RUNNING
+    world.steps.clear()
+    return machine
+
+
+def content(machine: Machine) -> dict[str, bytes]:
+    found = {}
+    for name in sorted(os.listdir(machine.directory)):
+        if name.endswith(".pem"):
+            with open(os.path.join(machine.directory, name), "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+def ping(url: str, ca: str, cert: str, key: str) -> None:
+    with Engine(parse_address(url, TLSFiles(ca, cert, key)), timeout=5) as engine:
+        engine.ping()
+
+
+def works(machine: Machine) -> None:
+    """Everything a user has works: what `env` points at, and the context."""
+    ping(machine.url, *(os.path.join(machine.directory, f"{name}.pem") for name in ("ca", "cert", "key")))
+    context = contexts.read("dev")
+    assert context is not None
+    ping(machine.url, str(context.ca), str(context.cert), str(context.key))
+
+
+def keep_client(machine: Machine, directory: Path) -> list[str]:
+    """A copy of the client's files, as a colleague may have them."""
+    directory.mkdir()
+    names = ("ca.pem", *PAIR)
+    return [shutil.copy(os.path.join(machine.directory, name), str(directory)) for name in names]
+
+
+def test_the_machine_gets_a_new_certificate_and_clients_keep_theirs(
+    machine: Machine, store: Store, tmp_path: Path
+) -> None:
+    before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
+    renew(store, "dev", SILENT)
+    after = content(machine)
+    assert {name for name in after if after[name] != before[name]} == {"server.pem", "server-key.pem"}
+    works(machine)
+    ping(machine.url, *colleague)
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+
+
+def test_with_client_certs_all_is_new_and_earlier_clients_are_refused(
+    machine: Machine, store: Store, tmp_path: Path
+) -> None:
+    before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
+    renew(store, "dev", SILENT, clients=True)
+    after = content(machine)
+    assert set(after) == set(before)
+    assert not [name for name in after if after[name] == before[name]]
+    works(machine)
+    ca = os.path.join(machine.directory, "ca.pem")
+    with pytest.raises(EndpointTLSError, match="refused"):
+        ping(machine.url, ca, *colleague[1:])
+    with pytest.raises(EndpointTLSError, match="another CA"):
+        ping(machine.url, *colleague)
+    # One CA alone, and a machine that trusts no other.
+    assert after["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
+    for name in ("ca-key.pem", "key.pem", "server-key.pem"):
+        assert os.stat(os.path.join(machine.directory, name)).st_mode & 0o777 == 0o600
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+    assert store.load("dev").swarm_options["Discovery"] == "token://kept"
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_at_each_step_the_store_works_with_the_machine(
+    machine: Machine, store: Store, world: World, *, clients: bool
+) -> None:
+    looked = []
+
+    def look(step: str) -> None:
+        looked.append(step)
+        works(machine)
+
+    world.at = look
+    renew(store, "dev", SILENT, clients=clients)
+    assert looked.count("activate") == (2 if clients else 1)
+
+
+def _writes(monkeypatch: pytest.MonkeyPatch, at: Callable[[int], None]) -> None:
+    """Call `at` with the number of each write of files to come, before it is done."""
+    done = []
+    write_all = files.write_all
+
+    def counted(entries: object, **more: str) -> None:
+        done.append(entries)
+        at(len(done))
+        write_all(entries, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(files, "write_all", counted)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+@pytest.mark.parametrize("number", range(1, 19))
+@pytest.mark.parametrize("then", ["renew", "provision", "rm"])
+def test_killed_anywhere_it_works_and_can_be_finished(
+    *,
+    machine: Machine,
+    store: Store,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+    clients: bool,
+    then: str,
+) -> None:
+    """Killed before each of its writes, and dead from then on: nothing is undone."""
+
+    def at(count: int) -> None:
+        if count >= number:
+            world.at = dead
+            raise Killed
+
+    def dead(_: str) -> None:
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        _writes(patch, at)
+        try:
+            renew(store, "dev", SILENT, clients=clients)
+        except Killed:
+            pass
+        else:
+            assert number > 2
+            return
+    world.at = lambda _step: None
+    works(machine)
+    if then == "rm":
+        remove(store, "dev")
+        assert not store.exists("dev")
+        return
+    if then == "renew":
+        renew(store, "dev", SILENT, clients=clients)
+    else:
+        provision(store, "dev", SILENT)
+    works(machine)
+    assert content(machine)["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+
+
+@pytest.mark.parametrize("clients", [False, True])
+@pytest.mark.parametrize("step", ["provision", "activate"])
+def test_what_fails_is_undone(
+    machine: Machine, store: Store, world: World, *, clients: bool, step: str
+) -> None:
+    before = content(machine)
+    failed: list[str] = []
+
+    def at(now: str) -> None:
+        if now == step and not failed:
+            failed.append(now)
+            raise DinvError("broken")
+
+    world.at = at
+    with pytest.raises(DinvError, match="broken") as caught:
+        renew(store, "dev", SILENT, clients=clients)
+    assert "as they were before" in caught.value.__notes__[0]
+    assert content(machine) == before
+    works(machine)
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+
+
+def test_a_daemon_that_does_not_take_them_keeps_the_old_ones(
+    machine: Machine, store: Store, daemon: TLSDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(machine)
+    monkeypatch.setattr(daemon, "reload", lambda: None)
+    with pytest.raises(MachineNotReady, match="old certificate"):
+        renew(store, "dev", SILENT, timeout=0.3)
+    assert content(machine) == before
+    works(machine)
+
+
+def test_what_cannot_be_undone_says_so(machine: Machine, store: Store, world: World) -> None:
+    def at(step: str) -> None:
+        if step == "activate":
+            raise DinvError("no signal")
+
+    world.at = at
+    with pytest.raises(DinvError, match="no signal") as caught:
+        renew(store, "dev", SILENT)
+    assert "dinv provision dev" in caught.value.__notes__[0]
+    world.at = lambda _step: None
+    works(machine)
+    provision(store, "dev", SILENT)
+    works(machine)
+
+
+def test_a_client_that_cannot_be_used_is_renewed_too(machine: Machine, store: Store) -> None:
+    for spoil in (b"", b"nonsense"):
+        with open(os.path.join(machine.directory, "cert.pem"), "wb") as file:
+            file.write(spoil)
+        ca = content(machine)["ca.pem"]
+        renew(store, "dev", SILENT)
+        assert content(machine)["ca.pem"] == ca
+        works(machine)
+
+
+def test_a_ca_that_cannot_sign_needs_client_certs(machine: Machine, store: Store) -> None:
+    os.unlink(os.path.join(machine.directory, "ca-key.pem"))
+    with pytest.raises(CertificateError) as caught:
+        renew(store, "dev", SILENT)
+    assert "--client-certs dev" in caught.value.__notes__[0]
+    works(machine)
+    renew(store, "dev", SILENT, clients=True)
+    works(machine)
+
+
+def test_a_machine_that_does_not_run_is_left_alone(machine: Machine, store: Store, world: World) -> None:
+    world.states["dev"] = STOPPED
+    before = content(machine)
+    with pytest.raises(MachineNotRunning):
+        renew(store, "dev", SILENT)
+    assert content(machine) == before
+
+
+def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Machine, store: Store) -> None:
+    machine.remove_context()
+    contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
+    renew(store, "dev", SILENT, clients=True)
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.host == "tcp://else:1"
+
+
+# Provisioning
+
+
+@pytest.mark.parametrize("lost", [["server.pem"], ["cert.pem", "key.pem"], ["server-key.pem"], ["cert.pem"]])
+@pytest.mark.parametrize("state", [RUNNING, STOPPED])
+def test_what_was_lost_in_the_store_is_repaired(
+    machine: Machine, store: Store, world: World, daemon: TLSDaemon, *, lost: list[str], state: str
+) -> None:
+    for name in lost:
+        os.unlink(os.path.join(machine.directory, name))
+    world.states["dev"] = state
+    provision(store, "dev", SILENT)
+    daemon.reload()
+    works(machine)
+    assert world.states["dev"] == RUNNING
+
+
+@pytest.mark.parametrize("state", [RUNNING, STOPPED])
+def test_a_create_that_was_killed_is_finished(
+    machine: Machine, store: Store, world: World, daemon: TLSDaemon, state: str
+) -> None:
+    config = store.load("dev")
+    config.ours.update(Phase=CREATING, Context="", ImageContract="")
+    with store.lock("dev", "test"):
+        store.save(config)
+    world.states["dev"] = state
+    with pytest.raises(InputError, match="dinv provision dev"):
+        renew(store, "dev", SILENT)
+    provision(store, "dev", SILENT)
+    daemon.reload()
+    works(machine)
+    now = store.load("dev")
+    assert not now.unfinished
+    assert (now.ours["ImageContract"], now.ours["DockerVersion"]) == ("dinv", "26.1.5")
+
+
+def test_without_a_container_there_is_nothing_to_finish(machine: Machine, store: Store, world: World) -> None:
+    del world.states["dev"]
+    with pytest.raises(InputError, match="dinv rm dev"):
+        provision(store, "dev", SILENT)
+
+
+def test_the_new_certificate_has_all_names(machine: Machine, store: Store) -> None:
+    config = store.load("dev")
+    config.auth_options["ServerCertSANs"] = ["extra.test"]
+    with store.lock("dev", "test"):
+        store.save(config)
+    renew(store, "dev", SILENT)
+    assert "extra.test" in facts(content(machine)["server.pem"]).names
