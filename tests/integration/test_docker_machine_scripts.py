@@ -1,0 +1,165 @@
+"""Scripts written for docker-machine, unchanged, through a link of its name on real machines."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sysconfig
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from dinv.machines import Machines
+
+
+class Shell:
+    """Runs bash scripts in which docker-machine is dinv; each stops at its first error, as in CI."""
+
+    def __init__(self, directory: str) -> None:
+        program = os.path.join(sysconfig.get_path("scripts"), "dinv")
+        assert os.access(program, os.X_OK), f"{program}: dinv is not installed in this environment"
+        os.symlink(program, os.path.join(directory, "docker-machine"))
+        self.directory = directory
+        self.environment = {
+            **os.environ,
+            "PATH": f"{directory}:{os.environ['PATH']}",
+            "SHELL": "/bin/bash",
+            "NAME": f"scripts-{os.urandom(3).hex()}",
+        }
+
+    def __call__(self, script: str, *, status: int = 0) -> str:
+        """Run a script; returns standard output and standard error as they came."""
+        done = subprocess.run(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=self.directory,
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            timeout=170,
+        )
+        assert done.returncode == status, done.stdout
+        assert "Traceback" not in done.stdout
+        return done.stdout
+
+
+@pytest.fixture
+def bash(machines: Machines, tmp_path: Path) -> Shell:
+    directory = tmp_path / "scripts"
+    directory.mkdir()
+    return Shell(str(directory))
+
+
+def test_a_machines_life(bash: Shell) -> None:
+    """What docker-machine's documentation and many a CI script do, one after the other."""
+    bash("docker-machine create --driver docker $NAME")
+    said = bash(
+        r"""
+        [ "$(docker-machine status $NAME)" = Running ]
+        docker-machine ls -q | grep -qx $NAME
+        eval $(docker-machine env $NAME)
+        [ "$(docker-machine active)" = $NAME ]
+        docker version --format '{{.Server.Os}}'
+        docker $(docker-machine config $NAME) ps -q
+        [ "$DOCKER_HOST" = "$(docker-machine url $NAME)" ]
+        certificates=$(docker-machine inspect -f '{{.HostOptions.AuthOptions.StorePath}}' $NAME)
+        [ "$DOCKER_CERT_PATH" = "$certificates" ]
+        eval $(docker-machine env -u)
+        [ -z "${DOCKER_HOST:-}" ]
+
+        docker-machine ls --filter state=Running --format '{{.Name}}\t{{.URL}}' > listed
+        [ "$(cut -f 1 listed)" = $NAME ]
+        [ "$(cut -f 2 listed)" = "$(docker-machine url $NAME)" ]
+        [ "$(docker-machine inspect -f '{{.Driver.IPAddress}}' $NAME)" = "$(docker-machine ip $NAME)" ]
+        [ "$(docker-machine inspect --format='{{.Driver.MachineName}}' $NAME)" = $NAME ]
+
+        docker-machine ssh $NAME 'sudo cat /etc/os-release' > release
+        grep '^ID=' release
+        docker-machine ssh $NAME -- uname -s
+        mkdir -p tree/below; echo one > tree/below/file
+        docker-machine scp -r tree $NAME:/tmp/
+        docker-machine scp $NAME:/tmp/tree/below/file back
+        cmp tree/below/file back
+        echo looked
+        """
+    )
+    assert said.splitlines()[-1] == "looked"
+    assert "linux" in said
+    bash(
+        """
+        docker-machine regenerate-certs -f $NAME
+        docker $(docker-machine config $NAME) ps
+        docker-machine upgrade $NAME
+        docker-machine stop $NAME
+        [ "$(docker-machine status $NAME)" = Stopped ]
+        docker-machine start $NAME
+        docker-machine restart $NAME
+        docker-machine kill $NAME
+        [[ "$(docker-machine ls)" == *$NAME*Stopped* ]]
+        docker-machine start $NAME
+        docker $(docker-machine config $NAME) ps
+        """
+    )
+    assert "already running" in bash("docker-machine start $NAME", status=1)
+    said = bash("docker-machine create --driver docker $NAME", status=1)
+    name = bash.environment["NAME"]
+    assert said.splitlines()[0] == f'Docker machine "{name}" already exists'
+    assert f"docker-machine rm {name}" in said
+    bash("docker-machine rm -f $NAME")
+    said = bash("docker-machine status $NAME", status=1)
+    assert said.startswith(
+        f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines.'
+    )
+    assert bash("docker-machine rm -f $NAME").startswith(f'Docker machine "{name}" does not exist')
+
+
+def test_many_at_once(bash: Shell) -> None:
+    """Where docker-machine lost its store: parallel first creates, `ip` and `ls` while others write."""
+    bash(
+        """
+        for number in 1 2 3 4 5 6 7 8; do
+            docker-machine create -d none --url tcp://127.0.0.1:$((20000 + number)) $NAME-$number &
+            creates="${creates:-} $!"
+        done
+        for create in $creates; do wait $create; done
+        [ "$(docker-machine ls -q | wc -l)" = 8 ]
+
+        for number in $(seq 20); do
+            docker-machine ip $NAME-1 > ip-$number &
+            asked="${asked:-} $!"
+        done
+        for one in $asked; do wait $one; done
+        [ "$(sort -u ip-* | wc -l)" = 1 ]
+
+        docker-machine rm -y $NAME-1 $NAME-2 $NAME-3 $NAME-4 &
+        removal=$!
+        while kill -0 $removal 2>/dev/null; do docker-machine ls --timeout 1 > rows; done
+        wait $removal
+        [ "$(docker-machine ls -q | wc -l)" = 4 ]
+        docker-machine rm -f $(docker-machine ls -q)
+        """
+    )
+
+
+def test_what_ci_runners_ask(bash: Shell) -> None:
+    """GitLab Runner's docker+machine executor: exists, create with options, config as JSON, remove."""
+    bash("docker-machine inspect $NAME", status=1)
+    said = bash(
+        """
+        docker-machine --bugsnag-api-token=no-report create --driver docker \\
+            --engine-label purpose=ci --engine-opt log-level=warn \\
+            --engine-registry-mirror=http://127.0.0.1:1 --engine-install-url=https://get.example.com $NAME
+        docker-machine inspect --format='{{json .HostOptions.EngineOptions.Labels}}' $NAME
+        docker-machine inspect $NAME > inspected
+        python3 -c 'import json; json.load(open("inspected"))["Driver"]["IPAddress"]'
+        docker $(docker-machine config $NAME) info --format '{{.Labels}}'
+        docker-machine rm -y $NAME
+        """
+    )
+    assert "--engine-install-url does nothing here" in said
+    assert "purpose=ci" in said
