@@ -71,13 +71,15 @@ class Row:
         if self.config is None or self.status.state == TIMEOUT:
             active = ""
         running = self.status.state == RUNNING
+        # Of docker-machine's, where it was is all that anybody knows.
+        where = self.url if running or (self.config is not None and self.config.foreign) else ""
         error = " ".join(self.status.error.split())
         return (
             self.name,
             active,
             self.driver,
             self.status.state,
-            self.url if running else "",
+            where,
             self.swarm,
             self.docker if running else "Unknown" if self.config is not None else "",
             error,

@@ -422,6 +422,8 @@ class Machine:
 
     def not_running(self, state: str = STOPPED) -> MachineNotRunning:
         """The error that says so, and how to start it."""
+        if self.config.foreign and state == STOPPED:
+            state = f"silent at {self.url}" if self.url else "without a known address"
         return MachineNotRunning(self.name, state, startable=not self.config.foreign)
 
     def _not_stopped(self) -> None:

@@ -57,7 +57,7 @@ def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
         if not force and machine.config.driver_name not in WITHOUT_DRIVER:
             raise InputError(
                 f'Machine "{machine.name}" was made by docker-machine, with its driver '
-                f"{machine.config.driver_name}, which dinv does not have: remove it with docker-machine rm. "
+                f"{machine.config.driver_name}, which dinv does not have: docker-machine itself removes it. "
                 f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running."
             )
         return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]

@@ -239,6 +239,7 @@ def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, r
         "wild": ERROR,
     }
     assert found["up"].url == f"tcp://127.0.0.1:{port}"
+    assert f"tcp://127.0.0.1:{refused}" in found["down"].cells()
     assert "Connection refused" in found["down"].status.error
     assert "no address" in found["vm"].status.error
     assert "none" in found["odd"].status.error
