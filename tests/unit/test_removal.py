@@ -186,7 +186,7 @@ def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> No
     config = add(world, store)
     del config.document()["Dinv"]
     store.save(config)
-    with pytest.raises(InputError, match="docker-machine rm"):
+    with pytest.raises(InputError, match="docker-machine itself removes it"):
         remove(store, "dev")
     assert store.exists("dev")
     assert "docker-machine" in remove(store, "dev", force=True)[0]
