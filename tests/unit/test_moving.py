@@ -383,7 +383,12 @@ def test_what_is_no_machine_is_refused(other: Store, content: dict[str, bytes], 
 
 
 def test_a_config_of_the_wrong_shape_is_refused(other: Store) -> None:
-    for change in ({"Driver": 3}, {"Dinv": {"ID": 3}}, {"HostOptions": {"AuthOptions": []}}):
+    changes: tuple[dict[str, Any], ...] = (
+        {"Driver": 3},
+        {"Dinv": {"ID": 3}},
+        {"HostOptions": {"AuthOptions": []}},
+    )
+    for change in changes:
         with pytest.raises(ConfigError):
             import_(other, archive({"dev/config.json": config_of(**change)}), Notes())
     assert other.names() == []

@@ -74,7 +74,7 @@ def killed_from(step: int) -> Callable[[str], None]:
 
 def failing_at(name: str) -> Callable[[str], None]:
     """Fails at this step, the first time."""
-    failed = []
+    failed: list[str] = []
 
     def at(step: str) -> None:
         if step == name and not failed:
