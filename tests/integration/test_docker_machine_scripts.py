@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sysconfig
 from typing import TYPE_CHECKING
@@ -163,3 +165,54 @@ def test_what_ci_runners_ask(bash: Shell) -> None:
     )
     assert "--engine-install-url does nothing here" in said
     assert "purpose=ci" in said
+
+
+def test_a_machine_that_docker_machine_made_in_a_store_that_was_moved(
+    bash: Shell, machines: Machines, tmp_path: Path
+) -> None:
+    """A real daemon, recorded as docker-machine's driver `generic` records one."""
+    name = bash.environment["NAME"]
+    bash("docker-machine create $NAME")
+    moved = tmp_path / "moved"
+    directory = moved / "machines" / "theirs"
+    shutil.copytree(machines.store.directory(name), directory)
+    port = int(machines.get(name).url.rpartition(":")[2])
+    old = "/home/ann/.docker/machine"
+    config = directory / "config.json"
+    config.write_text(
+        json.dumps(
+            {
+                "ConfigVersion": 3,
+                "Driver": {
+                    "IPAddress": "127.0.0.1",
+                    "MachineName": "theirs",
+                    "SSHKeyPath": f"{old}/machines/theirs/id_rsa",
+                    "StorePath": old,
+                    "EnginePort": port,
+                },
+                "DriverName": "generic",
+                "HostOptions": {"AuthOptions": {"StorePath": f"{old}/machines/theirs"}},
+                "Name": "theirs",
+            },
+            indent=4,
+        )
+    )
+    before = (config.read_bytes(), sorted(os.listdir(directory)), config.stat().st_mtime_ns)
+    bash.environment["MACHINE_STORAGE_PATH"] = str(moved)
+    said = bash(
+        """
+        [ "$(docker-machine status theirs)" = Running ]
+        eval $(docker-machine env theirs)
+        [ "$(docker-machine active)" = theirs ]
+        docker version --format '{{.Server.Os}}'
+        docker $(docker-machine config theirs) ps -q
+        [ "$(docker version --format '{{.Server.Version}}')" = "$(docker-machine version theirs)" ]
+        [ "$(docker-machine inspect -f '{{.Driver.StorePath}}' theirs)" = "$MACHINE_STORAGE_PATH" ]
+        docker-machine ls
+        """
+    )
+    assert "linux" in said
+    assert said.splitlines()[-1].split()[:4] == ["theirs", "*", "generic", "Running"]
+    for verb in ("stop", "start", "kill", "upgrade", "provision", "regenerate-certs -f", "rm -y"):
+        assert "driver generic" in bash(f"docker-machine {verb} theirs", status=1)
+    assert before == (config.read_bytes(), sorted(os.listdir(directory)), config.stat().st_mtime_ns)

@@ -46,7 +46,7 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= MOST_SECONDS:  # not so for nan either
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds from 0 to {MOST_SECONDS:g}")
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0, up to {MOST_SECONDS:g}")
     return value
 
 
