@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     "active": "Print which machine is active",
+    "completion": "Print a script that completes command lines in bash, zsh or fish",
     "config": "Print the connection config for a machine, as the docker CLI takes it",
     "create": "Create a machine",
     "df": "Show how full a machine's image cache is",
@@ -31,6 +32,7 @@ VERBS = {
     "inspect": "Print all that is known of a machine, as JSON",
     "ip": "Print the address of a machine",
     "kill": "Stop a machine at once",
+    "link": "Make dinv answer to another name, such as docker-machine",
     "logs": "Print what a machine's init and daemon have said",
     "ls": "List machines",
     "mount": "Say what to use in place of sshfs",

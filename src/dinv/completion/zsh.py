@@ -1,0 +1,125 @@
+"""The script for zsh: to be evaluated after compinit, or to lie in a directory of $fpath."""
+
+from __future__ import annotations
+
+from dinv.completion import function_name, quoted
+from dinv.completion.commands import (
+    COMMANDS,
+    DIRECTORIES,
+    FILES,
+    GLOBAL_FLAGS,
+    MACHINES,
+    PLACES,
+    VERSION_FLAG,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from dinv.completion.commands import Command, Flag
+
+_SCRIPT = r"""#compdef {program}
+# zsh completion for {program}. To use it: eval "$({program} completion zsh)"
+{f}_machines() {{
+    local -a names
+    names=("${{(@f)$("${{(Q)words[1]/#\~/$HOME}}" "${{store[@]}}" ls -q 2>/dev/null)}}")
+    names=(${{names:#}})
+    (( $#names )) && compadd "$@" -- "${{names[@]}}"
+}}
+
+{f}() {{
+    local command="" flag i
+    local -a store commands flags
+    commands=(
+{commands}
+    )
+    for (( i = 2; i < CURRENT; i++ )); do
+        case ${{words[i]}} in
+            -s|--storage-path) (( i++ )); store=(-s "${{(Q)words[i]/#\~/$HOME}}") ;;
+            --storage-path=*) store=(-s "${{(Q)${{words[i]#*=}}/#\~/$HOME}}") ;;
+            -*) ;;
+            *) [[ -n $command ]] || command=${{words[i]}} ;;
+        esac
+    done
+    flag=${{words[CURRENT-1]}}
+    if compset -P '--[a-z-]#='; then
+        flag=${{IPREFIX%=}}
+    fi
+    case "$command $flag" in
+{values}
+    esac
+    if [[ $PREFIX == -* ]]; then
+        case $command in
+{flags}
+        esac
+        _describe -o option flags
+        return
+    fi
+    case $command in
+        "") _describe command commands ;;
+{arguments}
+    esac
+}}
+if [[ $funcstack[1] == {f} ]]; then
+    {f} "$@"
+else
+    compdef {f} {program}
+fi
+"""
+
+
+def script(program: str, commands: Sequence[Command]) -> str:
+    """The whole script."""
+    f = function_name(program)
+    values = [_value("*", flag) for flag in GLOBAL_FLAGS]
+    values += [
+        _value(command.name, flag)
+        for command in commands
+        for flag in command.flags
+        if flag not in GLOBAL_FLAGS
+    ]
+    flags = [f'            "") flags=({_flags([*GLOBAL_FLAGS, VERSION_FLAG])}) ;;']
+    flags += [f"            {command.name}) flags=({_flags(command.flags)}) ;;" for command in commands]
+    arguments = [f"        {command.name}) {_argument(f, command)} ;;" for command in commands]
+    return _SCRIPT.format(
+        f=f,
+        program=program,
+        commands="\n".join(f"        {_described(command.name, command.text)}" for command in commands),
+        values="\n".join(line for line in values if line),
+        flags="\n".join(flags),
+        arguments="\n".join(arguments),
+    )
+
+
+def _described(name: str, text: str) -> str:
+    return quoted(f"{name.replace(':', chr(92) + ':')}:{text}")
+
+
+def _flags(flags: Iterable[Flag]) -> str:
+    return " ".join(_described(name, flag.text) for flag in flags for name in flag.names)
+
+
+def _value(command: str, flag: Flag) -> str:
+    """The case in which a flag's value is completed; "" for a flag without one."""
+    if flag.value is None:
+        return ""
+    patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
+    how = f"compadd -- {' '.join(map(quoted, flag.choices))}; " if flag.choices else _paths(flag.value)
+    return f"        {patterns}) {how}return ;;"
+
+
+def _paths(kind: str) -> str:
+    return {FILES: "_files; ", DIRECTORIES: "_files -/; "}.get(kind, "")
+
+
+def _argument(f: str, command: Command) -> str:
+    if command.choices:
+        return f"compadd -- {' '.join(map(quoted, command.choices))}"
+    if command.arguments == MACHINES:
+        return f"{f}_machines"
+    if command.arguments == PLACES:
+        return f"{f}_machines -S : -q; _files"
+    if command.arguments == COMMANDS:
+        return "_describe command commands"
+    return _paths(command.arguments).removesuffix("; ") or ":"
