@@ -124,7 +124,18 @@ class Containers:
         return f"id-of-{name}", ["no swap limit"] if self.ignores else []
 
     def inspect(self, container: str) -> JSON:
-        return _get(self.there, container, "container")
+        return _get(self.there, self._name(container), "container")
+
+    def _name(self, container: str) -> str:
+        """The name of a container given by name or id."""
+        named = (name for name, found in self.there.items() if found.get("Id") == container)
+        return container if container in self.there else next(named, container)
+
+    def rename(self, container: str, name: str, *, timeout: float) -> None:
+        self.engine.calls.append(("rename", name))
+        if name in self.there:
+            raise Conflict("name in use", status=409)
+        self.there[name] = self.there.pop(self._name(container))
 
     def list(self, *, all: bool, filters: Mapping[str, Any] | None = None, timeout: float = 1) -> list[JSON]:  # noqa: A002
         assert all
