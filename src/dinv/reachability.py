@@ -42,21 +42,25 @@ def connect_all(hosts: Iterable[Host], *, timeout: float) -> dict[Host, str]:
     return dict(answers)
 
 
-def _connect_by_address(waiting: list[tuple[int, Host]], end: float, answers: dict[Host, str]) -> None:
+def _connect_by_address(addresses: list[tuple[int, Host]], end: float, answers: dict[Host, str]) -> None:
+    """In rounds where there are many, each with its share of the time: silent ones hold up no others."""
+    rounds = [addresses[start : start + AT_ONCE] for start in range(0, len(addresses), AT_ONCE)]
+    for number, some in enumerate(rounds):
+        now = time.monotonic()
+        _connect_at_once(some, now + (end - now) / (len(rounds) - number), answers)
+
+
+def _connect_at_once(addresses: list[tuple[int, Host]], end: float, answers: dict[Host, str]) -> None:
     under_way: dict[int, tuple[socket.socket, Host]] = {}
     poll = select.poll()
     try:
-        while waiting or under_way:
-            while waiting and len(under_way) < AT_ONCE:
-                family, host = waiting.pop()
-                probe = _begin(family, host, answers)
-                if probe is not None:
-                    under_way[probe.fileno()] = (probe, host)
-                    poll.register(probe, select.POLLOUT)
-            left = end - time.monotonic()
-            if left <= 0:
-                break
-            for descriptor, _ in poll.poll(left * 1000) if under_way else ():
+        for family, host in addresses:
+            probe = _begin(family, host, answers)
+            if probe is not None:
+                under_way[probe.fileno()] = (probe, host)
+                poll.register(probe, select.POLLOUT)
+        while under_way and (left := end - time.monotonic()) > 0:
+            for descriptor, _ in poll.poll(left * 1000):
                 poll.unregister(descriptor)
                 probe, host = under_way.pop(descriptor)
                 answers[host] = _said(probe.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR))

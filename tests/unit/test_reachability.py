@@ -71,6 +71,13 @@ def test_no_more_at_once_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch,
     assert answers[listening] == ""
 
 
+def test_silent_ones_hold_up_no_others(
+    monkeypatch: pytest.MonkeyPatch, listening: Host, silent: Host
+) -> None:
+    monkeypatch.setattr(reachability, "AT_ONCE", 1)
+    assert connect_all([silent, listening], timeout=1) == {listening: ""}
+
+
 def test_names_are_looked_up(monkeypatch: pytest.MonkeyPatch, listening: Host) -> None:
     def look_up(name: str, *_: object, **__: object) -> list[object]:
         if name == "slow":

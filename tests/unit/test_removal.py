@@ -182,6 +182,22 @@ def test_a_newer_record_is_removed_by_force_only(world: World, store: Store) -> 
     assert store.names() == []
 
 
+def test_one_whose_driver_is_not_installed_is_forgotten_by_force(world: World, store: Store) -> None:
+    """A plugin's package was removed, or the store came from another computer."""
+    config = add(world, store)
+    config.document()["DriverName"] = "nosuch"
+    store.save(config)
+    with pytest.raises(InputError, match='Driver "nosuch" not found') as caught:
+        remove(store, "dev")
+    assert any("dinv rm -f dev" in note for note in caught.value.__notes__)
+    assert store.names() == ["dev"]
+    left = remove(store, "dev", force=True)
+    assert "nosuch" in left[0]
+    assert store.names() == []
+    assert contexts.read("dev") is None
+    assert world.steps == []
+
+
 def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> None:
     config = add(world, store)
     del config.document()["Dinv"]

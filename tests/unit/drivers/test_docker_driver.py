@@ -156,7 +156,8 @@ def test_a_port_that_was_promised_is_not_moved_away_from(engine: FakeEngine, *, 
     engine.containers.refusal = port_taken()
     with pytest.raises(PreCreateCheckFailed, match="--publish") as caught:
         driver.start(timeout=5)
-    assert str(driver.config.driver["Port"]) in str(caught.value)
+    address = f"127.0.0.1:{driver.config.driver['Port']}" if finished else "[::1]:4000"
+    assert f"Port {address} of machine" in str(caught.value)
 
 
 def test_a_start_that_fails_otherwise_says_why(engine: FakeEngine) -> None:
