@@ -270,6 +270,7 @@ class LocalEngine:
             "iptables": rules,
             "ip6tables": False,
         }
+        files.sweep(self.directory)
         files.write(self._config, json.dumps(config, indent=4).encode(), mode=0o600)
         with contextlib.suppress(FileNotFoundError):
             os.replace(self.log, f"{self.log}.1")

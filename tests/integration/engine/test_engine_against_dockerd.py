@@ -150,6 +150,13 @@ def test_lists(engine: Engine, oracle: Any, container: str, image: str) -> None:
     assert image in engine.images.list(filters={"label": [LABEL]})[0]["RepoTags"]
 
 
+def _wait_for_loop(engine: Engine, container: str) -> None:
+    end = time.monotonic() + 30
+    while "sleep" not in str(engine.containers.top(container)["Processes"]):
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
 def test_life(engine: Engine, image: str) -> None:
     with _container(
         engine, image, "sh", "-c", "trap 'exit 5' TERM; while :; do sleep 0.05; done", start=False
@@ -160,7 +167,7 @@ def test_life(engine: Engine, image: str) -> None:
         assert engine.containers.inspect(c)["State"]["Running"]
         with pytest.raises(Conflict):
             engine.containers.remove(c)
-        assert "sleep" in str(engine.containers.top(c)["Processes"])
+        _wait_for_loop(engine, c)
         stats = engine.containers.stats(c)
         assert stats["memory_stats"]["usage"] > 0
         engine.containers.kill(c, signal="SIGTERM")
@@ -168,6 +175,7 @@ def test_life(engine: Engine, image: str) -> None:
         with pytest.raises(Conflict):
             engine.containers.kill(c)
         engine.containers.restart(c, grace=1)
+        _wait_for_loop(engine, c)  # before that, its trap may not be set
         engine.containers.stop(c, grace=10)
         engine.containers.stop(c)
         assert engine.containers.inspect(c)["State"]["ExitCode"] == 5
