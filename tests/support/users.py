@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import tempfile
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,7 @@ class User:
         self.docker_config = os.path.join(home, ".docker")
         self.environment = {
             "PATH": os.environ["PATH"],
+            "TMPDIR": tempfile.gettempdir(),  # a pytest within a test leaves its own there
             "HOME": home,
             "LANG": "C.UTF-8",
             "MACHINE_STORAGE_PATH": self.store,
