@@ -7,6 +7,7 @@ error here: labels without `=`, in a filter or on a machine.
 from __future__ import annotations
 
 import re
+import warnings
 
 from dinv.errors import InputError
 
@@ -84,7 +85,10 @@ def _label(word: str) -> tuple[str, str]:
 
 
 def _pattern(value: str) -> re.Pattern[str]:
-    try:
-        return re.compile(value)
-    except (re.error, OverflowError, RecursionError) as error:
-        raise InputError(f"The filter name={value} is no regular expression: {error}") from error
+    with warnings.catch_warnings():
+        # Of what may mean something else in a later Python: no matter of who has typed it.
+        warnings.simplefilter("ignore")
+        try:
+            return re.compile(value)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(f"The filter name={value} is no regular expression: {error}") from error

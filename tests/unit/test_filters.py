@@ -39,6 +39,7 @@ def takes(config: MachineConfig | None, *words: str, name: str = "dev", **master
         (("name=e",), True),
         (("name=^e",), False),
         (("name=^x", "Name=v$"), True),
+        (("name=[[a]",), False),
         (("label=a=1",), True),
         (("label=a",), True),
         (("label=bare",), True),

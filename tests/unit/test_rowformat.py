@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import re
+
 import pytest
 
 from dinv.cli.table import table
@@ -10,6 +13,7 @@ from dinv.errors import TemplateError
 from dinv.listing import COLUMNS, Row
 from dinv.rowformat import HEADINGS, RowFormat
 from dinv.states import ERROR, RUNNING, STOPPED, Status
+from dinv.templates.functions import FUNCTIONS
 
 URL = "tcp://127.0.0.1:2376"
 DEFAULT = (
@@ -95,3 +99,11 @@ def test_swarms_of_old() -> None:
     master.swarm_options.update(Master=True, Discovery="token://x", Host="tcp://0.0.0.0:3376")
     row = Row("m", master, Status(RUNNING), "tcp://10.0.0.1:3376", master="m")
     assert RowFormat("{{.Active}}|{{.ActiveSwarm}}|{{.Swarm}}").render([row]) == "* (swarm)|true|m (master)\n"
+
+
+def test_the_page_on_formats_has_every_field_and_every_function() -> None:
+    page = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "formats.md")
+    with open(page, encoding="utf-8") as file:
+        words = set(re.findall(r"[A-Za-z]+", " ".join(re.findall(r"`[^`\n]+`", file.read()))))
+    assert set(HEADINGS) <= words
+    assert set(FUNCTIONS) <= words
