@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.engine.containers import Archive
     from dinv.engine.http import Readable
+    from dinv.errors import EngineError
 
 IDLE_SECONDS = 60.0
 """How long a copy may stand still."""
@@ -62,6 +63,10 @@ class Channel(ABC):
         What the archive has owners for gets them; a directory is never replaced by something else.
         Raises NotFound, BadRequest, Unauthorized (read-only), ServerError (no space).
         """
+
+    def passing(self, error: EngineError) -> bool:  # noqa: ARG002  (an endpoint's)
+        """Whether what failed with `error` is likely to succeed a little later."""
+        return False
 
     @abstractmethod
     def get_archive(self, path: str) -> Archive:
@@ -173,6 +178,9 @@ class ContainerChannel(Channel):
             no_overwrite_dir_non_dir=True,
             timeout=IdleDeadline(IDLE_SECONDS),
         )
+
+    def passing(self, error: EngineError) -> bool:
+        return self._engine.transient is not None and self._engine.transient(error)
 
     def get_archive(self, path: str) -> Archive:
         from dinv.engine.deadline import IdleDeadline

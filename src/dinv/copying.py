@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import posixpath
 import stat
+import time
 from contextlib import closing, contextmanager
 
 from dinv import archives
@@ -291,6 +292,9 @@ class _Report:
         self._bytes = 0
         self._left_out = 0
 
+    def begin(self) -> None:
+        self._bytes = 0
+
     def moved(self, count: int) -> None:
         self._bytes += count
         self._progress.update(format_size(self._bytes))
@@ -314,8 +318,7 @@ def _transfer(
 ) -> None:
     directory, name = destination
     if isinstance(goal, _InMachine):
-        with _packed(origin, found, goal, name, report) as stream:
-            goal.channel.put_archive(directory, stream)
+        _put(origin, found, goal, destination, report)
     elif isinstance(origin, _InMachine):
         path = os.path.join(directory, name)
         with origin.channel.get_archive(found.path) as archive:
@@ -323,6 +326,32 @@ def _transfer(
                 _write_into(path, archive)
             else:
                 archives.unpack(archive, directory, name, warn=report.warn, moved=report.moved)
+
+
+def _put(
+    origin: _Here | _InMachine,
+    found: FileStat,
+    goal: _InMachine,
+    destination: tuple[str, str],
+    report: _Report,
+) -> None:
+    """Copy into a machine; from the beginning again where the endpoint says that it was busy just then."""
+    from dinv.engine.client import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_SECONDS
+
+    directory, name = destination
+    pause, end = FIRST_PAUSE, time.monotonic() + PATIENCE_SECONDS
+    while True:
+        report.begin()
+        try:
+            with _packed(origin, found, goal, name, report) as stream:
+                goal.channel.put_archive(directory, stream)
+        except EngineError as error:
+            if time.monotonic() > end or not goal.channel.passing(error):
+                raise
+        else:
+            return
+        time.sleep(pause)
+        pause = min(LONGEST_PAUSE, pause * 2)
 
 
 @contextmanager

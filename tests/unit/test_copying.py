@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from dinv.channel import Channel, FileStat
 from dinv.copying import Place, copy
-from dinv.errors import CopyError, InputError, MachineError, MachineNotFound, ServerError
+from dinv.errors import Conflict, CopyError, InputError, MachineError, MachineNotFound, ServerError
 from dinv.progress import Progress
 from dinv.states import ERROR, STOPPED, Status
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dinv.errors import DinvError
+    from dinv.errors import DinvError, EngineError
 
     Copy = Callable[..., list[str]]
 
@@ -369,6 +369,34 @@ def test_what_the_engine_says_is_told(scp: Copy, here: Path, machines: FakeMachi
     machines.there["m"].the_channel.refusal = ServerError("no space left on device")
     with pytest.raises(CopyError, match="f to m: failed: no space left on device"):
         scp("f", "m:")
+
+
+class BusyChannel(DirectoryChannel):
+    """Turns down what it is given, after a part of it, as often as `busy` says."""
+
+    busy = 2
+
+    def put_archive(self, directory: str, archive: Any) -> None:
+        if self.busy:
+            self.busy -= 1
+            archive.read(3)
+            raise Conflict("collision of concurrent operations", status=409)
+        super().put_archive(directory, archive)
+
+    def passing(self, error: EngineError) -> bool:
+        return isinstance(error, Conflict)
+
+
+def test_what_is_turned_down_for_now_is_copied_again(
+    scp: Copy, here: Path, disk: Path, machines: FakeMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("dinv.copying.time.sleep", pauses.append)
+    (here / "f").write_bytes(b"all of it")
+    machines.there["m"].the_channel = BusyChannel(machines.there["m"].the_channel.disk)
+    scp("f", "m:")
+    assert (disk / "f").read_bytes() == b"all of it"
+    assert pauses == [0.2, 0.4]
 
 
 # Files here

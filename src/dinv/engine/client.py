@@ -42,8 +42,8 @@ MIN_API_VERSION = "1.24"
 MAX_API_VERSION = "1.47"
 
 PATIENCE_SECONDS = 60.0
-_FIRST_PAUSE = 0.2
-_LONGEST_PAUSE = 3.0
+FIRST_PAUSE = 0.2
+LONGEST_PAUSE = 3.0
 
 _ERRORS: dict[int, type[EngineError]] = {
     400: BadRequest,
@@ -245,7 +245,7 @@ class Engine:
         where that is not to happen within `timeout`. An answer of 400 or more is raised as an
         EngineError of its kind.
         """
-        pause, patience = _FIRST_PAUSE, Deadline(PATIENCE_SECONDS)
+        pause, patience = FIRST_PAUSE, Deadline(PATIENCE_SECONDS)
         while True:
             try:
                 return self._request(method, path, query, body, headers, versioned, timeout, body_timeout)
@@ -259,7 +259,7 @@ class Engine:
                 if over or not repeatable or self.transient is None or not self.transient(error):
                     raise
             sleep(pause)
-            pause = min(_LONGEST_PAUSE, pause * 2)
+            pause = min(LONGEST_PAUSE, pause * 2)
 
     def _name_by_address(self, error: EngineError) -> None:
         """Go on under the endpoint's IP address. Raises EndpointError when that is refused as well."""

@@ -166,3 +166,12 @@ def test_a_port_conflict_shows_at_the_start() -> None:
     flavour = VchFlavour(INFO)
     assert flavour.address_taken("error mapping ports: port 24000 is not available")
     assert not flavour.address_taken("image is not available")
+
+
+def test_a_start_without_dns_on_a_network_with_dhcp_is_explained() -> None:
+    flavour = VchFlavour(INFO)
+    error = ServerError("unable to wait for process launch status: context deadline exceeded", status=500)
+    assert "--dns" in flavour.start_refused(error, {"Network": "public", "DNS": []})
+    assert flavour.start_refused(error, {"Network": "public", "DNS": ["10.0.0.1"]}) == ""
+    assert flavour.start_refused(error, {"Network": ""}) == ""
+    assert flavour.start_refused(ServerError("disk full"), {"Network": "public"}) == ""

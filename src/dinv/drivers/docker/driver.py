@@ -292,7 +292,8 @@ class DockerDriver(Driver):
             if not self.flavour.address_taken(error.message):
                 raise MachineError(
                     self.config.name,
-                    f'{self.endpoint} cannot start machine "{self.config.name}": {error.message}',
+                    f'{self.endpoint} cannot start machine "{self.config.name}": {error.message}'
+                    f"{self.flavour.start_refused(error, self.config.driver)}",
                 ) from error
             kept = self.config.driver
             if kept.get("PortChosen") or not self.config.unfinished:

@@ -149,6 +149,10 @@ class EngineFlavour:
             )
         return ""
 
+    def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:  # noqa: ARG002  (a VCH's)
+        """What to do about a start that failed, as a sentence after the error's; "" for what is not known."""
+        return ""
+
     def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
         """What of the specification the created container does not have.
 

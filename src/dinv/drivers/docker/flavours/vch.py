@@ -134,6 +134,13 @@ class VchFlavour(EngineFlavour):
             return f"{error.message}. This VCH has: {', '.join(self.volume_stores) or 'none'}"
         return ""
 
+    def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:
+        if "deadline exceeded" in error.message and kept["Network"] and not kept.get("DNS"):
+            return (
+                ". On a container network with DHCP a VM starts only when it is told its DNS servers: --dns"
+            )
+        return ""
+
     def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
         host = inspected["HostConfig"]
         missing = []
