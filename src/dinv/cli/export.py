@@ -27,7 +27,7 @@ def run(app: App, options: argparse.Namespace) -> None:
     (name,) = app.names([options.name] if options.name else [])
     app.machines.export(name, sys.stdout.buffer)
     print(
-        f"Warning: this archive holds the private keys of {name}. Who has it can use the machine, and issue "
-        f"certificates for it: keep it as you keep a password.",
+        f"Warning: this archive holds the private keys of {name}. Who has it has the machine: "
+        f"keep it as you keep a password.",
         file=sys.stderr,
     )

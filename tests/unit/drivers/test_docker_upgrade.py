@@ -9,7 +9,7 @@ from docker_machine import MOUNTS, made
 from fake_engine import FakeEngine
 
 from dinv.config import READY
-from dinv.errors import BadRequest, ImageMissing, MachineGone, PreCreateCheckFailed
+from dinv.errors import BadRequest, ImageMissing, MachineError, MachineGone, PreCreateCheckFailed
 from dinv.images import LABEL_CONTRACT
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED
@@ -194,3 +194,13 @@ def test_its_state_says_that_it_is_not_finished(engine: FakeEngine) -> None:
     del engine.containers.there["dinv-dev"]
     status = driver.state(timeout=1)
     assert (status.state, "dinv start dev" in status.error) == (STOPPED, True)
+
+
+def test_what_needs_its_container_says_so_too(engine: FakeEngine) -> None:
+    driver = aside(engine)
+    del engine.containers.there["dinv-dev"]
+    with pytest.raises(MachineError, match="dinv start dev"):
+        list(driver.logs(tail=None, follow=False, timestamps=False))
+    del engine.containers.there["dinv-dev_old"]
+    with pytest.raises(MachineGone):
+        driver.take_back()

@@ -264,7 +264,7 @@ class DockerDriver(Driver):
             self._remove_container(self.container)
             self.engine.containers.rename(aside, self.container, timeout=CREATE_SECONDS)
         elif not self._own_container_id(self.container):
-            raise self._gone()
+            raise MachineGone(self.config.name, self.container, str(self.endpoint))
 
     def let_go(self) -> None:
         self._remove_container(self._aside)
@@ -347,7 +347,9 @@ class DockerDriver(Driver):
         except NotFound as error:
             raise self._gone() from error
 
-    def _gone(self) -> MachineGone:
+    def _gone(self) -> MachineError:
+        if self.config.ours.get("Upgrade"):
+            return MachineError(self.config.name, f"{self.config.name}: {unfinished_upgrade(self.config)}")
         return MachineGone(self.config.name, self.container, str(self.endpoint))
 
     def remove(self, *, keep_cache: bool = False) -> list[str]:
@@ -505,6 +507,11 @@ class DockerDriver(Driver):
             self._engine = None
 
 
+def unfinished_upgrade(config: MachineConfig) -> str:
+    """What is said of a machine whose upgrade goes on, or was killed."""
+    return f"its upgrade has not finished; finish or undo it: dinv start {config.name}"
+
+
 def _hash(image_id: object) -> str:
     """An image's id without its algorithm, which not every answer has."""
     return str(image_id).rpartition(":")[2]
@@ -529,10 +536,10 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Statu
             continue
         state = _STATES.get(str(found.get("State", "")), ERROR)
         if config.ours.get("Upgrade"):
-            return Status(state, f"its upgrade has not finished; finish or undo it: dinv start {config.name}")
+            return Status(state, unfinished_upgrade(config))
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
     if config.ours.get("Upgrade"):
-        return Status(STOPPED, f"its upgrade has not finished; finish or undo it: dinv start {config.name}")
+        return Status(STOPPED, unfinished_upgrade(config))
     return Status(ERROR, f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}")
