@@ -67,7 +67,7 @@ def test_invalid_names(user: User, name: str) -> None:
         (("--timeout", "soon"), "--timeout"),
         (("--driver", "no-such-driver"), "no-such-driver"),
         (("--endpoint-cert-path", "/nowhere"), "--endpoint-cert-path"),
-        (("--no-such-flag",), "--no-such-flag"),
+        (("--no-such-flag",), "-no-such-flag"),
         (("surplus",), "surplus"),
     ],
     ids=lambda value: "".join(value)[:40] if isinstance(value, tuple) else "",
