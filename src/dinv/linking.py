@@ -27,20 +27,27 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
             f"{path} is there already, and is no link to {PROGRAM}. "
             f"Remove it first, or name another directory."
         )
-    # Made beside it and renamed: at no time is there no link, and a new file of that name is not lost.
-    temporary = os.path.join(directory, f".{name}.{os.getpid()}")
     try:
-        os.symlink(target, temporary)
-        try:
-            os.replace(temporary, path)
-        except OSError:
-            os.unlink(temporary)
-            raise
+        if os.path.islink(path):
+            _replace(path, target)
+        else:
+            os.symlink(target, path)
     except OSError as error:
         raise InputError(
             f"{path} cannot be made: {error.strerror}. Name a directory that you may write to."
         ) from error
     return path, _notes(name, path)
+
+
+def _replace(path: str, target: str) -> None:
+    """Put a new link in the place of one, so that at no time there is none."""
+    temporary = f"{path}.{os.getpid()}"
+    os.symlink(target, temporary)
+    try:
+        os.replace(temporary, path)
+    except OSError:
+        os.unlink(temporary)
+        raise
 
 
 def executable() -> str:

@@ -35,7 +35,7 @@ _SCRIPT = r"""# bash completion for {program}. To use it: eval "$({program} comp
         [[ $name == "$cur"* ]] || continue
         printf -v name %q "$name"
         COMPREPLY+=("$name$1")
-    done < <("${{COMP_WORDS[0]/#\~/$HOME}}" "${{store[@]}}" ls -q 2>/dev/null)
+    done < <("${{COMP_WORDS[0]/#\~/$HOME}}" ${{store[@]+"${{store[@]}}"}} ls -q 2>/dev/null)
 }}
 
 {f}_paths() {{

@@ -126,7 +126,7 @@ class Execution:
         for place in range(len(self._variables) - 1, -1, -1):
             if self._variables[place][0] == name:
                 self._variables[place] = (name, value)
-                return
+                break
 
     def _pipe(self, pipe: Pipe, dot: Any, *, declare: bool = True) -> Any:
         value: Any = _NOTHING
@@ -176,12 +176,9 @@ class Execution:
             case Dot():
                 return dot
             case Variable():
-                return next(value for name, value in reversed(self._variables) if name == node.name)
+                return self._variable(node)
             case Pipe():
-                known = len(self._variables)
-                value = self._pipe(node, dot)
-                del self._variables[known:]
-                return value
+                return self._pipe(node, dot)
             case Function():
                 return self._call(node, node, [], dot, _NOTHING)
             case Fields():
@@ -190,6 +187,13 @@ class Execution:
                     value = self._field(value, name, node)
                 return value
         raise AssertionError(node)
+
+    def _variable(self, node: Variable) -> Any:
+        for name, value in reversed(self._variables):
+            if name == node.name:
+                return value
+        # Declared in an argument that `and` or `or` has not looked at.
+        raise self._error(node, f'undefined variable "{node.name}"')
 
     def _field(self, value: Any, name: str, node: Node) -> Any:
         """A field of a struct, or what a map has under this name: None, `<no value>`, if nothing."""

@@ -122,6 +122,8 @@ class Parser:
         self._loops += kind == "range"
         body, stop = self._list(kind)
         self._loops -= kind == "range"
+        # What the body has declared is not there in the else; what the pipeline has, is.
+        del self._variables[known + len(pipe.variables) * (not pipe.assigns) :]
         otherwise: list[Node] = []
         if stop is not None and stop.text == "else":
             again = self._peek()

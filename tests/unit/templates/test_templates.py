@@ -67,6 +67,8 @@ AS_GO = {
     "{{range .li}}{{if eq . 2}}{{continue}}{{end}}{{.}}{{if eq . 3}}{{break}}{{end}}{{end}}": "13",
     "{{$last := 0}}{{range .li}}{{$last = .}}{{end}}{{$last}}": "3",
     "{{range .nope}}a{{else}}b{{end}}": "b",
+    "{{if .t}}{{$x := 1}}{{$x}}{{end}}{{($y := 2)}}{{$y}}": "122",
+    "{{with $x := .e}}{{else}}<{{$x}}>{{end}}": "<>",
     # Functions
     "{{.l | len}} {{len .m}} {{len .s}}": "3 2 9",
     '{{index .l 1}} {{index .m "a" "c"}} {{index .mix 5 0}} {{index . "a-b"}}': "b 1 q dash",
@@ -107,6 +109,8 @@ WRONG = {
     "{{nosuch .i}}": (1, 3, 'function "nosuch" not defined'),
     "{{$y}}": (1, 3, 'undefined variable "$y"'),
     "{{with $x := 1}}{{end}}{{$x}}": (1, 26, 'undefined variable "$x"'),
+    "{{if .t}}{{$x := 1}}{{else}}{{$x}}{{end}}": (1, 31, 'undefined variable "$x"'),
+    "{{or .t ($x := 1)}}{{$x}}": (1, 22, 'undefined variable "$x"'),
     "{{$x = 1}}": (1, 3, "undefined variable"),
     "{{.a-b}}": (1, 5, 'index . "a-b"'),
     "{{.i.}}": (1, 5, "unexpected '.'"),
