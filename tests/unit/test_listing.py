@@ -11,7 +11,7 @@ from fake_driver import FakeDriver, install
 
 from dinv import drivers, listing
 from dinv.config import CREATING, READY, MachineConfig
-from dinv.errors import DeadlineExceeded, EndpointUnreachable, InputError
+from dinv.errors import DeadlineExceeded, DinvError, EndpointUnreachable, InputError
 from dinv.states import ERROR, RUNNING, STOPPED, TIMEOUT, Status
 from dinv.store import Store
 
@@ -235,6 +235,14 @@ def test_the_active_machine_is_the_one_docker_host_leads_to(store: Store) -> Non
     assert listing.active(store, timeout=2, environ={"DOCKER_HOST": "tcp://127.0.0.1:2004"}) is None
     assert listing.active(store, timeout=2, environ={}) is None
     assert listing.active(store, timeout=2, environ={"DOCKER_HOST": "tcp://h:1"}) is None
+
+
+def test_one_that_does_not_answer_in_time_is_told_as_docker_machine_does(store: Store) -> None:
+    add(store, "a")
+    for answer in (raising(DeadlineExceeded("it", 2)), lambda: Status(TIMEOUT)):
+        Asked.answers = {"e": answer}
+        with pytest.raises(DinvError, match="Error getting active host: timeout"):
+            listing.active(store, timeout=2, environ={"DOCKER_HOST": "tcp://127.0.0.1:2001"})
 
 
 def test_asking_for_the_active_machine_says_what_failed(store: Store) -> None:

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv import remote
-from dinv.errors import Conflict, DinvError, EndpointUnreachable, MachineNotRunning
+from dinv.errors import Conflict, DinvError, EndpointUnreachable, InputError, MachineNotRunning
 from dinv.remote import Escape, run_command
 
 if TYPE_CHECKING:
@@ -179,6 +179,22 @@ def test_a_shell_on_a_terminal(machine: FakeMachine, keyboard: int, monkeypatch:
     assert channel.terminal.sizes == [(31, 97)]
     assert channel.terminal.closed
     assert len(channel.argvs) == 1, "a session that ended is not hung up"
+
+
+@pytest.mark.parametrize("option", ["-t", "-tt"])
+def test_ssh_s_own_option_for_a_terminal(machine: FakeMachine, keyboard: int, option: str) -> None:
+    """`docker-machine ssh NAME -t top` handed it to ssh."""
+    run(machine, option, "top")
+    channel = machine.the_channel
+    assert channel.argvs[0][-1] == "top"
+    assert channel.terminal.sizes
+
+
+@pytest.mark.parametrize("option", ["-L", "-A", "-oBatchMode=yes", "-tx"])
+def test_what_only_ssh_can_do_is_refused(machine: FakeMachine, option: str) -> None:
+    with pytest.raises(InputError, match=f"{option} is an option of ssh"):
+        run(machine, option, "80:h:80", "true")
+    assert machine.the_channel.argvs == []
 
 
 # The terminal
