@@ -155,13 +155,18 @@ def tell(program: str, lines: Sequence[str]) -> None:
     Called as docker-machine, its first line is the error and nothing else, as there: scripts and
     docker-machine's own tests compare it. Hints name the program as it was called.
     """
-    text = "\n".join(lines)
-    if program != "dinv":
-        import re
-
-        verbs = "|".join(map(re.escape, VERBS))
-        text = re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{program} ", text)
+    text = as_called(program, "\n".join(lines))
     print(text if _is_docker_machine(program) else f"{program}: {text}", file=sys.stderr)
+
+
+def as_called(program: str, text: str) -> str:
+    """A text of the library's, in which hints name the program as it was called: `docker-machine rm dev`."""
+    if program == "dinv" or "dinv " not in text:
+        return text
+    import re
+
+    verbs = "|".join(map(re.escape, VERBS))
+    return re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{program} ", text)
 
 
 def _is_docker_machine(program: str) -> bool:

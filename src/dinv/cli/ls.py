@@ -51,9 +51,11 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         print(json.dumps([row.document() for row in listing.rows(store, **asked)], indent=4))
     elif options.format in ("", "table"):
+        from dinv.cli import as_called
         from dinv.cli.table import table
 
-        print(table(listing.COLUMNS, [row.cells() for row in listing.rows(store, **asked)]))
+        rows = [row.cells() for row in listing.rows(store, **asked)]
+        print(as_called(app.program, table(listing.COLUMNS, rows)))
     else:
         from dinv.rowformat import RowFormat
 

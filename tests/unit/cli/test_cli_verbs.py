@@ -13,6 +13,7 @@ from fake_driver import install
 
 from dinv import cli, environment, files, machines
 from dinv.cli import VERBS, main, module_name
+from dinv.config import CREATING
 from dinv.diskusage import DiskUsage
 from dinv.errors import EndpointUnreachable
 from dinv.machine import Machine
@@ -142,6 +143,19 @@ def test_ls(world: World, dinv: Program) -> None:
     world.steps.clear()
     assert dinv("ls", "-q") == 0
     assert (dinv.out, world.steps) == ("dev\n", [])
+
+
+def test_hints_in_what_is_printed_name_the_program_as_it_was_called(
+    dinv: Program, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = machines.open().store
+    config = store.load("dev")
+    config.ours["Phase"] = CREATING
+    store.save(config)
+    for program in ("dinv", "docker-machine"):
+        monkeypatch.setattr(sys, "argv", [program])
+        assert dinv("ls") == 0
+        assert f"{program} rm dev" in dinv.out
 
 
 def test_url_ip_status_config(world: World, dinv: Program) -> None:
