@@ -11,6 +11,7 @@ from dinv.errors import (
     DeadlineExceeded,
     DinvError,
     EndpointError,
+    EndpointTLSError,
     EngineError,
     InputError,
     MachineDied,
@@ -70,7 +71,30 @@ class DockerProvisioner(Provisioner):
         if self.contract.activation_signal:
             self.driver.signal_init(self.contract.activation_signal)
         else:
+            self._await_listener()
             self.driver.restart(timeout=RESTART_SECONDS)
+
+    def _await_listener(self) -> None:
+        """Wait until the daemon listens, or has had its time; its certificate may be any.
+
+        One that is stopped while it comes up may leave a pid file, and not start again for it (seen with
+        dockerd 26.1; dch-photon's /dinv removes none).
+        """
+        end = time.monotonic() + RESTART_SECONDS
+        next_look = time.monotonic() + LOOK_SECONDS
+        with self._client(with_certificate=True) as engine:
+            while (now := time.monotonic()) < end:
+                try:
+                    engine.ping(timeout=CALL_SECONDS)
+                except (EndpointTLSError, EngineError):
+                    return
+                except (EndpointError, DeadlineExceeded):
+                    if now >= next_look:
+                        next_look = now + LOOK_SECONDS
+                        self._look()
+                    time.sleep(POLL_SECONDS)
+                else:
+                    return
 
     def health(self, *, timeout: float, progress: Progress) -> str:
         end = time.monotonic() + timeout

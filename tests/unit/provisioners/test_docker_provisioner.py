@@ -19,6 +19,7 @@ from dinv.errors import (
     MachineNotReady,
     ServerError,
 )
+from dinv.images.dch_photon import DchPhotonContract
 from dinv.images.dinv import DinvContract
 from dinv.images.options import dockerd_arguments, dockerd_environment
 from dinv.progress import Progress
@@ -45,6 +46,7 @@ class Daemon:
         self.stranger: Exception | None = EndpointTLSError("tcp://h:1", "wants a certificate")
         self.exit_status: int | None = None
         self.signals: list[str] = []
+        self.restarts: list[list[Exception | None]] = []
         self.files: list[File] = []
         self.opened = self.closed = 0
         self.with_certificate = True
@@ -77,6 +79,9 @@ class Daemon:
 
     def signal_init(self, signal: str) -> None:
         self.signals.append(signal)
+
+    def restart(self, *, timeout: float) -> None:
+        self.restarts.append([*self.answers])
 
     def ended(self) -> int | None:
         return self.exit_status
@@ -132,6 +137,28 @@ def test_a_certificate_that_is_missing_is_named(provisioner: DockerProvisioner) 
 def test_new_files_are_taken_at_the_contracts_signal(provisioner: DockerProvisioner, daemon: Daemon) -> None:
     provisioner.activate()
     assert daemon.signals == ["SIGHUP"]
+
+
+@pytest.mark.parametrize(
+    "answer", [None, EndpointTLSError("tcp://h:1", "for another name"), ServerError("starting", status=503)]
+)
+def test_a_restart_waits_until_the_daemon_listens(
+    provisioner: DockerProvisioner, daemon: Daemon, answer: Exception | None
+) -> None:
+    provisioner.contract = DchPhotonContract()
+    daemon.answers = [REFUSED, DeadlineExceeded("GET /_ping", 5), answer, REFUSED]
+    provisioner.activate()
+    assert daemon.restarts == [[REFUSED]]
+    assert daemon.opened == daemon.closed
+
+
+def test_a_daemon_that_ended_is_not_restarted(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    provisioner.contract = DchPhotonContract()
+    daemon.answers = [REFUSED] * 3
+    daemon.exit_status = 1
+    with pytest.raises(MachineDied):
+        provisioner.activate()
+    assert daemon.restarts == []
 
 
 def test_it_waits_until_the_daemon_answers(provisioner: DockerProvisioner, daemon: Daemon) -> None:
