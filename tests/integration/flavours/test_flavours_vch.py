@@ -126,8 +126,12 @@ def test_the_oldest_that_can_have_machines(simulate: Simulate, at: At) -> None:
     vch = simulate(version="1.2", fail_every=6)
     user = at(vch.env_file)
     name = user.name("old")
-    user.dinv("create", name, "--label", "team=blue")
+    authority = os.path.join(vch.folder, "ca.pem")
+    user.dinv("create", name, "--registry-ca", f"registry.test:5000={authority}")
     runs(user, name)
+    with open(authority, encoding="ascii") as file:
+        trusted = "/etc/docker/certs.d/registry.test:5000/ca.crt"
+        assert user.dinv("ssh", name, "cat", trusted).stdout == file.read()
     user.dinv("stop", name)
     user.dinv("start", name)
     user.dinv("rm", "-y", name)
