@@ -19,7 +19,7 @@ _TOO_LARGE = 1_000_000
 _LAST_CODE_POINT = 0x10FFFF
 _REPLACEMENT = "\ufffd"
 _BASES = {"b": "b", "o": "o", "O": "o", "d": "d", "x": "x", "X": "X"}
-_PREFIXES = {"b": "0b", "o": "0", "x": "0x", "X": "0X"}
+_PREFIXES = {"b": "0b", "x": "0x", "X": "0X"}
 
 
 def sprintf(form: str, arguments: Sequence[Any]) -> str:
@@ -143,7 +143,7 @@ class _Printf:
         self.argument += 1
         if verb == "v":
             flags.plus = False  # it asks for the names of fields, which a map has anyway
-        if verb == "T":
+        if verb == "T" and value is not None:
             return _string(type_name(value), "s", flags)
         return _format(value, verb, flags)
 
@@ -191,7 +191,7 @@ class _Printf:
 def _format(value: Any, verb: str, flags: _Flags) -> str:
     match value:
         case None:
-            return flags.pad("<nil>") if verb == "v" else f"%!{verb}(<nil>)"
+            return flags.pad("<nil>") if verb in "vT" else f"%!{verb}(<nil>)"
         case dict() | list() | tuple():
             return _container(value, verb, flags)
         case bool() if verb in "tv":
@@ -293,9 +293,7 @@ def _sign(flags: _Flags, *, negative: bool) -> str:
 
 def _integer(value: int, verb: str, flags: _Flags) -> str:
     digits = format(abs(value), _BASES[verb])
-    prefix = _PREFIXES.get(verb, "") if flags.sharp else ""
-    if verb == "O":
-        prefix = "0o0" if flags.sharp else "0o"
+    prefix = "0o" if verb == "O" else _PREFIXES.get(verb, "") if flags.sharp else ""
     sign = _sign(flags, negative=value < 0)
     if flags.precision is not None:
         digits = digits.rjust(flags.precision, "0") if value or flags.precision else ""
@@ -303,8 +301,8 @@ def _integer(value: int, verb: str, flags: _Flags) -> str:
             return " " * (flags.width or 0)
     elif flags.zero:
         digits = digits.rjust((flags.width or 0) - len(sign), "0")
-    if prefix == "0" and digits.startswith("0"):
-        prefix = ""
+    if flags.sharp and verb in "oO" and not digits.startswith("0"):
+        digits = f"0{digits}"
     text = sign + prefix + digits
     return text.ljust(flags.width or 0) if flags.minus else text.rjust(flags.width or 0)
 

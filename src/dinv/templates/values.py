@@ -66,14 +66,25 @@ _EXPONENT_LIMIT = 6
 
 
 def _shortest(value: float) -> str:
-    digits = 0
-    while float(f"{value:.{digits}e}") != value:
-        digits += 1
-    scientific = f"{value:.{digits}e}"
-    exponent = int(scientific.partition("e")[2])
-    if _LEAST_EXPONENT <= exponent < _EXPONENT_LIMIT:
-        return f"{value:.{max(digits - exponent, 0)}f}"
-    return scientific
+    sign = "-" if math.copysign(1, value) < 0 else ""
+    if not value:
+        return f"{sign}0"
+    # The digits are repr's: as few as %e needs to have the same number may be one more.
+    mantissa, _, exponent = repr(abs(value)).partition("e")
+    whole, _, fraction = mantissa.partition(".")
+    digits = (whole + fraction).lstrip("0")
+    power = int(exponent or 0) + len(whole) - 1 - (len(whole + fraction) - len(digits))
+    digits = digits.rstrip("0")
+    if not _LEAST_EXPONENT <= power < _EXPONENT_LIMIT:
+        return f"{sign}{_pointed(digits, 1)}e{power:+03d}"
+    if power < 0:
+        return f"{sign}0.{'0' * (-power - 1)}{digits}"
+    return sign + _pointed(digits.ljust(power + 1, "0"), power + 1)
+
+
+def _pointed(digits: str, place: int) -> str:
+    """Digits with a decimal point before `place`, if there is something behind it."""
+    return f"{digits[:place]}.{digits[place:]}" if digits[place:] else digits
 
 
 def format_value(value: Any) -> str:
