@@ -41,6 +41,7 @@ AS_GO: list[tuple[str, tuple[Any, ...], str]] = [
     ),
     ("%d %s %t %z", ("x", 3, "x", 4), "%!d(string=x) %!s(int=3) %!t(string=x) %!z(int=4)"),
     ("%d %s", (1,), "1 %!s(MISSING)"),
+    ("%v|%#O|%#O|%#.3o|%.2T", (2**-24, 0, 8, 8, None), "5.960464477539063e-08|0o0|0o010|010|<nil>"),
     ("x", (1, "a", None), "x%!(EXTRA int=1, string=a, <nil>)"),
     ("%s|%v|%d", (None, None, None), "%!s(<nil>)|<nil>|%!d(<nil>)"),
     ("100%%|%5%|%", (), "100%|%|%!(NOVERB)"),
