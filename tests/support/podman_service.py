@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import shutil
+import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from typing import Self
 
 _HELPERS = "/usr/lib/podman"
-_BRIDGE = "dinvpodtest0"
 _SECONDS = 60.0
 
 
@@ -82,6 +83,8 @@ class PodmanService:
             "[engine]",
             'cgroup_manager = "cgroupfs"',
             'events_logger = "file"',
+            # A monitor waits so long for somebody to ask what an exec ended with; 5 minutes otherwise.
+            "exit_command_delay = 10",
             # Its locks would be another Podman's of this computer, too.
             'lock_type = "file"',
             'runtime = "runc"',
@@ -89,14 +92,16 @@ class PodmanService:
         )
         with open(self._environment["CONTAINERS_CONF"], "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
-        # The default network by another bridge and subnet than those of a Podman that is here already.
+        # The default network by another bridge and subnet than those of a Podman that is here already, and of
+        # the tests that run beside these.
+        number = os.getpid() % 256
         network = {
             "name": "podman",
             "id": hashlib.sha256(self._directory.encode()).hexdigest(),
             "driver": "bridge",
-            "network_interface": _BRIDGE,
+            "network_interface": f"dinvpod{number}",
             "created": "2024-01-01T00:00:00Z",
-            "subnets": [{"subnet": "10.213.77.0/24", "gateway": "10.213.77.1"}],
+            "subnets": [{"subnet": f"10.213.{number}.0/24", "gateway": f"10.213.{number}.1"}],
             "ipv6_enabled": False,
             "internal": False,
             "dns_enabled": False,
@@ -142,8 +147,17 @@ class PodmanService:
                 check=False,
                 timeout=_SECONDS,
             )
+        self._end_monitors()
         self._unmount()
         remove_tree(self._directory)
+
+    def _end_monitors(self) -> None:
+        """End what still waits for the end of an exec: each conmon names our storage in its arguments."""
+        for process in filter(str.isdecimal, os.listdir("/proc")):
+            with contextlib.suppress(OSError), open(f"/proc/{process}/cmdline", "rb") as file:
+                words = file.read().decode(errors="replace").split("\0")
+                if words[0].endswith("conmon") and os.path.join(self._directory, "storage") in words:
+                    os.kill(int(process), signal.SIGKILL)
 
     def _unmount(self) -> None:
         with open("/proc/self/mountinfo", encoding="utf-8") as file:

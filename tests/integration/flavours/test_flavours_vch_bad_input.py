@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
+from users import eventually, finish
 
 from dinv.testing.vch import VicError
 
@@ -154,4 +155,20 @@ def test_a_vch_that_is_gone(simulate: Simulate, at: At) -> None:
     assert "connection refused" in user.dinv("ls", status=None).stdout.lower()
     assert "dinv rm -f" in user.fails("rm", "-y", name)
     user.dinv("rm", "-f", name)
+    assert user.dinv("ls", "-q").stdout == ""
+
+
+def test_a_machine_that_vsphere_removes_while_it_boots(simulate: Simulate, at: At) -> None:
+    vch = simulate(start_delay=2)
+    user = at(vch.env_file)
+    name = user.name("boot")
+    create = user.begin("create", name)
+    try:
+        eventually(lambda: any(call.operation == "ContainerExtractToDir" for call in vch.calls))
+        vch.vanish(f"dinv-{name}")
+    finally:
+        said = finish(create, 1).stderr
+    assert f"dinv-{name}" in said
+    assert said.count("\n") == 1, said
+    assert (vch.containers, vch.volumes) == ([], {})
     assert user.dinv("ls", "-q").stdout == ""
