@@ -9,7 +9,6 @@ from dinv import registries
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
-    DinvError,
     EndpointError,
     EndpointTLSError,
     EngineError,
@@ -129,11 +128,14 @@ class DockerProvisioner(Provisioner):
             raise MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
 
     def _check_refusal(self) -> None:
-        """See for ourselves that a client without a certificate gets nowhere."""
+        """See for ourselves that a client without a certificate gets nowhere.
+
+        A daemon that says nothing at all has not refused: DeadlineExceeded goes on to the caller.
+        """
         try:
             with self._client(with_certificate=False) as engine:
                 engine.ping(timeout=CALL_SECONDS)
-        except DinvError:
+        except (EndpointError, EngineError):
             return
         raise ClientNotRefused(self.config.name, self.driver.url, self.contract.known_not_to_verify)
 

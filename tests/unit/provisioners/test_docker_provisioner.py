@@ -200,6 +200,14 @@ def test_a_daemon_that_lets_anybody_in_is_refused(provisioner: DockerProvisioner
         provisioner.health(timeout=60, progress=Progress())
 
 
+def test_a_daemon_that_says_nothing_to_strangers_has_not_refused_them(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    daemon.stranger = DeadlineExceeded("GET /_ping", 5)
+    with pytest.raises(DeadlineExceeded):
+        provisioner.health(timeout=60, progress=Progress())
+
+
 def test_one_that_is_waited_for_tells_why(provisioner: DockerProvisioner, daemon: Daemon) -> None:
     heard: list[str] = []
 
