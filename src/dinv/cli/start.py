@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.waiting import add_arguments
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -13,15 +15,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     from dinv.machine import START_SECONDS
 
-    parser.add_argument("name", nargs="*")
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=START_SECONDS,
-        metavar="SECONDS",
-        help=f"for the daemon to answer ({START_SECONDS:g})",
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    add_arguments(parser, START_SECONDS)
 
 
 def run(app: App, options: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.waiting import add_arguments
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -13,17 +15,9 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     from dinv.upgrading import DEFAULT_TIMEOUT
 
-    parser.add_argument("name", nargs="*")
+    add_arguments(parser, DEFAULT_TIMEOUT)
     parser.add_argument("--image", default="", metavar="REF", help="the image (default: its own, newer)")
     parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=DEFAULT_TIMEOUT,
-        metavar="SECONDS",
-        help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})",
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
 def run(app: App, options: argparse.Namespace) -> int:

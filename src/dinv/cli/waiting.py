@@ -1,0 +1,20 @@
+"""The arguments of verbs that wait for the daemons of one machine or several."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.cli.parser import Parser
+
+
+def add_arguments(parser: Parser, seconds: float) -> None:
+    """Names, `--timeout` with `seconds` as its default, and `--quiet`."""
+    parser.add_argument("name", nargs="*")
+    parser.add_argument(
+        "--timeout",
+        type="seconds",
+        default=seconds,
+        metavar="SECONDS",
+        help=f"for the daemon to answer ({seconds:g})",
+    )
+    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
