@@ -42,6 +42,11 @@ if TYPE_CHECKING:
 CACHE = "cache"
 DAEMON_PORT = 2376
 
+IN_FLIGHT_SECONDS = 0.5
+"""How long an engine may still be making a container for a client that is gone."""
+REMOVE_SECONDS = 10.0
+LIST_LAG_SECONDS = 2.0
+CALL_SECONDS = 10.0
 CREATE_SECONDS = 60.0
 """An engine that makes a container first unpacks nothing; but a busy disk can take its time."""
 START_SECONDS = 30.0
@@ -72,6 +77,8 @@ class DockerDriver(Driver):
         self._engine: Engine | None = None
         self._flavour: EngineFlavour | None = None
         self._declared_volumes: set[str] = set()
+        # Of a record that somebody else has left unfinished it is not known how far it came.
+        self._may_be_asked_for = True
 
     # What the config keeps of it
 
@@ -113,6 +120,7 @@ class DockerDriver(Driver):
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         from dinv.drivers.docker.flags import configure
 
+        self._may_be_asked_for = False
         configure(self.config, self.store, values, progress, self.trace)
 
     def pre_create_check(self, progress: Progress) -> None:
@@ -134,6 +142,7 @@ class DockerDriver(Driver):
         kept = self.config.driver
         flavour = self.flavour
         spec = self._specification(environment, command, self._volumes(mounts))
+        self._may_be_asked_for = True
         try:
             identity, warnings = self.engine.containers.create(
                 self.container, flavour.create_body(spec), timeout=CREATE_SECONDS
@@ -148,6 +157,7 @@ class DockerDriver(Driver):
                 ) from error
         except (BadRequest, ServerError) as error:
             raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
+        self._may_be_asked_for = False
         kept["ContainerID"] = identity
         ignored = flavour.ignored(spec, self.engine.containers.inspect(self.container))
         if ignored:
@@ -334,9 +344,17 @@ class DockerDriver(Driver):
                 self.container, grace=round(timeout), timeout=timeout * rounds + 15
             )
         )
+        self._await_stopped()
 
     def kill(self) -> None:
         self.signal_init("SIGKILL")
+        self._await_stopped()
+
+    def _await_stopped(self) -> None:
+        """Wait until the endpoint's list says so too; it can lag behind (seen with dockerd 26.1)."""
+        end = time.monotonic() + LIST_LAG_SECONDS
+        while self.state(timeout=CALL_SECONDS).running and time.monotonic() < end:
+            time.sleep(0.02)
 
     def signal_init(self, signal: str) -> None:
         self._control(lambda: self.engine.containers.kill(self.container, signal=signal))
@@ -356,20 +374,43 @@ class DockerDriver(Driver):
         kept = self.config.driver
         if not kept.get("Endpoint"):
             return []
-        self._remove_container(self.container)
-        if self.config.ours.get("Upgrade"):
-            self._remove_container(self._aside)
+        self._remove_objects(keep_cache=keep_cache)
+        if self.config.unfinished and self._may_be_asked_for:
+            # An engine finishes the create call of a client that is gone: its container may come only now.
+            time.sleep(IN_FLIGHT_SECONDS)
+            self._remove_objects(keep_cache=keep_cache)
         volume = self.cache_volume
-        for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.config.identity}"]}):
-            labels = found.get("Labels") or {}
-            if labels.get(LABEL_ID) == self.config.identity and not (keep_cache and found["Name"] == volume):
-                with contextlib.suppress(NotFound):
-                    self.engine.volumes.remove(found["Name"], timeout=CREATE_SECONDS)
         if kept.get("CacheVolumeKept"):
             return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
         if keep_cache:
             return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
         return []
+
+    def _remove_objects(self, *, keep_cache: bool) -> None:
+        self._remove_container(self.container)
+        if self.config.ours.get("Upgrade"):
+            self._remove_container(self._aside)
+        for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.config.identity}"]}):
+            labels = found.get("Labels") or {}
+            kept = keep_cache and found["Name"] == self.cache_volume
+            if labels.get(LABEL_ID) == self.config.identity and not kept:
+                self._remove_volume(found["Name"])
+
+    def _remove_volume(self, name: str) -> None:
+        """Remove a volume, and whatever has come to use it of a create that was killed."""
+        end = time.monotonic() + REMOVE_SECONDS
+        while True:
+            try:
+                self.engine.volumes.remove(name, timeout=CREATE_SECONDS)
+            except NotFound:
+                return
+            except Conflict:
+                if time.monotonic() > end:
+                    raise
+            else:
+                return
+            time.sleep(0.1)
+            self._remove_container(self.container)
 
     def _remove_container(self, name: str) -> None:
         if self._own_container_id(name):
