@@ -139,3 +139,32 @@ def test_for_each_is_for_the_names_given(app: App) -> None:
     seen: list[Any] = []
     assert app.for_each(["a"], seen.append) == 0
     assert seen == ["a"]
+
+
+def test_a_signal_in_an_import_waits_for_its_end() -> None:
+    # What is raised in importlib's own callbacks is swallowed: see App.interruptible.
+    raised_in: list[str] = []
+    source = "import signal\nsignal.raise_signal(signal.SIGTERM)\nraised_in.append('ended')\n"
+    code = compile(source, "<frozen importlib._bootstrap>", "exec")
+    with pytest.raises(Interrupted), App("dinv").interruptible():
+        exec(code, {"raised_in": raised_in})  # noqa: S102  (its own source, above)
+        for _ in range(500):
+            time.sleep(0.01)
+    assert raised_in == ["ended"]
+
+
+def test_what_is_ignored_stays_ignored() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with App("dinv").interruptible():
+            signal.raise_signal(signal.SIGHUP)
+        assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_signals_are_as_before_afterwards() -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
+    with App("dinv").interruptible():
+        assert signal.getsignal(signal.SIGTERM) is not before[0]
+    assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)] == before

@@ -15,6 +15,7 @@ from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.endpoint import Endpoint
 from dinv.errors import (
     BadRequest,
+    Conflict,
     ImageError,
     MachineError,
     MachineGone,
@@ -200,6 +201,41 @@ def test_all_of_it_goes_and_twice_is_fine(engine: FakeEngine) -> None:
     assert driver.remove() == []
     assert (engine.containers.there, engine.volumes.there) == ({}, {})
     assert driver.remove() == []
+
+
+def test_what_a_killed_create_had_asked_for_may_come_while_it_is_removed(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late = made(engine)
+    (container_there,) = engine.containers.there.values()
+    engine.containers.there.clear()
+    monkeypatch.setattr("dinv.drivers.docker.driver.time.sleep", lambda _: None)
+    remove = engine.volumes.remove
+
+    def in_use(name: str, *, timeout: float) -> None:
+        # The engine comes to making it between our look for it and the volume's removal.
+        engine.volumes.remove = remove  # type: ignore[method-assign]
+        engine.containers.there["dinv-dev"] = container_there
+        raise Conflict("volume is in use", status=409)
+
+    engine.volumes.remove = in_use  # type: ignore[method-assign]
+    assert late.remove() == []
+    assert (engine.containers.there, engine.volumes.there) == ({}, {})
+
+
+def test_what_comes_after_the_removal_is_removed_too(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = made(engine)
+    there = dict(engine.containers.there)
+    engine.containers.there.clear()
+    killed = DockerDriver(driver.config, driver.store)
+    killed._engine = driver._engine
+    monkeypatch.setattr(
+        "dinv.drivers.docker.driver.time.sleep", lambda _: engine.containers.there.update(there)
+    )
+    assert killed.remove() == []
+    assert (engine.containers.there, engine.volumes.there) == ({}, {})
 
 
 def test_what_was_never_configured_has_nothing_to_remove(engine: FakeEngine) -> None:
