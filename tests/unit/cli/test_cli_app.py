@@ -146,10 +146,15 @@ def test_a_signal_in_an_import_waits_for_its_end() -> None:
     raised_in: list[str] = []
     source = "import signal\nsignal.raise_signal(signal.SIGTERM)\nraised_in.append('ended')\n"
     code = compile(source, "<frozen importlib._bootstrap>", "exec")
-    with pytest.raises(Interrupted), App("dinv").interruptible():
-        exec(code, {"raised_in": raised_in})  # noqa: S102  (its own source, above)
-        for _ in range(500):
-            time.sleep(0.01)
+
+    def run() -> None:
+        with App("dinv").interruptible():
+            exec(code, {"raised_in": raised_in})  # noqa: S102  (its own source, above)
+            for _ in range(500):
+                time.sleep(0.01)
+
+    with pytest.raises(Interrupted):
+        run()
     assert raised_in == ["ended"]
 
 
