@@ -7,6 +7,7 @@ floor       create by bare API calls, which `dinv create` is measured against
 creation    `dinv create` and the floor in turn
 commands    what runs in shell profiles and prompts
 listing     `ls` with 1, 10 and 50 machines, and with an endpoint that never answers
+crowd       `ls` with 1000 machines that are up, and with 1 to 1000 that refuse
 memory      an idle machine, and the client
 report      the figures, and the table
 host        what it was measured on

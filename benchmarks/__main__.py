@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import commands, creation, host, listing, memory
+from benchmarks import commands, creation, crowd, host, listing, memory
 from benchmarks.process import RunFailed
 from benchmarks.report import table
 from benchmarks.session import Session
@@ -54,6 +54,7 @@ def _measure(options: argparse.Namespace) -> None:
                 rows += commands.measure(session, options.command_runs, _tell)
             if "ls" in parts:
                 rows += listing.measure(session, options.ls_runs, _tell)
+                rows += crowd.measure(session, _tell)
             if "memory" in parts:
                 rows += memory.measure(session, _tell)
             if "create" in parts:
