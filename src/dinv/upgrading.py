@@ -52,7 +52,7 @@ def upgrade(
             raise InputError(unfinished(machine.config).error)
         if machine.config.ours.get("Upgrade"):
             settle(machine, progress, timeout=timeout)
-        offer = machine.driver.offer(image, progress)
+        offer = machine.driver.replacement().offer(image, progress)
         if offer.same and not force:
             return False
         _replace(machine, offer, progress, timeout)
@@ -105,7 +105,7 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
     machine.store.save(config)
     try:
         with progress.working("Machine", f"stopping {machine.name}"):
-            machine.driver.set_aside()
+            machine.driver.replacement().set_aside()
         config.driver["Image"] = offer.image
         machine.driver.create(environment, command, contract.mounts)
         # With the certificates that there are; `serve` makes others if the address has changed.
@@ -123,7 +123,7 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
 
 
 def _finish(machine: Machine) -> None:
-    machine.driver.let_go()
+    machine.driver.replacement().let_go()
     del machine.config.ours["Upgrade"]
     machine.store.save(machine.config)
 
@@ -146,7 +146,7 @@ def _go_back(machine: Machine, journal: dict[str, Any], progress: Progress, time
     """The old container in its place, and what the config said of it; started if it ran."""
     config = machine.config
     try:
-        machine.driver.take_back()
+        machine.driver.replacement().take_back()
     except MachineGone:
         # Nothing to go back to, ever: what is left is a machine without a container, which `rm` knows.
         del config.ours["Upgrade"]

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dinv import drivers, provisioners
-from dinv.drivers import AddressTaken, Driver, Flag, Offer
+from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
 from dinv.provisioners import Provisioner
 from dinv.states import ERROR, RUNNING, STOPPED, Status
@@ -113,33 +113,8 @@ class FakeDriver(Driver):
         self.config.driver["Port"] += 1
         self._settle()
 
-    def offer(self, image: str, progress: Progress) -> Offer:
-        self._step("offer")
-        return Offer(image or "dinv:latest", "dinv", same=not World.current.newer and not image)
-
-    def set_aside(self) -> None:
-        world, name = World.current, self.config.name
-        self._step("stop old")
-        world.states[name] = STOPPED
-        self._step("set aside")
-        world.take(f"container-{name}", self.config.identity)
-        world.put(f"aside-{name}", self.config.identity)
-        world.states.pop(name)
-
-    def take_back(self) -> None:
-        world, name = World.current, self.config.name
-        self._step("take back")
-        if f"aside-{name}" not in world.things():
-            if f"container-{name}" not in world.things():
-                raise MachineGone(name, f"container-{name}", "unix:///fake")
-            return
-        world.take(f"aside-{name}", self.config.identity)
-        world.put(f"container-{name}", self.config.identity)
-        world.states[name] = STOPPED
-
-    def let_go(self) -> None:
-        self._step("let go")
-        World.current.take(f"aside-{self.config.name}", self.config.identity)
+    def replacement(self) -> Replacement:
+        return FakeReplacement(self.config, self._step)
 
     def stop(self, *, timeout: float) -> None:
         self._step(f"stop {timeout:g}")
@@ -203,6 +178,42 @@ class FakeDriver(Driver):
 
     def _settle(self, address: str = "127.0.0.1") -> None:
         self.config.driver.update(IPAddress=address, URL=f"tcp://{address}:{self.config.driver['Port']}")
+
+
+class FakeReplacement(Replacement):
+    """What was set aside is a file too."""
+
+    def __init__(self, config: MachineConfig, step: Callable[[str], None]) -> None:
+        self._config = config
+        self._step = step
+
+    def offer(self, image: str, progress: Progress) -> Offer:
+        self._step("offer")
+        return Offer(image or "dinv:latest", "dinv", same=not World.current.newer and not image)
+
+    def set_aside(self) -> None:
+        world, name = World.current, self._config.name
+        self._step("stop old")
+        world.states[name] = STOPPED
+        self._step("set aside")
+        world.take(f"container-{name}", self._config.identity)
+        world.put(f"aside-{name}", self._config.identity)
+        world.states.pop(name)
+
+    def take_back(self) -> None:
+        world, name = World.current, self._config.name
+        self._step("take back")
+        if f"aside-{name}" not in world.things():
+            if f"container-{name}" not in world.things():
+                raise MachineGone(name, f"container-{name}", "unix:///fake")
+            return
+        world.take(f"aside-{name}", self._config.identity)
+        world.put(f"container-{name}", self._config.identity)
+        world.states[name] = STOPPED
+
+    def let_go(self) -> None:
+        self._step("let go")
+        World.current.take(f"aside-{self._config.name}", self._config.identity)
 
 
 class FakeProvisioner(Provisioner):

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import install
+from fake_driver import FakeDriver, install
 
 from dinv import files
 from dinv.config import READY, MachineConfig
@@ -110,6 +110,16 @@ def test_the_image_it_has_is_no_reason(store: Store, world: World) -> None:
     assert not upgrade(store, "dev", SILENT)
     assert world.steps == ["offer"]
     assert upgrade(store, "dev", SILENT, force=True)
+
+
+def test_a_driver_that_has_no_way_to_do_it_says_so(
+    store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(FakeDriver, "replacement")
+    with pytest.raises(InputError, match=r'"dev" cannot be made anew.* "fake" .*dinv rm dev'):
+        upgrade(store, "dev", SILENT)
+    assert world.steps == []
+    assert "Upgrade" not in store.load("dev").ours
 
 
 @pytest.mark.parametrize("step", ["stop old", "set aside", "create container", "start", "health"])

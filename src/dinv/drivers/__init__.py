@@ -78,6 +78,40 @@ class Offer:
         self.same = same
 
 
+class Replacement(ABC):
+    """How one machine is made anew from another image, for `dinv upgrade`.
+
+    In this order: `offer`, `set_aside`, the driver's `create` and `start`; then `let_go` when the new one
+    answers, or `take_back` when something has failed. Each can be called again, by who finishes or undoes
+    what was killed. The machines of a driver that has none cannot be upgraded.
+    """
+
+    @abstractmethod
+    def offer(self, image: str, progress: Progress) -> Offer:
+        """Fetch an image to make the machine anew from; "" is its own, as new as it can be had.
+
+        Raises PreCreateCheckFailed when this machine cannot be made anew, ImageError, MachineGone.
+        """
+
+    @abstractmethod
+    def set_aside(self) -> None:
+        """Stop the machine that there is and keep it under another name, out of the way of `create`.
+
+        Raises MachineGone.
+        """
+
+    @abstractmethod
+    def take_back(self) -> None:
+        """Give what was set aside its place again, not started; what `create` made since is removed.
+
+        Raises MachineGone when it is there no more, and nothing in its place either.
+        """
+
+    @abstractmethod
+    def let_go(self) -> None:
+        """Remove what was set aside; the machine is what `create` made since."""
+
+
 class AddressTaken(Exception):
     """The address the driver chose for a machine turned out to be in use; `move` chooses another.
 
@@ -157,30 +191,14 @@ class Driver(ABC):
         Returns a line for each thing that was left on purpose.
         """
 
-    # Making it anew from another image. Each can be called again by who finishes what was killed.
-
-    def offer(self, image: str, progress: Progress) -> Offer:  # noqa: ARG002  (for who can)
-        """Fetch an image to make the machine anew from; "" is its own, as new as it can be had.
-
-        Raises InputError or PreCreateCheckFailed when this machine cannot be made anew, ImageError,
-        MachineGone.
-        """
-        raise InputError(f'The driver "{self.name}" makes no machine anew from another image.')
-
-    def set_aside(self) -> None:
-        """Stop the machine that there is and keep it under another name, out of the way of `create`."""
-        raise NotImplementedError
-
-    def take_back(self) -> None:
-        """Give what was set aside its place again, not started; what `create` made since is removed.
-
-        Raises MachineGone when it is there no more, and nothing in its place either.
-        """
-        raise NotImplementedError
-
-    def let_go(self) -> None:
-        """Remove what was set aside; the machine is what `create` made since."""
-        raise NotImplementedError
+    def replacement(self) -> Replacement:
+        """How the machine is made anew from another image. Raises InputError where it cannot be."""
+        name = self.config.name
+        raise InputError(
+            f'Machine "{name}" cannot be made anew from another image: its driver "{self.name}" has no way '
+            f"to keep the old one until the new one answers. Make another machine, with dinv create, and "
+            f"remove this one: dinv rm {name}"
+        )
 
     @abstractmethod
     def state(self, *, timeout: float) -> Status:

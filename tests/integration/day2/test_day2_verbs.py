@@ -136,15 +136,20 @@ def test_killed_it_is_finished_by_the_next(
     machine: Machine, machines: Machines, dinv: Dinv, engine: Engine, *, moment: str, then: str
 ) -> None:
     """Kill -9 right after a call, which a patched driver does to itself."""
-    after = {"set aside": "set_aside", "made": "create", "started": "start"}[moment]
+    home, after = {
+        "set aside": ("replacement.ContainerReplacement", "set_aside"),
+        "made": ("driver.DockerDriver", "create"),
+        "started": ("driver.DockerDriver", "start"),
+    }[moment]
+    module, kind = home.split(".")
     program = (
         "import os, signal, sys\n"
-        "from dinv.drivers.docker.driver import DockerDriver\n"
-        f"real = DockerDriver.{after}\n"
+        f"from dinv.drivers.docker.{module} import {kind}\n"
+        f"real = {kind}.{after}\n"
         "def dies(self, *words, **more):\n"
         "    real(self, *words, **more)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
-        f"DockerDriver.{after} = dies\n"
+        f"{kind}.{after} = dies\n"
         "from dinv.cli import main\n"
         "main(['upgrade', '--force', 'dev'])\n"
     )

@@ -76,17 +76,17 @@ def test_one_that_was_built_there_is_not_looked_for_elsewhere(
 ) -> None:
     driver, pulls = running(engine), registry(engine, monkeypatch)
     engine.images.there["dinv:latest"] = described("old", pulled=False)
-    offer = driver.offer("", Progress())
+    offer = driver.replacement().offer("", Progress())
     assert (offer.image, offer.contract, offer.same) == ("dinv:latest", "dinv", True)
     engine.images.there["dinv:latest"] = described("new", pulled=False)
-    assert not driver.offer("", Progress()).same
+    assert not driver.replacement().offer("", Progress()).same
     assert pulls.pulled == []
 
 
 def test_one_that_was_pulled_is_pulled_again(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     driver, pulls = running(engine, image="r.test/dinv:1"), registry(engine, monkeypatch, "new")
     engine.images.there["r.test/dinv:1"] = described("old", pulled=True)
-    assert not driver.offer("", Progress()).same
+    assert not driver.replacement().offer("", Progress()).same
     assert pulls.pulled == ["r.test/dinv:1"]
 
 
@@ -96,16 +96,16 @@ def test_without_its_registry_what_is_there_has_to_do(
     driver, warnings = running(engine), Warnings()
     registry(engine, monkeypatch)
     engine.images.there["dinv:latest"] = described("old", pulled=True)
-    assert driver.offer("", warnings).same
+    assert driver.replacement().offer("", warnings).same
     assert "no such manifest" in warnings.said[0]
     with pytest.raises(ImageMissing, match=r"r\.test/other"):
-        driver.offer("r.test/other", Progress())
+        driver.replacement().offer("r.test/other", Progress())
 
 
 def test_another_contract_is_found_out(engine: FakeEngine) -> None:
     driver = running(engine)
     engine.images.there["docker:dind"] = described("new", pulled=False, contract="dind")
-    assert driver.offer("docker:dind", Progress()).contract == "dind"
+    assert driver.replacement().offer("docker:dind", Progress()).contract == "dind"
 
 
 def test_a_vch_keeps_an_address_that_was_chosen(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,19 +113,19 @@ def test_a_vch_keeps_an_address_that_was_chosen(engine: FakeEngine, monkeypatch:
     driver.config.driver["IP"] = "192.0.2.7"
     monkeypatch.setattr(driver.flavour, "keeps_stopped_addresses", True)
     with pytest.raises(PreCreateCheckFailed, match=r"192\.0\.2\.7"):
-        driver.offer("", Progress())
+        driver.replacement().offer("", Progress())
 
 
 def test_one_that_is_gone_is_told_as_gone(engine: FakeEngine) -> None:
     driver = running(engine)
     engine.containers.there.clear()
     with pytest.raises(MachineGone):
-        driver.offer("", Progress())
+        driver.replacement().offer("", Progress())
     with pytest.raises(MachineGone):
-        driver.set_aside()
+        driver.replacement().set_aside()
     with pytest.raises(MachineGone):
-        driver.take_back()
-    driver.let_go()
+        driver.replacement().take_back()
+    driver.replacement().let_go()
 
 
 # Which container
@@ -136,7 +136,7 @@ def aside(engine: FakeEngine) -> DockerDriver:
     driver = running(engine)
     driver.config.ours["Upgrade"] = {"Answers": False}
     engine.containers.there["dinv-dev"]["was"] = "old"
-    driver.set_aside()
+    driver.replacement().set_aside()
     driver.create({}, (), MOUNTS)
     return driver
 
@@ -157,7 +157,7 @@ def test_the_old_one_comes_back(engine: FakeEngine, new: bool) -> None:  # noqa:
     if not new:
         del engine.containers.there["dinv-dev"]
     for _ in range(2):
-        driver.take_back()
+        driver.replacement().take_back()
         assert engine.containers.there["dinv-dev"]["was"] == "old"
         assert set(engine.containers.there) == {"dinv-dev"}
 
@@ -165,7 +165,7 @@ def test_the_old_one_comes_back(engine: FakeEngine, new: bool) -> None:  # noqa:
 def test_the_old_one_goes(engine: FakeEngine) -> None:
     driver = aside(engine)
     for _ in range(2):
-        driver.let_go()
+        driver.replacement().let_go()
         assert set(engine.containers.there) == {"dinv-dev"}
         assert "was" not in engine.containers.there["dinv-dev"]
 
@@ -181,7 +181,7 @@ def test_what_is_somebody_elses_is_not_touched(engine: FakeEngine) -> None:
     for found in engine.containers.there.values():
         found["Config"]["Labels"] = {}
         found["Id"] = "other"
-    driver.let_go()
+    driver.replacement().let_go()
     driver.remove()
     assert set(engine.containers.there) == {"dinv-dev", "dinv-dev_old"}
 
@@ -203,4 +203,4 @@ def test_what_needs_its_container_says_so_too(engine: FakeEngine) -> None:
         list(driver.logs(tail=None, follow=False, timestamps=False))
     del engine.containers.there["dinv-dev_old"]
     with pytest.raises(MachineGone):
-        driver.take_back()
+        driver.replacement().take_back()

@@ -1,8 +1,4 @@
-"""The docker driver: a machine is a container on a Docker endpoint, with a cache volume that outlives it.
-
-Whose a container or a volume is, is told by name, label and store together: labels alone can leak from
-one container to another (vic#8545), names alone may have been used again by somebody else.
-"""
+"""The docker driver: a machine is a container on a Docker endpoint, with a cache volume that outlives it."""
 
 from __future__ import annotations
 
@@ -11,12 +7,13 @@ import json
 import time
 
 from dinv.drivers import AddressTaken, Driver
+from dinv.drivers.docker import containers
+from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect, of_name
 from dinv.endpoint import Endpoint
 from dinv.errors import (
     BadRequest,
     Conflict,
-    DeadlineExceeded,
     DinvError,
     MachineError,
     MachineGone,
@@ -33,25 +30,18 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
-    from dinv.drivers import Flag, Offer
+    from dinv.drivers import Flag, Replacement
     from dinv.drivers.docker.flavours.engine import EngineFlavour
     from dinv.engine import Engine
     from dinv.progress import Progress
     from dinv.store import Store
 
-CACHE = "cache"
 DAEMON_PORT = 2376
 
 IN_FLIGHT_SECONDS = 0.5
 """How long an engine may still be making a container for a client that is gone."""
-REMOVE_SECONDS = 10.0
 LIST_LAG_SECONDS = 2.0
 CALL_SECONDS = 10.0
-CREATE_SECONDS = 60.0
-"""An engine that makes a container first unpacks nothing; but a busy disk can take its time."""
-START_SECONDS = 30.0
-ASIDE_STOP_SECONDS = 20
-"""What a machine that is made anew has to stop cleanly; containers in it get 10 s by default."""
 
 _STATES = {
     "created": STOPPED,
@@ -76,7 +66,8 @@ class DockerDriver(Driver):
         super().__init__(config, store, trace=trace)
         self._engine: Engine | None = None
         self._flavour: EngineFlavour | None = None
-        self._declared_volumes: set[str] = set()
+        self.declared_volumes: set[str] = set()
+        """Paths for which the image wants volumes (`VOLUME` in its Dockerfile)."""
         # Of a record that somebody else has left unfinished it is not known how far it came.
         self._may_be_asked_for = True
 
@@ -89,6 +80,11 @@ class DockerDriver(Driver):
     @property
     def container(self) -> str:
         return str(self.config.driver.get("Container") or f"dinv-{self.config.name}")
+
+    @property
+    def aside(self) -> str:
+        """The name of a container that is set aside: no machine's, whose names have no underscore."""
+        return f"{self.container}_old"
 
     @property
     def cache_volume(self) -> str:
@@ -129,27 +125,37 @@ class DockerDriver(Driver):
         check(self, progress)
 
     def prepare(self, progress: Progress) -> str:
-        from dinv.drivers.docker.image import contract_of, ensure
+        from dinv.drivers.docker.image import ensure
 
         image = str(self.config.driver["Image"])
-        found = ensure(self.engine, image, progress)
-        self._declared_volumes = set((found.get("Config") or {}).get("Volumes") or ())
-        return self.config.driver.get("ImageContract") or contract_of(image, found)
+        return self.take_image(image, ensure(self.engine, image, progress))
+
+    def take_image(self, image: str, inspected: Mapping[str, Any]) -> str:
+        """Let `create` use an image that the endpoint has; returns the name of its contract.
+
+        Raises ImageError for one that is no machine image.
+        """
+        from dinv.drivers.docker.image import contract_of
+
+        self.declared_volumes = set((inspected.get("Config") or {}).get("Volumes") or ())
+        return self.config.driver.get("ImageContract") or contract_of(image, inspected)
 
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
+        from dinv.drivers.docker import volumes
+
         kept = self.config.driver
         flavour = self.flavour
-        spec = self._specification(environment, command, self._volumes(mounts))
+        spec = self._specification(environment, command, volumes.make(self, mounts))
         self._may_be_asked_for = True
         try:
             identity, warnings = self.engine.containers.create(
-                self.container, flavour.create_body(spec), timeout=CREATE_SECONDS
+                self.container, flavour.create_body(spec), timeout=CHANGE_SECONDS
             )
         except Conflict as error:
             # A call that was made again may find what it made the first time.
-            identity, warnings = self._own_container_id(self.container), []
+            identity, warnings = containers.own_id(self, self.container), []
             if not identity:
                 raise PreCreateCheckFailed(
                     f"{self.endpoint} has just got a container {self.container} from somebody else. "
@@ -163,46 +169,6 @@ class DockerDriver(Driver):
         if ignored:
             said = f" It says: {' '.join(warnings)}" if warnings else ""
             raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
-
-    def _volumes(self, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
-        """Make the machine's volumes; returns them with the path of each.
-
-        What the image declares and the contract does not know of gets a volume with a name as well:
-        an anonymous one would be left behind by who removes the container without `v`.
-        """
-        declared = sorted(self._declared_volumes - set(mounts.values()))
-        roles = {**mounts, **{f"data{number}": path for number, path in enumerate(declared, 1)}}
-        made = []
-        for role, path in roles.items():
-            if role == CACHE:
-                volume = self.cache_volume
-                if not self.config.driver["CacheVolumeKept"]:
-                    size = int(self.config.driver["CacheSize"]) or self.flavour.default_cache
-                    self._create_volume(volume, role, size)
-            else:
-                # By the container's name: an imported machine may go by another one here.
-                volume = f"{self.container}-{role}"
-                self._create_volume(volume, role, 0)
-            made.append((volume, path))
-        return made
-
-    def _create_volume(self, name: str, role: str, size: int) -> None:
-        labels = {LABEL: self.config.name, LABEL_ID: self.config.identity, LABEL_ROLE: role}
-        options = self.flavour.volume_options(size, str(self.config.driver.get("VolumeStore") or ""))
-        try:
-            volume = self.engine.volumes.create(
-                name, labels=labels, driver_opts=options, timeout=CREATE_SECONDS
-            )
-        except (BadRequest, Conflict, ServerError) as error:
-            try:
-                # A VCH has an error for a name that exists, be it by a call of ours that was made again.
-                volume = self.engine.volumes.inspect(name)
-            except NotFound:
-                reason = self.flavour.volume_refused(error, size) or error.message
-                raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
-        if (volume.get("Labels") or {}).get(LABEL_ID) != self.config.identity:
-            # Made by somebody else since the check; an engine returns it as if it were new.
-            raise PreCreateCheckFailed(f"{self.endpoint} has a volume {name} of somebody else.")
 
     def _specification(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
@@ -232,58 +198,16 @@ class DockerDriver(Driver):
             dns=kept.get("DNS") or (),
         )
 
-    def offer(self, image: str, progress: Progress) -> Offer:
-        from dinv.drivers import Offer
-        from dinv.drivers.docker.image import contract_of, refresh
+    def replacement(self) -> Replacement:
+        from dinv.drivers.docker.replacement import ContainerReplacement
 
-        kept = self.config.driver
-        try:
-            container = self.engine.containers.inspect(self.container)
-        except NotFound as error:
-            raise self._gone() from error
-        if kept.get("IP") and self.flavour.keeps_stopped_addresses:
-            raise PreCreateCheckFailed(
-                f"This machine cannot be made anew beside its old self: {self.flavour.title} keeps the "
-                f"address {kept['IP']} with the stopped one. Make it anew with its images instead: "
-                f"dinv rm --keep-cache {self.config.name}, "
-                f"then dinv create --cache-volume {self.cache_volume} {self.config.name} ..."
-            )
-        image = image or str(kept["Image"])
-        found = refresh(self.engine, image, progress)
-        self._declared_volumes = set((found.get("Config") or {}).get("Volumes") or ())
-        contract = kept.get("ImageContract") or contract_of(image, found)
-        return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
-
-    @property
-    def _aside(self) -> str:
-        """The name of the container that is set aside: no machine's, whose names have no underscore."""
-        return f"{self.container}_old"
-
-    def set_aside(self) -> None:
-        identity = self._own_container_id(self.container)
-        if not identity:
-            raise self._gone()
-        self.engine.containers.stop(
-            identity, grace=ASIDE_STOP_SECONDS, timeout=ASIDE_STOP_SECONDS + CREATE_SECONDS
-        )
-        self.engine.containers.rename(identity, self._aside, timeout=CREATE_SECONDS)
-
-    def take_back(self) -> None:
-        aside = self._own_container_id(self._aside)
-        if aside:
-            self._remove_container(self.container)
-            self.engine.containers.rename(aside, self.container, timeout=CREATE_SECONDS)
-        elif not self._own_container_id(self.container):
-            raise MachineGone(self.config.name, self.container, str(self.endpoint))
-
-    def let_go(self) -> None:
-        self._remove_container(self._aside)
+        return ContainerReplacement(self)
 
     def move(self) -> None:
         from dinv.drivers.docker.ports import choose
 
         kept = self.config.driver
-        self._remove_container(self.container)
+        containers.remove(self, self.container)
         kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
         choose(self)
         self.settle_address()
@@ -292,12 +216,14 @@ class DockerDriver(Driver):
 
     def start(self, *, timeout: float) -> None:
         if self.flavour.single_attach:
-            self._check_volumes()
+            from dinv.drivers.docker import volumes
+
+            volumes.check_free(self)
         try:
             # The engine answers when init runs. How long the daemon may take after that is not its business.
             self.engine.containers.start(self.container, timeout=max(timeout, self.flavour.start_seconds))
         except NotFound as error:
-            raise self._gone() from error
+            raise self.gone() from error
         except (BadRequest, Conflict, ServerError) as error:
             if not self.flavour.address_taken(error.message):
                 raise MachineError(
@@ -315,26 +241,6 @@ class DockerDriver(Driver):
                     f"Free it, or choose another with --publish ADDRESS:PORT."
                 ) from error
             raise AddressTaken from error
-
-    def _check_volumes(self) -> None:
-        """Raise MachineError when another container that runs has one of the machine's volumes.
-
-        A VCH would say no more than that a file cannot be locked, as it does of what passes in a moment.
-        """
-        running = [found for found in self.engine.containers.list(all=True) if found["State"] == "running"]
-        mounts = self.engine.containers.inspect(self.container).get("Mounts") if running else None
-        ours = {mount.get("Name") for mount in mounts or ()}
-        for other in running:
-            theirs = {mount.get("Name") for mount in other.get("Mounts") or ()}
-            names = other.get("Names") or ["?"]
-            if f"/{self.container}" in names or not ours & theirs:
-                continue
-            raise MachineError(
-                self.config.name,
-                f'Volume {min(map(str, ours & theirs))} of machine "{self.config.name}" is in use by '
-                f"container {names[0].lstrip('/')}, which runs: a VCH attaches a volume to one running "
-                f"container at a time. Stop that one first.",
-            )
 
     def stop(self, *, timeout: float) -> None:
         # The engine answers after the container has ended: what it is given, and a little for the call.
@@ -363,9 +269,10 @@ class DockerDriver(Driver):
         try:
             call()
         except NotFound as error:
-            raise self._gone() from error
+            raise self.gone() from error
 
-    def _gone(self) -> MachineError:
+    def gone(self) -> MachineError:
+        """The error that the machine's container is not there."""
         if self.config.ours.get("Upgrade"):
             return MachineError(self.config.name, f"{self.config.name}: {unfinished_upgrade(self.config)}")
         return MachineGone(self.config.name, self.container, str(self.endpoint))
@@ -387,57 +294,12 @@ class DockerDriver(Driver):
         return []
 
     def _remove_objects(self, *, keep_cache: bool) -> None:
-        self._remove_container(self.container)
+        from dinv.drivers.docker import volumes
+
+        containers.remove(self, self.container)
         if self.config.ours.get("Upgrade"):
-            self._remove_container(self._aside)
-        for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.config.identity}"]}):
-            labels = found.get("Labels") or {}
-            kept = keep_cache and found["Name"] == self.cache_volume
-            if labels.get(LABEL_ID) == self.config.identity and not kept:
-                self._remove_volume(found["Name"])
-
-    def _remove_volume(self, name: str) -> None:
-        """Remove a volume, and whatever has come to use it of a create that was killed."""
-        end = time.monotonic() + REMOVE_SECONDS
-        while True:
-            try:
-                self.engine.volumes.remove(name, timeout=CREATE_SECONDS)
-            except NotFound:
-                return
-            except Conflict:
-                if time.monotonic() > end:
-                    raise
-            else:
-                return
-            time.sleep(0.1)
-            self._remove_container(self.container)
-
-    def _remove_container(self, name: str) -> None:
-        if self._own_container_id(name):
-            with contextlib.suppress(NotFound):
-                try:
-                    self.engine.containers.remove(name, force=True, volumes=True, timeout=CREATE_SECONDS)
-                except Conflict:
-                    # "removal ... is already in progress": of a dinv that was killed meanwhile.
-                    self._await_removal(name)
-
-    def _await_removal(self, name: str) -> None:
-        """Wait until the engine has removed the container. Raises NotFound then, DeadlineExceeded."""
-        end = time.monotonic() + CREATE_SECONDS
-        while time.monotonic() < end:
-            self.engine.containers.inspect(name)
-            time.sleep(0.05)
-        raise DeadlineExceeded(f"The removal of container {name}", CREATE_SECONDS)
-
-    def _own_container_id(self, name: str) -> str:
-        """The id of the container that has this name, if it is the machine's; else ""."""
-        try:
-            found = self.engine.containers.inspect(name)
-        except NotFound:
-            return ""
-        labels = found["Config"].get("Labels") or {}
-        identity = str(found.get("Id", ""))
-        return identity if _is_of(self.config, identity, labels) else ""
+            containers.remove(self, self.aside)
+        volumes.remove_all(self, keep_cache=keep_cache)
 
     # What it is like
 
@@ -527,7 +389,7 @@ class DockerDriver(Driver):
                 self.container, tail=tail, follow=follow, timestamps=timestamps, tty=False
             )
         except NotFound as error:
-            raise self._gone() from error
+            raise self.gone() from error
         with output:
             for _, data in output:
                 yield data
@@ -553,27 +415,13 @@ def unfinished_upgrade(config: MachineConfig) -> str:
     return f"its upgrade has not finished; finish or undo it: dinv start {config.name}"
 
 
-def _hash(image_id: object) -> str:
-    """An image's id without its algorithm, which not every answer has."""
-    return str(image_id).rpartition(":")[2]
-
-
-def _is_of(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
-    """Whether a container with the machine's name is the machine, and not another that has its name.
-
-    Labels can leak from one container to another (vic#8545), so the id that was recorded counts as well;
-    a create that was killed may not have come to recording it.
-    """
-    return labels.get(LABEL_ID) == config.identity or container_id == config.driver.get("ContainerID")
-
-
 def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Status:
     """A machine's state from its endpoint's list of containers (`GET /containers/json`)."""
     container = str(config.driver.get("Container", ""))
     for found in listed:
         if f"/{container}" not in (found.get("Names") or []):
             continue
-        if not _is_of(config, str(found.get("Id", "")), found.get("Labels") or {}):
+        if not containers.is_of(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
         state = _STATES.get(str(found.get("State", "")), ERROR)
         if config.ours.get("Upgrade"):

@@ -1,0 +1,63 @@
+"""The containers of a machine on its endpoint: told from those of others, and removed.
+
+Whose a container or a volume is, is told by name, label and store together: labels alone can leak from
+one container to another (vic#8545), names alone may have been used again by somebody else.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from dinv.drivers.docker.flavours import LABEL_ID
+from dinv.errors import Conflict, DeadlineExceeded, NotFound
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dinv.config import MachineConfig
+    from dinv.drivers.docker.driver import DockerDriver
+
+CHANGE_SECONDS = 60.0
+"""For a call that makes, renames or removes something: little work, but a busy disk can take its time."""
+
+
+def is_of(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
+    """Whether a container with the machine's name is the machine, and not another that has its name.
+
+    Labels can leak from one container to another (vic#8545), so the id that was recorded counts as well;
+    a create that was killed may not have come to recording it.
+    """
+    return labels.get(LABEL_ID) == config.identity or container_id == config.driver.get("ContainerID")
+
+
+def own_id(driver: DockerDriver, name: str) -> str:
+    """The id of the container that has this name, if it is the machine's; else ""."""
+    try:
+        found = driver.engine.containers.inspect(name)
+    except NotFound:
+        return ""
+    labels = found["Config"].get("Labels") or {}
+    identity = str(found.get("Id", ""))
+    return identity if is_of(driver.config, identity, labels) else ""
+
+
+def remove(driver: DockerDriver, name: str) -> None:
+    """Remove the container that has this name, if it is the machine's. What is gone already is no error."""
+    if own_id(driver, name):
+        with contextlib.suppress(NotFound):
+            try:
+                driver.engine.containers.remove(name, force=True, volumes=True, timeout=CHANGE_SECONDS)
+            except Conflict:
+                # "removal ... is already in progress": of a dinv that was killed meanwhile.
+                _await_removal(driver, name)
+
+
+def _await_removal(driver: DockerDriver, name: str) -> None:
+    """Wait until the engine has removed the container. Raises NotFound then, DeadlineExceeded."""
+    end = time.monotonic() + CHANGE_SECONDS
+    while time.monotonic() < end:
+        driver.engine.containers.inspect(name)
+        time.sleep(0.05)
+    raise DeadlineExceeded(f"The removal of container {name}", CHANGE_SECONDS)

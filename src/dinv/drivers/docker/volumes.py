@@ -1,0 +1,110 @@
+"""The volumes of a machine on its endpoint: made, free to be used, removed."""
+
+from __future__ import annotations
+
+import time
+
+from dinv.drivers.docker import containers
+from dinv.drivers.docker.containers import CHANGE_SECONDS
+from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
+from dinv.errors import BadRequest, Conflict, MachineError, NotFound, PreCreateCheckFailed, ServerError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from dinv.drivers.docker.driver import DockerDriver
+
+CACHE = "cache"
+REMOVE_SECONDS = 10.0
+"""How long a volume may still be in use by what is being removed."""
+
+
+def make(driver: DockerDriver, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Make the machine's volumes; returns them with the path of each. Raises PreCreateCheckFailed.
+
+    What the image declares and the contract does not know of gets a volume with a name as well:
+    an anonymous one would be left behind by who removes the container without `v`.
+    """
+    kept = driver.config.driver
+    declared = sorted(driver.declared_volumes - set(mounts.values()))
+    roles = {**mounts, **{f"data{number}": path for number, path in enumerate(declared, 1)}}
+    made = []
+    for role, path in roles.items():
+        if role == CACHE:
+            volume = driver.cache_volume
+            if not kept["CacheVolumeKept"]:
+                _make(driver, volume, role, int(kept["CacheSize"]) or driver.flavour.default_cache)
+        else:
+            # By the container's name: an imported machine may go by another one here.
+            volume = f"{driver.container}-{role}"
+            _make(driver, volume, role, 0)
+        made.append((volume, path))
+    return made
+
+
+def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
+    config, engine = driver.config, driver.engine
+    labels = {LABEL: config.name, LABEL_ID: config.identity, LABEL_ROLE: role}
+    options = driver.flavour.volume_options(size, str(config.driver.get("VolumeStore") or ""))
+    try:
+        volume = engine.volumes.create(name, labels=labels, driver_opts=options, timeout=CHANGE_SECONDS)
+    except (BadRequest, Conflict, ServerError) as error:
+        try:
+            # A VCH has an error for a name that exists, be it by a call of ours that was made again.
+            volume = engine.volumes.inspect(name)
+        except NotFound:
+            reason = driver.flavour.volume_refused(error, size) or error.message
+            raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
+    if (volume.get("Labels") or {}).get(LABEL_ID) != config.identity:
+        # Made by somebody else since the check; an engine returns it as if it were new.
+        raise PreCreateCheckFailed(f"{driver.endpoint} has a volume {name} of somebody else.")
+
+
+def check_free(driver: DockerDriver) -> None:
+    """Raise MachineError when another container that runs has one of the machine's volumes.
+
+    A VCH would say no more than that a file cannot be locked, as it does of what passes in a moment.
+    """
+    name, listed = driver.config.name, driver.engine.containers.list(all=True)
+    running = [found for found in listed if found["State"] == "running"]
+    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") if running else None
+    ours = {mount.get("Name") for mount in mounts or ()}
+    for other in running:
+        theirs = {mount.get("Name") for mount in other.get("Mounts") or ()}
+        names = other.get("Names") or ["?"]
+        if f"/{driver.container}" in names or not ours & theirs:
+            continue
+        raise MachineError(
+            name,
+            f'Volume {min(map(str, ours & theirs))} of machine "{name}" is in use by '
+            f"container {names[0].lstrip('/')}, which runs: a VCH attaches a volume to one running "
+            f"container at a time. Stop that one first.",
+        )
+
+
+def remove_all(driver: DockerDriver, *, keep_cache: bool) -> None:
+    """Remove the machine's volumes, with `keep_cache` all but its cache volume."""
+    identity = driver.config.identity
+    for found in driver.engine.volumes.list(filters={"label": [f"{LABEL_ID}={identity}"]}):
+        labels = found.get("Labels") or {}
+        kept = keep_cache and found["Name"] == driver.cache_volume
+        if labels.get(LABEL_ID) == identity and not kept:
+            _remove(driver, found["Name"])
+
+
+def _remove(driver: DockerDriver, name: str) -> None:
+    """Remove a volume, and whatever has come to use it of a create that was killed."""
+    end = time.monotonic() + REMOVE_SECONDS
+    while True:
+        try:
+            driver.engine.volumes.remove(name, timeout=CHANGE_SECONDS)
+        except NotFound:
+            return
+        except Conflict:
+            if time.monotonic() > end:
+                raise
+        else:
+            return
+        time.sleep(0.1)
+        containers.remove(driver, driver.container)
