@@ -14,6 +14,7 @@ import contextlib
 import threading
 import time
 
+from dinv import classicswarm
 from dinv.errors import ContextError, DinvError, InputError, Interrupted
 from dinv.machine import Machine
 from dinv.store import check_name
@@ -40,6 +41,7 @@ class CreateOptions:
     """What a create is asked for, apart from the name.
 
     `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
+    `swarm_options` libmachine's swarm options, for a host that is somebody else's;
     `registry_cas` PEM certificates by registry host; `timeout` in seconds, for the daemon to answer.
     """
 
@@ -49,6 +51,7 @@ class CreateOptions:
         driver: str = "docker",
         driver_values: Mapping[str, Any] | None = None,
         engine_options: Mapping[str, Any] | None = None,
+        swarm_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
         registry_cas: Mapping[str, bytes] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
@@ -60,6 +63,7 @@ class CreateOptions:
         self.driver = driver
         self.driver_values = dict(driver_values or {})
         self.engine_options = dict(engine_options or {})
+        self.swarm_options = dict(swarm_options or {})
         self.tls_sans = tuple(tls_sans)
         self.registry_cas = dict(registry_cas or {})
         self.timeout = timeout
@@ -147,6 +151,11 @@ class _Creation:
             from dinv.certificates import canonical_name
 
             config.auth_options["ServerCertSANs"] = [canonical_name(name) for name in self.options.tls_sans]
+        if self.options.swarm_options:
+            if driver.provisioned:
+                raise classicswarm.refuse(self.machine.name)
+            config.swarm_options.update(self.options.swarm_options)
+            config.driver.update(classicswarm.driver_fields(self.options.swarm_options))
         driver.set_config_from_flags(self.options.driver_values, self.progress)
         driver.pre_create_check(self.progress)
         if self.options.registry_cas:

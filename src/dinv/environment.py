@@ -7,6 +7,7 @@ with a warning.
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 from dinv import shells
@@ -49,16 +50,13 @@ def unsetting(
     if name:
         raise InputError("Error: Expected no machine name when the -u flag is present")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
-    current = environ.get("DOCKER_MACHINE_NAME", "")
-    if no_proxy and current:
+    if no_proxy:
+        address = ""
+        # Whatever became of the machine, the variables have to be got rid of.
+        with contextlib.suppress(DinvError):
+            address = machines.get(environ.get("DOCKER_MACHINE_NAME", "")).ip
         key, value = shells.no_proxy("", environ)
-        try:
-            address = machines.get(current).known_ip()
-        except DinvError:
-            # Whatever became of the machine, the variables have to be got rid of.
-            return variables
-        left = ",".join(entry for entry in value.split(",") if entry not in (address, ""))
-        variables[key] = left or None
+        variables[key] = ",".join(entry for entry in value.split(",") if entry not in (address, "")) or None
     return variables
 
 

@@ -2,6 +2,8 @@
 
     DinvError
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
+    │   ├── UsageError             ... the command line is not as its verb has it
+    │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
     │   ├── MachineNotFound
@@ -55,6 +57,28 @@ class DinvError(Exception):
 
 class InputError(DinvError):
     """A flag, a name or an environment variable has a value that cannot be used."""
+
+
+class UsageError(InputError):
+    """A command line is not as its verb has it. `help` is the verb's help, where it is worth showing."""
+
+    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002  (what it is called everywhere)
+        super().__init__(message)
+        self.help = help
+
+
+class PluginNotFound(InputError):
+    """There is no implementation of this name. `what` is its seam ("driver"), `known` are those there are."""
+
+    def __init__(self, what: str, name: str, known: list[str], group: str) -> None:
+        self.hint = (
+            f"Known are: {', '.join(known)}. "
+            f"Others come with Python packages that have an entry point in the group {group}."
+        )
+        super().__init__(f'{what.capitalize()} "{name}" not found. {self.hint}')
+        self.what = what
+        self.name = name
+        self.known = known
 
 
 class TemplateError(InputError):
@@ -297,7 +321,8 @@ class MachineNotRunning(MachineError):
 
     def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
         how = f"dinv start {machine}" if startable else "docker-machine has its driver"
-        super().__init__(machine, f'Host is not running: machine "{machine}" is {state}. Start it: {how}')
+        self.hint = f'machine "{machine}" is {state}. Start it: {how}'
+        super().__init__(machine, f"Host is not running: {self.hint}")
         self.state = state
 
 

@@ -183,7 +183,8 @@ class DockerMachines(Driver):
 def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
     """Whether something listens where each machine should, by name.
 
-    Their driver cannot be asked, so one that does not answer is no more than that: Error, or Timeout.
+    Their driver cannot be asked, so one that does not answer is no more than that: Error, or Timeout. Where
+    there never was a driver it is Running, as docker-machine has it, with what was said in the error.
     `timeout` in seconds is for all of them; each host is connected to once.
     """
     from dinv.reachability import connect_all
@@ -208,6 +209,8 @@ def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, S
             found[config.name] = Status(ERROR, f"{where} does not answer: {said}")
         else:
             found[config.name] = Status(RUNNING)
+        if config.driver_name in WITHOUT_DRIVER:
+            found[config.name] = Status(RUNNING, found[config.name].error)
     return found
 
 

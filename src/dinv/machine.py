@@ -7,7 +7,7 @@ import os
 import time
 
 from dinv.config import MachineConfig
-from dinv.errors import ContextError, InputError, MachineGone, MachineNotFound, MachineNotRunning
+from dinv.errors import ContextError, DinvError, InputError, MachineGone, MachineNotFound, MachineNotRunning
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 
 TYPE_CHECKING = False
@@ -28,6 +28,8 @@ START_SECONDS = 60.0
 STOP_SECONDS = 20.0
 """Containers in the machine get 10 s to end (dockerd's own default), then the daemon itself."""
 STATE_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+"""For a look in passing, such as that of `url`, which stands in prompts."""
 
 
 class Machine:
@@ -163,14 +165,17 @@ class Machine:
         return self.config.shown()
 
     def known_url(self) -> str:
-        """`url`, for who needs one. Raises MachineNotRunning when it has never had any."""
-        if not self.url:
+        """`url`, for who is about to use it. Raises MachineNotRunning.
+
+        Nobody is asked, unless dinv has stopped the machine: somebody else may have started it since.
+        """
+        if not self.url or self._left_stopped():
             raise self.not_running()
         return self.url
 
     def known_ip(self) -> str:
-        """`ip`, for who needs one. Raises MachineNotRunning when it has never had any."""
-        if not self.ip:
+        """`ip`, as `known_url` is `url`. Raises MachineNotRunning."""
+        if not self.ip or self._left_stopped():
             raise self.not_running()
         return self.ip
 
@@ -290,12 +295,14 @@ class Machine:
         with self._changing("stopping it"):
             self._not_stopped()
             self.driver.stop(timeout=timeout)
+            self._remember_stopped()
 
     def kill(self) -> None:
         """Stop it at once."""
         with self._changing("killing it"):
             self._not_stopped()
             self.driver.kill()
+            self._remember_stopped()
 
     def restart(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Stop it, if it runs, start it, and wait until it serves."""
@@ -378,6 +385,7 @@ class Machine:
             version = self.provisioner.health(timeout=timeout, progress=progress)
         progress.line("Docker", f"{version} ready at {self.url}")
         self.config.ours["DockerVersion"] = version
+        self.config.ours.pop("Stopped", None)
         self.store.save(self.config)
 
     @contextlib.contextmanager
@@ -425,6 +433,19 @@ class Machine:
         if self.config.foreign and state == STOPPED:
             state = f"silent at {self.url}" if self.url else "without a known address"
         return MachineNotRunning(self.name, state, startable=not self.config.foreign)
+
+    def _remember_stopped(self) -> None:
+        self.config.ours["Stopped"] = True
+        self.store.save(self.config)
+
+    def _left_stopped(self) -> bool:
+        """Whether it is as dinv's own `stop` or `kill` has left it, as far as is known."""
+        if not self.config.ours.get("Stopped"):
+            return False
+        try:
+            return self.status(timeout=LOOK_SECONDS).state != RUNNING
+        except DinvError:
+            return True
 
     def _not_stopped(self) -> None:
         if self._state() == STOPPED:

@@ -46,6 +46,16 @@ if TYPE_CHECKING:
         engine_registry_mirror: Iterable[str]
         engine_insecure_registry: Iterable[str]
         engine_storage_driver: str
+        swarm: bool
+        swarm_master: bool
+        swarm_discovery: str
+        swarm_image: str
+        swarm_strategy: str
+        swarm_host: str
+        swarm_addr: str
+        swarm_opt: Iterable[str]
+        swarm_join_opt: Iterable[str]
+        swarm_experimental: bool
         timeout: float
         keep_on_failure: bool
         context: bool
@@ -216,11 +226,13 @@ class Machines:
 
 _SHARED = ("driver", "timeout", "keep_on_failure", "context")
 _ENGINE = "engine_"
+_SWARM = "swarm"
 
 
 def _create_options(options: dict[str, Any]) -> Any:
     """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
     from dinv import drivers, registries
+    from dinv.classicswarm import swarm_options
     from dinv.create import CreateOptions
     from dinv.provisioners.docker import engine_options
 
@@ -230,14 +242,17 @@ def _create_options(options: dict[str, Any]) -> Any:
     tls_sans = options.pop("tls_san", ())
     registry_cas = registries.read(options.pop("registry_ca", None) or ())
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
+    swarm = {key: options.pop(key) for key in list(options) if key.startswith(_SWARM)}
     unknown = sorted(set(options) - set(flags))
     unknown += sorted(_ENGINE + key for key in engine.keys() - (engine_options.__kwdefaults__ or {}).keys())
+    unknown += sorted(swarm.keys() - (swarm_options.__kwdefaults__ or {}).keys())
     if unknown:
         raise InputError(f'The driver "{driver}" has no option {", ".join(unknown)}')
     values = {key: flag.value(options.get(key), os.environ) for key, flag in flags.items()}
     return CreateOptions(
         driver_values=values,
         engine_options=engine_options(**engine),
+        swarm_options=swarm_options(**swarm),
         tls_sans=tls_sans,
         registry_cas=registry_cas,
         **shared,

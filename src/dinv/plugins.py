@@ -5,7 +5,7 @@ Scanning entry points costs 20 ms and more, so what is built in never waits for 
 
 from __future__ import annotations
 
-from dinv.errors import InputError
+from dinv.errors import InputError, PluginNotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> An
     """What `name` stands for in the entry-point group `group`.
 
     `built_in` maps names to "module:attribute"; `what` names the seam in messages ("driver"). Raises
-    InputError when there is none of this name, or its package cannot be loaded.
+    PluginNotFound, or InputError when its package cannot be loaded.
     """
     if name in built_in:
         module, _, attribute = built_in[name].partition(":")
@@ -26,10 +26,7 @@ def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> An
         return getattr(__import__(module, fromlist=[attribute]), attribute)
     plugins = _plugins(group)
     if name not in plugins:
-        raise InputError(
-            f'{what.capitalize()} "{name}" not found. Known are: {", ".join(sorted({*built_in, *plugins}))}. '
-            f"Others come with Python packages that have an entry point in the group {group}."
-        )
+        raise PluginNotFound(what, name, sorted({*built_in, *plugins}), group)
     try:
         return plugins[name].load()
     except Exception as error:  # whatever the import of somebody else's package raises

@@ -38,7 +38,7 @@ def of_user(environ: Mapping[str, str] = os.environ) -> str:
     """The user's shell, from `$SHELL`. Raises InputError when there is none."""
     shell = environ.get("SHELL", "")
     if not shell:
-        raise InputError("Unknown shell: SHELL is not set. Name yours, such as: --shell bash")
+        raise InputError("Error: Unknown shell\nSHELL is not set. Name yours, such as: --shell bash")
     return os.path.basename(shell)
 
 

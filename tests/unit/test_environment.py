@@ -102,6 +102,7 @@ def test_unsetting_takes_no_name(machines: Machines) -> None:
         ({"NO_PROXY": "a,127.0.0.1,b"}, "NO_PROXY", "a,b"),
         ({"no_proxy": "127.0.0.1"}, "no_proxy", None),
         ({"no_proxy": "a"}, "no_proxy", "a"),
+        ({}, "NO_PROXY", None),
     ],
 )
 def test_the_proxy_exception_is_taken_out(

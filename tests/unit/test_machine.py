@@ -12,6 +12,7 @@ from dinv import contexts, files
 from dinv.config import CREATING, READY, MachineConfig
 from dinv.errors import (
     ContextError,
+    EndpointUnreachable,
     InputError,
     MachineBusy,
     MachineGone,
@@ -175,6 +176,38 @@ def test_stop_and_kill(world: World, machine: Machine) -> None:
     world.states["dev"] = RUNNING
     machine.kill()
     assert world.steps[-1] == "kill"
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_a_stopped_one_has_no_url_until_it_is_started(world: World, machine: Machine, verb: str) -> None:
+    world.states["dev"] = RUNNING
+    getattr(machine, verb)()
+    for ask in (machine.known_url, machine.known_ip, machine.docker_flags):
+        with pytest.raises(MachineNotRunning, match="dinv start dev"):
+            ask()
+    machine.start(Progress(), timeout=5)
+    world.steps.clear()
+    assert machine.known_url() == machine.url
+    assert world.steps == []
+
+
+def test_a_stopped_one_may_have_been_started_by_somebody_else(world: World, machine: Machine) -> None:
+    world.states["dev"] = RUNNING
+    machine.stop()
+    world.states["dev"] = RUNNING
+    assert machine.known_url() == machine.url
+
+
+def test_a_stopped_one_is_taken_for_stopped_where_nobody_answers(world: World, machine: Machine) -> None:
+    world.states["dev"] = RUNNING
+    machine.stop()
+
+    def fail(_step: str) -> None:
+        raise EndpointUnreachable("unix:///fake", "refused")
+
+    world.at = fail
+    with pytest.raises(MachineNotRunning):
+        machine.known_url()
 
 
 def test_what_is_done_already_is_an_input_error(world: World, machine: Machine) -> None:

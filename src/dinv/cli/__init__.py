@@ -11,6 +11,7 @@ import gc
 import os
 import sys
 
+from dinv.cli.voice import Voice
 from dinv.errors import DinvError, InputError, Interrupted
 
 TYPE_CHECKING = False
@@ -87,41 +88,43 @@ def main(argv: Sequence[str] | None = None) -> int:
         program = "dinv"
     words = list(sys.argv[1:] if argv is None else argv)
     debug = any(word in ("-D", "--debug", "-debug") for word in words)
+    voice = Voice(program)
     try:
-        status = _dispatch(program, words)
+        status = _dispatch(voice, words)
         sys.stdout.flush()
     except KeyboardInterrupt as error:
-        return _fail(program, Interrupted(2), notes=error)
+        return _fail(voice, Interrupted(2), notes=error)
     except BrokenPipeError:
         # Whoever read our output has had enough. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except DinvError as error:
-        return _fail(program, error)
+        return _fail(voice, error)
     except Exception as error:  # the last resort: never a traceback, unless it is asked for
         if debug:
             raise
-        return _fail(program, _unexpected(error), notes=error)
+        return _fail(voice, _unexpected(error), notes=error)
     return status
 
 
-def _dispatch(program: str, words: list[str]) -> int:
+def _dispatch(voice: Voice, words: list[str]) -> int:
     from dinv.cli.app import App
 
-    app = App(program)
+    app = App(voice)
     verb, rest = app.take_global_options(words)
     if verb not in VERBS:
-        raise unknown_verb(program, verb)
+        raise unknown_verb(voice, verb)
+    voice.verb = verb
     # importlib.import_module does the same, and importing it takes 0.6 ms.
     module = __import__(module_name(verb), fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
 
 
-def unknown_verb(program: str, verb: str) -> InputError:
+def unknown_verb(voice: Voice, verb: str) -> InputError:
     """The error that there is no such verb, in docker-machine's words."""
-    said = f"'{verb}' is not a {program} command. See '{program} --help'."
-    return InputError(f"{program}: {said}" if _is_docker_machine(program) else said)
+    said = f"'{verb}' is not a {voice.program} command. See '{voice.program} --help'."
+    return InputError(f"{voice.program}: {said}" if voice.docker_machine else said)
 
 
 def module_name(verb: str) -> str:
@@ -141,36 +144,11 @@ def _unexpected(error: Exception) -> DinvError:
     return DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints.")
 
 
-def _fail(program: str, error: DinvError, *, notes: BaseException | None = None) -> int:
+def _fail(voice: Voice, error: DinvError, *, notes: BaseException | None = None) -> int:
     import contextlib
 
-    lines = [str(error), *getattr(notes or error, "__notes__", ())]
     with contextlib.suppress(OSError):  # where nobody can be told, the exit status has to do
         sys.stdout.flush()
     with contextlib.suppress(OSError):
-        tell(program, lines)
+        voice.tell(error, getattr(notes or error, "__notes__", ()))
     return error.exit_code
-
-
-def tell(program: str, lines: Sequence[str]) -> None:
-    """Print an error's lines on standard error.
-
-    Called as docker-machine, its first line is the error and nothing else, as there: scripts and
-    docker-machine's own tests compare it. Hints name the program as it was called.
-    """
-    text = as_called(program, "\n".join(lines))
-    print(text if _is_docker_machine(program) else f"{program}: {text}", file=sys.stderr)
-
-
-def as_called(program: str, text: str) -> str:
-    """A text of the library's, in which hints name the program as it was called: `docker-machine rm dev`."""
-    if program == "dinv" or "dinv " not in text:
-        return text
-    import re
-
-    verbs = "|".join(map(re.escape, VERBS))
-    return re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{program} ", text)
-
-
-def _is_docker_machine(program: str) -> bool:
-    return program.startswith("docker-machine")

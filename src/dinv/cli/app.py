@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType, ModuleType
 
+    from dinv.cli.voice import Voice
     from dinv.errors import DinvError
     from dinv.machine import Machine
     from dinv.machines import Machines
@@ -27,13 +28,18 @@ _ALIASES = {"h": "help"}
 class App:
     """One run of the program."""
 
-    def __init__(self, program: str) -> None:
-        self.program = program
+    def __init__(self, voice: Voice) -> None:
+        self.voice = voice
         self.debug = False
         self.quiet = False
         self.store_path: str | None = None
         self.certificates: set[str] = set()
         """Those of docker-machine's global options for certificates that were given."""
+
+    @property
+    def program(self) -> str:
+        """The name that dinv was called by."""
+        return self.voice.program
 
     def take_global_options(self, words: list[str]) -> tuple[str, list[str]]:
         """Read the options before the verb; returns the verb, and the words after it.
@@ -79,8 +85,7 @@ class App:
         elif name in legacy.TOKENS:
             legacy.say_needless(name, self._value(word, equals, value, words))
         elif name in legacy.SWITCHES:
-            if self._switch(name, equals, value):
-                legacy.say_needless(name)
+            self._switch(name, equals, value)
         else:
             raise InputError(f"flag provided but not defined: -{name}. See '{self.program} --help'.")
 
@@ -135,7 +140,7 @@ class App:
         """Live on a terminal, lines elsewhere, nothing when quiet."""
         from dinv.cli.output import progress
 
-        return progress(quiet=self.quiet, live=not self.debug)
+        return progress(self.voice, quiet=self.quiet, live=not self.debug)
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The names given, or the machine `default` if there is one. Raises InputError."""
@@ -165,7 +170,7 @@ class App:
         """
         from dinv.cli.output import for_each
 
-        return for_each(self.program, self.names(given), action, forgiven=forgiven)
+        return for_each(self.voice, self.names(given), action, forgiven=forgiven)
 
     @contextlib.contextmanager
     def interruptible(self) -> Iterator[None]:

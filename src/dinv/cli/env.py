@@ -34,5 +34,5 @@ def run(app: App, options: argparse.Namespace) -> None:
             app.machine(options.name), no_proxy=options.no_proxy, swarm=options.swarm
         )
         if warning:
-            print(f"Warning: {warning}", file=sys.stderr)
+            app.voice.warn(warning)
     print(shells.script(shell, variables, [app.program, *sys.argv[1:]]), end="")

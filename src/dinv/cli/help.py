@@ -20,7 +20,7 @@ def run(app: App, options: argparse.Namespace) -> None:
     verb = "help" if options.verb == "h" else options.verb
     if verb:
         if verb not in VERBS:
-            raise unknown_verb(app.program, verb)
+            raise unknown_verb(app.voice, verb)
         import importlib
 
         app.parse(verb, importlib.import_module(module_name(verb)), ["--help"])

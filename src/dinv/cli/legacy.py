@@ -34,33 +34,32 @@ TOKENS = {
 }
 """Global options with a value, and why it makes no difference."""
 
-SWITCHES = {"native-ssh": "commands are run by exec, and only machines of docker-machine's have SSH"}
-"""Global options without one."""
+SWITCHES = ("native-ssh",)
+"""Global options without one, that ask for what is so: no ssh of the system's has part in a command."""
 
 _NO_CRASH_REPORTS = "no-report"
 _SWARM_SWITCHES = ("swarm", "swarm-master", "swarm-experimental")
-_SWARM_VALUES = (
-    *("swarm-image", "swarm-discovery", "swarm-strategy", "swarm-opt", "swarm-join-opt", "swarm-host"),
-    "swarm-addr",
-)
-_ASK_FOR_SWARM = ("swarm", "swarm_master", "swarm_discovery")
+_SWARM_VALUES = ("swarm-image", "swarm-discovery", "swarm-strategy", "swarm-host", "swarm-addr")
+_SWARM_LISTS = ("swarm-opt", "swarm-join-opt")
 
 
-def say_needless(flag: str, value: str = "") -> None:
+def say_needless(flag: str, value: str) -> None:
     """One line for a global option that makes no difference."""
-    if flag in TOKENS and value in ("", _NO_CRASH_REPORTS):
+    if value in ("", _NO_CRASH_REPORTS):
         return  # it asks for what is so
-    why = TOKENS.get(flag) or SWITCHES[flag]
-    print(f"--{flag} does nothing here: {why}.", file=sys.stderr)
+    print(f"--{flag} does nothing here: {TOKENS[flag]}.", file=sys.stderr)
 
 
 def create_arguments(parser: Parser) -> None:
     """The flags that docker-machine's `create` has in addition. They are not in the help."""
     parser.add_argument("--engine-install-url", help=argparse.SUPPRESS)
     for name in _SWARM_SWITCHES:
-        parser.add_argument(f"--{name}", action="store_true", help=argparse.SUPPRESS)
+        parser.add_argument(f"--{name}", action="store_true", default=None, help=argparse.SUPPRESS)
     for name in _SWARM_VALUES:
+        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+    for name in _SWARM_LISTS:
         parser.add_argument(f"--{name}", action="append", help=argparse.SUPPRESS)
+    parser.set_defaults(swarm_image=os.environ.get("MACHINE_SWARM_IMAGE") or None)
 
 
 def check_create(options: argparse.Namespace, certificates: Collection[str]) -> None:
@@ -74,14 +73,6 @@ def check_create(options: argparse.Namespace, certificates: Collection[str]) -> 
         raise InputError(
             f"{', '.join(named)}: each machine has a CA and a client certificate of its own, made with it, "
             f"so that nobody who can reach one machine can reach the others. Leave it out."
-        )
-    given = {flag: vars(options).pop(flag.replace("-", "_")) for flag in (*_SWARM_SWITCHES, *_SWARM_VALUES)}
-    asked = [flag for flag, value in given.items() if value and flag.replace("-", "_") in _ASK_FOR_SWARM]
-    if asked:
-        raise InputError(
-            f"--{asked[0]}: the swarm of docker-machine's days, containers of the image swarm, is no more. "
-            f"Docker's own swarm mode is what is left: create the machine without, then "
-            f"docker --context {options.name} swarm init"
         )
     if vars(options).pop("engine_install_url"):
         print(

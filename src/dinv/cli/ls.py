@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import argparse
+
+from dinv.errors import InputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
     from dinv.cli.parser import Parser
 
 
 def arguments(parser: Parser) -> None:
+    parser.add_argument("ignored", nargs="*", help=argparse.SUPPRESS)
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="names only; asks no endpoint but for a state"
     )
@@ -36,6 +39,12 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv import listing
 
+    if options.ignored:
+        # docker-machine's took no notice of them.
+        said = f"ls takes no names: {' '.join(options.ignored)}. For some machines only: ls --filter name=..."
+        if not app.voice.docker_machine:
+            raise InputError(said)
+        app.voice.warn(said)
     filters = None
     if options.filter:
         from dinv.filters import Filters
@@ -51,11 +60,10 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         print(json.dumps([row.document() for row in listing.rows(store, **asked)], indent=4))
     elif options.format in ("", "table"):
-        from dinv.cli import as_called
         from dinv.cli.table import table
 
         rows = [row.cells() for row in listing.rows(store, **asked)]
-        print(as_called(app.program, table(listing.COLUMNS, rows)))
+        print(app.voice.called(table(listing.COLUMNS, rows)))
     else:
         from dinv.rowformat import RowFormat
 

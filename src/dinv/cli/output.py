@@ -7,7 +7,6 @@ import sys
 import threading
 import time
 
-from dinv.cli import tell
 from dinv.errors import DinvError, InputError
 from dinv.progress import Progress
 
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
 
     from rich.status import Status
 
+    from dinv.cli.voice import Voice
+
 LABEL_WIDTH = 13
 TEXT_WIDTH = 38
 FIRST_SECONDS = 1.0
@@ -24,26 +25,30 @@ FIRST_SECONDS = 1.0
 EVERY_SECONDS = 10.0
 
 
-def progress(*, quiet: bool, live: bool) -> Progress:
+def progress(voice: Voice, *, quiet: bool, live: bool) -> Progress:
     """The Progress for this run's standard output; a trace on the terminal leaves no room for a live one."""
     if quiet:
-        return QuietProgress()
+        return QuietProgress(voice)
     if live and sys.stdout.isatty():
-        return LiveProgress()
-    return PlainProgress()
+        return LiveProgress(voice)
+    return PlainProgress(voice)
 
 
 class QuietProgress(Progress):
     """Only what the user should do something about."""
 
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
+
     def warn(self, text: str) -> None:
-        print(f"Warning: {text}", file=sys.stderr)
+        self._voice.warn(text)
 
 
 class PlainProgress(QuietProgress):
     """A line for each fact, and one now and then while something takes long."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: Voice) -> None:
+        super().__init__(voice)
         self._work = ("", "")
         self._due = 0.0
         self._begun = 0.0
@@ -52,7 +57,7 @@ class PlainProgress(QuietProgress):
         print(f"{label:<{LABEL_WIDTH}}{f'{text:<{TEXT_WIDTH - 1}} {state}' if state else text}", flush=True)
 
     def note(self, text: str) -> None:
-        print(text, flush=True)
+        print(self._voice.called(text), flush=True)
 
     def update(self, text: str) -> None:
         now = time.monotonic()
@@ -78,8 +83,8 @@ class LiveProgress(PlainProgress):
     two seconds does not wait for it.
     """
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, voice: Voice) -> None:
+        super().__init__(voice)
         self._status: Status | None = None
 
     def update(self, text: str) -> None:
@@ -118,7 +123,7 @@ def confirmed(question: str) -> bool:
 
 
 def for_each(
-    program: str,
+    voice: Voice,
     names: Sequence[str],
     action: Callable[[str], None],
     *,
@@ -134,16 +139,13 @@ def for_each(
         try:
             action(name)
         except forgiven as error:
-            tell(program, [str(error)])
+            voice.tell(error)
         except BrokenPipeError:  # whoever read our output has had enough
             failed.append(name)
         except Exception as error:  # noqa: BLE001  (in a thread: it would end in a traceback, and as success)
             failed.append(name)
-            said = (
-                str(error) if isinstance(error, DinvError) else f"A bug in dinv: {error!r}. Please report it."
-            )
-            lines = [said, *getattr(error, "__notes__", ())]
-            tell(program, lines)
+            bug = DinvError(f"A bug in dinv: {error!r}. Please report it.")
+            voice.tell(error if isinstance(error, DinvError) else bug, getattr(error, "__notes__", ()))
 
     if len(names) == 1 and not forgiven:
         action(names[0])

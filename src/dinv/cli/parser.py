@@ -9,7 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 
-from dinv.errors import InputError
+from dinv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         if self.missing and message.startswith("the following arguments are required"):
-            raise InputError(self.missing)
-        raise InputError(f"{message}. See '{self.prog} --help'.")
+            raise UsageError(self.missing, self.format_help())
+        raise UsageError(f"{message}. See '{self.prog} --help'.", f"Incorrect Usage.\n\n{self.format_help()}")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
@@ -88,12 +88,15 @@ class Parser(argparse.ArgumentParser):
             flag = unknown[0].partition("=")[0].lstrip("-")
             self.error(f"flag provided but not defined: -{flag}")
         if extra:
-            raise InputError((self.extra or self._too_many()).format(extra=" ".join(map(_unmarked, extra))))
+            raise self._too_many(" ".join(map(_unmarked, extra)))
         return found
 
-    def _too_many(self) -> str:
-        one_name = any(action.dest == "name" and action.nargs == "?" for action in self._actions)
-        return "Error: Expected one machine name as an argument" if one_name else _TOO_MANY
+    def _too_many(self, extra: str) -> UsageError:
+        if self.extra:
+            return UsageError(self.extra.format(extra=extra), "" if "{" in self.extra else self.format_help())
+        if any(action.dest == "name" and action.nargs == "?" for action in self._actions):
+            return UsageError("Error: Expected one machine name as an argument", self.format_help())
+        return UsageError(_TOO_MANY)
 
     def _go_flags(self, words: Iterable[str]) -> Iterable[str]:
         """The words with flags as argparse has them; what is behind `--` is none."""

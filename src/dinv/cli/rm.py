@@ -26,7 +26,6 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
-    from dinv.cli import as_called
     from dinv.errors import MachineNotFound
 
     if not (options.yes or options.force) and not _confirmed(options.name):
@@ -34,7 +33,7 @@ def run(app: App, options: argparse.Namespace) -> int:
 
     def remove(name: str) -> None:
         for left in app.machines.remove(name, keep_cache=options.keep_cache, force=options.force):
-            print(as_called(app.program, left))
+            print(app.voice.called(left))
         print(f"Successfully removed {name}")
 
     return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())

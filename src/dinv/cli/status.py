@@ -21,4 +21,4 @@ def run(app: App, options: argparse.Namespace) -> None:
         status = machine.status()
     print(status.state)
     if status.error:
-        print(f"{machine.name}: {status.error}", file=sys.stderr)
+        print(f"{machine.name}: {app.voice.called(status.error)}", file=sys.stderr)

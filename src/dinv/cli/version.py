@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+DOCKER_MACHINE = "0.16.2"
+"""The version of docker-machine whose commands, flags and texts these are."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -21,4 +24,6 @@ def run(app: App, options: argparse.Namespace) -> None:
         return
     from dinv import __version__
 
-    print(f"{app.program} version {__version__}")
+    # Scripts look at docker-machine's version for what it can do; it is the one that dinv stands in for.
+    shown = f"{DOCKER_MACHINE}, build dinv-{__version__}" if app.voice.docker_machine else __version__
+    print(f"{app.program} version {shown}")

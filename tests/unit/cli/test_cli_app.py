@@ -13,6 +13,7 @@ import pytest
 from dinv.cli import ls, ssh
 from dinv.cli.app import App
 from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress
+from dinv.cli.voice import Voice
 from dinv.errors import InputError, Interrupted, MachineNotFound
 from dinv.store import Store
 
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def app(tmp_path: Path) -> App:
-    app = App("dinv")
+    app = App(Voice("dinv"))
     app.store_path = str(tmp_path / "store")
     return app
 
@@ -148,7 +149,7 @@ def test_a_signal_in_an_import_waits_for_its_end() -> None:
     code = compile(source, "<frozen importlib._bootstrap>", "exec")
 
     def run() -> None:
-        with App("dinv").interruptible():
+        with App(Voice("dinv")).interruptible():
             exec(code, {"raised_in": raised_in})  # noqa: S102  (its own source, above)
             for _ in range(500):
                 time.sleep(0.01)
@@ -161,7 +162,7 @@ def test_a_signal_in_an_import_waits_for_its_end() -> None:
 def test_what_is_ignored_stays_ignored() -> None:
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with App("dinv").interruptible():
+        with App(Voice("dinv")).interruptible():
             signal.raise_signal(signal.SIGHUP)
         assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
     finally:
@@ -170,6 +171,6 @@ def test_what_is_ignored_stays_ignored() -> None:
 
 def test_signals_are_as_before_afterwards() -> None:
     before = [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)]
-    with App("dinv").interruptible():
+    with App(Voice("dinv")).interruptible():
         assert signal.getsignal(signal.SIGTERM) is not before[0]
     assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGALRM)] == before

@@ -13,6 +13,7 @@ from fake_driver import install
 from dinv import files, machines
 from dinv.cli import main
 from dinv.cli.app import App
+from dinv.cli.voice import Voice
 from dinv.errors import InputError
 from dinv.machine import Machine
 
@@ -34,7 +35,7 @@ def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def taken(*words: str) -> App:
-    app = App("dinv")
+    app = App(Voice("dinv"))
     assert app.take_global_options([*words, "ls"]) == ("ls", [])
     return app
 
@@ -45,8 +46,6 @@ def taken(*words: str) -> App:
         ["--github-api-token", "x"],
         ["-github-api-token=x"],
         ["--bugsnag-api-token", "x"],
-        ["--native-ssh"],
-        ["--native-ssh=true"],
     ],
 )
 def test_what_makes_no_difference_is_said_in_one_line_without_its_value(
@@ -59,7 +58,9 @@ def test_what_makes_no_difference_is_said_in_one_line_without_its_value(
     assert line.startswith(f"--{words[0].partition('=')[0].lstrip('-')} does nothing here: ")
 
 
-@pytest.mark.parametrize("words", [["--bugsnag-api-token=no-report"], ["--native-ssh=false"]])
+@pytest.mark.parametrize(
+    "words", [["--bugsnag-api-token=no-report"], ["--native-ssh=false"], ["--native-ssh"]]
+)
 def test_what_asks_for_what_is_so_is_not_worth_a_line(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,7 +105,7 @@ def test_what_is_wrong_before_the_verb(words: list[str]) -> None:
         assert taken(*words).store_path == "x"  # Go is strict, and nobody is served by that
         return
     with pytest.raises(InputError):
-        App("dinv").take_global_options(words)
+        App(Voice("dinv")).take_global_options(words)
 
 
 # Certificates
@@ -130,9 +131,32 @@ def test_certificates_of_ones_own_are_refused_where_they_would_matter(
 def test_the_swarm_that_is_gone(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", *flag, "dev"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith(f"{flag[0]}: ")
+    assert said.startswith("--swarm: ")
     assert "docker --context dev swarm init" in said
     assert machines.open().names() == []
+
+
+def test_hosts_of_somebody_elses_are_listed_by_their_master(capsys: pytest.CaptureFixture[str]) -> None:
+    url = ["-d", "none", "--url", "none", "--swarm", "--swarm-discovery", "token://1"]
+    assert main(["create", "-q", *url, "--swarm-master", "--swarm-opt", "a=b", "queen"]) == 0
+    assert main(["create", "-q", *url, "worker"]) == 0
+    assert main(["create", "-q", "-d", "none", "--url", "none", "other"]) == 0
+    capsys.readouterr()
+    assert main(["ls", "-q", "--filter", "swarm=queen"]) == 0
+    assert capsys.readouterr().out == "queen\nworker\n"
+    main(["inspect", "queen"])
+    found = json.loads(capsys.readouterr().out)
+    options = found["HostOptions"]["SwarmOptions"]
+    assert (options["Master"], options["Image"], options["ArbitraryFlags"]) == (True, "swarm:latest", ["a=b"])
+    assert found["Driver"]["SwarmDiscovery"] == "token://1"
+
+
+def test_a_discovery_that_is_no_url(capsys: pytest.CaptureFixture[str]) -> None:
+    url = ["-d", "none", "--url", "none", "--swarm", "--swarm-discovery", "foo"]
+    assert main(["create", *url, "queen"]) == 1
+    assert capsys.readouterr().err == (
+        "Error parsing swarm discovery: Swarm Discovery URL was in the wrong format: foo\n"
+    )
 
 
 def test_swarm_flags_that_do_nothing_without_swarm(capsys: pytest.CaptureFixture[str]) -> None:

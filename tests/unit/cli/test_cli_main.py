@@ -46,13 +46,31 @@ def python(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
 def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
     files = {module.name for module in pkgutil.iter_modules(cli.__path__)}
     modules = {module_name(verb).rpartition(".")[2] for verb in VERBS}
-    assert files - {"app", "legacy", "output", "parser", "table", "waiting"} == modules
+    assert files - {"app", "legacy", "output", "parser", "table", "voice", "waiting"} == modules
 
 
 @pytest.mark.parametrize("words", [["--version"], ["-v"], ["version"]])
 def test_the_version(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(words) == 0
     assert capsys.readouterr().out == f"dinv version {dinv.__version__}\n"
+
+
+def test_called_as_docker_machine_its_version_is_the_one_it_stands_in_for(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys, "argv", ["docker-machine"])
+    assert main(["-v"]) == 0
+    assert capsys.readouterr().out == f"docker-machine version 0.16.2, build dinv-{dinv.__version__}\n"
+
+
+def test_ls_takes_no_names_and_docker_machines_takes_no_notice(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["ls", "-q", "dev"]) == 1
+    assert "--filter name=" in capsys.readouterr().err
+    monkeypatch.setattr(sys, "argv", ["docker-machine"])
+    assert main(["ls", "-q", "dev"]) == 0
+    assert "--filter name=" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["help"], ["-h"], ["h"], ["-help"]])
@@ -121,7 +139,7 @@ def test_called_as_docker_machine_errors_are_its_own(
 ) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/local/bin/docker-machine"])
     assert main(words) == 1
-    assert capsys.readouterr() == ("", f"{said}\n")
+    assert capsys.readouterr().err == f"{said}\n"
 
 
 def test_hints_name_the_program_as_it_was_called(

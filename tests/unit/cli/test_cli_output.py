@@ -9,7 +9,10 @@ import pytest
 
 from dinv.cli import output
 from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress, for_each
+from dinv.cli.voice import Voice
 from dinv.errors import DinvError, EndpointUnreachable
+
+DINV = Voice("dinv")
 
 
 class Clock:
@@ -26,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 
 def test_facts_are_lines_with_columns(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = PlainProgress()
+    progress = PlainProgress(DINV)
     progress.line("Image", "dinv:latest", "present")
     progress.line("Docker", "ready")
     progress.note("by the way")
@@ -38,7 +41,7 @@ def test_facts_are_lines_with_columns(capsys: pytest.CaptureFixture[str]) -> Non
 
 
 def test_quiet_says_only_what_has_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
-    progress = QuietProgress()
+    progress = QuietProgress(DINV)
     progress.line("Image", "x")
     progress.note("x")
     with progress.working("Image", "x"):
@@ -48,7 +51,7 @@ def test_quiet_says_only_what_has_to_be_done(capsys: pytest.CaptureFixture[str])
 
 
 def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    progress = PlainProgress()
+    progress = PlainProgress(DINV)
     with progress.working("Image", "pulling"):
         for _ in range(260):
             clock.now += 0.1
@@ -60,7 +63,7 @@ def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], cloc
 
 
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
-    for progress in (PlainProgress(), LiveProgress()):
+    for progress in (PlainProgress(DINV), LiveProgress(DINV)):
         with progress.working("Image", "pulling"):
             clock.now += 0.5
             progress.update("1 of 3")
@@ -70,7 +73,7 @@ def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str], clock: Cloc
 
 
 def test_live_progress_ends_with_the_work_however_it_ends(clock: Clock) -> None:
-    progress = LiveProgress()
+    progress = LiveProgress(DINV)
     before = threading.active_count()
 
     def work() -> None:
@@ -94,7 +97,7 @@ def test_one_machines_error_goes_up() -> None:
         raise DinvError("ill")
 
     with pytest.raises(DinvError, match="ill"):
-        for_each("dinv", ["a"], fail)
+        for_each(DINV, ["a"], fail)
 
 
 def test_of_several_every_error_is_shown_and_the_others_are_done(capsys: pytest.CaptureFixture[str]) -> None:
@@ -109,7 +112,7 @@ def test_of_several_every_error_is_shown_and_the_others_are_done(capsys: pytest.
             raise ZeroDivisionError
         done.append(name)
 
-    assert for_each("dinv", ["a", "b", "c", "d", "a"], work) == 1
+    assert for_each(DINV, ["a", "b", "c", "d", "a"], work) == 1
     assert sorted(done) == ["a", "d"]
     said = capsys.readouterr().err
     assert "dinv: " in said
@@ -125,4 +128,4 @@ def test_several_are_done_at_once() -> None:
     def wait(_name: str) -> None:
         barrier.wait()
 
-    assert for_each("dinv", ["a", "b", "c"], wait) == 0
+    assert for_each(DINV, ["a", "b", "c"], wait) == 0

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
 from dinv.cli.parser import Parser
+from dinv.cli.voice import Voice
 from dinv.errors import InputError
 
 
@@ -112,7 +113,7 @@ def test_what_is_wrong_is_an_input_error_with_a_hint(parser: Parser, words: list
 def test_every_verb_has_a_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     module = importlib.import_module(module_name(verb))
     with pytest.raises(SystemExit) as caught:
-        App("dinv").parse(verb, module, ["--help"])
+        App(Voice("dinv")).parse(verb, module, ["--help"])
     assert caught.value.code == 0
     said = capsys.readouterr().out
     assert f"dinv {verb}" in said

@@ -1,0 +1,102 @@
+"""How the program speaks: with the name that it was called by, and as docker-machine where it is called so.
+
+Scripts compare what docker-machine printed, and its own tests do. Called as docker-machine, an error
+begins with its line, without the program's name before it; what dinv has to add comes in lines after it.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from dinv.errors import (
+    EngineError,
+    ImageMissing,
+    MachineError,
+    MachineNotFound,
+    MachineNotRunning,
+    PluginNotFound,
+    PreCreateCheckFailed,
+    UsageError,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dinv.errors import DinvError
+
+_NOT_RUNNING = {
+    "config": "Error running connection boilerplate: Host is not running",
+    "env": "Error checking TLS connection: Host is not running",
+    "ip": "Error getting IP address: Host is not running",
+    "ssh": 'Error: Cannot run SSH command: Host "{machine}" is not running',
+}
+"""docker-machine's words by verb (docker/machine: commands/); of the others it says HOST_IS_NOT_RUNNING."""
+_HOST_IS_NOT_RUNNING = "Host is not running"
+
+
+class Voice:
+    """What one run of the program says on standard error, and how it names itself everywhere.
+
+    `verb` is the one at hand, "" before it is known.
+    """
+
+    def __init__(self, program: str) -> None:
+        self.program = program
+        self.docker_machine = program.startswith("docker-machine")
+        self.verb = ""
+
+    def called(self, text: str) -> str:
+        """A text of the library's, with the program named as it was called: `docker-machine rm dev`."""
+        if self.program == "dinv" or "dinv " not in text:
+            return text
+        import re
+
+        from dinv.cli import VERBS
+
+        verbs = "|".join(map(re.escape, VERBS))
+        return re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{self.program} ", text)
+
+    def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
+        """Print an error, and its notes (PEP 678), on standard error."""
+        if not self.docker_machine:
+            self._print(f"{self.program}: ", error, notes)
+            return
+        if isinstance(error, UsageError) and error.help:
+            print(error.help, flush=True)
+        lines = _as_docker_machine(self.verb, error)
+        self._print("", lines, notes)
+
+    def warn(self, text: str) -> None:
+        """Print what the user should know, on standard error."""
+        print(f"Warning: {self.called(text)}", file=sys.stderr)
+
+    def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
+        print(before + self.called("\n".join((str(said), *notes))), file=sys.stderr)
+
+
+def _as_docker_machine(verb: str, error: DinvError) -> str:
+    """The error's text with docker-machine's line before it, where dinv's own does not begin with that."""
+    text = str(error)
+    if isinstance(error, MachineNotRunning):
+        said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
+        return f"{said}\n{error.hint}"
+    if isinstance(error, PluginNotFound) and error.what == "driver":
+        return (
+            f'Driver "{error.name}" not found. Do you have the plugin binary '
+            f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
+        )
+    if isinstance(error, MachineNotFound) and verb == "rm":
+        return f'Error removing host "{error.machine}": {text}\nCan\'t remove "{error.machine}"'
+    if isinstance(error, PreCreateCheckFailed | ImageMissing):
+        cause, _, rest = text.partition("\n")
+        return f"Error with pre-create check: {_quoted(cause)}" + (f"\n{rest}" if rest else "")
+    if isinstance(error, MachineError | EngineError) and verb == "create":
+        return f"Error creating machine: Error in driver during machine creation: {text}"
+    return text
+
+
+def _quoted(text: str) -> str:
+    """As Go's %q has it, of text without control characters."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'

@@ -1,0 +1,118 @@
+"""What is said on standard error, as dinv and as docker-machine, whose words scripts compare."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dinv.cli.voice import Voice
+from dinv.errors import (
+    DinvError,
+    ImageMissing,
+    MachineDied,
+    MachineNotFound,
+    MachineNotRunning,
+    PluginNotFound,
+    PreCreateCheckFailed,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+@pytest.fixture
+def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
+    """The lines on standard error; standard output stays empty."""
+
+    def lines(error: DinvError, *, program: str = "docker-machine", verb: str = "") -> list[str]:
+        voice = Voice(program)
+        voice.verb = verb
+        voice.tell(error, ["A note: dinv rm dev"])
+        captured = capsys.readouterr()
+        assert captured.out == ""
+        return captured.err.splitlines()
+
+    return lines
+
+
+@pytest.mark.parametrize(
+    ("verb", "first"),
+    [
+        ("url", "Host is not running"),
+        ("version", "Host is not running"),
+        ("env", "Error checking TLS connection: Host is not running"),
+        ("config", "Error running connection boilerplate: Host is not running"),
+        ("ip", "Error getting IP address: Host is not running"),
+        ("ssh", 'Error: Cannot run SSH command: Host "dev" is not running'),
+    ],
+)
+def test_a_machine_that_is_not_running(said: Callable[..., list[str]], verb: str, first: str) -> None:
+    hint = 'machine "dev" is Stopped. Start it: docker-machine start dev'
+    assert said(MachineNotRunning("dev"), verb=verb) == [first, hint, "A note: docker-machine rm dev"]
+
+
+def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
+    assert said(MachineNotRunning("dev"), program="dinv", verb="env") == [
+        'dinv: Host is not running: machine "dev" is Stopped. Start it: dinv start dev',
+        "A note: dinv rm dev",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("error", "verb", "first"),
+    [
+        (
+            PluginNotFound("driver", "bogus", ["docker"], "dinv.drivers"),
+            "create",
+            (
+                'Driver "bogus" not found. Do you have the plugin binary "docker-machine-driver-bogus" '
+                "accessible in your PATH?"
+            ),
+        ),
+        (
+            MachineNotFound("x"),
+            "rm",
+            (
+                'Error removing host "x": Docker machine "x" does not exist. Use "docker-machine ls" to list '
+                'machines. Use "docker-machine create" to add a new one.'
+            ),
+        ),
+        (PreCreateCheckFailed('no "room"'), "create", 'Error with pre-create check: "no \\"room\\""'),
+        (
+            ImageMissing("i", "unix:///e", "refused"),
+            "create",
+            'Error with pre-create check: "Image i is not on unix:///e and cannot be pulled: refused"',
+        ),
+        (
+            MachineDied("dev", 1, ["a", "b"]),
+            "create",
+            (
+                "Error creating machine: Error in driver during machine creation: "
+                'The Docker daemon of machine "dev" ended with status 1. Its last lines:'
+            ),
+        ),
+        (DinvError("what it is"), "create", "what it is"),
+    ],
+)
+def test_the_first_line_is_docker_machines(
+    said: Callable[..., list[str]], error: DinvError, verb: str, first: str
+) -> None:
+    assert said(error, verb=verb)[0] == first
+    assert said(error, program="dinv", verb=verb)[0].startswith("dinv: ")
+
+
+def test_help_comes_before_an_error_of_usage_where_docker_machine_has_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    error = UsageError("Improper number of arguments", "usage: ...")
+    Voice("docker-machine").tell(error)
+    assert capsys.readouterr() == ("usage: ...\n", "Improper number of arguments\n")
+    Voice("dinv").tell(error)
+    assert capsys.readouterr() == ("", "dinv: Improper number of arguments\n")
+
+
+def test_warnings_name_the_program_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
+    Voice("docker-machine").warn("try dinv ls")
+    assert capsys.readouterr().err == "Warning: try docker-machine ls\n"
