@@ -14,7 +14,7 @@ import copy
 
 from dinv.errors import DinvError, InputError, MachineGone
 from dinv.machine import STATE_SECONDS, Machine, unfinished
-from dinv.states import RUNNING
+from dinv.states import RUNNING, STOPPED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def upgrade(
 ) -> bool:
     """Make a machine anew from `image`, or from a newer version of its own; it runs afterwards.
 
-    Returns False when it was made from exactly that image already, and nothing was done; with `force` it
-    is made anew all the same. Containers in the machine are stopped; those with a restart policy are
+    Returns False when it was made from exactly that image already, and was only started if it was stopped;
+    with `force` it is made anew all the same. Containers in the machine are stopped; those with a restart policy are
     back afterwards. Raises what `create` raises, having put the old container in its place again; if
     that fails too, the error has a note that says how to finish.
     """
@@ -54,6 +54,10 @@ def upgrade(
             settle(machine, progress, timeout=timeout)
         offer = machine.driver.replacement().offer(image, progress)
         if offer.same and not force:
+            if machine.driver.state(timeout=STATE_SECONDS).state == STOPPED:
+                # In docker-machine, too, a machine that was upgraded runs.
+                machine.driver.start(timeout=timeout)
+                machine.serve(progress, timeout=timeout)
             return False
         _replace(machine, offer, progress, timeout)
     return True

@@ -105,6 +105,14 @@ def test_a_stopped_one_runs_afterwards(store: Store, world: World) -> None:
     assert world.states["dev"] == RUNNING
 
 
+def test_a_stopped_one_runs_afterwards_also_from_the_image_it_has(store: Store, world: World) -> None:
+    world.newer = False
+    world.states["dev"] = STOPPED
+    assert not upgrade(store, "dev", SILENT)
+    assert world.states["dev"] == RUNNING
+    assert "set aside" not in world.steps
+
+
 def test_the_image_it_has_is_no_reason(store: Store, world: World) -> None:
     world.newer = False
     assert not upgrade(store, "dev", SILENT)
