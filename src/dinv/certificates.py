@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import datetime as dt
 import ipaddress
-import os
 import re
 from typing import NamedTuple, TypeVar
 
@@ -156,10 +155,9 @@ def issue(authority: Authority, *, machine: str, directory: str, names: Iterable
     """Have `authority` sign new certificates for a machine, and put them and their keys in `directory`.
 
     `names`: where the machine is reached, beside this host's own names (see `server_names`). The directory
-    exists, and the caller holds the machine's lock. Files that are there already are replaced, all of
-    them once everything is made, checked and on the disk. A process killed within the few renames leaves
-    pairs that do not match; issuing again puts that right. Keys have the mode 0600, certificates 0644.
-    Raises CertificateError, and StoreNotWritable.
+    exists, and the caller holds the machine's lock. Files that are there already are replaced as a set
+    (see `dinv.files`), once everything is made, checked and on the disk. Keys have the mode 0600,
+    certificates 0644. Raises CertificateError, and StoreNotWritable.
     """
     pairs: dict[Role, tuple[bytes, bytes]] = {}
     wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names), "client": ()}
@@ -171,14 +169,15 @@ def issue(authority: Authority, *, machine: str, directory: str, names: Iterable
             chain = authority.certificate(request(key, role=role, names=role_names, machine=machine))
             check_chain(chain, key_pem=key, anchor_pem=anchor, role=role, names=role_names)
             pairs[role] = key, chain
-        files.write_all(
+        files.replace_set(
+            directory,
             [
-                (os.path.join(directory, "ca.pem"), anchor, 0o644),
-                (os.path.join(directory, "key.pem"), pairs["client"][0], 0o600),
-                (os.path.join(directory, "cert.pem"), pairs["client"][1], 0o644),
-                (os.path.join(directory, "server-key.pem"), pairs["server"][0], 0o600),
-                (os.path.join(directory, "server.pem"), pairs["server"][1], 0o644),
-            ]
+                ("ca.pem", anchor, 0o644),
+                ("key.pem", pairs["client"][0], 0o600),
+                ("cert.pem", pairs["client"][1], 0o644),
+                ("server-key.pem", pairs["server"][0], 0o600),
+                ("server.pem", pairs["server"][1], 0o644),
+            ],
         )
     except OSError as error:
         raise StoreNotWritable(str(error.filename or directory), error.strerror or str(error)) from error

@@ -1,4 +1,10 @@
-"""Files written whole or not at all: beside their place first, then moved onto it. Directories removed."""
+"""Files written whole or not at all: beside their place first, then moved onto it. Directories removed.
+
+Files that only work together, a key and its certificate say, are a set: `stage_set`, `move_set`, `end_set`.
+No call replaces several files at once, so between two moves there is a moment with some of both. What makes
+up for that is that all of the new ones lie ready in `PENDING` before the first is moved, and whoever finds
+that directory moves the rest: a set is never left half replaced, whatever killed the process that began.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +14,9 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+PENDING = ".pending"
+"""The directory, beside the files of a set, with those that have not been moved to their places yet."""
 
 _SUFFIX = ".dinv-tmp"
 
@@ -44,18 +53,72 @@ def write_all(files: Iterable[tuple[str, bytes, int]], *, staging: str = "") -> 
             _unlink(temporary)
 
 
+def replace_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
+    """Replace a set of files in `directory`, as `stage_set`, `move_set` and `end_set` do. Raises OSError."""
+    stage_set(directory, files)
+    move_set(directory)
+    end_set(directory)
+
+
+def stage_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
+    """Decide what a set of files in `directory` will be; after this it will, whoever moves them.
+
+    Each of `files` is a name, its bytes and its permission bits. The caller keeps other writers out. A set
+    that was decided on earlier is moved first. Raises OSError, with nothing decided.
+    """
+    move_set(directory)
+    staging = os.path.join(directory, f".set.{os.urandom(6).hex()}{_SUFFIX}")
+    try:
+        os.mkdir(staging, 0o700)
+        for name, data, mode in files:
+            _create(os.path.join(staging, name), data, mode)
+        sync_directory(staging)
+        # Onto the empty directory that a killed process may have left: rename(2) takes its place.
+        os.rename(staging, os.path.join(directory, PENDING))
+    except BaseException:
+        remove_tree(staging)
+        raise
+    sync_directory(directory)
+
+
+def move_set(directory: str) -> None:
+    """Move what was decided on to its place, if there is anything; `end_set` comes after it.
+
+    Several processes may do that at the same time, and while another set is being decided on: what lies
+    in PENDING is always what the files are to be. Raises OSError.
+    """
+    pending = os.path.join(directory, PENDING)
+    try:
+        names = sorted(os.listdir(pending))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    for name in names:
+        with contextlib.suppress(FileNotFoundError):
+            os.replace(os.path.join(pending, name), os.path.join(directory, name))
+    sync_directory(directory)
+
+
+def end_set(directory: str) -> None:
+    """Forget that a set was replaced; for who keeps other writers out. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        os.rmdir(os.path.join(directory, PENDING))
+
+
 def sweep(directory: str) -> None:
     """Remove what killed writers left unfinished in `directory`, which need not exist.
 
     Only for who keeps other writers out of the directory, by the machine's lock. Raises OSError.
     """
     try:
-        names = os.listdir(directory)
+        with os.scandir(directory) as entries:
+            left = [entry for entry in entries if entry.name.startswith(".") and entry.name.endswith(_SUFFIX)]
     except FileNotFoundError:
         return
-    for name in names:
-        if name.startswith(".") and name.endswith(_SUFFIX):
-            _unlink(os.path.join(directory, name))
+    for entry in left:
+        if entry.is_dir(follow_symlinks=False):
+            remove_tree(entry.path)
+        else:
+            _unlink(entry.path)
 
 
 def sync_directory(path: str) -> None:

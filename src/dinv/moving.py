@@ -15,6 +15,7 @@ import re
 
 from dinv.config import MachineConfig
 from dinv.errors import InputError, MachineExists
+from dinv.files import PENDING
 from dinv.store import check_name
 
 TYPE_CHECKING = False
@@ -214,8 +215,7 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
     content: dict[str, bytes] = {}
     left = []
     try:
-        for path in _walk(directory):
-            full = os.path.join(directory, path)
+        for path, full in _walk(directory):
             if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
                 with open(full, "rb") as file:
                     content[path] = file.read(LARGEST_FILE + 1)
@@ -228,13 +228,19 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
     return content, left
 
 
-def _walk(directory: str) -> Iterator[str]:
-    """What is in a directory, and in its directory registry-ca."""
-    for entry in sorted(os.listdir(directory)):
-        if entry == "registry-ca" and not os.path.islink(os.path.join(directory, entry)):
-            yield from (f"{entry}/{name}" for name in sorted(os.listdir(os.path.join(directory, entry))))
+def _walk(directory: str) -> Iterator[tuple[str, str]]:
+    """What is in a directory, and in its directory registry-ca: a machine's path, and the full one.
+
+    Last what was on its way to its place when a process was killed (`dinv.files`): that is what counts.
+    """
+    folders = {"registry-ca": "registry-ca/", PENDING: ""}
+    for entry in sorted(os.listdir(directory), key=lambda entry: (entry == PENDING, entry)):
+        full = os.path.join(directory, entry)
+        if entry in folders and os.path.isdir(full) and not os.path.islink(full):
+            inside = sorted(os.listdir(full))
+            yield from ((f"{folders[entry]}{name}", os.path.join(full, name)) for name in inside)
         else:
-            yield entry
+            yield entry, full
 
 
 def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:

@@ -9,8 +9,14 @@ a new CA is what revocation is.
     stage the new set -> the store trusts both CAs -> the machine too, with its new certificate -> the new
     client's pair is in place -> the machine trusts the new CA alone -> the store too
 
+Each arrow between changes of the store is one set of files (`dinv.files`): of a process that was killed
+among them, the next command that reads the machine, whichever it is, does the rest, docker context
+included (`finish_switch`). A set is decided on only when the machine is ready for it, so that asks nothing
+of the machine.
+
 What is staged lies in the machine's directory as `.renewal`, until the end: one that is found there tells
-that a renewal was killed, and the next one makes all certificates anew.
+that a renewal was killed. Where that one was to bring a new CA, the next one makes all certificates anew,
+since earlier clients may still be let in.
 """
 
 from __future__ import annotations
@@ -27,6 +33,7 @@ from dinv.errors import (
     InputError,
     MachineNotReady,
     MachineNotRunning,
+    StoreError,
     StoreNotWritable,
 )
 from dinv.machine import STATE_SECONDS, STOP_SECONDS, Machine
@@ -37,6 +44,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from dinv.config import MachineConfig
     from dinv.engine import TLSFiles
     from dinv.progress import Progress
     from dinv.store import Store
@@ -123,6 +131,24 @@ def provision(
         _complete(machine)
 
 
+def finish_switch(config: MachineConfig, store: Store) -> None:
+    """Finish what a killed process has begun: certificates in their places, and the docker context.
+
+    For who reads a machine. While somebody else has its lock the context is left to that one; what cannot
+    be done, in a store that is not the caller's to write say, is left as it is.
+    """
+    with contextlib.suppress(OSError):
+        files.move_set(config.directory)
+    with (
+        contextlib.suppress(OSError, StoreError, ContextError),
+        store.lock(config.name, "finishing a renewal"),
+        Machine(config, store) as machine,
+    ):
+        if machine.has_context:
+            machine.write_context()
+        files.end_set(config.directory)
+
+
 @contextlib.contextmanager
 def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Iterator[Machine]:
     with Machine(store.load(name), store, trace=trace) as machine:
@@ -156,9 +182,7 @@ class _Renewal:
         self.staging = os.path.join(machine.directory, _STAGING)
 
     def run(self, *, clients: bool) -> None:
-        interrupted = os.path.isdir(self.staging)
-        if interrupted:
-            self.progress.note("An earlier renewal was interrupted: all certificates are made anew")
+        interrupted = self._interrupted()
         with self._storing():
             files.remove_tree(self.staging)
             os.mkdir(self.staging, 0o700)
@@ -183,14 +207,22 @@ class _Renewal:
                 "they expire"
             )
 
+    def _interrupted(self) -> bool:
+        """Whether a renewal with a new CA was killed: it may have left earlier clients that are let in."""
+        if not os.path.isdir(self.staging):
+            return False
+        for_ca = bool(self._staged("ca-key.pem")) or len(_certificates(self._read("ca.pem"))) > 1
+        what = "all certificates are made anew" if for_ca else "it is begun anew"
+        self.progress.note(f"An earlier renewal was interrupted: {what}")
+        return for_ca
+
     def _change(self, *, new_ca: bool, with_client: bool) -> None:
         before = {name: self._read(name) for name in ("ca.pem", *_SERVER, *_CLIENT)}
         anchor = self._staged("ca.pem")
         both = _bundle(anchor, before["ca.pem"]) if new_ca else anchor
         try:
-            self._write({"ca.pem": _bundle(before["ca.pem"], anchor) if new_ca else anchor})
-            self._context()
-            self._write({name: self._staged(name) for name in _SERVER})
+            trusted = _bundle(before["ca.pem"], anchor) if new_ca else anchor
+            self._switch({"ca.pem": trusted, **{name: self._staged(name) for name in _SERVER}})
             self._put()
             self._await_new_certificate()
         except BaseException as error:
@@ -199,14 +231,13 @@ class _Renewal:
         if with_client:
             key = {"ca-key.pem": self._staged("ca-key.pem")} if new_ca else {}
             client = {name: self._staged(name) for name in _CLIENT}
-            self._write({name: data for name, data in {**key, "ca.pem": both, **client}.items() if data})
-            self._context()
+            self._switch({**key, "ca.pem": both, **client})
             self.progress.line("Certificates", "server, client", "renewed")
         else:
             self.progress.line("Certificates", "server", "renewed")
         if new_ca:
             try:
-                self._write({"ca.pem": anchor})
+                self._switch({"ca.pem": anchor})
                 self._put()
                 self._await_refusal(before)
             except BaseException as error:
@@ -216,7 +247,6 @@ class _Renewal:
                     f"Try again: dinv regenerate-certs --client-certs {name}"
                 )
                 raise
-            self._context()
             self.progress.line("CA", "earlier clients are refused", "renewed")
         self.machine.serve(self.progress, timeout=self.timeout)
 
@@ -227,10 +257,9 @@ class _Renewal:
     def _restore(self, before: dict[str, bytes], error: BaseException) -> None:
         """The set as it was, in the machine first: until then the store has to trust both."""
         try:
-            self._write({name: before[name] for name in _SERVER if before[name]})
+            self._switch({name: before[name] for name in _SERVER})
             self._put()
-            self._write({"ca.pem": before["ca.pem"]} if before["ca.pem"] else {})
-            self._context()
+            self._switch({"ca.pem": before["ca.pem"]})
             files.remove_tree(self.staging)
         except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
             why = f" ({failure})" if isinstance(failure, DinvError) else ""
@@ -317,11 +346,15 @@ class _Renewal:
     def _staged(self, name: str) -> bytes:
         return _content(os.path.join(self.staging, name))
 
-    def _write(self, content: dict[str, bytes]) -> None:
-        files.write_all(
-            (os.path.join(self.directory, name), data, _MODES.get(name, 0o644))
-            for name, data in content.items()
+    def _switch(self, content: dict[str, bytes]) -> None:
+        """Replace files in the store, and the docker context with them; those without content stay."""
+        files.stage_set(
+            self.directory,
+            [(name, data, _MODES.get(name, 0o644)) for name, data in content.items() if data],
         )
+        files.move_set(self.directory)
+        self._context()
+        files.end_set(self.directory)
 
     @contextlib.contextmanager
     def _storing(self) -> Iterator[None]:

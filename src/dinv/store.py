@@ -2,7 +2,7 @@
 
 The layout is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates.
 Names that begin with a dot are not machines. What dinv adds in a machine's directory: `ca-key.pem` (the
-key of the machine's own CA) and `.lock`.
+key of the machine's own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
 
 Writers hold an advisory lock (flock) on `machines/NAME/.lock`. It lies inside the directory that it
 protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the file
@@ -28,7 +28,7 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
-from dinv.files import remove_tree, sweep, sync_directory, write
+from dinv.files import PENDING, remove_tree, sweep, sync_directory, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -104,7 +104,10 @@ class Store:
         return _is_entry(name) and os.path.isdir(self.directory(name))
 
     def load(self, name: str) -> MachineConfig:
-        """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew."""
+        """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
+
+        Certificates that a killed process has left half replaced are all in place afterwards.
+        """
         if not _is_entry(name):
             raise MachineNotFound(name)
         path = os.path.join(self.directory(name), "config.json")
@@ -121,7 +124,12 @@ class Store:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
         except RecursionError as error:
             raise ConfigError(name, path, "nested too deep") from error
-        return MachineConfig.read(document, name=name, path=path, store_path=self.path)
+        config = MachineConfig.read(document, name=name, path=path, store_path=self.path)
+        if config.ours and os.path.exists(os.path.join(self.directory(name), PENDING)):
+            from dinv.renewal import finish_switch
+
+            finish_switch(config, self)
+        return config
 
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""

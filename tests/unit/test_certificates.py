@@ -19,7 +19,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv import certificates
+from dinv import certificates, files
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, StoreNotWritable
 
@@ -111,6 +111,9 @@ def test_a_kill_at_any_rename_is_put_right_by_issuing_again(
         killed.setattr(os, "unlink", lambda _: None)  # the dead clear nothing away
         with pytest.raises(StoreNotWritable, match="killed"):
             issue(tmp_path, "dev.example.com")
+    if (tmp_path / files.PENDING).exists():
+        files.move_set(str(tmp_path))
+        assert openssl_accepts(tmp_path, "cert.pem", "sslclient")
     issue(tmp_path, "dev.example.com")
     assert sorted(os.listdir(tmp_path)) == FILES
     assert openssl_accepts(tmp_path, "server.pem", "sslserver")

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,3 +112,80 @@ def test_sweep_removes_what_a_killed_writer_left_and_nothing_else(
     files.sweep(str(tmp_path))
     assert sorted(os.listdir(tmp_path)) == [".lock", "key.pem"]
     files.sweep(str(tmp_path / "missing"))
+
+
+# Sets
+
+
+OLD = {"key": b"old key", "cert": b"old cert", "ca": b"old ca"}
+NEW = {"key": b"new key", "cert": b"new cert", "ca": b"new ca"}
+
+
+def entries(content: dict[str, bytes]) -> list[tuple[str, bytes, int]]:
+    return [(name, data, 0o600) for name, data in content.items()]
+
+
+def found(directory: Path) -> dict[str, bytes]:
+    return {name: (directory / name).read_bytes() for name in os.listdir(directory) if name in OLD}
+
+
+def test_a_set_is_replaced_and_nothing_else_stays(tmp_path: Path) -> None:
+    files.replace_set(str(tmp_path), entries(OLD))
+    files.replace_set(str(tmp_path), [("key", b"new key", 0o600), ("cert", b"new cert", 0o644)])
+    assert found(tmp_path) == {**NEW, "ca": b"old ca"}
+    assert (mode(tmp_path / "key"), mode(tmp_path / "cert")) == (0o600, 0o644)
+    assert sorted(os.listdir(tmp_path)) == sorted(OLD)
+
+
+def test_what_cannot_be_staged_is_not_decided_on(tmp_path: Path) -> None:
+    files.replace_set(str(tmp_path), entries(OLD))
+    with pytest.raises(FileNotFoundError):
+        files.stage_set(str(tmp_path), [("key", b"new key", 0o600), ("missing/cert", b"new", 0o600)])
+    files.move_set(str(tmp_path))
+    assert found(tmp_path) == OLD
+    assert sorted(os.listdir(tmp_path)) == sorted(OLD)
+
+
+def test_a_set_that_was_decided_on_is_moved_before_the_next(tmp_path: Path) -> None:
+    files.stage_set(str(tmp_path), entries(OLD))
+    files.stage_set(str(tmp_path), [("key", b"new key", 0o600)])
+    files.move_set(str(tmp_path))
+    files.end_set(str(tmp_path))
+    assert found(tmp_path) == {**OLD, "key": b"new key"}
+    assert files.PENDING not in os.listdir(tmp_path)
+
+
+def test_nothing_decided_on_is_nothing_to_move(tmp_path: Path) -> None:
+    files.move_set(str(tmp_path))
+    files.move_set(str(tmp_path / "missing"))
+    files.end_set(str(tmp_path))
+
+
+def test_a_directory_that_a_killed_writer_left_is_swept_and_a_link_not_followed(tmp_path: Path) -> None:
+    (tmp_path / ".set.1.dinv-tmp").mkdir()
+    (tmp_path / ".set.1.dinv-tmp" / "key").write_bytes(b"k")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "file").write_bytes(b"")
+    (tmp_path / ".link.dinv-tmp").symlink_to(tmp_path / "kept")
+    files.sweep(str(tmp_path))
+    assert os.listdir(tmp_path) == ["kept"]
+    assert os.listdir(tmp_path / "kept") == ["file"]
+
+
+def test_after_a_kill_9_at_any_moment_a_set_is_as_it_was_or_as_it_was_to_be(tmp_path: Path) -> None:
+    """Really killed: a process that replaces the set by turns is, some time after it began."""
+    program = (
+        "import sys; from dinv import files\n"
+        f"sets = {[entries(OLD), entries(NEW)]!r}\n"
+        "files.replace_set(sys.argv[1], sets[0]); print(flush=True)\n"
+        "for turn in range(10**9): files.replace_set(sys.argv[1], sets[turn % 2])\n"
+    )
+    for number in range(25):
+        child = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE)
+        with child:
+            assert child.stdout is not None
+            child.stdout.readline()
+            time.sleep(number * 0.0013)
+            child.kill()
+        files.move_set(str(tmp_path))
+        assert found(tmp_path) in (OLD, NEW)

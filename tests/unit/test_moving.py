@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv import contexts, moving
+from dinv import contexts, files, moving
 from dinv.config import CREATING, READY, MachineConfig
 from dinv.errors import ConfigError, DinvError, InputError, MachineExists, MachineNotFound, StoreNotWritable
 from dinv.moving import LARGEST_FILE, export, import_
@@ -116,10 +116,10 @@ def read(store: Store, name: str) -> dict[str, tuple[bytes, int]]:
 def test_a_machine_moves_with_all_that_is_its_own(store: Store, other: Store, name: str) -> None:
     got = import_(other, exported(store), Notes(), name=name, context=False)
     assert got == (name or "dev")
-    files = read(other, got)
-    assert {path: data for path, (data, _) in files.items() if path in FILES} == FILES
-    assert set(files) == {*FILES, "config.json", ".lock"}
-    private = {path for path, (_, mode) in files.items() if mode == 0o600}
+    content = read(other, got)
+    assert {path: data for path, (data, _) in content.items() if path in FILES} == FILES
+    assert set(content) == {*FILES, "config.json", ".lock"}
+    private = {path for path, (_, mode) in content.items() if mode == 0o600}
     assert private == {"ca-key.pem", "key.pem", "server-key.pem", "config.json", ".lock"}
     config = other.load(got)
     assert config.identity == "x"
@@ -144,6 +144,20 @@ def test_by_file_by_directory_and_open(store: Store, other: Store, tmp_path: Pat
     assert any("disk.vmdk" in note for note in notes.notes)
     assert not any(".renewal" in note or ".bak" in note for note in notes.notes)
     assert other.names() == ["a", "dev"]
+
+
+def test_of_a_directory_where_certificates_were_being_replaced_the_new_ones_count(
+    store: Store, other: Store
+) -> None:
+    pair = [("ca-key.pem", b"NEW CA KEY", 0o600), ("key.pem", b"NEW KEY", 0o600)]
+    files.stage_set(store.directory("dev"), pair)
+    import_(other, store.directory("dev"), Notes(), context=False)
+    found = {path: data for path, (data, _) in read(other, "dev").items() if path in FILES}
+    assert found == {**FILES, "ca-key.pem": b"NEW CA KEY", "key.pem": b"NEW KEY"}
+    assert sorted(os.listdir(os.path.join(store.directory("dev"), files.PENDING))) == [
+        "ca-key.pem",
+        "key.pem",
+    ]
 
 
 def test_it_gets_a_context_of_its_own(store: Store, other: Store) -> None:
