@@ -73,24 +73,6 @@ class Behind:
         When `client` hangs up, so does this. Raises BehindError for an answer of 400 or more, and
         DinvError where the engine cannot be reached.
         """
-        with self.open(
-            method, path, query=query, body=body, headers=headers, client=client, seconds=seconds
-        ) as (response, _):
-            yield response
-
-    @contextlib.contextmanager
-    def open(
-        self,
-        method: str,
-        path: str,
-        *,
-        query: Mapping[str, str] | None = None,
-        body: object = None,
-        headers: Mapping[str, str] | None = None,
-        client: ByteStream | None = None,
-        seconds: float = inf,
-    ) -> Iterator[tuple[Response, ByteStream]]:
-        """As `request`, with the connection too."""
         sent = dict(headers or {})
         payload: bytes | Readable | None
         if body is None or hasattr(body, "read"):
@@ -114,7 +96,7 @@ class Behind:
             with response:
                 if response.status >= _ERROR:
                     raise BehindError(response.status, _message(response.read(_PIECE)))
-                yield response, stream
+                yield response
         finally:
             with self._lock:
                 self._open.pop(stream, None)
@@ -135,11 +117,10 @@ class Behind:
             data = response.read()
         return json.loads(data) if data.strip() else None
 
-    def forget_client(self, stream: ByteStream) -> None:
+    def forget_client(self, client: ByteStream) -> None:
         """From now on the client may end its input, and that is no hanging up (exec, attach)."""
         with self._lock:
-            if stream in self._open:
-                self._open[stream] = None
+            self._open.update({stream: None for stream, whose in self._open.items() if whose is client})
 
     def _keep(self, stream: ByteStream, client: ByteStream | None) -> None:
         with self._lock:

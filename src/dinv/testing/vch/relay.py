@@ -52,18 +52,18 @@ def _pieces(response: Response) -> Iterator[bytes]:
 def take_over(context: Context, path: str, *, query: Mapping[str, str], body: Any = None) -> Answer:
     """Make a call that takes the connection over, and pass bytes both ways until it ends (exec, attach)."""
     opened = contextlib.ExitStack()
-    behind = context.vch.behind
-    response, upstream = opened.enter_context(
-        behind.open(
+    behind, client = context.vch.behind, context.connection.stream
+    response = opened.enter_context(
+        behind.request(
             "POST",
             path,
             query=query,
             body=body,
             headers={"Connection": "Upgrade", "Upgrade": "tcp"},
-            client=context.connection.stream,
+            client=client,
         )
     )
-    behind.forget_client(upstream)
+    behind.forget_client(client)
 
     def hijack(connection: Connection) -> None:
         connected, early = response.hijack()
