@@ -317,23 +317,23 @@ class Engine:
         body: bytes | Readable | None,
         deadline: Deadline,
     ) -> Response:
-        connection = self._connect(deadline)
-        reused = connection.reused
-        try:
-            return connection.exchange(
-                method, target, headers=headers, body=body, deadline=deadline, release=self._release
-            )
-        except EndpointUnreachable:
-            # The endpoint closes idle connections when it likes, also while a request is on its
-            # way to it. What it cannot have acted upon, or may act upon twice, is sent again.
-            repeatable = method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
-            if not reused or not (repeatable or connection.sent == 0):
-                raise
-        return Connection(self.transport.connect(deadline), self.transport.http_host).exchange(
-            method, target, headers=headers, body=body, deadline=deadline, release=self._release
-        )
+        connection = self._idle_connection() or self._new_connection(deadline)
+        while True:
+            reused = connection.reused
+            try:
+                return connection.exchange(
+                    method, target, headers=headers, body=body, deadline=deadline, release=self._release
+                )
+            except EndpointUnreachable:
+                # The endpoint closes idle connections when it likes, also while a request is on its
+                # way to it. What it cannot have acted upon, or may act upon twice, is sent again.
+                repeatable = method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
+                if not reused or not (repeatable or connection.sent == 0):
+                    raise
+            connection = self._new_connection(deadline)
 
-    def _connect(self, deadline: Deadline) -> Connection:
+    def _idle_connection(self) -> Connection | None:
+        """One that an earlier call has left, and that still stands."""
         while self._idle:
             try:
                 connection = self._idle.pop()
@@ -342,6 +342,9 @@ class Engine:
             if not connection.stale():
                 return connection
             connection.close()
+        return None
+
+    def _new_connection(self, deadline: Deadline) -> Connection:
         return Connection(self.transport.connect(deadline), self.transport.http_host)
 
     def _release(self, connection: Connection) -> None:
