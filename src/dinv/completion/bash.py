@@ -11,6 +11,7 @@ from dinv.completion.commands import (
     MACHINES,
     PLACES,
     VERSION_FLAG,
+    flags_by_command,
 )
 
 TYPE_CHECKING = False
@@ -89,13 +90,7 @@ def script(program: str, commands: Sequence[Command]) -> str:
     f = function_name(program)
     names = [command.name for command in commands]
     everywhere = [*GLOBAL_FLAGS, VERSION_FLAG]
-    values = [_value(f, "*", flag) for flag in GLOBAL_FLAGS]
-    values += [
-        _value(f, command.name, flag)
-        for command in commands
-        for flag in command.flags
-        if flag not in GLOBAL_FLAGS
-    ]
+    values = [_value(f, name, flag) for name, flag in flags_by_command(commands)]
     flags = [f'            "") {_words(f, _names(everywhere))} ;;']
     flags += [f"            {command.name}) {_words(f, _names(command.flags))} ;;" for command in commands]
     arguments = [f'        "") {_words(f, names)} ;;']

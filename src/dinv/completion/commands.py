@@ -53,6 +53,14 @@ VERSION_FLAG = Flag(["-v", "--version"], "print the version", None)
 """One that stands before the command only."""
 
 
+def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
+    """Every flag, with the name of its command; those that all commands have once, under "*"."""
+    everywhere = [("*", flag) for flag in GLOBAL_FLAGS]
+    return everywhere + [
+        (command.name, flag) for command in commands for flag in command.flags if flag not in GLOBAL_FLAGS
+    ]
+
+
 def command(name: str, parser: argparse.ArgumentParser, *, takes_rest: bool) -> Command:
     """What a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
     flags = []

@@ -11,6 +11,7 @@ from dinv.completion.commands import (
     MACHINES,
     PLACES,
     VERSION_FLAG,
+    flags_by_command,
 )
 
 TYPE_CHECKING = False
@@ -72,13 +73,7 @@ fi
 def script(program: str, commands: Sequence[Command]) -> str:
     """The whole script."""
     f = function_name(program)
-    values = [_value("*", flag) for flag in GLOBAL_FLAGS]
-    values += [
-        _value(command.name, flag)
-        for command in commands
-        for flag in command.flags
-        if flag not in GLOBAL_FLAGS
-    ]
+    values = [_value(name, flag) for name, flag in flags_by_command(commands)]
     flags = [f'            "") flags=({_flags([*GLOBAL_FLAGS, VERSION_FLAG])}) ;;']
     flags += [f"            {command.name}) flags=({_flags(command.flags)}) ;;" for command in commands]
     arguments = [f"        {command.name}) {_argument(f, command)} ;;" for command in commands]
