@@ -116,7 +116,7 @@ def test_a_stopped_one_runs_afterwards_also_from_the_image_it_has(store: Store, 
 def test_the_image_it_has_is_no_reason(store: Store, world: World) -> None:
     world.newer = False
     assert not upgrade(store, "dev", SILENT)
-    assert world.steps == ["offer"]
+    assert world.steps == ["offer", "state"]
     assert upgrade(store, "dev", SILENT, force=True)
 
 
