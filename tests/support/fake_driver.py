@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dinv import drivers, provisioners
+from dinv import drivers, files, provisioners
 from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
+from dinv.machine import Machine
 from dinv.provisioners import Provisioner
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 
@@ -236,6 +237,17 @@ class FakeProvisioner(Provisioner):
     @classmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
         return {"DOCKER_HOST": str(config.driver["URL"]), "DOCKER_MACHINE_NAME": config.name}
+
+
+def write_certificates(directory: str) -> None:
+    """Files by the names of a machine's certificates and keys; nobody can read anything in them."""
+    names = ("ca", "cert", "key", "server", "server-key")
+    files.write_all([(os.path.join(directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+
+
+def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Machines get such files in place of certificates."""
+    monkeypatch.setattr(Machine, "issue_certificates", lambda machine: write_certificates(machine.directory))
 
 
 def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:

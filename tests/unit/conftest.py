@@ -2,8 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+import pytest
 from hypothesis import settings
+
+from dinv.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 # The computers that run tests are shared: how long one example takes says nothing.
 settings.register_profile("dinv", deadline=None)
 settings.load_profile("dinv")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    """A store with nothing in it; its directory is not made yet."""
+    return Store(str(tmp_path / "store"))

@@ -18,6 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given
 from hypothesis import strategies as st
+from kills import killed_at_rename
 
 from dinv import certificates, files
 from dinv.authorities.local import LocalAuthority
@@ -93,24 +94,9 @@ def test_issuing_again_makes_new_pairs_under_the_same_ca(tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize("failing", range(7))
-def test_a_kill_at_any_rename_is_put_right_by_issuing_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int
-) -> None:
-    count = 0
-    real = os.replace
-
-    def replace(source: str, target: str) -> None:
-        nonlocal count
-        if count == failing:
-            raise OSError(5, "killed")
-        count += 1
-        real(source, target)
-
-    with monkeypatch.context() as killed:
-        killed.setattr(os, "replace", replace)
-        killed.setattr(os, "unlink", lambda _: None)  # the dead clear nothing away
-        with pytest.raises(StoreNotWritable, match="killed"):
-            issue(tmp_path, "dev.example.com")
+def test_a_kill_at_any_rename_is_put_right_by_issuing_again(tmp_path: Path, failing: int) -> None:
+    with killed_at_rename(failing), pytest.raises(StoreNotWritable, match="killed"):
+        issue(tmp_path, "dev.example.com")
     if (tmp_path / files.PENDING).exists():
         files.move_set(str(tmp_path))
         assert openssl_accepts(tmp_path, "cert.pem", "sslclient")

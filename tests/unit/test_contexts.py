@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kills import killed_at_rename
 
 from dinv import certificates, contexts
 from dinv.authorities.local import LocalAuthority
@@ -275,21 +276,9 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("failing", range(5))
-def test_a_kill_in_the_middle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
+def test_a_kill_in_the_middle(tmp_path: Path, failing: int) -> None:
     """Nothing is a context before it is complete; both a later write and a later remove cope."""
-    count = 0
-    real = os.replace
-
-    def replace(source: str, target: str) -> None:
-        nonlocal count
-        if count == failing:
-            raise OSError(5, "killed")
-        count += 1
-        real(source, target)
-
-    with monkeypatch.context() as killed:
-        killed.setattr(os, "replace", replace)
-        killed.setattr(os, "unlink", lambda _: None)  # the dead clear nothing away
+    with killed_at_rename(failing):
         if failing < 4:
             with pytest.raises(ContextError, match="killed"):
                 write(tmp_path)

@@ -8,9 +8,9 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_driver import install
+from fake_driver import install, without_keys
 
-from dinv import contexts, files
+from dinv import contexts
 from dinv.config import READY
 from dinv.create import ADDRESSES_TO_TRY, DEFAULT_TIMEOUT, CreateOptions, create
 from dinv.errors import (
@@ -79,21 +79,11 @@ ERRORS: list[BaseException] = [
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
-def write_certificates(machine: Machine) -> None:
-    names = ("ca", "cert", "key", "server", "server-key")
-    files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
-
-
-@pytest.fixture
 def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
     """What no driver does is a step too. No keys are made, and nothing has to outlast a power cut."""
     world = install(monkeypatch, str(tmp_path / "endpoint"))
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    monkeypatch.setattr(Machine, "issue_certificates", write_certificates)
+    without_keys(monkeypatch)
 
     def stepped(owner: type, method: str, before: str, after: str = "") -> None:
         real: Callable[..., Any] = getattr(owner, method)

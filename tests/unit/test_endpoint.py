@@ -25,11 +25,6 @@ MACHINE_URL = "tcp://127.0.0.1:23761"
 RUNTIME = "/run/user/0-of-this-test"
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
 @pytest.fixture(autouse=True)
 def answering(monkeypatch: pytest.MonkeyPatch) -> set[str]:
     """The sockets on which a Docker API answers; no other one of this computer is looked at."""

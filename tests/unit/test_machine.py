@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import install
+from fake_driver import install, write_certificates
 
-from dinv import contexts, files
+from dinv import contexts
 from dinv.config import CREATING, READY, MachineConfig
 from dinv.errors import (
     ContextError,
@@ -23,7 +23,6 @@ from dinv.errors import (
 from dinv.machine import STOP_SECONDS, Machine
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STOPPED
-from dinv.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,10 +30,7 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
+    from dinv.store import Store
 
 
 @pytest.fixture
@@ -43,8 +39,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 
     def issue(machine: Machine) -> None:
         world.step("certificates")
-        names = ("ca", "cert", "key", "server", "server-key")
-        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+        write_certificates(machine.directory)
 
     monkeypatch.setattr(Machine, "issue_certificates", issue)
     return world

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_driver import install
+from fake_driver import install, without_keys
 
 import dinv
-from dinv import contexts, create, files
+from dinv import contexts, create
 from dinv.errors import InputError, MachineDied, MachineNotFound
-from dinv.machine import Machine
 from dinv.machines import Machines, _create_options
 
 if TYPE_CHECKING:
@@ -20,16 +18,13 @@ if TYPE_CHECKING:
     from fake_driver import World
 
     from dinv.create import CreateOptions
+    from dinv.machine import Machine
     from dinv.store import Store
 
 
 @pytest.fixture
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    def issue(machine: Machine) -> None:
-        names = ("ca", "cert", "key", "server", "server-key")
-        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
-
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    without_keys(monkeypatch)
     return install(monkeypatch, str(tmp_path / "endpoint"))
 
 

@@ -21,17 +21,13 @@ from dinv.errors import (
     ServerError,
 )
 from dinv.removal import remove
-from dinv.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fake_driver import World
 
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
+    from dinv.store import Store
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_driver import FakeProvisioner, install
+from kills import Killed
 from tls_daemon import TLSDaemon
 
 from dinv import contexts, files, provisioners
@@ -28,7 +29,6 @@ from dinv.progress import Progress
 from dinv.removal import remove
 from dinv.renewal import provision, renew
 from dinv.states import RUNNING, STOPPED
-from dinv.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -36,12 +36,10 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
+    from dinv.store import Store
+
 SILENT = Progress()
 PAIR = ("cert.pem", "key.pem")
-
-
-class Killed(BaseException):
-    """What a kill -9 looks like from inside, where nothing after it is done."""
 
 
 class ServingProvisioner(FakeProvisioner):
@@ -57,11 +55,6 @@ class ServingProvisioner(FakeProvisioner):
     def activate(self) -> None:
         super().activate()
         self.daemon.reload()
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
 
 
 @pytest.fixture

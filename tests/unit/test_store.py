@@ -29,11 +29,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
-
-
 def config(store: Store, name: str, *, phase: str = READY) -> MachineConfig:
     made = MachineConfig.new(
         name=name,

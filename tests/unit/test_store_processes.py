@@ -13,11 +13,11 @@ import pytest
 
 from dinv.config import CREATING
 from dinv.errors import MachineBusy, MachineExists
-from dinv.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
+
+    from dinv.store import Store
 
 # Waits for a line before it claims, says how that went, and for another before it lets go.
 CLAIMER = """
@@ -42,11 +42,6 @@ try:
 except StoreError as error:
     print(type(error).__name__, flush=True)
 """
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
 
 
 class Claimer:

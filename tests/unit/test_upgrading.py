@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import FakeDriver, install
+from fake_driver import FakeDriver, install, write_certificates
+from kills import Killed
 
-from dinv import files
 from dinv.config import READY, MachineConfig
 from dinv.errors import DinvError, InputError, MachineGone, MachineNotFound
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.removal import remove
 from dinv.states import RUNNING, STOPPED
-from dinv.store import Store
 from dinv.upgrading import upgrade
 
 if TYPE_CHECKING:
@@ -24,16 +22,9 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
+    from dinv.store import Store
+
 SILENT = Progress()
-
-
-class Killed(BaseException):
-    """What a kill -9 looks like from inside, where nothing after it is done."""
-
-
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
-    return Store(str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -48,9 +39,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Worl
     )
     config.ours.update(Phase=READY, ImageContract="dinv", DockerVersion="25.0.0", Unknown="kept")
     config.swarm_options["Discovery"] = "token://kept"
-    names = ("ca", "cert", "key", "server", "server-key")
     with store.claim("dev", "creating it"):
-        files.write_all([(os.path.join(config.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
+        write_certificates(config.directory)
         store.save(config)
     world.put("container-dev", "x")
     world.put("volume-dev", "x")

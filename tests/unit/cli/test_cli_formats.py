@@ -9,44 +9,13 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import FakeDriver, install
-
-from dinv import files
-from dinv.cli import main
-from dinv.machine import Machine
+from fake_driver import FakeDriver
+from fake_program import Program
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fake_driver import World
 
     from dinv.states import Status
-
-
-class Program:
-    """Runs command lines; what they say is `out` and `err`."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *words: str) -> int:
-        status = main(words)
-        self.out, self.err = self.capsys.readouterr()
-        return status
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    def issue(machine: Machine) -> None:
-        names = ("ca", "cert", "key", "server", "server-key")
-        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
-
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/dinv"])
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
-    monkeypatch.setenv("MACHINE_DRIVER", "fake")
-    return install(monkeypatch, str(tmp_path / "endpoint"))
 
 
 @pytest.fixture

@@ -3,35 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import install
 
-from dinv import files, machines
+from dinv import machines
 from dinv.cli import main
 from dinv.cli.app import App
 from dinv.cli.voice import Voice
 from dinv.errors import InputError
-from dinv.machine import Machine
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from fake_driver import World
 
 
 @pytest.fixture(autouse=True)
-def _world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def issue(machine: Machine) -> None:
-        names = ("ca", "cert", "key", "server", "server-key")
-        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
-
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
+def _called_docker_machine(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["/usr/bin/docker-machine"])
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
-    monkeypatch.setenv("MACHINE_DRIVER", "fake")
-    install(monkeypatch, str(tmp_path / "endpoint"))
 
 
 def taken(*words: str) -> App:

@@ -9,10 +9,10 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import install
+from fake_program import Program
 
-from dinv import cli, environment, files, machines
-from dinv.cli import VERBS, main, module_name
+from dinv import cli, environment, machines
+from dinv.cli import VERBS, module_name
 from dinv.config import CREATING
 from dinv.diskusage import DiskUsage
 from dinv.errors import EndpointUnreachable
@@ -21,38 +21,10 @@ from dinv.states import RUNNING, STOPPED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from fake_driver import World
 
 URL = "tcp://127.0.0.1:1000"
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    def issue(machine: Machine) -> None:
-        names = ("ca", "cert", "key", "server", "server-key")
-        files.write_all([(os.path.join(machine.directory, f"{name}.pem"), b"PEM", 0o600) for name in names])
-
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
-    monkeypatch.setattr(environment, "_look", lambda _machine: "")
-    monkeypatch.setattr(sys, "argv", ["/usr/bin/dinv"])
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
-    monkeypatch.setenv("MACHINE_DRIVER", "fake")
-    return install(monkeypatch, str(tmp_path / "endpoint"))
-
-
-class Program:
-    """Runs command lines; what they say is `out` and `err`."""
-
-    def __init__(self, capsys: pytest.CaptureFixture[str]) -> None:
-        self.capsys = capsys
-        self.out = self.err = ""
-
-    def __call__(self, *words: str) -> int:
-        status = main(words)
-        self.out, self.err = self.capsys.readouterr()
-        return status
 
 
 @pytest.fixture
