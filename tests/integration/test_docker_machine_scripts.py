@@ -83,6 +83,7 @@ def test_a_machines_life(bash: Shell) -> None:
         docker-machine ssh $NAME 'sudo cat /etc/os-release' > release
         grep '^ID=' release
         docker-machine ssh $NAME -- uname -s
+        [ "$(docker-machine --native-ssh ssh $NAME echo foo 2>&1)" = foo ]
         mkdir -p tree/below; echo one > tree/below/file
         docker-machine scp -r tree $NAME:/tmp/
         docker-machine scp $NAME:/tmp/tree/below/file back
@@ -99,6 +100,15 @@ def test_a_machines_life(bash: Shell) -> None:
         docker-machine upgrade $NAME
         docker-machine stop $NAME
         [ "$(docker-machine status $NAME)" = Stopped ]
+        for verb in url ip env config version; do
+            if docker-machine $verb $NAME > refused 2>&1; then exit 1; fi
+            [[ "$(head -n 1 refused)" == *"Host is not running" ]]
+        done
+        if docker-machine ssh $NAME true 2> refused; then exit 1; fi
+        [[ "$(head -n 1 refused)" == "Error: Cannot run SSH command: Host "*" is not running" ]]
+        docker-machine upgrade $NAME
+        [ "$(docker-machine status $NAME)" = Running ]
+        docker-machine stop $NAME
         docker-machine start $NAME
         docker-machine restart $NAME
         docker-machine kill $NAME
@@ -117,7 +127,9 @@ def test_a_machines_life(bash: Shell) -> None:
     assert said.startswith(
         f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines.'
     )
-    assert bash("docker-machine rm -f $NAME").startswith(f'Docker machine "{name}" does not exist')
+    assert bash("docker-machine rm -f $NAME").startswith(
+        f'Error removing host "{name}": Docker machine "{name}" does not exist'
+    )
 
 
 def test_many_at_once(bash: Shell) -> None:
@@ -144,6 +156,28 @@ def test_many_at_once(bash: Shell) -> None:
         wait $removal
         [ "$(docker-machine ls -q | wc -l)" = 4 ]
         docker-machine rm -f $(docker-machine ls -q)
+        """
+    )
+
+
+def test_hosts_without_a_driver(bash: Shell) -> None:
+    """They are Running, whatever answers, and members of a swarm are listed by its master."""
+    bash(
+        r"""
+        none="docker-machine create -d none --url tcp://127.0.0.1:1 --engine-label kind=odd"
+        $none --swarm --swarm-master --swarm-discovery token://abc queen
+        $none --swarm --swarm-discovery token://abc worker
+        docker-machine create -d ci-test --url none alone
+        [ "$(docker-machine ls -q --filter swarm=queen | tr '\n' ' ')" = "queen worker " ]
+        [ "$(docker-machine ls -q --filter label=kind=odd --filter driver=none | wc -l)" = 2 ]
+        [ "$(docker-machine ls --filter state=Running | wc -l)" = 4 ]
+        [ "$(docker-machine ls --filter state=Error | wc -l)" = 1 ]
+        [ "$(docker-machine url alone)" = none ]
+        [ "$(docker-machine status alone)" = Running ]
+        echo n | docker-machine rm alone
+        echo y | docker-machine rm alone
+        docker-machine rm -f queen worker
+        [ -z "$(docker-machine ls -q)" ]
         """
     )
 
