@@ -7,12 +7,12 @@ import json
 import os
 import stat
 import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
+from fresh_python import modules_after
 from hypothesis import given
 from hypothesis import strategies as st
 from kills import killed_at_rename
@@ -77,18 +77,10 @@ def test_the_directory_is_the_docker_clis(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_reading_loads_little() -> None:
-    script = (
-        "from dinv import contexts; contexts.current('/missing'); contexts.read('dev', '/missing'); "
-        "print(*sys.modules)"
+    loaded = modules_after(
+        "from dinv import contexts; contexts.current('/missing'); contexts.read('dev', '/missing')"
     )
-    loaded = subprocess.run(
-        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout.split()
-    assert not {"cryptography", "typing", "pathlib", "shutil", "dataclasses", "dinv.staging"} & set(loaded)
+    assert not {"cryptography", "typing", "pathlib", "shutil", "dataclasses", "dinv.staging"} & loaded
 
 
 # --- current ----------------------------------------------------------------------------------------------

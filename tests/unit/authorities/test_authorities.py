@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import importlib.metadata
-import subprocess
-import sys
 from importlib.metadata import EntryPoint, EntryPoints
 from typing import TYPE_CHECKING
 
 import pytest
+from fresh_python import modules_after
 
 from dinv import authorities
 from dinv.authorities import CertificateRequest
@@ -83,15 +82,8 @@ def test_a_plugin_that_cannot_be_loaded_is_an_error_of_input() -> None:
 
 
 def test_the_seam_loads_neither_cryptography_nor_typing() -> None:
-    script = "import sys; import dinv.authorities; print(*sys.modules)"
-    loaded = subprocess.run(
-        [sys.executable, "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}; {script}"],
-        check=True,
-        capture_output=True,
-        text=True,
-        timeout=60,
-    ).stdout.split()
-    assert not {"cryptography", "typing", "importlib.metadata", "dataclasses", "pathlib"} & set(loaded)
+    loaded = modules_after("import dinv.authorities")
+    assert not {"cryptography", "typing", "importlib.metadata", "dataclasses", "pathlib"} & loaded
 
 
 def test_a_request_shows_no_more_than_what_is_asked() -> None:
