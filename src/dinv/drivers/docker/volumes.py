@@ -27,10 +27,8 @@ def make(driver: DockerDriver, mounts: Mapping[str, str]) -> list[tuple[str, str
     an anonymous one would be left behind by who removes the container without `v`.
     """
     kept = driver.config.driver
-    declared = sorted(driver.declared_volumes - set(mounts.values()))
-    roles = {**mounts, **{f"data{number}": path for number, path in enumerate(declared, 1)}}
     made = []
-    for role, path in roles.items():
+    for role, path in {**mounts, **_data_roles(driver, mounts)}.items():
         if role == CACHE:
             volume = driver.cache_volume
             if not kept["CacheVolumeKept"]:
@@ -41,6 +39,20 @@ def make(driver: DockerDriver, mounts: Mapping[str, str]) -> list[tuple[str, str
             _make(driver, volume, role, 0)
         made.append((volume, path))
     return made
+
+
+def _data_roles(driver: DockerDriver, mounts: Mapping[str, str]) -> dict[str, str]:
+    """The paths that the image declares, by the role of each one's volume.
+
+    What a path has once got it keeps: the next image may declare others, and in its place would be theirs.
+    """
+    declared = sorted(driver.declared_volumes - set(mounts.values()))
+    if not declared:
+        return {}
+    roles: dict[str, str] = driver.config.driver.setdefault("DataVolumes", {})
+    for path in declared:
+        roles.setdefault(path, f"data{len(roles) + 1}")
+    return {roles[path]: path for path in declared}
 
 
 def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
