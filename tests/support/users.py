@@ -125,6 +125,10 @@ class User:
         assert status is None or result.returncode == status, f"{argv}: {result.returncode}\n{said}"
         return said
 
+    def import_hello(self, name: str) -> None:
+        """Give a machine the image `hello`, which is busybox and nothing else."""
+        self.docker(name, "import", "-", "hello", data=busybox_tar())
+
     def variables(self, name: str) -> dict[str, str]:
         """The variables that `dinv env` sets, as a shell has them after it."""
         script = self.dinv("env", "--shell", "bash", name).stdout
@@ -197,6 +201,17 @@ def eventually(what: Callable[[], bool], seconds: float = 20.0) -> None:
     while not what():
         assert time.monotonic() < end, f"not so after {seconds:g} s: {what}"
         time.sleep(0.05)
+
+
+def check_memory_limits(user: User, machine: str) -> None:
+    """Fail unless containers in a machine with the image `hello` have the limit that they ask for."""
+    said = user.docker(
+        machine,
+        *("run", "--rm", "-m", "20m", "-v", "/sys/fs/cgroup:/cgroup:ro", "hello", "sh", "-c"),
+        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true",
+    )
+    assert "20971520" in said
+    user.docker(machine, "run", "--rm", "-m", "20m", "hello", "tail", "-c", "100m", "/dev/zero", status=137)
 
 
 def busybox_tar() -> bytes:

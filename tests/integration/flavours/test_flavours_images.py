@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from contract_images import DCH_PHOTON, DIND, OLD_DCH_PHOTON
-from users import busybox_tar
 
 from dinv.engine import Engine, parse_address
 from dinv.engine.transport import TLSFiles
@@ -49,7 +48,7 @@ def test_on_an_engine(at: At, endpoint_address: str, image: str, contract: str) 
     name = user.name("foreign")
     user.dinv("create", name, "--image", image, "--engine-env", "no_proxy=registry.test")
     assert user.machine(name).contract.name == contract
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     works(user, name)
     assert keys_in(user, name) == []
     assert "no_proxy=registry.test" in user.inside(
@@ -69,7 +68,7 @@ def test_at_an_address_of_its_own(at: At, endpoint_address: str, image: str, con
     name = user.name("own")
     user.dinv("create", name, "--image", image, "--publish", "none")
     assert user.dinv("url", name).stdout == f"tcp://{user.dinv('ip', '--own', name).stdout.strip()}:2376\n"
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     works(user, name)
     assert keys_in(user, name) == []
     user.dinv("rm", "-y", name)
@@ -87,7 +86,7 @@ def test_on_a_vch(simulate: Simulate, at: At, image: str, contract: str) -> None
         f"dinv-{name}-cache": 5120,
         **({f"dinv-{name}-certs": 1024} if contract == "dch-photon" else {}),
     }
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     works(user, name)
     user.dinv("stop", name)
     user.dinv("start", name)

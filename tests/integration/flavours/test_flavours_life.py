@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from users import busybox_tar
+from users import check_memory_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +21,7 @@ def machine(resident: Resident) -> str:
     name = resident.name("dev")
     said = resident.dinv("create", name, "--cpus", "1", "--memory", "600m", "--timeout", "90").stdout
     assert " ready at tcp://" in said
-    resident.docker(name, "import", "-", "hello", data=busybox_tar())
+    resident.import_hello(name)
     return name
 
 
@@ -48,15 +48,7 @@ def test_the_docker_cli_by_variables_and_by_context(resident: Resident, machine:
 
 
 def test_limits_of_containers_in_it(resident: Resident, machine: str) -> None:
-    said = resident.docker(
-        machine,
-        *("run", "--rm", "-m", "20m", "-v", "/sys/fs/cgroup:/cgroup:ro", "hello", "sh", "-c"),
-        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true",
-    )
-    assert "20971520" in said
-    resident.docker(
-        machine, "run", "--rm", "-m", "20m", "hello", "tail", "-c", "100m", "/dev/zero", status=137
-    )
+    check_memory_limits(resident, machine)
 
 
 def test_commands_and_copies(resident: Resident, machine: str, tmp_path: Path) -> None:
@@ -94,7 +86,7 @@ def test_so_do_a_stop_and_a_start(resident: Resident, machine: str) -> None:
 def test_a_cache_outlives_its_machine_and_then_nothing_is_left(newcomer: Resident) -> None:
     name, volume = newcomer.name("keep"), f"dinv-{newcomer.name('keep')}-cache"
     newcomer.dinv("create", name)
-    newcomer.docker(name, "import", "-", "hello", data=busybox_tar())
+    newcomer.import_hello(name)
     newcomer.dinv("rm", "-y", "--keep-cache", name)
     assert newcomer.traces(name) == [f"volume {volume}"]
     newcomer.dinv("create", "--cache-volume", volume, name)

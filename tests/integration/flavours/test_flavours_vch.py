@@ -9,7 +9,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 import pytest
-from users import busybox_tar, finish
+from users import finish
 
 from dinv.drivers.docker.ports import FIRST_PORT, PORTS
 from dinv.files import write
@@ -278,5 +278,5 @@ def test_a_copy_that_the_vch_turns_down_once(simulate: Simulate, at: At, tmp_pat
     vch.faults.fail("ContainerExtractToDir")
     user.dinv("scp", str(tmp_path / "file"), f"{name}:/root/file")
     assert user.dinv("ssh", name, "wc", "-c", "/root/file").stdout.split()[0] == "100000"
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     user.dinv("rm", "-y", name)

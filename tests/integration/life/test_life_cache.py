@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from users import busybox_tar
-
 if TYPE_CHECKING:
     from users import User
 
@@ -13,7 +11,7 @@ if TYPE_CHECKING:
 def test_keep_cache_and_take_it_up_again(user: User) -> None:
     name = user.name("old")
     user.dinv("create", name)
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     image = user.docker(name, "images", "-q", "--no-trunc")
     user.docker(name, "volume", "create", "data")
     said = user.dinv("rm", "-y", "--keep-cache", name).stdout
@@ -40,7 +38,7 @@ def test_a_volume_of_the_users_own(user: User) -> None:
     with user.engine() as engine:
         engine.volumes.create(volume)
         user.dinv("create", name, "--cache-volume", volume)
-        user.docker(name, "import", "-", "hello", data=busybox_tar())
+        user.import_hello(name)
         said = user.fails("create", user.name("rival"), "--cache-volume", volume, status=3)
         assert f"in use by dinv-{name}" in said
         user.dinv("stop", name)

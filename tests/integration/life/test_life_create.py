@@ -9,7 +9,6 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from users import busybox_tar
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -55,7 +54,7 @@ def test_limits_hold_inside_the_machine(shared_user: User, everything: str) -> N
 
 
 def test_a_container_over_its_limit_is_killed(shared_user: User, everything: str) -> None:
-    shared_user.docker(everything, "import", "-", "hello", data=busybox_tar())
+    shared_user.import_hello(everything)
     said = shared_user.docker(
         everything,
         *("run", "--name", "hungry", "-m", "16m", "hello", "tail", "-c", "100m", "/dev/zero"),

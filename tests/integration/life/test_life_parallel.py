@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from users import User, busybox_tar, finish
+from users import User, finish
 
 if TYPE_CHECKING:
     import pytest
@@ -62,7 +62,7 @@ def test_two_stores_want_one_name_on_one_endpoint(
     results = [finish(process, None) for process in processes]
     assert sorted(result.returncode for result in results) == [0, 3], results
     winner, loser = (user, other) if results[0].returncode == 0 else (other, user)
-    winner.docker(name, "import", "-", "hello", data=busybox_tar())
+    winner.import_hello(name)
     assert winner.docker(name, "run", "--rm", "hello", "echo", "whole") == "whole\n"
     assert os.listdir(os.path.join(loser.store, "machines")) == []
     winner.dinv("rm", "-y", name)
@@ -72,7 +72,7 @@ def test_two_stores_want_one_name_on_one_endpoint(
 def test_while_one_command_is_at_work_another_says_so(user: User) -> None:
     name = user.name("busy")
     user.dinv("create", name)
-    user.docker(name, "import", "-", "hello", data=busybox_tar())
+    user.import_hello(name)
     # A container that does not want to end holds up the stop.
     user.docker(name, "run", "-d", "--stop-timeout", "3", "hello", "sleep", "6000")
     stopping = user.begin("stop", name)

@@ -9,7 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from users import busybox_tar, eventually
+from users import check_memory_limits, eventually
 
 if TYPE_CHECKING:
     from users import User
@@ -20,7 +20,7 @@ def machine(shared_user: User) -> str:
     """A machine with the image `hello` in it."""
     name = shared_user.name("use")
     shared_user.dinv("create", name)
-    shared_user.docker(name, "import", "-", "hello", data=busybox_tar())
+    shared_user.import_hello(name)
     return name
 
 
@@ -66,15 +66,7 @@ def test_published_ports(shared_user: User, machine: str) -> None:
 
 
 def test_memory_limits(shared_user: User, machine: str) -> None:
-    said = shared_user.docker(
-        machine,
-        *("run", "--rm", "-m", "20m", "-v", "/sys/fs/cgroup:/cgroup:ro", "hello", "sh", "-c"),
-        "cat /sys/fs/cgroup/memory/memory.limit_in_bytes /sys/fs/cgroup/memory.max 2>/dev/null || true",
-    )
-    assert "20971520" in said
-    shared_user.docker(
-        machine, "run", "--rm", "-m", "20m", "hello", "tail", "-c", "100m", "/dev/zero", status=137
-    )
+    check_memory_limits(shared_user, machine)
 
 
 def test_build(shared_user: User, machine: str, tmp_path_factory: pytest.TempPathFactory) -> None:

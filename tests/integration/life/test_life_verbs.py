@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from users import busybox_tar, eventually, finish
+from users import eventually, finish
 
 from dinv.errors import DeadlineExceeded
 
@@ -23,7 +23,7 @@ def machine(shared_user: User) -> str:
     """A machine with the image `hello` in it, which every test leaves running."""
     name = shared_user.name("verbs")
     shared_user.dinv("create", name)
-    shared_user.docker(name, "import", "-", "hello", data=busybox_tar())
+    shared_user.import_hello(name)
     return name
 
 
@@ -33,6 +33,12 @@ def stopped(shared_user: User) -> Callable[[str], bool]:
         return shared_user.dinv("status", name).stdout == "Stopped\n"
 
     return is_stopped
+
+
+def run_always(user: User, machine: str, name: str) -> None:
+    """A container that comes back when its machine does."""
+    options = ("-d", "--name", name, "--restart", "always", "--stop-timeout", "1")
+    user.docker(machine, "run", *options, "hello", "sleep", "6000")
 
 
 def test_ls_and_what_scripts_read_of_it(shared_user: User, machine: str) -> None:
@@ -103,20 +109,7 @@ def test_ctrl_c_ends_logs_follow_without_noise(shared_user: User, machine: str) 
 
 def test_stop_and_start_keep_everything(shared_user: User, machine: str) -> None:
     url = shared_user.dinv("url", machine).stdout
-    shared_user.docker(
-        machine,
-        "run",
-        "-d",
-        "--name",
-        "always",
-        "--restart",
-        "always",
-        "--stop-timeout",
-        "1",
-        "hello",
-        "sleep",
-        "6000",
-    )
+    run_always(shared_user, machine, "always")
     shared_user.docker(machine, "run", "--name", "once", "hello", "sh", "-c", "echo written >/file")
     shared_user.dinv("stop", machine)
     assert shared_user.dinv("status", machine).stdout == "Stopped\n"
@@ -136,20 +129,7 @@ def test_stop_and_start_keep_everything(shared_user: User, machine: str) -> None
 
 
 def test_kill_and_start(shared_user: User, machine: str) -> None:
-    shared_user.docker(
-        machine,
-        "run",
-        "-d",
-        "--name",
-        "sleeper",
-        "--restart",
-        "always",
-        "--stop-timeout",
-        "1",
-        "hello",
-        "sleep",
-        "6000",
-    )
+    run_always(shared_user, machine, "sleeper")
     shared_user.dinv("kill", machine)
     assert shared_user.dinv("status", machine).stdout == "Stopped\n"
     assert "already stopped" in shared_user.fails("kill", machine)
