@@ -34,13 +34,17 @@ _MOST_WARNINGS = 10
 
 
 class Place:
-    """One end of a copy: a path in a machine, or here when `machine` is None."""
+    """One end of a copy: a path in a machine, or here when `machine` is None.
 
-    __slots__ = ("machine", "path")
+    `user` is the machine's, "" when none is named.
+    """
 
-    def __init__(self, machine: str | None, path: str) -> None:
+    __slots__ = ("machine", "path", "user")
+
+    def __init__(self, machine: str | None, path: str, user: str = "") -> None:
         self.machine = machine
         self.path = path
+        self.user = user
 
     def __str__(self) -> str:
         return archives.printable(self.path if self.machine is None else f"{self.machine}:{self.path}")
@@ -50,7 +54,7 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A place as scp has it: `NAME:PATH`, `root@NAME:PATH`, `localhost:PATH`, or a path here.
+        """A place as scp has it: `NAME:PATH`, `USER@NAME:PATH`, `localhost:PATH`, or a path here.
 
         A path here that has a colon in its first part is written with `./`. Raises InputError.
         """
@@ -61,16 +65,29 @@ class Place:
         before, colon, path = text.partition(":")
         if not colon or not before or "/" in before:
             return cls(None, text)
-        user, at, name = before.rpartition("@")
-        if at and user != _USER:
-            raise InputError(f'"{before}": files in a machine are {_USER}\'s; write {name}:{path}')
+        user, _, name = before.rpartition("@")
         if name == _HERE:
             return cls(None, path or ".")
-        return cls(name, path)
+        return cls(name, path, user)
+
+    def as_root(self) -> Self:
+        """Itself, when it does not name another user. Raises InputError."""
+        if self.user not in ("", _USER):
+            raise InputError(
+                f'"{self.user}@{self.machine}": files in a machine are {_USER}\'s; '
+                f"write {self.machine}:{self.path}"
+            )
+        return self
 
 
 def copy(
-    source: Place, target: Place, *, recursive: bool, machines: Machines, progress: Progress | None = None
+    source: Place,
+    target: Place,
+    *,
+    recursive: bool,
+    machines: Machines,
+    quiet: bool = False,
+    progress: Progress | None = None,
 ) -> None:
     """Copy a file, or with `recursive` a directory. One of the two places at least is in a machine.
 
@@ -81,12 +98,20 @@ def copy(
 
     Works on stopped machines, too. A file here appears whole or not at all; a directory, or a file in a
     machine, may be there in part when a copy is broken off. Raises CopyError, MachineNotFound, MachineError.
+
+    To and from machines that docker-machine made it is the system's scp that copies, by its own rules;
+    `quiet` is for that one.
     """
     progress = progress or Progress()
     if source.machine is None and target.machine is None:
         raise InputError(f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here, use cp.")
-    _exists(source, machines)
-    _exists(target, machines)
+    check_exists(source, machines)
+    check_exists(target, machines)
+    if any(place.machine and machines.get(place.machine).config.foreign for place in (source, target)):
+        from dinv import systemscp
+
+        systemscp.copy(source, target, recursive=recursive, quiet=quiet, machines=machines, progress=progress)
+        return
     with _open(source, machines) as origin, _open(target, machines) as goal:
         found = _source(origin, recursive=recursive)
         directory, name = _destination(origin, found, goal)
@@ -104,7 +129,7 @@ def copy(
                 report.close()
 
 
-def _exists(place: Place, machines: Machines) -> None:
+def check_exists(place: Place, machines: Machines) -> None:
     """Tell of a machine that is not there, before either end is touched."""
     if place.machine is None or machines.store.exists(place.machine):
         return
@@ -176,7 +201,7 @@ class _Here(_End):
 
 class _InMachine(_End):
     def __init__(self, place: Place, machine: Machine) -> None:
-        path = place.path or "."
+        path = place.as_root().path or "."
         if path == "~" or path.startswith("~/"):
             path = HOME + path[1:]
         super().__init__(place, posixpath.join(HOME, path))

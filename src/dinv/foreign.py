@@ -1,8 +1,8 @@
 """Machines that docker-machine made: what can be known of them, and done, without their driver.
 
 Their config.json says where they were when docker-machine last looked: `Driver.IPAddress`, or the URL
-of the driver `none`. That, their certificates and their SSH key are all dinv needs to connect; it never
-writes them, and what needs their driver (start, stop, ...) says so.
+of the driver `none`. That, their certificates and their SSH key (see dinv.systemssh) are all dinv needs
+to connect; it never writes them, and what needs their driver (start, stop, ...) says so.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from dinv.states import ERROR, RUNNING, TIMEOUT, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
     from typing import Any, NoReturn
 
     from dinv.config import MachineConfig
@@ -28,15 +28,6 @@ WITHOUT_DRIVER = ("none", "ci-test")
 _DOCKER_PORT = 2376
 _PORT_KEYS = ("EnginePort", "DockerPort")
 """Where the drivers generic and azure keep the daemon's port."""
-_SSH_PORT = 22
-_SSH_USER = "root"
-"""libmachine: libmachine/drivers/base.go."""
-_SSH_OPTIONS = (
-    # Those of docker/machine: libmachine/ssh/client.go, but LogLevel: `quiet` said nothing of what failed.
-    *("-F", "/dev/null", "-o", "PasswordAuthentication=no", "-o", "StrictHostKeyChecking=no"),
-    *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectionAttempts=3"),
-    *("-o", "ConnectTimeout=10", "-o", "ControlMaster=no", "-o", "ControlPath=none"),
-)
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 _LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
 
@@ -153,7 +144,8 @@ def needs_driver(config: MachineConfig) -> NoReturn:
         )
     raise InputError(
         f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
-        f"dinv does not have: ls, env, config, url, ip, inspect and ssh work, and nothing is changed."
+        f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp and mount work, and nothing is "
+        f"changed."
     )
 
 
@@ -212,83 +204,6 @@ def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, S
         if config.driver_name in WITHOUT_DRIVER:
             found[config.name] = Status(RUNNING, found[config.name].error)
     return found
-
-
-# SSH
-
-
-def ssh_command(config: MachineConfig, words: Sequence[str], *, terminal: bool = False) -> list[str]:
-    """The system's ssh as docker-machine calls it, for a command or, without words, a shell.
-
-    Words that begin with a dash are ssh's own options, as there. Raises InputError, MachineNotRunning.
-    """
-    import shutil
-
-    program = shutil.which("ssh")
-    if program is None:
-        raise InputError(
-            "There is no ssh on this computer; machines of docker-machine's need it. Install it."
-        )
-    kept = config.driver
-    if config.driver_name in WITHOUT_DRIVER:
-        needs_driver(config)
-    # VirtualBox forwards a port of this computer to the machine (docker/machine: drivers/virtualbox).
-    host = "127.0.0.1" if config.driver_name == "virtualbox" else _address(config)
-    if not host:
-        raise MachineNotRunning(config.name, "without a known address")
-    user = _text(kept.get("SSHUser")) or _SSH_USER
-    if user.startswith("-"):
-        raise InputError(f'Machine "{config.name}": its config.json has a user for SSH that is none: {user}')
-    key = _key(config)
-    port = kept.get("SSHPort")
-    return [
-        program,
-        *_SSH_OPTIONS,
-        *(["-t"] if terminal else []),
-        f"{user}@{host}",
-        *(["-o", "IdentitiesOnly=yes", "-i", key] if key else []),
-        *("-p", str(port if isinstance(port, int) and port > 0 else _SSH_PORT)),
-        *words,
-    ]
-
-
-def run_ssh(config: MachineConfig, words: Sequence[str], *, terminal: bool = False) -> int:
-    """Run ssh in this process's place: its exit status, signals and terminal are the user's own.
-
-    Returns only where `os.execv` has been replaced. Raises InputError, MachineNotRunning.
-    """
-    import signal
-    import sys
-
-    command = ssh_command(config, words, terminal=terminal)
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    # Python ignores it, and what is ignored is ignored after exec too.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        os.execv(command[0], command)  # noqa: S606  (without a shell is what is meant)
-    except OSError as error:
-        raise InputError(f"{command[0]} cannot be run: {error.strerror}") from error
-    return 0
-
-
-def _key(config: MachineConfig) -> str:
-    """Its private key; "" where docker-machine leaves it to ssh-agent."""
-    named = _text(config.driver.get("SSHKeyPath")) or _text(config.driver.get("SSHKey"))
-    path = located(config, named) if named else os.path.join(config.directory, "id_rsa")
-    try:
-        mode = os.stat(path).st_mode & 0o777
-    except OSError as error:
-        if not named:
-            return ""
-        raise InputError(
-            f'The SSH key of machine "{config.name}" cannot be used: {path}: {error.strerror}'
-        ) from error
-    if mode & 0o077:
-        raise InputError(
-            f"The SSH key {path} can be read by others, and ssh takes none such. Run: chmod 600 {path}"
-        )
-    return path
 
 
 # Text

@@ -8,7 +8,8 @@ import os
 import select
 import sys
 
-from dinv.errors import Conflict, DinvError, InputError, NotFound
+from dinv import sshoptions
+from dinv.errors import Conflict, DinvError, InputError, MachineError, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,14 +22,21 @@ if TYPE_CHECKING:
 DISCONNECTED = 255
 """The exit status of a session that the user broke off, as ssh's."""
 HANG_UP_SECONDS = 5.0
-_NEEDLESS_OPTIONS = ("-C", "-q", "-T", "-v")
-"""Options of ssh that make no difference to what a command does."""
+SFTP_SERVERS = (
+    "/usr/lib/openssh/sftp-server",  # Debian, Ubuntu
+    "/usr/libexec/sftp-server",  # Photon
+    "/usr/libexec/openssh/sftp-server",  # Fedora
+    "/usr/lib/ssh/sftp-server",  # Alpine, Arch
+)
+"""Where distributions have it."""
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _SESSION = "DINV_SESSION"
 _DEFAULT_SIZE = (24, 80)
 _END_OF_TRANSMISSION = b"\x04"
 
 _COMMAND = 'exec /bin/sh -c -- "$1"'
+_SUBSYSTEM = f"for server in {' '.join(SFTP_SERVERS)}; do [ ! -x $server ] || exec $server; done; exit 127"
+_NOT_FOUND = 127
 _SHELL = "if command -v bash >/dev/null; then exec bash -l; fi; exec /bin/sh -l"
 _HOME = 'cd "${HOME:-/root}" 2>/dev/null'
 # A process that is stopped takes the hang-up once it goes on.
@@ -46,58 +54,98 @@ def run_command(machine: Machine, command: Sequence[str], *, terminal: bool) -> 
     standard input is one; `terminal` gives a command one too, whatever standard input is. On a terminal,
     `~.` at the start of a line breaks the session off, which returns 255.
 
-    When this end goes first (Ctrl-C, a signal's Interrupted, nobody reads our output: BrokenPipeError), the
-    processes over there get SIGHUP, and the exception goes on. Raises MachineNotRunning, MachineGone.
-    """
-    if machine.config.foreign:
-        from dinv import foreign
+    Options of ssh may stand before the command; see `dinv.sshoptions`, also for the subsystem sftp.
 
-        return foreign.run_ssh(machine.config, command, terminal=terminal)
-    command, terminal = _without_options(command, terminal=terminal)
-    channel = machine.channel()
-    session = os.urandom(8).hex()
+    When this end goes first (Ctrl-C, a signal's Interrupted, nobody reads our output: BrokenPipeError), the
+    processes over there get SIGHUP, and the exception goes on. Raises InputError, MachineNotRunning,
+    MachineGone, and MachineError where there is no sftp-server.
+    """
+    options, command = sshoptions.take(command)
+    if machine.config.foreign:
+        from dinv import systemssh
+
+        return systemssh.run(machine.config, options, command, terminal=terminal)
+    session = sshoptions.Session(options)
+    if session.only_configuration:
+        _show_configuration(machine.name)
+        return 0
+    if session.subsystem:
+        return _run_subsystem(machine, command, session)
     words = " ".join(command)
+    if session.terminal is not None:
+        terminal = session.terminal
+    if not words:
+        terminal = _is_terminal() and session.terminal is not False
+    argv = _argv(words, _size() if terminal else None)
+    return _run(machine, session, argv, terminal=terminal)
+
+
+def lacks_sftp(machine: str) -> MachineError:
+    """The error that a machine has no sftp-server."""
+    return lacks(machine, "sftp-server", "openssh-sftp-server")
+
+
+def lacks(machine: str, program: str, package: str) -> MachineError:
+    """The error that a machine's image came without a program, which is in a package of Debian's."""
+    return MachineError(
+        machine,
+        f'Machine "{machine}" has no {program}: its image came without. The image that dinv builds has it: '
+        f"dinv image build, then dinv upgrade {machine}.\n"
+        f"Until its next upgrade, it can be put in: dinv ssh {machine} "
+        f"'apt-get update && apt-get install -y {package}', or with the image's own package manager.",
+    )
+
+
+def transport(store_path: str) -> list[str]:
+    """The command line that is to dinv's machines what `ssh` is to hosts: rsync's `-e`, sshfs's ssh_command.
+
+    By this Python and not by a name in PATH, and whatever is in the directory that it is called in.
+    """
+    return [sys.executable, "-P", "-m", "dinv", "-s", store_path, "ssh"]
+
+
+def _show_configuration(name: str) -> None:
+    """What `ssh -G` prints, of which git only wants to see that there is a -G: then it is OpenSSH's ssh."""
+    lines = (f"host {name}", f"user {sshoptions.USER}", f"hostname {name}", f"port {sshoptions.PORT}")
+    (_writer(_STDOUT) or _drop)("".join(f"{line}\n" for line in lines).encode())
+
+
+def _run_subsystem(machine: Machine, command: Sequence[str], session: sshoptions.Session) -> int:
+    if list(command) != [sshoptions.SUBSYSTEM]:
+        asked = " ".join(command) or "none"
+        raise InputError(f"Of ssh's subsystems there is {sshoptions.SUBSYSTEM}; asked for: {asked}")
+    argv = ["/bin/sh", "-c", f"{_HOME}; {_SUBSYSTEM}"]
+    status = _run(machine, session, argv, terminal=False)
+    if status == _NOT_FOUND:
+        raise lacks_sftp(machine.name)
+    return status
+
+
+def _run(machine: Machine, session: sshoptions.Session, argv: Sequence[str], *, terminal: bool) -> int:
+    """Run it, and hang up on it when this end goes first."""
+    channel = machine.channel()
+    mark = os.urandom(8).hex()
+    environment = {**session.environment, _SESSION: mark}
     try:
-        if terminal if words else _is_terminal():
-            return _on_terminal(channel, words, session)
+        if terminal:
+            return _on_terminal(channel, argv, environment)
         return channel.run(
-            _argv(words),
-            stdin=_standard_input(),
+            argv,
+            stdin=None if session.without_input else _standard_input(),
             stdout=_writer(_STDOUT),
             stderr=_writer(_STDERR),
-            environment={_SESSION: session},
+            environment=environment,
         )
     except _BrokenOffError:
-        _hang_up(channel, session)
+        _hang_up(channel, mark)
         return DISCONNECTED
     except (Conflict, NotFound):
         # It stopped or was removed under the command; asking for it again says which.
         machine.channel()
         raise
     except BaseException:
-        _hang_up(channel, session)
+        _hang_up(channel, mark)
         raise
-
-
-def _without_options(command: Sequence[str], *, terminal: bool) -> tuple[Sequence[str], bool]:
-    """The command without ssh's own options before it, and whether they ask for a terminal.
-
-    `docker-machine ssh NAME -t top` handed them to ssh. Raises InputError for those that only SSH can do.
-    """
-    place = 0
-    for place, word in enumerate(command):
-        if word == "--":
-            return command[place + 1 :], terminal
-        if not word.startswith("-") or word == "-":
-            return command[place:], terminal
-        if word.rstrip("t") == "-":
-            terminal = True
-        elif word not in _NEEDLESS_OPTIONS:
-            raise InputError(
-                f"{word} is an option of ssh, and machines have no SSH: commands are run by exec on their "
-                f"endpoint. For ports, see: dinv ip --own"
-            )
-    return (), terminal
 
 
 def _argv(words: str, size: tuple[int, int] | None = None) -> list[str]:
@@ -130,8 +178,9 @@ def _is_terminal() -> bool:
 def _standard_input() -> io.FileIO | None:
     if sys.stdin is None:
         return None
-    if os.isatty(_STDIN) and os.tcgetpgrp(_STDIN) != os.getpgrp():
-        return None  # `dinv ssh NAME CMD &`: reading would stop us
+    with contextlib.suppress(OSError):  # it is no terminal, or not the one that this session belongs to
+        if os.tcgetpgrp(_STDIN) != os.getpgrp():
+            return None  # `dinv ssh NAME CMD &`: reading would stop us
     return _Input(_STDIN, closefd=False)
 
 
@@ -170,12 +219,11 @@ def _writer(descriptor: int) -> Callable[[bytes], object] | None:
 # Terminals
 
 
-def _on_terminal(channel: Channel, words: str, session: str) -> int:
-    environment = {_SESSION: session}
+def _on_terminal(channel: Channel, argv: Sequence[str], environment: dict[str, str]) -> int:
     if "TERM" in os.environ:
         environment["TERM"] = os.environ["TERM"]
     stdin = _terminal_input()
-    with channel.open_terminal(_argv(words, _size()), environment=environment) as terminal:
+    with channel.open_terminal(argv, environment=environment) as terminal:
         with _raw_mode(), _sizes_followed(terminal):
             terminal.copy(stdin=stdin, stdout=_writer(_STDOUT) or _drop)
         return terminal.exit_status()

@@ -6,6 +6,7 @@ import io
 import os
 import posixpath
 import tarfile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -81,6 +82,7 @@ class FakeMachine:
         self.name = name
         self.the_channel = DirectoryChannel(disk)
         self.the_status = Status(STOPPED)
+        self.config = SimpleNamespace(foreign=False)
         self.closed = False
 
     @property
@@ -208,10 +210,18 @@ def test_any_text_is_a_place_or_an_input_error(text: str) -> None:
         assert str(place).isprintable()
 
 
-@pytest.mark.parametrize("text", ["", "a\0b", "m:a\0b", "me@m:x"])
+@pytest.mark.parametrize("text", ["", "a\0b", "m:a\0b"])
 def test_what_is_no_place(text: str) -> None:
     with pytest.raises(InputError):
         Place.parse(text)
+
+
+def test_another_user_than_root_is_told(scp: Copy, here: Path) -> None:
+    make(here, "f")
+    for words in (("me@m:x", "."), ("f", "me@m:x")):
+        with pytest.raises(InputError, match="root's; write m:x"):
+            scp(*words)
+    scp("f", "root@m:x")
 
 
 # Names of copies; to a machine and from one they are the same

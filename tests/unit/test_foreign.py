@@ -6,8 +6,6 @@ import json
 import os
 import shutil
 import socket
-import stat
-import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -303,78 +301,6 @@ def test_a_given_host_has_no_driver_to_miss(store: Store) -> None:
         machine.kill()
     machines.open(store.path).remove("given")
     assert store.names() == []
-
-
-# SSH
-
-
-def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
-    machine = add(store, driver_name="amazonec2", IPAddress="192.0.2.1", SSHPort=2222, SSHUser="ubuntu")
-    command = foreign.ssh_command(machine.config, ["-C", "echo", "a b"])
-    assert os.path.basename(command[0]) == "ssh"
-    assert command[command.index("ubuntu@192.0.2.1") :] == [
-        "ubuntu@192.0.2.1",
-        *("-o", "IdentitiesOnly=yes", "-i", f"{machine.directory}/id_rsa"),
-        *("-p", "2222"),
-        *("-C", "echo", "a b"),
-    ]
-    assert "StrictHostKeyChecking=no" in command
-    assert "-t" in foreign.ssh_command(machine.config, [], terminal=True)
-
-
-def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
-    command = foreign.ssh_command(add(store, IPAddress="192.168.99.100").config, [])
-    assert "docker@127.0.0.1" in command
-    assert command[-2:] == ["-p", "53507"]
-
-
-def test_what_docker_machine_leaves_out_is_its_default(store: Store) -> None:
-    machine = add(store, driver_name="google", SSHUser="", SSHPort=0, SSHKeyPath="")
-    command = foreign.ssh_command(machine.config, [])
-    assert "root@127.0.0.1" in command
-    assert command[-4:] == ["-i", f"{machine.directory}/id_rsa", "-p", "22"]
-    os.unlink(f"{machine.directory}/id_rsa")
-    assert "-i" not in foreign.ssh_command(machine.config, [])
-
-
-def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    machine = add(store)
-    key = f"{machine.directory}/id_rsa"
-    os.chmod(key, 0o644)
-    with pytest.raises(InputError, match=f"chmod 600 {key}"):
-        foreign.ssh_command(machine.config, [])
-    os.unlink(key)
-    with pytest.raises(InputError, match="No such file"):
-        foreign.ssh_command(machine.config, [])
-    with pytest.raises(InputError, match="by its URL"):
-        foreign.ssh_command(given(store, "tcp://h:1").config, [])
-    with pytest.raises(InputError, match="for SSH that is none"):
-        foreign.ssh_command(add(store, "odd", SSHUser="-oProxyCommand=true").config, [])
-    with pytest.raises(MachineNotRunning):
-        foreign.ssh_command(add(store, "off", driver_name="google", IPAddress="").config, [])
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(InputError, match="no ssh on this computer"):
-        foreign.ssh_command(machine.config, [])
-
-
-def test_its_exit_status_is_ours(store: Store, tmp_path: Path) -> None:
-    """By a process of its own, which ssh takes the place of."""
-    import subprocess
-
-    add(store, driver_name="google")
-    fake = tmp_path / "bin" / "ssh"
-    put(str(fake), b'#!/bin/sh\nfor word; do last=$word; done\necho "ran $last"; cat; exit 7\n', 0o755)
-    assert stat.S_IMODE(os.stat(fake).st_mode) == 0o755
-    done = subprocess.run(
-        [sys.executable, "-m", "dinv", "-s", store.path, "ssh", "dev", "uptime"],
-        input="typed\n",
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env={**os.environ, "PATH": f"{fake.parent}:{os.environ['PATH']}"},
-    )
-    assert (done.returncode, done.stdout, done.stderr) == (7, "ran uptime\ntyped\n", "")
 
 
 # Legacy swarm

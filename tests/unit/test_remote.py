@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv import remote
-from dinv.errors import Conflict, DinvError, EndpointUnreachable, InputError, MachineNotRunning
+from dinv.errors import Conflict, DinvError, EndpointUnreachable, InputError, MachineError, MachineNotRunning
 from dinv.remote import Escape, run_command
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class FakeChannel:
         self.environments: list[Mapping[str, str]] = []
         self.during: Callable[[Any], object] = lambda _stdin: None
         self.terminal = FakeTerminal(self)
+        self.status = 4
 
     def run(
         self, argv: Sequence[str], *, environment: Mapping[str, str] | None = None, **streams: Any
@@ -63,7 +65,7 @@ class FakeChannel:
         self.environments.append(environment or {})
         if len(self.argvs) == 1:
             self.during(streams.get("stdin"))
-        return 4
+        return self.status
 
     def open_terminal(self, argv: Sequence[str], *, environment: Mapping[str, str]) -> FakeTerminal:
         self.argvs.append(argv)
@@ -72,6 +74,8 @@ class FakeChannel:
 
 
 class FakeMachine:
+    name = "m"
+
     def __init__(self) -> None:
         self.the_channel = FakeChannel()
         self.running = True
@@ -190,11 +194,87 @@ def test_ssh_s_own_option_for_a_terminal(machine: FakeMachine, keyboard: int, op
     assert channel.terminal.sizes
 
 
-@pytest.mark.parametrize("option", ["-L", "-A", "-oBatchMode=yes", "-tx"])
+@pytest.mark.parametrize("option", ["-L", "-A", "-oForwardAgent=yes", "-tJ"])
 def test_what_only_ssh_can_do_is_refused(machine: FakeMachine, option: str) -> None:
-    with pytest.raises(InputError, match=f"{option} is an option of ssh"):
+    with pytest.raises(InputError, match="is an option of ssh"):
         run(machine, option, "80:h:80", "true")
     assert machine.the_channel.argvs == []
+
+
+# What programs ask for that take it for ssh
+
+
+@pytest.mark.usefixtures("nothing_typed")
+def test_the_calls_of_rsync_scp_and_git_are_commands(machine: FakeMachine, tmp_path: Path) -> None:
+    run(machine, "-x", "-oClearAllForwardings=yes", "-oRequestTTY=no", "-lroot", "--", "echo", "-t", "x")
+    done = execute(machine.the_channel.argvs[0], tmp_path)
+    assert done.stdout == "-t x\n"
+
+
+def test_no_terminal_where_ssh_is_told_so(machine: FakeMachine, keyboard: int) -> None:
+    assert run(machine, "-T", "--", "cat", terminal=True) == 4
+    assert run(machine, "-oRequestTTY=no") == 4
+    assert run(machine, "-oRequestTTY=force", "cat") == 5
+
+
+def test_no_input_where_ssh_is_told_so(machine: FakeMachine) -> None:
+    seen: list[Any] = []
+    machine.the_channel.during = seen.append
+    run(machine, "-n", "cat")
+    assert seen == [None]
+
+
+@pytest.mark.usefixtures("nothing_typed")
+def test_variables_go_over(machine: FakeMachine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GIT_PROTOCOL", "version=2")
+    run(machine, "-o", "SendEnv=GIT_PROTOCOL", "-o", "SetEnv=A=b", "true")
+    environment = machine.the_channel.environments[0]
+    assert environment["GIT_PROTOCOL"] == "version=2"
+    assert environment["A"] == "b"
+    assert environment.keys() - {"GIT_PROTOCOL", "A"} == {"DINV_SESSION"}
+
+
+@pytest.mark.usefixtures("nothing_typed")
+def test_the_subsystem_is_looked_for(
+    machine: FakeMachine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = tmp_path / "a" / "sftp-server"
+    server.parent.mkdir()
+    server.write_text("#!/bin/sh\npwd\n")
+    server.chmod(0o755)
+    script = remote._SUBSYSTEM.replace(remote.SFTP_SERVERS[2], str(server))
+    monkeypatch.setattr(remote, "_SUBSYSTEM", re.sub(r"/usr/[a-z/]+/sftp-server", "/nonexistent", script))
+    assert run(machine, "-s", "--", "sftp") == 4
+    done = execute(machine.the_channel.argvs[0], tmp_path)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path}\n")
+    server.unlink()
+    assert execute(machine.the_channel.argvs[0], tmp_path).returncode == 127
+
+
+@pytest.mark.usefixtures("nothing_typed")
+def test_an_image_without_the_subsystem(machine: FakeMachine) -> None:
+    machine.the_channel.status = 127
+    with pytest.raises(MachineError, match="no sftp-server"):
+        run(machine, "-s", "sftp")
+    assert run(machine, "sftp") == 127, "a command, and its own status"
+    for words in (["-s", "netconf"], ["-s"], ["-s", "sftp", "x"]):
+        with pytest.raises(InputError, match="subsystem"):
+            run(machine, *words)
+
+
+def test_git_sees_that_it_is_openssh_s(machine: FakeMachine, capfd: pytest.CaptureFixture[str]) -> None:
+    machine.running = False
+    assert run(machine, "-G", "-o", "SendEnv=GIT_PROTOCOL") == 0
+    assert capfd.readouterr().out == "host m\nuser root\nhostname m\nport 22\n"
+
+
+def test_the_transport_is_this_dinv_wherever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "dinv").mkdir()
+    (tmp_path / "dinv" / "__main__.py").write_text("print('another')")
+    command = [*remote.transport(str(tmp_path / "a store")), "-x", "--", "nosuch", "true"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "nosuch" in done.stderr
 
 
 # The terminal

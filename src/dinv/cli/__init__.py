@@ -37,7 +37,7 @@ VERBS = {
     "link": "Make dinv answer to another name, such as docker-machine",
     "logs": "Print what a machine's init and daemon have said",
     "ls": "List machines",
-    "mount": "Say what to use in place of sshfs",
+    "mount": "Mount a machine's directory here, by sshfs",
     "provision": "Finish or repair a machine that is half made",
     "regenerate-certs": "Give a machine new certificates",
     "restart": "Restart a machine",

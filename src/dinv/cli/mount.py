@@ -1,4 +1,4 @@
-"""`dinv mount`: what to use instead."""
+"""`dinv mount`: a machine's directory here, by sshfs."""
 
 from __future__ import annotations
 
@@ -13,20 +13,24 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("source", metavar="[MACHINE:]PATH")
-    parser.add_argument("mountpoint", nargs="?", metavar="DIR")
-    parser.add_argument("-u", "--unmount", action="store_true", help="unmount")
+    parser.missing = parser.extra = "Improper number of arguments"
+    parser.add_argument("source", metavar="[NAME:]PATH", help="what to mount")
+    parser.add_argument("mountpoint", nargs="?", metavar="DIR", help="an empty directory here (PATH)")
+    parser.add_argument("-u", "--unmount", action="store_true", help="unmount DIR")
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    name, colon, path = options.source.rpartition(":")
-    machine = app.machine(name if colon else None)
-    where = options.mountpoint or "DIR"
+    from dinv import mounting
+
+    before, colon, path = options.source.partition(":")
+    if not colon:
+        before, path = "", options.source
+    user, _, name = before.rpartition("@")
+    where = options.mountpoint or path
+    if not where:
+        raise InputError(f"Say on which directory here to mount it: {app.program} mount {options.source} DIR")
     if options.unmount:
-        raise InputError(f"{app.program} has mounted nothing. What sshfs has mounted: fusermount -u {where}")
-    raise InputError(
-        f'Machine "{machine.name}" cannot be mounted: sshfs, which would do it, needs an SSH server in it.\n'
-        f"To copy instead:   {app.program} scp -r {machine.name}:{path or '/'} {where}\n"
-        f"To share data between containers of the machine, use a volume: docker volume create\n"
-        f"With an image that runs sshd (images/examples/with-sshd), use sshfs itself."
-    )
+        mounting.unmount(where)
+        return
+    with app.interruptible(), app.machine(name or None) as machine:
+        mounting.mount(machine, path, where, user=user)

@@ -15,17 +15,31 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("source", metavar="[NAME:]FROM")
     parser.add_argument("target", metavar="[NAME:]TO")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories, with all in them")
+    parser.add_argument("-d", "--delta", action="store_true", help="copy what differs, by rsync")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: argparse.Namespace) -> int:
     from dinv.copying import Place, copy
 
+    source, target = Place.parse(options.source), Place.parse(options.target)
     with app.interruptible():
-        copy(
-            Place.parse(options.source),
-            Place.parse(options.target),
-            recursive=options.recursive,
-            machines=app.machines,
-            progress=app.progress(),
-        )
+        if options.delta:
+            from dinv.syncing import rsync_command
+
+            command = rsync_command(
+                source, target, recursive=options.recursive, quiet=options.quiet, machines=app.machines
+            )
+        else:
+            copy(
+                source,
+                target,
+                recursive=options.recursive,
+                quiet=options.quiet,
+                machines=app.machines,
+                progress=app.progress(),
+            )
+            return 0
+    from dinv.systemssh import replace_process
+
+    return replace_process(command)

@@ -118,14 +118,6 @@ def test_no_keys_on_a_terminal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert "terminal" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["dev:/root", "here"], ["dev:/root"], ["-u", "dev:/root", "here"]])
-@pytest.mark.usefixtures("world")
-def test_mount_says_what_to_use_instead(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["mount", *words]) == 1
-    said = capsys.readouterr().err
-    assert "fusermount -u here" in said if "-u" in words else "scp -r dev:/root" in said
-
-
 @pytest.mark.usefixtures("world")
 def test_several_at_once_and_one_that_fails(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
