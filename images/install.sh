@@ -72,9 +72,14 @@ configure() {
 	printf 'docker ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/docker
 	chmod 0440 /etc/sudoers.d/docker
 
-	for needed in dockerd docker containerd runc iptables curl mount pgrep pkill sudo openssl ip ps git; do
+	for needed in dockerd docker containerd runc iptables curl mount pgrep pkill sudo openssl ip ps git rsync; do
 		command -v "$needed" >/dev/null || fail "$needed did not get installed"
 	done
+	# Where `dinv mount` looks for it.
+	[ -x /usr/lib/openssh/sftp-server ] || [ -x /usr/libexec/sftp-server ] ||
+		fail 'sftp-server did not get installed'
+	# openssh-server, where it is, may have made host keys, which would be the same in every machine.
+	rm -f /etc/ssh/ssh_host_*
 }
 
 # What differs from one build to the next for no reason, or would be the same in every machine.
