@@ -42,9 +42,9 @@ def upgrade(
     """Make a machine anew from `image`, or from a newer version of its own; it runs afterwards.
 
     Returns False when it was made from exactly that image already, and was only started if it was stopped;
-    with `force` it is made anew all the same. Containers in the machine are stopped; those with a restart policy are
-    back afterwards. Raises what `create` raises, having put the old container in its place again; if
-    that fails too, the error has a note that says how to finish.
+    with `force` it is made anew all the same. Containers in the machine are stopped; those with a restart
+    policy are back afterwards. Raises what `create` raises, having put the old container in its place
+    again; if that fails too, the error has a note that says how to finish.
     """
     with store.lock(name, "upgrading it"), Machine(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
