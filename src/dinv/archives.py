@@ -194,6 +194,17 @@ def _inside(name: str) -> list[str]:
     return parts
 
 
+class _Entry(tarfile.TarInfo):
+    """A header that makes no sense is an error: tarfile takes it for the archive's end."""
+
+    @classmethod
+    def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        try:
+            return super().fromtarfile(archive)
+        except tarfile.InvalidHeaderError as error:
+            raise _damaged(error) from error
+
+
 def _entries(
     archive: Readable, moved: Callable[[int], object] | None = None
 ) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, list[str]]]:
@@ -206,12 +217,12 @@ def _entries(
             bufsize=PIECE,
             encoding="utf-8",
             errors="surrogateescape",
+            tarinfo=_Entry,
         ) as tar:
             while (entry := tar.next()) is not None:
                 yield tar, entry, _inside(entry.name)
                 tar.members.clear()  # it would keep them all
-            # Neither does tarfile tell a damaged header from the end, nor can the engine tell of an error
-            # once it has begun to send: it just stops.
+            # The engine cannot tell of an error once it has begun to send: it just stops.
             whole = source.ends_at(tar.offset)
     except (DinvError, OSError):
         raise

@@ -177,7 +177,7 @@ class Store:
                             raise
                 if self._lock(name, doing, stack):
                     break
-            leftovers = [entry for entry in os.listdir(directory) if entry != ".lock"]
+            leftovers = set(os.listdir(directory)) - {".lock"}
             if "config.json" in leftovers and not self.load(name).unfinished:
                 raise MachineExists(name)
             yield bool(leftovers)
