@@ -62,10 +62,16 @@ wait_for_certificates() {
 
 # Says what is wrong with the files, and fails, when dockerd must not be started with them.
 check_config() {
-	if certificates_missing; then
-		say "missing or incomplete in $certs:$missing"
-		return 1
-	fi
+	looks=0
+	while certificates_missing; do
+		# New ones may be on their way just now: docker cp takes a file away before it writes the next.
+		if [ $looks -ge 40 ] || [ -n "$stopping" ]; then
+			say "missing or incomplete in $certs:$missing"
+			return 1
+		fi
+		looks=$((looks + 1))
+		sleep 0.05
+	done
 	check_args_file && check_env_file
 }
 
