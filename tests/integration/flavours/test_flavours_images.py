@@ -63,6 +63,26 @@ def test_on_an_engine(at: At, endpoint_address: str, image: str, contract: str) 
 
 
 @FOREIGN
+def test_day2_verbs(at: At, endpoint_address: str, image: str, contract: str) -> None:
+    """New certificates, another image and back, and a repair: it serves after each."""
+    user = at(endpoint_address)
+    name = user.name("day2")
+    user.dinv("create", name, "--image", image)
+    user.import_hello(name)
+    user.dinv("regenerate-certs", "-f", "--client-certs", name)
+    works(user, name)
+    user.dinv("upgrade", name, "--image", "dinv:latest")
+    assert user.machine(name).contract.name == "dinv"
+    user.dinv("upgrade", name, "--image", image)
+    assert user.machine(name).contract.name == contract
+    user.dinv("provision", name)
+    works(user, name)
+    assert keys_in(user, name) == []
+    user.dinv("rm", "-y", name)
+    assert user.traces(name) == []
+
+
+@FOREIGN
 def test_at_an_address_of_its_own(at: At, endpoint_address: str, image: str, contract: str) -> None:
     user = at(endpoint_address)
     name = user.name("own")
