@@ -10,13 +10,12 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import remote
+from dinv import remote, sshoptions
 from dinv.errors import DeadlineExceeded, DinvError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
-    from typing import IO
 
     from dinv.machine import Machine
 
@@ -62,12 +61,13 @@ def mount(machine: Machine, path: str, directory: str, *, user: str = "") -> Non
     path = "" if path == "~" else path.removeprefix("~/")
     login = f"{user}@{machine.name}" if user else machine.name
     options = [word for option in _OPTIONS for word in ("-o", option)]
-    ssh = shlex.join(remote.transport(machine.store.path))
-    _start(
-        [sshfs, *options, f"{login}:{path}", where],
-        {**os.environ, _COMMAND: f'exec {ssh} "$@"'},
-        f"{login}:{path}",
-    )
+    ssh = remote.transport(machine.store.path)
+    environment = {**os.environ, _COMMAND: f'exec {shlex.join(ssh)} "$@"'}
+    source = f"{login}:{path}"
+    failure = _start([sshfs, *options, source, where], environment, source)
+    if failure:
+        reason = _said_by_ssh([*ssh, "-oBatchMode=yes", "-s", "--", login, sshoptions.SUBSYSTEM]) or failure
+        raise DinvError(f"{source} cannot be mounted: {reason}")
 
 
 def unmount(directory: str) -> None:
@@ -160,8 +160,6 @@ def _mountpoint(directory: str) -> str:
 
 
 def _check_has_sftp(machine: Machine, user: str) -> None:
-    from dinv import sshoptions
-
     if user:
         sshoptions.Session([("l", user)])
     looks = " || ".join(f"[ -x {server} ]" for server in remote.SFTP_SERVERS)
@@ -169,8 +167,8 @@ def _check_has_sftp(machine: Machine, user: str) -> None:
         raise remote.lacks_sftp(machine.name)
 
 
-def _start(command: list[str], environment: dict[str, str], source: str) -> None:
-    """Run sshfs, which goes on in the background once it has mounted."""
+def _start(command: list[str], environment: dict[str, str], source: str) -> str:
+    """Run sshfs, which goes on in the background once it has mounted; what it says if it fails, or ""."""
     import subprocess
     import tempfile
 
@@ -196,10 +194,21 @@ def _start(command: list[str], environment: dict[str, str], source: str) -> None
         except BaseException:
             _end(child)
             raise
-        if status:
-            raise DinvError(
-                f"{source} cannot be mounted: {_last_lines(said) or f'sshfs ended with {status}'}"
-            )
+        said.seek(0)
+        return (_last_lines(said.read()) or f"sshfs ended with {status}") if status else ""
+
+
+def _said_by_ssh(command: list[str]) -> str:
+    """Why ssh cannot reach the other side, or "" if it can: sshfs 3.7 shows nothing of what ssh says."""
+    import subprocess
+
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=MOUNT_SECONDS
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return _last_lines(done.stderr) if done.returncode else ""
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
@@ -215,9 +224,8 @@ def _end(child: subprocess.Popen[bytes]) -> None:
         child.wait()
 
 
-def _last_lines(said: IO[bytes]) -> str:
-    said.seek(0)
-    lines = said.read().decode(errors="replace").splitlines()
+def _last_lines(said: bytes) -> str:
+    lines = said.decode(errors="replace").splitlines()
     return "\n".join([line.removeprefix("dinv: ") for line in lines if line.strip()][-_LAST_LINES:])
 
 

@@ -235,6 +235,17 @@ def test_theirs_mounted(user: User, here: Path, mountpoint: Path) -> None:
         user.dinv("mount", "-u", f"{name}:{here}", str(mountpoint))
 
 
+def test_theirs_that_lets_nobody_in(user: User, mountpoint: Path) -> None:
+    key = os.path.join(user.store, "machines", "theirs", "id_rsa")
+    os.rename(key, f"{key}.old")
+    try:
+        run(user, "ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key)
+        assert "Permission denied" in user.fails("mount", "theirs:/", str(mountpoint))
+    finally:
+        os.rename(f"{key}.old", key)
+        os.unlink(f"{key}.pub")  # ssh would offer it, and not the key
+
+
 def test_theirs_take_ssh_s_options(user: User, tmp_path: Path) -> None:
     assert (
         user.dinv("ssh", "-x", "-o", "SetEnv=LC_X=1", "theirs", "-T", "--", "echo", "-n", "x").stdout == "x"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dinv import mounting
+from dinv import mounting, remote
 from dinv.errors import DeadlineExceeded, DinvError, InputError, MachineError, MachineNotRunning
 
 if TYPE_CHECKING:
@@ -52,8 +52,10 @@ class Computer:
         self.fake = FakeMachine(str(directory / "a store"))
         self.machine: Machine = self.fake  # type: ignore[assignment]
         self.script("sshfs", "")
+        self.script("a ssh", "")
         self.mounted()
         monkeypatch.setenv("PATH", f"{self.programs}")
+        monkeypatch.setattr(remote, "transport", lambda store: [f"{self.programs}/a ssh", "-s", store])
         monkeypatch.setattr(mounting, "_MOUNTS", str(self.mounts))
         monkeypatch.setattr(mounting, "_DEVICE", str(self.device))
 
@@ -89,16 +91,17 @@ def test_sshfs_gets_dinv_ssh_for_ssh(computer: Computer, here: str, tmp_path: Pa
         f"""
         for word; do printf '%s\\n' "$word" >>{log}; done
         for word; do case $word in ssh_command=*) set -- ${{word#ssh_command=}};; esac; done
-        "$@" -x -s -- dev sftp >>{log} 2>&1 || exit 0
+        "$@" -x -s -- dev sftp
         """,
     )
+    computer.script("a ssh", f"for word; do printf '%s\\n' \"$word\" >>{log}.ssh; done")
     mounting.mount(computer.machine, "~/a b", here)
     words = log.read_text().splitlines()
     assert words[words.index("idmap=user") - 1] == "-o"
     assert words[words.index(here) - 1] == "dev:a b"
     assert not any(word.startswith("reconnect") for word in words), "it must not wait for what is gone"
-    # dinv ssh, on the store, which has a blank in its path and no such machine.
-    assert 'Docker machine "dev" does not exist' in log.read_text()
+    ssh = (tmp_path / "log.ssh").read_text().splitlines()
+    assert ssh == ["-s", f"{tmp_path}/a store", "-x", "-s", "--", "dev", "sftp"]
 
 
 @pytest.mark.parametrize("source", ["dev:", "root@dev:/x", "dev:x/~/y"])
@@ -113,6 +116,10 @@ def test_what_sshfs_says_is_the_error(computer: Computer, here: str) -> None:
     computer.script("sshfs", "echo one >&2; echo dinv: two >&2; echo; echo three >&2; echo four; exit 1")
     with pytest.raises(DinvError, match=r"dev:/x cannot be mounted: two\nthree\nfour$"):
         mounting.mount(computer.machine, "/x", here)
+    computer.script("a ssh", "echo dinv: not to be reached >&2; exit 255")
+    with pytest.raises(DinvError, match=r"dev:/x cannot be mounted: not to be reached$"):
+        mounting.mount(computer.machine, "/x", here)
+    (computer.programs / "a ssh").unlink()
     computer.script("sshfs", "exit 4")
     with pytest.raises(DinvError, match="sshfs ended with 4"):
         mounting.mount(computer.machine, "/x", here)
