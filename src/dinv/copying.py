@@ -6,6 +6,7 @@ import os
 import posixpath
 import stat
 import time
+from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager
 
 from dinv import archives
@@ -143,7 +144,7 @@ def check_exists(place: Place, machines: Machines) -> None:
 # The two ends
 
 
-class _End:
+class _End(ABC):
     """A place, opened."""
 
     def __init__(self, place: Place, path: str) -> None:
@@ -157,9 +158,9 @@ class _End:
     def __exit__(self, *exc: object) -> None:
         """Close connections."""
 
+    @abstractmethod
     def stat(self, path: str) -> FileStat | None:
         """What is at an absolute path, links followed. Raises CopyError."""
-        raise NotImplementedError
 
     @property
     def means_directory(self) -> bool:
