@@ -30,6 +30,9 @@ if TYPE_CHECKING:
 
     from dinv.authorities import Authority, Role
 
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
+"""Those that Go's TLS, and so a Docker daemon's, can use."""
+
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
 USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
@@ -54,6 +57,10 @@ class Facts(NamedTuple):
     """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it."""
     key_type: str
     """Such as ECDSA P-256, RSA 2048, Ed25519."""
+
+
+class _Unusable(Exception):
+    """Why a certificate cannot be used."""
 
 
 def new_key() -> bytes:
@@ -147,23 +154,41 @@ def request(key_pem: bytes, *, role: Role, names: Iterable[str], machine: str) -
     if canonical:
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names(canonical)), critical=False)
     builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[role]]), critical=False)
-    csr = builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    csr = builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
     return CertificateRequest(csr=csr, role=role, names=canonical, machine=machine)
 
 
-def issue(authority: Authority, *, machine: str, directory: str, names: Iterable[str]) -> None:
+class Pair(NamedTuple):
+    """A key with its certificate, PEM, and where they were read."""
+
+    key: bytes
+    chain: bytes
+    key_path: str
+    chain_path: str
+
+
+def issue(
+    authority: Authority, *, machine: str, directory: str, names: Iterable[str], client: Pair | None = None
+) -> None:
     """Have `authority` sign new certificates for a machine, and put them and their keys in `directory`.
 
-    `names`: where the machine is reached, beside this host's own names (see `server_names`). The directory
+    `names`: where the machine is reached, beside this host's own names (see `server_names`). `client`: the
+    user's pair, where it is not to be made. The directory
     exists, and the caller holds the machine's lock. Files that are there already are replaced as a set
     (see `dinv.files`), once everything is made, checked and on the disk. Keys have the mode 0600,
     certificates 0644. Raises CertificateError, and StoreNotWritable.
     """
     pairs: dict[Role, tuple[bytes, bytes]] = {}
-    wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names), "client": ()}
+    wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names)}
+    if client is None:
+        wanted["client"] = ()
     try:
         files.sweep(directory)
         anchor = authority.trust_anchor()
+        if client is not None:
+            check_pair(client, anchor_pem=anchor, role="client")
+            pairs["client"] = client.key, client.chain
         for role, role_names in wanted.items():
             key = new_key()
             chain = authority.certificate(request(key, role=role, names=role_names, machine=machine))
@@ -195,14 +220,46 @@ def check_chain(
     """
     leaf, *others = load_chain(chain_pem, "the authority's answer")
     anchors = load_chain(anchor_pem, "the authority's trust anchor")
-    if leaf.public_key() != load_key(key_pem, "the private key").public_key():
-        raise _unusable(role, "it is for another key than the one it was requested for")
-    _check_use(leaf, role)
-    granted = {name.lower() for name in _names(leaf)}
-    missing = [name for name in map(canonical_name, names) if not _covered(name, granted)]
-    if missing:
-        raise _unusable(role, f"it is not valid for {', '.join(missing)}")
-    _check_path(leaf, others, anchors, role)
+    try:
+        key = load_key(key_pem, "the private key")
+        _check_key(leaf, key, "it is for another key than the one it was requested for")
+        _check_use(leaf, role)
+        _check_names(leaf, names)
+        _check_path(leaf, others, anchors, role)
+    except _Unusable as reason:
+        raise CertificateError(
+            f"The {role} certificate that the authority signed cannot be used: {reason}. It was not stored."
+        ) from reason
+
+
+def check_pair(pair: Pair, *, anchor_pem: bytes, role: Role) -> None:
+    """Raise CertificateError unless a pair that was not made here is good for `role`; see `check_chain`.
+
+    Names are not looked at.
+    """
+    leaf, *others = load_chain(pair.chain, pair.chain_path)
+    key = load_key(pair.key, pair.key_path)
+    try:
+        _check_key(leaf, key, f"{pair.key_path} is not its key")
+        _check_use(leaf, role)
+        _check_path(leaf, others, load_chain(anchor_pem, "the authority's trust anchor"), role)
+    except _Unusable as reason:
+        raise CertificateError(f"{pair.chain_path} cannot be a {role}'s certificate: {reason}.") from reason
+
+
+def unrooted(chain: list[x509.Certificate]) -> x509.Certificate | None:
+    """The CA certificate in `chain` whose issuer would be needed next, beginning with the first; or None.
+
+    OpenSSL, and so Python and curl, verifies up to a self-signed certificate; Go does not need one.
+    """
+    current, *remaining = chain
+    while not _issued(current, current):
+        issuer = next((each for each in remaining if _issued(current, each)), None)
+        if issuer is None:
+            return current
+        remaining.remove(issuer)
+        current = issuer
+    return None
 
 
 def facts(pem: bytes) -> Facts:
@@ -219,17 +276,20 @@ def facts(pem: bytes) -> Facts:
     )
 
 
-def load_key(pem: bytes, what: str) -> ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey:
+def load_key(pem: bytes, what: str) -> PrivateKey:
     """Read a private key that can sign; `what` names it in the CertificateError raised when there is none."""
     try:
         key: PrivateKeyTypes = serialization.load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-        # What the parser says is left out: nothing of a key is shown, not even by accident.
+    except TypeError as error:
         raise CertificateError(
-            f"No private key can be read from {what}: it is not PEM, or it is encrypted."
+            f"The private key in {what} is encrypted, and dinv asks for no passphrase. Give it a copy that "
+            f"is not (openssl pkey -in ENCRYPTED -out PLAIN), which only you can read."
         ) from error
-    if not isinstance(key, ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey):
-        raise CertificateError(f"The key in {what} is neither ECDSA nor RSA.")
+    except (ValueError, UnsupportedAlgorithm) as error:
+        # What the parser says is left out: nothing of a key is shown, not even by accident.
+        raise CertificateError(f"No private key can be read from {what}: it is not one in PEM.") from error
+    if not isinstance(key, PrivateKey):
+        raise CertificateError(f"The key in {what} is neither ECDSA nor RSA nor Ed25519.")
     return key
 
 
@@ -266,16 +326,28 @@ def _covered(name: str, granted: set[str]) -> bool:
     return bool(dot) and isinstance(_general_name(name), x509.DNSName) and f"*.{parent}" in granted
 
 
+def _check_key(certificate: x509.Certificate, key: PrivateKey, reason: str) -> None:
+    if certificate.public_key() != key.public_key():
+        raise _Unusable(reason)
+
+
+def _check_names(certificate: x509.Certificate, names: Iterable[str]) -> None:
+    granted = {name.lower() for name in _names(certificate)}
+    missing = [name for name in map(canonical_name, names) if not _covered(name, granted)]
+    if missing:
+        raise _Unusable(f"it is not valid for {', '.join(missing)}")
+
+
 def _check_use(certificate: x509.Certificate, role: Role) -> None:
     usage = _extension(certificate, x509.ExtendedKeyUsage)
     if usage is None or USAGES[role] not in usage:
-        raise _unusable(role, f"its extended key usage does not have {role}Auth")
+        raise _Unusable(f"its extended key usage does not have {role}Auth")
     key_usage = _extension(certificate, x509.KeyUsage)
     if key_usage is not None and not key_usage.digital_signature:
-        raise _unusable(role, "its key usage does not allow digital signatures, on which TLS stands")
+        raise _Unusable("its key usage does not allow digital signatures, on which TLS stands")
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints is not None and constraints.ca:
-        raise _unusable(role, "it is the certificate of an authority, with which others could be made")
+        raise _Unusable("it is the certificate of an authority, with which others could be made")
 
 
 def _check_path(
@@ -284,18 +356,17 @@ def _check_path(
     """Follow the issuers from `leaf` until one of `anchors` is one."""
     current, remaining, between = leaf, list(others), 0
     while True:
-        _check_dates(current, role)
+        _check_dates(current)
         anchor = next((each for each in anchors if _issued(current, each)), None)
         issuer = anchor or next((each for each in remaining if _issued(current, each)), None)
         if issuer is None:
-            raise _unusable(
-                role,
+            raise _Unusable(
                 f"it does not lead to the trust anchor: the issuer of {_show(current.subject)}, which is "
                 f"{_show(current.issuer)}, is missing or has another key",
             )
         _check_issuer(issuer, between, role)
         if anchor is not None:
-            _check_dates(anchor, role)
+            _check_dates(anchor)
             return
         remaining.remove(issuer)
         current, between = issuer, between + 1
@@ -307,28 +378,27 @@ def _check_issuer(issuer: x509.Certificate, between: int, role: Role) -> None:
     usage = _extension(issuer, x509.ExtendedKeyUsage)
     name = _show(issuer.subject)
     if constraints is None or not constraints.ca or (key_usage is not None and not key_usage.key_cert_sign):
-        raise _unusable(role, f"its issuer {name} is not allowed to sign certificates")
+        raise _Unusable(f"its issuer {name} is not allowed to sign certificates")
     if constraints.path_length is not None and constraints.path_length < between:
-        raise _unusable(role, f"there are more issuers below {name} than it allows")
+        raise _Unusable(f"there are more issuers below {name} than it allows")
     if (
         usage is not None
         and USAGES[role] not in usage
         and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage
     ):
-        raise _unusable(role, f"its issuer {name} is not allowed to sign for {role}s")
+        raise _Unusable(f"its issuer {name} is not allowed to sign for {role}s")
 
 
-def _check_dates(certificate: x509.Certificate, role: Role) -> None:
+def _check_dates(certificate: x509.Certificate) -> None:
     now = dt.datetime.now(dt.UTC)
     name = _show(certificate.subject)
     if now < certificate.not_valid_before_utc:
-        raise _unusable(
-            role,
+        raise _Unusable(
             f"{name} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC, and it is "
             f"{now:%Y-%m-%d %H:%M:%S} here; compare this host's clock with the authority's",
         )
     if now > certificate.not_valid_after_utc:
-        raise _unusable(role, f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
+        raise _Unusable(f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
@@ -362,9 +432,3 @@ def _key_type(key: PublicKeyTypes) -> str:
 
 def _show(name: x509.Name) -> str:
     return f'"{name.rfc4514_string()}"'
-
-
-def _unusable(role: Role, reason: str) -> CertificateError:
-    return CertificateError(
-        f"The {role} certificate that the authority signed cannot be used: {reason}. It was not stored."
-    )

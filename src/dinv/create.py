@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.progress import Progress
+    from dinv.sharedca import SharedCA
     from dinv.store import Store
 
 DEFAULT_TIMEOUT = 60.0
@@ -42,7 +43,8 @@ class CreateOptions:
 
     `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
     `swarm_options` libmachine's swarm options, for a host that is somebody else's;
-    `registry_cas` PEM certificates by registry host; `timeout` in seconds, for the daemon to answer.
+    `registry_cas` PEM certificates by registry host; `shared_ca` the user's own CA, where the machine is
+    not to have one of its own; `timeout` in seconds, for the daemon to answer.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class CreateOptions:
         swarm_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
         registry_cas: Mapping[str, bytes] | None = None,
+        shared_ca: SharedCA | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         keep_on_failure: bool = False,
         context: bool = True,
@@ -66,6 +69,7 @@ class CreateOptions:
         self.swarm_options = dict(swarm_options or {})
         self.tls_sans = tuple(tls_sans)
         self.registry_cas = dict(registry_cas or {})
+        self.shared_ca = shared_ca
         self.timeout = timeout
         self.keep_on_failure = keep_on_failure
         self.context = context
@@ -156,14 +160,35 @@ class _Creation:
                 raise classicswarm.refuse(self.machine.name)
             config.swarm_options.update(self.options.swarm_options)
             config.driver.update(classicswarm.driver_fields(self.options.swarm_options))
+        shared_ca = self.options.shared_ca
+        if shared_ca is not None:
+            if not driver.provisioned:
+                raise InputError(
+                    f'--tls-ca-cert and its like: the driver "{config.driver_name}" makes no certificates. '
+                    f"Those of a daemon that somebody else looks after are named with --url-cert-path DIR."
+                )
+            shared_ca.check()
         driver.set_config_from_flags(self.options.driver_values, self.progress)
         driver.pre_create_check(self.progress)
+        if shared_ca is not None:
+            self._share(shared_ca)
+        if self.options.context and self.machine.has_tls:
+            # Recorded before there is any, for who finishes this create or removes what it has left.
+            config.ours["Context"] = config.name
         if self.options.registry_cas:
             from dinv import registries
 
             registries.keep(config.directory, self.options.registry_cas)
         self.store.save(config)
         self.recorded = True
+
+    def _share(self, ca: SharedCA) -> None:
+        for path in ca.make_missing():
+            self.progress.line("Certificates", path, "made")
+        ca.record(self.machine.config)
+        self.progress.note(
+            f"Whoever has a client certificate of the CA {ca.ca[0]} can reach {self.machine.name} too"
+        )
 
     def _make(self) -> None:
         machine, driver = self.machine, self.machine.driver
@@ -176,13 +201,18 @@ class _Creation:
         # Not before the certificates are done: to save is to sweep the directory that they are staged in.
         self.store.save(machine.config)
         certificates.result()
-        self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+        self.progress.line("Certificates", self._issued(), "issued")
         if driver.address_known:
             machine.provisioner.provision()
             self._start_at_some_address()
         else:
             self._start_and_follow_address()
         self.progress.line("Machine", str(driver.facts()["machine"]), "started")
+
+    def _issued(self) -> str:
+        if self.options.shared_ca is None:
+            return "CA, server, client (ECDSA P-256)"
+        return "server (ECDSA P-256)" if self.options.shared_ca.client[0] else "server, client (ECDSA P-256)"
 
     def _create_container(self) -> None:
         machine = self.machine
@@ -266,10 +296,7 @@ class _Creation:
         from dinv.config import READY
 
         ours = self.machine.config.ours
-        if self.options.context and self.machine.has_tls:
-            # Recorded first: a context that is written and not recorded would be found by nobody.
-            ours["Context"] = self.machine.name
-            self.store.save(self.machine.config)
+        if self.machine.has_context:
             try:
                 self.machine.write_context()
             except ContextError as error:

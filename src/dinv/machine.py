@@ -332,19 +332,24 @@ class Machine:
         They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
         from a new CA, whose key is put there too, where the CA is the machine's own.
         """
+        from dinv import sharedca
         from dinv.authorities import open_authority
         from dinv.certificates import issue
 
         directory = directory or self.directory
         authority_name = str(self.config.ours["Authority"])
+        shared = authority_name == sharedca.AUTHORITY
         authority = open_authority(
             authority_name,
             machine=self.name,
             directory=directory if new_ca and authority_name == "local" else self.directory,
-            options=self.config.ours.get("AuthorityOptions") or {},
+            options=sharedca.authority_options(self.config)
+            if shared
+            else self.config.ours.get("AuthorityOptions") or {},
         )
         names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
-        issue(authority, machine=self.name, directory=directory, names=names)
+        client = sharedca.client_pair(self.config) if shared else None
+        issue(authority, machine=self.name, directory=directory, names=names, client=client)
 
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""

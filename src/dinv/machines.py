@@ -39,6 +39,10 @@ if TYPE_CHECKING:
         url_cert_path: str
         image_contract: str
         tls_san: Iterable[str]
+        tls_ca_cert: str
+        tls_ca_key: str
+        tls_client_cert: str
+        tls_client_key: str
         registry_ca: Iterable[str]
         engine_opt: Iterable[str]
         engine_label: Iterable[str]
@@ -231,7 +235,7 @@ _SWARM = "swarm"
 
 def _create_options(options: dict[str, Any]) -> Any:
     """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
-    from dinv import drivers, registries
+    from dinv import drivers, registries, sharedca
     from dinv.classicswarm import swarm_options
     from dinv.create import CreateOptions
     from dinv.provisioners.docker import engine_options
@@ -241,6 +245,7 @@ def _create_options(options: dict[str, Any]) -> Any:
     shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
     tls_sans = options.pop("tls_san", ())
     registry_cas = registries.read(options.pop("registry_ca", None) or ())
+    certificates = {key: options.pop(key, "") for key in sharedca.OPTIONS}
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
     swarm = {key: options.pop(key) for key in list(options) if key.startswith(_SWARM)}
     unknown = sorted(set(options) - set(flags))
@@ -255,5 +260,6 @@ def _create_options(options: dict[str, Any]) -> Any:
         swarm_options=swarm_options(**swarm),
         tls_sans=tls_sans,
         registry_cas=registry_cas,
+        shared_ca=sharedca.SharedCA.given(certificates),
         **shared,
     )

@@ -1,8 +1,9 @@
 """Moving machines between stores: out as a tar archive, in from one or from a machine's directory.
 
 The archive holds the machine's directory as it is, under the machine's name: config.json, certificates and
-keys, also that of its CA, so who has it has the machine. It is plain tar, and is read with distrust: only
-files of known names are taken, as regular files of bounded size, with modes of our own.
+keys, also that of its CA if that is the machine's own, so who has it has the machine. It is plain tar, and
+is read with distrust: only files of known names are taken, as regular files of bounded size, with modes of
+our own. Nothing in it names a file elsewhere: of a shared CA only the certificate is known afterwards.
 
 docker-machine's directories are taken as they are too (docker-machine#23); of those what a driver keeps
 for itself, disks say, stays behind, and paths in config.json are made to point at what came along.
@@ -181,6 +182,12 @@ def _say(config: MachineConfig, progress: Progress) -> None:
     """What of its endpoint holds on another computer is not dinv's to know."""
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
+    if config.ours.get("Authority") == "shared":
+        progress.note(
+            "Its CA is one that several machines share, and its private key has not come along: the machine "
+            "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "
+            "here too, write where into its config.json: HostOptions.AuthOptions.CaPrivateKeyPath"
+        )
     if url.startswith("unix://"):
         progress.note(
             f"Its endpoint is {url}, which is meant on the computer that it comes from: elsewhere its daemon "

@@ -25,7 +25,7 @@ import contextlib
 import os
 import time
 
-from dinv import files
+from dinv import files, sharedca
 from dinv.errors import (
     CertificateError,
     ContextError,
@@ -128,7 +128,7 @@ def provision(
         else:
             machine.driver.refresh_address()
             _Renewal(machine, progress, timeout).run(clients=False)
-        _complete(machine)
+        _complete(machine, progress)
 
 
 def finish_switch(config: MachineConfig, store: Store) -> None:
@@ -156,14 +156,20 @@ def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Ite
         yield machine
 
 
-def _complete(machine: Machine) -> None:
+def _complete(machine: Machine, progress: Progress) -> None:
     """Record that it is whole, and write the docker context that it should have."""
     from dinv.config import READY
 
-    machine.config.ours["Phase"] = READY
-    machine.store.save(machine.config)
+    ours = machine.config.ours
     if machine.has_context:
-        machine.write_context()  # of what it has now, be the one there lost or old
+        try:
+            machine.write_context()  # of what it has now, be the one there lost or old
+        except ContextError as error:
+            progress.warn(f"No docker context: {error}")
+            if machine.config.unfinished:
+                ours["Context"] = ""
+    ours["Phase"] = READY
+    machine.store.save(machine.config)
 
 
 def _missing(machine: Machine) -> list[str]:
@@ -182,6 +188,15 @@ class _Renewal:
         self.staging = os.path.join(machine.directory, _STAGING)
 
     def run(self, *, clients: bool) -> None:
+        name = self.machine.name
+        given = sharedca.client_pair(self.machine.config)
+        if clients and given and given.chain == self._read("cert.pem"):
+            raise InputError(
+                f'The client certificate of machine "{name}" is yours, and other machines may have it too: '
+                f"dinv does not renew it. Put a new one and its key where the old one came from "
+                f"({self.machine.config.shown()['HostOptions']['AuthOptions']['ClientCertPath']}), then: "
+                f"dinv regenerate-certs {name}"
+            )
         interrupted = self._interrupted()
         with self._storing():
             files.remove_tree(self.staging)
@@ -191,21 +206,22 @@ class _Renewal:
                 self.machine.issue_certificates(self.staging, new_ca=new_ca)
             except CertificateError as error:
                 files.remove_tree(self.staging)
-                if not new_ca:
-                    name = self.machine.name
+                if not new_ca and self.machine.config.ours.get("Authority") == "local":
                     error.add_note(
                         f"For a new CA and all certificates: dinv regenerate-certs --client-certs {name}"
                     )
                 raise
             # A CA that others answer for may have changed since, too.
             new_ca = _certificates(self._read("ca.pem")) != _certificates(self._staged("ca.pem"))
-            self._change(new_ca=new_ca, with_client=clients or new_ca or not self._client_usable())
+            new_client = clients or new_ca or not self._client_usable()
+            if given is not None:
+                new_client = new_client or given.chain != self._read("cert.pem")
+            self._change(new_ca=new_ca, with_client=new_client)
             files.remove_tree(self.staging)
         if clients and not new_ca:
-            self.progress.warn(
-                "The authority signs with the CA that it had: earlier client certificates are good until "
-                "they expire"
-            )
+            ca = sharedca.ca_path(self.machine.config)
+            why = f"The CA is shared ({ca})" if ca else "The authority signs with the CA that it had"
+            self.progress.warn(f"{why}: earlier client certificates are let in until they expire")
 
     def _interrupted(self) -> bool:
         """Whether a renewal with a new CA was killed: it may have left earlier clients that are let in."""

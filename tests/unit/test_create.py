@@ -51,8 +51,6 @@ KNOWN = [
     "start",
     "refresh",
     "health",
-    "save",
-    "saved",
     "context",
     "context written",
     "save",

@@ -32,7 +32,10 @@ else:  # typing costs 5 ms at each start, and a protocol does nothing at run tim
     Protocol = object
 
 GROUP = "dinv.authorities"
-BUILT_IN = {"local": "dinv.authorities.local:LocalAuthority"}
+BUILT_IN = {
+    "local": "dinv.authorities.local:LocalAuthority",
+    "shared": "dinv.authorities.shared:SharedAuthority",
+}
 
 
 class CertificateRequest:

@@ -33,8 +33,8 @@ class App:
         self.debug = False
         self.quiet = False
         self.store_path: str | None = None
-        self.certificates: set[str] = set()
-        """Those of docker-machine's global options for certificates that were given."""
+        self.certificates: dict[str, str] = {}
+        """Those of docker-machine's global options for certificates that were given, with their values."""
 
     @property
     def program(self) -> str:
@@ -80,8 +80,7 @@ class App:
         from dinv.cli import legacy
 
         if name in legacy.CERTIFICATES:
-            if self._value(word, equals, value, words):
-                self.certificates.add(name)
+            self.certificates[name] = self._value(word, equals, value, words)
         elif name in legacy.TOKENS:
             legacy.say_needless(name, self._value(word, equals, value, words))
         elif name in legacy.SWITCHES:

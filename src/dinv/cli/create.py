@@ -5,6 +5,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
+    from typing import Any
 
     from dinv.cli.app import App
     from dinv.cli.parser import Parser
@@ -35,6 +36,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--tls-san", action="append", metavar="NAME", help="further name or address in the server certificate"
     )
+    legacy.certificate_arguments(parser)
     parser.add_argument(
         "--registry-ca",
         action="append",
@@ -77,10 +79,11 @@ def _driver(words: list[str]) -> str:
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.cli import legacy
 
-    legacy.check_create(options, app.certificates)
-    given = {key: value for key, value in vars(options).items() if value is not None}
+    legacy.check_create(options)
+    given: dict[str, Any] = {key: value for key, value in vars(options).items() if value is not None}
     for key in ("name", "quiet", "debug", "storage_path", "rest"):
         given.pop(key, None)
+    given = {**legacy.certificates(app.certificates), **given}
     given["driver"] = options.driver or _driver([])
     with app.interruptible(), app.machines.create(options.name, progress=app.progress(), **given) as machine:
         if options.quiet:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from dinv import sharedca
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -31,3 +32,10 @@ def run(app: App, options: argparse.Namespace) -> None:
         f"keep it as you keep a password.",
         file=sys.stderr,
     )
+    ca = sharedca.ca_path(app.machines.get(name).config)
+    if ca:
+        print(
+            f"The private key of its CA, which is shared ({ca}), is not in it: elsewhere the machine can be "
+            f"used, but its certificates cannot be renewed.",
+            file=sys.stderr,
+        )

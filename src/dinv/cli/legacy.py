@@ -1,4 +1,4 @@
-"""Options of docker-machine's that have no meaning here: what becomes of them.
+"""Options of docker-machine's, what becomes of them here: global ones, and those that have no meaning.
 
 Scripts written for docker-machine pass them on from their own configuration. Those that ask for something
 dinv does anyway, or need not do, are taken, and one line on standard error says that nothing comes of
@@ -12,11 +12,9 @@ import argparse
 import os
 import sys
 
-from dinv.errors import InputError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection
+    from collections.abc import Mapping
 
     from dinv.cli.parser import Parser
 
@@ -26,7 +24,7 @@ CERTIFICATES = {
     "tls-client-cert": "MACHINE_TLS_CLIENT_CERT",
     "tls-client-key": "MACHINE_TLS_CLIENT_KEY",
 }
-"""Global options for certificates of the user's own, with their variables."""
+"""Global options for a CA and a client certificate of the user's own, with their variables."""
 
 TOKENS = {
     "github-api-token": "dinv asks GitHub for nothing",
@@ -62,18 +60,29 @@ def create_arguments(parser: Parser) -> None:
     parser.set_defaults(swarm_image=os.environ.get("MACHINE_SWARM_IMAGE") or None)
 
 
-def check_create(options: argparse.Namespace, certificates: Collection[str]) -> None:
-    """Look at what create was given in these flags, and take it out. Raises InputError.
+def certificate_arguments(parser: Parser) -> None:
+    """Those of CERTIFICATES, which `create` takes behind its name too."""
+    texts = (
+        "CA of your own, which the machine trusts, and which signs its certificates",
+        "its private key; both are made if neither is there",
+        "client certificate of your own, by that CA",
+        "its private key; both are made if neither is there",
+    )
+    for (flag, variable), text in zip(CERTIFICATES.items(), texts, strict=True):
+        parser.add_argument(f"--{flag}", metavar="FILE", help=f"{text} (${variable})")
 
-    `certificates` are those of CERTIFICATES that were given; variables are looked at here.
-    """
-    named = [f"--{flag}" for flag in CERTIFICATES if flag in certificates]
-    named += [f"${variable}" for variable in CERTIFICATES.values() if os.environ.get(variable)]
-    if named:
-        raise InputError(
-            f"{', '.join(named)}: each machine has a CA and a client certificate of its own, made with it, "
-            f"so that nobody who can reach one machine can reach the others. Leave it out."
-        )
+
+def certificates(given: Mapping[str, str]) -> dict[str, str]:
+    """The files of CERTIFICATES that are meant, as options of a create: those `given`, or the variables'."""
+    found = {
+        flag.replace("-", "_"): given.get(flag) or os.environ.get(variable)
+        for flag, variable in CERTIFICATES.items()
+    }
+    return {option: path for option, path in found.items() if path}
+
+
+def check_create(options: argparse.Namespace) -> None:
+    """Look at what create was given in these flags, and take out what nothing comes of."""
     if vars(options).pop("engine_install_url"):
         print(
             "--engine-install-url does nothing here: Docker comes with the machine's image.", file=sys.stderr

@@ -69,10 +69,10 @@ def test_a_plugin_does_not_take_the_place_of_a_built_in() -> None:
 @pytest.mark.usefixtures("plugins")
 def test_an_unknown_name_is_told_what_is_known() -> None:
     with pytest.raises(
-        InputError, match=r'Authority "vualt" not found\. Known are: broken, corporate, local\.'
+        InputError, match=r'Authority "vualt" not found\. Known are: broken, corporate, local, shared\.'
     ):
         authorities.find("vualt")
-    assert authorities.known() == ["broken", "corporate", "local"]
+    assert authorities.known() == ["broken", "corporate", "local", "shared"]
 
 
 @pytest.mark.usefixtures("plugins")

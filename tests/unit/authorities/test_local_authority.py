@@ -14,8 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dinv import certificates
-from dinv.authorities import CertificateRequest
-from dinv.authorities import local as local_module
+from dinv.authorities import CertificateRequest, signing
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, InputError, StoreNotWritable
 
@@ -53,7 +52,7 @@ def at(monkeypatch: pytest.MonkeyPatch, *, later: dt.timedelta) -> None:
         timedelta = dt.timedelta
         UTC = dt.UTC
 
-    monkeypatch.setattr(local_module, "dt", Module)
+    monkeypatch.setattr(signing, "dt", Module)
 
 
 def test_nothing_is_touched_before_it_is_used(tmp_path: Path) -> None:

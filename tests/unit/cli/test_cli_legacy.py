@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,8 @@ from dinv.cli.voice import Voice
 from dinv.errors import InputError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fake_driver import World
 
 
@@ -100,17 +103,68 @@ def test_what_is_wrong_before_the_verb(words: list[str]) -> None:
 # Certificates
 
 
-def test_certificates_of_ones_own_are_refused_where_they_would_matter(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def recorded(name: str) -> dict[str, str]:
+    config = machines.open().get(name).config
+    assert config.ours["Authority"] == "shared"
+    found = config.shown()["HostOptions"]["AuthOptions"]
+    return {key: found[key] for key in ("CaCertPath", "CaPrivateKeyPath", "ClientCertPath", "ClientKeyPath")}
+
+
+@pytest.mark.parametrize("place", ["before", "behind", "environment"])
+def test_a_ca_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, place: str
 ) -> None:
-    assert main(["--tls-ca-cert", "/ca.pem", "--tls-ca-key=/key.pem", "ls", "-q"]) == 0
-    assert capsys.readouterr() == ("", "")
-    assert main(["--tls-ca-cert", "/ca.pem", "--tls-ca-key=/key.pem", "create", "dev"]) == 1
-    assert "--tls-ca-cert, --tls-ca-key: " in capsys.readouterr().err
-    monkeypatch.setenv("MACHINE_TLS_CLIENT_KEY", "/key.pem")
-    assert main(["create", "dev"]) == 1
-    assert "$MACHINE_TLS_CLIENT_KEY: " in capsys.readouterr().err
+    pki = tmp_path / "pki"
+    words = [f"--tls-ca-cert={pki}/ca.pem", f"--tls-ca-key={pki}/ca-key.pem"]
+    if place == "environment":
+        monkeypatch.setenv("MACHINE_TLS_CA_CERT", f"{pki}/ca.pem")
+        monkeypatch.setenv("MACHINE_TLS_CA_KEY", f"{pki}/ca-key.pem")
+    line = {"before": [*words, "create", "dev"], "behind": ["create", "dev", *words]}.get(
+        place, ["create", "dev"]
+    )
+    assert main(line) == 0
+    said = capsys.readouterr().out
+    assert f"Whoever has a client certificate of the CA {pki}/ca.pem can reach dev too" in said
+    assert recorded("dev") == {
+        "CaCertPath": f"{pki}/ca.pem",
+        "CaPrivateKeyPath": f"{pki}/ca-key.pem",
+        "ClientCertPath": f"{tmp_path}/store/machines/dev/cert.pem",
+        "ClientKeyPath": f"{tmp_path}/store/machines/dev/key.pem",
+    }
+    assert sorted(os.listdir(pki)) == ["ca-key.pem", "ca.pem"]
+
+
+def test_a_flag_wins_over_its_variable(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("ca_cert", "ca_key", "client_cert", "client_key"):
+        monkeypatch.setenv(f"MACHINE_TLS_{name.upper()}", f"{tmp_path}/variable/{name}.pem")
+    flags = [f"--tls-client-cert={tmp_path}/flag/cert.pem", f"--tls-client-key={tmp_path}/flag/key.pem"]
+    assert main([*flags, "create", "-q", "dev"]) == 0
+    assert recorded("dev") == {
+        "CaCertPath": f"{tmp_path}/variable/ca_cert.pem",
+        "CaPrivateKeyPath": f"{tmp_path}/variable/ca_key.pem",
+        "ClientCertPath": f"{tmp_path}/flag/cert.pem",
+        "ClientKeyPath": f"{tmp_path}/flag/key.pem",
+    }
+
+
+def test_half_a_pair_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([f"--tls-ca-cert={tmp_path}/ca.pem", "create", "dev"]) == 1
+    assert "--tls-ca-cert is given without --tls-ca-key" in capsys.readouterr().err
     assert machines.open().names() == []
+
+
+def test_elsewhere_they_make_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--tls-ca-cert", "/ca.pem", "--tls-client-key=/key.pem", "ls", "-q"]) == 0
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_driver_that_makes_no_certificates_says_what_to_use(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [f"--tls-ca-cert={tmp_path}/ca.pem", f"--tls-ca-key={tmp_path}/ca-key.pem"]
+    assert main([*words, "create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "dev"]) == 1
+    assert "--url-cert-path DIR" in capsys.readouterr().err
+    assert os.listdir(tmp_path / "store" / "machines") == []
 
 
 # create
