@@ -155,7 +155,7 @@ class _End(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:
+    def __exit__(self, *exc: object) -> None:  # noqa: B027  (here nothing is open)
         """Close connections."""
 
     @abstractmethod
