@@ -16,7 +16,7 @@ _OURS = ("D", "debug", "h", "help", "s", "storage-path", "t", "tty")
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("-t", "--tty", action="store_true", help="run the command on a terminal")
-    parser.usage = f"{parser.prog} [-t] [NAME [COMMAND ...]]"
+    parser.usage = f"{parser.prog} [-t] [SSH-OPTION ...] [NAME [COMMAND ...]]"
 
 
 def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
