@@ -6,6 +6,8 @@ which may leave arguments alone, are in execution.py.
 
 from __future__ import annotations
 
+import re
+
 from dinv.templates.printf import sprint, sprintf, sprintln
 from dinv.templates.values import Heading, Record, format_value, is_true, type_name
 
@@ -18,6 +20,15 @@ if TYPE_CHECKING:
 
 _TOO_LARGE = 1_000_000
 """Of characters that pad adds, as printf's width."""
+
+_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+"""Go: unicode.IsSpace. Python counts four control characters as well."""
+
+_STRING_OR_SMALL = re.compile(r'"(?:[^"\\]|\\.)*"|-?[0-9.]+e-[0-9]+')
+_LEAST_WITHOUT_EXPONENT = 1e-6
 
 
 class CallError(Exception):
@@ -40,9 +51,22 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
         )
     except ValueError as error:
         raise CallError(str(error)) from error
+    if "e-" in text:
+        text = _STRING_OR_SMALL.sub(_small, text)
     for letter in "<>&\u2028\u2029":
         text = text.replace(letter, f"\\u{ord(letter):04x}")
     return text
+
+
+def _small(found: re.Match[str]) -> str:
+    """A number that Python writes with a negative exponent, as Go does: 0.00001, 1e-7. Strings stay."""
+    text = found.group()
+    if text.startswith('"'):
+        return text
+    if abs(float(text)) < _LEAST_WITHOUT_EXPONENT:
+        return text.replace("e-0", "e-")
+    mantissa, _, exponent = text.partition("e-")
+    return f"{float(text):.{len(mantissa.partition('.')[2]) + int(exponent)}f}"
 
 
 def _whole(value: Any) -> Any:
@@ -124,13 +148,29 @@ def _split(text: Any, separator: Any) -> list[str]:
     return list(_text(text)) if _text(separator) == "" else _text(text).split(separator)
 
 
+def _upper(text: Any) -> str:
+    """Go: unicode.ToUpper of each letter, which stays one letter."""
+    return "".join(upper if len(upper := letter.upper()) == 1 else letter for letter in _text(text))
+
+
+def _lower(text: Any) -> str:
+    """Go: unicode.ToLower of each letter, whatever stands beside it."""
+    return "".join(letter.lower()[0] for letter in _text(text))
+
+
 def _title(text: Any) -> str:
     letters = list(_text(text))
     for place, letter in enumerate(letters):
-        before = letters[place - 1] if place else " "
-        if not (before.isalnum() or before == "_"):
+        if not place or _separates(text[place - 1]):
             letters[place] = letter.title() if len(letter.title()) == 1 else letter
     return "".join(letters)
+
+
+def _separates(letter: str) -> bool:
+    """Go: strings.Title: whether a word begins behind it; beyond ASCII only a space does so."""
+    if letter.isascii():
+        return not (letter.isalnum() or letter == "_")
+    return letter in _SPACES
 
 
 def _truncate(text: Any, length: Any) -> str:
@@ -154,9 +194,15 @@ def _printed(values: tuple[Any, ...]) -> str:
     return sprint(["<no value>" if value is None else value for value in values])
 
 
+_ENTITIES = (
+    *(("&", "&amp;"), ("'", "&#39;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&#34;")),
+    ("\0", "\ufffd"),
+)
+
+
 def _html(*arguments: Any) -> str:
     text = _printed(arguments)
-    for letter, entity in (("&", "&amp;"), ("'", "&#39;"), ("<", "&lt;"), (">", "&gt;"), ('"', "&#34;")):
+    for letter, entity in _ENTITIES:
         text = text.replace(letter, entity)
     return text
 
@@ -226,13 +272,13 @@ FUNCTIONS: dict[str, Function | None] = {
     "prettyjson": lambda value: as_json(value, indent=4),
     # The docker CLI's (docker/cli: templates/templates.go), and trim.
     "join": _join,
-    "lower": lambda text: _text(text).lower(),
+    "lower": _lower,
     "pad": _pad,
     "split": _split,
     "title": _title,
-    "trim": lambda text: _text(text).strip(),
+    "trim": lambda text: _text(text).strip(_SPACES),
     "truncate": _truncate,
-    "upper": lambda text: _text(text).upper(),
+    "upper": _upper,
 }
 
 _KEEPS_HEADING = frozenset(

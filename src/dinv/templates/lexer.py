@@ -83,13 +83,15 @@ def _tokens(source: Source, *, escapes: bool, start: int) -> Iterator[Token]:
     while True:
         left = text.find("{{", position)
         chunk = text[position : left if left >= 0 else len(text)]
+        if escapes:
+            chunk = _expand(chunk)
         if trim:
             chunk = chunk.lstrip(_BLANK)
         trimmed = left >= 0 and _LEFT_TRIM.match(text, left)
         if trimmed:
             chunk = chunk.rstrip(_BLANK)
         if chunk:
-            yield Token(TEXT, _expand(chunk) if escapes else chunk, position, position + len(chunk))
+            yield Token(TEXT, chunk, position, left if left >= 0 else len(text))
         if left < 0:
             break
         position = left + (4 if trimmed else 2)
@@ -107,7 +109,7 @@ def _tokens(source: Source, *, escapes: bool, start: int) -> Iterator[Token]:
 
 
 def _expand(chunk: str) -> str:
-    """docker/machine: commands/ls.go, parseFormat."""
+    """docker/machine: commands/ls.go, parseFormat; there, too, trim markers take these blanks away."""
     return chunk.replace(r"\t", "\t").replace(r"\n", "\n")
 
 
@@ -120,7 +122,7 @@ def _comment(source: Source, position: int) -> tuple[int, bool]:
         return end + 4, False
     trimmed = _RIGHT_TRIM.match(source.text, end + 2)
     if trimmed is None:
-        raise source.error(end, "comment ends before closing delimiter")
+        raise source.error(position, "comment ends before closing delimiter")
     return trimmed.end(), True
 
 

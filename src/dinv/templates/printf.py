@@ -204,9 +204,12 @@ def _format(value: Any, verb: str, flags: _Flags) -> str:
 
 
 def _bad(value: Any, verb: str, flags: _Flags) -> str:
-    sharp, flags.sharp = flags.sharp, False
-    said = _format(value, "v", flags)
-    flags.sharp = sharp
+    if isinstance(value, float):
+        said = _float(value, "g", flags)  # with the zeros that %#g keeps
+    else:
+        sharp, flags.sharp = flags.sharp, False
+        said = _format(value, "v", flags)
+        flags.sharp = sharp
     return f"%!{verb}({type_name(value)}={said})"
 
 
@@ -311,7 +314,7 @@ def _character(value: int, verb: str, flags: _Flags) -> str:
     valid = 0 <= value <= _LAST_CODE_POINT and not 0xD800 <= value < 0xE000  # noqa: PLR2004
     letter = chr(value) if valid else _REPLACEMENT
     if verb == "U":
-        text = f"U+{value & 0xFFFF_FFFF_FFFF_FFFF:04X}"
+        text = f"U+{value & 0xFFFF_FFFF_FFFF_FFFF:0{max(4, flags.precision or 0)}X}"
         if flags.sharp and valid and letter.isprintable():
             text += f" '{letter}'"
         return text.ljust(flags.width or 0) if flags.minus else text.rjust(flags.width or 0)

@@ -125,7 +125,7 @@ WRONG = {
     "{{08}}": (1, 3, "octal"),
     "{{99999999999999999999}}": (1, 3, "overflow"),
     "{{1e999}}": (1, 3, "bad number"),
-    "{{/* a */ }}": (1, 8, "comment ends before"),
+    "{{/* a */ }}": (1, 3, "comment ends before"),
     "{{/* a": (1, 3, "unclosed comment"),
     "{{break}}": (1, 3, "outside"),
     '{{define "x"}}{{end}}': (1, 3, "one template"),
@@ -188,12 +188,25 @@ def test_escapes_are_expanded_where_docker_machine_does() -> None:
     template = r"""a\tb\n{{"\t"}}{{`\n`}}|{{printf "%s\n" .s}}"""
     assert Template(template, escapes=True).render({"s": "x"}) == "a\tb\n\t\n|x\n"
     assert Template(r"a\tb").render({}) == r"a\tb"
+    assert Template(r"a\t{{- 1 -}}\n b", escapes=True).render({}) == "a1b"
 
 
 def test_places_count_from_what_the_user_has_written() -> None:
     with pytest.raises(TemplateError) as caught:
         Template("table {{nosuch}}", start=6)
     assert caught.value.column == 9
+
+
+def test_small_numbers_of_json_are_as_go_writes_them() -> None:
+    text = '[0.00001,-0.0000125,0.000001,9.99e-7,-1e-10,5e-324,"1e-05 \\"1e-07"]'
+    assert Template("{{json .}}").render(json.loads(text)) == text
+
+
+def test_letters_are_changed_one_by_one() -> None:
+    data = "stra\u00dfe \u0130 \u039f\u03a3 a\u00b7b"
+    assert Template("{{upper .}}").render(data) == "STRA\u00dfE \u0130 \u039f\u03a3 A\u00b7B"
+    assert Template("{{lower .}}").render(data) == "stra\u00dfe i \u03bf\u03c3 a\u00b7b"
+    assert Template("{{title .}}").render("x a\u00b7b\u00a0c") == "X A\u00b7b\u00a0C"
 
 
 def test_a_record_knows_its_fields() -> None:
