@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
-import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from go_oracle import oracle
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -16,11 +14,9 @@ from dinv.errors import TemplateError
 from dinv.templates import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
-    Render = Callable[[str, Any], tuple[str, str]]
-
-BUILD_SECONDS = 150
+    from go_oracle import Oracle
 
 # No floats, no nulls within maps and ASCII alone: docs/formats.md, "Where dinv is not Go".
 DATA: dict[str, Any] = {
@@ -43,30 +39,9 @@ pytestmark = pytest.mark.skipif(not shutil.which("go"), reason="Go is not instal
 
 
 @pytest.fixture(scope="module")
-def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Render]:
-    """Renders with Go: ("ok", text) or ("error", message)."""
-    directory = tmp_path_factory.mktemp("go")
-    program = str(directory / "oracle")
-    source = os.path.join(os.path.dirname(__file__), "oracle.go")
-    subprocess.run(
-        ["go", "build", "-o", program, source],
-        check=True,
-        timeout=BUILD_SECONDS,
-        env={**os.environ, "GOCACHE": str(directory / "cache"), "GO111MODULE": "off", "GOTOOLCHAIN": "local"},
-    )
-    with subprocess.Popen([program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdin
-        assert process.stdout
-        stdin, stdout = process.stdin, process.stdout
-
-        def render(template: str, data: Any) -> tuple[str, str]:
-            stdin.write(json.dumps({"Template": template, "Data": data}) + "\n")
-            stdin.flush()
-            kind, text = json.loads(stdout.readline())
-            return kind, text
-
-        yield render
-        stdin.close()
+def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    with oracle(str(tmp_path_factory.mktemp("go"))) as running:
+        yield running
 
 
 def ours(template: str, data: Any) -> tuple[str, str]:
@@ -155,7 +130,7 @@ SETTINGS = settings(max_examples=400, suppress_health_check=[HealthCheck.functio
 
 @SETTINGS
 @given(TEMPLATES)
-def test_templates(go: Render, template: str) -> None:
+def test_templates(go: Oracle, template: str) -> None:
     kind, text = go(template, DATA)
     found = ours(template, DATA)
     # Go goes over a number.
@@ -199,14 +174,14 @@ def printf(form: str, values: list[Any]) -> tuple[str, dict[str, Any]]:
 
 @SETTINGS
 @given(FORMS, st.lists(VALUES, max_size=4))
-def test_printf(go: Render, form: str, values: list[Any]) -> None:
+def test_printf(go: Oracle, form: str, values: list[Any]) -> None:
     template, data = printf(form, values)
     assert ours(template, data) == go(template, data)
 
 
 @SETTINGS
 @given(FLOAT_FORMS, st.floats(allow_nan=False, allow_infinity=False))
-def test_printf_of_floats(go: Render, form: str, value: float) -> None:
+def test_printf_of_floats(go: Oracle, form: str, value: float) -> None:
     assume(not value.is_integer())  # JSON writes some of them as integers, which Go's float verbs refuse
     template, data = printf(form, [value])
     assert ours(template, data) == go(template, data)
