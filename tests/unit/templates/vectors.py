@@ -13,6 +13,7 @@ import random
 import tempfile
 from typing import TYPE_CHECKING, Any
 
+import vector_syntax as syntax
 import vector_templates as templates
 from go_oracle import oracle
 from vector_data import DATA, ODD, ROW
@@ -47,7 +48,7 @@ def cases() -> Iterator[tuple[str, str]]:
         *templates.called(names),
     ):
         yield "odd", template
-    for template in (*templates.literal(), *templates.SYNTAX):
+    for template in (*syntax.literal(), *syntax.SYNTAX):
         yield "letters", template
 
 
