@@ -60,10 +60,15 @@ class InputError(DinvError):
 
 
 class UsageError(InputError):
-    """A command line is not as its verb has it. `help` is the verb's help, where it is worth showing."""
+    """A command line is not as its verb has it.
 
-    def __init__(self, message: str, help: str = "") -> None:  # noqa: A002  (what it is called everywhere)
-        super().__init__(message)
+    `help` is the verb's help, where it is worth showing; `see` the command that shows it, which the message
+    names; `reason` the message without that.
+    """
+
+    def __init__(self, reason: str, help: str = "", *, see: str = "") -> None:  # noqa: A002  (its name everywhere)
+        super().__init__(f"{reason}. See '{see}'." if see else reason)
+        self.reason = reason
         self.help = help
 
 

@@ -6,7 +6,7 @@ import contextlib
 import os
 import sys
 
-from dinv.errors import InputError, Interrupted
+from dinv.errors import InputError, Interrupted, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,11 +86,11 @@ class App:
         elif name in legacy.SWITCHES:
             self._switch(name, equals, value)
         else:
-            raise InputError(f"flag provided but not defined: -{name}. See '{self.program} --help'.")
+            raise UsageError(f"flag provided but not defined: -{name}", see=f"{self.program} --help")
 
     def _value(self, flag: str, equals: str, value: str, words: list[str]) -> str:
         if not equals and not words:
-            raise InputError(f"flag needs an argument: {flag}. See '{self.program} --help'.")
+            raise UsageError(f"flag needs an argument: {flag}", see=f"{self.program} --help")
         return value if equals else words.pop(0)
 
     def _switch(self, name: str, equals: str, value: str) -> bool:

@@ -118,7 +118,7 @@ def confirmed(question: str) -> bool:
     try:
         answer = input(question)
     except EOFError as error:
-        raise InputError("EOF: nobody is there to ask. To do it without asking: --force") from error
+        raise InputError("EOF\nNobody is there to ask. To do it without asking: --force") from error
     return answer.strip()[:1].lower() == "y"
 
 

@@ -25,6 +25,8 @@ setattr(argparse, "_", str)  # noqa: B010  (no attribute that type checkers know
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 _NO_FLAG = "\0"
+_FLAG = "\1"
+"""Stands for the flag's name in what is said of its value."""
 _TOO_MANY = "Error: Too many arguments given"
 MOST_SECONDS = 86400.0
 """A day: what is asked to wait for longer would be waited for in vain."""
@@ -46,7 +48,10 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= MOST_SECONDS:  # not so for nan either
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds above 0, up to {MOST_SECONDS:g}")
+        raise argparse.ArgumentTypeError(
+            f'invalid value "{text}" for flag {_FLAG}: parse error: '
+            f"no number of seconds above 0, up to {MOST_SECONDS:g}"
+        )
     return value
 
 
@@ -73,7 +78,8 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         if self.missing and message.startswith("the following arguments are required"):
             raise UsageError(self.missing, self.format_help())
-        raise UsageError(f"{message}. See '{self.prog} --help'.", f"Incorrect Usage.\n\n{self.format_help()}")
+        usage = f"Incorrect Usage.\n\n{self.format_help()}"
+        raise UsageError(_in_gos_words(message), usage, see=f"{self.prog} --help")
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
@@ -125,6 +131,17 @@ class Parser(argparse.ArgumentParser):
             return (flag,) if boolean(value) else ()
         except ValueError:
             self.error(f'invalid boolean value "{value}" for -{name}: parse error')
+
+
+def _in_gos_words(message: str) -> str:
+    """What argparse says of a flag's value, as Go's flag package says it."""
+    names, colon, said = message.removeprefix("argument ").partition(": ")
+    if names == message or not colon or not names.startswith("-"):
+        return message
+    flag = f"-{names.rpartition('/')[2].lstrip('-')}"
+    if said.startswith("expected "):
+        return f"flag needs an argument: {flag}"
+    return said.replace(_FLAG, flag) if _FLAG in said else f"invalid value for flag {flag}: {said}"
 
 
 def _unmarked(value: Any) -> Any:

@@ -78,21 +78,23 @@ class Voice:
 def _as_docker_machine(verb: str, error: DinvError) -> str:
     """The error's text with docker-machine's line before it, where dinv's own does not begin with that."""
     text = str(error)
-    if isinstance(error, MachineNotRunning):
+    if isinstance(error, UsageError):
+        text = error.reason
+    elif isinstance(error, MachineNotRunning):
         said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
-        return f"{said}\n{error.hint}"
-    if isinstance(error, PluginNotFound) and error.what == "driver":
-        return (
+        text = f"{said}\n{error.hint}"
+    elif isinstance(error, PluginNotFound) and error.what == "driver":
+        text = (
             f'Driver "{error.name}" not found. Do you have the plugin binary '
             f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
         )
-    if isinstance(error, MachineNotFound) and verb == "rm":
-        return f'Error removing host "{error.machine}": {text}\nCan\'t remove "{error.machine}"'
-    if isinstance(error, PreCreateCheckFailed | ImageMissing):
-        cause, _, rest = text.partition("\n")
-        return f"Error with pre-create check: {_quoted(cause)}" + (f"\n{rest}" if rest else "")
-    if isinstance(error, MachineError | EngineError) and verb == "create":
-        return f"Error creating machine: Error in driver during machine creation: {text}"
+    elif isinstance(error, MachineNotFound) and verb == "rm":
+        text = f'Error removing host "{error.machine}": {text}\nCan\'t remove "{error.machine}"'
+    elif isinstance(error, PreCreateCheckFailed | ImageMissing):
+        cause, *rest = text.split("\n", 1)
+        text = "\n".join([f"Error with pre-create check: {_quoted(cause)}", *rest])
+    elif isinstance(error, MachineError | EngineError) and verb == "create":
+        text = f"Error creating machine: Error in driver during machine creation: {text}"
     return text
 
 

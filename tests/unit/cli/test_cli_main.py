@@ -130,7 +130,7 @@ MISSING = (
             MISSING,
         ),
         (["bogus"], "docker-machine: 'bogus' is not a docker-machine command. See 'docker-machine --help'."),
-        (["ls", "--bogus"], "flag provided but not defined: -bogus. See 'docker-machine ls --help'."),
+        (["ls", "--bogus"], "flag provided but not defined: -bogus"),
         (["active"], "No active host found"),
     ],
 )

@@ -13,7 +13,7 @@ from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
 from dinv.cli.parser import Parser
 from dinv.cli.voice import Voice
-from dinv.errors import InputError
+from dinv.errors import InputError, UsageError
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_one_letter_takes_a_value_as_go_has_it(parser: Parser) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf", "86401", "1e300", "soon", "", "1,5"])
 def test_what_is_no_time_to_wait(parser: Parser, text: str) -> None:
     parser.add_argument("--timeout", type="seconds")
-    with pytest.raises(InputError, match="--timeout"):
+    with pytest.raises(InputError, match="for flag -timeout"):
         parser.parse([f"--timeout={text}"])
 
 
@@ -124,3 +124,21 @@ def test_every_verb_has_a_help(verb: str, capsys: pytest.CaptureFixture[str]) ->
 def test_help_takes_any_width(columns: str, parser: Parser, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     assert "Does it" in parser.format_help()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--lines", "x"], "invalid value for flag -lines: invalid int value: 'x'. See 'dinv verb --help'."),
+        (["--lines"], "flag needs an argument: -lines. See 'dinv verb --help'."),
+        (["--time"], "flag needs an argument: -time. See 'dinv verb --help'."),
+    ],
+)
+def test_what_is_wrong_with_a_value_is_said_as_gos_flags_say_it(words: list[str], said: str) -> None:
+    parser = Parser("dinv", "verb", "", words)
+    parser.add_argument("-n", "--lines", type=int)
+    parser.add_argument("-t", "--time", type="seconds")
+    with pytest.raises(UsageError) as caught:
+        parser.parse(words)
+    assert str(caught.value) == said
+    assert caught.value.help.startswith("Incorrect Usage.\n\nusage: dinv verb ")
