@@ -15,7 +15,7 @@ import threading
 import time
 
 from dinv import classicswarm
-from dinv.errors import ContextError, DinvError, InputError, Interrupted
+from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Interrupted
 from dinv.machine import Machine
 from dinv.store import check_name
 
@@ -168,7 +168,10 @@ class _Creation:
                     f"Those of a daemon that somebody else looks after are named with --url-cert-path DIR."
                 )
             shared_ca.check()
-        driver.set_config_from_flags(self.options.driver_values, self.progress)
+        try:
+            driver.set_config_from_flags(self.options.driver_values, self.progress)
+        except InputError as error:
+            raise DriverRefused(str(error)) from error
         driver.pre_create_check(self.progress)
         if shared_ca is not None:
             self._share(shared_ca)

@@ -4,6 +4,7 @@
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
     │   ├── UsageError             ... the command line is not as its verb has it
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
+    │   ├── DriverRefused          ... a driver cannot make anything of the flags for it
     │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
     │   ├── MachineNotFound
@@ -84,6 +85,10 @@ class PluginNotFound(InputError):
         self.what = what
         self.name = name
         self.known = known
+
+
+class DriverRefused(InputError):
+    """A driver cannot make anything of the flags that it was given."""
 
 
 class TemplateError(InputError):

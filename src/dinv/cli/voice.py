@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from dinv.errors import (
+    DriverRefused,
     EngineError,
     ImageMissing,
     MachineError,
@@ -90,6 +91,8 @@ def _as_docker_machine(verb: str, error: DinvError) -> str:
         )
     elif isinstance(error, MachineNotFound) and verb == "rm":
         text = f'Error removing host "{error.machine}": {text}\nCan\'t remove "{error.machine}"'
+    elif isinstance(error, DriverRefused):
+        text = f"Error setting machine configuration from flags provided: {text}"
     elif isinstance(error, PreCreateCheckFailed | ImageMissing):
         cause, *rest = text.split("\n", 1)
         text = "\n".join([f"Error with pre-create check: {_quoted(cause)}", *rest])

@@ -9,6 +9,7 @@ import pytest
 from dinv.cli.voice import Voice
 from dinv.errors import (
     DinvError,
+    DriverRefused,
     ImageMissing,
     MachineDied,
     MachineNotFound,
@@ -91,6 +92,14 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
             (
                 "Error creating machine: Error in driver during machine creation: "
                 'The Docker daemon of machine "dev" ended with status 1. Its last lines:'
+            ),
+        ),
+        (
+            DriverRefused("--url option is required when no driver is selected"),
+            "create",
+            (
+                "Error setting machine configuration from flags provided: --url option is required when no driver "
+                "is selected"
             ),
         ),
         (DinvError("what it is"), "create", "what it is"),
