@@ -98,8 +98,8 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
             DriverRefused("--url option is required when no driver is selected"),
             "create",
             (
-                "Error setting machine configuration from flags provided: --url option is required when no driver "
-                "is selected"
+                "Error setting machine configuration from flags provided: "
+                "--url option is required when no driver is selected"
             ),
         ),
         (DinvError("what it is"), "create", "what it is"),
