@@ -27,6 +27,9 @@ from dinv.errors import (
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.removal import remove
+from dinv.renewal import provision
+from dinv.sharedca import SharedCA
+from dinv.states import STOPPED
 from dinv.store import Store
 
 if TYPE_CHECKING:
@@ -398,6 +401,45 @@ def test_a_store_that_fails_in_the_undo_does_not_hide_the_first_error(
     assert any("dinv rm" in note for note in caught.value.__notes__)
 
 
+# A CA of the user's own
+
+
+def own_ca(directory: Path) -> SharedCA:
+    return SharedCA((str(directory / "ca.pem"), str(directory / "ca-key.pem")), ("", ""))
+
+
+def test_a_ca_of_the_users_own_is_made_once_all_checks_are_done(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    there: list[tuple[str, bool]] = []
+    world.at = lambda step: there.append((step, (tmp_path / "pki").exists()))
+    with make(store, shared_ca=own_ca(tmp_path / "pki")) as machine:
+        assert machine.config.ours["Authority"] == "shared"
+    assert dict(reversed(there))["check"] is False
+    assert dict(there)["prepare"] is True
+    ca = (tmp_path / "pki" / "ca.pem").read_bytes()
+    with create(store, "two", options(shared_ca=own_ca(tmp_path / "pki")), Progress()) as another:
+        assert another.config.auth_options["CaCertPath"] == str(tmp_path / "pki" / "ca.pem")
+    assert (tmp_path / "pki" / "ca.pem").read_bytes() == ca
+
+
+def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    with pytest.raises(CertificateError, match="is there, but not its key"):
+        make(store, shared_ca=own_ca(tmp_path))
+    assert world.steps == []
+    nothing_left(world, store)
+
+
+def test_it_is_made_for_nobody_whose_create_cannot_be(world: World, store: Store, tmp_path: Path) -> None:
+    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no"))
+    with pytest.raises(PreCreateCheckFailed):
+        make(store, shared_ca=own_ca(tmp_path / "pki"))
+    assert not (tmp_path / "pki").exists()
+
+
 # Killed at each step
 
 
@@ -436,6 +478,17 @@ def test_a_kill_at_any_step_is_finished_by_the_same_create(
     make(store).close()
     whole(world, store)
     assert world.open == set()
+
+
+@pytest.mark.parametrize("at", range(KNOWN.index("created"), len(KNOWN) - 1))
+def test_a_kill_once_there_is_a_container_is_finished_by_provision(
+    world: World, store: Store, at: int
+) -> None:
+    """With the docker context that it was to have."""
+    killed_at(world, store, at)
+    world.states["dev"] = STOPPED
+    provision(store, "dev", Progress())
+    whole(world, store)
 
 
 def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(world: World, store: Store) -> None:

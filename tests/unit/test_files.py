@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import subprocess
 import sys
+import tempfile
 import time
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kills import Killed, killed_at_change
 
 from dinv import files
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def mode(path: Path) -> int:
@@ -170,6 +172,25 @@ def test_a_directory_that_a_killed_writer_left_is_swept_and_a_link_not_followed(
     files.sweep(str(tmp_path))
     assert os.listdir(tmp_path) == ["kept"]
     assert os.listdir(tmp_path / "kept") == ["file"]
+
+
+@given(st.lists(st.tuples(st.sets(st.sampled_from(sorted(OLD)), min_size=1), st.integers(0, 14)), max_size=6))
+def test_whatever_is_killed_each_set_is_whole_or_not_there(steps: list[tuple[set[str], int]]) -> None:
+    """Sets of any of the files, one after the other; each killed before the change of that number."""
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        expected: dict[str, bytes] = {}
+        for turn, (names, number) in enumerate(steps):
+            wanted = dict.fromkeys(names, b"%d" % turn)
+            with killed_at_change(number), contextlib.suppress(Killed):
+                files.replace_set(place, entries(wanted))
+            files.move_set(place)
+            now = found(directory)
+            assert now in (expected, {**expected, **wanted})
+            expected = now
+        files.sweep(place)
+        files.end_set(place)
+        assert set(os.listdir(place)) == set(expected)
 
 
 def test_after_a_kill_9_at_any_moment_a_set_is_as_it_was_or_as_it_was_to_be(tmp_path: Path) -> None:

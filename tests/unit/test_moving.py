@@ -18,6 +18,7 @@ from dinv.errors import ConfigError, DinvError, InputError, MachineExists, Machi
 from dinv.moving import LARGEST_FILE, export, import_
 from dinv.progress import Progress
 from dinv.removal import remove
+from dinv.sharedca import SharedCA
 from dinv.store import Store
 
 if TYPE_CHECKING:
@@ -158,6 +159,29 @@ def test_of_a_directory_where_certificates_were_being_replaced_the_new_ones_coun
         "ca-key.pem",
         "key.pem",
     ]
+
+
+def test_of_a_shared_ca_the_certificate_comes_along_and_where_it_was_does_not(
+    store: Store, other: Store, tmp_path: Path
+) -> None:
+    """An archive that names a CA of whoever imports it would have that sign."""
+    config = store.load("dev")
+    SharedCA((str(tmp_path / "ca.pem"), str(tmp_path / "ca-key.pem")), ("/c.pem", "/k.pem")).record(config)
+    (tmp_path / "ca-key.pem").write_bytes(b"THE CA'S KEY")
+    os.unlink(os.path.join(config.directory, "ca-key.pem"))
+    with store.lock("dev", "test"):
+        store.save(config)
+    out, notes = exported(store), Notes()
+    assert b"THE CA'S KEY" not in out.getvalue()
+    import_(other, out, notes, name="moved", context=False)
+    auth = other.load("moved").auth_options
+    assert auth["CaCertPath"] == "machines/moved/ca.pem"
+    assert auth["CaPrivateKeyPath"] == ""
+    assert (auth["ClientCertPath"], auth["ClientKeyPath"]) == (
+        "machines/moved/cert.pem",
+        "machines/moved/key.pem",
+    )
+    assert any("its private key has not come along" in note for note in notes.notes)
 
 
 def test_it_gets_a_context_of_its_own(store: Store, other: Store) -> None:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_driver import FakeProvisioner, install
-from kills import Killed
+from kills import Killed, killed_at_change
 from tls_daemon import TLSDaemon
 
 from dinv import contexts, files, provisioners
@@ -28,10 +28,11 @@ from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.removal import remove
 from dinv.renewal import provision, renew
+from dinv.sharedca import SharedCA
 from dinv.states import RUNNING, STOPPED
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
 
     from fake_driver import World
@@ -75,6 +76,10 @@ def daemon(tmp_path: Path) -> Iterator[TLSDaemon]:
 @pytest.fixture
 def machine(world: World, store: Store, daemon: TLSDaemon) -> Machine:
     """A running machine, with a context."""
+    return running(world, store, daemon)
+
+
+def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None = None) -> Machine:
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
     )
@@ -83,6 +88,9 @@ def machine(world: World, store: Store, daemon: TLSDaemon) -> Machine:
     )
     config.ours.update(Phase=READY, ImageContract="dinv", Context="dev")
     config.swarm_options["Discovery"] = "token://kept"
+    if ca is not None:
+        ca.make_missing()
+        ca.record(config)
     machine = Machine(config, store)
     with store.claim("dev", "creating it"):
         store.save(config)
@@ -174,47 +182,20 @@ def test_at_each_step_the_store_works_with_the_machine(
     assert looked.count("activate") == (2 if clients else 1)
 
 
-CHANGES = ("rename", "replace", "mkdir", "rmdir", "unlink")
-
-
-def _kill_at(world: World, patch: pytest.MonkeyPatch, number: int) -> list[str]:
-    """Kill before the change of this number, in a directory or to the machine; dead from then on."""
-    seen: list[str] = []
-
-    def step(name: str) -> None:
-        seen.append(name)
-        if len(seen) >= number:
-            raise Killed
-
-    def counted(name: str) -> Callable[..., None]:
-        real: Callable[..., None] = getattr(os, name)
-
-        def change(*arguments: Any, **more: Any) -> None:
-            step(name)
-            real(*arguments, **more)
-
-        return change
-
-    for name in CHANGES:
-        patch.setattr(os, name, counted(name))
-    world.at = lambda name: step(name) if name in ("provision", "activate") else None
-    return seen
-
-
 def killed(
     store: Store, world: World, monkeypatch: pytest.MonkeyPatch, number: int, *, clients: bool
 ) -> bool:
     """Renew, and be killed; False when it was done before that."""
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # nothing has to outlast a power cut
-    with monkeypatch.context() as patch:
-        seen = _kill_at(world, patch, number)
+    with killed_at_change(number) as changes:
+        world.at = lambda name: changes.step(name) if name in ("provision", "activate") else None
         try:
             renew(store, "dev", SILENT, clients=clients)
         except Killed:
             return True
         finally:
             world.at = lambda _step: None
-    assert seen.count("replace") > (9 if clients else 2), "changes were looked at"
+    assert changes.seen.count("replace") > 2, "changes were looked at"
     return False
 
 
@@ -230,7 +211,7 @@ def test_killed_anywhere_it_works_and_can_be_finished(
     then: str,
 ) -> None:
     """Killed before each change, one later each time: whatever reads the machine next finds it whole."""
-    number = 0
+    number = -1
     while killed(store, world, monkeypatch, number := number + 1, clients=clients):
         loaded = store.load("dev")
         assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
@@ -260,13 +241,11 @@ def test_killed_again_and_again_it_goes_on_working(
     machine: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What finishes a kill is killed too."""
-    number = 0
+    number = -1
     while killed(store, world, monkeypatch, number := number + 1, clients=True):
         pending = os.path.join(machine.directory, files.PENDING)
-        with monkeypatch.context() as patch, contextlib.suppress(Killed):
-            _kill_at(world, patch, number % 3 + 1)
+        with contextlib.suppress(Killed), killed_at_change(number % 3):
             store.load("dev")
-        world.at = lambda _step: None
         store.load("dev")
         assert not os.path.exists(pending)
         works(machine)
@@ -385,6 +364,134 @@ def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Machine, store
     assert context.host == "tcp://else:1"
 
 
+# A CA of the user's own
+
+
+class Warnings(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def own_ca(directory: Path, *, client: bool = False) -> SharedCA:
+    ca = str(directory / "ca.pem"), str(directory / "ca-key.pem")
+    pair = str(directory / "client.pem"), str(directory / "client-key.pem")
+    return SharedCA(ca, pair if client else ("", ""))
+
+
+@pytest.fixture
+def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+    """A running machine with a CA of the user's own, and a client certificate that dinv has made."""
+    return running(world, store, daemon, own_ca(tmp_path / "pki"))
+
+
+@pytest.fixture
+def given(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+    """A running machine whose client certificate is the user's own, too."""
+    return running(world, store, daemon, own_ca(tmp_path / "pki", client=True))
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_a_shared_ca_signs_again_and_earlier_clients_stay(
+    sharing: Machine, store: Store, tmp_path: Path, *, clients: bool
+) -> None:
+    before, colleague = content(sharing), keep_client(sharing, tmp_path / "colleague")
+    progress = Warnings()
+    renew(store, "dev", progress, clients=clients)
+    after = content(sharing)
+    changed = {"server.pem", "server-key.pem", *(PAIR if clients else ())}
+    assert {name for name in after if after[name] != before[name]} == changed
+    assert "ca-key.pem" not in after
+    works(sharing)
+    ping(sharing.url, *colleague)
+    said = (
+        f"The CA is shared ({tmp_path}/pki/ca.pem): earlier client certificates are let in until they expire"
+    )
+    assert progress.said == ([said] if clients else [])
+
+
+def test_without_the_key_of_a_shared_ca_nothing_is_changed(
+    sharing: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(sharing)
+    (tmp_path / "pki" / "ca-key.pem").unlink()
+    with pytest.raises(
+        CertificateError, match=r"pki/ca-key\.pem is not there any more\. Put it back"
+    ) as caught:
+        renew(store, "dev", SILENT)
+    assert not hasattr(caught.value, "__notes__"), "--client-certs would not help"
+    assert content(sharing) == before
+    works(sharing)
+    assert not os.path.exists(os.path.join(sharing.directory, ".renewal"))
+
+
+def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
+    sharing: Machine, store: Store, tmp_path: Path
+) -> None:
+    colleague = keep_client(sharing, tmp_path / "colleague")
+    shutil.rmtree(tmp_path / "pki")
+    ca = own_ca(tmp_path / "pki")
+    ca.make_missing()
+    renew(store, "dev", SILENT)
+    works(sharing)
+    assert content(sharing)["ca.pem"] == (tmp_path / "pki" / "ca.pem").read_bytes()
+    with pytest.raises(EndpointTLSError, match="refused"):
+        ping(sharing.url, ca.ca[0], *colleague[1:])
+
+
+def test_a_client_of_the_users_own_is_not_dinvs_to_renew(
+    given: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(given)
+    assert before["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
+    with pytest.raises(InputError, match=r"is yours.*pki/client\.pem"):
+        renew(store, "dev", SILENT, clients=True)
+    assert content(given) == before
+    renew(store, "dev", SILENT)
+    assert content(given)["cert.pem"] == before["cert.pem"]
+    works(given)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_a_new_client_of_the_users_own_is_taken_up(
+    given: Machine, store: Store, tmp_path: Path, *, clients: bool
+) -> None:
+    for name in ("client.pem", "client-key.pem"):
+        (tmp_path / "pki" / name).unlink()
+    own_ca(tmp_path / "pki", client=True).make_missing()
+    renew(store, "dev", SILENT, clients=clients)
+    assert content(given)["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
+    works(given)
+
+
+def test_a_client_of_the_users_own_that_is_by_another_ca_changes_nothing(
+    given: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(given)
+    shutil.rmtree(tmp_path / "pki")
+    own_ca(tmp_path / "pki", client=True).make_missing()
+    shutil.copy(os.path.join(given.directory, "cert.pem"), tmp_path / "pki" / "client.pem")
+    shutil.copy(os.path.join(given.directory, "key.pem"), tmp_path / "pki" / "client-key.pem")
+    with pytest.raises(CertificateError, match="does not lead to the trust anchor"):
+        renew(store, "dev", SILENT)
+    assert content(given) == before
+    works(given)
+
+
+def test_killed_anywhere_with_a_shared_ca_it_works(
+    sharing: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = -1
+    while killed(store, world, monkeypatch, number := number + 1, clients=True):
+        store.load("dev")
+        works(sharing)
+        renew(store, "dev", SILENT)
+        works(sharing)
+    assert number > 15
+
+
 # Provisioning
 
 
@@ -403,11 +510,14 @@ def test_what_was_lost_in_the_store_is_repaired(
 
 
 @pytest.mark.parametrize("state", [RUNNING, STOPPED])
+@pytest.mark.parametrize("context", ["dev", ""])
 def test_a_create_that_was_killed_is_finished(
-    machine: Machine, store: Store, world: World, daemon: TLSDaemon, state: str
+    *, machine: Machine, store: Store, world: World, daemon: TLSDaemon, state: str, context: str
 ) -> None:
+    """With a docker context, if that was to be one."""
     config = store.load("dev")
-    config.ours.update(Phase=CREATING, Context="", ImageContract="")
+    machine.remove_context()
+    config.ours.update(Phase=CREATING, Context=context, ImageContract="")
     with store.lock("dev", "test"):
         store.save(config)
     world.states["dev"] = state
@@ -415,10 +525,29 @@ def test_a_create_that_was_killed_is_finished(
         renew(store, "dev", SILENT)
     provision(store, "dev", SILENT)
     daemon.reload()
-    works(machine)
+    if context:
+        works(machine)
+    else:
+        assert contexts.read("dev") is None
     now = store.load("dev")
     assert not now.unfinished
     assert (now.ours["ImageContract"], now.ours["DockerVersion"]) == ("dinv", "26.1.5")
+
+
+def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_from_its_end(
+    machine: Machine, store: Store
+) -> None:
+    config = store.load("dev")
+    config.ours.update(Phase=CREATING)
+    with store.lock("dev", "test"):
+        store.save(config)
+    machine.remove_context()
+    contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
+    progress = Warnings()
+    provision(store, "dev", progress)
+    assert any("No docker context" in text for text in progress.said)
+    now = store.load("dev")
+    assert (now.unfinished, now.ours["Context"]) == (False, "")
 
 
 def test_without_a_container_there_is_nothing_to_finish(machine: Machine, store: Store, world: World) -> None:
