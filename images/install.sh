@@ -51,6 +51,11 @@ configure() {
 
 	mkdir -p /etc/dinv/certs /etc/docker /var/lib/docker
 	chmod 0700 /etc/dinv/certs
+	# Where docker-machine's machines have them, and its users' scripts look.
+	mkdir -p /var/lib/boot2docker
+	for file in ca.pem server.pem server-key.pem; do
+		ln -sf "/etc/dinv/certs/$file" "/var/lib/boot2docker/$file"
+	done
 
 	# An iptables for each variant, under the plain names: the entrypoint chooses the directory.
 	if command -v iptables-nft >/dev/null && command -v iptables-legacy >/dev/null; then
