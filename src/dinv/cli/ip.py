@@ -20,6 +20,6 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     def show(name: str) -> None:
         machine = app.machines.get(name)
-        print(machine.own_ip() if options.own else machine.known_ip())
+        app.voice.say(machine.own_ip() if options.own else machine.known_ip())
 
     return app.for_each(options.name, show)

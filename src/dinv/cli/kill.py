@@ -16,9 +16,9 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> int:
     def kill(name: str) -> None:
-        print(f'Killing "{name}"...', flush=True)
+        app.voice.say(f'Killing "{name}"...')
         with app.machines.get(name) as machine:
             machine.kill()
-        print(f'Machine "{name}" was killed.')
+        app.voice.say(f'Machine "{name}" was killed.')
 
     return app.for_each(options.name, kill)

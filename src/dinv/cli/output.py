@@ -54,10 +54,11 @@ class PlainProgress(QuietProgress):
         self._begun = 0.0
 
     def line(self, label: str, text: str, state: str = "") -> None:
-        print(f"{label:<{LABEL_WIDTH}}{f'{text:<{TEXT_WIDTH - 1}} {state}' if state else text}", flush=True)
+        said = f"{text:<{TEXT_WIDTH - 1}} {state}" if state else text
+        self._voice.say(f"{label:<{LABEL_WIDTH}}{said}")
 
     def note(self, text: str) -> None:
-        print(self._voice.called(text), flush=True)
+        self._voice.say(text)
 
     def update(self, text: str) -> None:
         now = time.monotonic()

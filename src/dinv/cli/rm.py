@@ -33,8 +33,8 @@ def run(app: App, options: argparse.Namespace) -> int:
 
     def remove(name: str) -> None:
         for left in app.machines.remove(name, keep_cache=options.keep_cache, force=options.force):
-            print(app.voice.called(left))
-        print(f"Successfully removed {name}")
+            app.voice.say(left)
+        app.voice.say(f"Successfully removed {name}")
 
     return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())
 

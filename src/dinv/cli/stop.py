@@ -25,9 +25,9 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> int:
     def stop(name: str) -> None:
-        print(f'Stopping "{name}"...', flush=True)
+        app.voice.say(f'Stopping "{name}"...')
         with app.machines.get(name) as machine:
             machine.stop(timeout=options.timeout)
-        print(f'Machine "{name}" was stopped.')
+        app.voice.say(f'Machine "{name}" was stopped.')
 
     return app.for_each(options.name, stop)

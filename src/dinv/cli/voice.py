@@ -23,6 +23,7 @@ from dinv.errors import (
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from typing import TextIO
 
     from dinv.errors import DinvError
 
@@ -37,7 +38,7 @@ _HOST_IS_NOT_RUNNING = "Host is not running"
 
 
 class Voice:
-    """What one run of the program says on standard error, and how it names itself everywhere.
+    """What one run of the program says beside its output, and how it names itself everywhere.
 
     `verb` is the one at hand, "" before it is known.
     """
@@ -64,16 +65,25 @@ class Voice:
             self._print(f"{self.program}: ", error, notes)
             return
         if isinstance(error, UsageError) and error.help:
-            print(error.help, flush=True)
+            self.say(error.help)
         lines = _as_docker_machine(self.verb, error)
         self._print("", lines, notes)
 
+    def say(self, text: str) -> None:
+        """Print a line on standard output, at once."""
+        _write(self.called(text), sys.stdout)
+
     def warn(self, text: str) -> None:
         """Print what the user should know, on standard error."""
-        print(f"Warning: {self.called(text)}", file=sys.stderr)
+        _write(f"Warning: {self.called(text)}", sys.stderr)
 
     def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
-        print(before + self.called("\n".join((str(said), *notes))), file=sys.stderr)
+        _write(before + self.called("\n".join((str(said), *notes))), sys.stderr)
+
+
+def _write(text: str, stream: TextIO) -> None:
+    # With its end in one piece: several machines are worked on at once, and each has its say.
+    print(f"{text}\n", end="", file=stream, flush=True)
 
 
 def _as_docker_machine(verb: str, error: DinvError) -> str:

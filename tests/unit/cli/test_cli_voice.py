@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
@@ -125,3 +126,15 @@ def test_help_comes_before_an_error_of_usage_where_docker_machine_has_it(
 def test_warnings_name_the_program_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
     Voice("docker-machine").warn("try dinv ls")
     assert capsys.readouterr().err == "Warning: try docker-machine ls\n"
+
+
+def test_each_line_is_written_in_one_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several machines are worked on at once: their lines must not run into each other."""
+    written: list[str] = []
+    for stream in (sys.stdout, sys.stderr):
+        monkeypatch.setattr(stream, "write", lambda text: written.append(text) if text else None)
+    voice = Voice("docker-machine")
+    voice.say("a")
+    voice.warn("b")
+    voice.tell(DinvError("c"), ["d"])
+    assert written == ["a\n", "Warning: b\n", "c\nd\n"]
