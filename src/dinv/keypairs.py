@@ -66,6 +66,8 @@ def make(paths: Paths, new_key: Callable[[], bytes], certify: Callable[[bytes], 
 
     `certify` returns the certificate for a key. The key has the mode 0600. Raises CertificateError.
     """
+    if _found(paths):
+        return False  # and nothing is written there, where perhaps nothing can be
     certificate_path, key_path = paths
     try:
         for path in paths:

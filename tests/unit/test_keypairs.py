@@ -57,6 +57,33 @@ def test_they_are_made_once(paths: tuple[str, str]) -> None:
     )
 
 
+def test_where_they_are_nothing_is_written(paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """They may lie where only somebody else may write."""
+    make(paths)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "makedirs", denied)
+    monkeypatch.setattr(os, "open", denied)
+    assert keypairs.both_there(paths, FLAGS)
+    assert not make(paths)
+
+
+def test_where_nothing_can_be_written_half_a_pair_is_still_said(
+    paths: tuple[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    os.mkdir(os.path.dirname(paths[0]))
+    files.write(paths[0], b"there", mode=0o600)
+
+    def denied(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(CertificateError, match="is there, but not its key"):
+        keypairs.both_there(paths, FLAGS)
+
+
 @pytest.mark.parametrize("lone", [0, 1])
 def test_half_a_pair_is_a_mistake(paths: tuple[str, str], lone: int) -> None:
     os.mkdir(os.path.dirname(paths[0]))
