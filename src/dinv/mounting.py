@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import remote, sshoptions
+from dinv import programs, remote, sshoptions
 from dinv.errors import DeadlineExceeded, DinvError, InputError
 
 TYPE_CHECKING = False
@@ -49,12 +49,12 @@ def mount(machine: Machine, path: str, directory: str, *, user: str = "") -> Non
     """
     import shlex
 
-    sshfs = _program("sshfs")
+    sshfs = programs.find("sshfs", "mount")
     where = _mountpoint(directory)
     if machine.config.foreign:
         from dinv import systemssh
 
-        systemssh.program("ssh")
+        programs.find("ssh", systemssh.NEEDED_BY)
         systemssh.Address(machine.config)
     else:
         _check_has_sftp(machine, user)
@@ -106,17 +106,6 @@ def unmount(directory: str) -> None:
     raise DinvError(f"{directory} cannot be unmounted: {said}{hint}")
 
 
-def _program(name: str) -> str:
-    import shutil
-
-    found = shutil.which(name)
-    if found is None:
-        raise InputError(
-            f"There is no {name} on this computer, which mount needs. Install it: it is a package."
-        )
-    return found
-
-
 def _unmounter() -> list[str]:
     """fusermount3 is libfuse 3's, and fusermount is that of 2; where there is no libfuse, there is umount."""
     import shutil
@@ -125,7 +114,7 @@ def _unmounter() -> list[str]:
         found = shutil.which(name)
         if found is not None:
             return [found, "-u"]
-    return [_program("umount")]
+    return [programs.find("umount", "mount")]
 
 
 def _mountpoint(directory: str) -> str:

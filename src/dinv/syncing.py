@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv import remote
+from dinv import programs, remote
 from dinv.copying import check_exists
 from dinv.errors import InputError
 
@@ -30,8 +30,6 @@ def rsync_command(
     times travel and set-id bits do not, and links that lead out of the tree do not come here. Raises
     InputError, MachineNotFound, MachineNotRunning, MachineError.
     """
-    import shutil
-
     places = (source, target)
     theirs = [place for place in places if place.machine is not None]
     if not theirs:
@@ -45,11 +43,7 @@ def rsync_command(
             f"--delta is rsync's, and rsync has one of its ends here: it cannot copy {source} to {target}. "
             f"Leave --delta out, or copy to a directory here first."
         )
-    rsync = shutil.which("rsync")
-    if rsync is None:
-        raise InputError(
-            "There is no rsync on this computer, which --delta needs. Install it, or leave --delta out."
-        )
+    rsync = programs.find("rsync", "--delta")
     with machines.get(str(theirs[0].machine)) as machine:
         if not machine.config.foreign:
             theirs[0].as_root()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dinv import programs
 from dinv.errors import InputError, MachineNotRunning
 from dinv.foreign import WITHOUT_DRIVER, located, needs_driver
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from dinv.config import MachineConfig
     from dinv.sshoptions import Option
 
+NEEDED_BY = "a machine that docker-machine made"
 _PORT = 22
 _USER = "root"
 """libmachine: libmachine/drivers/base.go."""
@@ -50,18 +52,6 @@ class Address:
         return ["-o", "IdentitiesOnly=yes", "-i", self.key] if self.key else []
 
 
-def program(name: str) -> str:
-    """Where a program of OpenSSH's is. Raises InputError."""
-    import shutil
-
-    found = shutil.which(name)
-    if found is None:
-        raise InputError(
-            f"There is no {name} on this computer; machines of docker-machine's need it. Install it."
-        )
-    return found
-
-
 def ssh_command(
     config: MachineConfig, options: Sequence[Option], words: Sequence[str], *, terminal: bool = False
 ) -> list[str]:
@@ -70,7 +60,7 @@ def ssh_command(
     `options` are ssh's own, as there; a user among them takes the place of the one stored. Raises
     InputError, MachineNotRunning.
     """
-    ssh = program("ssh")
+    ssh = programs.find("ssh", NEEDED_BY)
     address = Address(config)
     user = next((value for letter, value in options if letter == "l"), address.user)
     return [
@@ -91,7 +81,7 @@ def scp_command(config: MachineConfig, user: str, *, recursive: bool, quiet: boo
 
     `user` is "" for the one stored. Raises InputError, MachineNotRunning.
     """
-    scp = program("scp")
+    scp = programs.find("scp", NEEDED_BY)
     address = Address(config)
     host = f"[{address.host}]" if ":" in address.host else address.host
     command = [scp, *_OPTIONS, *address.login(), "-P", str(address.port)]

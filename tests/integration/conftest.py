@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from users import User
+
     from dinv.engine import Engine
     from dinv.machine import Machine
     from dinv.machines import Machines
@@ -132,3 +134,18 @@ def dinv(machines: Machines) -> Dinv:
 def small_image(machine_image: str) -> Callable[[Machine], str]:
     """Load a small image, "hello", in a machine's daemon: `small_image(machine)`."""
     return load_small_image
+
+
+@pytest.fixture(scope="module")
+def m(user: User) -> str:
+    """The name of the machine m of a module's user."""
+    return user.name("m")
+
+
+@pytest.fixture
+def box(user: User, m: str) -> Iterator[str]:
+    """An empty directory in that machine."""
+    path = f"/root/box-{os.urandom(4).hex()}"
+    user.dinv("ssh", m, "mkdir", path)
+    yield path
+    user.dinv("ssh", m, "rm", "-rf", path)

@@ -38,20 +38,6 @@ def user(
         user.dinv("rm", "-f", "-y", name, status=None)
 
 
-@pytest.fixture(scope="module")
-def m(user: User) -> str:
-    return user.name("m")
-
-
-@pytest.fixture
-def box(user: User, m: str) -> Iterator[str]:
-    """An empty directory in the machine."""
-    path = f"/root/box-{os.urandom(4).hex()}"
-    user.dinv("ssh", m, "mkdir", path)
-    yield path
-    user.dinv("ssh", m, "rm", "-rf", path)
-
-
 def ssh(user: User, *words: str, data: bytes = b"", status: int = 0) -> bytes:
     done = subprocess.run(
         command("ssh", *words),

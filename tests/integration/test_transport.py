@@ -34,20 +34,6 @@ def user(
             user.dinv("rm", "-f", "-y", name, status=None)
 
 
-@pytest.fixture(scope="module")
-def m(user: User) -> str:
-    return user.name("m")
-
-
-@pytest.fixture
-def box(user: User, m: str) -> Iterator[str]:
-    """An empty directory in the machine."""
-    path = f"/root/box-{os.urandom(4).hex()}"
-    user.dinv("ssh", m, "mkdir", path)
-    yield path
-    user.dinv("ssh", m, "rm", "-rf", path)
-
-
 @pytest.fixture
 def here(tmp_path: Path) -> Path:
     """A directory with all kinds of things in it."""

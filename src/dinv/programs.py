@@ -1,0 +1,15 @@
+"""Programs of this computer that dinv runs: no library does what they do, or the user's own is meant."""
+
+from __future__ import annotations
+
+from dinv.errors import InputError
+
+
+def find(name: str, needed_by: str) -> str:
+    """The path of a program. Raises InputError, which says what needs it."""
+    import shutil
+
+    found = shutil.which(name)
+    if found is None:
+        raise InputError(f"There is no {name} on this computer, and {needed_by} needs it. Install it.")
+    return found
