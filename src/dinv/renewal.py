@@ -72,7 +72,8 @@ def renew(
     """Give a running machine new certificates. Containers in it keep running where its image allows.
 
     The machine's own key and certificate, from the CA it has; whoever has a client certificate can go on
-    using it. With `clients` all is new, the CA too, and earlier client certificates are refused.
+    using it. With `clients` all is new, the CA too, and earlier client certificates are refused; a CA that
+    is shared stays, and so do they. Raises InputError for a client certificate that is the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
     with store.lock(name, "renewing its certificates"), _opened(store, name, trace) as machine:

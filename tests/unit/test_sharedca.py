@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 from own_certificates import CA, CLIENT, KEYS, SERVER, Own
@@ -104,6 +105,20 @@ def test_a_ca_of_any_kind_of_key_signs(tmp_path: Path, kind: str) -> None:
     assert found["ca.pem"] == ca.pem
     assert certificates.facts(found["server.pem"]).issuer == "CN=corporate"
     assert "10.0.0.7" in certificates.facts(found["server.pem"]).names
+
+
+@pytest.mark.parametrize("kind", ["P-256", "RSA"])
+def test_a_key_as_docker_machine_and_openssl_once_wrote_it(tmp_path: Path, kind: str) -> None:
+    """PKCS #1 and SEC 1; and docker-machine's CAs have no subject key identifier."""
+    ca = Own("corporate", CA, kind=kind)
+    ca.put(tmp_path, "ca")
+    key = ca.key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.TraditionalOpenSSL,
+        serialization.NoEncryption(),
+    )
+    (tmp_path / "ca-key.pem").write_bytes(key)
+    shared(tmp_path).check()
 
 
 @pytest.mark.parametrize("kind", KEYS)
