@@ -1,8 +1,9 @@
 """The create transaction: from a name to a machine that answers, or back to nothing.
 
-    claim the name -> flags, endpoint -> all checks -> record it as *creating* -> image, while keys and
-    certificates are made -> container, not started -> certificates and options in -> start -> wait for
-    the TLS port, see a client without a certificate refused -> record it as *ready* -> docker context
+    claim the name -> flags, endpoint -> all checks -> record it as *creating* -> image, container and, where
+    the image waits for them, start, while keys and certificates are made -> certificates and options in ->
+    start, where it has to have them first -> wait for the TLS port, see a client without a certificate
+    refused -> docker context -> record it as *ready*
 
 The record comes before anything is made, so whatever kills this process leaves something that `rm`, or
 the same `create`, finds and finishes. Every other failure, Ctrl-C and SIGTERM included, is undone here.
@@ -199,18 +200,32 @@ class _Creation:
         try:
             machine.config.ours["ImageContract"] = driver.prepare(self.progress)
             self._create_container()
+            if self._starts_first:
+                self._start_at_some_address(certificates)
         finally:
             certificates.join()
         # Not before the certificates are done: to save is to sweep the directory that they are staged in.
         self.store.save(machine.config)
         certificates.result()
         self.progress.line("Certificates", self._issued(), "issued")
-        if driver.address_known:
-            machine.provisioner.provision()
-            self._start_at_some_address()
-        else:
+        if not driver.address_known:
             self._start_and_follow_address()
+        else:
+            machine.provisioner.provision()
+            if not self._starts_first:
+                self._start_at_some_address(certificates)
+            self._follow_address()
         self.progress.line("Machine", str(driver.facts()["machine"]), "started")
+
+    @property
+    def _starts_first(self) -> bool:
+        """Whether it is started while its certificates are being made, and gets them when it runs.
+
+        The start takes as long as they do, and the image comes as far as it can without them.
+        """
+        machine = self.machine
+        driver = machine.driver
+        return driver.address_known and driver.takes_files_running and machine.contract.waits_for_certificates
 
     def _issued(self) -> str:
         if self.options.shared_ca is None:
@@ -220,7 +235,7 @@ class _Creation:
     def _create_container(self) -> None:
         machine = self.machine
         contract, options = machine.contract, machine.config.engine_options
-        wait = 0 if machine.driver.address_known else self.options.timeout
+        wait = self.options.timeout if self._starts_first or not machine.driver.address_known else 0
         machine.driver.create(
             contract.environment(options, wait_seconds=wait),
             contract.command(options, machine.config.driver_name),
@@ -244,10 +259,10 @@ class _Creation:
             machine.provisioner.activate()
             self._follow_address()
 
-    def _start_at_some_address(self) -> None:
+    def _start_at_some_address(self, certificates: _Background) -> None:
         """Start it; when somebody was faster with the port, at the next one.
 
-        The names in the certificate do not change with the port.
+        The names in the certificate do not change with the port. They may be in the making still.
         """
         from dinv.drivers import AddressTaken
         from dinv.errors import PreCreateCheckFailed
@@ -256,13 +271,14 @@ class _Creation:
             try:
                 self._start()
             except AddressTaken:
+                certificates.join()
                 self.machine.driver.move()
                 self.store.save(self.machine.config)
                 self._create_container()
                 self.store.save(self.machine.config)
-                self.machine.provisioner.provision()
+                if not self._starts_first:
+                    self.machine.provisioner.provision()
             else:
-                self._follow_address()
                 return
         raise PreCreateCheckFailed(
             f"{ADDRESSES_TO_TRY} ports in a row were taken on the endpoint. Choose one with --publish."

@@ -35,6 +35,7 @@ class World:
         self.steps: list[str] = []
         self.at: Callable[[str], object] = lambda _step: None
         self.address_known = True
+        self.takes_files_running = False
         self.ports_taken = 0
         self.open: set[object] = set()
         self.states: dict[str, str] = {}
@@ -141,6 +142,10 @@ class FakeDriver(Driver):
     @property
     def address_known(self) -> bool:
         return World.current.address_known
+
+    @property
+    def takes_files_running(self) -> bool:
+        return World.current.takes_files_running
 
     def refresh_address(self) -> bool:
         self._step("refresh")

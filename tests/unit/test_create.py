@@ -62,6 +62,16 @@ KNOWN = [
 """The steps of a create whose address is known before the start. Those before RECORDED leave no record."""
 RECORDED = KNOWN.index("saved")
 
+FIRST = [
+    *KNOWN[: KNOWN.index("created") + 1],
+    "start",
+    "save",
+    "saved",
+    "provision",
+    *KNOWN[KNOWN.index("refresh") :],
+]
+"""Where it is started while its certificates are being made."""
+
 UNKNOWN = [
     *KNOWN[: KNOWN.index("provision")],
     "start",
@@ -102,6 +112,12 @@ def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Worl
     stepped(Machine, "issue_certificates", "certificates")
     stepped(Machine, "write_context", "context", "context written")
     return world
+
+
+def kind_of(world: World, known: str) -> None:
+    """Whether the address is known before the start, and whether that waits for certificates."""
+    world.address_known = known != "own-address"
+    world.takes_files_running = known == "started-first"
 
 
 def options(**changes: Any) -> CreateOptions:
@@ -174,6 +190,34 @@ def test_a_machine_whose_address_is_known_does_not_wait(world: World, store: Sto
     assert store.load("dev").driver["Environment"] == {}
 
 
+def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are_made(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.takes_files_running = True
+    started = threading.Event()
+    real = Machine.issue_certificates
+
+    def after_the_start(machine: Machine) -> None:
+        assert started.wait(20)
+        real(machine)
+
+    monkeypatch.setattr(Machine, "issue_certificates", after_the_start)
+    world.at = lambda step: started.set() if step == "start" else None
+    make(store, timeout=33).close()
+    assert but_certificates(world.steps) == but_certificates(FIRST)
+    assert store.load("dev").driver["Environment"] == {"DINV_WAIT_FOR_CERTS": "33"}
+    whole(world, store)
+
+
+def test_an_image_that_cannot_wait_has_its_certificates_before_the_start(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.takes_files_running = True
+    monkeypatch.setattr("dinv.images.dinv.DinvContract.waits_for_certificates", False)
+    make(store).close()
+    assert but_certificates(world.steps) == but_certificates(KNOWN)
+
+
 def test_options_are_kept_in_the_record(world: World, store: Store) -> None:
     make(
         store, driver_values={"size": "3"}, engine_options={"Labels": ["a=b"]}, tls_sans=iter(["dev.test"])
@@ -211,11 +255,16 @@ def test_somebody_elses_context_is_left_and_told(
     assert str(ContextTaken("dev", "")).partition("(")[0].strip() in warned[0]
 
 
-def test_a_port_that_somebody_else_was_faster_with_is_given_up(world: World, store: Store) -> None:
+@pytest.mark.parametrize("first", [False, True])
+def test_a_port_that_somebody_else_was_faster_with_is_given_up(
+    world: World, store: Store, *, first: bool
+) -> None:
+    world.takes_files_running = first
     world.ports_taken = 2
     make(store).close()
     assert store.load("dev").driver["URL"] == "tcp://127.0.0.1:1002"
-    assert world.steps.count("create container") == world.steps.count("provision") == 3
+    assert world.steps.count("create container") == 3
+    assert world.steps.count("provision") == (1 if first else 3)
     whole(world, store)
 
 
@@ -278,12 +327,12 @@ def test_a_machine_somebody_is_at_work_on_is_not_touched(world: World, store: St
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
 @pytest.mark.parametrize("at", range(len(KNOWN)))
 def test_a_failure_at_any_step_leaves_nothing(
     world: World, store: Store, at: int, known: str, error: BaseException
 ) -> None:
-    world.address_known = known == "published"
+    kind_of(world, known)
     fail(world, at, error)
     with pytest.raises(type(error)) as caught:
         make(store)
@@ -458,33 +507,35 @@ def killed_at(world: World, store: Store, at: int) -> None:
     assert os.waitstatus_to_exitcode(status) == 77
 
 
-@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
 @pytest.mark.parametrize("at", range(len(KNOWN) - 1))
 def test_a_kill_at_any_step_can_be_removed(world: World, store: Store, at: int, known: str) -> None:
-    world.address_known = known == "published"
+    kind_of(world, known)
     killed_at(world, store, at)
     assert store.names() == ["dev"]
     remove(store, "dev")
     nothing_left(world, store)
 
 
-@pytest.mark.parametrize("known", ["published", "own-address"])
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
 @pytest.mark.parametrize("at", range(len(KNOWN) - 1))
 def test_a_kill_at_any_step_is_finished_by_the_same_create(
     world: World, store: Store, at: int, known: str
 ) -> None:
-    world.address_known = known == "published"
+    kind_of(world, known)
     killed_at(world, store, at)
     make(store).close()
     whole(world, store)
     assert world.open == set()
 
 
+@pytest.mark.parametrize("known", ["published", "started-first"])
 @pytest.mark.parametrize("at", range(KNOWN.index("created"), len(KNOWN) - 1))
 def test_a_kill_once_there_is_a_container_is_finished_by_provision(
-    world: World, store: Store, at: int
+    world: World, store: Store, at: int, known: str
 ) -> None:
     """With the docker context that it was to have."""
+    kind_of(world, known)
     killed_at(world, store, at)
     world.states["dev"] = STOPPED
     provision(store, "dev", Progress())

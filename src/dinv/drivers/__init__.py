@@ -241,6 +241,14 @@ class Driver(ABC):
     def address_known(self) -> bool:
         """Whether `url` is settled before the machine starts."""
 
+    @property
+    def takes_files_running(self) -> bool:
+        """Whether files can be put into it while it runs as well as before.
+
+        It is then started while its certificates are being made, if its image waits for them.
+        """
+        return False
+
     @abstractmethod
     def refresh_address(self) -> bool:
         """Ask where the started machine is; True when that is not where it was."""

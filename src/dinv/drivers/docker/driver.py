@@ -334,6 +334,10 @@ class DockerDriver(Driver):
         kept = self.config.driver
         return bool(kept["Port"] or kept["IP"])
 
+    @property
+    def takes_files_running(self) -> bool:
+        return self.flavour.takes_files_running
+
     def settle_address(self) -> None:
         """Set URL and IPAddress from what the config says; the machine need not run."""
         kept = self.config.driver

@@ -48,6 +48,8 @@ class EngineFlavour:
     """Whether a port can be published on one of the endpoint's addresses; else the endpoint tells which."""
     bridges_reachable = True
     """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
+    takes_files_running = True
+    """Whether files are put into a running machine as well as into one that is not started."""
     single_attach = False
     """Whether a volume that one running container has keeps another from starting."""
 

@@ -28,6 +28,8 @@ class PodmanFlavour(EngineFlavour):
 
     name = "podman"
     title = "Podman"
+    takes_files_running = False
+    """It freezes a container that it copies to (podman-cp(1): --pause)."""
 
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
         body = super().create_body(spec)

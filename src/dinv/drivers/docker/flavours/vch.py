@@ -56,6 +56,8 @@ class VchFlavour(EngineFlavour):
     default_cache = DEFAULT_CACHE
     chooses_address = False
     bridges_reachable = False
+    takes_files_running = False
+    """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""
     single_attach = True
 
     @property
