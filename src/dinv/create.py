@@ -133,7 +133,6 @@ class _Creation:
 
     def run(self) -> Machine:
         started = time.monotonic()
-        _Background(_import_what_comes)
         try:
             self._check()
             if self.machine.driver.provisioned:
@@ -196,12 +195,16 @@ class _Creation:
 
     def _make(self) -> None:
         machine, driver = self.machine, self.machine.driver
-        certificates = _Background(machine.issue_certificates)
-        try:
-            machine.config.ours["ImageContract"] = driver.prepare(self.progress)
+        machine.config.ours["ImageContract"] = driver.prepare(self.progress)
+        if self._starts_first:
+            # Now, and not earlier: what takes CPU beside the calls before the start holds them up.
             self._create_container()
+        certificates = _Background(self._certify)
+        try:
             if self._starts_first:
                 self._start_at_some_address(certificates)
+            else:
+                self._create_container()
         finally:
             certificates.join()
         # Not before the certificates are done: to save is to sweep the directory that they are staged in.
@@ -226,6 +229,13 @@ class _Creation:
         machine = self.machine
         driver = machine.driver
         return driver.address_known and driver.takes_files_running and machine.contract.waits_for_certificates
+
+    def _certify(self) -> None:
+        self.machine.issue_certificates()
+        # What takes long to import, and is wanted next.
+        import tarfile  # noqa: F401
+
+        import dinv.engine.tls  # noqa: F401
 
     def _issued(self) -> str:
         if self.options.shared_ca is None:
@@ -339,15 +349,6 @@ class _Creation:
             error.add_note(
                 f"What was made could not all be removed{why}. Finish it: dinv rm -y {machine.name}"
             )
-
-
-def _import_what_comes() -> None:
-    """Import what takes longest to import (80 ms) while the endpoint is asked and checked."""
-    import tarfile  # noqa: F401
-
-    import dinv.authorities.local
-    import dinv.certificates
-    import dinv.engine.tls  # noqa: F401
 
 
 class _Background:
