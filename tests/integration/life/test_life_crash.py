@@ -65,13 +65,13 @@ class Attempt:
 
 @pytest.fixture(scope="module")
 def calls(shared_user: User) -> list[str]:
-    """The calls of a create to its endpoint, up to the one that starts the machine."""
+    """The calls of a create to its endpoint, up to those that start the machine and put files into it."""
     with Attempt(shared_user, shared_user.name("probe"), at=0) as attempt:
         attempt.run(lambda _: None, 0)
         requests = list(attempt.proxy.requests)
         shared_user.dinv("rm", "-y", attempt.name)
-    start = next(n for n, request in enumerate(requests) if request.endswith("/start"))
-    return requests[: start + 1]
+    last = max(n for n, request in enumerate(requests) if not request.startswith(("GET", "HEAD")))
+    return requests[: last + 1]
 
 
 def _all(step: Callable[[int], None], steps: Iterable[int]) -> None:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from users import User
 
+    from dinv.engine import Engine
+
 MIB = 1024 * 1024
 
 
@@ -283,12 +285,19 @@ def test_an_unknown_runtime_is_refused(user: User) -> None:
     assert user.traces(name) == []
 
 
-def test_too_short_a_timeout(user: User) -> None:
-    name = user.name("late")
-    said = user.fails("create", name, "--timeout", "0.05")
-    assert "did not answer" in said
-    assert "--timeout" in said
-    assert user.traces(name) == []
+def test_a_daemon_that_does_not_come_in_time(user: User, engine: Engine, machine_image: str) -> None:
+    name, image = user.name("late"), "dinv-life-late:latest"
+    created = engine.containers.create("", {"Image": machine_image})[0]
+    changes = {"repo": "dinv-life-late", "tag": "latest", "changes": 'ENTRYPOINT ["/bin/sleep", "1000"]'}
+    engine.json("POST", "/commit", query={"container": created, **changes})
+    engine.containers.remove(created)
+    try:
+        said = user.fails("create", name, "--image", image, "--timeout", "1")
+        assert "did not answer" in said
+        assert "--timeout" in said
+        assert user.traces(name) == []
+    finally:
+        engine.call("DELETE", f"/images/{image}", query={"force": True})
 
 
 @pytest.mark.parametrize("name", ["x", "default", "7", "web.2", "dash-.", "N" * 68])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker_machine import MOUNTS, container, made, new_driver
@@ -236,6 +236,37 @@ def test_what_comes_after_the_removal_is_removed_too(
     )
     assert killed.remove() == []
     assert (engine.containers.there, engine.volumes.there) == ({}, {})
+
+
+@pytest.mark.parametrize(
+    ("volume", "keep", "left"),
+    [
+        ({"Name": "dinv-dev-cache", "Labels": None}, False, False),
+        ({"Name": "dinv-dev-cache", "Labels": None}, True, True),
+        ({"Name": "dinv-dev-cache", "Labels": {"whose": "somebody's"}}, False, True),
+        ({"Name": "theirs", "Labels": None}, False, True),
+    ],
+)
+def test_a_volume_that_the_engine_makes_for_what_comes_late_goes_too(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, *, volume: dict[str, Any], keep: bool, left: bool
+) -> None:
+    """The one that was labelled is gone by then, and the engine makes another of its name."""
+    driver = made(engine)
+    there = dict(engine.containers.there)
+    there["dinv-dev"]["Mounts"] = [{"Name": volume["Name"], "Destination": "/var/lib/docker"}]
+    engine.containers.there.clear()
+    engine.volumes.there.clear()
+    killed = DockerDriver(driver.config, driver.store)
+    killed._engine = driver._engine
+
+    def late(_: float) -> None:
+        engine.containers.there.update(there)
+        engine.volumes.there[volume["Name"]] = volume
+
+    monkeypatch.setattr("dinv.drivers.docker.driver.time.sleep", late)
+    killed.remove(keep_cache=keep)
+    assert engine.containers.there == {}
+    assert (volume["Name"] in engine.volumes.there) == left
 
 
 def test_what_was_never_configured_has_nothing_to_remove(engine: FakeEngine) -> None:

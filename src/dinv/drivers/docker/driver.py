@@ -284,8 +284,12 @@ class DockerDriver(Driver):
         self._remove_objects(keep_cache=keep_cache)
         if self.config.unfinished and self._may_be_asked_for:
             # An engine finishes the create call of a client that is gone: its container may come only now.
+            from dinv.drivers.docker import volumes
+
             time.sleep(IN_FLIGHT_SECONDS)
+            late = volumes.unlabelled(self, keep_cache=keep_cache)
             self._remove_objects(keep_cache=keep_cache)
+            volumes.remove(self, late)
         volume = self.cache_volume
         if kept.get("CacheVolumeKept"):
             return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]

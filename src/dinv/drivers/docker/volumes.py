@@ -11,7 +11,7 @@ from dinv.errors import BadRequest, Conflict, MachineError, NotFound, PreCreateC
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from dinv.drivers.docker.driver import DockerDriver
 
@@ -103,6 +103,38 @@ def remove_all(driver: DockerDriver, *, keep_cache: bool) -> None:
         kept = keep_cache and found["Name"] == driver.cache_volume
         if labels.get(LABEL_ID) == identity and not kept:
             _remove(driver, found["Name"])
+
+
+def unlabelled(driver: DockerDriver, *, keep_cache: bool) -> list[str]:
+    """The volumes of the machine's container that have its name and no label.
+
+    An engine that comes to a create call when the volumes for it are gone again makes others by itself.
+    """
+    if not containers.own_id(driver, driver.container):
+        return []
+    kept = keep_cache or driver.config.driver.get("CacheVolumeKept")
+    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") or ()
+    names = [str(mount.get("Name") or "") for mount in mounts]
+    return [
+        name
+        for name in names
+        if name.startswith(f"{driver.container}-")
+        and not (kept and name == driver.cache_volume)
+        and not _is_labelled(driver, name)
+    ]
+
+
+def _is_labelled(driver: DockerDriver, name: str) -> bool:
+    try:
+        return bool(driver.engine.volumes.inspect(name).get("Labels"))
+    except NotFound:
+        return False
+
+
+def remove(driver: DockerDriver, names: Iterable[str]) -> None:
+    """Remove these; what is gone already is no error."""
+    for name in names:
+        _remove(driver, name)
 
 
 def _remove(driver: DockerDriver, name: str) -> None:
