@@ -180,10 +180,6 @@ class EngineFlavour:
             for words in ("port is already allocated", "address already in use", "Ports are not available")
         )
 
-    def no_space(self, message: str) -> bool:
-        """Whether something failed because a disk of the endpoint is full."""
-        return "no space left on device" in message
-
     def has_own_addresses(self, driver: str) -> bool:
         """Whether machines on a network of this driver are hosts of an outer network, without ports."""
         return driver in ("macvlan", "ipvlan")
