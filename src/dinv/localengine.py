@@ -200,8 +200,10 @@ class LocalEngine:
         try:
             owner = os.stat(path)
             for directory in reversed(missing):
-                os.mkdir(directory, 0o700)
-                os.chown(directory, owner.st_uid, owner.st_gid)
+                # Another start may be making them just now; it gives them their owner then.
+                with contextlib.suppress(FileExistsError):
+                    os.mkdir(directory, 0o700)
+                    os.chown(directory, owner.st_uid, owner.st_gid)
             # Others who may use the socket have to get to it.
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.directory, 0o711)

@@ -47,7 +47,6 @@ class Place:
             env=self.environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
         )
 
     def traces(self) -> list[str]:
