@@ -100,7 +100,7 @@ def test_somebody_else_at_work_on_it_is_waited_for_no_longer_than_asked(
 
 def test_a_store_that_cannot_be_made_is_an_error_of_ours(installed: None, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(LocalEngineError, match="File exists"):
+    with pytest.raises(LocalEngineError, match="Not a directory"):
         LocalEngine(Store(str(tmp_path / "file" / "store"))).start(Progress(), timeout=1)
 
 
