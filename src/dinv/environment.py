@@ -38,8 +38,9 @@ def setting(
     if swarm:
         variables["DOCKER_HOST"] = machine.swarm_url()
     if no_proxy:
-        key, value = shells.no_proxy(machine.known_ip(), environ)
-        variables[key] = value
+        address = machine.known_ip()
+        for key, entries in shells.no_proxy(environ).items():
+            variables[key] = ",".join(dict.fromkeys([*entries, address]))
     return variables, _look(machine)
 
 
@@ -55,8 +56,8 @@ def unsetting(
         # Whatever became of the machine, the variables have to be got rid of.
         with contextlib.suppress(DinvError):
             address = machines.get(environ.get("DOCKER_MACHINE_NAME", "")).ip
-        key, value = shells.no_proxy("", environ)
-        variables[key] = ",".join(entry for entry in value.split(",") if entry not in (address, "")) or None
+        for key, entries in shells.no_proxy(environ).items():
+            variables[key] = ",".join(entry for entry in entries if entry != address) or None
     return variables
 
 

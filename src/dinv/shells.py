@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import InputError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,11 +33,8 @@ _SHELLS = {
 
 
 def of_user(environ: Mapping[str, str] = os.environ) -> str:
-    """The user's shell, from `$SHELL`. Raises InputError when there is none."""
-    shell = environ.get("SHELL", "")
-    if not shell:
-        raise InputError("Error: Unknown shell\nSHELL is not set. Name yours, such as: --shell bash")
-    return os.path.basename(shell)
+    """The user's shell, from `$SHELL`; sh where that is not set, as in cron, containers and CI jobs."""
+    return os.path.basename(environ.get("SHELL") or "sh")
 
 
 def script(
@@ -67,13 +62,14 @@ def script(
     return "\n".join([*lines, f"{comment}Run this command to configure your shell: ", f"{comment}{how}", ""])
 
 
-def no_proxy(address: str, environ: Mapping[str, str] = os.environ) -> tuple[str, str]:
-    """The proxy exception variable in use, and its value with `address` among its entries."""
-    key = "no_proxy" if environ.get("no_proxy") else "NO_PROXY"
-    entries = [entry for entry in environ.get(key, "").split(",") if entry]
-    if address not in entries:
-        entries.append(address)
-    return key, ",".join(entries)
+def no_proxy(environ: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
+    """The proxy exception variables in use, with their entries; NO_PROXY where there is none.
+
+    Where both spellings are set, both count: Go reads NO_PROXY first, others no_proxy
+    (golang.org/x/net/http/httpproxy: FromEnvironment; curl reads the other only).
+    """
+    used = [key for key in ("NO_PROXY", "no_proxy") if environ.get(key)] or ["NO_PROXY"]
+    return {key: [entry for entry in environ.get(key, "").split(",") if entry] for key in used}
 
 
 def _quoted(value: str, setting: str) -> str:

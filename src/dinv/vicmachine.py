@@ -55,7 +55,7 @@ def find(path: str) -> str | None:
 def read(path: str) -> VchEnvironment:
     """Read the file that vic-machine has left. Raises InputError."""
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             text = file.read(_LARGEST_FILE)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"

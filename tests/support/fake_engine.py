@@ -62,8 +62,9 @@ class Volumes:
         self.there: dict[str, JSON] = {}
         self.refusal: Exception | None = None
 
-    def create(self, name: str, *, labels: JSON, driver_opts: JSON, timeout: float) -> JSON:
+    def create(self, name: str, *, labels: JSON, driver: str, driver_opts: JSON, timeout: float) -> JSON:
         self.engine.calls.append(("create volume", name))
+        assert driver == "local", "a VCH has no volume plugin of any other name, nor of none"
         if self.refusal:
             raise self.refusal
         made = {"Name": name, "Labels": dict(labels), "Options": dict(driver_opts)}

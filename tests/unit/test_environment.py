@@ -55,6 +55,9 @@ def test_with_no_proxy_its_address_is_an_exception(machines: Machines, port: int
     add(machines, f"tcp://127.0.0.1:{port}")
     variables, _ = setting(machines.get("dev"), no_proxy=True, environ={"no_proxy": "a"})
     assert variables["no_proxy"] == "a,127.0.0.1"
+    both = {"NO_PROXY": "a", "no_proxy": "b,127.0.0.1"}
+    variables, _ = setting(machines.get("dev"), no_proxy=True, environ=both)
+    assert (variables["NO_PROXY"], variables["no_proxy"]) == ("a,127.0.0.1", "b,127.0.0.1")
 
 
 def test_a_machine_that_refuses_is_not_running(machines: Machines) -> None:

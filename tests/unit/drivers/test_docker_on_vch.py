@@ -104,9 +104,10 @@ def test_a_quota_is_told_in_its_words(vch: FakeEngine) -> None:
         made(vch)
 
 
-def test_a_vm_that_boots_is_starting_and_not_ended(vch: FakeEngine) -> None:
+@pytest.mark.parametrize("word", ["Starting", "starting"])
+def test_a_vm_that_boots_is_starting_and_not_ended(vch: FakeEngine, word: str) -> None:
     driver = made(vch)
-    vch.containers.there["dinv-dev"]["State"] = {"Status": "starting", "Running": False, "ExitCode": 0}
+    vch.containers.there["dinv-dev"]["State"] = {"Status": word, "Running": False, "ExitCode": 0}
     assert driver.ended() is None
     assert driver.state(timeout=1).state == STARTING
 

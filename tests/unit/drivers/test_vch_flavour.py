@@ -108,13 +108,21 @@ def test_no_limits_stay_no_limits() -> None:
         ({"Isolation": "privileged"}, INFO, "VM"),
         ({"VolumeStore": "slow"}, INFO, "default, fast"),
         ({}, {**INFO, "SystemStatus": [["VolumeStores", "fast"]]}, "--volume-store"),
-        ({}, {**INFO, "SystemStatus": None}, "none"),
+        ({}, {**INFO, "SystemStatus": [["VolumeStores", ""]]}, "none"),
         ({}, {**INFO, "ServerVersion": "v1.1.1-10711-56a309f"}, "docker cp"),
     ],
 )
 def test_what_a_vch_cannot_give_is_refused(changes: dict[str, Any], info: dict[str, Any], words: str) -> None:
     with pytest.raises(PreCreateCheckFailed, match=words):
         VchFlavour(info).settle(kept(**changes))
+
+
+@pytest.mark.parametrize("status", [None, [], [[" VCH CPU limit", "2942 MHz"]]])
+def test_stores_that_it_does_not_tell_of_are_not_held_against_it(status: Any) -> None:
+    """The port layer could not say (vic-observed): the volume's create call will."""
+    flavour = VchFlavour({**INFO, "SystemStatus": status})
+    assert flavour.volume_stores is None
+    flavour.settle(kept(VolumeStore="fast"))
 
 
 @pytest.mark.parametrize(
@@ -150,6 +158,7 @@ def test_a_volume_has_its_size_in_mb_and_its_store() -> None:
             ServerError("unexpected copy failure may result in truncated copy, please try again", status=500),
             True,
         ),
+        (ServerError("The ESX host is temporarily disconnected. Please try again later.", status=500), True),
         (EngineError("Resource locked: x", status=423), True),
         (Conflict("start request is already in progress for container 'x'", status=409), True),
         (Conflict("Conflict. The name dinv-dev is already in use by container 1", status=409), False),

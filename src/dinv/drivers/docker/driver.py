@@ -45,10 +45,11 @@ CALL_SECONDS = 10.0
 
 _STATES = {
     "created": STOPPED,
-    "starting": STARTING,  # a VCH's: the VM boots
+    "starting": STARTING,  # a VCH's, with a capital: the VM boots
     "running": RUNNING,
     "paused": PAUSED,
     "restarting": STARTING,
+    "stopping": STOPPING,
     "removing": STOPPING,
     "exited": STOPPED,
     "dead": ERROR,
@@ -405,7 +406,7 @@ class DockerDriver(Driver):
     def ended(self) -> int | None:
         inspected = self.engine.containers.inspect(self.container)
         state = inspected["State"]
-        if state.get("Status") == "starting":
+        if str(state.get("Status", "")).lower() == "starting":
             return None  # of a VCH: it runs when its first process has told its start time
         # Under its restart policy a container that dies at once is soon "running" again.
         if state.get("Running") and not state.get("Restarting") and not inspected.get("RestartCount"):
@@ -431,7 +432,7 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Statu
             continue
         if not containers.is_of(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
-        state = _STATES.get(str(found.get("State", "")), ERROR)
+        state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
         if config.ours.get("Upgrade"):
             return Status(state, unfinished_upgrade(config))
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".

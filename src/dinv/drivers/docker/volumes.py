@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.driver import DockerDriver
 
 CACHE = "cache"
+LOCAL = "local"
+"""The volume driver: a VCH refuses a create call that names none (vic-observed: all of 1.1 to 1.5.8)."""
 REMOVE_SECONDS = 10.0
 """How long a volume may still be in use by what is being removed."""
 
@@ -60,7 +62,9 @@ def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
     labels = {LABEL: config.name, LABEL_ID: config.identity, LABEL_ROLE: role}
     options = driver.flavour.volume_options(size, str(config.driver.get("VolumeStore") or ""))
     try:
-        volume = engine.volumes.create(name, labels=labels, driver_opts=options, timeout=CHANGE_SECONDS)
+        volume = engine.volumes.create(
+            name, labels=labels, driver=LOCAL, driver_opts=options, timeout=CHANGE_SECONDS
+        )
     except (BadRequest, Conflict, ServerError) as error:
         try:
             # A VCH has an error for a name that exists, be it by a call of ours that was made again.
@@ -79,7 +83,7 @@ def check_free(driver: DockerDriver) -> None:
     A VCH would say no more than that a file cannot be locked, as it does of what passes in a moment.
     """
     name, listed = driver.config.name, driver.engine.containers.list(all=True)
-    running = [found for found in listed if found["State"] == "running"]
+    running = [found for found in listed if str(found["State"]).lower() == "running"]
     mounts = driver.engine.containers.inspect(driver.container).get("Mounts") if running else None
     ours = {mount.get("Name") for mount in mounts or ()}
     for other in running:

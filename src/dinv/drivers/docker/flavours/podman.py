@@ -23,6 +23,28 @@ _CONSOLE = {
 }
 
 
+_DOCKER_CAPABILITIES = (
+    "AUDIT_WRITE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "FOWNER",
+    "FSETID",
+    "KILL",
+    "MKNOD",
+    "NET_BIND_SERVICE",
+    "NET_RAW",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYS_CHROOT",
+)
+"""What a nested runc gives its containers (moby: oci/caps/defaults.go), so what a machine has to have itself.
+
+Podman's own defaults are fewer, and its administrator's to shrink (containers.conf(5): default_capabilities).
+"""
+
+
 class PodmanFlavour(EngineFlavour):
     """Podman, by what its `/info` says."""
 
@@ -38,6 +60,8 @@ class PodmanFlavour(EngineFlavour):
             # Docker lets its containers use the console (moby: oci/defaults.go), the nested one too; and
             # in cgroup v1 nobody can let others use what is not theirs. DeviceCgroupRules are not heard.
             host["Devices"] = [dict(_CONSOLE)]
+        if "CapAdd" in host:
+            host["CapAdd"] = [*host["CapAdd"], *_DOCKER_CAPABILITIES]
         if "MaskedPaths" in host:
             # Podman's word for what MaskedPaths and ReadonlyPaths are to Docker (podman-create(1)).
             host["SecurityOpt"] = [*host["SecurityOpt"], "unmask=ALL"]

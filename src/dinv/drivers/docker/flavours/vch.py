@@ -34,12 +34,12 @@ DEFAULT_CACHE = 20 * 1024 * MIB
 _OLDEST = (1, 2)
 _TRANSIENT_STATUS = (409, 423)
 _TRANSIENT_WORDS = (
-    "Resource in use",
-    "Failed to lock",
+    "resource in use",
+    "failed to lock",
     "collision",
     "please try again",
 )
-_FINAL_CONFLICTS = ("is already in use", "already exists", "You cannot remove", "already been")
+_FINAL_CONFLICTS = ("is already in use", "already exists", "you cannot remove", "already been")
 
 
 class VchFlavour(EngineFlavour):
@@ -61,10 +61,13 @@ class VchFlavour(EngineFlavour):
     single_attach = True
 
     @property
-    def volume_stores(self) -> list[str]:
-        """The labels of its volume stores; in SystemStatus, not in DriverStatus."""
-        status = self._info.get("SystemStatus") or ()
-        return [store for key, value in status if key == "VolumeStores" for store in str(value).split()]
+    def volume_stores(self) -> list[str] | None:
+        """The labels of its volume stores; in SystemStatus, not in DriverStatus.
+
+        None when there is no such entry: its port layer could not tell. A VCH without any has an empty one.
+        """
+        entries = [value for key, value in self._info.get("SystemStatus") or () if key == "VolumeStores"]
+        return [store for value in entries for store in str(value).split()] if entries else None
 
     def settle(self, kept: dict[str, Any]) -> list[str]:
         self._check_version()
@@ -97,7 +100,7 @@ class VchFlavour(EngineFlavour):
 
     def _check_store(self, store: str) -> None:
         stores = self.volume_stores
-        if (store or "default") in stores:
+        if stores is None or (store or "default") in stores:
             return
         has = ", ".join(stores) or "none"
         if store:
@@ -133,7 +136,7 @@ class VchFlavour(EngineFlavour):
 
     def volume_refused(self, error: EngineError, size: int) -> str:  # noqa: ARG002  (a VCH limits any volume)
         if "No volume store named" in error.message:
-            return f"{error.message}. This VCH has: {', '.join(self.volume_stores) or 'none'}"
+            return f"{error.message}. This VCH has: {', '.join(self.volume_stores or ()) or 'none'}"
         return ""
 
     def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:
@@ -170,9 +173,11 @@ class VchFlavour(EngineFlavour):
 
     @staticmethod
     def transient(error: EngineError) -> bool:
-        if any(words in error.message for words in _FINAL_CONFLICTS):
+        # Its own words and vSphere's begin with a capital or not, as their sentences have it.
+        message = error.message.lower()
+        if any(words in message for words in _FINAL_CONFLICTS):
             return False
-        return error.status in _TRANSIENT_STATUS or any(words in error.message for words in _TRANSIENT_WORDS)
+        return error.status in _TRANSIENT_STATUS or any(words in message for words in _TRANSIENT_WORDS)
 
     @staticmethod
     def list_filters() -> dict[str, list[str]]:
