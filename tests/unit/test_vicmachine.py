@@ -27,6 +27,7 @@ FORMS = (
     "DOCKER_TLS_VERIFY=1\nDOCKER_CERT_PATH={path}\nDOCKER_HOST=vch.test:2376\n",
     'export DOCKER_TLS_VERIFY="1"\nexport DOCKER_CERT_PATH="{path}"\nexport DOCKER_HOST="vch.test:2376"\n',
     "DOCKER_HOST='vch.test:2376' DOCKER_TLS_VERIFY='1' DOCKER_CERT_PATH='{path}'",
+    "\ufeffDOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH={path} DOCKER_HOST=vch.test:2376",
     "DOCKER_TLS_VERIFY=1\r\nDOCKER_CERT_PATH={path}\r\nDOCKER_HOST=vch.test:2376\r\n",
 )
 

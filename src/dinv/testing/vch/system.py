@@ -147,8 +147,8 @@ def _status(vch: Vch) -> list[list[str]]:
     ]
     if whitelist:
         pairs.append([" Whitelisted Registries", ", ".join(whitelist)])
-    if settings.volume_stores:
-        pairs.insert(0, ["VolumeStores", " ".join(settings.volume_stores)])
+    # Empty without stores; the entry is left out only when the port layer cannot tell (vic-observed).
+    pairs.insert(0, ["VolumeStores", " ".join(settings.volume_stores)])
     return pairs
 
 
