@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CACHE = os.path.join(CHECKOUT, ".cache")
 IMAGE = "dinv:latest"
+IMAGES_KEPT = 3
 GREETING = "Hello from a container"
 
 # What tests run in small images; busybox has them all, under its own name too.
@@ -107,11 +108,17 @@ def _load(engine: Engine, cached: str) -> bool:
     return False
 
 
+def _forget_oldest() -> None:
+    """Keep the images that were used last: several checkouts may share the cache."""
+    kept = [os.path.join(CACHE, entry) for entry in os.listdir(CACHE) if entry.startswith("image-")]
+    for path in sorted(kept, key=os.path.getmtime)[: -(IMAGES_KEPT - 1)]:
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(path)
+
+
 def _save(engine: Engine, cached: str) -> None:
     os.makedirs(CACHE, exist_ok=True)
-    for entry in os.listdir(CACHE):
-        if entry.startswith("image-"):
-            os.unlink(os.path.join(CACHE, entry))
+    _forget_oldest()
     unfinished = f"{cached}.{os.getpid()}"
     try:
         with (
