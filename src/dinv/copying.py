@@ -208,7 +208,7 @@ class _InMachine(_End):
         super().__init__(place, posixpath.join(HOME, path))
         self._machine = machine
         status = machine.status()
-        if status.state == ERROR:
+        if status.state == ERROR or machine.config.unfinished:
             raise MachineError(machine.name, f'Machine "{machine.name}" cannot be used: {status.error}')
         # Not machine.channel(), which wants it running: archives need no more than its disk.
         self.channel: Channel = machine.driver.channel()

@@ -330,8 +330,11 @@ class MachineNotRunning(MachineError):
     """The machine is not running."""
 
     def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
-        how = f"dinv start {machine}" if startable else "docker-machine has its driver"
-        self.hint = f'machine "{machine}" is {state}. Start it: {how}'
+        how = f"Start it: dinv start {machine}" if startable else "Start it: docker-machine has its driver"
+        if state in ("Starting", "Stopping"):
+            # On a VCH a VM boots, which takes minutes.
+            how = f"Wait until it has come to an end, and try again; dinv status {machine} tells."
+        self.hint = f'machine "{machine}" is {state}. {how}'
         super().__init__(machine, f"Host is not running: {self.hint}")
         self.state = state
 

@@ -204,7 +204,7 @@ def rows(
         if config is None:
             continue
         if config.unfinished:
-            statuses[name] = unfinished(config)
+            statuses[name] = unfinished(config, store.holder(name))
             continue
         try:
             driver = _driver(config)

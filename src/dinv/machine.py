@@ -7,8 +7,16 @@ import os
 import time
 
 from dinv.config import MachineConfig
-from dinv.errors import ContextError, DinvError, InputError, MachineGone, MachineNotFound, MachineNotRunning
-from dinv.states import ERROR, RUNNING, STOPPED, Status
+from dinv.errors import (
+    ContextError,
+    DinvError,
+    InputError,
+    MachineBusy,
+    MachineGone,
+    MachineNotFound,
+    MachineNotRunning,
+)
+from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -153,7 +161,7 @@ class Machine:
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
         """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
         if self.config.unfinished:
-            return unfinished(self.config)
+            return unfinished(self.config, self.store.holder(self.name))
         if self.config.foreign:
             from dinv import foreign
 
@@ -401,6 +409,9 @@ class Machine:
 
             foreign.needs_driver(self.config)
         if self.config.unfinished:
+            holder = self.store.holder(self.name)
+            if holder is not None:
+                raise MachineBusy(self.name, holder)
             raise InputError(unfinished(self.config).error)
         with self.store.lock(self.name, doing):
             # Read before the lock was had: somebody may have made another machine of this name since,
@@ -423,6 +434,10 @@ class Machine:
             return RUNNING if status.running else f"silent ({status.error})"
         status = self.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
+            holder = self.store.holder(self.name)
+            if holder is not None:
+                # Somebody makes, removes or upgrades it: what is missing is on its way, or on its way out.
+                raise MachineBusy(self.name, holder)
             raise MachineGone(
                 self.name, str(self.config.driver.get("Container", "")), str(self.driver.facts()["endpoint"])
             )
@@ -457,8 +472,13 @@ class Machine:
             raise InputError(f'Machine "{self.name}" is already stopped.')
 
 
-def unfinished(config: MachineConfig) -> Status:
-    """The status of a machine whose create never came to its end."""
+def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
+    """The status of a machine whose create has not come to its end.
+
+    `holder` is what `Store.holder` says: with one it is being made, or cleaned up, at this moment.
+    """
+    if holder is not None:
+        return Status(STARTING, at_work(holder))
     return Status(
         ERROR,
         f"its create did not finish; finish it: dinv create {config.name} ..., "

@@ -23,3 +23,8 @@ class Status:
     @property
     def running(self) -> bool:
         return self.state == RUNNING
+
+
+def at_work(holder: str) -> str:
+    """What is said in place of advice about a machine that another process is changing."""
+    return f"another dinv is at work on it ({holder})" if holder else "another dinv is at work on it"

@@ -17,6 +17,7 @@ import errno
 import json
 import os
 import re
+import time
 
 from dinv.config import MachineConfig
 from dinv.errors import (
@@ -36,6 +37,9 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*")
 """libmachine: libmachine/host/host.go, without its needless backslash."""
+
+LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
+"""Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
 
 LONGEST_NAME = 68
 """`dinv-NAME-cache` has at most 80 characters, vSphere's limit (design decision 8), one spare; and a
@@ -75,12 +79,21 @@ def _is_entry(name: str) -> bool:
     return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
+_LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def _holder(descriptor: int) -> str:
+    """What the holder of a lock has written into it."""
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+
+
 class Store:
     """The directory on the user's side that holds the machines."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = os.path.abspath(os.path.expanduser(path or default_path()))
         self.machines_directory = os.path.join(self.path, "machines")
+        self._held: set[str] = set()
 
     def directory(self, name: str) -> str:
         """The directory of one machine, which may not be there."""
@@ -153,6 +166,30 @@ class Store:
                 if self._lock(name, doing, stack):
                     break
             yield
+
+    def holder(self, name: str) -> str | None:
+        """What another process that holds a machine's lock says that it does; None when nobody holds it.
+
+        A look only: it is over by the time that anybody reads it. None also where it cannot be told.
+        """
+        import fcntl
+
+        if name in self._held:
+            return None
+        try:
+            descriptor = os.open(os.path.join(self.directory(name), ".lock"), _LOOK)
+        except OSError:
+            return None
+        try:
+            # Shared, so that those who look do not see each other.
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return _holder(descriptor)
+        except OSError:
+            return None
+        finally:
+            os.close(descriptor)
+        return None
 
     @contextlib.contextmanager
     def claim(self, name: str, doing: str) -> Iterator[bool]:
@@ -227,11 +264,14 @@ class Store:
             raise StoreNotWritable(path, error.strerror or str(error)) from error
         keep = stack.enter_context(contextlib.ExitStack())
         keep.callback(os.close, descriptor)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-            raise MachineBusy(name, holder) from error
+        for pause in (*LOOKED_AT_SECONDS, None):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError as error:
+                if pause is None:
+                    raise MachineBusy(name, _holder(descriptor)) from error
+                time.sleep(pause)
         try:
             current = os.stat(path).st_ino == os.fstat(descriptor).st_ino
         except FileNotFoundError:
@@ -241,6 +281,8 @@ class Store:
             return False
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
+        self._held.add(name)
+        stack.callback(self._held.discard, name)
         return True
 
     @contextlib.contextmanager

@@ -22,15 +22,14 @@ from dinv.errors import (
 )
 from dinv.machine import STOP_SECONDS, Machine
 from dinv.progress import Progress
-from dinv.states import ERROR, PAUSED, RUNNING, STOPPED
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
+from dinv.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
     from fake_driver import World
-
-    from dinv.store import Store
 
 
 @pytest.fixture
@@ -273,6 +272,30 @@ def test_docker_machines_own_and_half_made_ones_are_not_changed(world: World, ma
     with pytest.raises(InputError, match="docker-machine"):
         machine.stop()
     assert world.steps == []
+
+
+def test_one_that_somebody_makes_is_not_called_broken(world: World, store: Store, machine: Machine) -> None:
+    other = Store(store.path)
+    machine.config.ours["Phase"] = CREATING
+    with other.lock("dev", "creating it"):
+        status = machine.status()
+        assert status.state == STARTING
+        assert "at work on it (creating it, process" in status.error
+        assert "dinv rm" not in status.error
+        for ask in (machine.stop, machine.channel):
+            with pytest.raises(MachineBusy, match="creating it"):
+                ask()
+    assert "clean up" in machine.status().error
+    with pytest.raises(MachineGone):
+        machine.channel()
+    assert "create" not in " ".join(world.steps)
+
+
+def test_one_that_boots_is_waited_for_and_not_started(world: World, machine: Machine) -> None:
+    world.states["dev"] = STARTING
+    with pytest.raises(MachineNotRunning, match="is Starting") as caught:
+        machine.channel()
+    assert "dinv start" not in str(caught.value)
 
 
 def test_commands_need_a_running_machine(world: World, machine: Machine) -> None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import json
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING
 
 import pytest
@@ -294,6 +296,28 @@ def test_who_holds_a_machine_is_told_to_the_others(store: Store) -> None:
             assert str(os.getpid()) in caught.value.holder
     with store.lock("dev", "killing it"):
         pass
+
+
+def test_ones_own_lock_is_no_others(store: Store) -> None:
+    make(store, "dev")
+    assert store.holder("dev") is None
+    assert store.holder("nobody") is None
+    with store.lock("dev", "stopping it"):
+        assert store.holder("dev") is None
+        other = Store(store.path).holder("dev")
+        assert other == f"stopping it, process {os.getpid()}"
+    assert Store(store.path).holder("dev") is None
+
+
+def test_who_only_looks_keeps_nobody_out(store: Store) -> None:
+    make(store, "dev")
+    looking = os.open(os.path.join(store.directory("dev"), ".lock"), os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    timer = threading.Timer(0.02, os.close, [looking])
+    timer.start()
+    with store.lock("dev", "stopping it"):
+        pass
+    timer.join()
 
 
 def test_another_machine_is_not_in_the_way(store: Store) -> None:

@@ -91,8 +91,10 @@ def test_of_several_that_want_one_name_one_gets_it(store: Store, claimers: list[
         pass
     assert str(winner.process.pid) in caught.value.holder
     assert store.load("dev").unfinished  # who only reads waits for nobody
+    assert store.holder("dev") == f"creating it, process {winner.process.pid}"
     winner.tell()
     assert winner.process.wait(20) == 0
+    assert store.holder("dev") is None
     with pytest.raises(MachineExists), store.claim("dev", "creating it"):
         pass
 
@@ -105,5 +107,6 @@ def test_a_kill_frees_the_name_and_leaves_the_record(store: Store, claimers: lis
     os.kill(first.process.pid, signal.SIGKILL)
     first.process.wait(20)
     assert store.load("dev").ours["Phase"] == CREATING
+    assert store.holder("dev") is None
     second.tell()
     assert second.hear() == "won True"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -29,6 +30,7 @@ from dinv.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 
 @pytest.fixture
@@ -395,3 +397,17 @@ def test_closing_closes_the_client_once(engine: FakeEngine) -> None:
     driver.close()
     driver.close()
     assert engine.closed == 1
+
+
+def test_what_somebody_is_changing_is_not_called_gone(engine: FakeEngine, tmp_path: Path) -> None:
+    driver = made(engine)
+    driver.store = mine = Store(str(tmp_path))
+    del engine.containers.there["dinv-dev"]
+    gone = driver.state(timeout=1)
+    assert "clean up" in gone.error
+    os.makedirs(mine.directory("dev"))
+    with Store(mine.path).lock("dev", "removing it"):
+        assert "another dinv is at work on it (removing it" in driver.state(timeout=1).error
+        driver.config.ours["Upgrade"] = {"Running": True}
+        assert "at work" in driver.state(timeout=1).error
+    assert "dinv start dev" in driver.state(timeout=1).error

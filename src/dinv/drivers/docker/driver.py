@@ -21,7 +21,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
     ServerError,
 )
-from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status, at_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -311,7 +311,7 @@ class DockerDriver(Driver):
     def state(self, *, timeout: float) -> Status:
         filters = of_name(self.config.driver.get("Flavour", "")).list_filters()
         listed = self.engine.containers.list(all=True, filters=filters, timeout=timeout)
-        return _status(self.config, listed)
+        return _status(self.config, listed, self.store)
 
     @classmethod
     def group_key(cls, config: MachineConfig) -> str:
@@ -321,7 +321,7 @@ class DockerDriver(Driver):
     def states(
         cls,
         configs: Iterable[MachineConfig],
-        store: Store,  # noqa: ARG003  (the seam's)
+        store: Store,
         *,
         timeout: float,
         trace: Callable[[str], None] | None = None,
@@ -332,7 +332,7 @@ class DockerDriver(Driver):
         endpoint = Endpoint.recorded(first.get("Endpoint") or {})
         with endpoint.engine(timeout=timeout, trace=trace) as engine:
             listed = engine.containers.list(all=True, filters=filters, timeout=timeout)
-        return {config.name: _status(config, listed) for config in configs}
+        return {config.name: _status(config, listed, store) for config in configs}
 
     @property
     def address_known(self) -> bool:
@@ -424,7 +424,7 @@ def unfinished_upgrade(config: MachineConfig) -> str:
     return f"its upgrade has not finished; finish or undo it: dinv start {config.name}"
 
 
-def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Status:
+def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: Store) -> Status:
     """A machine's state from its endpoint's list of containers (`GET /containers/json`)."""
     container = str(config.driver.get("Container", ""))
     for found in listed:
@@ -434,10 +434,17 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]]) -> Statu
             continue
         state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
         if config.ours.get("Upgrade"):
-            return Status(state, unfinished_upgrade(config))
+            return Status(state, _or_who(store, config, unfinished_upgrade(config)))
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
     if config.ours.get("Upgrade"):
-        return Status(STOPPED, unfinished_upgrade(config))
-    return Status(ERROR, f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}")
+        return Status(STOPPED, _or_who(store, config, unfinished_upgrade(config)))
+    gone = f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}"
+    return Status(ERROR, _or_who(store, config, gone))
+
+
+def _or_who(store: Store, config: MachineConfig, advice: str) -> str:
+    """The advice, or who is changing the machine at this moment: what he has done so far is no damage."""
+    holder = store.holder(config.name)
+    return advice if holder is None else at_work(holder)
