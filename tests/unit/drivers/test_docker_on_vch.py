@@ -133,3 +133,26 @@ def test_following_takes_what_there_is(vch: FakeEngine) -> None:
     for published in told:
         ports.follow(driver, published)
     assert driver.config.driver["Host"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("port", ["22", "2375", "2376", "2380", "12376"])
+def test_the_endpoints_own_ports_are_not_published(vch: FakeEngine, port: str) -> None:
+    """A VCH takes them, and is out of everybody's reach from then on (vic-observed, section 2)."""
+    vch.transport.address = "tcp://[::1]:12376"
+    with pytest.raises(PreCreateCheckFailed, match=f"Port {port} is one of tcp") as caught:
+        new_driver(vch, publish=f":{port}").pre_create_check(Progress())
+    assert "--publish" in str(caught.value)
+    assert vch.calls == []
+
+
+def test_a_port_that_dinv_chooses_is_none_of_the_endpoints_own(vch: FakeEngine) -> None:
+    port = made(vch).config.driver["Port"]
+    vch.containers.there.clear()
+    vch.volumes.there.clear()
+    vch.transport.address = f"tcp://127.0.0.1:{port}"
+    assert made(vch).config.driver["Port"] == port + 1
+
+
+def test_an_engine_looks_after_its_ports_itself() -> None:
+    engine = FakeEngine(host="10.0.0.1")
+    new_driver(engine, publish=":2376").pre_create_check(Progress())

@@ -83,6 +83,13 @@ def choose(driver: DockerDriver) -> None:
     if not kept["Published"]:
         return
     _, local = host_of(driver)
+    services = _services(driver)
+    if kept["PortChosen"] and kept["Port"] in services:
+        raise PreCreateCheckFailed(
+            f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would take "
+            f"the place of its API or SSH, and nobody could reach the endpoint any more. "
+            f"Choose another with --publish, or leave the port to dinv."
+        )
     used = _used(driver)
     if kept["PortChosen"]:
         owner = used.get(kept["Port"])
@@ -93,7 +100,7 @@ def choose(driver: DockerDriver) -> None:
                 f"Choose another with --publish, or leave the port to dinv."
             )
         return
-    refused = set(kept.get("RefusedPorts", ()))
+    refused = services.union(kept.get("RefusedPorts", ()))
     start = zlib.crc32(driver.config.name.encode())
     for step in range(PORTS):
         port = FIRST_PORT + (start + step) % PORTS
@@ -106,6 +113,14 @@ def choose(driver: DockerDriver) -> None:
     raise PreCreateCheckFailed(
         f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
     )
+
+
+def _services(driver: DockerDriver) -> frozenset[int]:
+    """Ports of the endpoint's own services that it would give away."""
+    flavour, address = driver.flavour, driver.engine.transport.address
+    if flavour.guards_services or not address.startswith("tcp://"):
+        return flavour.services
+    return flavour.services | {int(address.rpartition(":")[2])}
 
 
 def _used(driver: DockerDriver) -> dict[int, str]:

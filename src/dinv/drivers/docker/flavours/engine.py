@@ -46,6 +46,10 @@ class EngineFlavour:
     """Bytes of the cache volume when no size is asked for; 0 for no limit."""
     chooses_address = True
     """Whether a port can be published on one of the endpoint's addresses; else the endpoint tells which."""
+    services: frozenset[int] = frozenset()
+    """Ports of its own that the endpoint gives to a container that asks, and is then out of reach itself."""
+    guards_services = True
+    """Whether a container cannot be given the port that the API listens on."""
     bridges_reachable = True
     """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
     takes_files_running = True

@@ -55,6 +55,10 @@ class VchFlavour(EngineFlavour):
     """The process gets its grace, then its group, then the VM (vmware/vic: lib/portlayer/exec/base.go)."""
     default_cache = DEFAULT_CACHE
     chooses_address = False
+    services = frozenset({22, *range(2375, 2381)})
+    """SSH, the API in plain and by TLS, vic-admin, the port layer (vmware/vic: lib/install/management)."""
+    guards_services = False
+    """It looks for a listener at its loopback address, and its API listens at another (vic-observed)."""
     bridges_reachable = False
     takes_files_running = False
     """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""
