@@ -13,7 +13,7 @@ from dinv import archives
 from dinv.channel import FileStat
 from dinv.errors import CopyError, EngineError, InputError, MachineError, MachineNotFound
 from dinv.progress import Progress
-from dinv.states import ERROR
+from dinv.states import ERROR, STARTING
 from dinv.units import format_size
 
 TYPE_CHECKING = False
@@ -208,7 +208,7 @@ class _InMachine(_End):
         super().__init__(place, posixpath.join(HOME, path))
         self._machine = machine
         status = machine.status()
-        if status.state == ERROR or machine.config.unfinished:
+        if status.state == ERROR or (status.state == STARTING and status.error):
             raise MachineError(machine.name, f'Machine "{machine.name}" cannot be used: {status.error}')
         # Not machine.channel(), which wants it running: archives need no more than its disk.
         self.channel: Channel = machine.driver.channel()
