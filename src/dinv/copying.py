@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 
 from dinv import archives
 from dinv.channel import FileStat
-from dinv.errors import CopyError, EngineError, InputError, MachineError, MachineNotFound
+from dinv.errors import CopyError, EngineError, InputError, MachineError
 from dinv.progress import Progress
 from dinv.states import ERROR, STARTING
 from dinv.units import format_size
@@ -134,7 +134,7 @@ def check_exists(place: Place, machines: Machines) -> None:
     """Tell of a machine that is not there, before either end is touched."""
     if place.machine is None or machines.store.exists(place.machine):
         return
-    error = MachineNotFound(place.machine)
+    error = machines.store.missing(place.machine)
     text = f"{place.machine}:{place.path}"
     if os.path.lexists(text):
         error.add_note(f"There is a file of this name here; to copy it, write ./{archives.printable(text)}")

@@ -64,21 +64,27 @@ class UsageError(InputError):
     """A command line is not as its verb has it.
 
     `help` is the verb's help, where it is worth showing; `see` the command that shows it, which the message
-    names; `reason` the message without that.
+    names; `meant` asks whether something else was meant, or is ""; `reason` is the message without those.
     """
 
-    def __init__(self, reason: str, help: str = "", *, see: str = "") -> None:  # noqa: A002  (its name everywhere)
-        super().__init__(f"{reason}. See '{see}'." if see else reason)
+    def __init__(self, reason: str, help: str = "", *, see: str = "", meant: str = "") -> None:  # noqa: A002  (its name everywhere)
+        end = "" if reason.endswith((".", "?")) else "."
+        said = f"{reason}{end} See '{see}'." if see else reason
+        super().__init__(f"{said}\n{meant}" if meant else said)
         self.reason = reason
         self.help = help
+        self.meant = meant
 
 
 class PluginNotFound(InputError):
     """There is no implementation of this name. `what` is its seam ("driver"), `known` are those there are."""
 
     def __init__(self, what: str, name: str, known: list[str], group: str) -> None:
+        from dinv.suggestions import did_you_mean
+
+        meant = did_you_mean(name, known)
         self.hint = (
-            f"Known are: {', '.join(known)}. "
+            f"{meant}{' ' if meant else ''}Known are: {', '.join(known)}. "
             f"Others come with Python packages that have an entry point in the group {group}."
         )
         super().__init__(f'{what.capitalize()} "{name}" not found. {self.hint}')
@@ -113,14 +119,16 @@ class StoreError(DinvError):
 
 
 class MachineNotFound(StoreError):
-    """The store has no machine of this name."""
+    """The store has no machine of this name. `alike`: the name of one that is nearly called so, or ""."""
 
-    def __init__(self, machine: str) -> None:
+    def __init__(self, machine: str, alike: str = "") -> None:
+        meant = f'\nDid you mean "{alike}"?' if alike else ""
         super().__init__(
             f'Docker machine "{machine}" does not exist. Use "dinv ls" to list machines. '
-            f'Use "dinv create" to add a new one.'
+            f'Use "dinv create" to add a new one.{meant}'
         )
         self.machine = machine
+        self.alike = alike
 
 
 class MachineExists(StoreError):

@@ -116,20 +116,29 @@ class Store:
         """Whether there is a machine of this name, or the beginning or end of one."""
         return _is_entry(name) and os.path.isdir(self.directory(name))
 
+    def missing(self, name: str) -> MachineNotFound:
+        """The error that there is no machine of this name; it says which one may have been meant."""
+        from dinv.suggestions import closest
+
+        try:
+            return MachineNotFound(name, closest(name, self.names()))
+        except StoreError:
+            return MachineNotFound(name)
+
     def load(self, name: str) -> MachineConfig:
         """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
 
         Certificates that a killed process has left half replaced are all in place afterwards.
         """
         if not _is_entry(name):
-            raise MachineNotFound(name)
+            raise self.missing(name)
         path = os.path.join(self.directory(name), "config.json")
         try:
             with open(path, "rb") as file:
                 content = file.read()
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
-                raise MachineNotFound(name) from error
+                raise self.missing(name) from error
             raise ConfigError(name, path, error.strerror or str(error)) from error
         try:
             document = json.loads(content)
@@ -162,7 +171,7 @@ class Store:
         with contextlib.ExitStack() as stack:
             while True:
                 if not self.exists(name):
-                    raise MachineNotFound(name)
+                    raise self.missing(name)
                 if self._lock(name, doing, stack):
                     break
             yield

@@ -110,6 +110,9 @@ class FakeMachines:
     def exists(self, name: str) -> bool:
         return name in self.there
 
+    def missing(self, name: str) -> MachineNotFound:
+        return MachineNotFound(name)
+
     def get(self, name: str) -> FakeMachine:
         return self.there[name]
 

@@ -12,12 +12,14 @@ import os
 import sys
 
 from dinv.cli.voice import Voice
-from dinv.errors import DinvError, InputError, Interrupted
+from dinv.errors import DinvError, Interrupted
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
+
+    from dinv.errors import UsageError
 
 VERBS = {
     "active": "Print which machine is active",
@@ -51,6 +53,30 @@ VERBS = {
     "url": "Print the URL of a machine",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
+
+ELSEWHERE = {
+    "attach": "ssh",
+    "connect": "ssh",
+    "cp": "scp",
+    "delete": "rm",
+    "destroy": "rm",
+    "down": "stop",
+    "du": "df",
+    "exec": "ssh",
+    "halt": "stop",
+    "info": "inspect",
+    "list": "ls",
+    "log": "logs",
+    "new": "create",
+    "ps": "ls",
+    "remove": "rm",
+    "run": "create",
+    "shell": "ssh",
+    "show": "inspect",
+    "up": "start",
+    "update": "upgrade",
+}
+"""What other programs of this kind call their commands, and the verb that does it here."""
 
 
 def run() -> NoReturn:
@@ -121,10 +147,16 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
     return status or 0
 
 
-def unknown_verb(voice: Voice, verb: str) -> InputError:
-    """The error that there is no such verb, in docker-machine's words."""
-    said = f"'{verb}' is not a {voice.program} command. See '{voice.program} --help'."
-    return InputError(f"{voice.program}: {said}" if voice.docker_machine else said)
+def unknown_verb(voice: Voice, verb: str) -> UsageError:
+    """The error that there is no such verb, in docker-machine's words, and what may have been meant."""
+    from dinv.errors import UsageError
+    from dinv.suggestions import did_you_mean
+
+    reason = f"'{verb}' is not a {voice.program} command"
+    meant = f'Did you mean "{ELSEWHERE[verb]}"?' if verb in ELSEWHERE else did_you_mean(verb, VERBS)
+    if voice.docker_machine:
+        return UsageError(f"{voice.program}: {reason}. See '{voice.program} --help'.", meant=meant)
+    return UsageError(reason, see=f"{voice.program} --help", meant=meant)
 
 
 def module_name(verb: str) -> str:

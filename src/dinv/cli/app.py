@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 AGAIN_SECONDS = 0.02
 
+_GLOBAL_FLAGS = ("debug", "help", "storage-path", "version")
 _ALIASES = {"h": "help"}
 
 
@@ -86,11 +87,16 @@ class App:
         elif name in legacy.SWITCHES:
             self._switch(name, equals, value)
         else:
-            raise UsageError(f"flag provided but not defined: -{name}", see=f"{self.program} --help")
+            from dinv.cli.parser import unknown_flag
+
+            raise unknown_flag(self.program, word, _GLOBAL_FLAGS, see=f"{self.program} --help")
 
     def _value(self, flag: str, equals: str, value: str, words: list[str]) -> str:
         if not equals and not words:
-            raise UsageError(f"flag needs an argument: {flag}", see=f"{self.program} --help")
+            from dinv.cli.parser import shown_flag
+
+            shown = shown_flag(self.program, flag)
+            raise UsageError(f"flag needs an argument: {shown}", see=f"{self.program} --help")
         return value if equals else words.pop(0)
 
     def _switch(self, name: str, equals: str, value: str) -> bool:
@@ -101,7 +107,10 @@ class App:
         try:
             return boolean(value)
         except ValueError as error:
-            raise InputError(f'invalid boolean value "{value}" for -{name}: {error}') from error
+            from dinv.cli.parser import shown_flag
+
+            shown = shown_flag(self.program, name)
+            raise InputError(f'invalid boolean value "{value}" for {shown}: {error}') from error
 
     def parse(self, verb: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
         """Parse a verb's own words; the global options are taken there too."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import os
 
+from dinv.cli.voice import is_docker_machine
 from dinv.errors import UsageError
 
 TYPE_CHECKING = False
@@ -70,16 +71,52 @@ class Parser(argparse.ArgumentParser):
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=_width()),
         )
 
+        self.program = program
         self.words = words
+        self._unknown: list[str] = []
         self.missing = ""
         self.extra = ""
         self.register("type", "seconds", seconds)
 
     def error(self, message: str) -> NoReturn:
-        if self.missing and message.startswith("the following arguments are required"):
-            raise UsageError(self.missing, self.format_help())
+        if message.startswith("the following arguments are required"):
+            # A flag that is misspelt has taken what it was given for itself: that comes first.
+            if self._unknown:
+                self._refuse_flag(self._unknown[0])
+            if self.missing:
+                raise UsageError(self.missing, self.format_help())
+        self._refuse(_in_gos_words(message, self.program))
+
+    def _refuse(self, reason: str, meant: str = "") -> NoReturn:
         usage = f"Incorrect Usage.\n\n{self.format_help()}"
-        raise UsageError(_in_gos_words(message), usage, see=f"{self.prog} --help")
+        raise UsageError(reason, usage, see=f"{self.prog} --help", meant=meant)
+
+    def _refuse_flag(self, word: str) -> NoReturn:
+        error = unknown_flag(self.program, word, self._flags())
+        self._refuse(error.reason, error.meant)
+
+    def _flags(self) -> list[str]:
+        """The long names of its flags, without dashes; not of those that the help leaves out."""
+        return [
+            name.lstrip("-")
+            for action in self._actions
+            if action.help != argparse.SUPPRESS
+            for name in action.option_strings
+            if name.startswith("--")
+        ]
+
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse, whose words for it differ from version to version, and with what may be meant."""
+        if action.choices is None or value in action.choices:
+            return
+        from dinv.suggestions import did_you_mean
+
+        known = [str(choice) for choice in action.choices]
+        meant = did_you_mean(str(value), known)
+        said = f'"{value}" is none of {", ".join(known)}'
+        if action.option_strings:
+            said = f"invalid value for flag {shown_flag(self.program, action.option_strings[-1])}: {said}"
+        self._refuse(said, meant)
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
@@ -91,8 +128,7 @@ class Parser(argparse.ArgumentParser):
                 setattr(found, key, _unmarked(value))
         unknown = [word for word in extra if word.startswith("-") and len(word) > 1]
         if unknown:
-            flag = unknown[0].partition("=")[0].lstrip("-")
-            self.error(f"flag provided but not defined: -{flag}")
+            self._refuse_flag(unknown[0])
         if extra:
             raise self._too_many(" ".join(map(_unmarked, extra)))
         return found
@@ -122,6 +158,8 @@ class Parser(argparse.ArgumentParser):
         flag = f"--{name}" if len(name) > 1 else f"-{name}"
         action = self._option_string_actions.get(flag)
         if action is None or not name or flag.startswith("---"):
+            if name and not name[0].isdigit():
+                self._unknown.append(word)
             return (word,)
         if action.nargs != 0:
             return (flag + equals + value,)
@@ -130,15 +168,32 @@ class Parser(argparse.ArgumentParser):
         try:
             return (flag,) if boolean(value) else ()
         except ValueError:
-            self.error(f'invalid boolean value "{value}" for -{name}: parse error')
+            self._refuse(f'invalid boolean value "{value}" for {shown_flag(self.program, name)}: parse error')
 
 
-def _in_gos_words(message: str) -> str:
+def shown_flag(program: str, flag: str) -> str:
+    """A flag as messages have it, `--memory` or `-m`; docker-machine's, as Go's, have one dash."""
+    name = flag.lstrip("-")
+    return f"-{name}" if len(name) < 2 or is_docker_machine(program) else f"--{name}"  # noqa: PLR2004  (one letter)
+
+
+def unknown_flag(program: str, word: str, known: Iterable[str], *, see: str = "") -> UsageError:
+    """The error that `word` is no flag, and which of those `known`, without dashes, may be meant."""
+    from dinv.suggestions import did_you_mean
+
+    name = word.partition("=")[0].lstrip("-")
+    dashes = shown_flag(program, "--any").removesuffix("any")
+    meant = did_you_mean(name, known, dashes) if len(name) > 1 else ""
+    reason = f"flag provided but not defined: {shown_flag(program, name)}"
+    return UsageError(reason, see=see, meant=meant)
+
+
+def _in_gos_words(message: str, program: str) -> str:
     """What argparse says of a flag's value, as Go's flag package says it."""
     names, colon, said = message.removeprefix("argument ").partition(": ")
     if names == message or not colon or not names.startswith("-"):
         return message
-    flag = f"-{names.rpartition('/')[2].lstrip('-')}"
+    flag = shown_flag(program, names.rpartition("/")[2])
     if said.startswith("expected "):
         return f"flag needs an argument: {flag}"
     return said.replace(_FLAG, flag) if _FLAG in said else f"invalid value for flag {flag}: {said}"

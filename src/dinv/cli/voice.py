@@ -37,6 +37,11 @@ _NOT_RUNNING = {
 _HOST_IS_NOT_RUNNING = "Host is not running"
 
 
+def is_docker_machine(program: str) -> bool:
+    """Whether a program of this name speaks as docker-machine."""
+    return program.startswith("docker-machine")
+
+
 class Voice:
     """What one run of the program says beside its output, and how it names itself everywhere.
 
@@ -45,7 +50,7 @@ class Voice:
 
     def __init__(self, program: str) -> None:
         self.program = program
-        self.docker_machine = program.startswith("docker-machine")
+        self.docker_machine = is_docker_machine(program)
         self.verb = ""
 
     def called(self, text: str) -> str:
@@ -90,7 +95,7 @@ def _as_docker_machine(verb: str, error: DinvError) -> str:
     """The error's text with docker-machine's line before it, where dinv's own does not begin with that."""
     text = str(error)
     if isinstance(error, UsageError):
-        text = error.reason
+        text = f"{error.reason}\n{error.meant}" if error.meant else error.reason
     elif isinstance(error, MachineNotRunning):
         said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
         text = f"{said}\n{error.hint}"

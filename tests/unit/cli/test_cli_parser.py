@@ -71,7 +71,7 @@ def test_one_letter_takes_a_value_as_go_has_it(parser: Parser) -> None:
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "-inf", "86401", "1e300", "soon", "", "1,5"])
 def test_what_is_no_time_to_wait(parser: Parser, text: str) -> None:
     parser.add_argument("--timeout", type="seconds")
-    with pytest.raises(InputError, match="for flag -timeout"):
+    with pytest.raises(InputError, match="for flag --timeout"):
         parser.parse([f"--timeout={text}"])
 
 
@@ -129,9 +129,9 @@ def test_help_takes_any_width(columns: str, parser: Parser, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--lines", "x"], "invalid value for flag -lines: invalid int value: 'x'. See 'dinv verb --help'."),
-        (["--lines"], "flag needs an argument: -lines. See 'dinv verb --help'."),
-        (["--time"], "flag needs an argument: -time. See 'dinv verb --help'."),
+        (["--lines", "x"], "invalid value for flag --lines: invalid int value: 'x'. See 'dinv verb --help'."),
+        (["--lines"], "flag needs an argument: --lines. See 'dinv verb --help'."),
+        (["--time"], "flag needs an argument: --time. See 'dinv verb --help'."),
     ],
 )
 def test_what_is_wrong_with_a_value_is_said_as_gos_flags_say_it(words: list[str], said: str) -> None:

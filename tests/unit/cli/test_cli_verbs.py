@@ -99,7 +99,7 @@ def test_create_has_the_flags_of_its_driver(world: World, capsys: pytest.Capture
     assert program("create", "--driver=nosuch", "dev") == 1
     assert "nosuch" in program.err
     assert program("create", "--timeout", "nan", "dev") == 1
-    assert '"nan" for flag -timeout' in program.err
+    assert '"nan" for flag --timeout' in program.err
 
 
 # Looking
