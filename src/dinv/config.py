@@ -19,6 +19,7 @@ Keys that are not known are kept as they are.
 from __future__ import annotations
 
 import os
+import re
 
 from dinv.errors import ConfigError, ConfigTooNew
 
@@ -44,6 +45,15 @@ _AUTH_PATHS = {
     "ClientKeyPath": "key.pem",
     "StorePath": ".",
 }
+
+_URL = re.compile(
+    r"(?:(?:tcp|https?|ssh)://(?:[\w.+~\\][\w.+~@\\-]*@)?(?:\[[\w:.%-]+\]|\w[\w.-]*)?(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[\w.:/@%+~=,-]*)?|unix:///?[\w.:/@%+~=,-]*|(?!\w+://)[\w./][\w.:/@%+~=,-]*)?"
+)
+"""What docker-machine may have been given as a URL, and nothing that a shell or a command line would read."""
+_HOST = re.compile(r"(?:[\w:\[][\w.:/%\[\]-]*)?")
+_USER = re.compile(r"(?:[\w.][\w.+@\\-]*)?")
+_LARGEST_PORT = 65535
 
 
 class MachineConfig:
@@ -122,6 +132,7 @@ class MachineConfig:
         _check_options(document["HostOptions"], name, path)
         if document.get("Dinv") is not None:
             _check_ours(document["Dinv"], name, path)
+        _check_places(document["Driver"], name, path, ours=bool(document.get("Dinv")))
         return cls(document, name=name, store_path=store_path)
 
     def follow(self, newer: MachineConfig) -> None:
@@ -241,3 +252,24 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
         raise ConfigError(name, path, "Dinv.Version is not a number")
     if ours["Version"] > DINV_VERSION:
         raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
+
+
+def is_url(text: str) -> bool:
+    """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
+    match = _URL.fullmatch(text)
+    return match is not None and int(match["port"] or 1) in range(1, _LARGEST_PORT + 1)
+
+
+def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
+    """What goes into `env`, URLs and command lines has to be what it says it is.
+
+    Of what docker-machine made another type is as good as nothing: its drivers keep what they like.
+    """
+    for key, what, is_one in (
+        ("URL", "URL", is_url),
+        ("IPAddress", "address", _HOST.fullmatch),
+        ("SSHUser", "user", _USER.fullmatch),
+    ):
+        value = driver.get(key)
+        if not (is_one(value) if isinstance(value, str) else value is None or not ours):
+            raise ConfigError(name, path, f"Driver.{key} is no {what}: {value!r}")

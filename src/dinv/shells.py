@@ -1,11 +1,16 @@
 """Environment variables in the words of each shell, as docker-machine's `env` writes them.
 
-(docker/machine: commands/env.go.)
+(docker/machine: commands/env.go.) What comes out is evaluated, so each value is quoted by the rules of its
+shell. Where docker-machine's own form holds a value as it is, that form is written; else another that the
+shell has for it. What a shell cannot be given in any form is refused: a line break in csh, PowerShell and
+cmd, and what csh and cmd expand in any quotes.
 """
 
 from __future__ import annotations
 
 import os
+
+from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,6 +36,8 @@ _SHELLS = {
     ),
 }
 
+_ALIASES = {"csh": "tcsh", "pwsh": "powershell"}
+
 
 def of_user(environ: Mapping[str, str] = os.environ) -> str:
     """The user's shell, from `$SHELL`; sh where that is not set, as in cron, containers and CI jobs."""
@@ -42,7 +49,11 @@ def script(
     variables: Mapping[str, str | None],
     command: Sequence[str],
 ) -> str:
-    """Lines that set the variables, or unset those that are None; `command` is how to get them again."""
+    """Lines that set the variables, or unset those that are None; `command` is how to get them again.
+
+    Raises InputError for a value that the shell cannot be given.
+    """
+    shell = _ALIASES.get(shell, shell)
     setting, unsetting, comment, evaluate = _SHELLS.get(shell, _SHELLS["sh"])
     separator = ";" if setting.startswith("export") else ""
     lines: list[str] = []
@@ -53,12 +64,8 @@ def script(
             # of ours, as it does in docker-machine's, but not from one kind to the other.
             lines[-1] += separator
         unset_before = value is None
-        lines.append(
-            unsetting.format(key=key)
-            if value is None
-            else setting.format(key=key, value=_quoted(value, setting))
-        )
-    how = evaluate.format(command=" ".join(_argument(word) for word in command))
+        lines.append(unsetting.format(key=key) if value is None else _assigned(shell, key, value))
+    how = evaluate.format(command=" ".join(_argument(shell, word) for word in command))
     return "\n".join([*lines, f"{comment}Run this command to configure your shell: ", f"{comment}{how}", ""])
 
 
@@ -72,14 +79,77 @@ def no_proxy(environ: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
     return {key: [entry for entry in environ.get(key, "").split(",") if entry] for key in used}
 
 
-def _quoted(value: str, setting: str) -> str:
-    """Escape what a Unix shell would read within double quotes: the output is evaluated."""
-    if not setting.startswith(("export", "set ")):
-        return value
-    # In fish a backquote is a letter like others, and a backslash before it stays (fish-doc: Quotes).
-    special = '\\"$`' if setting.startswith("export") else '\\"$'
+# How values are quoted
+
+
+def _assigned(shell: str, key: str, value: str) -> str:
+    """The line that sets a variable. Raises InputError for a value that the shell cannot be given."""
+    setting = _SHELLS.get(shell, _SHELLS["sh"])[0]
+    if shell == "fish":
+        # There a backquote is a letter like others, and a backslash before it stays (fish-doc: Quotes).
+        value = _escaped(value, '\\"$')
+    elif shell == "emacs":
+        value = _escaped(value, '\\"')
+    elif shell == "tcsh":
+        # It expands braces in what a command printed, quoted or not.
+        _refuse(shell, key, value, "{}\t")
+        # Within its double quotes nothing can be escaped, and eval of a backquote makes one blank of several.
+        if any(letter in _CSH_SPECIAL for letter in value) or "  " in value or value != value.strip(" "):
+            return f"setenv {key} {_backslashed(value)};"
+    elif shell == "powershell":
+        _refuse(shell, key, value)
+        if any(letter in _POWERSHELL_SPECIAL for letter in value):
+            quoted = "".join(letter * 2 if letter in _POWERSHELL_QUOTES else letter for letter in value)
+            return f"$Env:{key} = '{quoted}'"
+    elif shell == "cmd":
+        _refuse(shell, key, value, '"%!')
+        if any(letter in "&|<>^()" for letter in value):
+            return f'SET "{key}={value}"'
+    else:
+        value = _escaped(value, '\\"$`')
+    return setting.format(key=key, value=value)
+
+
+_CSH_SPECIAL = frozenset("\\\"'$`!")
+"""What csh reads within double quotes, or cannot be given there (tcsh(1): Quoting, History substitution)."""
+_CSH_PLAIN = frozenset("/.-_:,=@%+")
+_POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
+"""All of these end a string in single quotes, and each stands for itself twice (about_Quoting_Rules)."""
+_POWERSHELL_SPECIAL = frozenset('"$`\u201c\u201d\u201e')
+
+
+def _escaped(value: str, special: str) -> str:
     return "".join(f"\\{letter}" if letter in special else letter for letter in value)
 
 
-def _argument(word: str) -> str:
-    return f'"{word}"' if " " in word or "\\" in word else word
+def _backslashed(value: str) -> str:
+    """Without quotes, each letter that may mean something with a backslash: csh has no surer way."""
+    return "".join(
+        letter if letter.isalnum() or not letter.isascii() or letter in _CSH_PLAIN else f"\\{letter}"
+        for letter in value
+    )
+
+
+def _refuse(shell: str, key: str, value: str, letters: str = "") -> None:
+    """Raise InputError where one of `letters` is in the value, or a control character: they read by lines."""
+    found = next((each for each in value if each in letters or (each < " " and each != "\t")), "")
+    if found:
+        raise InputError(
+            f"{key} cannot be set in {shell}: there is {found!r} in {value!r}, which {shell} cannot be "
+            f"given. Use another shell (--shell), or a store without it in its path (--storage-path)."
+        )
+
+
+def _argument(shell: str, word: str) -> str:
+    """A word of the command in the comment; what would lead out of a comment's line is shown escaped."""
+    from dinv.visible import one_line
+
+    word = one_line(word)
+    # The comments of these two are commands that do nothing, with words that are expanded all the same.
+    if (shell == "cmd" and any(letter in word for letter in '&|<>^"%!')) or (
+        shell == "tcsh" and word != _backslashed(word)
+    ):
+        return "..."
+    if shell != "powershell":
+        word = _escaped(word, '"$`')
+    return f'"{word}"' if any(letter in word for letter in " \\\"'$`;&|<>()*?") else word

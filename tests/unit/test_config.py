@@ -183,3 +183,61 @@ def test_a_document_with_anything_anywhere_is_read_or_refused(data: st.DataObjec
     assert isinstance(config.ours, dict)
     assert isinstance(config.driver_name, str)
     assert config.unfinished in (True, False)
+
+
+NO_URLS = [
+    "tcp://h:1\nrm -rf /",
+    "tcp://$(id):1",
+    "tcp://h`id`:1",
+    "tcp://h:1;id",
+    "tcp://h:70000",
+    "tcp://h:0",
+    "tcp://-oProxyCommand=x:1",
+    "ssh://-oProxyCommand=x@h",
+    "-oProxyCommand=x",
+    'tcp://h"x:1',
+    "tcp://h:1 x",
+    "tcp://\x1b[2J:1",
+    "tcp://\u202eh:1",
+    "javascript://h",
+]
+
+
+def with_driver(*, ours: bool, **kept: Any) -> dict[str, Any]:
+    found = document() if ours else docker_machines()
+    found["Driver"].update(kept)
+    return found
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize("url", NO_URLS)
+def test_what_is_no_url_is_refused_when_read(url: str, *, ours: bool) -> None:
+    with pytest.raises(ConfigError, match="URL is no URL"):
+        read(with_driver(ours=ours, URL=url))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "none",
+        "tcp://127.0.0.1:2376",
+        "tcp://[fe80::1%eth0]:2376",
+        "tcp://vch.example.com:2376/",
+        "unix:///var/run/docker.sock",
+        "https://user@host:443/path",
+        "ssh://DOM\\user@host",
+        "tcp://bücher.example:1",
+    ],
+)
+def test_a_url_is_one(url: str) -> None:
+    assert read(with_driver(ours=True, URL=url)).url == url
+
+
+@pytest.mark.parametrize("ours", [True, False])
+@pytest.mark.parametrize(
+    "kept", [{"IPAddress": "-oProxyCommand=x"}, {"IPAddress": "h;id"}, {"SSHUser": "-x"}, {"SSHUser": "a b"}]
+)
+def test_what_is_no_address_or_user_is_refused_when_read(kept: dict[str, str], *, ours: bool) -> None:
+    with pytest.raises(ConfigError, match=r"is no (address|user)"):
+        read(with_driver(ours=ours, **kept))

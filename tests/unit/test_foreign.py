@@ -225,7 +225,7 @@ def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, r
     given(store, f"tcp://127.0.0.1:{refused}", "down")
     given(store, "none", "odd")
     given(store, "unix:///nosuch/docker.sock", "gone")
-    given(store, "tcp://127.0.0.1:1234567", "wild")
+    given(store, "tcp://127.0.0.1", "wild")
     add(store, "vm", IPAddress="")
     found = {row.name: row for row in listing.rows(store, timeout=20, environ={})}
     assert {name: row.status.state for name, row in found.items()} == {

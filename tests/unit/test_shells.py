@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dinv import shells
+from dinv.errors import InputError
 
 COMMAND = ["dinv", "env", "dev"]
 
@@ -93,6 +94,78 @@ def test_other_shells_get_docker_machines_lines(
 ) -> None:
     lines = shells.script(shell, {"A": "x", "B": None}, COMMAND).splitlines()
     assert [lines[0], lines[1], lines[-1]] == [setting, unsetting, comment]
+
+
+def by_tcsh(script: str, key: str) -> str:
+    """The value that a real tcsh has after eval of what a command prints, as people type it."""
+    done = subprocess.run(
+        ["tcsh", "-f", "-c", 'eval `printf "%s" "$SCRIPT:q"`; printenv ' + key],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        check=True,
+        timeout=20,
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "SCRIPT": script},
+    )
+    assert done.stderr == b""
+    return done.stdout.decode().removesuffix("\n")
+
+
+CONTROL = "".join(map(chr, range(1, 32)))
+
+
+@settings(max_examples=60)
+@given(
+    value=st.text(
+        st.characters(exclude_characters="\0{}" + CONTROL, exclude_categories=["Cs", "Cc"]), max_size=30
+    )
+    | st.text(st.sampled_from("\\\"'$`!*?[]()<>|&;#~ a=%^"), max_size=12)
+)
+def test_tcsh_reads_the_very_value(value: str) -> None:
+    script = shells.script("tcsh", {"DOCKER_CERT_PATH": value, "X": None}, COMMAND)
+    assert by_tcsh(script, "DOCKER_CERT_PATH") == value
+
+
+@pytest.mark.parametrize(
+    "words", [["-s", "/my $x store"], ["-s", "`touch /x`"], ["*"], ["a'b!"], ["{x,;ls}"]]
+)
+def test_tcsh_expands_nothing_of_the_command_in_its_comment(words: list[str]) -> None:
+    script = shells.script("csh", {"A": "1"}, ["dinv", *words, "env"])
+    assert by_tcsh(script, "A") == "1"
+
+
+@pytest.mark.parametrize(
+    ("shell", "value", "line"),
+    [
+        ("powershell", "/a $x `b", "$Env:A = '/a $x `b'"),
+        ("pwsh", "o'ne\"il", "$Env:A = 'o''ne\"il'"),
+        ("powershell", "\u2019$(calc)", "$Env:A = '\u2019\u2019$(calc)'"),
+        ("powershell", "\u201d; calc", "$Env:A = '\u201d; calc'"),
+        ("emacs", '/a"b\\c', '(setenv "A" "/a\\"b\\\\c")'),
+        ("cmd", "/a&calc", 'SET "A=/a&calc"'),
+        ("cmd", "C:\\a b", "SET A=C:\\a b"),
+    ],
+)
+def test_other_shells_read_nothing_but_the_value(shell: str, value: str, line: str) -> None:
+    assert shells.script(shell, {"A": value}, COMMAND).splitlines()[0] == line
+
+
+@pytest.mark.parametrize(
+    ("shell", "value"),
+    [(shell, f"a{letter}b") for shell in ("tcsh", "powershell", "cmd") for letter in "\n\r\x1a"]
+    + [("cmd", f"a{letter}b") for letter in '%!"']
+    + [("tcsh", "{a,b}"), ("tcsh", "a\tb")],
+)
+def test_what_a_shell_cannot_be_given_is_refused(shell: str, value: str) -> None:
+    with pytest.raises(InputError, match=f"DOCKER_CERT_PATH cannot be set in {shell}"):
+        shells.script(shell, {"DOCKER_CERT_PATH": value}, COMMAND)
+
+
+@pytest.mark.parametrize("shell", ["sh", "fish", "powershell", "cmd", "tcsh", "emacs"])
+@given(word=st.text(max_size=12))
+def test_the_comment_is_always_one_line(shell: str, word: str) -> None:
+    script = shells.script(shell, {"A": "x"}, ["dinv", "-s", word, "env"])
+    assert len(script.split("\n")) == 4
+    assert "\r" not in script
 
 
 def test_fish_keeps_a_backslash_before_what_it_does_not_know() -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from dinv import machines, systemssh
 from dinv.copying import Place, copy
-from dinv.errors import CopyError, InputError, MachineNotRunning
+from dinv.errors import ConfigError, CopyError, InputError, MachineNotRunning
 from dinv.store import Store
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.M
         systemssh.ssh_command(config, [], [])
     with pytest.raises(InputError, match="by its URL"):
         systemssh.ssh_command(add(store, "given", driver_name="none", URL="tcp://h:1"), [], [])
-    with pytest.raises(InputError, match="for SSH that is none"):
-        systemssh.ssh_command(add(store, "odd", SSHUser="-oProxyCommand=true"), [], [])
+    with pytest.raises(ConfigError, match="SSHUser is no user"):
+        add(store, "odd", SSHUser="-oProxyCommand=true")
     with pytest.raises(MachineNotRunning):
         systemssh.ssh_command(add(store, "off", IPAddress=""), [], [])
     monkeypatch.setenv("PATH", "/nonexistent")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 
+from dinv.config import is_url
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
 from dinv.states import RUNNING, Status
@@ -52,8 +53,8 @@ class NoneDriver(Driver):
         url = str(values.get("url") or "")
         if not url:
             raise InputError("--url option is required when no driver is selected")
-        if not url.isprintable() or " " in url:
-            raise InputError(f"--url {url!r} is no URL: it has blanks or control characters in it")
+        if not is_url(url):
+            raise InputError(f"--url {url!r} is no URL of a Docker daemon, such as tcp://HOST:2376")
         directory = str(values.get("url_cert_path") or "")
         kept = self.config.driver
         kept["URL"] = url

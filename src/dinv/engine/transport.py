@@ -285,7 +285,7 @@ class SSHTransport:
         return open_stream(self.argv(), self.address, deadline)
 
 
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|([^\[\]:/@?#\s]*))(?::([0-9]*))?")
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?")
 # It goes through a shell on the far side.
 _REMOTE_PATH = re.compile(r"/[A-Za-z0-9_./+-]+")
 _USER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
@@ -331,8 +331,6 @@ def _host_port(url: str, text: str) -> tuple[str, int | None]:
         raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
     bracketed, plain, digits = match.groups()
     host: str = bracketed or plain or ""
-    if host.startswith("-"):
-        raise _bad(url, "no host name starts with -")
     if not digits:
         return host, None
     port = int(digits)

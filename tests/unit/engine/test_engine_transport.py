@@ -93,7 +93,7 @@ def test_notations(url: str, address: str) -> None:
         ("tcp://h:1/path", "path"),
         ("tcp://me@h:1", "HOST:PORT"),
         ("ssh://", "no host"),
-        ("ssh://-oProxyCommand=x", "starts with -"),
+        ("ssh://-oProxyCommand=x", "HOST:PORT"),
         ("ssh://-l@h", "user's name"),
         ("ssh://@h", "user's name"),
         ("ssh://h/a b", "characters"),
