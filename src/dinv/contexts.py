@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv import files
+from dinv import dockerconfig, files
 from dinv.errors import ContextError, ContextTaken
 
 TYPE_CHECKING = False
@@ -64,22 +64,14 @@ class Context:
         self.owner = _text(self.metadata.get(OWNER))
 
 
-def directory(config_dir: str | None = None) -> str:
-    """Return the docker CLI's directory: `config_dir`, `$DOCKER_CONFIG` or `~/.docker`."""
-    return config_dir or os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
-
-
 def current(config_dir: str | None = None) -> str:
     """Return the name of the context in use according to config.json, "default" when it names none.
 
     $DOCKER_CONTEXT and $DOCKER_HOST, which come first, are the caller's to look at. A config.json that
     cannot be read names none, as it does for the docker CLI, which only warns.
     """
-    try:
-        found = _load(os.path.join(directory(config_dir), "config.json"))
-    except (OSError, ValueError):
-        return DEFAULT
-    return _text(found.get("currentContext")) or DEFAULT
+    found = dockerconfig.load(os.path.join(dockerconfig.directory(config_dir), "config.json"))
+    return dockerconfig.text(found, "currentContext") or DEFAULT
 
 
 def read(name: str, config_dir: str | None = None) -> Context | None:
@@ -209,7 +201,7 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
 def _paths(name: str, config_dir: str | None) -> tuple[str, str]:
     import hashlib
 
-    base = os.path.join(directory(config_dir), "contexts")
+    base = os.path.join(dockerconfig.directory(config_dir), "contexts")
     identifier = hashlib.sha256(os.fsencode(name)).hexdigest()
     return os.path.join(base, "meta", identifier), os.path.join(base, "tls", identifier)
 
@@ -239,7 +231,7 @@ def _is_of(name: str, owner: str, config_dir: str | None) -> bool:
 def _forget_current(name: str, config_dir: str | None) -> None:
     """Take "currentContext" out of config.json if it is `name`."""
     # Not the link that config.json may be, of somebody who keeps it elsewhere, but what it leads to.
-    path = os.path.realpath(os.path.join(directory(config_dir), "config.json"))
+    path = os.path.realpath(os.path.join(dockerconfig.directory(config_dir), "config.json"))
     try:
         document = _load(path)
     except (FileNotFoundError, ValueError):

@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kills import killed_at_rename
 
-from dinv import certificates, contexts
+from dinv import certificates, contexts, dockerconfig
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import ContextError, ContextTaken
 
@@ -68,12 +68,12 @@ def files(directory: Path) -> list[str]:
 def test_the_directory_is_the_docker_clis(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/home/me")
     monkeypatch.delenv("DOCKER_CONFIG", raising=False)
-    assert contexts.directory() == "/home/me/.docker"
+    assert dockerconfig.directory() == "/home/me/.docker"
     monkeypatch.setenv("DOCKER_CONFIG", "")
-    assert contexts.directory() == "/home/me/.docker"
+    assert dockerconfig.directory() == "/home/me/.docker"
     monkeypatch.setenv("DOCKER_CONFIG", "/elsewhere")
-    assert contexts.directory() == "/elsewhere"
-    assert contexts.directory("/given") == "/given"
+    assert dockerconfig.directory() == "/elsewhere"
+    assert dockerconfig.directory("/given") == "/given"
 
 
 def test_reading_loads_little() -> None:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv import contexts, endpoint
+from dinv import contexts, dockerconfig, endpoint
 from dinv.config import MachineConfig
 from dinv.endpoint import DOCKER_SOCKET, Endpoint, local_engine_socket, resolve
 from dinv.engine import TLSFiles
@@ -59,7 +59,7 @@ def add_context(name: str, host: str, *, tls: bool = False) -> None:
 
 
 def use_context(name: str) -> None:
-    directory = contexts.directory()
+    directory = dockerconfig.directory()
     os.makedirs(directory, exist_ok=True)
     with open(os.path.join(directory, "config.json"), "w", encoding="utf-8") as file:
         json.dump({"currentContext": name}, file)

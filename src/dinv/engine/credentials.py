@@ -1,15 +1,21 @@
-"""Credentials for registries, from where the docker CLI keeps them."""
+"""Credentials for registries, from where the docker CLI keeps them.
+
+Most images are public, and docker pulls them whatever state its credentials are in. So nothing here is an
+error: what cannot be had is told to `warn`, and the pull goes on without it (docker/cli:
+cli/command/registry.go, ResolveAuthConfig).
+"""
 
 from __future__ import annotations
 
 import json
 import os
 
+from dinv import dockerconfig
 from dinv.engine.reference import DOCKER_HUB
-from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from dinv.engine.reference import Reference
@@ -17,8 +23,11 @@ if TYPE_CHECKING:
 # docker/cli keeps Docker Hub's under this name, for the sake of its first version.
 HUB_KEY = "https://index.docker.io/v1/"
 _HELPER_SECONDS = 30
-# docker-credential-helpers: credentials/error.go. Helpers say it on stdout and exit with 1.
-_NOT_FOUND = "credentials not found"
+# Helpers say it on stdout and exit with 1: docker-credential-helpers, credentials/error.go. The second is of
+# macOS's keychain, from helpers that let it through.
+_NOT_FOUND = ("credentials not found", "could not be found in the keychain")
+ENVIRONMENT = "DOCKER_AUTH_CONFIG"
+"""The variable with a JSON object of "auths", which comes before config.json (docker CLI 28.3)."""
 _TOKEN_USER = "<token>"  # noqa: S105 - what a helper says in place of a user
 
 
@@ -64,43 +73,56 @@ def encode_header(value: object) -> str:
     return urlsafe_b64encode(json.dumps(value).encode()).decode()
 
 
-def find(reference: Reference, config_dir: str | None = None) -> Credentials | None:
+def find(
+    reference: Reference,
+    config_dir: str | None = None,
+    *,
+    warn: Callable[[str], None] = lambda _text: None,
+    environ: Mapping[str, str] = os.environ,
+) -> Credentials | None:
     """Return the credentials for an image's registry, None when there are none.
 
-    Looks where the docker CLI does, in `config_dir`, $DOCKER_CONFIG or ~/.docker: the registry's
-    credential helper, the general one, else the file itself. A helper that is not installed gives
-    none. Raises InputError when config.json cannot be read or a helper fails.
+    Looks where the docker CLI does: $DOCKER_AUTH_CONFIG; then, by config.json in `config_dir`,
+    $DOCKER_CONFIG or ~/.docker, the registry's credential helper, or else the general one; the file
+    itself where there is no helper or the helper fails. `warn` is told what could not be used and why,
+    never a secret.
     """
-    directory = config_dir or os.environ.get("DOCKER_CONFIG") or os.path.expanduser("~/.docker")
-    path = os.path.join(directory, "config.json")
-    config = _load(path)
     key = HUB_KEY if reference.registry == DOCKER_HUB else reference.registry
-    helpers = _mapping(config.get("credHelpers"))
-    helper = next((helpers[name] for name in _names(key) if helpers.get(name)), config.get("credsStore"))
-    if helper:
-        return _ask(str(helper), key)
-    auths = _mapping(config.get("auths"))
-    for name in (key, *(found for found in auths if _hostname(found) == _hostname(key))):
-        if isinstance(auths.get(name), dict):
-            return _from_entry(auths[name], key, path)
-    return None
+    given = _from_auths(_environment(environ, warn), key, f"${ENVIRONMENT}", warn)
+    if given is not None:
+        return given
+    path = os.path.join(dockerconfig.directory(config_dir), "config.json")
+    config = dockerconfig.load(path, warn)
+    helpers = dockerconfig.table(config, "credHelpers")
+    # An entry of "" says that this registry has no helper (docker/cli: getConfiguredCredentialStore).
+    named = next((helpers[name] for name in _names(key) if name in helpers), None)
+    helper = dockerconfig.text(config, "credsStore") if named is None else named
+    if helper and isinstance(helper, str):
+        try:
+            return _ask(helper, key)
+        except _HelperError as error:
+            warn(f"{error}: going on without it")
+    return _from_auths(dockerconfig.table(config, "auths"), key, path, warn)
 
 
-def _load(path: str) -> dict[str, Any]:
-    try:
-        with open(path, encoding="utf-8") as file:
-            config = json.load(file)
-    except FileNotFoundError:
+class _HelperError(Exception):
+    """A credential helper does not do what it is for."""
+
+
+def _environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> dict[str, Any]:
+    """The "auths" of $DOCKER_AUTH_CONFIG; docker's CLI, too, goes on without one that it cannot read."""
+    value = environ.get(ENVIRONMENT, "")
+    if not value:
         return {}
-    except OSError as exc:
-        raise InputError(f"{path} cannot be read: {exc.strerror}") from exc
-    except ValueError as exc:
-        raise InputError(f"{path} is not JSON ({exc}). Mend it, or remove it and log in again.") from exc
-    return _mapping(config)
-
-
-def _mapping(value: object) -> dict[str, Any]:
-    return value if isinstance(value, dict) else {}
+    try:
+        found = dockerconfig.parse(os.fsencode(value))
+    except ValueError as error:
+        warn(f"${ENVIRONMENT} cannot be used ({error}): going on without it")
+        return {}
+    if not isinstance(found, dict):
+        warn(f"${ENVIRONMENT} cannot be used (it is not a JSON object): going on without it")
+        return {}
+    return dockerconfig.table(found, "auths")
 
 
 def _names(key: str) -> tuple[str, ...]:
@@ -113,22 +135,40 @@ def _hostname(key: str) -> str:
     return "index.docker.io" if host == DOCKER_HUB else host
 
 
-def _from_entry(entry: dict[str, Any], server: str, path: str) -> Credentials | None:
-    username, password = str(entry.get("username") or ""), str(entry.get("password") or "")
-    packed = entry.get("auth")
+def _from_auths(
+    auths: dict[str, Any], key: str, where: str, warn: Callable[[str], None]
+) -> Credentials | None:
+    """The entry for a registry, where the one named as it is comes before those that mean the same."""
+    for name in (key, *(found for found in auths if _hostname(found) == _hostname(key))):
+        if isinstance(auths.get(name), dict):
+            return _from_entry(auths[name], key, where, warn)
+    return None
+
+
+def _from_entry(
+    entry: dict[str, Any], server: str, where: str, warn: Callable[[str], None]
+) -> Credentials | None:
+    username, password = dockerconfig.text(entry, "username"), dockerconfig.text(entry, "password")
+    packed = dockerconfig.text(entry, "auth")
     if packed:
         from base64 import b64decode
 
         try:
-            username, colon, password = b64decode(str(packed), validate=True).decode().partition(":")
+            # Go's decoder passes over line ends in base64, Python's over nothing when it validates.
+            plain = b64decode("".join(packed.split()), validate=True).decode()
         except ValueError:
-            colon = ""
-        if not colon:
-            raise InputError(f'{path}: the "auth" of {server} is not base64 of USER:PASSWORD. Log in again.')
+            plain = ""
+        username, colon, password = plain.partition(":")
+        if not colon or not username:
+            warn(
+                f'{where}: the "auth" of {server} is not base64 of USER:PASSWORD: going on without it. '
+                f"docker login mends it"
+            )
+            username = password = ""
         # docker/cli pads with zero bytes: config/configfile/file.go
         password = password.strip("\0")
-    identity = str(entry.get("identitytoken") or "")
-    registry = str(entry.get("registrytoken") or "")
+    identity = dockerconfig.text(entry, "identitytoken")
+    registry = dockerconfig.text(entry, "registrytoken")
     if not (username or identity or registry):
         return None
     return Credentials(
@@ -137,32 +177,41 @@ def _from_entry(entry: dict[str, Any], server: str, path: str) -> Credentials | 
 
 
 def _ask(helper: str, server: str) -> Credentials | None:
-    """Ask `docker-credential-HELPER`; the server goes in and the secret comes out over pipes."""
+    """Ask `docker-credential-HELPER`; the server goes in and the secret comes out over pipes.
+
+    None when it has none for this server. Raises _HelperError.
+    """
     import subprocess
 
     program = f"docker-credential-{helper}"
-    if os.path.basename(program) != program:
-        raise InputError(f'"{helper}" in docker\'s config.json is not the name of a credential helper')
+    if os.path.basename(program) != program or "\0" in program:
+        raise _HelperError(f"{helper!r} in docker's config.json is not the name of a credential helper")
     try:
         done = subprocess.run(
             [program, "get"], input=server.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
         )
     except FileNotFoundError:
-        return None
-    except subprocess.TimeoutExpired as exc:
-        raise InputError(f"{program} did not answer within {_HELPER_SECONDS} s") from exc
+        raise _HelperError(f"{program}, which docker's config.json names, is not installed") from None
+    except subprocess.TimeoutExpired:
+        raise _HelperError(f"{program} did not answer within {_HELPER_SECONDS} s") from None
     except OSError as exc:
-        raise InputError(f"{program} cannot be started: {exc.strerror}") from exc
+        raise _HelperError(f"{program} cannot be started ({exc.strerror})") from None
     if done.returncode != 0:
-        said = (done.stdout or done.stderr).decode(errors="replace").strip()
-        if _NOT_FOUND in said:
+        said = " ".join((done.stdout.strip() or done.stderr).decode(errors="replace").split())
+        if any(words in said for words in _NOT_FOUND):
             return None
-        raise InputError(f"{program} failed for {server}: {said[:200] or f'status {done.returncode}'}")
+        raise _HelperError(f"{program} failed for {server} ({said[:200] or f'status {done.returncode}'})")
     try:
-        found = _mapping(json.loads(done.stdout))
-        username, secret = str(found["Username"]), str(found["Secret"])
-    except (ValueError, KeyError) as exc:
-        raise InputError(f"{program} gave no usable answer for {server}") from exc
+        found = json.loads(done.stdout)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise _HelperError(f"{program} gave no usable answer for {server}")
+    username, secret = dockerconfig.text(found, "Username"), dockerconfig.text(found, "Secret")
+    if not username and not secret:
+        return None  # docker takes an answer of {} for no credentials
+    if not username or not secret:
+        raise _HelperError(f"{program} gave no usable answer for {server}")
     if username == _TOKEN_USER:
         return Credentials(server, identity_token=secret)
     return Credentials(server, username=username, password=secret)

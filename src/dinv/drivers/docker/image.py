@@ -69,6 +69,11 @@ def _pull(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
     from dinv.engine.reference import parse_reference
 
     layers: dict[str, str] = {}
+    unusable: list[str] = []
+
+    def warn(text: str) -> None:
+        unusable.append(text)
+        progress.warn(text)
 
     def show(event: dict[str, Any]) -> None:
         layer, status = str(event.get("id") or ""), str(event.get("status") or "")
@@ -82,12 +87,13 @@ def _pull(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
         try:
             engine.images.pull(
                 image,
-                credentials=credentials.find(parse_reference(image)),
+                credentials=credentials.find(parse_reference(image), warn=warn),
                 progress=show,
                 timeout=IdleDeadline(PULL_IDLE_SECONDS),
             )
         except EngineError as error:
-            raise ImageMissing(image, engine.transport.address, error.message) from error
+            reason = f"{error.message} ({'; '.join(unusable)})" if unusable else error.message
+            raise ImageMissing(image, engine.transport.address, reason) from error
     found = present(engine, image)
     if found is None:
         raise ImageMissing(image, engine.transport.address, "the pull ended without it")
