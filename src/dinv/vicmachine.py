@@ -1,9 +1,9 @@
 """What vic-machine leaves behind for a Virtual Container Host: a folder of certificates, and `NAME.env`.
 
 The file is one line: DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/abs DOCKER_HOST=host:2376 COMPOSE_TLS_VERSION=...
-without `tcp://` and without `export`; the user documentation shows it over several lines, and people quote
-values and add `export`. A VCH with a server certificate only has no DOCKER_TLS_VERIFY in it, one without TLS
-the host alone. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the folder relative to
+without `tcp://` and without `export`; the user documentation shows it over several lines, and people write
+it anew for their shell or editor. A VCH with a server certificate only has no DOCKER_TLS_VERIFY in it, one
+without TLS the host alone. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the folder relative to
 where it ran (vmware/vic: lib/install/management/inspect.go, GetDockerAPICommand), and folders get moved.
 """
 
@@ -12,15 +12,15 @@ from __future__ import annotations
 import os
 import re
 
+from dinv import envfile
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine.transport import TLSFiles
 
-_VARIABLE = re.compile(r"""(?:^|\s)(?:export\s+|set\s+)?([A-Z_]+)=("[^"]*"|'[^']*'|\S*)""", re.IGNORECASE)
 _TLS_PORT = "2376"
-_LARGEST_FILE = 65536
+_KNOWN = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "COMPOSE_TLS_VERSION")
 
 
 class VchEnvironment:
@@ -53,29 +53,55 @@ def find(path: str) -> str | None:
 
 
 def read(path: str) -> VchEnvironment:
-    """Read the file that vic-machine has left. Raises InputError."""
-    try:
-        with open(path, encoding="utf-8-sig") as file:
-            text = file.read(_LARGEST_FILE)
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not text"
-        raise InputError(f"{path} cannot be read: {reason}") from error
-    variables = {name.upper(): value.strip("\"'") for name, value in _VARIABLE.findall(text)}
+    """Read the file that vic-machine has left. Raises InputError.
+
+    It decides whether the VCH is verified, so nothing in it is passed over that may have been meant to
+    say so: see `dinv.envfile` for what a line may be.
+    """
+    variables = _variables(path)
     host = variables.get("DOCKER_HOST", "")
     if not host:
         raise InputError(f"{path} has no DOCKER_HOST in it: it is not what vic-machine leaves")
-    if not variables.get("DOCKER_TLS_VERIFY"):
-        return VchEnvironment(path, host, _unverified(host, variables))
-    # Any value turns verification on, "0" too: docker/cli, cli/flags/options.go.
-    return VchEnvironment(path, host, _verified(path, variables))
+    if variables.get("DOCKER_TLS_VERIFY"):
+        # Any value turns verification on, "0" too: docker/cli, cli/flags/options.go.
+        return VchEnvironment(path, host, _verified(path, variables))
+    if variables.get("DOCKER_CERT_PATH") and not variables.get("DOCKER_TLS"):
+        # vic-machine writes the two together or neither (vmware/vic: lib/install/management/inspect.go).
+        raise InputError(
+            f"{path} has a DOCKER_CERT_PATH and no DOCKER_TLS_VERIFY, so nobody would be verified. Add "
+            f"DOCKER_TLS_VERIFY=1; or take DOCKER_CERT_PATH out, if the VCH was made with --no-tlsverify."
+        )
+    return VchEnvironment(path, host, _unverified(host, variables))
+
+
+def _variables(path: str) -> dict[str, str]:
+    """What the file sets, by name in capitals. Raises InputError."""
+    found: dict[str, str] = {}
+    for line, written, value in envfile.read(path):
+        name = written.upper()
+        if name not in _KNOWN:
+            _check_unknown(f"{path}:{line}", name)
+        elif found.get(name, value) != value:
+            raise InputError(f"{path}:{line}: {name} is there already, with another value. Keep one of them.")
+        found[name] = value
+    return found
+
+
+def _check_unknown(where: str, name: str) -> None:
+    """Refuse what looks like a known name with a slip: without it the VCH might not be verified."""
+    import difflib
+
+    meant = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
+    if meant:
+        raise InputError(f"{where}: {name} is not known to docker. Was {meant[0]} meant?")
 
 
 def _unverified(host: str, variables: dict[str, str]) -> TLSFiles | None:
     """TLS of a VCH made with --no-tlsverify: its certificate is its own, and nobody's to verify."""
     from dinv.engine.transport import TLSFiles
 
-    port = host.rpartition(":")[2]
-    if port == _TLS_PORT or "COMPOSE_TLS_VERSION" in variables:
+    port = host.rstrip("/").rpartition(":")[2]
+    if port == _TLS_PORT or variables.get("DOCKER_TLS") or "COMPOSE_TLS_VERSION" in variables:
         return TLSFiles(None, None, None, verify=False)
     return None
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pathlib
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from dinv import vicmachine
 from dinv.errors import InputError
@@ -16,7 +20,7 @@ if TYPE_CHECKING:
 
 def folder(path: Path, text: str, *files: str) -> str:
     path.mkdir(exist_ok=True)
-    (path / "vch.env").write_text(text)
+    (path / "vch.env").write_bytes(text.encode("utf-8", "surrogatepass"))
     for name in files or ("ca.pem", "cert.pem", "key.pem"):
         (path / name).write_text("x")
     return str(path / "vch.env")
@@ -40,6 +44,48 @@ def test_one_line_or_several_quoted_or_not(tmp_path: Path, form: str) -> None:
     assert found.tls is not None
     assert found.tls.verify
     assert found.tls.cert == str(tmp_path / "vch" / "cert.pem")
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ("DOCKER_TLS_VERIFY=1 DOCKER_TLS_VERIFY=", "there already"),
+        ("DOCKER_TLS_VERFIY=1", "DOCKER_TLS_VERIFY meant"),
+        ("DOCKER_TLSVERIFY=1", "DOCKER_TLS_VERIFY meant"),
+        ("XDOCKER_TLS_VERIFY=1", "DOCKER_TLS_VERIFY meant"),
+        ("DOCKER_CERT_PATH=/x", "no DOCKER_TLS_VERIFY"),
+        ("DOCKER_TLS_VERIFY: 1", ":2: this is not understood"),
+        ("\N{NO-BREAK SPACE}DOCKER_TLS_VERIFY=1", ":2: this is not understood"),
+    ],
+)
+def test_what_would_leave_the_vch_unverified_is_an_error(tmp_path: Path, text: str, why: str) -> None:
+    with pytest.raises(InputError, match=why):
+        vicmachine.read(folder(tmp_path / "vch", f"DOCKER_HOST=h:2376\n{text}\n"))
+
+
+def test_a_file_that_would_be_cut_off_is_an_error(tmp_path: Path) -> None:
+    text = "DOCKER_HOST=h:2376\n" + "#\n" * 40000 + "DOCKER_TLS_VERIFY=1\n"
+    with pytest.raises(InputError, match="too large"):
+        vicmachine.read(folder(tmp_path / "vch", text))
+
+
+VALID = "# a VCH\nDOCKER_TLS_VERIFY=1 DOCKER_HOST=vch.test:2376\nexport COMPOSE_TLS_VERSION='TLSv1_2' A=b\n"
+
+
+@given(at=st.integers(0, len(VALID)), put=st.characters(codec="utf-8") | st.just(""), cut=st.integers(0, 1))
+def test_no_slip_of_one_character_turns_verification_off(at: int, put: str, cut: int) -> None:
+    """Apart from one that makes a comment of it, as people do on purpose."""
+    text = VALID[:at] + put + VALID[at + cut :]
+    if put == "#" or not text.startswith("# a VCH\n"):
+        return
+    with tempfile.TemporaryDirectory() as directory:
+        path = pathlib.Path(directory) / "vch"
+        try:
+            found = vicmachine.read(folder(path, text))
+        except InputError:
+            return
+    assert found.tls is not None
+    assert found.tls.verify
 
 
 @pytest.mark.parametrize("wrong", ["/elsewhere/vch", "vch", "C:\\\\Users\\\\me\\\\vch", ""])
@@ -83,7 +129,7 @@ def test_without_tls(tmp_path: Path) -> None:
     assert vicmachine.read(folder(tmp_path / "vch", "DOCKER_HOST=tcp://h:2375", "x")).tls is None
 
 
-@pytest.mark.parametrize("text", ["", "nonsense", "DOCKER_HOST=", "A=b"])
+@pytest.mark.parametrize("text", ["", "# nonsense", "DOCKER_HOST=", "A=b"])
 def test_what_vic_machine_never_wrote(tmp_path: Path, text: str) -> None:
     with pytest.raises(InputError, match="DOCKER_HOST"):
         vicmachine.read(folder(tmp_path / "vch", text))
