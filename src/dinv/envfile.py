@@ -1,4 +1,4 @@
-"""Files of environment variables, as shells, editors and people write them: read strictly.
+r"""Files of environment variables, as shells, editors and people write them: read strictly.
 
 What is not understood is an error with its line and never passed over: a variable that is missing here can
 mean that nobody is verified. One line may hold several variables. Understood are
@@ -9,7 +9,7 @@ mean that nobody is verified. One line may hold several variables. Understood ar
     set NAME=VALUE         set "NAME=VALUE"     cmd.exe: all of the line is the value
     $env:NAME = "VALUE"                         PowerShell
 
-with comments (`#`, in a file for cmd.exe `REM` and `::`), `\\` at the end of a line that goes on, line ends
+with comments (`#`, in a file for cmd.exe `REM` and `::`), `\` at the end of a line that goes on, line ends
 of every system, and a byte order mark, also that of UTF-16, which PowerShell writes. Nothing is expanded.
 """
 

@@ -3,8 +3,9 @@
 The file is one line: DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/abs DOCKER_HOST=host:2376 COMPOSE_TLS_VERSION=...
 without `tcp://` and without `export`; the user documentation shows it over several lines, and people write
 it anew for their shell or editor. A VCH with a server certificate only has no DOCKER_TLS_VERIFY in it, one
-without TLS the host alone. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the folder relative to
-where it ran (vmware/vic: lib/install/management/inspect.go, GetDockerAPICommand), and folders get moved.
+without TLS the host alone. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the folder
+relative to where it ran (vmware/vic: lib/install/management/inspect.go, GetDockerAPICommand), and folders
+get moved.
 """
 
 from __future__ import annotations

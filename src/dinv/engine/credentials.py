@@ -177,15 +177,35 @@ def _from_entry(
 
 
 def _ask(helper: str, server: str) -> Credentials | None:
-    """Ask `docker-credential-HELPER`; the server goes in and the secret comes out over pipes.
+    """Ask `docker-credential-HELPER`. None when it has none for this server. Raises _HelperError."""
+    answer = _run(f"docker-credential-{helper}", server)
+    if answer is None:
+        return None
+    try:
+        found = json.loads(answer)
+    except (ValueError, RecursionError):
+        found = None
+    username = secret = ""
+    if isinstance(found, dict):
+        username, secret = dockerconfig.text(found, "Username"), dockerconfig.text(found, "Secret")
+        if not username and not secret:
+            return None  # docker takes an answer of {} for no credentials
+    if not username or not secret:
+        raise _HelperError(f"docker-credential-{helper} gave no usable answer for {server}")
+    if username == _TOKEN_USER:
+        return Credentials(server, identity_token=secret)
+    return Credentials(server, username=username, password=secret)
 
-    None when it has none for this server. Raises _HelperError.
+
+def _run(program: str, server: str) -> bytes | None:
+    """What a helper answers; None when it says that it has nothing. Raises _HelperError.
+
+    The server goes in and the secret comes out over pipes: neither is in an argument.
     """
     import subprocess
 
-    program = f"docker-credential-{helper}"
     if os.path.basename(program) != program or "\0" in program:
-        raise _HelperError(f"{helper!r} in docker's config.json is not the name of a credential helper")
+        raise _HelperError(f"{program!r}, from docker's config.json, is not the name of a credential helper")
     try:
         done = subprocess.run(
             [program, "get"], input=server.encode(), capture_output=True, timeout=_HELPER_SECONDS, check=False
@@ -196,22 +216,9 @@ def _ask(helper: str, server: str) -> Credentials | None:
         raise _HelperError(f"{program} did not answer within {_HELPER_SECONDS} s") from None
     except OSError as exc:
         raise _HelperError(f"{program} cannot be started ({exc.strerror})") from None
-    if done.returncode != 0:
-        said = " ".join((done.stdout.strip() or done.stderr).decode(errors="replace").split())
-        if any(words in said for words in _NOT_FOUND):
-            return None
-        raise _HelperError(f"{program} failed for {server} ({said[:200] or f'status {done.returncode}'})")
-    try:
-        found = json.loads(done.stdout)
-    except (ValueError, RecursionError):
-        found = None
-    if not isinstance(found, dict):
-        raise _HelperError(f"{program} gave no usable answer for {server}")
-    username, secret = dockerconfig.text(found, "Username"), dockerconfig.text(found, "Secret")
-    if not username and not secret:
-        return None  # docker takes an answer of {} for no credentials
-    if not username or not secret:
-        raise _HelperError(f"{program} gave no usable answer for {server}")
-    if username == _TOKEN_USER:
-        return Credentials(server, identity_token=secret)
-    return Credentials(server, username=username, password=secret)
+    if done.returncode == 0:
+        return done.stdout
+    said = " ".join((done.stdout.strip() or done.stderr).decode(errors="replace").split())
+    if any(words in said for words in _NOT_FOUND):
+        return None
+    raise _HelperError(f"{program} failed for {server} ({said[:200] or f'status {done.returncode}'})")
