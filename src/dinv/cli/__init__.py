@@ -7,7 +7,9 @@ profiles and prompts.
 
 from __future__ import annotations
 
+import codecs
 import gc
+import io
 import os
 import sys
 
@@ -105,6 +107,20 @@ def _open_streams() -> None:
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for good)
+    # What an encoding cannot say is shown escaped, and is no reason to fail; the bytes of a path that are no
+    # text go out as they are, in `env` say.
+    codecs.register_error("dinv", _encode_anyway)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="dinv")
+
+
+def _encode_anyway(error: UnicodeError) -> tuple[str | bytes, int]:
+    assert isinstance(error, UnicodeEncodeError)  # noqa: S101  (only output goes this way)
+    text = error.object[error.start : error.end]
+    try:
+        return text.encode("ascii", "surrogateescape"), error.end
+    except UnicodeEncodeError:
+        return codecs.backslashreplace_errors(error)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

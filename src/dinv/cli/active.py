@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -28,4 +30,4 @@ def run(app: App, options: argparse.Namespace) -> None:
     name = active(app.machines.store, timeout=options.timeout, trace=app.trace)
     if name is None:
         raise InputError("No active host found")
-    print(name)
+    put(name)

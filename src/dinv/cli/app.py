@@ -7,6 +7,7 @@ import os
 import sys
 
 from dinv.errors import InputError, Interrupted, UsageError
+from dinv.visible import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,4 +228,4 @@ def _importing(frame: FrameType | None) -> bool:
 
 
 def _trace(line: str) -> None:
-    print(line, file=sys.stderr)
+    print(one_line(line), file=sys.stderr)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -24,7 +26,7 @@ def run(app: App, options: argparse.Namespace) -> int:
     engine = LocalEngine(app.machines.store, trace=app.trace)
     if options.action == "status":
         status = engine.status()
-        print(status)
+        put(str(status))
         return 0 if status.running else 1
     with app.interruptible():
         if options.action == "start":

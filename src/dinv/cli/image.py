@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +45,7 @@ def run(app: App, options: argparse.Namespace) -> None:
         bases = [image.base for image in builder.image_list(engine) if image.id == identity]
         progress.line("Image", options.tag, f"built on {', '.join(bases)}")
     if options.quiet:
-        print(identity)
+        put(identity)
 
 
 def _show(images: list[MachineImage], *, quiet: bool) -> None:
@@ -53,7 +55,7 @@ def _show(images: list[MachineImage], *, quiet: bool) -> None:
     named = [(name, image) for image in images for name in image.tags or (image.id,)]
     if quiet:
         for name, _ in named:
-            print(name)
+            put(name)
         return
     rows = [
         (

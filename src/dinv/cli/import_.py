@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from dinv.cli.voice import put
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -34,4 +35,4 @@ def run(app: App, options: argparse.Namespace) -> None:
         context=options.context,
         progress=progress,
     )
-    print(name if options.quiet else f'Machine "{name}" was imported.')
+    put(name if options.quiet else f'Machine "{name}" was imported.')

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -21,7 +23,7 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         template = Template(options.format)
         with app.machine(options.name) as machine:
-            print(template.render(machine.inspect()))
+            put(template.render(machine.inspect()), keep=options.format)
         return
     import json
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -19,4 +21,4 @@ def run(_app: App, options: argparse.Namespace) -> None:
     from dinv.linking import link
 
     path, notes = link(options.link, options.directory)
-    print(path, *notes, sep="\n")
+    put("\n".join((path, *notes)))

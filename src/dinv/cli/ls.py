@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 
+from dinv.cli.voice import put
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -54,7 +55,7 @@ def run(app: App, options: argparse.Namespace) -> None:
     store = app.machines.store
     if options.quiet:
         for name in listing.readable_names(store, **asked):
-            print(name)
+            put(name)
     elif options.format == "json":
         import json
 
@@ -69,4 +70,4 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         # Before the machines are asked: a mistake in it is told at once.
         row_format = RowFormat(options.format)
-        print(row_format.render(listing.rows(store, **asked)), end="")
+        put(row_format.render(listing.rows(store, **asked)), keep=options.format, end="")

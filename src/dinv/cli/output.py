@@ -9,6 +9,7 @@ import time
 
 from dinv.errors import DinvError, InputError
 from dinv.progress import Progress
+from dinv.visible import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class LiveProgress(PlainProgress):
             self._status.start()
         from rich.text import Text
 
-        self._status.update(Text(shown, overflow="ellipsis", no_wrap=True))
+        self._status.update(Text(one_line(shown), overflow="ellipsis", no_wrap=True))
 
     @contextlib.contextmanager
     def working(self, label: str, text: str) -> Iterator[None]:

@@ -15,10 +15,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    import sys
-
     with app.machine(options.name) as machine:
         status = machine.status()
     print(status.state)
     if status.error:
-        print(f"{machine.name}: {app.voice.called(status.error)}", file=sys.stderr)
+        app.voice.remark(f"{machine.name}: {status.error}")

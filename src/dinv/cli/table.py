@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.visible import one_line
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -13,7 +15,7 @@ LEAST_WIDTH = 5
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell and 3; the last one is not padded."""
-    lines = [head, *rows]
+    lines = [head, *([one_line(cell) for cell in row] for row in rows)]
     widths = [
         max(LEAST_WIDTH, max(len(line[column]) for line in lines) + PADDING)
         for column in range(len(head) - 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.cli.voice import put
+
 DOCKER_MACHINE = "0.16.2"
 """The version of docker-machine whose commands, flags and texts these are."""
 
@@ -20,7 +22,7 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> None:
     if options.name:
         with app.machines.get(options.name) as machine:
-            print(machine.daemon_version())
+            put(machine.daemon_version())
         return
     from dinv import __version__
 

@@ -19,6 +19,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
     UsageError,
 )
+from dinv.visible import visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -80,15 +81,27 @@ class Voice:
 
     def warn(self, text: str) -> None:
         """Print what the user should know, on standard error."""
-        _write(f"Warning: {self.called(text)}", sys.stderr)
+        self.remark(f"Warning: {text}")
+
+    def remark(self, text: str) -> None:
+        """Print a line on standard error."""
+        _write(self.called(text), sys.stderr)
 
     def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
         _write(before + self.called("\n".join((str(said), *notes))), sys.stderr)
 
 
+def put(text: str, *, keep: str = "", end: str = "\n") -> None:
+    """Print what a verb is asked for on standard output; what others wrote in it is made fit to be shown.
+
+    The letters of `keep` go out as they are: those of the user's own template.
+    """
+    print(visible(text, f"\n\t{keep}"), end=end)
+
+
 def _write(text: str, stream: TextIO) -> None:
     # With its end in one piece: several machines are worked on at once, and each has its say.
-    print(f"{text}\n", end="", file=stream, flush=True)
+    print(f"{visible(text)}\n", end="", file=stream, flush=True)
 
 
 def _as_docker_machine(verb: str, error: DinvError) -> str:
