@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 
 VERBS = {
     "active": "Print which machine is active",
-    "completion": "Print a script that completes command lines in bash, zsh or fish",
-    "config": "Print the connection config for a machine, as the docker CLI takes it",
+    "completion": "Print a script that completes commands in bash, zsh or fish",
+    "config": "Print a machine's connection flags, for the docker CLI",
     "create": "Create a machine",
     "df": "Show how full a machine's image cache is",
-    "engine": "Start, stop or look at a private Docker engine on this computer",
-    "env": "Print the commands to set up the environment for the docker client",
+    "engine": "Run a private Docker engine on this computer",
+    "env": "Print the commands that point the docker CLI at a machine",
     "export": "Write a machine with its keys to standard output, for import",
     "help": "Show the verbs, or the help of one",
     "image": "Build or list machine images",

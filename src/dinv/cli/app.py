@@ -56,7 +56,7 @@ class App:
                 return _ALIASES.get(word, word), words
             flag, equals, value = word.partition("=")
             name = flag.lstrip("-")
-            if name in ("h", "help"):
+            if name in ("h", "help", "help-all"):
                 return "help", []
             if name in ("v", "version"):
                 return "version", []

@@ -11,6 +11,27 @@ if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Parser
 
+GROUPS = (
+    ("First steps", ("create", "env", "use", "ls", "rm")),
+    (
+        "Everyday",
+        ("start", "stop", "restart", "kill", "status", "ssh", "scp", "forward", "mount", "logs", "df"),
+    ),
+    ("For scripts", ("url", "ip", "config", "active", "inspect")),
+    ("Certificates", ("regenerate-certs", "provision")),
+    ("Images and engines", ("image", "load", "upgrade", "engine")),
+    ("Moving", ("export", "import", "adopt")),
+)
+"""The verbs in the order that they are met with; those in no group come last, under REST."""
+REST = "The rest"
+
+
+def grouped() -> list[tuple[str, list[str]]]:
+    """All verbs by the titles that they stand under."""
+    found = [(title, [verb for verb in verbs if verb in VERBS]) for title, verbs in GROUPS]
+    known = {verb for _, verbs in found for verb in verbs}
+    return [*found, (REST, [verb for verb in VERBS if verb not in known])]
+
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("verb", nargs="?")
@@ -25,13 +46,15 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         app.parse(verb, importlib.import_module(module_name(verb)), ["--help"])
     print(f"Usage: {app.program} [OPTIONS] COMMAND [ARGUMENTS]\n")
-    print(
-        "Create and manage machines running Docker, on a Docker API endpoint you already have.\n\nCommands:"
-    )
-    for name, text in VERBS.items():
-        print(f"  {name:<18}{text}")
+    print("Create and manage machines running Docker, on a Docker API endpoint")
+    print("you already have.")
+    for title, verbs in grouped():
+        print(f"\n{title}:")
+        for name in verbs:
+            print(f"  {name:<18}{VERBS[name]}")
     print("\nOptions:")
-    print("  -s, --storage-path DIR  the store ($MACHINE_STORAGE_PATH; default ~/.docker/machine)")
-    print("  -D, --debug             show every API call, with its time and no secret ($MACHINE_DEBUG)")
+    print("  -s, --storage-path DIR  the store ($MACHINE_STORAGE_PATH; ~/.docker/machine)")
+    print("  -D, --debug             show every API call, and no secret ($MACHINE_DEBUG)")
     print("  -v, --version           print the version")
-    print(f"\nRun '{app.program} COMMAND --help' for the options of a command.")
+    print(f"\nA first machine:\n  {app.program} create dev\n  eval $({app.program} env dev)\n  docker info")
+    print(f"\nRun '{app.program} COMMAND --help' for the options of a command, and examples.")

@@ -28,6 +28,7 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 _NO_FLAG = "\0"
 _FLAG = "\1"
 """Stands for the flag's name in what is said of its value."""
+_TITLES = {"positional arguments": "Arguments", "options": "Options"}
 _TOO_MANY = "Error: Too many arguments given"
 MOST_SECONDS = 86400.0
 """A day: what is asked to wait for longer would be waited for in vain."""
@@ -67,16 +68,69 @@ class Parser(argparse.ArgumentParser):
         super().__init__(
             prog=f"{program} {verb}",
             description=description,
+            usage="",  # argparse would make one out of every flag, at each start
             allow_abbrev=False,
             formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=_width()),
         )
 
         self.program = program
+        self.verb = verb
         self.words = words
         self._unknown: list[str] = []
+        self._arguments: list[tuple[argparse.Action, str]] = []
         self.missing = ""
         self.extra = ""
         self.register("type", "seconds", seconds)
+        self._rare: set[str] = set()
+        self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
+
+    def rare(self, *flags: str) -> None:
+        """These, with their dashes, are in the help only where all of it is asked for."""
+        self._rare.update(flags)
+        self._help_all.help = "show the rarer options too"
+
+    def format_help(self, *, everything: bool = False) -> str:
+        """The help of the verb, with examples; its rare flags only with `everything`."""
+        from dinv.cli import examples
+
+        short = bool(self._rare) and not everything
+        formatter = _ShortFormatter(self.prog, max_help_position=32, width=_width())
+        formatter.short = short
+        formatter.add_usage(self.usage or self._usage(), (), (), prefix="Usage: ")
+        formatter.add_text(self.description)
+        for group in self._action_groups:
+            formatter.start_section(_TITLES.get(group.title or "", group.title))
+            formatter.add_arguments(
+                action
+                for action in group._group_actions  # noqa: SLF001  (argparse has no other way to list them)
+                if (action.help or action.option_strings)
+                and not (short and self._rare.intersection(action.option_strings))
+            )
+            formatter.end_section()
+        said = formatter.format_help()
+        shown = examples.shown(self.verb, self.program)
+        if shown:
+            said += f"\nExamples:\n{shown}"
+        if short:
+            said += f"\n{len(self._rare)} rarer options, and variables for all: {self.prog} --help-all\n"
+        return said
+
+    def _usage(self) -> str:
+        """`dinv create [OPTIONS] NAME`: the flags are listed below it."""
+        words = [self.prog, "[OPTIONS]"]
+        for action, nargs in self._arguments or self._positionals_now():
+            name = _shown_name(action)
+            words.append(
+                {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(nargs, name)
+            )
+        return " ".join(words).replace("%", "%%")
+
+    def _positionals_now(self) -> list[tuple[argparse.Action, str]]:
+        return [
+            (action, str(action.nargs))
+            for action in self._actions
+            if not action.option_strings and action.help != argparse.SUPPRESS
+        ]
 
     def error(self, message: str) -> NoReturn:
         if message.startswith("the following arguments are required"):
@@ -120,6 +174,8 @@ class Parser(argparse.ArgumentParser):
 
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
+        # While flags may stand anywhere, argparse takes for a while that there are no arguments.
+        self._arguments = self._positionals_now()
         found, extra = self.parse_known_intermixed_args(list(self._go_flags(words)))
         for key, value in vars(found).items():
             if isinstance(value, list):
@@ -169,6 +225,32 @@ class Parser(argparse.ArgumentParser):
             return (flag,) if boolean(value) else ()
         except ValueError:
             self._refuse(f'invalid boolean value "{value}" for {shown_flag(self.program, name)}: parse error')
+
+
+class _ShortFormatter(argparse.HelpFormatter):
+    """argparse's; where it is `short` it leaves out which variable stands for a flag: `($DINV_CPUS)`."""
+
+    short = False
+
+    def _expand_help(self, action: argparse.Action) -> str:
+        said = super()._expand_help(action)
+        before, found, _ = said.rpartition(" ($")
+        return before if self.short and found else said
+
+
+class _HelpAll(argparse.Action):
+    """`--help-all`."""
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
+        if isinstance(parser, Parser):  # it is: what for only mypy does not know
+            print(parser.format_help(everything=True), end="")
+        parser.exit()
+
+
+def _shown_name(action: argparse.Action) -> str:
+    if action.choices is not None:
+        return "|".join(map(str, action.choices))
+    return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
 
 
 def shown_flag(program: str, flag: str) -> str:

@@ -40,17 +40,26 @@ class Flag:
     """One flag that a driver adds to `create`.
 
     `name` as typed, without dashes; `env` the variable that stands for it; `repeatable` flags give a
-    tuple, and their variable is a list separated by commas.
+    tuple, and their variable is a list separated by commas. The help leaves out what is `rare` until
+    all is asked for.
     """
 
     def __init__(
-        self, name: str, env: str, text: str, *, metavar: str = "VALUE", repeatable: bool = False
+        self,
+        name: str,
+        env: str,
+        text: str,
+        *,
+        metavar: str = "VALUE",
+        repeatable: bool = False,
+        rare: bool = False,
     ) -> None:
         self.name = name
         self.env = env
         self.text = text
         self.metavar = metavar
         self.repeatable = repeatable
+        self.rare = rare
 
     @property
     def key(self) -> str:

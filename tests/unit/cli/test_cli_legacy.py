@@ -228,7 +228,7 @@ def test_registry_mirrors_of_the_environment(
 
 def test_they_are_not_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
-        main(["create", "--help"])
+        main(["create", "--help-all"])
     said = capsys.readouterr().out
     assert "--swarm" not in said
     assert "--engine-label" in said

@@ -141,4 +141,4 @@ def test_what_is_wrong_with_a_value_is_said_as_gos_flags_say_it(words: list[str]
     with pytest.raises(UsageError) as caught:
         parser.parse(words)
     assert str(caught.value) == said
-    assert caught.value.help.startswith("Incorrect Usage.\n\nusage: dinv verb ")
+    assert caught.value.help.startswith("Incorrect Usage.\n\nUsage: dinv verb ")

@@ -181,7 +181,7 @@ def test_every_flag_of_every_verb_is_there(capsys: pytest.CaptureFixture[str]) -
     said = capsys.readouterr().out
     for verb in ("create", "ls", "scp", "image"):
         with pytest.raises(SystemExit):
-            main([verb, "--help"])
+            main([verb, "--help-all"])
         shown = capsys.readouterr().out.replace(",", " ").split()
         for flag in {word for word in shown if word.startswith("--")}:
             assert f"'{flag}'" in said

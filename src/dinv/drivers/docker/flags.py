@@ -27,7 +27,7 @@ FLAGS = (
     Flag(
         "endpoint",
         "DINV_ENDPOINT",
-        "Docker API to make the machine on: an address, or a docker context's name",
+        "where to make it: an address or docker context",
         metavar="ENDPOINT",
     ),
     Flag(
@@ -35,34 +35,42 @@ FLAGS = (
         "DINV_ENDPOINT_CERT_PATH",
         "directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint",
         metavar="DIR",
+        rare=True,
     ),
     Flag("image", "DINV_IMAGE", f"machine image (default {DEFAULT_IMAGE})", metavar="REF"),
-    Flag("cpus", "DINV_CPUS", "number of CPUs, such as 1.5 (default: no limit)", metavar="NUMBER"),
+    Flag("cpus", "DINV_CPUS", "CPUs, such as 1.5 (default: no limit)", metavar="NUMBER"),
     Flag("memory", "DINV_MEMORY", "memory, such as 2g (default: no limit)", metavar="SIZE"),
     Flag(
         "cache-size",
         "DINV_CACHE_SIZE",
         "size of the image cache, such as 20g, where the endpoint can limit it",
         metavar="SIZE",
+        rare=True,
     ),
     Flag(
         "cache-volume",
         "DINV_CACHE_VOLUME",
         "volume for the image cache; one that exists is used as it is, and kept by rm",
         metavar="NAME",
+        rare=True,
     ),
     Flag(
-        "volume-store", "DINV_VOLUME_STORE", "volume store of a VCH for the machine's volumes", metavar="NAME"
+        "volume-store",
+        "DINV_VOLUME_STORE",
+        "volume store of a VCH for the machine's volumes",
+        metavar="NAME",
+        rare=True,
     ),
-    Flag("dns", "DINV_DNS", "DNS server of the machine", metavar="ADDRESS", repeatable=True),
+    Flag("dns", "DINV_DNS", "DNS server of the machine", metavar="ADDRESS", repeatable=True, rare=True),
     Flag(
         "image-contract",
         "DINV_IMAGE_CONTRACT",
         "how the image takes its certificates: dinv, dind or dch-photon (default: as the image says)",
         metavar="NAME",
+        rare=True,
     ),
     Flag("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
-    Flag("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS"),
+    Flag("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS", rare=True),
     Flag(
         "publish",
         "DINV_PUBLISH",
@@ -77,6 +85,7 @@ FLAGS = (
         "label of the machine's container, KEY=VALUE",
         metavar="KEY=VALUE",
         repeatable=True,
+        rare=True,
     ),
     Flag(
         "isolation",

@@ -1,0 +1,118 @@
+"""What the help of each verb ends with: command lines that work as they stand, and what they do.
+
+The tests parse each of them with its verb's parser.
+"""
+
+from __future__ import annotations
+
+EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "active": (("dinv active", "the machine that $DOCKER_HOST points at"),),
+    "completion": (
+        ('eval "$(dinv completion bash)"', "in this shell; in ~/.bashrc, in all"),
+        ("dinv completion fish | source", "in fish"),
+    ),
+    "config": (("docker $(dinv config dev) ps", "one docker command on dev"),),
+    "create": (
+        ("dinv create dev", "a machine called dev"),
+        ("dinv create --cpus 2 --memory 4g dev", "with limits"),
+        ("dinv create --endpoint ssh://me@server dev", "on another computer"),
+    ),
+    "df": (
+        ("dinv df dev", "how full dev's image cache is"),
+        ("dinv df --format json dev", "in bytes, for a script"),
+    ),
+    "engine": (
+        ("sudo dinv engine start", "start it; create finds it by itself"),
+        ("dinv engine status", "whether it runs, and where"),
+    ),
+    "env": (
+        ("eval $(dinv env dev)", "from here on, docker means dev"),
+        ("eval $(dinv env -u)", "and no more"),
+        ("dinv env --shell fish dev | source", "in fish"),
+    ),
+    "export": (
+        ("dinv export dev > dev.tar", "with its keys: keep it safe"),
+        ("dinv export dev | ssh me@server dinv import -", "to another computer"),
+    ),
+    "help": (
+        ("dinv help create", "the same as dinv create --help"),
+        ("dinv create --help-all", "the rare options too"),
+    ),
+    "image": (
+        ("dinv image build", "build the machine image, once for each endpoint"),
+        ("dinv image ls", "the machine images that there are"),
+    ),
+    "import": (
+        ("dinv import dev.tar", "what dinv export has written"),
+        ("dinv import ~/.docker/machine/machines/old", "a machine of docker-machine's"),
+    ),
+    "inspect": (
+        ("dinv inspect dev", "everything, as JSON"),
+        ("dinv inspect -f '{{.Driver.IPAddress}}' dev", "one value of it"),
+    ),
+    "ip": (("dinv ip dev", "its address"),),
+    "kill": (("dinv kill dev", "as docker kill does"),),
+    "link": (("dinv link docker-machine", "scripts for docker-machine then use dinv"),),
+    "logs": (
+        ("dinv logs -n 20 dev", "the last 20 lines"),
+        ("dinv logs -f dev", "and what comes, until Ctrl-C"),
+    ),
+    "ls": (
+        ("dinv ls", "all machines"),
+        ("dinv ls --filter state=Running -q", "the names of those that run"),
+        ("dinv ls --format '{{.Name}} {{.URL}}'", "what a script wants of them"),
+    ),
+    "mount": (
+        ("dinv mount dev:/root/src ~/src", "mount it here, by sshfs"),
+        ("dinv mount -u dev:/root/src ~/src", "unmount it"),
+    ),
+    "provision": (("dinv provision dev", "finish what was interrupted, or repair it"),),
+    "regenerate-certs": (
+        ("dinv regenerate-certs dev", "a new certificate for its daemon"),
+        ("dinv regenerate-certs --client-certs dev", "and lock out earlier clients"),
+    ),
+    "restart": (("dinv restart dev", "stop it and start it"),),
+    "rm": (
+        ("dinv rm dev", "the machine with its images; asks first"),
+        ("dinv rm -y --keep-cache dev", "without asking; its images stay"),
+    ),
+    "scp": (
+        ("dinv scp app.conf dev:/etc/", "a file to dev"),
+        ("dinv scp -r dev:/var/log logs", "a directory from there"),
+    ),
+    "ssh": (
+        ("dinv ssh dev", "a shell in dev"),
+        ("dinv ssh dev docker ps", "a command there"),
+        ("dinv ssh dev tar -C /etc -c . > etc.tar", "what it prints, in a file here"),
+    ),
+    "start": (
+        ("dinv start dev", "start it, and wait until it answers"),
+        ("dinv start dev test", "several at once"),
+    ),
+    "status": (("dinv status dev", "Running, Stopped, Error, ..."),),
+    "stop": (("dinv stop dev", "stop it; the URL stays the same"),),
+    "upgrade": (
+        ("dinv upgrade dev", "to a newer version of the image it has"),
+        ("dinv upgrade --image mine:2 dev", "to another image"),
+    ),
+    "url": (("docker -H $(dinv url dev) version", "for programs that take a URL"),),
+    "version": (
+        ("dinv version", "of dinv"),
+        ("dinv version dev", "of dev's Docker daemon"),
+    ),
+}
+"""By verb: pairs of a command line and what it does."""
+
+_INDENT = 2
+_GAP = 3
+
+
+def shown(verb: str, program: str) -> str:
+    """The examples of a verb as lines, for a program of this name; "" if there are none."""
+    pairs = [(_called(line, program), text) for line, text in EXAMPLES.get(verb, ())]
+    width = max((len(line) for line, _ in pairs), default=0)
+    return "".join(f"{'':{_INDENT}}{line:<{width + _GAP}}{text}\n" for line, text in pairs)
+
+
+def _called(line: str, program: str) -> str:
+    return line if program == "dinv" else line.replace("dinv ", f"{program} ")
