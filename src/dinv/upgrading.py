@@ -1,6 +1,6 @@
 """Upgrading: a machine is made anew from another image, with the same volumes, certificates and options.
 
-    record it -> stop the old container and set it aside -> make the new one -> certificates and options
+    record it -> make the new container -> stop the old one and set it aside -> certificates and options
     in -> start -> wait for it -> record that it answers -> remove the old one
 
 What was before is in config.json, under Dinv.Upgrade, from the first step to the last: whatever kills this
@@ -108,10 +108,9 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
     config.ours["Upgrade"] = journal
     machine.store.save(config)
     try:
-        with progress.working("Machine", f"stopping {machine.name}"):
-            machine.driver.replacement().set_aside()
         config.driver["Image"] = offer.image
-        machine.driver.create(environment, command, contract.mounts)
+        with progress.working("Machine", f"replacing {machine.name}"):
+            machine.driver.replacement().replace(environment, command, contract.mounts)
         # With the certificates that there are; `serve` makes others if the address has changed.
         machine.provisioner.provision()
         with progress.working("Machine", f"starting {machine.name}"):

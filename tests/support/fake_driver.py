@@ -130,6 +130,7 @@ class FakeDriver(Driver):
         self._step("remove")
         World.current.take(f"container-{self.config.name}", self.config.identity)
         World.current.take(f"aside-{self.config.name}", self.config.identity)
+        World.current.take(f"beside-{self.config.name}", self.config.identity)
         if keep_cache:
             return ["The volume stays"]
         World.current.take(f"volume-{self.config.name}", self.config.identity)
@@ -197,18 +198,28 @@ class FakeReplacement(Replacement):
         self._step("offer")
         return Offer(image or "dinv:latest", "dinv", same=not World.current.newer and not image)
 
-    def set_aside(self) -> None:
+    def replace(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
         world, name = World.current, self._config.name
+        self._step("create container")
+        world.put(f"beside-{name}", self._config.identity)
+        self._config.driver["Environment"] = dict(environment)
         self._step("stop old")
         world.states[name] = STOPPED
         self._step("set aside")
         world.take(f"container-{name}", self._config.identity)
         world.put(f"aside-{name}", self._config.identity)
         world.states.pop(name)
+        self._step("take its place")
+        world.take(f"beside-{name}", self._config.identity)
+        world.put(f"container-{name}", self._config.identity)
+        world.states[name] = STOPPED
 
     def take_back(self) -> None:
         world, name = World.current, self._config.name
         self._step("take back")
+        world.take(f"beside-{name}", self._config.identity)
         if f"aside-{name}" not in world.things():
             if f"container-{name}" not in world.things():
                 raise MachineGone(name, f"container-{name}", "unix:///fake")

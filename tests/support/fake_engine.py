@@ -33,6 +33,7 @@ class FakeEngine:
         self.volumes = Volumes(self)
         self.networks = Networks(self)
         self.images = Images()
+        self.is_vch = self._info.get("ID") == "vSphere Integrated Containers"
         self.closed = 0
 
     def info(self) -> JSON:
@@ -153,11 +154,13 @@ class Containers:
         bindings = container["HostConfig"].get("PortBindings") or {}
         running = state["Status"] == "running"
         return {
+            "Id": container.get("Id", ""),
             "Names": [f"/{name}"],
             "Labels": container["Config"]["Labels"],
             "State": state["Status"],
             "Status": state.get("Text", ""),
-            "Mounts": container["Mounts"],
+            # Of a VCH null, whatever it has (vic-observed, section 1).
+            "Mounts": None if self.engine.is_vch else container["Mounts"],
             # As the API does: ports of running containers only.
             "Ports": [
                 {"PublicPort": int(bound["HostPort"])}

@@ -82,7 +82,7 @@ def test_it_is_made_anew_and_the_old_one_is_gone(store: Store, world: World) -> 
     assert "Upgrade" not in config.ours
     assert set(world.things()) == {"container-dev", "volume-dev"}
     assert world.states["dev"] == RUNNING
-    order = ["set aside", "create container", "provision", "start", "health", "let go"]
+    order = ["create container", "set aside", "provision", "start", "health", "let go"]
     assert [step for step in world.steps if step in order] == order
     assert config.ours["Unknown"] == "kept"
     assert config.swarm_options["Discovery"] == "token://kept"

@@ -90,8 +90,8 @@ class Offer:
 class Replacement(ABC):
     """How one machine is made anew from another image, for `dinv upgrade`.
 
-    In this order: `offer`, `set_aside`, the driver's `create` and `start`; then `let_go` when the new one
-    answers, or `take_back` when something has failed. Each can be called again, by who finishes or undoes
+    In this order: `offer`, `replace`, the driver's `start`; then `let_go` when the new one answers, or
+    `take_back` when something has failed. Each can be called again, by who finishes or undoes
     what was killed. The machines of a driver that has none cannot be upgraded.
     """
 
@@ -103,22 +103,25 @@ class Replacement(ABC):
         """
 
     @abstractmethod
-    def set_aside(self) -> None:
-        """Stop the machine that there is and keep it under another name, out of the way of `create`.
+    def replace(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        """Make the new one, as the driver's `create` does, and set aside the one that there is, stopped.
 
-        Raises MachineGone.
+        What the infrastructure refuses is refused before anything is stopped. Raises what `create` raises,
+        MachineGone.
         """
 
     @abstractmethod
     def take_back(self) -> None:
-        """Give what was set aside its place again, not started; what `create` made since is removed.
+        """Give what was set aside its place again, not started; what `replace` made is removed.
 
         Raises MachineGone when it is there no more, and nothing in its place either.
         """
 
     @abstractmethod
     def let_go(self) -> None:
-        """Remove what was set aside; the machine is what `create` made since."""
+        """Remove what was set aside; the machine is what `replace` made."""
 
 
 class AddressTaken(Exception):

@@ -130,7 +130,7 @@ def test_one_that_does_not_answer_is_undone(
     assert containers(machine) == {}
 
 
-@pytest.mark.parametrize("moment", ["set aside", "made", "started"])
+@pytest.mark.parametrize("moment", ["beside", "set aside", "made", "started"])
 @pytest.mark.parametrize("then", ["start", "upgrade", "rm"])
 def test_killed_it_is_finished_by_the_next(
     machine: Machine, machines: Machines, dinv: Dinv, engine: Engine, *, moment: str, then: str
@@ -138,7 +138,8 @@ def test_killed_it_is_finished_by_the_next(
     """Kill -9 right after a call, which a patched driver does to itself."""
     home, after = {
         "set aside": ("replacement.ContainerReplacement", "set_aside"),
-        "made": ("driver.DockerDriver", "create"),
+        "beside": ("driver.DockerDriver", "create_as"),
+        "made": ("replacement.ContainerReplacement", "replace"),
         "started": ("driver.DockerDriver", "start"),
     }[moment]
     module, kind = home.split(".")
@@ -158,7 +159,7 @@ def test_killed_it_is_finished_by_the_next(
     assert "dinv start dev" in dinv("ls", check=True).stdout
     if then == "rm":
         dinv("rm", "-y", "dev", check=True)
-        for name in ("dinv-dev", "dinv-dev_old"):
+        for name in ("dinv-dev", "dinv-dev_old", "dinv-dev_new"):
             with pytest.raises(NotFound):
                 engine.containers.inspect(name)
         return
@@ -166,8 +167,9 @@ def test_killed_it_is_finished_by_the_next(
     assert containers(machines.get("dev")) == {}
     assert dinv("ls", "-q", check=True).stdout == "dev\n"
     assert "upgrade" not in dinv("ls", check=True).stdout
-    with pytest.raises(NotFound):
-        engine.containers.inspect("dinv-dev_old")
+    for name in ("dinv-dev_old", "dinv-dev_new"):
+        with pytest.raises(NotFound):
+            engine.containers.inspect(name)
 
 
 def test_renewed_certificates_and_containers_that_run_on(

@@ -92,6 +92,14 @@ def test_no_room_for_another_container(simulate: Simulate, at: At) -> None:
     assert vch.containers == [f"dinv-{name}"]
     assert list(vch.volumes) == [f"dinv-{name}-cache"]
     assert user.dinv("ls", "-q").stdout == f"{name}\n"
+    # An upgrade keeps the old one until the new one answers: no room for that stops nothing.
+    vch.calls.clear()
+    said = user.fails("upgrade", "--force", name, status=3)
+    assert "Container count exceeds limit 1" in said
+    assert "as it was before" in said
+    assert "ContainerStop" not in [call.operation for call in vch.calls]
+    assert user.dinv("status", name).stdout == "Running\n"
+    assert "upgrade" not in user.dinv("ls").stdout
     user.dinv("rm", "-y", name)
 
 

@@ -83,9 +83,13 @@ def test_a_volume_that_somebody_running_has_is_told(vch: FakeEngine) -> None:
     other["State"] = {"Status": "exited"}
     vch.containers.there["web"] = other
     driver.start(timeout=1)
-    other["State"] = {"Status": "running"}
-    with pytest.raises(MachineError, match=r"dinv-dev-cache .* container web"):
-        driver.start(timeout=1)
+    for word in ("running", "Starting", "Stopping"):
+        other["State"] = {"Status": word}
+        with pytest.raises(MachineError, match=r"dinv-dev-cache .* container web"):
+            driver.start(timeout=1)
+    # The filter goes by words that are in a name: this is another volume.
+    other["Mounts"] = [{"Name": "dinv-dev-cache2", "Destination": "/x"}]
+    driver.start(timeout=1)
 
 
 def test_users_of_a_cache_are_seen_where_no_mounts_are_listed(

@@ -9,7 +9,14 @@ from docker_machine import MOUNTS, made
 from fake_engine import FakeEngine
 
 from dinv.config import READY
-from dinv.errors import BadRequest, ImageMissing, MachineError, MachineGone, PreCreateCheckFailed
+from dinv.errors import (
+    BadRequest,
+    ImageMissing,
+    MachineError,
+    MachineGone,
+    PreCreateCheckFailed,
+    ServerError,
+)
 from dinv.images import LABEL_CONTRACT
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED
@@ -122,7 +129,7 @@ def test_one_that_is_gone_is_told_as_gone(engine: FakeEngine) -> None:
     with pytest.raises(MachineGone):
         driver.replacement().offer("", Progress())
     with pytest.raises(MachineGone):
-        driver.replacement().set_aside()
+        driver.replacement().replace({}, (), MOUNTS)
     with pytest.raises(MachineGone):
         driver.replacement().take_back()
     driver.replacement().let_go()
@@ -136,8 +143,7 @@ def aside(engine: FakeEngine) -> DockerDriver:
     driver = running(engine)
     driver.config.ours["Upgrade"] = {"Answers": False}
     engine.containers.there["dinv-dev"]["was"] = "old"
-    driver.replacement().set_aside()
-    driver.create({}, (), MOUNTS)
+    driver.replacement().replace({}, (), MOUNTS)
     return driver
 
 
@@ -149,6 +155,29 @@ def test_the_old_one_is_stopped_and_the_new_one_has_its_volume(engine: FakeEngin
     assert "was" not in new
     assert new["Mounts"] == old["Mounts"]
     assert set(engine.volumes.there) == {"dinv-dev-cache"}
+
+
+def test_what_the_endpoint_refuses_stops_nothing(engine: FakeEngine) -> None:
+    driver = running(engine)
+    engine.containers.refusal = ServerError("Container count exceeds limit 1. containers: 1", status=500)
+    with pytest.raises(PreCreateCheckFailed, match="exceeds limit 1"):
+        driver.replacement().replace({}, (), MOUNTS)
+    driver.replacement().take_back()
+    assert set(engine.containers.there) == {"dinv-dev"}
+    assert engine.containers.there["dinv-dev"]["State"]["Status"] == "running"
+
+
+def test_what_a_kill_has_left_beside_goes(engine: FakeEngine) -> None:
+    driver = running(engine)
+    driver.config.ours["Upgrade"] = {"Answers": False}
+    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    driver.replacement().take_back()
+    assert set(engine.containers.there) == {"dinv-dev"}
+    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    driver.replacement().replace({}, (), MOUNTS)
+    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    driver.remove()
+    assert engine.containers.there == {}
 
 
 @pytest.mark.parametrize("new", [True, False])

@@ -88,6 +88,11 @@ class DockerDriver(Driver):
         return f"{self.container}_old"
 
     @property
+    def beside(self) -> str:
+        """The name of a container that is made to replace the machine's, until it has its place."""
+        return f"{self.container}_new"
+
+    @property
     def cache_volume(self) -> str:
         return str(self.config.driver.get("CacheVolume") or f"dinv-{self.config.name}-cache")
 
@@ -144,6 +149,12 @@ class DockerDriver(Driver):
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
+        self.create_as(self.container, environment, command, mounts)
+
+    def create_as(
+        self, name: str, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        """Make the machine as `create` does, as a container of another name."""
         from dinv.drivers.docker import volumes
 
         kept = self.config.driver
@@ -152,21 +163,21 @@ class DockerDriver(Driver):
         self._may_be_asked_for = True
         try:
             identity, warnings = self.engine.containers.create(
-                self.container, flavour.create_body(spec), timeout=CHANGE_SECONDS
+                name, flavour.create_body(spec), timeout=CHANGE_SECONDS
             )
         except Conflict as error:
             # A call that was made again may find what it made the first time.
-            identity, warnings = containers.own_id(self, self.container), []
+            identity, warnings = containers.own_id(self, name), []
             if not identity:
                 raise PreCreateCheckFailed(
-                    f"{self.endpoint} has just got a container {self.container} from somebody else. "
+                    f"{self.endpoint} has just got a container {name} from somebody else. "
                     f"Choose another machine name."
                 ) from error
         except (BadRequest, ServerError) as error:
             raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
         self._may_be_asked_for = False
         kept["ContainerID"] = identity
-        ignored = flavour.ignored(spec, self.engine.containers.inspect(self.container))
+        ignored = flavour.ignored(spec, self.engine.containers.inspect(name))
         if ignored:
             said = f" It says: {' '.join(warnings)}" if warnings else ""
             raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
@@ -304,6 +315,7 @@ class DockerDriver(Driver):
         containers.remove(self, self.container)
         if self.config.ours.get("Upgrade"):
             containers.remove(self, self.aside)
+            containers.remove(self, self.beside)
         volumes.remove_all(self, keep_cache=keep_cache)
 
     # What it is like

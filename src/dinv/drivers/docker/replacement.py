@@ -1,6 +1,8 @@
 """Making a machine anew from another image: which image, and which container stands where meanwhile.
 
-The old container keeps its volumes, and the new one gets the same. What tells the two apart is the name.
+The old container keeps its volumes, and the new one gets the same. What tells the two apart is the name. The
+new one is made beside the old one, which runs meanwhile: an endpoint that refuses it, as a VCH at its
+container quota does, has nobody's machine stopped for that.
 """
 
 from __future__ import annotations
@@ -13,6 +15,8 @@ from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from dinv.drivers.docker.driver import DockerDriver
     from dinv.progress import Progress
 
@@ -45,7 +49,19 @@ class ContainerReplacement(Replacement):
         contract = driver.take_image(image, found)
         return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
 
+    def replace(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        driver = self._driver
+        if not containers.own_id(driver, driver.container):
+            raise driver.gone()
+        containers.remove(driver, driver.beside)
+        driver.create_as(driver.beside, environment, command, mounts)
+        self.set_aside()
+        driver.engine.containers.rename(driver.beside, driver.container, timeout=CHANGE_SECONDS)
+
     def set_aside(self) -> None:
+        """Stop the old container and keep it under another name. Raises MachineGone."""
         driver = self._driver
         identity = containers.own_id(driver, driver.container)
         if not identity:
@@ -56,6 +72,7 @@ class ContainerReplacement(Replacement):
 
     def take_back(self) -> None:
         driver = self._driver
+        containers.remove(driver, driver.beside)
         aside = containers.own_id(driver, driver.aside)
         if aside:
             containers.remove(driver, driver.container)

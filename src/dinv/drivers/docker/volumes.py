@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 
 from dinv.drivers.docker import containers
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 CACHE = "cache"
 LOCAL = "local"
 """The volume driver: a VCH refuses a create call that names none (vic-observed: all of 1.1 to 1.5.8)."""
+_HOLDING = ("running", "starting", "stopping", "paused", "restarting")
+"""States of a container whose volumes are attached to it."""
 REMOVE_SECONDS = 10.0
 """How long a volume may still be in use by what is being removed."""
 
@@ -80,23 +83,29 @@ def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
 def check_free(driver: DockerDriver) -> None:
     """Raise MachineError when another container that runs has one of the machine's volumes.
 
-    A VCH would say no more than that a file cannot be locked, as it does of what passes in a moment.
+    A VCH would try for more than a minute, and say no more then than that a device is in use. Its list has
+    no mounts (seen, with `"Mounts": null`): the filter tells who may have a volume, and inspect who has.
     """
-    name, listed = driver.config.name, driver.engine.containers.list(all=True)
-    running = [found for found in listed if str(found["State"]).lower() == "running"]
-    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") if running else None
-    ours = {mount.get("Name") for mount in mounts or ()}
-    for other in running:
-        theirs = {mount.get("Name") for mount in other.get("Mounts") or ()}
-        names = other.get("Names") or ["?"]
-        if f"/{driver.container}" in names or not ours & theirs:
-            continue
-        raise MachineError(
-            name,
-            f'Volume {min(map(str, ours & theirs))} of machine "{name}" is in use by '
-            f"container {names[0].lstrip('/')}, which runs: a VCH attaches a volume to one running "
-            f"container at a time. Stop that one first.",
-        )
+    calls = driver.engine.containers
+    for volume in _attached(driver, driver.container):
+        for other in calls.list(all=True, filters={"volume": [volume]}):
+            name = (other.get("Names") or ["?"])[0].lstrip("/")
+            if name == driver.container or str(other.get("State", "")).lower() not in _HOLDING:
+                continue
+            with contextlib.suppress(NotFound):
+                if volume in _attached(driver, str(other.get("Id") or name)):
+                    raise MachineError(
+                        driver.config.name,
+                        f'Volume {volume} of machine "{driver.config.name}" is in use by container {name}, '
+                        f"which runs: a VCH attaches a volume to one running container at a time. "
+                        f"Stop that one first.",
+                    )
+
+
+def _attached(driver: DockerDriver, container: str) -> list[str]:
+    """The names of the volumes that a container has."""
+    mounts = driver.engine.containers.inspect(container).get("Mounts") or ()
+    return sorted({str(mount["Name"]) for mount in mounts if mount.get("Name")})
 
 
 def remove_all(driver: DockerDriver, *, keep_cache: bool) -> None:
