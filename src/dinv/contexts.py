@@ -228,6 +228,30 @@ def _is_of(name: str, owner: str, config_dir: str | None) -> bool:
     return context is not None and bool(owner) and context.owner == owner
 
 
+def set_current(name: str, config_dir: str | None = None) -> None:
+    """Make a context the one in use, as `docker context use` does; "default" is to use none.
+
+    Nothing else in config.json is changed; without one it is made, for the user alone. Raises ContextError.
+    """
+    path = os.path.realpath(os.path.join(dockerconfig.directory(config_dir), "config.json"))
+    with _errors(name, path):
+        try:
+            document = _load(path)
+        except FileNotFoundError:
+            document = {}
+        except ValueError as error:
+            raise ContextError(
+                f"{path} is not what the docker CLI writes: {error}. Mend it, or move it away."
+            ) from error
+        if name == DEFAULT:
+            if document.pop("currentContext", None) is None:
+                return
+        else:
+            document["currentContext"] = name
+        _make_directories(os.path.dirname(path))
+        _write_config(path, document)
+
+
 def _forget_current(name: str, config_dir: str | None) -> None:
     """Take "currentContext" out of config.json if it is `name`."""
     # Not the link that config.json may be, of somebody who keeps it elsewhere, but what it leads to.
@@ -238,12 +262,21 @@ def _forget_current(name: str, config_dir: str | None) -> None:
         return
     if document.get("currentContext") != name:
         return
+    del document["currentContext"]
+    _write_config(path, document)
+
+
+def _write_config(path: str, document: dict[str, Any]) -> None:
+    """Write the docker CLI's config.json; mode and owner of one that was there stay."""
     import json
 
-    del document["currentContext"]
-    status = os.stat(path)
-    text = json.dumps(document, indent="\t", ensure_ascii=False)
-    files.write(path, text.encode("utf-8", "surrogatepass"), mode=status.st_mode & 0o7777)
+    text = json.dumps(document, indent="\t", ensure_ascii=False).encode("utf-8", "surrogatepass")
+    try:
+        status = os.stat(path)
+    except FileNotFoundError:
+        files.write(path, text, mode=0o600)
+        return
+    files.write(path, text, mode=status.st_mode & 0o7777)
     with contextlib.suppress(PermissionError):  # by root, say under sudo, it stays its owner's
         os.chown(path, status.st_uid, status.st_gid)
 

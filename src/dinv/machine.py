@@ -381,6 +381,25 @@ class Machine:
             key=files["key"],
         )
 
+    def ensure_context(self) -> None:
+        """See to it that there is a docker context of its name and for its address.
+
+        Raises InputError for a machine that cannot have one, ContextError, MachineBusy.
+        """
+        from dinv import contexts
+
+        context = contexts.read(self.name)
+        if context is not None and context.host == self.url and (self.has_context or not context.owner):
+            return
+        if self.config.foreign or not self.has_tls or not self.driver.provisioned:
+            from dinv.contextuse import refuse_context
+
+            raise refuse_context(self.name)
+        with self._changing("writing its docker context"):
+            self.write_context()
+            self.config.ours["Context"] = self.name
+            self.store.save(self.config)
+
     def serve(self, progress: Progress, *, timeout: float) -> None:
         """After a start: follow an address that has changed, wait for the daemon, remember its version.
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.errors import InputError, MachineNotFound
+from dinv.errors import InputError, MachineNotFound, NoEndpoint
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from typing import Any, BinaryIO, TypedDict, Unpack
 
     from dinv.engine import Engine
@@ -169,6 +169,52 @@ class Machines:
             self.store, name, progress or Progress(), timeout=timeout or DEFAULT_TIMEOUT, trace=self._trace
         )
 
+    def load_images(
+        self,
+        name: str,
+        images: Sequence[str] = (),
+        *,
+        source: str | None = None,
+        archive: str | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """Take images into a machine; see `dinv.imageloading`.
+
+        `source` is an endpoint as `create` takes it; without one they are looked for on the engine that the
+        docker CLI uses here, then on the machine's endpoint. `archive` is the path of what `docker save`
+        wrote, "-" standard input.
+        Raises InputError, ImageError, MachineNotRunning.
+        """
+        from dinv import imageloading
+
+        progress = progress or Progress()
+        if bool(images) == bool(archive):
+            raise InputError(
+                "Name the images to load, or an archive with --input FILE"
+                if not images
+                else "Images and --input at once: it is one or the other"
+            )
+        with self.get(name) as machine, contextlib.ExitStack() as stack:
+            if archive:
+                imageloading.load_archive(machine, stack.enter_context(_open_archive(archive)), progress)
+                return
+            engines = [stack.enter_context(engine) for engine in self._image_sources(machine, source)]
+            imageloading.load(machine, images, engines, progress)
+
+    def _image_sources(self, machine: Machine, named: str | None) -> Iterator[Engine]:
+        """The engines that may have an image, in the order in which they are asked."""
+        if named:
+            yield self.endpoint(named)
+            return
+        from dinv.endpoint import resolve
+
+        with contextlib.suppress(NoEndpoint):
+            yield resolve(None, self.store, trace=self._trace).engine(trace=self._trace)
+        if machine.driver.provisioned:
+            from dinv.endpoint import Endpoint
+
+            yield Endpoint.recorded(machine.config.driver.get("Endpoint") or {}).engine(trace=self._trace)
+
     def export(self, name: str, out: BinaryIO) -> None:
         """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.moving.export`."""
         from dinv.moving import export
@@ -226,6 +272,22 @@ class Machines:
             machine.close()
             with contextlib.suppress(MachineNotFound):  # removed already
                 self.remove(machine.name)
+
+
+@contextlib.contextmanager
+def _open_archive(path: str) -> Iterator[BinaryIO]:
+    import builtins
+    import sys
+
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = builtins.open(path, "rb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    with file:
+        yield file
 
 
 _SHARED = ("driver", "timeout", "keep_on_failure", "context")

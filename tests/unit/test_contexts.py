@@ -431,3 +431,34 @@ def test_one_of_the_docker_clis_own_is_read_and_left(tmp_path: Path) -> None:
         write(tmp_path)
     docker(tmp_path, "context", "rm", "dev")
     write(tmp_path)
+
+
+# The one in use
+
+
+def test_to_use_one_changes_nothing_else(tmp_path: Path) -> None:
+    path = configure(tmp_path, {"auths": {"r": {}}, "currentContext": "other", "a": [1]})
+    path.chmod(0o640)
+    contexts.set_current("dev", str(tmp_path))
+    assert json.loads(path.read_bytes()) == {"auths": {"r": {}}, "currentContext": "dev", "a": [1]}
+    assert stat.S_IMODE(path.stat().st_mode) == 0o640
+    contexts.set_current("default", str(tmp_path))
+    assert json.loads(path.read_bytes()) == {"auths": {"r": {}}, "a": [1]}
+
+
+def test_to_use_one_makes_a_config_for_the_user_alone(tmp_path: Path) -> None:
+    directory = tmp_path / "new" / "docker"
+    contexts.set_current("default", str(directory))
+    assert not directory.exists()
+    contexts.set_current("dev", str(directory))
+    assert contexts.current(str(directory)) == "dev"
+    assert stat.S_IMODE((directory / "config.json").stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"[" * 100_000])
+def test_a_config_that_cannot_be_read_is_not_written(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "config.json"
+    path.write_bytes(content)
+    with pytest.raises(ContextError, match="not what the docker CLI writes"):
+        contexts.set_current("dev", str(tmp_path))
+    assert path.read_bytes() == content

@@ -39,6 +39,7 @@ VERBS = {
     "ip": "Print the address of a machine",
     "kill": "Stop a machine at once",
     "link": "Make dinv answer to another name, such as docker-machine",
+    "load": "Take images of an engine, or of a file, into a machine",
     "logs": "Print what a machine's init and daemon have said",
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",
@@ -53,6 +54,7 @@ VERBS = {
     "stop": "Stop a machine",
     "upgrade": "Make a machine anew from a newer image",
     "url": "Print the URL of a machine",
+    "use": "Let docker use a machine from now on, in every shell",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
 

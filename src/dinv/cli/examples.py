@@ -53,6 +53,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "ip": (("dinv ip dev", "its address"),),
     "kill": (("dinv kill dev", "as docker kill does"),),
     "link": (("dinv link docker-machine", "scripts for docker-machine then use dinv"),),
+    "load": (
+        ("dinv load dev app:1.2 db:7", "images of this computer's engine into dev"),
+        ("dinv load dev --input app.tar", "what docker save wrote"),
+    ),
     "logs": (
         ("dinv logs -n 20 dev", "the last 20 lines"),
         ("dinv logs -f dev", "and what comes, until Ctrl-C"),
@@ -96,6 +100,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv upgrade --image mine:2 dev", "to another image"),
     ),
     "url": (("docker -H $(dinv url dev) version", "for programs that take a URL"),),
+    "use": (
+        ("dinv use dev", "docker means dev, in every shell"),
+        ("dinv use --unset", "and no more"),
+    ),
     "version": (
         ("dinv version", "of dinv"),
         ("dinv version dev", "of dev's Docker daemon"),

@@ -86,8 +86,8 @@ def _kind(action: argparse.Action) -> str:
     if action.option_strings:
         return {"DIR": DIRECTORIES, "FILE": FILES}.get(shown, NOTHING)
     if action.dest == "name":
-        # The only one that has to be given is the name of a machine that is not there yet.
-        return NOTHING if action.nargs is None else MACHINES
+        # One that has to be given is the name of a machine that is not there yet, unless it says otherwise.
+        return NOTHING if action.nargs is None and shown != "MACHINE" else MACHINES
     if action.dest == "verb":
         return COMMANDS
     if ":]" in shown:

@@ -120,6 +120,13 @@ class Images:
                     loaded.append(name.strip())
         return loaded
 
+    def save(self, images: list[str], *, timeout: float | Deadline = IDLE) -> Response:
+        """Ask for images as a `docker save` tar; read the answer's body, and close it.
+
+        Raises NotFound, ServerError.
+        """
+        return self._engine.request("GET", "/images/get", query={"names": images}, timeout=_idle(timeout))
+
     def import_(
         self,
         archive: Readable,

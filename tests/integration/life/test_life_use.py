@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
 import sys
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
+from harness import import_busybox
 from users import check_memory_limits, eventually
 
 if TYPE_CHECKING:
@@ -173,3 +176,37 @@ def _compose(user: User) -> tuple[str, ...]:
     if shutil.which("docker-compose"):
         return ("docker-compose",)
     pytest.fail("neither `docker compose` nor docker-compose is installed; scripts/test installs one")
+
+
+def test_use_makes_it_dockers_own(shared_user: User, machine: str) -> None:
+    shared_user.dinv("use", machine)
+    assert "it works\n" in shared_user.run("docker", "run", "--rm", "hello", "echo", "it works")
+    shared_user.dinv("use", "--unset")
+    assert shared_user.run("docker", "context", "show").strip() == "default"
+
+
+def test_load_sends_no_layer_that_is_there(shared_user: User, machine: str) -> None:
+    name = f"layered-{shared_user.suffix}"
+    with shared_user.engine() as engine:
+        base, top = f"{name}:base", f"{name}:top"
+        try:
+            import_busybox(engine)
+            engine.images.tag("hello", base)
+            context = io.BytesIO()
+            with tarfile.open(fileobj=context, mode="w") as tar:
+                data = f"FROM {base}\nRUN echo said >/word\n".encode()
+                member = tarfile.TarInfo("Dockerfile")
+                member.size = len(data)
+                tar.addfile(member, io.BytesIO(data))
+            context.seek(0)
+            engine.images.build(context, tag=top)
+            first = shared_user.dinv("load", machine, base).stdout
+            second = shared_user.dinv("load", machine, base, top).stdout
+        finally:
+            for image in (top, base, "hello"):
+                engine.images.remove(image, force=True)
+    assert f"{base} loaded, " in " ".join(first.split())
+    assert f"{base} is there already" in " ".join(second.split())
+    assert "there already" in second.splitlines()[-1]
+    assert "said\n" in shared_user.docker(machine, "run", "--rm", top, "cat", "/word")
+    shared_user.dinv("load", machine, "nope", status=1)
