@@ -80,9 +80,12 @@ class Endpoint:
     def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
         """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
         from dinv.engine import Engine
-        from dinv.engine.transport import parse_address
+        from dinv.engine.transport import UnixTransport, parse_address
 
-        return Engine(parse_address(self.url, self.tls), timeout=timeout, trace=trace)
+        transport = parse_address(self.url, self.tls)
+        if isinstance(transport, UnixTransport):
+            transport.absent = _own_engine_advice(transport.path)
+        return Engine(transport, timeout=timeout, trace=trace)
 
 
 def resolve(
@@ -134,6 +137,18 @@ def local_engine_socket(store: Store) -> str:
     runtime = os.environ.get("XDG_RUNTIME_DIR") or "/tmp"  # noqa: S108  (the directory is made 0700, and checked)
     name = hashlib.sha256(os.fsencode(store.path)).hexdigest()[:12]
     return os.path.join(runtime, f"dinv-{os.getuid()}-{name}", "docker.sock")
+
+
+def _own_engine_advice(socket: str) -> str:
+    """What to do about a socket where nothing listens, when it is that of a store's own engine; else ""."""
+    directory = os.path.dirname(socket)
+    if os.path.basename(directory) != "engine" or not os.path.exists(os.path.join(directory, "daemon.json")):
+        return ""
+    store = os.path.dirname(directory)
+    return (
+        f"dinv's own engine is not running. Start it: sudo dinv -s {store} engine start (at each boot: "
+        f"engine enable)"
+    )
 
 
 def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:

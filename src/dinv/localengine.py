@@ -21,7 +21,7 @@ import os
 import signal
 import time
 
-from dinv import processes
+from dinv import processes, systemd
 from dinv.bridge import Bridge, search_path
 from dinv.drivers.docker.flavours import LABEL
 from dinv.endpoint import Endpoint, local_engine_socket
@@ -45,6 +45,8 @@ LONGEST_SOCKET = 107
 """Bytes in a unix socket's path (unix(7))."""
 _LONGEST_IN_EXEC_ROOT = "containerd/containerd-debug.sock"
 
+_DONE = {"start": "started", "stop": "stopped", "enable": "started at boot", "disable": "kept from booting"}
+
 INSTALL = (
     "dockerd is not installed on this computer. Install it, then start the engine again:\n"
     "  Debian, Ubuntu  apt-get install docker.io\n"
@@ -57,11 +59,20 @@ INSTALL = (
 class EngineStatus:
     """What there is of the engine; `str` is what the command line prints of it.
 
-    `pid`: of its dockerd, 0 without one; `version`: "" unless it answers; `reason`: why it does not.
+    `pid`: of its dockerd, 0 without one; `version`: "" unless it answers; `reason`: why it does not;
+    `at_boot`: whether it is started at boot, None where dinv cannot see to that.
     """
 
     def __init__(
-        self, *, socket: str, data_root: str, log: str, pid: int = 0, version: str = "", reason: str = ""
+        self,
+        *,
+        socket: str,
+        data_root: str,
+        log: str,
+        pid: int = 0,
+        version: str = "",
+        reason: str = "",
+        at_boot: bool | None = None,
     ) -> None:
         self.socket = socket
         self.data_root = data_root
@@ -69,6 +80,7 @@ class EngineStatus:
         self.pid = pid
         self.version = version
         self.reason = reason
+        self.at_boot = at_boot
 
     @property
     def running(self) -> bool:
@@ -86,6 +98,8 @@ class EngineStatus:
         if self.version:
             rows.append(("Version", self.version))
         rows += [("Data", self.data_root), ("Log", self.log)]
+        if self.at_boot is not None:
+            rows.append(("At boot", "started" if self.at_boot else "not started (dinv engine enable)"))
         return "\n".join(f"{label:<13}{text}" for label, text in rows)
 
 
@@ -100,6 +114,7 @@ class LocalEngine:
         self.log = os.path.join(self.directory, "dockerd.log")
         self._trace = trace
         self._bridge = Bridge(store.path)
+        self._unit = systemd.BootUnit(self._bridge.name, store.path)
         self._config = os.path.join(self.directory, "daemon.json")
         self._pid_file = os.path.join(self.directory, "dockerd.pid")
         self._exec_root = os.path.join(self.directory, "exec")
@@ -109,6 +124,7 @@ class LocalEngine:
     def status(self) -> EngineStatus:
         """Whether it runs. Asks for no privilege, and changes nothing."""
         status = EngineStatus(socket=self.socket, data_root=self.data_root, log=self.log, pid=self._find())
+        status.at_boot = self._unit.enabled if systemd.in_charge() else None
         try:
             with Endpoint(f"unix://{self.socket}").engine(
                 timeout=ANSWER_SECONDS, trace=self._trace
@@ -163,6 +179,25 @@ class LocalEngine:
             progress.note(f"{machines} running machine{'s' * (machines > 1)} on it stopped with it.")
         progress.note(f"Its images, volumes and machines stay in {self.data_root}")
 
+    def enable(self, progress: Progress) -> None:
+        """Have it started at each boot, by a unit of systemd's. Raises LocalEngineError."""
+        self._check("enable")
+        if not systemd.in_charge():
+            raise LocalEngineError(
+                "systemd does not run this computer, so dinv cannot have the engine started at boot. Let "
+                f"what does so run: dinv -s {self.store.path} engine start"
+            )
+        self._unit.enable()
+        progress.line("Engine", "started at boot from now on", self._unit.name)
+        if not self.status().running:
+            progress.note("It is not running now. Start it: dinv engine start")
+
+    def disable(self, progress: Progress) -> None:
+        """Have it started at boot no more; one that runs goes on. Raises LocalEngineError."""
+        self._check("disable", dockerd_needed=False)
+        there = self._unit.disable()
+        progress.line("Engine", "not started at boot any more" if there else "was not started at boot")
+
     def _tell_running(self, progress: Progress) -> bool:
         status = self.status()
         if status.running:
@@ -184,7 +219,7 @@ class LocalEngine:
         if os.geteuid() != 0:
             # sudo's home directory is root's: without -s it would be another store's engine.
             raise LocalEngineError(
-                f"An engine can be {'started' if verb == 'start' else 'stopped'} by root only. For this "
+                f"An engine can be {_DONE[verb]} by root only. For this "
                 f"store: sudo dinv -s {self.store.path} engine {verb}"
             )
         return dockerd
@@ -280,13 +315,16 @@ class LocalEngine:
         # Flags: of what they are called in daemon.json, dockerd checks one name and reads another.
         command += ["--containerd-namespace", self._bridge.name]
         command += ["--containerd-plugins-namespace", f"plugins.{self._bridge.name}"]
+        environment = _environment()
+        if systemd.in_charge() and self._launch_apart(command, environment):
+            return self._find()
         # The shell ends at once: dockerd is then nobody's child here, and is reaped by init.
         script = 'umask 022; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
         started = subprocess.run(
             ["/bin/sh", "-c", script, "sh", self.log, *command],
             start_new_session=True,
             cwd="/",
-            env=_environment(),
+            env=environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             text=True,
@@ -294,6 +332,27 @@ class LocalEngine:
             timeout=KILL_SECONDS,
         )
         return int(started.stdout)
+
+    def _launch_apart(self, command: list[str], environment: dict[str, str]) -> bool:
+        """Let systemd start dockerd as a service; whether it did. It says so once dockerd is executed."""
+        import subprocess
+
+        try:
+            done = subprocess.run(
+                [*systemd.apart(self._bridge.name, self.log, sorted(environment)), *command],
+                cwd="/",
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                timeout=KILL_SECONDS,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return False
+        until = time.monotonic() + STEP_SECONDS * 20
+        while not done.returncode and not self._find() and time.monotonic() < until:
+            time.sleep(STEP_SECONDS)
+        return not done.returncode and bool(self._find())
 
     def _open_to_outside(self, subnet: IPv4Network, progress: Progress) -> None:
         progress.note(

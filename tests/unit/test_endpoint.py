@@ -363,3 +363,19 @@ def test_a_long_path_gives_way_to_a_short_one_of_its_own() -> None:
     assert len(sockets) == 2
     assert all(len(os.fsencode(path)) <= 107 for path in sockets)
     assert local_engine_socket(long) in sockets
+
+
+def test_an_own_engine_that_is_not_running_is_named(tmp_path: Path) -> None:
+    directory = tmp_path / "engine"
+    directory.mkdir()
+    (directory / "daemon.json").write_text("{}")
+    with (
+        Endpoint(f"unix://{directory}/docker.sock").engine() as engine,
+        pytest.raises(EndpointUnreachable, match=f"Start it: sudo dinv -s {tmp_path} engine start"),
+    ):
+        engine.ping()
+    with (
+        Endpoint(f"unix://{tmp_path}/docker.sock").engine() as engine,
+        pytest.raises(EndpointUnreachable, match="no such socket"),
+    ):
+        engine.ping()

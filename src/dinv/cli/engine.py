@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("action", choices=("start", "stop", "status"))
+    parser.add_argument("action", choices=("start", "stop", "status", "enable", "disable"))
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
         "--timeout", type="seconds", default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
@@ -31,6 +31,10 @@ def run(app: App, options: argparse.Namespace) -> int:
     with app.interruptible():
         if options.action == "start":
             engine.start(app.progress(), timeout=options.timeout)
-        else:
+        elif options.action == "stop":
             engine.stop(app.progress(), timeout=options.timeout)
+        elif options.action == "enable":
+            engine.enable(app.progress())
+        else:
+            engine.disable(app.progress())
     return 0

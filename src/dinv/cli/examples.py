@@ -23,6 +23,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "engine": (
         ("sudo dinv engine start", "start it; create finds it by itself"),
+        ("sudo dinv engine enable", "start it at each boot, by systemd"),
         ("dinv engine status", "whether it runs, and where"),
     ),
     "env": (

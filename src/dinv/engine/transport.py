@@ -87,6 +87,8 @@ class UnixTransport:
     def __init__(self, path: str) -> None:
         self.path = path
         self.address = f"unix://{path}"
+        self.absent = ""
+        """What to do where nothing listens, for the error: whose socket it is, the caller knows."""
 
     def name_by_address(self) -> bool:
         """There is no address to say."""
@@ -101,6 +103,8 @@ class UnixTransport:
             sock.close()
             # "AF_UNIX path too long" comes without an errno.
             reason = _CONNECT_REASONS.get(exc.errno or 0, exc.strerror or str(exc))
+            if self.absent and exc.errno in (errno.ENOENT, errno.ECONNREFUSED):
+                reason = self.absent
             raise EndpointUnreachable(self.address, reason) from exc
         except BaseException:
             sock.close()
