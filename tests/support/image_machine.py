@@ -33,7 +33,16 @@ def tar_of(files: dict[str, bytes], mode: int = 0o644) -> bytes:
 class Machine:
     """A container of the machine image, with the capabilities that design.md gives it and no more."""
 
-    def __init__(self, engine: Engine, image: str, directory: str, env: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        image: str,
+        directory: str,
+        env: Sequence[str] = (),
+        *,
+        network: str = "default",
+        dns: Sequence[str] = (),
+    ) -> None:
         self.engine = engine
         self.directory = directory
         self.name = f"dinv-test-image-{uuid.uuid4().hex[:10]}"
@@ -49,6 +58,8 @@ class Machine:
                 "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
                 "MaskedPaths": [],
                 "ReadonlyPaths": [],
+                "NetworkMode": network,
+                "Dns": list(dns),
                 "Mounts": [{"Type": "volume", "Source": self.volume, "Target": "/var/lib/docker"}],
                 "PortBindings": {"2376/tcp": [{"HostIp": "127.0.0.1", "HostPort": ""}]},
             },
@@ -98,6 +109,22 @@ class Machine:
 
     def wait_ready(self, within: float = 30) -> None:
         wait_until(self.answers, f"{self.name} to answer", within, self.log)
+
+    def hang_up(self) -> None:
+        """Have it restart its dockerd, and wait for that."""
+        before = self.run("cat", "/var/run/docker.pid")
+        self.engine.containers.kill(self.name, signal="SIGHUP")
+        wait_until(lambda: self.daemon_pid() not in ("", before), "another dockerd", told=self.log)
+        self.wait_ready()
+        # What it does after that is done as well.
+        wait_until(
+            lambda: self.run("sh", "-c", "ls -v /run/dinv | grep ^ready | tail -1").endswith(".settled"),
+            "live-restore to be as it was",
+        )
+
+    def daemon_pid(self) -> str:
+        """Its dockerd's process, "" while it does not answer."""
+        return self.run("cat", "/var/run/docker.pid", check=False) if self.answers() else ""
 
     def answers(self) -> bool:
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from image_machine import Machine
@@ -30,8 +30,8 @@ def make_machine(
 ) -> Iterator[Callable[..., Machine]]:
     made: list[Machine] = []
 
-    def make(env: Sequence[str] = ()) -> Machine:
-        made.append(Machine(engine, machine_image, certificate_directory, env))
+    def make(env: Sequence[str] = (), **options: Any) -> Machine:
+        made.append(Machine(engine, machine_image, certificate_directory, env, **options))
         return made[-1]
 
     yield make

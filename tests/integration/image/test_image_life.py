@@ -46,11 +46,9 @@ def inner(machine: Machine, name: str) -> dict[str, object]:
 
 def test_hangup_restarts_dockerd_and_keeps_containers(own: Machine) -> None:
     run_graceful(own, "web", "-p", "8080:80")
-    before, pid = inner(own, "web"), daemon_pid(own)
+    before = inner(own, "web")
     own.put({"etc/dinv/dockerd.args": b"--label=after=hangup\n"})
-    own.engine.containers.kill(own.name, signal="SIGHUP")
-    wait_until(lambda: daemon_pid_or_none(own) not in ("", pid), "another dockerd")
-    own.wait_ready()
+    own.hang_up()
     after = inner(own, "web")
     assert (after["Pid"], after["StartedAt"]) == (before["Pid"], before["StartedAt"])
     assert own.docker("info", "-f", "{{json .Labels}}") == '["after=hangup"]'
@@ -60,8 +58,21 @@ def test_hangup_restarts_dockerd_and_keeps_containers(own: Machine) -> None:
     assert inner(own, "web")["ExitCode"] == 7
 
 
-def daemon_pid_or_none(machine: Machine) -> str:
-    return machine.run("cat", "/var/run/docker.pid", check=False) if machine.answers() else ""
+def test_a_swarm_can_begin_and_outlives_hangups_and_stops(own: Machine) -> None:
+    own.hang_up()
+    own.docker("swarm", "init", "--advertise-addr", "127.0.0.1")
+    own.hang_up()
+    state = "{{.LiveRestoreEnabled}} {{.Swarm.LocalNodeState}}"
+    assert own.docker("info", "-f", state) == "false active"
+    own.engine.containers.restart(own.name, grace=10)
+    own.wait_ready()
+    assert own.docker("info", "-f", state) == "false active"
+    # Out of it, containers are kept again.
+    own.docker("swarm", "leave", "--force")
+    run_graceful(own, "web")
+    before = inner(own, "web")["Pid"]
+    own.hang_up()
+    assert inner(own, "web")["Pid"] == before
 
 
 def test_hangup_with_unusable_files_changes_nothing(own: Machine) -> None:
@@ -85,7 +96,7 @@ def test_hangup_takes_up_new_certificates(own: Machine) -> None:
         pid = daemon_pid(own)
         own.put_certificates()
         own.engine.containers.kill(own.name, signal="SIGHUP")
-        wait_until(lambda: daemon_pid_or_none(own) not in ("", pid), "another dockerd")
+        wait_until(lambda: own.daemon_pid() not in ("", pid), "another dockerd")
     finally:
         with open(f"{own.directory}/server.pem", "rb") as file:
             assert file.read() != former
@@ -113,7 +124,6 @@ def test_stop_ends_containers_gracefully_and_start_brings_them_back(own: Machine
     assert "asked to end" in own.docker("logs", "once")
     wait_until(lambda: inner(own, "always")["Running"], "the container with a restart policy")
     assert inner(own, "always")["StartedAt"] != started
-    assert own.docker("info", "-f", "{{.LiveRestoreEnabled}}") == "true"
     assert "busybox" in own.docker("images", "--format", "{{.Repository}}")
 
 
@@ -130,11 +140,14 @@ def test_dockerd_that_dies_is_started_again_and_containers_live_on(own: Machine)
     run_graceful(own, "web")
     before, pid = inner(own, "web"), daemon_pid(own)
     own.run("kill", "-KILL", pid)
-    wait_until(lambda: daemon_pid_or_none(own) not in ("", pid), "another dockerd")
+    wait_until(lambda: own.daemon_pid() not in ("", pid), "another dockerd")
     own.wait_ready()
     after = inner(own, "web")
     assert (after["Pid"], after["StartedAt"]) == (before["Pid"], before["StartedAt"])
     assert "dockerd ended with status 137" in own.log()
+    wait_until(
+        lambda: own.docker("info", "-f", "{{.LiveRestoreEnabled}}") == "false", "live-restore to be off again"
+    )
 
 
 def test_containerd_that_dies_is_started_again(own: Machine) -> None:

@@ -147,22 +147,30 @@ export_env_file() {
 	done <"$env_file"
 }
 
-# live-restore is in daemon.json and not an argument of dockerd, because only what is in the file
-# can be changed while dockerd runs, and it has to be off for containers to be stopped with the machine.
-# On unless dockerd.args says otherwise or the machine is in a swarm, which excludes it.
+# live-restore keeps containers running while there is no dockerd. It is on from just before dockerd is restarted,
+# or found dead, until the next one is ready, and off otherwise: a swarm cannot begin with it, and a machine that is
+# stopped has to stop its containers. dockerd.args may say otherwise, for good: `--live-restore` or `...=false`; so may
+# who writes it into daemon.json. It is in that file and not an argument of dockerd's, because only what is in the
+# file can be changed while dockerd runs.
 write_live_restore() {
-	wanted=true
-	[ ! -s /var/lib/docker/swarm/docker-state.json ] || wanted=false
+	live_restore='' # as dockerd.args has it
 	if [ -f "$args_file" ]; then
 		while IFS= read -r line || [ -n "$line" ]; do
 			case "$line" in
-			--live-restore | --live-restore=true) wanted=true ;;
-			--live-restore=*) wanted=false ;;
+			--live-restore | --live-restore=true) live_restore=true ;;
+			--live-restore=*) live_restore=false ;;
 			esac
 		done <"$args_file"
 	fi
-	set_live_restore "$wanted" || say "$daemon_json cannot be written: restarting dockerd will stop containers"
+	wanted=$live_restore
+	if [ -z "$wanted" ]; then
+		# Before the first run there is nothing to be kept running.
+		if [ "$runs" -eq 0 ] || in_swarm; then wanted=false; else wanted=true; fi
+	fi
+	set_live_restore "$wanted" || say "$daemon_json cannot be written: restarting dockerd may stop containers"
 }
+
+in_swarm() { [ -s /var/lib/docker/swarm/docker-state.json ]; }
 
 # set_live_restore true|false: in daemon.json, whose other contents stay. A setting that somebody
 # else put there stands.
@@ -193,25 +201,54 @@ put_daemon_json() {
 	{ printf '%s\n' "$1" >"$daemon_json.new" && mv "$daemon_json.new" "$daemon_json"; } 2>/dev/null
 }
 
-# Make the running dockerd take live-restore off; fails when it has not within some 3 s.
-# A setting that somebody else put into daemon.json is put back there afterwards.
-live_restore_off() {
-	json=$(cat "$daemon_json" 2>/dev/null) || return 1
+# is_switched_here: whether live-restore goes on and off as this image would have it.
+is_switched_here() {
+	[ -z "$live_restore" ] || return 1
+	read -r json 2>/dev/null <"$daemon_json"
 	case "$json" in
-	*'"live-restore"'*) ;;
+	"$ours"*) return 0 ;;
+	*) return 1 ;;
+	esac
+}
+
+# Before dockerd is restarted.
+live_restore_on() {
+	! in_swarm && is_switched_here || return 0
+	reload_live_restore true
+}
+
+# After it has been.
+live_restore_settle() {
+	[ "$runs" -gt 1 ] && ! in_swarm && is_switched_here || return 0
+	reload_live_restore false || say 'dockerd does not take live-restore off: no swarm can begin before the next start'
+}
+
+# Before the machine stops. A setting that somebody else put into daemon.json is put back there afterwards.
+live_restore_off() {
+	info=$(api /info) || return 1
+	case "$info" in
+	*'"LiveRestoreEnabled":true'*) ;;
 	*) return 0 ;;
 	esac
-	off=$(sed 's/"live-restore"[[:space:]]*:[[:space:]]*true/"live-restore":false/' "$daemon_json")
-	put_daemon_json "$off" || return 1
+	json=$(cat "$daemon_json" 2>/dev/null) || return 1
+	reload_live_restore false
+	reloaded=$?
+	put_daemon_json "$json"
+	return $reloaded
+}
+
+# reload_live_restore true|false: make the running dockerd take it; fails when it has not within some 3 s.
+reload_live_restore() {
+	changed=$(sed "s/\"live-restore\"[[:space:]]*:[[:space:]]*[a-z]*/\"live-restore\":$1/" "$daemon_json") || return 1
+	put_daemon_json "$changed" || return 1
 	kill -HUP "$dockerd" 2>/dev/null
 	tries=60
 	while [ $tries -gt 0 ]; do
 		case "$(api /info)" in
-		*'"LiveRestoreEnabled":false'*) break ;;
+		*"\"LiveRestoreEnabled\":$1"*) return 0 ;;
 		esac
 		sleep 0.05
 		tries=$((tries - 1))
 	done
-	put_daemon_json "$json"
-	[ $tries -gt 0 ]
+	return 1
 }

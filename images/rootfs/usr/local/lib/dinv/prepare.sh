@@ -9,6 +9,7 @@ prepare() {
 	# Bind mounts with propagation, as Kubernetes and CSI use them, need a shared root.
 	mount --make-rshared / 2>/dev/null || say 'the root mount stays private: volumes with :rshared will not work'
 	choose_iptables
+	prepare_network
 }
 
 # The container's own file system outlives its processes. What a killed daemon left in /run names
