@@ -11,6 +11,7 @@ import contextlib
 import os
 
 from dinv import shells
+from dinv.connecting import check_files
 from dinv.errors import DinvError, InputError
 
 TYPE_CHECKING = False
@@ -29,12 +30,13 @@ def setting(
 ) -> tuple[dict[str, str | None], str]:
     """The variables for a machine, or for the legacy swarm that it is the master of; and a warning or "".
 
-    Raises MachineNotRunning, InputError.
+    Raises MachineNotRunning, MachineUnusable, InputError.
     """
+    check_files(machine)
     variables: dict[str, str | None] = dict(machine.environment())
     if not machine.has_tls:
         # Those of another machine would make the docker CLI ask this one for TLS.
-        variables |= {key: None for key in VARIABLES if key not in variables}
+        variables = {**dict.fromkeys(VARIABLES), **variables}
     if swarm:
         variables["DOCKER_HOST"] = machine.swarm_url()
     if no_proxy:

@@ -3,6 +3,7 @@
     DinvError
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
     │   ├── UsageError             ... the command line is not as its verb has it
+    │   ├── NobodyToAsk            ... a question has to be answered, and nobody is there
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── DriverRefused          ... a driver cannot make anything of the flags for it
     │   └── TemplateError          ... a template of --format
@@ -36,6 +37,7 @@
     │   ├── MachineGone            its container is not on the endpoint any more
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
+    │   ├── MachineUnusable        clients cannot get to its daemon as they should
     │   └── ClientNotRefused       it lets clients in that have no certificate
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError
@@ -54,6 +56,8 @@ class DinvError(Exception):
     """The root: `except DinvError` catches all that dinv raises on purpose."""
 
     exit_code = 1
+    about = ""
+    """The machine that a command line had named when it came up, where it is about one of them."""
 
 
 class InputError(DinvError):
@@ -74,6 +78,16 @@ class UsageError(InputError):
         self.reason = reason
         self.help = help
         self.meant = meant
+
+
+class NobodyToAsk(InputError):
+    """A question is asked before something is done, and standard input has ended. `without` spares it."""
+
+    def __init__(self, without: str) -> None:
+        super().__init__(
+            f"Nobody is there to ask, so nothing was done. To do it without being asked: {without}"
+        )
+        self.without = without
 
 
 class PluginNotFound(InputError):
@@ -159,7 +173,7 @@ class ConfigError(StoreError):
 
     def __init__(self, machine: str, path: str, reason: str) -> None:
         super().__init__(
-            f"{path}: {reason}. Restore the file from a backup, or remove the machine: dinv rm {machine}"
+            f"{path}: {reason}. Restore the file from a backup, or forget the machine: dinv rm -f {machine}"
         )
         self.machine = machine
         self.path = path
@@ -389,6 +403,27 @@ class MachineNotReady(MachineError):
         self.seconds = seconds
         self.reason = reason
         self.log = log
+
+
+class MachineUnusable(MachineError):
+    """Clients cannot get to its daemon: it does not answer as it should, or a file of theirs is not there.
+
+    `reason` says why, `hint` what to do about it, or is ""; `connection` whether a connection with its
+    certificates did not come about, for whatever reason.
+    """
+
+    def __init__(
+        self, machine: str, url: str, reason: str, hint: str = "", *, connection: bool = False
+    ) -> None:
+        where = f" at {url}" if url else ""
+        super().__init__(
+            machine,
+            f'Machine "{machine}" cannot be used{where}: {reason}' + (f"\n{hint}" if hint else ""),
+        )
+        self.url = url
+        self.reason = reason
+        self.hint = hint
+        self.connection = connection
 
 
 class ClientNotRefused(MachineError):

@@ -12,7 +12,7 @@ import re
 
 from dinv.drivers import Driver
 from dinv.errors import InputError, MachineNotRunning
-from dinv.states import ERROR, RUNNING, TIMEOUT, Status
+from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 WITHOUT_DRIVER = ("none", "ci-test")
 """docker-machine's names for hosts that it has not made (docker/machine: drivers/none)."""
 
+_REFUSED = {
+    "starting it": "hosts without a driver cannot be started\n",
+    "stopping it": "hosts without a driver cannot be stopped\n",
+    "killing it": "hosts without a driver cannot be killed\n",
+    "restarting it": "hosts without a driver cannot be restarted\n",
+}
+"""docker-machine's words for what is being done (drivers/none/driver.go)."""
 _DOCKER_PORT = 2376
 _PORT_KEYS = ("EnginePort", "DockerPort")
 """Where the drivers generic and azure keep the daemon's port."""
@@ -135,10 +142,11 @@ def shown(config: MachineConfig) -> dict[str, Any]:
     return document
 
 
-def needs_driver(config: MachineConfig) -> NoReturn:
-    """Raise InputError: what was asked for is its driver's to do."""
+def needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
+    """Raise InputError: what was asked for, such as "stopping it", is its driver's to do."""
     if config.driver_name in WITHOUT_DRIVER:
         raise InputError(
+            f"{_REFUSED.get(doing, '')}"
             f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
             f"({config.driver_name}): dinv can connect to it, and do nothing to it."
         )
@@ -192,18 +200,22 @@ def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, S
             found[config.name] = Status(ERROR, "no address of it is known; its driver is docker-machine's")
         elif where.startswith("unix:"):
             exists = os.path.exists(where.removeprefix("unix://"))
-            found[config.name] = Status(RUNNING) if exists else Status(ERROR, f"there is no {where}")
+            found[config.name] = Status(RUNNING) if exists else _unanswered(ERROR, f"there is no {where}")
         elif not hosts[config.name][1]:
-            found[config.name] = Status(ERROR, f"its URL says no host and port: {where}")
+            found[config.name] = _unanswered(ERROR, f"its URL says no host and port: {where}")
         elif said is None:
-            found[config.name] = Status(TIMEOUT, f"{where} did not answer within {timeout:g} s")
+            found[config.name] = _unanswered(TIMEOUT, f"{where} did not answer within {timeout:g} s")
         elif said:
-            found[config.name] = Status(ERROR, f"{where} does not answer: {said}")
+            found[config.name] = _unanswered(ERROR, f"{where} does not answer: {said}")
         else:
             found[config.name] = Status(RUNNING)
         if config.driver_name in WITHOUT_DRIVER:
             found[config.name] = Status(RUNNING, found[config.name].error)
     return found
+
+
+def _unanswered(state: str, said: str) -> Status:
+    return Status(state, f"{UNANSWERED}{said}")
 
 
 # Text

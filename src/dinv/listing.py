@@ -48,7 +48,10 @@ class Row:
         is_master = config is not None and bool(config.swarm_options.get("Master"))
         self.swarm = f"{master} (master)" if master and is_master else master
         self.active_swarm = (
-            config is not None and is_master and status.state == RUNNING and docker_host == _swarm_url(config)
+            config is not None
+            and bool(docker_host)
+            and status.state == RUNNING
+            and docker_host == _swarm_url(config)
         )
         self.url = config.url if config is not None else ""
         self.active = status.state == RUNNING and bool(self.url) and self.url == docker_host
@@ -124,9 +127,15 @@ class Row:
 
 
 def _swarm_url(config: MachineConfig) -> str:
-    """Where the swarm of a master listens: its own address, and the port of --swarm-host."""
-    port = str(config.swarm_options.get("Host") or "").rpartition(":")[2]
-    return f"tcp://{config.driver.get('IPAddress') or ''}:{port}"
+    """Where the swarm listens that a machine is the master of; "" where it is of none."""
+    if not config.swarm_options.get("Master"):
+        return ""
+    from dinv import foreign
+
+    try:
+        return foreign.swarm_url(config)
+    except DinvError:  # of no address that is known
+        return ""
 
 
 def _duration(seconds: float) -> str:
@@ -236,12 +245,18 @@ def _discovery(config: MachineConfig | None) -> str:
 def active(
     store: Store, *, timeout: float, trace: Trace = None, environ: Mapping[str, str] = os.environ
 ) -> str | None:
-    """The running machine that DOCKER_HOST points at, or None. Raises DinvError when it cannot be asked."""
+    """The running machine that DOCKER_HOST points at, or the master of the legacy swarm there; or None.
+
+    Raises DinvError when it cannot be asked.
+    """
     docker_host = environ.get("DOCKER_HOST", "")
-    for name in readable_names(store) if docker_host else ():
-        config = store.load(name)
-        if config.url != docker_host or config.unfinished:
-            continue
+    if not docker_host:
+        return None
+    configs = [config for config in _load(store)[0].values() if config is not None and not config.unfinished]
+    meant = [config for config in configs if config.url == docker_host]
+    meant += [config for config in configs if config not in meant and _swarm_url(config) == docker_host]
+    for config in meant:
+        name = config.name
         try:
             status = _driver(config).states([config], store, timeout=timeout, trace=trace)[name]
         except DeadlineExceeded as error:

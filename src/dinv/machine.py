@@ -116,7 +116,8 @@ class Machine:
             from dinv import foreign
 
             return foreign.cert_path(self.config) or self.directory
-        return self.directory
+        kept = str(self.config.auth_options.get("CertDir") or "")
+        return os.path.normpath(os.path.join(self.config.store_path, kept)) if kept else self.directory
 
     @property
     def driver(self) -> Driver:
@@ -204,7 +205,8 @@ class Machine:
             from dinv import foreign
 
             return bool(foreign.cert_path(self.config))
-        return self.config.driver.get("TLS", True) is not False
+        given = self.config.driver.get("TLS", True)
+        return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
 
     @property
     def has_context(self) -> bool:
@@ -239,13 +241,16 @@ class Machine:
         quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
         return ["--tlsverify", *quoted, f"-H={url}"]
 
-    def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
-        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own."""
+    def engine(self, *, timeout: float = STATE_SECONDS, url: str = "") -> Engine:
+        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own.
+
+        `url`: where something else of the machine's listens, with the same certificates.
+        """
         from dinv.engine import Engine, TLSFiles, parse_address
 
         files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
         tls = TLSFiles(*files) if self.has_tls else None
-        return Engine(parse_address(self.known_url(), tls), timeout=timeout, trace=self._trace)
+        return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self._trace)
 
     def daemon_version(self) -> str:
         """The version of its daemon, asked of the daemon."""
@@ -315,6 +320,10 @@ class Machine:
     def restart(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Stop it, if it runs, start it, and wait until it serves."""
         with self._changing("restarting it", progress):
+            if not self.driver.provisioned:
+                # Not by parts: it is the restart that the driver refuses, not a stop that nobody asked for.
+                self.driver.restart(timeout=timeout)
+                return
             if self._state() != STOPPED:
                 self.driver.stop(timeout=STOP_SECONDS)
             self.driver.start(timeout=timeout)
@@ -365,7 +374,7 @@ class Machine:
 
         files = {}
         for name in ("ca", "cert", "key"):
-            path = os.path.join(self.directory, f"{name}.pem")
+            path = os.path.join(self.cert_path, f"{name}.pem")
             try:
                 with open(path, "rb") as file:
                     files[name] = file.read()
@@ -426,7 +435,7 @@ class Machine:
         if self.config.foreign:
             from dinv import foreign
 
-            foreign.needs_driver(self.config)
+            foreign.needs_driver(self.config, doing)
         if self.config.unfinished:
             holder = self.store.holder(self.name)
             if holder is not None:

@@ -117,7 +117,7 @@ def import_(
 
 
 def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None:
-    """All files, config.json last: without it a directory is no machine yet, and `rm` removes it."""
+    """All files, config.json last: without it a directory is no machine yet, and `rm -f` removes it."""
     from dinv import files
     from dinv.errors import StoreNotWritable
 

@@ -9,6 +9,7 @@ from dinv.errors import (
     EndpointError,
     InputError,
     MachineNotFound,
+    StoreError,
 )
 from dinv.machine import Machine
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dinv.store import Store
+
+_KEYS = ("key.pem", "server-key.pem", "ca-key.pem")
 
 
 def remove(
@@ -30,19 +33,25 @@ def remove(
     """Remove a machine from its endpoint, its docker context, and the store; in this order.
 
     What is gone already is no error. Returns a line for each thing that stays. Raises MachineNotFound,
-    MachineBusy, and without `force` what says that the endpoint cannot be reached.
+    MachineBusy, and without `force` what says that the endpoint cannot be reached or is not known.
     """
     with store.lock(name, "removing it"):
         try:
             machine = Machine(store.load(name), store, trace=trace)
         except MachineNotFound:
             raise
-        except ConfigTooNew:
+        except ConfigTooNew as error:
             if not force:
+                error.add_note(_forcing(name))
                 raise
             left = [_traces(name)]
         except ConfigError as error:
-            left = _without_record(store, name, error)
+            if _may_be_one(store, name):
+                if not force:
+                    raise _damaged(error) from error
+                left = [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
+            else:
+                left = []
         else:
             with machine:
                 left = _unmake(machine, keep_cache=keep_cache, force=force)
@@ -65,7 +74,7 @@ def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
         _ = machine.driver
     except InputError as error:
         if not force:
-            error.add_note(f"To forget the machine all the same: dinv rm -f {machine.name}")
+            error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
         return [f"{error}", f"What it has made of {machine.name} is left where it is."]
@@ -73,19 +82,32 @@ def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
         return machine.unmake(keep_cache=keep_cache)
     except (EndpointError, DeadlineExceeded) as error:
         if not force:
-            error.add_note(f"To forget the machine all the same: dinv rm -f {machine.name}")
+            error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
         return [f"{error}", _traces(machine.name)]
 
 
-def _without_record(store: Store, name: str, error: ConfigError) -> list[str]:
-    """A create that was killed before its first record has made nothing; a spoilt record is another thing."""
+def _may_be_one(store: Store, name: str) -> bool:
+    """Whether a directory without a record that can be read may be a machine's.
+
+    A create that was killed before its first record has made nothing, not even keys.
+    """
     import os
 
-    if not os.path.exists(os.path.join(store.directory(name), "config.json")):
-        return []
-    return [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
+    directory = store.directory(name)
+    return any(os.path.lexists(os.path.join(directory, file)) for file in ("config.json", *_KEYS))
+
+
+def _damaged(error: ConfigError) -> StoreError:
+    return StoreError(
+        f'{error.path}: {error.reason}. So the endpoint of machine "{error.machine}" is not known, and the '
+        f"machine is kept, with its keys. Restore the file from a backup. {_forcing(error.machine)}"
+    )
+
+
+def _forcing(name: str) -> str:
+    return f"To forget the machine all the same: dinv rm -f {name}"
 
 
 def _traces(name: str) -> str:

@@ -13,6 +13,10 @@ ERROR = "Error"
 TIMEOUT = "Timeout"
 
 
+UNANSWERED = "Unable to query docker version: "
+"""Begins what is said of a daemon that was asked and did not answer (docker/machine: mcndockerclient)."""
+
+
 class Status:
     """What is known of a machine: its state, and what is wrong with it in one line, or ""."""
 

@@ -127,7 +127,10 @@ def test_a_machines_life(bash: Shell) -> None:
     assert said.startswith(
         f'Docker machine "{name}" does not exist. Use "docker-machine ls" to list machines.'
     )
-    assert bash("docker-machine rm -f $NAME").startswith(
+    said = bash("docker-machine rm -f $NAME")
+    assert said.startswith(
+        f"About to remove {name}\n"
+        "WARNING: This action will delete both local reference and remote instance.\n"
         f'Error removing host "{name}": Docker machine "{name}" does not exist'
     )
 

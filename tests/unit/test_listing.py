@@ -237,6 +237,21 @@ def test_the_active_machine_is_the_one_docker_host_leads_to(store: Store) -> Non
     assert listing.active(store, timeout=2, environ={"DOCKER_HOST": "tcp://h:1"}) is None
 
 
+def test_the_master_of_the_swarm_that_docker_host_leads_to_is_active(store: Store) -> None:
+    """As in docker-machine's suite (swarm-options.bats). One that is there itself comes first."""
+    add(store, "a", IPAddress="127.0.0.1")
+    config = store.load("a")
+    config.swarm_options.update(Master=True, Host="tcp://0.0.0.0:3376")
+    store.save(config)
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    environ = {"DOCKER_HOST": "tcp://127.0.0.1:3376"}
+    assert listing.active(store, timeout=2, environ=environ) == "a"
+    assert listing.rows(store, timeout=2, environ=environ)[0].cells()[1] == "* (swarm)"
+    add(store, "bb", URL="tcp://127.0.0.1:3376")
+    assert listing.active(store, timeout=2, environ=environ) == "bb"
+    assert listing.rows(store, timeout=2, environ={})[0].cells()[1] == "-"
+
+
 def test_one_that_does_not_answer_in_time_is_told_as_docker_machine_does(store: Store) -> None:
     add(store, "a")
     for answer in (raising(DeadlineExceeded("it", 2)), lambda: Status(TIMEOUT)):

@@ -14,7 +14,15 @@ from hypothesis import strategies as st
 
 from dinv import contexts, files, moving
 from dinv.config import CREATING, READY, MachineConfig
-from dinv.errors import ConfigError, DinvError, InputError, MachineExists, MachineNotFound, StoreNotWritable
+from dinv.errors import (
+    ConfigError,
+    DinvError,
+    InputError,
+    MachineExists,
+    MachineNotFound,
+    StoreError,
+    StoreNotWritable,
+)
 from dinv.moving import LARGEST_FILE, export, import_
 from dinv.progress import Progress
 from dinv.removal import remove
@@ -227,7 +235,7 @@ def test_what_a_killed_import_left_is_no_obstacle(store: Store, other: Store) ->
     assert other.load("dev").identity == "x"
 
 
-def test_killed_before_its_config_is_written_rm_removes_it(
+def test_killed_before_its_config_is_written_rm_by_force_removes_it(
     store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -242,7 +250,10 @@ def test_killed_before_its_config_is_written_rm_removes_it(
         with pytest.raises(Killed):
             import_(other, exported(store), Notes(), context=False)
     assert other.names() == ["dev"]
-    remove(other, "dev")
+    # There are keys, and what they are for is not known any more.
+    with pytest.raises(StoreError, match=r"dinv rm -f dev"):
+        remove(other, "dev")
+    remove(other, "dev", force=True)
     assert other.names() == []
 
 

@@ -19,6 +19,7 @@ from dinv.errors import (
     MachineBusy,
     MachineNotFound,
     ServerError,
+    StoreError,
 )
 from dinv.removal import remove
 
@@ -158,10 +159,21 @@ def test_a_create_killed_before_its_record_has_made_nothing(world: World, store:
     assert store.names() == []
 
 
-def test_a_spoilt_record_is_removed_and_told(world: World, store: Store) -> None:
+@pytest.mark.parametrize("content", [b"{", b"[]", b"", None])
+def test_a_spoilt_record_is_removed_by_force_only(world: World, store: Store, content: bytes | None) -> None:
+    """docker-machine may lose a record as it saves it (#2612): the keys are all that is left then."""
     add(world, store)
-    spoil(store, b"{")
-    left = remove(store, "dev")
+    key = os.path.join(store.directory("dev"), "key.pem")
+    with open(key, "wb") as file:
+        file.write(b"PEM")
+    if content is None:
+        os.unlink(os.path.join(store.directory("dev"), "config.json"))
+    else:
+        spoil(store, content)
+    with pytest.raises(StoreError, match="dinv rm -f dev"):
+        remove(store, "dev")
+    assert os.path.exists(key)
+    left = remove(store, "dev", force=True)
     assert "config.json" in left[0]
     assert "docker rm -f dinv-dev" in left[1]
     assert store.names() == []

@@ -16,6 +16,9 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.connecting import check
+
     with app.machine(options.name) as machine:
+        check(machine, swarm=options.swarm)
         for flag in machine.docker_flags(swarm=options.swarm):
             print(flag)

@@ -87,3 +87,12 @@ def check_create(options: argparse.Namespace) -> None:
         print(
             "--engine-install-url does nothing here: Docker comes with the machine's image.", file=sys.stderr
         )
+    from dinv.provisioners.docker import RENAMED_STORAGE_DRIVERS
+
+    instead = RENAMED_STORAGE_DRIVERS.get(options.engine_storage_driver)
+    if instead:
+        print(
+            f"--engine-storage-driver {options.engine_storage_driver} is not in Docker any more: "
+            f"{instead} takes its place.",
+            file=sys.stderr,
+        )

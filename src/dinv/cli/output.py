@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from dinv.errors import DinvError, InputError
+from dinv.errors import DinvError, NobodyToAsk
 from dinv.progress import Progress
 from dinv.visible import one_line
 
@@ -115,12 +115,17 @@ class LiveProgress(PlainProgress):
                     self._status = None
 
 
-def confirmed(question: str) -> bool:
-    """Whether the answer to a question begins with y. Raises InputError when nobody is there to answer."""
+def confirmed(question: str, *, without: str) -> bool:
+    """Whether the answer to a question begins with y; `without` is the flag that spares the question.
+
+    Raises NobodyToAsk.
+    """
     try:
         answer = input(question)
-    except EOFError as error:
-        raise InputError("EOF\nNobody is there to ask. To do it without asking: --force") from error
+    except (EOFError, OSError, UnicodeError) as error:
+        # The question stands on the line of standard output where the answer would have followed.
+        print(flush=True)
+        raise NobodyToAsk(without) from error
     return answer.strip()[:1].lower() == "y"
 
 
@@ -137,9 +142,16 @@ def for_each(
     """
     failed = []
 
-    def attempt(name: str) -> None:
+    def act(name: str) -> None:
         try:
             action(name)
+        except DinvError as error:
+            error.about = name
+            raise
+
+    def attempt(name: str) -> None:
+        try:
+            act(name)
         except forgiven as error:
             voice.tell(error)
         except BrokenPipeError:  # whoever read our output has had enough
@@ -150,7 +162,7 @@ def for_each(
             voice.tell(error if isinstance(error, DinvError) else bug, getattr(error, "__notes__", ()))
 
     if len(names) == 1 and not forgiven:
-        action(names[0])
+        act(names[0])
         return 0
     threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in dict.fromkeys(names)]
     for thread in threads:

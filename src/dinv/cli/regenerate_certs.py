@@ -35,7 +35,7 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     names = app.names(options.name)
     question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
-    if not options.force and not confirmed(question):
+    if not options.force and not confirmed(question, without="--force"):
         return 0
     progress = app.progress()
     progress.note("Regenerating TLS certificates")

@@ -28,8 +28,15 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     from dinv.errors import MachineNotFound
 
-    if not (options.yes or options.force) and not _confirmed(options.name):
-        return 0
+    asked = not (options.yes or options.force)
+    if asked or app.voice.docker_machine:
+        app.voice.say(f"About to remove {', '.join(options.name)}")
+        app.voice.say("WARNING: This action will delete both local reference and remote instance.")
+    if asked:
+        from dinv.cli.output import confirmed
+
+        if not confirmed("Are you sure? (y/n): ", without="-y"):
+            return 0
 
     def remove(name: str) -> None:
         for left in app.machines.remove(name, keep_cache=options.keep_cache, force=options.force):
@@ -37,12 +44,3 @@ def run(app: App, options: argparse.Namespace) -> int:
         app.voice.say(f"Successfully removed {name}")
 
     return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())
-
-
-def _confirmed(names: list[str]) -> bool:
-    print(f"About to remove {', '.join(names)}")
-    print("WARNING: This action will delete both local reference and remote instance.")
-    try:
-        return input("Are you sure? (y/n): ").strip()[:1].lower() == "y"
-    except EOFError:
-        return False

@@ -15,6 +15,8 @@ from dinv.errors import (
     MachineError,
     MachineNotFound,
     MachineNotRunning,
+    MachineUnusable,
+    NobodyToAsk,
     PluginNotFound,
     PreCreateCheckFailed,
     UsageError,
@@ -28,9 +30,10 @@ if TYPE_CHECKING:
 
     from dinv.errors import DinvError
 
+_CONNECTING = {"config": "Error running connection boilerplate: ", "env": "Error checking TLS connection: "}
 _NOT_RUNNING = {
-    "config": "Error running connection boilerplate: Host is not running",
-    "env": "Error checking TLS connection: Host is not running",
+    "config": f"{_CONNECTING['config']}Host is not running",
+    "env": f"{_CONNECTING['env']}Host is not running",
     "ip": "Error getting IP address: Host is not running",
     "ssh": 'Error: Cannot run SSH command: Host "{machine}" is not running',
 }
@@ -107,26 +110,44 @@ def _write(text: str, stream: TextIO) -> None:
 def _as_docker_machine(verb: str, error: DinvError) -> str:
     """The error's text with docker-machine's line before it, where dinv's own does not begin with that."""
     text = str(error)
-    if isinstance(error, UsageError):
-        text = f"{error.reason}\n{error.meant}" if error.meant else error.reason
-    elif isinstance(error, MachineNotRunning):
-        said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
-        text = f"{said}\n{error.hint}"
-    elif isinstance(error, PluginNotFound) and error.what == "driver":
-        text = (
-            f'Driver "{error.name}" not found. Do you have the plugin binary '
-            f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
-        )
-    elif isinstance(error, MachineNotFound) and verb == "rm":
-        text = f'Error removing host "{error.machine}": {text}\nCan\'t remove "{error.machine}"'
-    elif isinstance(error, DriverRefused):
-        text = f"Error setting machine configuration from flags provided: {text}"
-    elif isinstance(error, PreCreateCheckFailed | ImageMissing):
-        cause, *rest = text.split("\n", 1)
-        text = "\n".join([f"Error with pre-create check: {_quoted(cause)}", *rest])
-    elif isinstance(error, MachineError | EngineError) and verb == "create":
-        text = f"Error creating machine: Error in driver during machine creation: {text}"
+    if verb == "rm" and error.about:
+        lost = f'\nCan\'t remove "{error.about}"' if isinstance(error, MachineNotFound) else ""
+        return f'Error removing host "{error.about}": {text}{lost}'
+    match error:
+        case UsageError():
+            text = f"{error.reason}\n{error.meant}" if error.meant else error.reason
+        case MachineNotRunning():
+            said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
+            text = f"{said}\n{error.hint}"
+        case NobodyToAsk() if verb == "regenerate-certs":
+            text = f"EOF\n{text}"
+        case MachineUnusable():
+            text = _unusable(verb, error)
+        case PluginNotFound(what="driver"):
+            text = (
+                f'Driver "{error.name}" not found. Do you have the plugin binary '
+                f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
+            )
+        case DriverRefused():
+            text = f"Error setting machine configuration from flags provided: {text}"
+        case PreCreateCheckFailed() | ImageMissing():
+            cause, newline, rest = text.partition("\n")
+            text = f"Error with pre-create check: {_quoted(cause)}{newline}{rest}"
+        case MachineError() | EngineError() if verb == "create":
+            text = f"Error creating machine: Error in driver during machine creation: {text}"
     return text
+
+
+def _unusable(verb: str, error: MachineUnusable) -> str:
+    """What docker-machine says where it cannot connect (libmachine/check/check.go), and what can be done."""
+    said = error.reason
+    if error.connection:
+        where = error.url.rpartition("://")[2]
+        said = (
+            f"Error checking and/or regenerating the certs: There was an error validating certificates for "
+            f"host {_quoted(where)}: {said}"
+        )
+    return f"{_CONNECTING.get(verb, '')}{said}" + (f"\n{error.hint}" if error.hint else "")
 
 
 def _quoted(text: str) -> str:

@@ -1,7 +1,8 @@
 """The none driver: a Docker daemon that somebody else looks after, known to dinv by its URL.
 
 As in docker-machine (docker/machine: drivers/none/driver.go) its state is always Running, since nobody can
-be asked, and nothing that changes a machine works on it. What is new: it may come with TLS files, and `ls`
+be asked, and nothing that changes a machine works on it. Its certificates are those in the store's directory
+`certs`, also as there, and there may be none. What is new: it may come with TLS files of its own, and `ls`
 looks whether something listens at the URL.
 """
 
@@ -12,7 +13,7 @@ import os
 from dinv.config import is_url
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
-from dinv.states import RUNNING, Status
+from dinv.states import RUNNING, UNANSWERED, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +25,16 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.store import Store
 
-CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")
+_CERTS = "certs"
+"""The store's directory for them (docker/machine: commands/mcndirs)."""
+_STORE_CERTIFICATES = {
+    "CertDir": _CERTS,
+    "CaCertPath": f"{_CERTS}/ca.pem",
+    "CaPrivateKeyPath": f"{_CERTS}/ca-key.pem",
+    "ClientCertPath": f"{_CERTS}/cert.pem",
+    "ClientKeyPath": f"{_CERTS}/key.pem",
+}
+"""As docker-machine writes them into a record (commands/create.go), relative to the store."""
 LARGEST_FILE = 1024 * 1024
 """Bytes. A chain of certificates has some thousand."""
 
@@ -33,7 +43,8 @@ _FLAGS = (
     Flag(
         "url-cert-path",
         "DINV_URL_CERT_PATH",
-        "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: no TLS)",
+        "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: those in the "
+        'store\'s certs directory, if there are any; "": no TLS)',
         metavar="DIR",
     ),
 )
@@ -55,22 +66,43 @@ class NoneDriver(Driver):
             raise InputError("--url option is required when no driver is selected")
         if not is_url(url):
             raise InputError(f"--url {url!r} is no URL of a Docker daemon, such as tcp://HOST:2376")
-        directory = str(values.get("url_cert_path") or "")
+        directory = values.get("url_cert_path")
         kept = self.config.driver
         kept["URL"] = url
         kept["IPAddress"] = (_address(url) or ("", 0))[0]
-        kept["TLS"] = bool(directory)
         self.config.ours["Provisioner"] = "none"
         if directory:
-            kept["CertificateSource"] = os.path.abspath(os.path.expanduser(directory))
-        else:
+            kept["TLS"] = True
+            kept["CertificateSource"] = os.path.abspath(os.path.expanduser(str(directory)))
+            return
+        # A socket has none. Else it is as in docker-machine, unless it was said that there is none.
+        kept["TLS"] = None if directory is None and not url.startswith("unix:") else False
+        if kept["TLS"] is None:
+            self._use_those_of_the_store(url, progress)
+        if not kept["TLS"]:
             progress.note(f"{url} is used without TLS: nothing says who answers there, or who asks")
+
+    def _use_those_of_the_store(self, url: str, progress: Progress) -> None:
+        """From now on, or from when there are some: that is looked for whenever it is connected to."""
+        from dinv.provisioners.none import complete
+
+        self.config.auth_options.update(_STORE_CERTIFICATES)
+        directory = os.path.join(self.store.path, _CERTS)
+        if complete(directory):
+            # Recorded: it is not to be reached without TLS when they are lost.
+            self.config.driver["TLS"] = True
+            progress.note(
+                f"{url} is used with TLS, by the certificates in {directory}. "
+                f'For a daemon without TLS: --url-cert-path ""'
+            )
 
     def pre_create_check(self, progress: Progress) -> None:  # noqa: ARG002  (the seam's)
         self._certificates()
 
     def _certificates(self) -> list[tuple[str, bytes]]:
         """The TLS files as they are at their source. Raises InputError."""
+        from dinv.provisioners.none import CERTIFICATE_FILES
+
         source = str(self.config.driver.get("CertificateSource") or "")
         found = []
         for name in CERTIFICATE_FILES if source else ():
@@ -150,7 +182,9 @@ class NoneDriver(Driver):
             if name in addresses:
                 said = answers.get(addresses[name], f"no answer within {timeout:g} s")
                 said = said and f"{url} does not answer: {said}"
-            found[name] = Status(RUNNING, said)
+            elif url.startswith("unix://"):
+                said = "" if os.path.exists(url.removeprefix("unix://")) else f"there is no {url}"
+            found[name] = Status(RUNNING, said and f"{UNANSWERED}{said}")
         return found
 
     @property

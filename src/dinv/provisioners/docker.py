@@ -34,6 +34,9 @@ CALL_SECONDS = 5.0
 LOG_LINES = 20
 RESTART_SECONDS = 60.0
 
+RENAMED_STORAGE_DRIVERS = {"overlay": "overlay2"}
+"""What scripts of docker-machine's time name, and what took its place (overlay is gone since 24.0)."""
+
 _OURS = (
     "H",
     "host",
@@ -193,7 +196,7 @@ def engine_options(
         "InsecureRegistry": list(insecure_registry),
         "Labels": list(label),
         "LogLevel": "",
-        "StorageDriver": storage_driver,
+        "StorageDriver": RENAMED_STORAGE_DRIVERS.get(storage_driver, storage_driver),
         "SelinuxEnabled": False,
         "TlsVerify": True,
         "RegistryMirror": list(registry_mirror),

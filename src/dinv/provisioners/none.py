@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from dinv.errors import InputError
 from dinv.provisioners import Provisioner
 
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
 
     from dinv.config import MachineConfig
     from dinv.progress import Progress
+
+
+CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 class NoneProvisioner(Provisioner):
@@ -33,10 +38,24 @@ class NoneProvisioner(Provisioner):
 
     @classmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
-        reached = {
-            "DOCKER_HOST": str(config.driver.get("URL", "")),
+        url = str(config.driver.get("URL", ""))
+        given = config.driver.get("TLS", False)
+        certificates = os.path.normpath(
+            os.path.join(config.store_path, str(config.auth_options.get("CertDir") or config.directory))
+        )
+        if given is None:
+            # There were none when it was recorded. Made since, they are for it, as in docker-machine.
+            given = complete(certificates)
+        if not given:
+            return {"DOCKER_HOST": url, "DOCKER_MACHINE_NAME": config.name}
+        return {
+            "DOCKER_TLS_VERIFY": "1",
+            "DOCKER_HOST": url,
+            "DOCKER_CERT_PATH": certificates,
             "DOCKER_MACHINE_NAME": config.name,
         }
-        if not config.driver.get("TLS"):
-            return reached
-        return {"DOCKER_TLS_VERIFY": "1", **reached, "DOCKER_CERT_PATH": config.directory}
+
+
+def complete(directory: str) -> bool:
+    """Whether a directory has all that a client needs for mutual TLS."""
+    return all(os.path.exists(os.path.join(directory, file)) for file in CERTIFICATE_FILES)

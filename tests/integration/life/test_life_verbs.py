@@ -178,9 +178,29 @@ def test_a_daemon_that_hangs_is_given_up_in_time(shared_user: User, machine: str
         with shared_user.machine(machine).engine(timeout=1) as daemon, pytest.raises(DeadlineExceeded):
             daemon.version()
         assert shared_user.dinv("status", machine).stdout == "Running\n"
+        assert "no answer within 1 s" in shared_user.fails("config", machine)
     finally:
         shared_user.inside(machine, "pkill", "-CONT", "-x", "dockerd")
     assert shared_user.dinv("version", machine).stdout.strip()
+
+
+def test_config_is_a_check_of_health(shared_user: User, machine: str) -> None:
+    """GitLab Runner calls a machine healthy when it ends with 0."""
+    with shared_user.engine() as endpoint:
+        container = f"dinv-{machine}"
+        endpoint.call("POST", f"/containers/{container}/pause")
+        try:
+            assert "no answer within 1 s" in shared_user.fails("config", machine)
+        finally:
+            endpoint.call("POST", f"/containers/{container}/unpause")
+    directory = os.path.join(shared_user.store, "machines", machine)
+    os.rename(os.path.join(directory, "ca.pem"), os.path.join(directory, "ca.away"))
+    try:
+        for verb in ("config", "env"):
+            assert "ca.pem: No such file" in shared_user.fails(verb, machine)
+    finally:
+        os.rename(os.path.join(directory, "ca.away"), os.path.join(directory, "ca.pem"))
+    assert shared_user.dinv("config", machine).stdout.startswith("--tlsverify\n")
 
 
 def test_several_at_once_and_one_of_them_wrong(shared_user: User, machine: str) -> None:
@@ -190,7 +210,9 @@ def test_several_at_once_and_one_of_them_wrong(shared_user: User, machine: str) 
 
 
 def test_rm_asks_first(shared_user: User, machine: str) -> None:
-    assert "Are you sure?" in shared_user.dinv("rm", machine).stdout, "and no answer is a no"
+    result = shared_user.dinv("rm", machine, status=1)
+    assert "Are you sure?" in result.stdout
+    assert "Nobody is there to ask, so nothing was done" in result.stderr
     assert shared_user.dinv("ls", "-q").stdout == f"{machine}\n"
 
 

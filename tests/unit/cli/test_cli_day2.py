@@ -79,7 +79,7 @@ def test_regenerate_certs_without_anybody_to_ask(
 ) -> None:
     monkeypatch.setattr(sys, "stdin", io.StringIO(""))
     assert main(["regenerate-certs", "dev"]) == 1
-    assert "EOF" in capsys.readouterr().err
+    assert "nothing was done. To do it without being asked: --force" in capsys.readouterr().err
 
 
 def test_provision_starts_a_stopped_one(world: World, capsys: pytest.CaptureFixture[str]) -> None:

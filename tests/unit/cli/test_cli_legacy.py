@@ -215,6 +215,12 @@ def test_the_engine_comes_with_the_image(capsys: pytest.CaptureFixture[str]) -> 
     assert captured.err.startswith("--engine-install-url does nothing here: ")
 
 
+def test_a_storage_driver_that_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "-q", "--engine-storage-driver", "overlay", "dev"]) == 0
+    said = "--engine-storage-driver overlay is not in Docker any more: overlay2 takes its place.\n"
+    assert capsys.readouterr() == ("dev\n", said)
+
+
 def test_registry_mirrors_of_the_environment(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

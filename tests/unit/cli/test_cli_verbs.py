@@ -54,7 +54,7 @@ def test_a_verb_has_no_logic(verb: str, tree: ast.Module) -> None:
     """No loop but over what is printed, no error handled, nothing of the layers below the machines."""
     nodes = list(ast.walk(tree))
     tries = [node for node in nodes if isinstance(node, ast.Try)]
-    assert len(tries) == (1 if verb == "rm" else 0)  # rm: an end of input is a no
+    assert not tries
     assert not [node for node in nodes if isinstance(node, ast.While | ast.ClassDef | ast.Global)]
     imported = {node.module or "" for node in nodes if isinstance(node, ast.ImportFrom)}
     below = (
@@ -135,7 +135,16 @@ def test_url_ip_status_config(world: World, dinv: Program) -> None:
     assert (dinv("ip", "dev"), dinv.out) == (0, "127.0.0.1\n")
     assert world.steps == []
     assert (dinv("status", "dev"), dinv.out) == (0, "Running\n")
+
+
+def test_config_asks_the_machine_first(dinv: Program, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (dinv("config", "dev"), dinv.out) == (1, "")
+    asked = []
+    monkeypatch.setattr(
+        "dinv.connecting.check", lambda machine, *, swarm: asked.append((machine.name, swarm))
+    )
     assert dinv("config", "dev") == 0
+    assert asked == [("dev", False)]
     assert dinv.out.splitlines()[0] == "--tlsverify"
     assert dinv.out.splitlines()[-1] == f"-H={URL}"
 
@@ -220,7 +229,8 @@ def test_rm_asks(dinv: Program, monkeypatch: pytest.MonkeyPatch, answer: str | N
         return answer
 
     monkeypatch.setattr("builtins.input", reply)
-    assert dinv("rm", "dev") == 0
+    assert dinv("rm", "dev") == (1 if answer is None else 0)
+    assert ("without being asked: -y" in dinv.err) == (answer is None)
     assert "WARNING" in dinv.out
     assert ("Successfully removed dev" in dinv.out) == gone
     assert machines.open().names() == ([] if gone else ["dev"])

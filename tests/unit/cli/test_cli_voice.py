@@ -15,6 +15,8 @@ from dinv.errors import (
     MachineDied,
     MachineNotFound,
     MachineNotRunning,
+    MachineUnusable,
+    NobodyToAsk,
     PluginNotFound,
     PreCreateCheckFailed,
     UsageError,
@@ -22,6 +24,11 @@ from dinv.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+
+def about(machine: str, error: DinvError) -> DinvError:
+    error.about = machine
+    return error
 
 
 @pytest.fixture
@@ -73,13 +80,32 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
                 "accessible in your PATH?"
             ),
         ),
+        (NobodyToAsk("--force"), "regenerate-certs", "EOF"),
         (
-            MachineNotFound("x"),
+            about("x", MachineNotFound("x")),
             "rm",
             (
                 'Error removing host "x": Docker machine "x" does not exist. Use "docker-machine ls" to list '
                 'machines. Use "docker-machine create" to add a new one.'
             ),
+        ),
+        (
+            about("x", DinvError("why not")),
+            "rm",
+            'Error removing host "x": why not',
+        ),
+        (
+            MachineUnusable("dev", "tcp://h:1", "open c: gone", "Mend it: dinv rm dev", connection=True),
+            "config",
+            (
+                "Error running connection boilerplate: Error checking and/or regenerating the certs: There "
+                'was an error validating certificates for host "h:1": open c: gone'
+            ),
+        ),
+        (
+            MachineUnusable("dev", "tcp://h:1", "its create did not finish"),
+            "env",
+            "Error checking TLS connection: its create did not finish",
         ),
         (PreCreateCheckFailed('no "room"'), "create", 'Error with pre-create check: "no \\"room\\""'),
         (

@@ -11,7 +11,7 @@ import pytest
 from dinv import contexts
 from dinv import open as open_store
 from dinv.environment import setting
-from dinv.errors import InputError
+from dinv.errors import InputError, MachineUnusable
 from dinv.listing import rows
 from dinv.progress import Progress
 from dinv.states import RUNNING
@@ -66,6 +66,42 @@ def test_without_tls_there_is_none_anywhere(machines: Machines) -> None:
     # Those that another machine has set would make the docker CLI try TLS.
     assert (variables["DOCKER_TLS_VERIFY"], variables["DOCKER_CERT_PATH"]) == (None, None)
     assert variables["DOCKER_HOST"] == "tcp://h:2375"
+
+
+def store_certificates(machines: Machines) -> str:
+    """Those that docker-machine has in a store."""
+    directory = os.path.join(machines.store.path, "certs")
+    os.makedirs(directory)
+    for name in ("ca", "cert", "key"):
+        with open(os.path.join(directory, f"{name}.pem"), "w", encoding="ascii") as file:
+            file.write(f"-----BEGIN {name}-----")
+    return directory
+
+
+def test_the_stores_certificates_are_its(machines: Machines) -> None:
+    directory = store_certificates(machines)
+    with machines.create("dev", driver="none", url="tcp://h:2376") as machine:
+        assert machine.environment()["DOCKER_CERT_PATH"] == machine.cert_path == directory
+        assert machine.docker_flags()[1] == f'--tlscacert="{directory}/ca.pem"'
+        assert machine.engine().transport.secure
+        assert machine.inspect()["HostOptions"]["AuthOptions"]["ClientKeyPath"] == f"{directory}/key.pem"
+    assert contexts.read("dev") is not None
+    os.unlink(os.path.join(directory, "ca.pem"))
+    with machines.get("dev") as machine:
+        # Not without TLS, now that they are lost.
+        assert machine.engine().transport.secure
+        with pytest.raises(MachineUnusable, match=r"certs/ca\.pem"):
+            setting(machine)
+
+
+def test_they_are_looked_for_again(machines: Machines) -> None:
+    machines.create("dev", driver="none", url="tcp://h:2376").close()
+    machines.create("plain", driver="none", url="tcp://h:2375", url_cert_path="").close()
+    machines.create("socket", driver="none", url="unix:///var/run/docker.sock").close()
+    assert not any(machine.has_tls for machine in machines)
+    directory = store_certificates(machines)
+    found = {machine.name: machine.environment().get("DOCKER_CERT_PATH") for machine in machines}
+    assert found == {"dev": directory, "plain": None, "socket": None}
 
 
 def test_tls_files_are_copied(machines: Machines, certificates: Path) -> None:
@@ -125,7 +161,10 @@ def test_ls_says_who_answers(machines: Machines, listener: str) -> None:
     assert {status.state for status in found.values()} == {RUNNING}
     assert found["a"].error == ""
     assert "refused" in found["b"].error
-    assert all("is not the URL of a Docker daemon" in found[name].error for name in "cdef")
+    assert all("is not the URL of a Docker daemon" in found[name].error for name in "cef")
+    assert "there is no unix:///x.sock" in found["d"].error
+    # docker-machine's own suite looks for that.
+    assert all(found[name].error.startswith("Unable to query docker version: ") for name in "bcdef")
     with machines.get("a") as machine:
         assert machine.status().error == ""
 
@@ -152,7 +191,7 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
         (lambda machine: machine.stop(), "hosts without a driver cannot be stopped"),
         (lambda machine: machine.kill(), "hosts without a driver cannot be killed"),
         (lambda machine: machine.driver.restart(timeout=1), "hosts without a driver cannot be restarted"),
-        (lambda machine: machine.restart(Progress()), "hosts without a driver cannot be"),
+        (lambda machine: machine.restart(Progress()), "hosts without a driver cannot be restarted"),
         (lambda machine: machine.channel(), "no way into it"),
         (lambda machine: list(machine.logs()), "no driver"),
         (lambda machine: machine.provisioner.provision(), "puts nothing into it"),

@@ -234,6 +234,12 @@ def test_the_variables_clients_reach_it_by(provisioner: DockerProvisioner) -> No
 # Engine options
 
 
+def test_a_storage_driver_that_is_gone_has_a_successor() -> None:
+    """docker-machine's own suite asks for it (engine-options.bats)."""
+    assert engine_options(storage_driver="overlay")["StorageDriver"] == "overlay2"
+    assert engine_options(storage_driver="overlay2")["StorageDriver"] == "overlay2"
+
+
 def test_options_become_arguments_as_libmachine_writes_them() -> None:
     options = engine_options(
         opt=["--debug", "mtu=1400"],
