@@ -90,20 +90,15 @@ class Row:
 
     def document(self) -> dict[str, Any]:
         """The row as `ls --format json` prints it."""
-        kept = self.config.driver if self.config is not None else {}
-        endpoint = kept.get("Endpoint")
+        from dinv import records
+
+        known = records.known(self.config) if self.config is not None else dict.fromkeys(records.KNOWN, "")
         return {
+            **known,
             "Name": self.name,
             "Active": self.active,
             "DriverName": self.driver,
             "State": self.status.state,
-            "URL": self.url,
-            "IPAddress": kept.get("IPAddress", ""),
-            "DockerVersion": self.docker,
-            # Another driver of docker-machine's may call something else so.
-            "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",
-            "Image": kept.get("Image", ""),
-            "Isolation": kept.get("Isolation", ""),
             "Error": self.status.error,
         }
 

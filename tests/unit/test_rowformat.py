@@ -22,6 +22,10 @@ DEFAULT = (
 )
 
 
+def fields() -> list[dict[str, object]]:
+    return [row.fields() for row in rows()]
+
+
 def rows() -> list[Row]:
     config = MachineConfig.new(name="dev", store_path="/s", driver_name="docker", identity="x", created="now")
     config.driver.update(URL=URL, IPAddress="127.0.0.1", Image="dinv:latest", Endpoint={"URL": "unix:///d"})
@@ -38,7 +42,7 @@ def rows() -> list[Row]:
 
 
 def test_docker_machines_own_table() -> None:
-    assert [line.rstrip() for line in RowFormat(DEFAULT).render(rows()).splitlines()] == [
+    assert [line.rstrip() for line in RowFormat(DEFAULT).render(fields()).splitlines()] == [
         "NAME            ACTIVE   DRIVER      STATE     URL                    SWARM   DOCKER    ERRORS",
         "dev             *        docker      Running   tcp://127.0.0.1:2376           v26.1.5",
         "a-longer-name   -        none        Stopped                                  Unknown",
@@ -48,7 +52,7 @@ def test_docker_machines_own_table() -> None:
 
 def test_the_default_is_the_plain_table() -> None:
     plain = table(COLUMNS, [row.cells() for row in rows()])
-    assert RowFormat(DEFAULT).render(rows()) == f"{plain}\n"
+    assert RowFormat(DEFAULT).render(fields()) == f"{plain}\n"
 
 
 @pytest.mark.parametrize(
@@ -66,7 +70,7 @@ def test_the_default_is_the_plain_table() -> None:
     ],
 )
 def test_templates(template: str, first: str) -> None:
-    assert RowFormat(template).render(rows()[:1]) == f"{first}\n"
+    assert RowFormat(template).render(fields()[:1]) == f"{first}\n"
 
 
 def test_every_field_has_a_heading_and_every_heading_a_field() -> None:
@@ -80,7 +84,7 @@ def test_every_field_has_a_heading_and_every_heading_a_field() -> None:
 
 
 def test_headings_survive_functions() -> None:
-    said = RowFormat(r"table{{upper .Name}}\t{{json .EngineOptions.Labels}}").render(rows()[:1])
+    said = RowFormat(r"table{{upper .Name}}\t{{json .EngineOptions.Labels}}").render(fields()[:1])
     assert said.splitlines() == ["NAME   ENGINE_OPTIONS", 'DEV    ["a=1","b"]']
 
 
@@ -89,7 +93,7 @@ def test_headings_survive_functions() -> None:
 )
 def test_mistakes_are_told_where_they_are(template: str, column: int) -> None:
     with pytest.raises(TemplateError) as caught:
-        RowFormat(template).render(rows())
+        RowFormat(template).render(fields())
     assert caught.value.column == column
 
 
@@ -98,7 +102,10 @@ def test_swarms_of_old() -> None:
     master.driver.update(URL=URL, IPAddress="10.0.0.1")
     master.swarm_options.update(Master=True, Discovery="token://x", Host="tcp://0.0.0.0:3376")
     row = Row("m", master, Status(RUNNING), "tcp://10.0.0.1:3376", master="m")
-    assert RowFormat("{{.Active}}|{{.ActiveSwarm}}|{{.Swarm}}").render([row]) == "* (swarm)|true|m (master)\n"
+    assert (
+        RowFormat("{{.Active}}|{{.ActiveSwarm}}|{{.Swarm}}").render([row.fields()])
+        == "* (swarm)|true|m (master)\n"
+    )
 
 
 def test_the_page_on_formats_has_every_field_and_every_function() -> None:

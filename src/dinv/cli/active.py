@@ -21,13 +21,21 @@ def arguments(parser: Parser) -> None:
         metavar="SECONDS",
         help="for the endpoint to answer (2)",
     )
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.errors import InputError
     from dinv.listing import active
 
+    form = app.format(options, "Name", "State", "URL")
     name = active(app.machines.store, timeout=options.timeout, trace=app.trace)
     if name is None:
         raise InputError("No active host found")
+    if form is not None:
+        from dinv import records
+        from dinv.states import RUNNING, Status
+
+        form.show(records.of_status(app.machines.get(name), Status(RUNNING)))
+        return
     put(name)

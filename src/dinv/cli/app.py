@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType, ModuleType
 
+    from dinv.cli.formatting import Format
     from dinv.cli.voice import Voice
     from dinv.errors import DinvError
     from dinv.machine import Machine
@@ -144,6 +145,17 @@ class App:
         from dinv.machines import open as open_store
 
         return open_store(self.store_path, trace=self.trace)
+
+    def format(self, options: argparse.Namespace, *columns: str, own_table: bool = False) -> Format | None:
+        """What `--format` asks for, with these columns for its table; None without one.
+
+        `own_table`: the verb has one, which it prints in any case. Raises InputError, TemplateError.
+        """
+        if not options.format or (own_table and options.format == "table"):
+            return None
+        from dinv.cli.formatting import Format
+
+        return Format(options.format, columns)
 
     def progress(self) -> Progress:
         """Live on a terminal, lines elsewhere, nothing when quiet."""

@@ -13,12 +13,20 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
     parser.add_argument("--swarm", action="store_true", help="of the legacy swarm that it is the master of")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.connecting import check
 
+    form = app.format(options, "Name", "URL", "CertPath")
     with app.machine(options.name) as machine:
         check(machine, swarm=options.swarm)
-        for flag in machine.docker_flags(swarm=options.swarm):
-            print(flag)
+        flags = machine.docker_flags(swarm=options.swarm)
+        if form is not None:
+            from dinv import records
+
+            form.show(records.of_flags(machine, flags))
+            return
+    for flag in flags:
+        print(flag)

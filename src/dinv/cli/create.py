@@ -23,11 +23,18 @@ def run(app: App, options: argparse.Namespace) -> None:
 
     legacy.check_create(options)
     given: dict[str, Any] = {key: value for key, value in vars(options).items() if value is not None}
-    for key in ("name", "quiet", "debug", "storage_path", "rest"):
+    for key in ("name", "quiet", "debug", "storage_path", "rest", "format"):
         given.pop(key, None)
+    form = app.format(options, "Name", "URL", "DockerVersion")
+    app.voice.aside = form is not None
     given = {**legacy.certificates(app.certificates), **given}
     given["driver"] = options.driver or driver_named([])
     with app.interruptible(), app.machines.create(options.name, progress=app.progress(), **given) as machine:
+        if form is not None:
+            from dinv import records
+
+            form.show(records.of_creation(machine))
+            return
         if options.quiet:
             print(machine.name)
             return

@@ -12,21 +12,23 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
-    parser.add_argument("--format", choices=("table", "json"), default="table", help="table or json")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.cli.table import table
     from dinv.units import format_size
 
+    form = app.format(options, own_table=True)
+    machines = [app.machines.get(name) for name in app.names(options.name)]
     usages = []
-    for name in app.names(options.name):
-        with app.machines.get(name) as machine:
+    for machine in machines:
+        with machine:
             usages.append(machine.disk_usage())
-    if options.format == "json":
-        import json
+    if form is not None:
+        from dinv import records
 
-        print(json.dumps([vars(usage) for usage in usages], indent=4))
+        form.show_all(map(records.of_disk_usage, machines, usages))
         return
     rows = [
         (

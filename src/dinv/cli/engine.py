@@ -9,11 +9,14 @@ if TYPE_CHECKING:
     import argparse
 
     from dinv.cli.app import App
+    from dinv.cli.formatting import Format
     from dinv.cli.parser import Parser
+    from dinv.localengine import EngineStatus
 
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("action", choices=("start", "stop", "status", "enable", "disable"))
+    parser.add_format()
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
     parser.add_argument(
         "--timeout", type="seconds", default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
@@ -24,10 +27,10 @@ def run(app: App, options: argparse.Namespace) -> int:
     from dinv.localengine import LocalEngine
 
     engine = LocalEngine(app.machines.store, trace=app.trace)
+    form = app.format(options)
+    app.voice.aside = form is not None
     if options.action == "status":
-        status = engine.status()
-        put(str(status))
-        return 0 if status.running else 1
+        return _show(engine.status(), form)
     with app.interruptible():
         if options.action == "start":
             engine.start(app.progress(), timeout=options.timeout)
@@ -37,4 +40,16 @@ def run(app: App, options: argparse.Namespace) -> int:
             engine.enable(app.progress())
         else:
             engine.disable(app.progress())
+    if form is not None:
+        _show(engine.status(), form)
     return 0
+
+
+def _show(status: EngineStatus, form: Format | None) -> int:
+    if form is None:
+        put(str(status))
+    else:
+        from dinv import records
+
+        form.show(records.of_engine(status))
+    return 0 if status.running else 1

@@ -18,6 +18,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("-u", "--unset", action="store_true", help="unset the variables instead")
     parser.add_argument("--swarm", action="store_true", help="of the legacy swarm that it is the master of")
     parser.add_argument("--no-proxy", action="store_true", help="add the machine to NO_PROXY")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
@@ -26,13 +27,18 @@ def run(app: App, options: argparse.Namespace) -> None:
     from dinv import shells
     from dinv.environment import setting, unsetting
 
-    shell = options.shell or shells.of_user()
-    if options.unset:
+    form = app.format(options, "Name", "Environment")
+    shell = "" if form is not None else options.shell or shells.of_user()
+    machine = None if options.unset else app.machine(options.name)
+    if machine is None:
         variables = unsetting(app.machines, options.name, no_proxy=options.no_proxy)
     else:
-        variables, warning = setting(
-            app.machine(options.name), no_proxy=options.no_proxy, swarm=options.swarm
-        )
+        variables, warning = setting(machine, no_proxy=options.no_proxy, swarm=options.swarm)
         if warning:
             app.voice.warn(warning)
+    if form is not None:
+        from dinv import records
+
+        form.show(records.of_environment(machine, variables))
+        return
     print(shells.script(shell, variables, [app.program, *sys.argv[1:]]), end="")

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     import argparse
 
     from dinv.cli.app import App
+    from dinv.cli.formatting import Format
     from dinv.cli.parser import Parser
     from dinv.images.builder import MachineImage
 
@@ -27,30 +28,41 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
+    parser.add_format()
     parser.add_argument("-q", "--quiet", action="store_true", help="print only the id, or the names")
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.images import builder
 
+    form = app.format(options, own_table=True)
+    app.voice.aside = bool(options.format)
     progress = app.progress()
     with app.machines.endpoint(
         options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
     ) as engine:
         if options.action == "ls":
-            _show(builder.image_list(engine), quiet=options.quiet)
+            _show(builder.image_list(engine), form, engine.address, quiet=options.quiet)
             return
         with app.interruptible(), progress.working("Image", f"building {options.tag}"):
             identity = builder.build(engine, base=options.base, tag=options.tag, report=progress.update)
-        bases = [image.base for image in builder.image_list(engine) if image.id == identity]
-        progress.line("Image", options.tag, f"built on {', '.join(bases)}")
-    if options.quiet:
+        built = [image for image in builder.image_list(engine) if image.id == identity]
+        progress.line("Image", options.tag, f"built on {', '.join(image.base for image in built)}")
+    if options.format:
+        _show(built, form, engine.address, quiet=False)
+    elif options.quiet:
         put(identity)
 
 
-def _show(images: list[MachineImage], *, quiet: bool) -> None:
+def _show(images: list[MachineImage], form: Format | None, endpoint: str, *, quiet: bool) -> None:
     from dinv.cli.table import table
     from dinv.units import format_size
+
+    if form is not None:
+        from dinv import records
+
+        form.show_all(records.of_images(images, endpoint))
+        return
 
     named = [(name, image) for image in images for name in image.tags or (image.id,)]
     if quiet:

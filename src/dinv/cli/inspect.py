@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dinv.cli.parser import FORMAT_HELP
 from dinv.cli.voice import put
 
 TYPE_CHECKING = False
@@ -14,18 +15,33 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
-    parser.add_argument("-f", "--format", default="", metavar="TEMPLATE", help="a Go template for it")
+    parser.add_argument("-f", "--format", default="", metavar="FORMAT", help=FORMAT_HELP)
 
 
 def run(app: App, options: argparse.Namespace) -> None:
     if options.format:
-        from dinv.templates import Template
-
-        template = Template(options.format)
-        with app.machine(options.name) as machine:
-            put(template.render(machine.inspect()), keep=options.format)
+        _show(app, options)
         return
     import json
 
     with app.machine(options.name) as machine:
         print(json.dumps(machine.inspect(), indent=4))
+
+
+def _show(app: App, options: argparse.Namespace) -> None:
+    from dinv import records
+    from dinv.cli import formatting
+
+    if options.format in formatting.FORMATS:
+        form = formatting.Format(options.format, records.KNOWN)
+        with app.machine(options.name) as machine:
+            form.show(records.of_document(machine))
+        return
+    from dinv.templates import Template
+
+    # What the document does not have is <no value> in a template, as it is for docker-machine.
+    template = Template(options.format)
+    if not app.voice.docker_machine:
+        formatting.check(options.format)
+    with app.machine(options.name) as machine:
+        put(template.render(records.of_document(machine)), keep=options.format)

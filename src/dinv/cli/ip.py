@@ -15,11 +15,25 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--own", action="store_true", help="its own address, where its containers publish their ports"
     )
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> int:
+    form = app.format(options, "Name", "IPAddress")
+    found = {}
+
     def show(name: str) -> None:
         machine = app.machines.get(name)
-        app.voice.say(machine.own_ip() if options.own else machine.known_ip())
+        address = machine.own_ip() if options.own else machine.known_ip()
+        if form is None:
+            app.voice.say(address)
+        else:
+            found[name] = (machine.config, address)
 
-    return app.for_each(options.name, show)
+    status = app.for_each(options.name, show)
+    if form is not None:
+        from dinv import records
+
+        in_order = (found[name] for name in dict.fromkeys(app.names(options.name)) if name in found)
+        form.show_all({**records.known(config), "IPAddress": address} for config, address in in_order)
+    return status

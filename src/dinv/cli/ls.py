@@ -57,17 +57,22 @@ def run(app: App, options: argparse.Namespace) -> None:
         for name in listing.readable_names(store, **asked):
             put(name)
     elif options.format == "json":
-        import json
+        from dinv.cli.formatting import Format
 
-        print(json.dumps([row.document() for row in listing.rows(store, **asked)], indent=4))
+        Format("json").show_all(row.document() for row in listing.rows(store, **asked))
     elif options.format in ("", "table"):
         from dinv.cli.table import table
 
         rows = [row.cells() for row in listing.rows(store, **asked)]
         print(app.voice.called(table(listing.COLUMNS, rows)))
     else:
-        from dinv.rowformat import RowFormat
+        from dinv.rowformat import HEADINGS, RowFormat
 
         # Before the machines are asked: a mistake in it is told at once.
         row_format = RowFormat(options.format)
-        put(row_format.render(listing.rows(store, **asked)), keep=options.format, end="")
+        if not app.voice.docker_machine:
+            from dinv.cli.formatting import check
+
+            check(options.format)
+        fields = (row.fields() for row in listing.rows(store, **asked))
+        put(row_format.render(fields, head=HEADINGS), keep=options.format, end="")

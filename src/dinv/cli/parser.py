@@ -28,6 +28,7 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 _NO_FLAG = "\0"
 _FLAG = "\1"
 """Stands for the flag's name in what is said of its value."""
+FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
 _TOO_MANY = "Error: Too many arguments given"
 MOST_SECONDS = 86400.0
@@ -83,6 +84,10 @@ class Parser(argparse.ArgumentParser):
         self.register("type", "seconds", seconds)
         self._rare: set[str] = set()
         self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
+
+    def add_format(self, texts: str = FORMAT_HELP) -> None:
+        """`--format` of a verb that prints a record, "" where it is not given; see dinv.cli.formatting."""
+        self.add_argument("--format", default="", metavar="FORMAT", help=texts)
 
     def rare(self, *flags: str) -> None:
         """These, with their dashes, are in the help only where all of it is asked for."""

@@ -12,11 +12,18 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    form = app.format(options, "Name", "State", "Error")
     with app.machine(options.name) as machine:
         status = machine.status()
+    if form is not None:
+        from dinv import records
+
+        form.show(records.of_status(machine, status))
+        return
     print(status.state)
     if status.error:
         app.voice.remark(f"{machine.name}: {status.error}")

@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    print(app.machine(options.name).known_url())
+    form = app.format(options, "Name", "URL")
+    machine = app.machine(options.name)
+    url = machine.known_url()
+    if form is not None:
+        from dinv import records
+
+        form.show(records.known(machine.config))
+        return
+    print(url)

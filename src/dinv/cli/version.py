@@ -17,9 +17,20 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
+    parser.add_format()
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    form = app.format(options)
+    if form is not None:
+        from dinv import records
+
+        if not options.name:
+            form.show(records.of_versions(DOCKER_MACHINE))
+            return
+        with app.machines.get(options.name) as machine:
+            form.show(records.of_versions(DOCKER_MACHINE, machine))
+        return
     if options.name:
         with app.machines.get(options.name) as machine:
             put(machine.daemon_version())

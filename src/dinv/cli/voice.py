@@ -56,6 +56,8 @@ class Voice:
         self.program = program
         self.docker_machine = is_docker_machine(program)
         self.verb = ""
+        self.aside = False
+        """Whether what is said on the way goes to standard error: standard output is for a record."""
 
     def called(self, text: str) -> str:
         """A text of the library's, with the program named as it was called: `docker-machine rm dev`."""
@@ -79,8 +81,8 @@ class Voice:
         self._print("", lines, notes)
 
     def say(self, text: str) -> None:
-        """Print a line on standard output, at once."""
-        _write(self.called(text), sys.stdout)
+        """Print a line on standard output, or aside, at once."""
+        _write(self.called(text), sys.stderr if self.aside else sys.stdout)
 
     def warn(self, text: str) -> None:
         """Print what the user should know, on standard error."""

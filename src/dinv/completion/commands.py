@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dinv.cli.formatting import FORMATS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -72,12 +74,22 @@ def command(name: str, parser: argparse.ArgumentParser, *, takes_rest: bool) -> 
         if action.option_strings:
             value = None if action.nargs == 0 else _kind(action)
             flags.append(
-                Flag(action.option_strings, action.help or "", value, map(str, action.choices or ()))
+                Flag(
+                    action.option_strings,
+                    action.help or "",
+                    value,
+                    map(str, action.choices or _known(action)),
+                )
             )
         elif not positional:
             positional = True
             arguments, choices = _kind(action), [str(choice) for choice in action.choices or ()]
     return Command(name, parser.description or "", [*flags, *GLOBAL_FLAGS], arguments, choices)
+
+
+def _known(action: argparse.Action) -> Iterable[str]:
+    """Values of a flag that have a name, where there are others as well."""
+    return FORMATS if action.metavar == "FORMAT" else ()
 
 
 def _kind(action: argparse.Action) -> str:

@@ -192,7 +192,7 @@ def test_df(dinv: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     assert dinv("df", "dev") == 0
     assert dinv.out.splitlines()[1].split()[:7] == ["dev", "dinv-dev-cache", "1", "GiB", "512", "MiB", "50%"]
     assert dinv("df", "dev", "--format", "json") == 0
-    assert json.loads(dinv.out)[0]["images"] == 2048
+    assert json.loads(dinv.out)[0]["Images"] == 2048
 
 
 # Changing
