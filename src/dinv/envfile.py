@@ -22,7 +22,7 @@ from dinv.errors import InputError
 LARGEST = 65536
 """Bytes."""
 
-SWALLOWED = re.compile(r"(?:DOCKER|COMPOSE)_[A-Z_]+=|TLS_VERIFY")
+SWALLOWED = re.compile(r"(?:DOCKER|COMPOSE)_[A-Z_]+=|VERIFY=|TLS_VERIFY")
 """Shows in a value that a quotation mark, a backslash or a lost line end has taken a variable into it."""
 
 _BLANKS = " \t"

@@ -80,6 +80,11 @@ def _variables(path: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for line, written, value in envfile.read(path):
         name = written.upper()
+        if name == "DOCKER_TLS_VERIFY" and not value:
+            raise InputError(
+                f"{path}:{line}: {name} has no value, so nobody would be verified. Write {name}=1; or take "
+                f"the variable out, if the VCH was made with --no-tlsverify."
+            )
         if name not in _KNOWN:
             _check_unknown(f"{path}:{line}", name)
         elif found.get(name, value) != value:

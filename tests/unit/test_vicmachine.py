@@ -8,7 +8,7 @@ import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dinv import vicmachine
@@ -49,7 +49,9 @@ def test_one_line_or_several_quoted_or_not(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("DOCKER_TLS_VERIFY=1 DOCKER_TLS_VERIFY=", "there already"),
+        ("DOCKER_TLS_VERIFY=", ":2: DOCKER_TLS_VERIFY has no value"),
+        ("DOCKER_CERT_PATH=/x DOCKER_CERT_PATH=/y", "there already"),
+        ("DOCKER_TLS=VERIFY=1", "another variable"),
         ("DOCKER_TLS_VERFIY=1", "DOCKER_TLS_VERIFY meant"),
         ("DOCKER_TLSVERIFY=1", "DOCKER_TLS_VERIFY meant"),
         ("XDOCKER_TLS_VERIFY=1", "DOCKER_TLS_VERIFY meant"),
@@ -73,6 +75,9 @@ VALID = "# a VCH\nDOCKER_TLS_VERIFY=1 DOCKER_HOST=vch.test:2376\nexport COMPOSE_
 
 
 @given(at=st.integers(0, len(VALID)), put=st.characters(codec="utf-8") | st.just(""), cut=st.integers(0, 1))
+@example(at=VALID.index("=1") + 1, put="", cut=1)
+@example(at=VALID.index("_VERIFY"), put="=", cut=1)
+@example(at=VALID.index("LS_VERIFY"), put="=", cut=0)
 def test_no_slip_of_one_character_turns_verification_off(at: int, put: str, cut: int) -> None:
     """Apart from one that makes a comment of it, as people do on purpose."""
     text = VALID[:at] + put + VALID[at + cut :]
