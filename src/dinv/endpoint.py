@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PROBE_SECONDS = 3.0
+_SCHEMES = ("unix", "tcp", "http", "https", "ssh", "fd", "npipe")
 
 
 class Endpoint:
@@ -79,13 +80,14 @@ class Endpoint:
 
     def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
         """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
-        from dinv.engine import Engine
-        from dinv.engine.transport import UnixTransport, parse_address
+        from dinv.engine import Engine, UnixTransport, parse_address
+        from dinv.engine.client import newest_api_version
 
         transport = parse_address(self.url, self.tls)
         if isinstance(transport, UnixTransport):
             transport.absent = _own_engine_advice(transport.path)
-        return Engine(transport, timeout=timeout, trace=trace)
+        newest = newest_api_version(os.environ.get("DOCKER_API_VERSION", ""))
+        return Engine(transport, timeout=timeout, trace=trace, max_api_version=newest)
 
 
 def resolve(
@@ -106,12 +108,12 @@ def resolve(
         return _named(named, store, cert_path, environ)
     machines = _machine_urls(store)
     tried: list[tuple[str, str]] = []
-    host = environ.get("DOCKER_HOST")
+    host = environ.get("DOCKER_HOST", "").strip()
     if host and (machine := machines.get(_canonical(host))):
         note(f"DOCKER_HOST points at machine {machine}, not at an endpoint: passed over")
         tried.append(("$DOCKER_HOST", f"points at machine {machine}"))
     elif host:
-        return Endpoint(_with_scheme(host), tls=_environment_tls(store, environ), source="DOCKER_HOST")
+        return _at(_with_scheme(host), store, environ, source="DOCKER_HOST")
     found = _chosen_context(environ, machines, note, tried)
     if found is not None:
         return found
@@ -152,6 +154,11 @@ def _own_engine_advice(socket: str) -> str:
 
 
 def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:
+    named = named.strip()
+    host = environ.get("DOCKER_HOST", "").strip()
+    if named == "default" and host and _canonical(host) not in _machine_urls(store):
+        # docker's name for what it uses without a context (docker/cli: resolveDefaultDockerEndpoint).
+        return _at(_with_scheme(host), store, environ, source="DOCKER_HOST")
     if "://" not in named:
         found = _from_context(named, source=f"docker context {named}") if "/" not in named else None
         found = found or _from_vic_machine(named)
@@ -163,12 +170,16 @@ def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str
                 f"is one of these, or unix://PATH, tcp://HOST:PORT, ssh://USER@HOST. See: docker context ls"
             )
     url = _with_scheme(named)
-    tls = None
-    if url.startswith("tcp://"):
-        tls = _directory_tls(cert_path, verify=True) if cert_path else _environment_tls(store, environ)
-    elif cert_path:
+    if not cert_path:
+        return _at(url, store, environ, source="--endpoint")
+    if not _is_tcp(url):
         raise InputError(f"--endpoint-cert-path is for tcp:// endpoints; {url} has no TLS of its own")
-    return Endpoint(url, tls=tls, source="--endpoint")
+    return Endpoint(url, tls=_directory_tls(cert_path, verify=True), source="--endpoint")
+
+
+def _at(url: str, store: Store, environ: Mapping[str, str], *, source: str) -> Endpoint:
+    """The endpoint at an address, with the variables' TLS where there is any on the way to it."""
+    return Endpoint(url, tls=_environment_tls(store, environ) if _is_tcp(url) else None, source=source)
 
 
 def _from_vic_machine(path: str) -> Endpoint | None:
@@ -182,9 +193,23 @@ def _from_vic_machine(path: str) -> Endpoint | None:
 
 
 def _with_scheme(host: str) -> str:
-    if "://" in host:
-        return host
-    return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
+    """The address as it is recorded: with its scheme, and with a socket's path that holds everywhere."""
+    scheme, separator, rest = host.partition("://")
+    if not separator:
+        before, colon, after = host.partition(":")
+        if colon and before.lower() in _SCHEMES and not after[:1].isdecimal():
+            return host  # `unix:/path`: the error is about that, not about a host called "unix"
+        # docker takes each word for a host's name (docker/cli: opts/hosts.go); a path can be a socket only.
+        return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
+    if scheme.lower() == "unix" and rest and not rest.startswith("/"):
+        from dinv.engine import parse_address
+
+        return parse_address(host).address
+    return f"{scheme.lower()}://{rest}"
+
+
+def _is_tcp(url: str) -> bool:
+    return url.startswith(("tcp://", "http://", "https://"))
 
 
 def _environment_tls(store: Store, environ: Mapping[str, str]) -> TLSFiles | None:
@@ -241,6 +266,7 @@ def _chosen_context(
     if found is None and environ.get("DOCKER_CONTEXT"):
         raise InputError(f"DOCKER_CONTEXT names no docker context: {name}. See: docker context ls")
     if found is None:
+        note(f"config.json names a docker context {name}, which is not there: passed over")
         tried.append((source, f"there is no docker context {name}"))
         return None
     if machine := machines.get(_canonical(found.url)):

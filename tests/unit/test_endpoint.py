@@ -150,6 +150,61 @@ def test_addresses_as_people_type_them(store: Store, typed: str, url: str) -> No
     assert look(store, typed)[0].url == url
 
 
+@pytest.mark.parametrize(
+    ("said", "url"),
+    [
+        ("host", "tcp://host"),
+        (" tcp://host:2375\n", "tcp://host:2375"),
+        ("TCP://host:2375", "tcp://host:2375"),
+        (":2375", "tcp://:2375"),
+        ("/run/d.sock", "unix:///run/d.sock"),
+        ("unix://", "unix://"),
+        ("unix://d.sock", f"unix://{os.getcwd()}/d.sock"),
+        ("tcp://host:2375/docker", "tcp://host:2375/docker"),
+    ],
+)
+def test_addresses_as_docker_host_has_them(store: Store, said: str, url: str) -> None:
+    found, _ = look(store, DOCKER_HOST=said)
+    assert (found.url, found.source) == (url, "DOCKER_HOST")
+
+
+@pytest.mark.parametrize("said", ["unix:/run/d.sock", "npipe:////./pipe/docker_engine", "fd://", "a b"])
+def test_an_address_that_is_none_is_an_error_when_it_is_used(store: Store, said: str) -> None:
+    with pytest.raises(InputError, match="is not an address of a Docker endpoint"):
+        look(store, DOCKER_HOST=said)[0].engine()
+
+
+@pytest.mark.parametrize("said", ["", "  "])
+def test_an_empty_docker_host_is_none(store: Store, answering: set[str], said: str) -> None:
+    answering.add(DOCKER_SOCKET)
+    assert look(store, DOCKER_HOST=said)[0].url == f"unix://{DOCKER_SOCKET}"
+
+
+def test_default_is_what_docker_uses_without_a_context(store: Store) -> None:
+    assert look(store, "default", DOCKER_HOST="tcp://host:1")[0].url == "tcp://host:1"
+    add_machine(store, "dev", MACHINE_URL)
+    assert look(store, "default", DOCKER_HOST=MACHINE_URL)[0].url == f"unix://{DOCKER_SOCKET}"
+
+
+def test_a_current_context_that_is_not_there_is_said(store: Store, answering: set[str]) -> None:
+    answering.add(DOCKER_SOCKET)
+    use_context("lab")
+    found, notes = look(store)
+    assert found.url == f"unix://{DOCKER_SOCKET}"
+    assert "docker context lab" in notes[0]
+
+
+@pytest.mark.parametrize(
+    ("said", "version"),
+    [("", "1.47"), ("1.30", "1.30"), ("v1.30", "1.30"), ("1.99", "1.47"), ("1.12", "1.47"), ("x", "1.47")],
+)
+def test_the_variable_of_the_api_version_is_a_limit(
+    monkeypatch: pytest.MonkeyPatch, said: str, version: str
+) -> None:
+    monkeypatch.setenv("DOCKER_API_VERSION", said)
+    assert Endpoint("tcp://h:1").engine()._max_api_version == version
+
+
 def test_a_word_is_a_contexts_name(store: Store) -> None:
     add_context("lab", "ssh://me@lab")
     found, _ = look(store, "lab")
@@ -260,6 +315,17 @@ def test_the_home_directory_is_the_default_place_of_certificates(store: Store) -
     tls = look(store, DOCKER_HOST="tcp://h:2376", DOCKER_TLS_VERIFY="1")[0].tls
     assert tls is not None
     assert tls.cert == os.path.join(path, "cert.pem")
+
+
+def test_the_variables_are_for_addresses_that_have_tls(store: Store) -> None:
+    """Where docker's CLI wants certificates for a socket, too, which is of no use to anybody."""
+    environ = {"DOCKER_TLS_VERIFY": "1", "DOCKER_CERT_PATH": "/nosuch"}
+    for host in ("unix:///run/d.sock", "ssh://h"):
+        assert look(store, DOCKER_HOST=host, **environ)[0].tls is None
+        assert look(store, host, **environ)[0].tls is None
+    for host in ("https://h:1", "http://h:1", "h:1"):
+        with pytest.raises(InputError, match="nosuch"):
+            look(store, host, **environ)
 
 
 @pytest.mark.parametrize("named", [None, "tcp://h:2376"])

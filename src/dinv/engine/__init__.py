@@ -12,6 +12,7 @@ The way of a call, top to bottom, a file each:
     http         requests and responses on one connection (http_syntax: how they are written)
     streams      what comes inside bodies: multiplexed output, lines of JSON
     hijack       connections that stop being HTTP: exec and attach
+    addresses    how endpoints are written
     transport    unix://, tcp://, ssh:// (tls and ssh have files of their own)
     bytestream   bytes to and fro, with a deadline
 
@@ -21,6 +22,7 @@ is on the way of each command that talks to an endpoint.
 
 from __future__ import annotations
 
+from dinv.engine.addresses import parse_address
 from dinv.engine.client import Engine, Ping
 from dinv.engine.deadline import Deadline, IdleDeadline
 from dinv.engine.transport import (
@@ -29,7 +31,6 @@ from dinv.engine.transport import (
     TLSFiles,
     Transport,
     UnixTransport,
-    parse_address,
 )
 
 __all__ = [

@@ -285,7 +285,7 @@ class Engine:
     ) -> Response:
         deadline = Deadline.of(timeout, self.timeout)
         version = f"/v{self._api_version or self._negotiate(deadline)}" if versioned else ""
-        target = version + path
+        target = self.transport.base_path + version + path
         arguments = _pairs(query or {})
         started = monotonic()
         try:
@@ -408,6 +408,15 @@ class Engine:
         if not isinstance(value, dict):
             raise ProtocolError(f"The answer to GET {path} on {self.address} is not an object", path=path)
         return value
+
+
+def newest_api_version(asked: str) -> str:
+    """The newest API version to speak: `asked`, which is $DOCKER_API_VERSION, where dinv can do with it."""
+    asked = asked.strip().removeprefix("v")
+    major, dot, minor = asked.partition(".")
+    if not (dot and major.isdecimal() and minor.isdecimal()) or _number(asked) < _number(MIN_API_VERSION):
+        return MAX_API_VERSION
+    return min(asked, MAX_API_VERSION, key=_number)
 
 
 def _number(version: str) -> tuple[int, int]:

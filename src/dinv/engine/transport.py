@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import errno
-import re
 import socket
 from functools import cached_property
 from time import sleep
 
 from dinv.engine.bytestream import ByteStream
-from dinv.errors import EndpointUnreachable, InputError
+from dinv.engine.http_syntax import quote
+from dinv.errors import EndpointUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +34,10 @@ if TYPE_CHECKING:
             """What goes into HTTP's Host header."""
 
         @property
+        def base_path(self) -> str:
+            """What comes before the path of each call, for an endpoint behind a proxy; mostly ""."""
+
+        @property
         def secure(self) -> bool:
             """Whether TLS is spoken."""
 
@@ -50,7 +54,6 @@ else:
 DEFAULT_SOCKET = "/var/run/docker.sock"
 PLAIN_PORT = 2375
 TLS_PORT = 2376
-_MAX_PORT = 65535
 
 _CONNECT_REASONS = {
     errno.ENOENT: "there is no such socket; is the engine running?",
@@ -82,6 +85,7 @@ class UnixTransport:
 
     host = None
     http_host = "localhost"
+    base_path = ""
     secure = False
 
     def __init__(self, path: str) -> None:
@@ -128,15 +132,17 @@ class UnixTransport:
 
 
 class TCPTransport:
-    """A TCP port, with TLS when `tls` is given."""
+    """A TCP port, with TLS when `tls` is given. `host` may be an IPv6 address with a zone, `fe80::1%eth0`."""
 
-    def __init__(self, host: str, port: int, tls: TLSFiles | None = None) -> None:
+    def __init__(self, host: str, port: int, tls: TLSFiles | None = None, *, base_path: str = "") -> None:
         self.host = host
         self.port = port
         self.tls = tls
+        self.base_path = base_path
         self.secure = tls is not None
-        self.http_host = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-        self.address = f"tcp://{self.http_host}"
+        # A zone means something on this computer only (RFC 6874, section 4).
+        self.http_host = _authority(host.partition("%")[0], port)
+        self.address = f"tcp://{_authority(host.replace('%', '%25'), port)}{base_path}"
         self._context: ssl.SSLContext | None = None
         self._peer = ""
 
@@ -144,9 +150,7 @@ class TCPTransport:
         """Say the address last connected to in the Host header; False where that is what is said already."""
         said = self.http_host
         if self._peer:
-            self.http_host = (
-                f"[{self._peer}]:{self.port}" if ":" in self._peer else f"{self._peer}:{self.port}"
-            )
+            self.http_host = _authority(self._peer.partition("%")[0], self.port)
         return self.http_host != said
 
     def connect(self, deadline: Deadline) -> ByteStream:
@@ -159,7 +163,7 @@ class TCPTransport:
             self._context = client_context(self.tls, self.address)
         sock = self._connect(deadline)
         try:
-            stream = TLSByteStream(sock, self.address, self._context, self.host, self.tls)
+            stream = TLSByteStream(sock, self.address, self._context, self.host.partition("%")[0], self.tls)
             stream.handshake(deadline, f"the TLS handshake with {self.address}")
         except BaseException:
             sock.close()
@@ -188,6 +192,10 @@ class TCPTransport:
             else:
                 return sock
         raise EndpointUnreachable(self.address, _tcp_reason(failure, deadline)) from failure
+
+
+def _authority(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _tcp_reason(exc: OSError | None, deadline: Deadline) -> str:
@@ -225,6 +233,10 @@ def _resolve(host: str, port: int, deadline: Deadline, address: str) -> list[tup
     return answer[0]
 
 
+_SHOWN = "/@\\+=,!"
+"""What is not percent-encoded in an ssh:// address beside what never is."""
+
+
 class SSHTransport:
     """A docker CLI behind ssh. `host` may be an alias of ~/.ssh/config.
 
@@ -232,6 +244,7 @@ class SSHTransport:
     """
 
     http_host = "localhost"
+    base_path = ""
     secure = False
 
     def __init__(
@@ -245,10 +258,10 @@ class SSHTransport:
         self.address = "".join(
             (
                 "ssh://",
-                f"{user}@" if user else "",
-                name,
+                f"{quote(user, _SHOWN)}@" if user else "",
+                name.replace("%", "%25"),
                 f":{port}" if port else "",
-                socket_path or "",
+                quote(socket_path or "", _SHOWN),
             )
         )
 
@@ -261,6 +274,8 @@ class SSHTransport:
 
     def argv(self) -> list[str]:
         """Return the command that connects: asks nothing, forwards nothing, takes no terminal."""
+        import shlex
+
         argv = [
             "ssh",
             "-T",
@@ -275,7 +290,7 @@ class SSHTransport:
             argv += ["-l", self.user]
         if self.port:
             argv += ["-p", str(self.port)]
-        where = ["--host", f"unix://{self.socket_path}"] if self.socket_path else []
+        where = ["--host", shlex.quote(f"unix://{self.socket_path}")] if self.socket_path else []
         return [*argv, "--", self.destination, "docker", *where, "system", "dial-stdio"]
 
     def name_by_address(self) -> bool:
@@ -287,80 +302,3 @@ class SSHTransport:
         from dinv.engine.ssh import open_stream
 
         return open_stream(self.argv(), self.address, deadline)
-
-
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.%a-z]+)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?")
-# It goes through a shell on the far side.
-_REMOTE_PATH = re.compile(r"/[A-Za-z0-9_./+-]+")
-_USER = re.compile(r"[A-Za-z0-9_.][A-Za-z0-9_.+-]*")
-
-
-def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPTransport | SSHTransport:
-    """Return the transport for an address in docker's notation.
-
-    `unix:///PATH`, `tcp://HOST[:PORT]` (2375, with `tls` 2376; `http://` and `https://` are taken
-    for it), `HOST:PORT` (a VCH prints its DOCKER_HOST so), `ssh://[USER@]HOST[:PORT][/SOCKET]`.
-    IPv6 addresses stand in brackets. `https://` is TLS by the system's CAs when no `tls` is given.
-    Raises InputError.
-    """
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        if re.fullmatch(r"(\[[^]]*\]|[^:/@\s]+):[0-9]+", url):
-            return _tcp(url, url, tls)
-        raise _bad(url, "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")
-    if scheme == "unix":
-        if rest and not rest.startswith("/"):
-            raise _bad(url, "the path of a socket must be absolute: unix:///PATH")
-        return UnixTransport(rest or DEFAULT_SOCKET)
-    if scheme in ("tcp", "http"):
-        return _tcp(url, rest, tls)
-    if scheme == "https":
-        return _tcp(url, rest, tls or TLSFiles())
-    if scheme == "ssh":
-        return _ssh(url, rest)
-    if scheme in ("fd", "npipe"):
-        raise _bad(url, f"{scheme}:// is not supported; use unix://, tcp:// or ssh://")
-    raise _bad(url, f"{scheme or 'an empty scheme'} is not known; use unix://, tcp:// or ssh://")
-
-
-def _bad(url: str, why: str) -> InputError:
-    # Passwords in URLs are refused, and not repeated.
-    shown = re.sub(r"//[^/@]*@", "//...@", url) if ":" in url.partition("://")[2].rpartition("@")[0] else url
-    return InputError(f'"{shown}" is not an address of a Docker endpoint: {why}')
-
-
-def _host_port(url: str, text: str) -> tuple[str, int | None]:
-    match = _HOST_PORT.fullmatch(text)
-    if match is None:
-        raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
-    bracketed, plain, digits = match.groups()
-    host: str = bracketed or plain or ""
-    if not digits:
-        return host, None
-    port = int(digits)
-    if not 0 < port <= _MAX_PORT:
-        raise _bad(url, f"{digits} is not a port")
-    return host, port
-
-
-def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
-    where, _, path = rest.partition("/")
-    if path:
-        raise _bad(url, "a path after the port is not supported")
-    host, port = _host_port(url, where)
-    return TCPTransport(host or "localhost", port or (PLAIN_PORT if tls is None else TLS_PORT), tls)
-
-
-def _ssh(url: str, rest: str) -> SSHTransport:
-    where, slash, path = rest.partition("/")
-    user, at, where = where.rpartition("@")
-    if ":" in user:
-        raise _bad(url, "a password cannot be given in it; use a key")
-    if at and not _USER.fullmatch(user):
-        raise _bad(url, "the user's name cannot be used")
-    host, port = _host_port(url, where)
-    if not host:
-        raise _bad(url, "it has no host")
-    if path and not _REMOTE_PATH.fullmatch(slash + path):
-        raise _bad(url, "the path of the socket has characters that cannot be used")
-    return SSHTransport(host, user=user or None, port=port, socket_path=slash + path if path else None)

@@ -143,8 +143,7 @@ class DockerProvisioner(Provisioner):
         raise ClientNotRefused(self.config.name, self.driver.url, self.contract.known_not_to_verify)
 
     def _client(self, *, with_certificate: bool) -> Engine:
-        from dinv.engine import Engine
-        from dinv.engine.transport import TLSFiles, parse_address
+        from dinv.engine import Engine, TLSFiles, parse_address
 
         directory = self.config.directory
         files = TLSFiles(

@@ -47,6 +47,13 @@ def test_negotiation(tmp_path: Path, newest: str, spoken: str) -> None:
     assert [request.line for request in server.requests[1:]] == [f"GET /v{spoken}/info HTTP/1.1"] * 2
 
 
+def test_an_endpoint_behind_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with scripted(tmp_path, [PING, answer(b"{}")]) as (transport, server), Engine(transport) as engine:
+        monkeypatch.setattr(transport, "base_path", "/docker", raising=False)
+        engine.info()
+    assert [request.line.split()[1] for request in server.requests] == ["/docker/_ping", "/docker/v1.41/info"]
+
+
 def test_negotiation_with_a_server_that_does_not_say(tmp_path: Path) -> None:
     replies = [_ping(""), answer(b'{"ApiVersion":"1.24"}'), answer(b"{}")]
     with scripted(tmp_path, replies) as (transport, server), Engine(transport) as engine:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 from typing import TYPE_CHECKING, Any
@@ -70,6 +71,31 @@ def test_anything_is_an_address_or_an_input_error(url: str) -> None:
         ("tcp://h:2375/", "tcp://h:2375"),
         ("10.0.0.1:2376", "tcp://10.0.0.1:2376"),
         ("[::1]:2376", "tcp://[::1]:2376"),
+        # docker/cli: opts/hosts_test.go
+        ("tcp://", "tcp://localhost:2375"),
+        ("tcp://host:", "tcp://host:2375"),
+        (" tcp://:7777/path ", "tcp://localhost:7777/path"),
+        (":6666", "tcp://localhost:6666"),
+        (":6666/path", "tcp://localhost:6666/path"),
+        ("localhost:", "tcp://localhost:2375"),
+        ("localhost:5555/path", "tcp://localhost:5555/path"),
+        ("[::1]:", "tcp://[::1]:2375"),
+        ("[0:0:0:0:0:0:0:1]:5555/path", "tcp://[0:0:0:0:0:0:0:1]:5555/path"),
+        ("tcp://192.168:8080", "tcp://192.168:8080"),
+        ("unix://run/docker.sock", f"unix://{os.getcwd()}/run/docker.sock"),
+        # and what url.Parse and people make of it
+        ("TCP://h:1", "tcp://h:1"),
+        ("tcp://h:1/docker/", "tcp://h:1/docker"),
+        ("tcp://[fe80::1%25eth0]:2375", "tcp://[fe80::1%25eth0]:2375"),
+        ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%25eth0]:2375"),
+        ("tcp://d\N{LATIN SMALL LETTER O WITH DIAERESIS}cker.test:1", "tcp://xn--dcker-jua.test:1"),
+        ("tcp:1", "tcp://tcp:1"),
+        ("ssh://h/", "ssh://h"),
+        ("ssh://[fe80::1%25eth0]:22", "ssh://[fe80::1%25eth0]:22"),
+        ("ssh://ann@corp.example@h", "ssh://ann@corp.example@h"),
+        ("ssh://ann%40corp.example@h", "ssh://ann@corp.example@h"),
+        ("ssh://CORP%5Cann@h", "ssh://CORP\\ann@h"),
+        ("ssh://CORP\\ann@h:22/run/my%20docker.sock", "ssh://CORP\\ann@h:22/run/my%20docker.sock"),
         ("ssh://me@h/run/user/1000/docker.sock", "ssh://me@h/run/user/1000/docker.sock"),
     ],
 )
@@ -82,26 +108,43 @@ def test_notations(url: str, address: str) -> None:
     [
         ("", "write unix"),
         ("dev", "write unix"),
-        ("unix://relative", "absolute"),
-        ("fd://", "fd:// is not supported"),
-        ("npipe:////./pipe/docker", "npipe:// is not supported"),
+        (":", "write unix"),
+        ("something with spaces", "write unix"),
+        ("://", "empty scheme"),
+        ("udp://127.0.0.1", "udp is not known"),
+        ("tcp://unix:///run/docker.sock", "two schemes"),
+        ("unix:/run/docker.sock", "two slashes, unix://"),
+        ("tcp:a.b.c.d", "two slashes, tcp://"),
+        ("unix:///a\0b", "null"),
+        ("fd://", "fd:// is for dockerd"),
+        ("npipe:////./pipe/docker", "a pipe of Windows"),
         ("ftp://h", "ftp is not known"),
         ("tcp://::1:2375", "brackets"),
         ("tcp://h:port", "HOST:PORT"),
         ("tcp://h:0", "not a port"),
         ("tcp://h:65536", "not a port"),
-        ("tcp://h:1/path", "path"),
+        ("tcp://h:1/a b", "path"),
+        ("tcp://h:1?x=1", "HOST:PORT"),
+        ("tcp://a\0b:1", "HOST:PORT"),
+        ("tcp://\N{LATIN SMALL LETTER O WITH DIAERESIS}..x:1", "characters that no name"),
         ("tcp://me@h:1", "HOST:PORT"),
         ("ssh://", "no host"),
         ("ssh://-oProxyCommand=x", "HOST:PORT"),
         ("ssh://-l@h", "user's name"),
         ("ssh://@h", "user's name"),
-        ("ssh://h/a b", "characters"),
-        ("ssh://h/$(reboot)", "characters"),
+        ("ssh://a%3Ab@h", "user's name"),
+        ("ssh://a;reboot@h", "user's name"),
+        ("ssh://$(reboot)@h", "user's name"),
+        ("ssh://a%0Ab@h", "user's name"),
+        ("ssh://CORP%5C@h", "user's name"),
+        ("ssh://a -oProxyCommand=x@h", "user's name"),
+        ("ssh://a%4@h", "hexadecimal"),
+        ("ssh://h/a%0Ab", "characters"),
+        ("ssh://h/a?b", "no ?"),
     ],
 )
 def test_refused(url: str, why: str) -> None:
-    with pytest.raises(InputError, match=why.replace("(", r"\(")):
+    with pytest.raises(InputError, match=re.escape(why)):
         parse_address(url)
 
 
@@ -110,6 +153,23 @@ def test_password_is_refused_and_not_shown() -> None:
         with pytest.raises(InputError) as caught:
             parse_address(url)
         assert "s3cret" not in str(caught.value)
+
+
+def test_the_host_header_has_no_zone() -> None:
+    transport = parse_address("tcp://[fe80::1%25eth0]:2375")
+    assert (transport.host, transport.http_host) == ("fe80::1%eth0", "[fe80::1]:2375")
+
+
+def test_a_relative_socket_in_a_directory_that_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    assert parse_address("unix:///run/x").address == "unix:///run/x"
+    with pytest.raises(InputError, match="not there any more"):
+        parse_address("unix://x")
 
 
 def test_socket_path_on_the_far_side() -> None:

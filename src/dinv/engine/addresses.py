@@ -1,0 +1,146 @@
+"""Addresses of Docker endpoints, in each spelling that docker's CLI takes.
+
+docker/cli: opts/hosts.go for DOCKER_HOST and -H, cli/connhelper/ssh for ssh://; moby: client/client.go,
+ParseHostURL, for what comes after the port.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dinv.engine.transport import (
+    DEFAULT_SOCKET,
+    PLAIN_PORT,
+    TLS_PORT,
+    SSHTransport,
+    TCPTransport,
+    TLSFiles,
+    UnixTransport,
+)
+from dinv.errors import InputError
+
+_MAX_PORT = 65535
+_OTHERS = {
+    "npipe": "npipe:// is a pipe of Windows, which this system does not have; use unix:// or tcp://",
+    "fd": "fd:// is for dockerd, which systemd gives its sockets so; use unix://",
+}
+_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?")
+_WITHOUT_SLASHES = re.compile(r"(unix|tcp|ssh|fd|npipe|https?):(?!//|\d+(?:/|$))", re.IGNORECASE)
+# OpenSSH's own rule for names on its command line (ssh.c: valid_ruser), and $, which newer ones refuse.
+_USER = re.compile(r"(?!-)(?:[^\x00-\x20\x7f'`\"$;&<>|(){}\\:/]|\\(?=.)| (?!-))+")
+
+
+def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPTransport | SSHTransport:
+    r"""Return the transport for an address in docker's notation.
+
+    `unix://[PATH]`, a relative PATH counting from here; `tcp://HOST[:PORT][/PATH]` (2375, with `tls` 2376;
+    `http://` and `https://` are taken for it), of which PATH comes before that of each call;
+    `HOST:PORT[/PATH]` (a VCH prints its DOCKER_HOST so); `ssh://[USER@]HOST[:PORT][/SOCKET]`, where
+    USER may be `ann@corp.example` or `CORP\ann`, percent-encoded or not. Blanks around it do not matter,
+    nor does the case of the scheme. IPv6 addresses stand in brackets, with a zone as `%25eth0` or `%eth0`;
+    a name that is not ASCII is looked up in its IDNA form. `https://` is TLS by the system's CAs when no
+    `tls` is given. Raises InputError.
+    """
+    url = url.strip()
+    scheme, rest = _split(url)
+    if scheme == "unix":
+        return UnixTransport(_socket(url, rest))
+    if scheme in ("tcp", "http"):
+        return _tcp(url, rest, tls)
+    if scheme == "https":
+        return _tcp(url, rest, tls or TLSFiles())
+    if scheme == "ssh":
+        return _ssh(url, rest)
+    raise _bad(
+        url, _OTHERS.get(scheme, f"{scheme or 'an empty scheme'} is not known; use unix://, tcp:// or ssh://")
+    )
+
+
+def _split(url: str) -> tuple[str, str]:
+    """The scheme in lower case, and what comes after it. Raises InputError."""
+    if match := _WITHOUT_SLASHES.match(url):
+        raise _bad(url, f"{match[1]}: has to be followed by two slashes, {match[1]}://")
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        if not re.match(r"(\[[^]]*\]|[^:/@\s]*):[0-9]*(/|$)", url) or url == ":":
+            raise _bad(url, "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")
+        return "tcp", url
+    if "://" in rest:
+        raise _bad(url, "it has two schemes")
+    return scheme.lower(), rest
+
+
+def _bad(url: str, why: str) -> InputError:
+    # Passwords in URLs are refused, and not repeated.
+    shown = re.sub(r"//[^/]*@", "//...@", url) if ":" in url.partition("://")[2].rpartition("@")[0] else url
+    return InputError(f'"{shown}" is not an address of a Docker endpoint: {why}')
+
+
+def _socket(url: str, path: str) -> str:
+    if "\0" in path:
+        raise _bad(url, "no path has a null character in it")
+    if not path or path.startswith("/"):
+        return path or DEFAULT_SOCKET
+    try:
+        return os.path.abspath(path)
+    except OSError as error:
+        raise _bad(url, "its path counts from the working directory, which is not there any more") from error
+
+
+def _decoded(url: str, text: str) -> str:
+    """Percent-decoding, of what an address has it for."""
+    from urllib.parse import unquote
+
+    if re.search(r"%(?![0-9A-Fa-f]{2})", text):
+        raise _bad(url, "a % has to be followed by two hexadecimal digits; write %25 for the sign itself")
+    return unquote(text, errors="surrogateescape")
+
+
+def _host_port(url: str, text: str) -> tuple[str, int | None]:
+    match = _HOST_PORT.fullmatch(text)
+    if match is None:
+        raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
+    bracketed, plain, digits = match.groups()
+    # RFC 6874: the % before a zone is itself percent-encoded in a URL.
+    host: str = bracketed.replace("%25", "%", 1) if bracketed else plain or ""
+    if not digits:
+        return host, None
+    port = int(digits)
+    if not 0 < port <= _MAX_PORT:
+        raise _bad(url, f"{digits} is not a port")
+    return host, port
+
+
+def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
+    where, _, path = rest.partition("/")
+    host, port = _host_port(url, where)
+    if not host.isascii():
+        try:
+            host = host.encode("idna").decode()
+        except UnicodeError as error:
+            raise _bad(url, "the host's name has characters that no name can have") from error
+    path = path.strip("/")
+    if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", path):
+        raise _bad(url, "the path after the port has characters that have to be percent-encoded")
+    port = port or (PLAIN_PORT if tls is None else TLS_PORT)
+    return TCPTransport(host or "localhost", port, tls, base_path=f"/{path}" if path else "")
+
+
+def _ssh(url: str, rest: str) -> SSHTransport:
+    where, slash, path = rest.partition("/")
+    user, at, where = where.rpartition("@")
+    if ":" in user:
+        raise _bad(url, "a password cannot be given in it; use a key")
+    user = _decoded(url, user)
+    if at and not _USER.fullmatch(user):
+        raise _bad(url, "the user's name cannot be used")
+    host, port = _host_port(url, where)
+    if not host:
+        raise _bad(url, "it has no host")
+    if re.search(r"[?#]", path):
+        raise _bad(url, "docker takes no ? and no # in it")
+    path = _decoded(url, slash + path).rstrip("/")
+    if not path.isprintable():
+        raise _bad(url, "the path of the socket has characters that cannot be used")
+    return SSHTransport(host, user=user or None, port=port, socket_path=path or None)
