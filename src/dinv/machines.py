@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.errors import InputError, MachineNotFound, NoEndpoint
+from dinv.errors import DinvError, InputError, MachineNotFound, NoEndpoint
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.store import Store
@@ -214,6 +214,72 @@ class Machines:
             from dinv.endpoint import Endpoint
 
             yield Endpoint.recorded(machine.config.driver.get("Endpoint") or {}).engine(trace=self._trace)
+
+    def forward(
+        self,
+        name: str,
+        ports: Sequence[str],
+        *,
+        detach: bool = False,
+        progress: Progress | None = None,
+        wanted: Callable[[], bool] = lambda: True,
+    ) -> int:
+        """Let ports of this computer lead to ports of a machine; see `dinv.forwarding`.
+
+        `ports` are as `8080`, `8080:80`, `127.0.0.1:8080:80`; a port here of 0 is one that is free. Goes on
+        until `wanted` says no; or, with `detach`, in a process of its own, whose pid it returns. Raises
+        InputError, MachineNotRunning.
+        """
+        from dinv import forwarding, forwards
+
+        if not ports:
+            raise InputError("Name the ports to forward, such as 8080 or 8080:80")
+        wishes = [forwarding.Forward.parse(port) for port in ports]
+        progress = progress or Progress()
+        with self.get(name) as machine:
+            forwarding.check(machine)
+        directory, identity = machine.directory, machine.config.identity
+
+        def there() -> bool:
+            # Another machine of this name is not the one that was meant.
+            with contextlib.suppress(DinvError):
+                return self.store.load(name).identity == identity
+            return False
+
+        with forwarding.listening(wishes) as listeners:
+            pid = 0
+            if detach:
+                pid = forwards.detach(
+                    directory,
+                    listeners,
+                    lambda recorded: forwarding.serve(
+                        lambda: self.get(name), listeners, Progress(), wanted=lambda: recorded() and there()
+                    ),
+                )
+            for listener in listeners:
+                progress.line("Forward", str(listener.forward), f"process {pid}" if pid else "Ctrl-C ends it")
+            if not pid:
+                forwarding.serve(
+                    lambda: self.get(name), listeners, progress, wanted=lambda: wanted() and there()
+                )
+        return pid
+
+    def forwards(self, name: str) -> list[str]:
+        """What of a machine is forwarded in the background, such as "127.0.0.1:8080 -> 80 (process 7)"."""
+        from dinv import forwards
+
+        return [
+            f"{text} (process {detached.pid})"
+            for detached in forwards.found(self.get(name).directory)
+            for text in detached.forwards
+        ]
+
+    def stop_forwards(self, name: str, *, progress: Progress | None = None) -> None:
+        """End what of a machine is forwarded in the background."""
+        from dinv import forwards
+
+        ended = forwards.stop(self.get(name).directory)
+        (progress or Progress()).line("Forward", f"{ended} ended" if ended else "there was none")
 
     def export(self, name: str, out: BinaryIO) -> None:
         """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.moving.export`."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+
+from dinv import forwards
 from dinv.errors import (
     ConfigError,
     ConfigTooNew,
@@ -55,6 +58,8 @@ def remove(
         else:
             with machine:
                 left = _unmake(machine, keep_cache=keep_cache, force=force)
+        with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
+            forwards.stop(store.directory(name))
         store.remove(name)
     return left
 

@@ -32,6 +32,7 @@ VERBS = {
     "engine": "Run a private Docker engine on this computer",
     "env": "Print the commands that point the docker CLI at a machine",
     "export": "Write a machine with its keys to standard output, for import",
+    "forward": "Let ports of this computer lead to ports of a machine",
     "help": "Show the verbs, or the help of one",
     "image": "Build or list machine images",
     "import": "Take in a machine that was exported, or docker-machine's",

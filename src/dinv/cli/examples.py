@@ -43,6 +43,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv image build", "build the machine image, once for each endpoint"),
         ("dinv image ls", "the machine images that there are"),
     ),
+    "forward": (
+        ("dinv forward dev 8080:80", "port 80 of dev at http://127.0.0.1:8080, until Ctrl-C"),
+        ("dinv forward -d dev 5432", "in the background"),
+        ("dinv forward --stop dev", "and no more"),
+    ),
     "import": (
         ("dinv import dev.tar", "what dinv export has written"),
         ("dinv import ~/.docker/machine/machines/old", "a machine of docker-machine's"),

@@ -210,3 +210,23 @@ def test_load_sends_no_layer_that_is_there(shared_user: User, machine: str) -> N
     assert "there already" in second.splitlines()[-1]
     assert "said\n" in shared_user.docker(machine, "run", "--rm", top, "cat", "/word")
     shared_user.dinv("load", machine, "nope", status=1)
+
+
+def test_a_forwarded_port(shared_user: User, machine: str) -> None:
+    page = "echo forwarded >/tmp/page && httpd -f -p 80 -h /tmp"
+    shared_user.docker(
+        machine, "run", "-d", "--name", "forwarded", "-p", "8081:80", "hello", "sh", "-c", page
+    )
+    said = " ".join(shared_user.dinv("forward", "-d", machine, "0:8081").stdout.split())
+    try:
+        address = said.removeprefix("Forward ").split()[0]
+
+        def served() -> bool:
+            return "forwarded" in shared_user.run("sh", "-c", f"curl -s -m 5 http://{address}/page || true")
+
+        eventually(served)
+        assert address in shared_user.dinv("forward", "--list", machine).stdout
+    finally:
+        shared_user.dinv("forward", "--stop", machine)
+        shared_user.docker(machine, "rm", "-f", "forwarded")
+    assert shared_user.dinv("forward", "--list", machine).stdout == ""
