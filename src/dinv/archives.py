@@ -30,6 +30,7 @@ PIECE = 65536
 _BLOCK = 512
 _END = bytes(2 * _BLOCK)
 _PERMISSIONS = 0o777
+_DIRECTORY = 0o755
 _LATEST = 1 << 36
 _NO_LINKS = os.O_NOFOLLOW | os.O_CLOEXEC
 _KINDS = {
@@ -280,6 +281,35 @@ def renamed(archive: Readable, name: str, *, warn: Callable[[str], object]) -> G
             warn(f"{printable(path)} is {_KINDS.get(entry.type, 'no file')}: left out")
             continue
         yield header(made)
+    yield _END
+
+
+def alone(
+    archive: Readable, name: str, *, is_directory: bool, seen: Callable[[str], object]
+) -> Generator[bytes]:
+    """A VCH's tar stream of a file or a directory, as an engine's would be. Raises CopyError.
+
+    VIC goes by the beginning of a path's text (vmware/vic: lib/archive/util.go): `xy` and `x.d/z` beside `x`
+    come along as `x/y` and `x/.d/z`. What is below a file is none of it; of a directory's, `seen` is told
+    each first part, which may be such a one. A directory that is a volume's own has no entry: it gets one.
+    """
+    begun = False
+    for tar, entry, parts in _entries(archive):
+        if parts and not is_directory:
+            continue
+        if parts and not begun:
+            top = tarfile.TarInfo(name)
+            top.type, top.mode = tarfile.DIRTYPE, _DIRECTORY
+            yield header(top)
+        begun = True
+        if parts:
+            seen(parts[0])
+        entry.name = "/".join([name, *parts])
+        if entry.islnk():
+            entry.linkname = "/".join([name, *_inside(entry.linkname)])
+        yield header(entry)
+        if entry.isreg():
+            yield from _content(_extracted(tar, entry), entry.size, entry.name)
     yield _END
 
 

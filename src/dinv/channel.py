@@ -13,12 +13,31 @@ from math import inf
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
-    from typing import BinaryIO, Self
+    from types import TracebackType
+    from typing import BinaryIO, Protocol, Self
 
     from dinv.engine import Engine
-    from dinv.engine.containers import Archive
     from dinv.engine.http import Readable
     from dinv.errors import EngineError
+
+    class TarStream(Protocol):
+        """A tar archive to read, and to close."""
+
+        def read(self, size: int, /) -> bytes:
+            """Return `size` bytes, fewer only at the end."""
+
+        def __enter__(self) -> Self:
+            """Return itself."""
+
+        def __exit__(
+            self,
+            kind: type[BaseException] | None,
+            error: BaseException | None,
+            trace: TracebackType | None,
+            /,
+        ) -> None:
+            """Close it."""
+
 
 IDLE_SECONDS = 60.0
 """How long a copy may stand still."""
@@ -69,7 +88,7 @@ class Channel(ABC):
         return False
 
     @abstractmethod
-    def get_archive(self, path: str) -> Archive:
+    def get_archive(self, path: str) -> TarStream:
         """A file or a directory as tar archive, to read and to close.
 
         Entries are named from the path's last part on; a symbolic link is an entry, and not followed.
@@ -182,7 +201,7 @@ class ContainerChannel(Channel):
     def passing(self, error: EngineError) -> bool:
         return self._engine.transient is not None and self._engine.transient(error)
 
-    def get_archive(self, path: str) -> Archive:
+    def get_archive(self, path: str) -> TarStream:
         from dinv.engine.deadline import IdleDeadline
 
         return self._engine.containers.archive_get(

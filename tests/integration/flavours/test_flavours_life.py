@@ -60,6 +60,27 @@ def test_commands_and_copies(resident: Resident, machine: str, tmp_path: Path) -
     assert (tmp_path / "back").read_bytes() == (tmp_path / "there").read_bytes()
 
 
+def test_copies_are_the_same_the_second_time(resident: Resident, machine: str, tmp_path: Path) -> None:
+    """Links that are there, secrets where others could read, names that begin alike."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "key").write_text("secret")
+    (tree / "link").symlink_to("key")
+    for mode in (0o640, 0o600):
+        (tree / "key").chmod(mode)
+        resident.dinv("scp", "-r", str(tree), f"{machine}:/root/")
+    script = "cd /root; stat -c '%a %N' tree/key tree/link; touch tree2 tree/y treey; mkdir tree.d"
+    assert resident.inside(machine, "sh", "-c", script).split("\n")[:2] == [
+        "600 'tree/key'",
+        "777 'tree/link' -> 'key'",
+    ]
+    resident.dinv("scp", "-r", f"{machine}:/root/tree", str(tmp_path / "back"))
+    assert sorted(path.name for path in (tmp_path / "back").iterdir()) == ["key", "link", "y"]
+    resident.dinv("scp", f"{machine}:/root/tree/key", str(tmp_path / "key"))
+    assert (tmp_path / "key").read_text() == "secret"
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+
+
 def test_what_it_says_and_how_full_it_is(resident: Resident, machine: str) -> None:
     assert "API listen on [::]:2376" in resident.dinv("logs", machine).stdout
     assert "hello" not in resident.dinv("logs", "--tail", "1", machine).stdout

@@ -275,8 +275,15 @@ def test_a_copy_that_the_vch_turns_down_once(simulate: Simulate, at: At, tmp_pat
     name = user.name("copy")
     user.dinv("create", name)
     (tmp_path / "file").write_bytes(b"x" * 100_000)
+    # While it runs, files go by exec.
+    user.dinv("stop", name)
     vch.faults.fail("ContainerExtractToDir")
     user.dinv("scp", str(tmp_path / "file"), f"{name}:/root/file")
+    assert [call.injected for call in vch.calls if call.operation == "ContainerExtractToDir"][-2:] == [
+        True,
+        False,
+    ]
+    user.dinv("start", name)
     assert user.dinv("ssh", name, "wc", "-c", "/root/file").stdout.split()[0] == "100000"
     user.import_hello(name)
     user.dinv("rm", "-y", name)

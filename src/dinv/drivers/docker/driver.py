@@ -394,9 +394,13 @@ class DockerDriver(Driver):
         }
 
     def channel(self) -> Channel:
-        from dinv.channel import ContainerChannel
+        if of_name(self.config.driver.get("Flavour", "")).archives_are_docker_cps:
+            from dinv.channel import ContainerChannel
 
-        return ContainerChannel(self.engine, self.container)
+            return ContainerChannel(self.engine, self.container)
+        from dinv.drivers.docker.vmchannel import VmChannel
+
+        return VmChannel(self.engine, self.container, self.config.name)
 
     def last_log_lines(self, count: int) -> list[str]:
         with contextlib.suppress(DinvError):

@@ -54,6 +54,8 @@ class EngineFlavour:
     """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
     takes_files_running = True
     """Whether files are put into a running machine as well as into one that is not started."""
+    archives_are_docker_cps = True
+    """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vmchannel`."""
     single_attach = False
     """Whether a volume that one running container has keeps another from starting."""
 

@@ -62,6 +62,7 @@ class VchFlavour(EngineFlavour):
     bridges_reachable = False
     takes_files_running = False
     """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""
+    archives_are_docker_cps = False
     single_attach = True
 
     @property
