@@ -44,7 +44,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv image ls", "the machine images that there are"),
     ),
     "forward": (
-        ("dinv forward dev 8080:80", "port 80 of dev at http://127.0.0.1:8080, until Ctrl-C"),
+        ("dinv forward dev 8080:80", "its port 80 at 127.0.0.1:8080"),
         ("dinv forward -d dev 5432", "in the background"),
         ("dinv forward --stop dev", "and no more"),
     ),
