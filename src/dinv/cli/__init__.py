@@ -132,8 +132,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     if program == "__main__.py":
         program = "dinv"
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = any(word in ("-D", "--debug", "-debug") for word in words)
     voice = Voice(program)
+    status = _run(voice, words)
+    if voice.events is not None:
+        voice.events.write("done", exit_code=status)
+    return status
+
+
+def _run(voice: Voice, words: list[str]) -> int:
+    debug = any(word in ("-D", "--debug", "-debug") for word in words)
     try:
         status = _dispatch(voice, words)
         sys.stdout.flush()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 
+from dinv.cli.parser import AUTO, QUIET
 from dinv.errors import InputError, Interrupted, UsageError
-from dinv.visible import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +33,9 @@ class App:
     def __init__(self, voice: Voice) -> None:
         self.voice = voice
         self.debug = False
-        self.quiet = False
+        self._remarks: list[str] = []
+        self._progress = AUTO
+        self._several = False
         self.store_path: str | None = None
         self.certificates: dict[str, str] = {}
         """Those of docker-machine's global options for certificates that were given, with their values."""
@@ -85,7 +86,7 @@ class App:
         if name in legacy.CERTIFICATES:
             self.certificates[name] = self._value(word, equals, value, words)
         elif name in legacy.TOKENS:
-            legacy.say_needless(name, self._value(word, equals, value, words))
+            self._remarks += legacy.needless(name, self._value(word, equals, value, words))
         elif name in legacy.SWITCHES:
             self._switch(name, equals, value)
         else:
@@ -127,17 +128,27 @@ class App:
         rest: list[str] = []
         if take_rest is not None:
             words, rest = take_rest(words)
+        if parser.asks_for_events(words):
+            from dinv.cli.events import Events
+
+            self.voice.events = Events()
+        for remark in self._remarks:
+            self.voice.remark(remark)
         options = parser.parse(words)
         options.rest = rest
         self.debug = self.debug or options.debug
         self.store_path = options.storage_path or self.store_path
-        self.quiet = bool(getattr(options, "quiet", False))
+        names = getattr(options, "name", None)
+        self._several = isinstance(names, list) and len(set(names)) > 1
+        self._progress = getattr(options, "progress", AUTO)
+        if self._progress == AUTO and getattr(options, "quiet", False):
+            self._progress = QUIET
         return options
 
     @property
     def trace(self) -> Callable[[str], None] | None:
         """Where API calls are shown: nowhere without --debug."""
-        return _trace if self.debug else None
+        return self.voice.trace if self.debug else None
 
     @property
     def machines(self) -> Machines:
@@ -157,11 +168,12 @@ class App:
 
         return Format(options.format, columns)
 
-    def progress(self) -> Progress:
-        """Live on a terminal, lines elsewhere, nothing when quiet."""
+    def progress(self, machine: str = "") -> Progress:
+        """How to show what is done, to one `machine` where it is said: as --progress and --quiet say."""
         from dinv.cli.output import progress
 
-        return progress(self.voice, quiet=self.quiet, live=not self.debug)
+        live = not self.debug and not self._several
+        return progress(self.voice, kind=self._progress, machine=machine, live=live)
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The names given, or the machine `default` if there is one. Raises InputError."""
@@ -237,7 +249,3 @@ class App:
 
 def _importing(frame: FrameType | None) -> bool:
     return frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
-
-
-def _trace(line: str) -> None:
-    print(one_line(line), file=sys.stderr)

@@ -21,15 +21,16 @@ def run(app: App, options: argparse.Namespace) -> None:
     from dinv.cli import legacy
     from dinv.cli.createflags import driver_named
 
-    legacy.check_create(options)
+    legacy.check_create(options, app.voice)
     given: dict[str, Any] = {key: value for key, value in vars(options).items() if value is not None}
-    for key in ("name", "quiet", "debug", "storage_path", "rest", "format"):
+    for key in ("name", "quiet", "debug", "storage_path", "rest", "format", "progress"):
         given.pop(key, None)
     form = app.format(options, "Name", "URL", "DockerVersion")
     app.voice.aside = form is not None
     given = {**legacy.certificates(app.certificates), **given}
     given["driver"] = options.driver or driver_named([])
-    with app.interruptible(), app.machines.create(options.name, progress=app.progress(), **given) as machine:
+    progress = app.progress(options.name)
+    with app.interruptible(), app.machines.create(options.name, progress=progress, **given) as machine:
         if form is not None:
             from dinv import records
 
@@ -39,4 +40,4 @@ def run(app: App, options: argparse.Namespace) -> None:
             print(machine.name)
             return
         context = f"     or     docker --context {machine.name} ps" if machine.has_context else ""
-        print(f"To use it:   eval $({app.program} env {machine.name}){context}")
+        progress.note(f"To use it:   eval $({app.program} env {machine.name}){context}")

@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
         "-d", "--driver", metavar="NAME", help="driver: docker, none, or a plugin's ($MACHINE_DRIVER)"
     )
     parser.add_format("print the machine made: json, table, or a Go template")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only the machine's name")
+    parser.add_progress("print only the machine's name")
     parser.add_argument(
         "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})"
     )

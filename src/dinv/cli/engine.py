@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("action", choices=("start", "stop", "status", "enable", "disable"))
     parser.add_format()
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_progress()
     parser.add_argument(
         "--timeout", type="seconds", default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
     )

@@ -29,7 +29,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
     parser.add_format()
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only the id, or the names")
+    parser.add_progress("print only the id, or the names")
 
 
 def run(app: App, options: argparse.Namespace) -> None:

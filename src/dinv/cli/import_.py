@@ -21,7 +21,7 @@ def arguments(parser: Parser) -> None:
     )
     parser.add_argument("--name", default="", help="the name it gets (default: the one that it had)")
     parser.add_argument("--no-context", dest="context", action="store_false", help="write no docker context")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print only the machine's name")
+    parser.add_progress("print only the machine's name")
 
 
 def run(app: App, options: argparse.Namespace) -> None:

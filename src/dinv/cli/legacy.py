@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from dinv.cli.parser import Parser
+    from dinv.cli.voice import Voice
 
 CERTIFICATES = {
     "tls-ca-cert": "MACHINE_TLS_CA_CERT",
@@ -41,11 +41,11 @@ _SWARM_VALUES = ("swarm-image", "swarm-discovery", "swarm-strategy", "swarm-host
 _SWARM_LISTS = ("swarm-opt", "swarm-join-opt")
 
 
-def say_needless(flag: str, value: str) -> None:
-    """One line for a global option that makes no difference."""
+def needless(flag: str, value: str) -> list[str]:
+    """What to say of a global option that makes no difference."""
     if value in ("", _NO_CRASH_REPORTS):
-        return  # it asks for what is so
-    print(f"--{flag} does nothing here: {TOKENS[flag]}.", file=sys.stderr)
+        return []  # it asks for what is so
+    return [f"--{flag} does nothing here: {TOKENS[flag]}."]
 
 
 def create_arguments(parser: Parser) -> None:
@@ -81,18 +81,15 @@ def certificates(given: Mapping[str, str]) -> dict[str, str]:
     return {option: path for option, path in found.items() if path}
 
 
-def check_create(options: argparse.Namespace) -> None:
+def check_create(options: argparse.Namespace, voice: Voice) -> None:
     """Look at what create was given in these flags, and take out what nothing comes of."""
     if vars(options).pop("engine_install_url"):
-        print(
-            "--engine-install-url does nothing here: Docker comes with the machine's image.", file=sys.stderr
-        )
+        voice.remark("--engine-install-url does nothing here: Docker comes with the machine's image.")
     from dinv.provisioners.docker import RENAMED_STORAGE_DRIVERS
 
     instead = RENAMED_STORAGE_DRIVERS.get(options.engine_storage_driver)
     if instead:
-        print(
+        voice.remark(
             f"--engine-storage-driver {options.engine_storage_driver} is not in Docker any more: "
-            f"{instead} takes its place.",
-            file=sys.stderr,
+            f"{instead} takes its place."
         )

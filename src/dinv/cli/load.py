@@ -22,7 +22,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "-i", "--input", metavar="FILE", help="take what `docker save` wrote; - is standard input"
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_progress()
 
 
 def run(app: App, options: argparse.Namespace) -> None:

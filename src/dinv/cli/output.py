@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import contextlib
-import sys
 import threading
 import time
 
+from dinv.cli.parser import AUTO, JSON, QUIET
 from dinv.errors import DinvError, NobodyToAsk
 from dinv.progress import Progress
 from dinv.visible import one_line
@@ -14,6 +14,7 @@ from dinv.visible import one_line
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from typing import TextIO
 
     from rich.status import Status
 
@@ -24,15 +25,32 @@ TEXT_WIDTH = 38
 FIRST_SECONDS = 1.0
 """Work that takes longer than this shows what it is doing."""
 EVERY_SECONDS = 10.0
+"""Where nothing can be shown in place, a line comes this often at most."""
+TICK_SECONDS = 1.0
+"""How often the seconds move while the work says nothing of itself: a call that boots a VM takes minutes."""
 
 
-def progress(voice: Voice, *, quiet: bool, live: bool) -> Progress:
-    """The Progress for this run's standard output; a trace on the terminal leaves no room for a live one."""
-    if quiet:
+def progress(voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = True) -> Progress:
+    """The Progress of this kind, for one machine or for all.
+
+    `live`: whether there is room for a line that moves; beside a trace, or several machines, there is none.
+    """
+    if kind == JSON:
+        from dinv.cli.events import JsonProgress
+
+        return JsonProgress(voice, machine)
+    if kind == QUIET:
         return QuietProgress(voice)
-    if live and sys.stdout.isatty():
+    if kind == AUTO and live and _moves(voice.stream):
         return LiveProgress(voice)
     return PlainProgress(voice)
+
+
+def _moves(stream: TextIO) -> bool:
+    """Whether somebody sees a line move there; what CI systems give for a terminal is a file in the end."""
+    from dinv.cli.colour import is_looked_at
+
+    return is_looked_at(stream)
 
 
 class QuietProgress(Progress):
@@ -45,14 +63,57 @@ class QuietProgress(Progress):
         self._voice.warn(text)
 
 
-class PlainProgress(QuietProgress):
-    """A line for each fact, and one now and then while something takes long."""
+class TickingProgress(QuietProgress):
+    """While work goes on inside `working`, `_show` is called now and then, whether the work speaks or not."""
 
     def __init__(self, voice: Voice) -> None:
         super().__init__(voice)
-        self._work = ("", "")
-        self._due = 0.0
+        self._lock = threading.RLock()
+        self._work: tuple[str, str] | None = None
+        self._detail = ""
         self._begun = 0.0
+
+    def update(self, text: str) -> None:
+        with self._lock:
+            if self._work is not None:
+                self._detail = text
+                self._show(*self._work, text, time.monotonic() - self._begun)
+
+    @contextlib.contextmanager
+    def working(self, label: str, text: str) -> Iterator[None]:
+        ended = threading.Event()
+        with self._lock:
+            self._work, self._detail, self._begun = (label, text), "", time.monotonic()
+            self._begin()
+        threading.Thread(target=self._tick, args=(ended,), name="progress", daemon=True).start()
+        try:
+            yield
+        finally:
+            ended.set()
+            with self._lock:
+                self._work = None
+                self._end()
+
+    def _tick(self, ended: threading.Event) -> None:
+        while not ended.wait(TICK_SECONDS):
+            with self._lock:
+                if self._work is not None and not ended.is_set():
+                    self._show(*self._work, self._detail, time.monotonic() - self._begun)
+
+    def _begin(self) -> None:
+        """Work begins."""
+
+    def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
+        """Show how far the work has come; may be called very often."""
+
+    def _end(self) -> None:
+        """It has ended, well or not."""
+
+
+class PlainProgress(TickingProgress):
+    """A line for each fact, and one now and then while something takes long."""
+
+    _due = 0.0
 
     def line(self, label: str, text: str, state: str = "") -> None:
         said = f"{text:<{TEXT_WIDTH - 1}} {state}" if state else text
@@ -61,21 +122,13 @@ class PlainProgress(QuietProgress):
     def note(self, text: str) -> None:
         self._voice.say(text)
 
-    def update(self, text: str) -> None:
-        now = time.monotonic()
-        if self._work[0] and now >= self._due:
-            self._due = now + EVERY_SECONDS
-            label, what = self._work
-            self.line(label, f"{what}, {now - self._begun:.0f} s, {text}" if text else what)
+    def _begin(self) -> None:
+        self._due = FIRST_SECONDS
 
-    @contextlib.contextmanager
-    def working(self, label: str, text: str) -> Iterator[None]:
-        self._work, self._begun = (label, text), time.monotonic()
-        self._due = self._begun + FIRST_SECONDS
-        try:
-            yield
-        finally:
-            self._work = ("", "")
+    def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
+        if seconds >= self._due:
+            self._due = seconds + EVERY_SECONDS
+            self.line(label, f"{text}, {seconds:.0f} s{f', {detail}' if detail else ''}")
 
 
 class LiveProgress(PlainProgress):
@@ -89,30 +142,27 @@ class LiveProgress(PlainProgress):
         super().__init__(voice)
         self._status: Status | None = None
 
-    def update(self, text: str) -> None:
-        now = time.monotonic()
-        if not self._work[0] or now < self._due:
+    def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
+        if seconds < FIRST_SECONDS:
             return
-        label, what = self._work
-        shown = f"{label:<{LABEL_WIDTH - 2}}{what}, {now - self._begun:.0f} s  {text}"
+        shown = f"{label:<{LABEL_WIDTH - 2}}{text}, {seconds:.0f} s  {detail}"
         if self._status is None:
             from rich.console import Console
 
-            self._status = Console(highlight=False, markup=False).status("")
+            from dinv.cli.colour import wanted
+
+            stream = self._voice.stream
+            console = Console(file=stream, highlight=False, markup=False, no_color=not wanted(stream))
+            self._status = console.status("")
             self._status.start()
         from rich.text import Text
 
         self._status.update(Text(one_line(shown), overflow="ellipsis", no_wrap=True))
 
-    @contextlib.contextmanager
-    def working(self, label: str, text: str) -> Iterator[None]:
-        with super().working(label, text):
-            try:
-                yield
-            finally:
-                if self._status is not None:
-                    self._status.stop()
-                    self._status = None
+    def _end(self) -> None:
+        if self._status is not None:
+            self._status.stop()
+            self._status = None
 
 
 def confirmed(question: str, *, without: str) -> bool:

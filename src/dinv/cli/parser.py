@@ -28,6 +28,9 @@ _FALSE = ("0", "f", "F", "false", "FALSE", "False")
 _NO_FLAG = "\0"
 _FLAG = "\1"
 """Stands for the flag's name in what is said of its value."""
+AUTO, JSON, QUIET = "auto", "json", "quiet"
+PROGRESSES = (AUTO, "plain", JSON, QUIET)
+"""What --progress may be: a line that moves on a terminal and lines elsewhere; lines; events; nothing."""
 FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
 _TOO_MANY = "Error: Too many arguments given"
@@ -88,6 +91,19 @@ class Parser(argparse.ArgumentParser):
     def add_format(self, texts: str = FORMAT_HELP) -> None:
         """`--format` of a verb that prints a record, "" where it is not given; see dinv.cli.formatting."""
         self.add_argument("--format", default="", metavar="FORMAT", help=texts)
+
+    def add_progress(self, quiet: str = "print nothing but errors") -> None:
+        """`--quiet` and `--progress` of a verb that may take long; see dinv.cli.output."""
+        self.add_argument("-q", "--quiet", action="store_true", help=quiet)
+        self.add_argument(
+            "--progress", choices=PROGRESSES, default=AUTO, metavar="KIND", help=", ".join(PROGRESSES)
+        )
+
+    def asks_for_events(self, words: Sequence[str]) -> bool:
+        """Whether these words ask for `--progress json`: what is wrong with them is an event then, too."""
+        line = " ".join(words)
+        asked = f"-progress {JSON}" in line or f"-progress={JSON}" in line
+        return asked and "--progress" in self._option_string_actions
 
     def rare(self, *flags: str) -> None:
         """These, with their dashes, are in the help only where all of it is asked for."""

@@ -19,9 +19,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
-    progress = app.progress()
-
     def provision(name: str) -> None:
+        progress = app.progress(name)
         progress.note(f'Provisioning "{name}"...')
         app.machines.provision(name, progress=progress, timeout=options.timeout)
         progress.note(f'Machine "{name}" was provisioned.')

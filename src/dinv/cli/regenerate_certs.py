@@ -29,7 +29,7 @@ def arguments(parser: Parser) -> None:
         metavar="SECONDS",
         help=f"for the daemon to take them ({DEFAULT_TIMEOUT:g})",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_progress()
 
 
 def run(app: App, options: argparse.Namespace) -> int:
@@ -37,12 +37,11 @@ def run(app: App, options: argparse.Namespace) -> int:
     question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
     if not options.force and not confirmed(question, without="--force"):
         return 0
-    progress = app.progress()
-    progress.note("Regenerating TLS certificates")
+    app.progress().note("Regenerating TLS certificates")
 
     def renew(name: str) -> None:
         app.machines.renew_certificates(
-            name, progress=progress, clients=options.client_certs, timeout=options.timeout
+            name, progress=app.progress(name), clients=options.client_certs, timeout=options.timeout
         )
 
     with app.interruptible():

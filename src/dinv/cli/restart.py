@@ -19,9 +19,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
-    progress = app.progress()
-
     def restart(name: str) -> None:
+        progress = app.progress(name)
         progress.note(f'Restarting "{name}"...')
         with app.machines.get(name) as machine:
             machine.restart(progress, timeout=options.timeout)

@@ -16,7 +16,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("target", metavar="[NAME:]TO")
     parser.add_argument("-r", "--recursive", action="store_true", help="copy directories, with all in them")
     parser.add_argument("-d", "--delta", action="store_true", help="copy what differs, by rsync")
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_progress()
 
 
 def run(app: App, options: argparse.Namespace) -> int:

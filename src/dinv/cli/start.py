@@ -19,9 +19,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
-    progress = app.progress()
-
     def start(name: str) -> None:
+        progress = app.progress(name)
         progress.note(f'Starting "{name}"...')
         with app.machines.get(name) as machine:
             machine.start(progress, timeout=options.timeout)

@@ -21,9 +21,8 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> int:
-    progress = app.progress()
-
     def upgrade(name: str) -> None:
+        progress = app.progress(name)
         progress.note(f'Upgrading "{name}"...')
         done = app.machines.upgrade(
             name, progress=progress, image=options.image, force=options.force, timeout=options.timeout

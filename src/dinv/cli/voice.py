@@ -21,13 +21,14 @@ from dinv.errors import (
     PreCreateCheckFailed,
     UsageError,
 )
-from dinv.visible import visible
+from dinv.visible import one_line, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
+    from dinv.cli.events import Events
     from dinv.errors import DinvError
 
 _CONNECTING = {"config": "Error running connection boilerplate: ", "env": "Error checking TLS connection: "}
@@ -58,6 +59,13 @@ class Voice:
         self.verb = ""
         self.aside = False
         """Whether what is said on the way goes to standard error: standard output is for a record."""
+        self.events: Events | None = None
+        """Where errors and remarks go as well as progress, with --progress json."""
+
+    @property
+    def stream(self) -> TextIO:
+        """Where `say` prints."""
+        return sys.stderr if self.aside else sys.stdout
 
     def called(self, text: str) -> str:
         """A text of the library's, with the program named as it was called: `docker-machine rm dev`."""
@@ -72,6 +80,9 @@ class Voice:
 
     def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
         """Print an error, and its notes (PEP 678), on standard error."""
+        if self.events is not None:
+            self.events.error(error, self.called(str(error)), [self.called(note) for note in notes])
+            return
         if not self.docker_machine:
             self._print(f"{self.program}: ", error, notes)
             return
@@ -82,15 +93,28 @@ class Voice:
 
     def say(self, text: str) -> None:
         """Print a line on standard output, or aside, at once."""
-        _write(self.called(text), sys.stderr if self.aside else sys.stdout)
+        _write(self.called(text), self.stream)
 
     def warn(self, text: str) -> None:
         """Print what the user should know, on standard error."""
-        self.remark(f"Warning: {text}")
+        if self.events is not None:
+            self.events.write("warning", text=self.called(text))
+        else:
+            self.remark(f"Warning: {text}")
 
     def remark(self, text: str) -> None:
         """Print a line on standard error."""
-        _write(self.called(text), sys.stderr)
+        if self.events is not None:
+            self.events.write("note", text=self.called(text))
+        else:
+            _write(self.called(text), sys.stderr)
+
+    def trace(self, line: str) -> None:
+        """Print a call of the API, on standard error."""
+        if self.events is not None:
+            self.events.write("trace", text=line)
+        else:
+            print(one_line(line), file=sys.stderr)
 
     def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
         _write(before + self.called("\n".join((str(said), *notes))), sys.stderr)

@@ -17,4 +17,4 @@ def add_arguments(parser: Parser, seconds: float) -> None:
         metavar="SECONDS",
         help=f"for the daemon to answer ({seconds:g})",
     )
-    parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
+    parser.add_progress()

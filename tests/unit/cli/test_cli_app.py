@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from dinv.cli import ls, ssh
+from dinv.cli import ls, ssh, start
 from dinv.cli.app import App
+from dinv.cli.events import JsonProgress
 from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress
 from dinv.cli.voice import Voice
 from dinv.errors import InputError, Interrupted, MachineNotFound
@@ -57,7 +59,7 @@ def test_options_before_the_verb(app: App, words: list[str]) -> None:
 def test_the_same_options_after_the_verb(app: App) -> None:
     options = app.parse("ls", ls, ["-q", "--storage-path", "/s", "--debug"])
     assert options.quiet
-    assert (app.store_path, app.debug, app.quiet) == ("/s", True, True)
+    assert (app.store_path, app.debug) == ("/s", True)
 
 
 def test_without_debug_no_calls_are_shown(app: App) -> None:
@@ -100,16 +102,44 @@ def test_names_are_those_given_or_default(app: App) -> None:
         app.machine("nosuch")
 
 
-def test_progress_is_for_who_looks(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
-    import sys
+class Looking:
+    """Somebody who looks at standard output."""
 
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+        monkeypatch.setenv("TERM", "xterm")
+        monkeypatch.delenv("CI", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [
+        ([], LiveProgress),
+        (["--progress", "auto"], LiveProgress),
+        (["--progress", "plain"], PlainProgress),
+        (["-progress=json"], JsonProgress),
+        (["--progress", "quiet"], QuietProgress),
+        (["-q"], QuietProgress),
+        (["-q", "--progress", "json"], JsonProgress),
+        (["--debug"], PlainProgress),
+        (["a", "b"], PlainProgress),  # two lines that move would overwrite each other
+    ],
+)
+def test_progress_is_for_who_looks(
+    app: App, words: list[str], kind: type, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Looking(monkeypatch)
+    app.parse("start", start, words)
+    assert type(app.progress()) is kind
+
+
+def test_progress_where_nobody_looks(app: App, monkeypatch: pytest.MonkeyPatch) -> None:
+    app.parse("start", start, [])
     assert type(app.progress()) is PlainProgress
-    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    Looking(monkeypatch)
     assert type(app.progress()) is LiveProgress
-    app.debug = True
+    app.voice.aside = True  # what is on standard error then is for no terminal
     assert type(app.progress()) is PlainProgress
-    app.quiet = True
-    assert type(app.progress()) is QuietProgress
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
@@ -133,7 +163,7 @@ def test_signals_end_the_work_and_nothing_stays_changed(app: App, number: signal
 def test_a_verb_may_have_no_quiet(app: App) -> None:
     module = SimpleNamespace(arguments=lambda _parser: None)
     app.parse("url", cast("ModuleType", module), [])
-    assert not app.quiet
+    assert type(app.progress()) is PlainProgress
 
 
 def test_for_each_is_for_the_names_given(app: App) -> None:

@@ -62,6 +62,49 @@ def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], cloc
     assert "11 s" in lines[1]
 
 
+@pytest.mark.parametrize("kind", [PlainProgress, LiveProgress])
+def test_seconds_are_counted_while_the_work_says_nothing(
+    kind: type[PlainProgress], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "TICK_SECONDS", 0.01)
+    shown: list[float] = []
+    show = kind._show
+
+    def noted(self: PlainProgress, label: str, text: str, detail: str, seconds: float) -> None:
+        show(self, label, text, detail, seconds)
+        shown.append(seconds)
+
+    monkeypatch.setattr(kind, "_show", noted)
+    progress = kind(DINV)
+    with progress.working("Machine", "starting dev"):
+        for seconds in (3.0, 20.0):
+            clock.now = 100.0 + seconds
+            end = time.perf_counter() + 30
+            while seconds not in shown and time.perf_counter() < end:
+                time.sleep(0.01)
+    assert {3.0, 20.0} <= set(shown)
+    assert progress._work is None
+    said = len(shown)
+    time.sleep(0.05)
+    assert len(shown) == said  # it has ended
+
+
+def test_what_the_work_said_last_is_shown_with_the_seconds(
+    capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(output, "TICK_SECONDS", 0.01)
+    progress = PlainProgress(DINV)
+    said = ""
+    with progress.working("Image", "pulling"):
+        progress.update("1 of 3")
+        clock.now += 12
+        end = time.perf_counter() + 30
+        while not said and time.perf_counter() < end:
+            said = capsys.readouterr().out
+            time.sleep(0.01)
+    assert said == "Image        pulling, 12 s, 1 of 3\n"
+
+
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     for progress in (PlainProgress(DINV), LiveProgress(DINV)):
         with progress.working("Image", "pulling"):
