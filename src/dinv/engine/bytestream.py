@@ -111,6 +111,10 @@ class ByteStream:
         reason = f" ({exc.strerror})" if exc is not None and exc.strerror else ""
         return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}")
 
+    def spoken_by_another(self, data: bytes) -> DinvError | None:  # noqa: ARG002  (nobody else is here)
+        """Return the error that says whose words `data` is, where somebody else is on the way; else None."""
+        return None
+
     def close_write(self) -> None:
         """Tell the other side that nothing more comes from here; reading goes on."""
         import socket

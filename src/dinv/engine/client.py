@@ -324,11 +324,15 @@ class Engine:
                 return connection.exchange(
                     method, target, headers=headers, body=body, deadline=deadline, release=self._release
                 )
-            except EndpointUnreachable:
+            except EndpointUnreachable as error:
                 # The endpoint closes idle connections when it likes, also while a request is on its
                 # way to it. What it cannot have acted upon, or may act upon twice, is sent again.
-                repeatable = method in _IDEMPOTENT and (body is None or isinstance(body, bytes))
-                if not reused or not (repeatable or connection.sent == 0):
+                whole = body is None or isinstance(body, bytes)
+                if reused:
+                    again = (method in _IDEMPOTENT and whole) or connection.sent == 0
+                else:
+                    again = whole and self.transport.another_way(error)
+                if not again:
                     raise
             connection = self._new_connection(deadline)
 

@@ -318,7 +318,7 @@ class Connection:
             try:
                 head = parse_head(bytes(self.buffer[:end]))
             except ValueError as exc:
-                raise self._protocol_error(str(exc), method, target) from exc
+                raise self._not_http(str(exc), method, target) from exc
             del self.buffer[: end + 4]
             # 100 Continue and the like: the answer is still to come.
             if head.status >= _OK or head.status == SWITCHING_PROTOCOLS:
@@ -328,7 +328,7 @@ class Connection:
         if self.buffer.startswith(_TLS_ALERT):
             raise EndpointTLSError(self.stream.address, "it speaks TLS only, and was spoken to without")
         if not b"HTTP/1.".startswith(bytes(self.buffer[:7])) or len(self.buffer) > _HEAD_LIMIT:
-            raise self._protocol_error(f"not HTTP: {bytes(self.buffer[:80])!r}", method, target)
+            raise self._not_http(f"not HTTP: {bytes(self.buffer[:80])!r}", method, target)
         data = self.stream.recv(_PIECE, deadline, self.what)
         if data:
             self.buffer += data
@@ -336,6 +336,11 @@ class Connection:
             raise self._protocol_error("it is cut short in its headers", method, target)
         else:
             raise self.stream.lost(self.what)
+
+    def _not_http(self, why: str, method: str, target: str) -> DinvError:
+        """Whoever the stream knows to have spoken in the endpoint's place, or the error that it spoke so."""
+        known = None if self.reused else self.stream.spoken_by_another(bytes(self.buffer))
+        return known or self._protocol_error(why, method, target)
 
     def _protocol_error(self, why: str, method: str, target: str, status: int = 0) -> ProtocolError:
         return ProtocolError(

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import re
+import shlex
 import socket
 import subprocess
 import tempfile
@@ -17,19 +20,87 @@ if TYPE_CHECKING:
     from dinv.errors import DinvError
 
 _LAST_LINES = 5
+_MOST_WORDS = 500
 _CONFIG_SECONDS = 5.0
 
-# What ssh or the far side says -> what to do about it.
+_LOGIN = (
+    "the docker CLI, or Podman, must be installed on that host, and in the PATH of commands run by ssh, "
+    "which is another one than a login's"
+)
+
+# What ssh or the far side says, without regard to case -> what to do about it. The first that fits.
 _HINTS = (
     (
-        "Permission denied (",
+        r"permission denied \(",
         "dinv never asks for passwords: load the key into ssh-agent, or name it in ~/.ssh/config",
     ),
-    ("Host key verification failed", "connect once by hand with ssh to accept its key"),
+    (
+        "too many authentication failures",
+        "the agent offers too many keys: name the right one in ~/.ssh/config, with IdentitiesOnly yes",
+    ),
+    (
+        "remote host identification has changed",
+        "another host answers than the one known by this name, or it was installed anew: find out which; "
+        "ssh-keygen -R removes the old key",
+    ),
+    ("host key verification failed", "connect once by hand with ssh to accept its key"),
+    (
+        "unrecognized command .*podman",
+        "Podman is there in docker's place, and has no dial-stdio; forward its socket with ssh -L, and "
+        "name that",
+    ),
     ("dial-stdio", "the docker CLI on that host is too old (18.09 is needed)"),
-    ("docker: command not found", "the docker CLI must be installed on that host"),
-    ("docker: not found", "the docker CLI must be installed on that host"),
+    (
+        "permission denied.*docker daemon|permission denied.*docker.sock",
+        "the user must be in the docker group on that host",
+    ),
+    (
+        "podman.*(?:no such file|connection refused)",
+        "Podman's service must run on that host: systemctl enable --now podman.socket",
+    ),
+    ("cannot connect to the docker daemon", "the engine must run on that host"),
 )
+
+# sh, bash, zsh, fish, csh, ksh, env, cmd.exe, PowerShell: each says it in its own words.
+_MISSING = re.compile(
+    r"\bdocker\W{0,3}:? .{0,30}(?:not found|no such file|not recognized|unknown command)"
+    r"|(?:not found|unknown command|unknown program)\W{1,4}docker\b"
+    r"|(?:the term )?['\"](?:docker|sh)['\"] is not recognized",
+    re.IGNORECASE,
+)
+_NOT_FOUND = 127
+"""What shells exit with when there is no such command (POSIX, 2.8.2)."""
+
+# Beside what the user's login has: Homebrew, MacPorts, snaps, Docker Desktop, OrbStack, Rancher Desktop.
+_PLACES = (
+    "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/opt/local/bin:/snap/bin:"
+    "$HOME/bin:$HOME/.local/bin:$HOME/.docker/bin:$HOME/.orbstack/bin:$HOME/.rd/bin:"
+    "/Applications/Docker.app/Contents/Resources/bin"
+)
+# One line, without quotation marks that the login shell would see: that may be csh or fish. A start-up file
+# may print what it likes before PATH, and must not read what is meant for docker.
+_LOOK = (
+    'login=$("${SHELL:-sh}" -lc "printenv PATH" </dev/null 2>/dev/null | tail -n 1); '
+    f'PATH="$PATH:$login:{_PLACES}"; export PATH; '
+    "if command -v docker >/dev/null 2>&1; then exec docker HOST system dial-stdio; fi; "
+    "if command -v podman >/dev/null 2>&1; then exec podman URL system dial-stdio; fi; "
+    'echo "docker: not found, and no podman" >&2; exit 127'
+)
+
+
+class NoDockerThere(EndpointUnreachable):
+    """The far side was reached, and has no docker in the PATH of the command that was run."""
+
+
+def looking_for_docker(socket_path: str) -> list[str]:
+    """Return the command for a far side without docker in its PATH: `socket_path` is the engine's, or ""."""
+    where = shlex.quote(f"unix://{socket_path}")
+    host, url = (f"--host {where} ", f"--url {where} ") if socket_path else ("", "")
+    return ["sh", "-c", shlex.quote(_LOOK.replace("HOST ", host).replace("URL ", url))]
+
+
+def _hint(words: str) -> str:
+    return next((hint for part, hint in _HINTS if re.search(part, words, re.IGNORECASE)), "")
 
 
 def host_name(destination: str) -> str:
@@ -102,10 +173,28 @@ class SSHByteStream(ByteStream):
         except subprocess.TimeoutExpired:
             return super().lost(what, exc)
         words = self._words()
+        if _MISSING.search(words) or (status == _NOT_FOUND and not _hint(words)):
+            return NoDockerThere(self.address, f"{words or f'status {status}'} ({_LOGIN})")
         if not words:
             return EndpointUnreachable(self.address, f"ssh ended with status {status} during {what}")
-        hint = next((hint for part, hint in _HINTS if part in words), "")
+        hint = _hint(words)
         return EndpointUnreachable(self.address, f"{words} ({hint})" if hint else words)
+
+    def spoken_by_another(self, data: bytes) -> DinvError:
+        """Return the error that says that the far side's shell spoke before docker did."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._child.wait(0.3)  # where somebody may not log in, it is said, and ssh ends
+        with contextlib.suppress(OSError):
+            while len(data) < _MOST_WORDS and (more := self.try_recv(_MOST_WORDS)):
+                data += more
+        lines = data[:_MOST_WORDS].decode(errors="replace").splitlines()
+        said = "; ".join(filter(None, (*map(str.strip, lines), self._words())))
+        return EndpointUnreachable(
+            self.address,
+            f'something over there said "{said}" before Docker could answer (a start-up file of that user\'s '
+            f"shell, such as ~/.bashrc or ~/.zshenv, that prints for commands run by ssh, too; it has to be "
+            f"silent for them)",
+        )
 
     def _words(self) -> str:
         if self._said.closed:

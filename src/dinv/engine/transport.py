@@ -47,6 +47,9 @@ if TYPE_CHECKING:
         def name_by_address(self) -> bool:
             """Say the IP address for the name in the Host header; False where nothing changes by that."""
 
+        def another_way(self, error: EndpointUnreachable) -> bool:
+            """After an error of a new connection: go another way from now on; False where there is none."""
+
 else:
     # A Protocol costs importing typing, and nothing asks at run time.
     Transport = object
@@ -96,6 +99,10 @@ class UnixTransport:
 
     def name_by_address(self) -> bool:
         """There is no address to say."""
+        return False
+
+    def another_way(self, error: EndpointUnreachable) -> bool:  # noqa: ARG002  (whatever it is)
+        """There is none."""
         return False
 
     def connect(self, deadline: Deadline) -> ByteStream:
@@ -152,6 +159,10 @@ class TCPTransport:
         if self._peer:
             self.http_host = _authority(self._peer.partition("%")[0], self.port)
         return self.http_host != said
+
+    def another_way(self, error: EndpointUnreachable) -> bool:  # noqa: ARG002  (whatever it is)
+        """There is none."""
+        return False
 
     def connect(self, deadline: Deadline) -> ByteStream:
         """Connect, and shake hands. Raises EndpointUnreachable, EndpointTLSError, DeadlineExceeded."""
@@ -238,7 +249,7 @@ _SHOWN = "/@\\+=,!"
 
 
 class SSHTransport:
-    """A docker CLI behind ssh. `host` may be an alias of ~/.ssh/config.
+    """A docker CLI behind ssh, or Podman. `host` may be an alias of ~/.ssh/config.
 
     `socket_path` is the engine's socket over there, where it is not docker's default.
     """
@@ -254,6 +265,7 @@ class SSHTransport:
         self.user = user
         self.port = port
         self.socket_path = socket_path
+        self._looking = False
         name = f"[{host}]" if ":" in host else host
         self.address = "".join(
             (
@@ -290,8 +302,14 @@ class SSHTransport:
             argv += ["-l", self.user]
         if self.port:
             argv += ["-p", str(self.port)]
-        where = ["--host", shlex.quote(f"unix://{self.socket_path}")] if self.socket_path else []
-        return [*argv, "--", self.destination, "docker", *where, "system", "dial-stdio"]
+        if self._looking:
+            from dinv.engine.ssh import looking_for_docker
+
+            command = looking_for_docker(self.socket_path or "")
+        else:
+            where = ["--host", shlex.quote(f"unix://{self.socket_path}")] if self.socket_path else []
+            command = ["docker", *where, "system", "dial-stdio"]
+        return [*argv, "--", self.destination, *command]
 
     def name_by_address(self) -> bool:
         """The far side is a socket there."""
@@ -302,3 +320,12 @@ class SSHTransport:
         from dinv.engine.ssh import open_stream
 
         return open_stream(self.argv(), self.address, deadline)
+
+    def another_way(self, error: EndpointUnreachable) -> bool:
+        """Look for docker, or Podman, beside the PATH of commands run by ssh, where none is in that."""
+        from dinv.engine.ssh import NoDockerThere
+
+        if self._looking or not isinstance(error, NoDockerThere):
+            return False
+        self._looking = True
+        return True

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from engine_server import PING, answer, frame, scripted, unix_server
 
-from dinv.engine import Deadline, Engine, parse_address
+from dinv.engine import Deadline, Engine, parse_address, ssh
 from dinv.engine.hijack import hijack
 from dinv.engine.ssh import SSHByteStream
 from dinv.errors import DeadlineExceeded, EndpointUnreachable
@@ -108,13 +109,19 @@ def test_half_close(fake_ssh: Path, tmp_path: Path) -> None:
     [
         ("me@far: Permission denied (publickey).", "ssh-agent"),
         ("Host key verification failed.", "once by hand"),
-        ("sh: 1: docker: not found", "must be installed on that host"),
+        ("WARNING: REMOTE HOST IDENTIFICATION HAS CHANGED! Host key verification failed.", "ssh-keygen -R"),
+        ("Received disconnect: Too many authentication failures", "IdentitiesOnly"),
+        ("unknown command: dial-stdio", "too old"),
+        ("permission denied while trying to connect to the Docker daemon socket", "docker group"),
+        ("Cannot connect to the Docker daemon at unix:///var/run/docker.sock.", "must run on that host"),
+        ("Error: unrecognized command `podman system dial-stdio`", "has no dial-stdio"),
+        ("dial unix /run/podman/podman.sock: connect: no such file or directory", "podman.socket"),
         ("ssh: Could not resolve hostname far: Name or service not known", "Could not resolve hostname"),
         ("", "ssh ended with status 255"),
     ],
 )
 def test_what_ssh_says_is_the_reason(fake_ssh: Path, words: str, expected: str) -> None:
-    _install(fake_ssh, f"#!/bin/sh\necho '{words}' >&2\nexit 255\n")
+    _install(fake_ssh, f"#!/bin/sh\necho ssh >>$RELAY_ARGV\necho '{words}' >&2\nexit 255\n")
     with (
         Engine(parse_address("ssh://far")) as engine,
         pytest.raises(EndpointUnreachable, match="ssh://far") as caught,
@@ -122,6 +129,105 @@ def test_what_ssh_says_is_the_reason(fake_ssh: Path, words: str, expected: str) 
         engine.ping()
     assert words in caught.value.reason
     assert expected in caught.value.reason
+    assert (fake_ssh.parent.parent / "argv").read_text() == "ssh\n"  # nothing was tried twice
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "sh: 1: docker: not found",
+        "bash: line 1: docker: command not found",
+        "zsh:1: command not found: docker",
+        "fish: Unknown command: docker",
+        "docker: Command not found.",
+        "env: docker: No such file or directory",
+        "ksh: docker: not found [No such file or directory]",
+        "'docker' is not recognized as an internal or external command,",
+        "docker : The term 'docker' is not recognized as the name of a cmdlet",
+        "",
+    ],
+)
+def test_no_docker_in_the_path_is_told_as_that(fake_ssh: Path, words: str) -> None:
+    """After the other places were looked at, by a second ssh."""
+    (fake_ssh.parent / "words").write_text(f"{words}\n")
+    _install(fake_ssh, '#!/bin/sh\necho ssh >>$RELAY_ARGV\ncat "$(dirname "$0")/words" >&2\nexit 127\n')
+    with Engine(parse_address("ssh://far")) as engine, pytest.raises(EndpointUnreachable) as caught:
+        engine.ping()
+    assert words in caught.value.reason
+    assert "PATH of commands run by ssh" in caught.value.reason
+    assert "too old" not in caught.value.reason
+    assert (fake_ssh.parent.parent / "argv").read_text() == "ssh\nssh\n"
+
+
+# Plays ssh to a host where $FAR_SHELL runs the command, with as little in PATH as there can be. The login's
+# shell has more in its PATH, and greets.
+FAR = """\
+#!/bin/sh
+while [ "$1" != -- ]; do shift; done
+shift 2
+exec env -i HOME="$FAR_HOME" SHELL="$FAR_HOME/shell" PATH="$FAR_HOME/tools" RELAY_ARGV="$RELAY_ARGV" \
+    RELAY_SOCKET="$RELAY_SOCKET" "$FAR_SHELL" -c "$*"
+"""
+LOGIN_SHELL = '#!/bin/sh\necho "Welcome to far!"\nPATH=$HOME/bin\n[ "$1" = -lc ] && eval "/usr/bin/$2"\n'
+
+
+@pytest.mark.parametrize("shell", ["sh", "bash", "zsh", "fish", "tcsh"])
+@pytest.mark.parametrize(
+    ("program", "path", "said"),
+    [
+        ("docker", "", "system dial-stdio"),
+        ("podman", "", "system dial-stdio"),
+        ("docker", "/run/my%20docker.sock", "--host unix:///run/my docker.sock system dial-stdio"),
+        ("podman", "/run/p.sock", "--url unix:///run/p.sock system dial-stdio"),
+    ],
+)
+def test_docker_or_podman_beside_the_path(  # noqa: PLR0917  (the first two are fixtures)
+    fake_ssh: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    program: str,
+    path: str,
+    said: str,
+    shell: str,
+) -> None:
+    home = tmp_path / "home"
+    for directory in ("bin", "tools"):
+        (home / directory).mkdir(parents=True)
+    for tool in ("sh", "tail"):
+        (home / "tools" / tool).symlink_to(shutil.which(tool) or "")
+    _install(home / "shell", LOGIN_SHELL)
+    _relay(home / "bin" / program)
+    _install(fake_ssh, FAR)
+    monkeypatch.setenv("FAR_HOME", str(home))
+    monkeypatch.setenv("FAR_SHELL", shutil.which(shell) or pytest.fail(f"{shell} is not installed"))
+    monkeypatch.setattr(ssh, "_LOOK", ssh._LOOK.replace(f":{ssh._PLACES}", ""))
+    with (
+        scripted(tmp_path, [PING, answer(b"{}")]),
+        Engine(parse_address(f"ssh://far{path}")) as engine,
+    ):
+        engine.info()
+    assert (tmp_path / "argv").read_text().splitlines() == [said]
+
+
+@pytest.mark.parametrize(
+    ("script", "said"),
+    [
+        ("echo 'Welcome to far!'; exec sleep 60", "Welcome to far!"),
+        ("printf 'Last login: 2024\\nYou have mail.\\n'; exec sleep 60", "Last login: 2024; You have mail."),
+        (
+            "echo 'This account is currently not available.'; exit 1",
+            "This account is currently not available.",
+        ),
+        ("echo Welcome; echo 'docker: gone' >&2; exit 1", "Welcome; docker: gone"),
+        ("printf 'HTTP is fun\\r\\n\\r\\n'; exec sleep 60", "HTTP is fun"),
+    ],
+)
+def test_a_chatty_start_up_file_is_told_as_that(fake_ssh: Path, script: str, said: str) -> None:
+    _install(fake_ssh, f"#!/bin/sh\n{script}\n")
+    with Engine(parse_address("ssh://far")) as engine, pytest.raises(EndpointUnreachable) as caught:
+        engine.ping()
+    assert f'"{said}" before Docker could answer' in caught.value.reason
+    assert "start-up file" in caught.value.reason
 
 
 def test_ssh_that_hangs_meets_the_deadline(fake_ssh: Path) -> None:
