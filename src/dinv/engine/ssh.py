@@ -40,14 +40,18 @@ _HINTS = (
     ),
     (
         "remote host identification has changed",
-        "another host answers than the one known by this name, or it was installed anew: find out which; "
-        "ssh-keygen -R removes the old key",
+        (
+            "another host answers than the one known by this name, or it was installed anew: find out which; "
+            "ssh-keygen -R removes the old key"
+        ),
     ),
     ("host key verification failed", "connect once by hand with ssh to accept its key"),
     (
         "unrecognized command .*podman",
-        "Podman is there in docker's place, and has no dial-stdio; forward its socket with ssh -L, and "
-        "name that",
+        (
+            "Podman is there in docker's place, and has no dial-stdio; forward its socket with ssh -L, and "
+            "name that"
+        ),
     ),
     ("dial-stdio", "the docker CLI on that host is too old (18.09 is needed)"),
     (
