@@ -34,6 +34,7 @@ WITH_VOLUME = f"{_REPOSITORY}:volume"
 
 def body(command: str = "sleep 60", *, image: str = IMAGE, **host: Any) -> dict[str, Any]:
     """A create call's body."""
+    host = {"NetworkMode": "default", **host}
     return {"Image": image, "Cmd": ["sh", "-c", command], "Volumes": {}, "HostConfig": host}
 
 

@@ -123,7 +123,7 @@ def test_a_volume_that_another_container_has(simulate: Simulate, at: At, machine
         "Image": machine_image,
         "Entrypoint": ["sleep", "60"],
         "Volumes": {},
-        "HostConfig": {"Binds": [f"{volume}:/elsewhere"]},
+        "HostConfig": {"Binds": [f"{volume}:/elsewhere"], "NetworkMode": "bridge"},
     }
     with user.engine() as engine:
         engine.containers.create("somebody", body)

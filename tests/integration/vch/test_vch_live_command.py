@@ -67,7 +67,7 @@ def test_it_serves_until_it_is_told_to_end(started: Command, engine_of: Engine, 
     info = engine_of.info()
     assert "v1.2.1" in info["Driver"]
     assert dict(info["SystemStatus"])["VolumeStores"] == "fast"
-    engine_of.volumes.create("disk", driver_opts={"VolumeStore": "fast"})
+    engine_of.volumes.create("disk", driver="local", driver_opts={"VolumeStore": "fast"})
     engine_of.containers.start(make(engine_of, "dev", Binds=["disk:/data"]))
     assert started.end(signal.SIGTERM) == ""
     assert started.process.returncode == 0
@@ -81,7 +81,7 @@ def test_what_a_killed_one_leaves_can_be_cleaned(
         pytest.skip(
             "other simulators may be at work there: the fixtures' own leftovers are removed by identity"
         )
-    engine_of.volumes.create("disk", driver_opts={"VolumeStore": "fast"})
+    engine_of.volumes.create("disk", driver="local", driver_opts={"VolumeStore": "fast"})
     engine_of.containers.start(make(engine_of, "dev", Binds=["disk:/data"]))
     started.end(signal.SIGKILL)
     assert len(_left(engine)) == 2

@@ -42,7 +42,7 @@ def test_each_second_call_fails_and_a_client_that_tries_again_gets_through(
     vch = simulate(fail_every=2)
     engine = connect(vch)
     refused = [
-        _retried(lambda: engine.volumes.create("disk")),
+        _retried(lambda: engine.volumes.create("disk", driver="local")),
         _retried(lambda: engine.containers.create("dev", body(Binds=["disk:/data"]))),
         _retried(lambda: engine.containers.archive_put("dev", "/data", tar("f", b"x"))),
         _retried(lambda: engine.containers.start("dev")),
@@ -81,8 +81,15 @@ def test_a_planned_fault(vch: VchSimulator, client: Engine) -> None:
 def test_a_quota_of_containers(simulate: Simulate, connect: Connect) -> None:
     engine = connect(simulate(max_containers=1))
     make(engine, "dev")
-    with pytest.raises(ServerError, match="Container count exceeds limit 1"):
+    words = r"^Container count exceeds limit 1\. containers: 1, reservation: 1$"
+    with pytest.raises(ServerError, match=words) as error:
         make(engine, "other")
+    assert error.value.status == 500
+    with pytest.raises(ServerError, match=words):
+        # Before the image is looked for.
+        engine.containers.create("other", {"Image": "nothing-here"})
+    engine.containers.remove("dev")
+    make(engine, "other")
 
 
 def test_the_log(simulate: Simulate, connect: Connect, tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ def test_who_it_is(vch: VchSimulator, docker_py: docker.DockerClient) -> None:
     assert info["Driver"].endswith(" Backend Engine")
     assert info["NCPU"] >= 1000, "MHz, not CPUs"
     assert dict(info["SystemStatus"])["VolumeStores"] == "default"
-    assert info["Plugins"]["Volume"] == ["vsphere"]
+    assert info["Plugins"] == {"Volume": ["vsphere"], "Network": None, "Authorization": None}
+    assert info["ExperimentalBuild"] is False
     assert info["Name"] == "virtual-container-host"
     assert not vch.calls.newer
 
@@ -55,6 +56,7 @@ def test_what_is_negotiated(client: Engine) -> None:
 def test_headers(vch: VchSimulator) -> None:
     status, text, headers = _get(vch, "/_ping")
     assert (status, text) == (200, "OK")
+    assert _get(vch, "/_ping", method="HEAD")[0] == 404
     assert headers["api-version"] == "1.25"
     assert headers["server"] == "Docker/1.25 (linux)"
 
@@ -150,6 +152,9 @@ def test_images(client: Engine, docker_py: docker.DockerClient) -> None:
     with pytest.raises(ServerError, match="filter dangling is not currently supported by vic"):
         client.json("GET", "/images/json", query={"filters": {"dangling": ["true"]}})
     assert docker_py.images.list()
+    listed = client.json("GET", "/images/json")
+    assert not [image for image in listed if ":" in image["Id"]]
+    assert client.images.inspect(listed[0]["Id"])["Id"] == f"sha256:{listed[0]['Id']}"
 
 
 def test_a_registry_that_is_not_on_the_whitelist(simulate: Simulate, connect: Connect) -> None:

@@ -65,10 +65,28 @@ def test_a_port_is_published_on_the_vch(client: Engine) -> None:
     assert _served("127.0.0.1", port)
     shown = client.containers.inspect("web")
     assert shown["NetworkSettings"]["Ports"] == {"80/tcp": [{"HostIp": "127.0.0.1", "HostPort": str(port)}]}
+    assert shown["HostConfig"]["PortBindings"] == shown["NetworkSettings"]["Ports"]
     assert shown["NetworkSettings"]["IPAddress"] == ""
     assert shown["NetworkSettings"]["Networks"]["bridge"]["IPAddress"]
     (listed,) = client.containers.list()
-    assert {(each["IP"], each["PublicPort"]) for each in listed["Ports"]} == {("127.0.0.1", port)}
+    assert listed["Ports"] == [
+        {"IP": "127.0.0.1", "PrivatePort": 80, "PublicPort": port, "Type": "tcp"},
+    ]
+    client.containers.stop("web", grace=0)
+    assert client.containers.inspect("web")["NetworkSettings"]["Ports"] == shown["NetworkSettings"]["Ports"]
+    assert client.containers.list(all=True)[0]["Ports"] is None
+
+
+def test_the_port_of_the_api_itself(vch: VchSimulator, connect: Connect) -> None:
+    """It is published, and what answers there from then on is the container; only vSphere can end that."""
+    client = connect(vch)
+    make(client, "web", SERVE, PortBindings=_publish(vch.port))
+    client.containers.start("web")
+    assert _served("127.0.0.1", vch.port), "the container answers where the API was"
+    with pytest.raises(EngineError):
+        connect(vch).info()
+    vch.power_off("web")
+    assert connect(vch).info()["ContainersRunning"] == 0
 
 
 def test_conflicts_show_at_start(client: Engine) -> None:
@@ -76,7 +94,7 @@ def test_conflicts_show_at_start(client: Engine) -> None:
     make(client, "one", PortBindings=_publish(port))
     make(client, "two", PortBindings=_publish(port))
     client.containers.start("one")
-    with pytest.raises(ServerError, match=f"error mapping ports: port {port} is not available"):
+    with pytest.raises(ServerError, match=f"portlayer: error mapping ports: port {port} is not available"):
         client.containers.start("two")
     client.containers.stop("one", grace=0)
     client.containers.start("two")
@@ -101,9 +119,9 @@ def test_a_port_of_the_vchs_choice(client: Engine) -> None:
 
 
 def test_what_cannot_be_published(client: Engine) -> None:
-    with pytest.raises(ServerError, match="host port ranges are not supported for port bindings"):
+    with pytest.raises(ServerError, match="from portlayer: host port ranges are not supported"):
         make(client, "dev", PortBindings=_publish("8000-8010"))
-    with pytest.raises(ServerError, match="host IP for port bindings is only supported for"):
+    with pytest.raises(ServerError, match="from portlayer: host IP for port bindings is only supported for"):
         make(client, "dev", PortBindings=_publish(8000, "10.9.8.7"))
     for address in ("", "0.0.0.0", "127.0.0.1"):  # noqa: S104
         client.containers.remove(make(client, "dev", PortBindings=_publish(8000, address)))
@@ -132,7 +150,7 @@ def test_without_p_the_firewall_lets_nothing_in(lan: str, simulate: Simulate, co
     shown = engine.containers.inspect("web")["NetworkSettings"]
     address = shown["Networks"]["public"]["IPAddress"]
     assert address.startswith("10.213.77.")
-    assert shown["Ports"] == {}
+    assert not shown["Ports"]
     assert not _served(address, 80, seconds=2)
 
 
@@ -207,8 +225,17 @@ def test_one_network_at_create(client: Engine) -> None:
         client.json("POST", "/networks/back/connect", body={"Container": "dev"})
     with pytest.raises(ServerError, match="does not yet implement DisconnectContainerFromNetwork"):
         client.json("POST", "/networks/back/disconnect", body={"Container": "dev"})
-    with pytest.raises(Conflict):
+    client.containers.stop("dev", grace=0)
+    with pytest.raises(ServerError, match="back has active endpoints"):
         client.networks.remove("back")
+    client.containers.remove("dev")
+    client.networks.remove("back")
+
+
+def test_a_network_that_nobody_was_started_on_can_be_removed(client: Engine) -> None:
+    client.json("POST", "/networks/create", body={"Name": "back"})
+    make(client, "dev", NetworkMode="back")
+    client.networks.remove("back")
 
 
 def test_containers_of_a_network_know_each_other_by_name(client: Engine) -> None:
@@ -223,13 +250,16 @@ def test_containers_of_a_network_know_each_other_by_name(client: Engine) -> None
 
 
 def test_networks_that_cannot_be(vch: VchSimulator, client: Engine) -> None:
-    with pytest.raises(NotFound, match="plugin overlay not found"):
+    with pytest.raises(ServerError, match="scope type not supported"):
         client.json("POST", "/networks/create", body={"Name": "back", "Driver": "overlay"})
     two = {"Config": [{"Subnet": "10.213.78.0/24"}, {"Subnet": "10.213.79.0/24"}]}
     with pytest.raises(EngineError, match="one ipam config"):
         client.json("POST", "/networks/create", body={"Name": "back", "IPAM": two})
-    with pytest.raises(EngineError, match="pre-defined"):
+    with pytest.raises(ServerError, match="cannot remove builtin scope"):
         client.networks.remove("bridge")
+    client.json("POST", "/networks/create", body={"Name": "here"})
+    with pytest.raises(Conflict, match="vicnetwork here already exists"):
+        client.json("POST", "/networks/create", body={"Name": "here"})
     with pytest.raises(NotFound, match="network back not found"):
         client.networks.inspect("back")
     assert not vch.calls.unimplemented

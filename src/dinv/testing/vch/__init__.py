@@ -15,7 +15,8 @@ The way of a call, top to bottom, a file each:
 
     server     the port: TCP, TLS, a thread for each connection; wire: HTTP, the server's side
     routes     versions, which operation a path is, errors; versions: which of them VIC has
-    faults     what goes wrong on demand; calls: what was asked
+    faults     what goes wrong on demand; portlayer: what VIC says of it; calls: what was asked
+    bodies     JSON, read as strictly as Go reads it
     create     from a create call to a container (fields: what of it counts)
     power      start, stop, kill, rename, remove; guest: logs, exec, archives; views: inspect and ps
     volumes networks ports images system    the rest, by what it is about

@@ -87,6 +87,13 @@ def parser() -> argparse.ArgumentParser:
         help="how long a container VM takes to boot",
     )
     add(
+        "--retry-seconds",
+        type=float,
+        default=1.0,
+        metavar="SECONDS",
+        help="how long VIC tries a start again that meets a conflict, 78 on the real one (default: 1)",
+    )
+    add(
         "--fail-every",
         type=int,
         default=0,
@@ -154,6 +161,7 @@ def _serve(options: argparse.Namespace) -> int:
         volume_stores=[] if options.no_volume_store else stores,
         container_networks=[ContainerNetwork.parse(text) for text in options.container_network],
         start_delay=options.start_delay,
+        retry_seconds=options.retry_seconds,
         max_containers=options.max_containers,
         registry_whitelist=options.registry_whitelist,
         fail_every=options.fail_every,

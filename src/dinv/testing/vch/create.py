@@ -3,6 +3,7 @@
 vmware/vic: lib/apiservers/engine/backends/container.go (validateCreateConfig, setCreateConfigOptions),
 proxy/container_proxy.go, proxy/storage_proxy.go (AddVolumesToContainer).
 
+The order is VIC's: the quota, the image, what is asked for, the name, the port layer's steps.
 Only what VIC honours is passed on (fields.py). What a container VM has by being a VM is added: on a plain
 engine, nested daemons take capabilities and unmasked paths (docs/design.md, decision 5).
 """
@@ -10,12 +11,14 @@ engine, nested daemons take capabilities and unmasked paths (docs/design.md, dec
 from __future__ import annotations
 
 import contextlib
+import re
 import secrets
 from typing import TYPE_CHECKING
 
 from dinv.testing.vch import errors, fields, networks, ports, volumes
 from dinv.testing.vch.behind import BehindError
 from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.settings import DEFAULT_STORE
 from dinv.testing.vch.state import Container
 from dinv.testing.vch.wire import Answer
 
@@ -30,6 +33,8 @@ DEFAULT_CPUS = 2
 DEFAULT_MB = 2048
 SMALLEST_MB = 512
 STEP_MB = 128
+_SCRATCH_GB = 8
+_PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _MIB = 1024 * 1024
 
 _VM: JSON = {
@@ -43,9 +48,6 @@ _VM: JSON = {
 _PASSED = (
     *(
         "Image",
-        "Cmd",
-        "Entrypoint",
-        "Env",
         "WorkingDir",
         "User",
         "Tty",
@@ -65,40 +67,64 @@ def memory(asked: int) -> int:
     return -(-wanted // STEP_MB) * STEP_MB
 
 
+def environment(asked: list[str], image: list[str], *, tty: bool) -> list[str]:
+    """Config.Env: PATH, always, TERM with a terminal, and what the image has and nobody asked otherwise."""
+    found = list(asked)
+    if not any(each.startswith("PATH=") for each in found):
+        paths = [each for each in image if each.startswith("PATH=")]
+        found.append(paths[0] if paths else f"PATH={_PATH}")
+    names = {each.partition("=")[0] for each in found}
+    if tty and "TERM" not in names:
+        found.append("TERM=xterm")
+    return found + [each for each in image if each.partition("=")[0] not in names]
+
+
 def cpus(host: JSON) -> int:
     """A VM's number of CPUs: CPUCount, or CpusetCpus, which here is a count. Raises VicError."""
-    count = int(host.get("CpuCount") or host.get("CPUCount") or 0)
+    count = int(host.get("CpuCount") or 0)
     if count > 0:
         return count
     text = str(host.get("CpusetCpus") or "").partition(",")[0]
     if not text:
         return DEFAULT_CPUS
-    try:
-        return max(int(text), 1)
-    except ValueError:
-        raise errors.bare(
-            f'Error parsing CPU count: strconv.ParseInt: parsing "{text}": invalid syntax'
-        ) from None
+    if not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+        raise errors.bare(f'Error parsing CPU count: strconv.Atoi: parsing "{text}": invalid syntax')
+    return max(int(text), 1)
 
 
 def container_create(context: Context) -> Answer:
     """POST /containers/create."""
     vch = context.vch
-    body = context.body()
+    body = context.body("container")
     context.call.ignored += fields.ignored(body, vch.release)
     context.ignore_query("platform")
-    image = _image(vch, str(body.get("Image") or ""))
-    container = _validated(vch, body, image)
+    volumes.check(body)
+    with _room(vch):
+        image = _image(vch, str(body.get("Image") or ""))
+        container = _validated(vch, body, image)
+        _storage(vch, container)
+        return Answer.json({"Id": _create(context, container, image), "Warnings": None}, 201)
+
+
+def _create(context: Context, container: Container, image: JSON) -> str:
+    """Make a container that was asked for as it may be; returns its id. Raises VicError, PortLayerError."""
+    vch, body = context.vch, container.asked
     with _name(vch, context.request.query.get("name", "")) as name:
         container.name = name
-        _quota(vch)
+        vch.faults.below("Create")
+        vch.faults.below("ImageJoin", container.image_id.removeprefix("sha256:"))
+        vch.faults.below("Join")
+        vch.faults.below("AddContainer")
+        networks.choose(vch, container)
         made: list[Volume] = []
         try:
             with vch.lock:
+                vch.faults.below("CreateVolume", DEFAULT_STORE)
                 container.attachments = volumes.attachments(
-                    vch, list(container.host.get("Binds") or []), _declared(vch, body, image), made
+                    vch, container, list(container.host.get("Binds") or []), _declared(vch, body, image), made
                 )
                 _remember_anonymous(vch, body, image, container)
+            vch.faults.below("Commit")
             _make(vch, container)
         except BaseException:
             for volume in made:
@@ -107,7 +133,7 @@ def container_create(context: Context) -> Answer:
             raise
         with vch.lock:
             vch.containers[container.id] = container
-    return Answer.json({"Id": container.id, "Warnings": None}, 201)
+    return container.id
 
 
 def _image(vch: Vch, name: str) -> JSON:
@@ -123,13 +149,18 @@ def _image(vch: Vch, name: str) -> JSON:
 
 def _validated(vch: Vch, body: JSON, image: JSON) -> Container:
     host = body.get("HostConfig") or {}
+    # Memory is whole MB, and less than one is no wish.
     container = Container("", body, memory=memory(int(host.get("Memory") or 0)), cpus=cpus(host))
     container.image_id = image["Id"]
-    own = image.get("Config") or {}
+    container.image_config = own = image.get("Config") or {}
+    container.env = environment(
+        list(body.get("Env") or []), list(own.get("Env") or []), tty=bool(body.get("Tty"))
+    )
+    networks.check(container)
+    ports.check(container.port_bindings, vch.settings.public)
+    # Empty lists are no wish either: then the image's hold.
     if not any(place.get(name) for place in (body, own) for name in ("Cmd", "Entrypoint")):
         raise VicError(404, "No command specified")
-    ports.check(container.port_bindings, vch.settings.public)
-    networks.choose(vch, container)
     return container
 
 
@@ -141,11 +172,7 @@ def _name(vch: Vch, asked: str) -> Any:
     with vch.lock:
         owner = next((each.id for each in vch.containers.values() if each.name == name), "")
         if owner or name in vch.reserved:
-            raise VicError(
-                409,
-                f'Conflict. The name "{name}" is already in use by container {owner}. You have to remove '
-                f"(or rename) that container to be able to re use that name.",
-            )
+            raise errors.name_taken(name, owner)
         vch.reserved.add(name)
     try:
         yield name
@@ -154,12 +181,38 @@ def _name(vch: Vch, asked: str) -> Any:
             vch.reserved.discard(name)
 
 
-def _quota(vch: Vch) -> None:
+@contextlib.contextmanager
+def _room(vch: Vch) -> Any:
+    """Reserve one of as many containers as there may be, before anything else. Raises VicError."""
     limit = vch.settings.max_containers
-    if limit and len(vch.containers) + len(vch.reserved) > limit:
-        raise errors.from_portlayer(f"Container count exceeds limit {limit}")
-    if vch.faults.storage_quota:
-        raise errors.from_portlayer("Storage quota exceeds the limit of the virtual container host")
+    if limit:
+        vch.faults.below("GetContainerList")
+        there = len(vch.listed())
+    with vch.lock:
+        vch.making += 1
+        making = vch.making
+    try:
+        if limit and there + making > limit:
+            raise errors.bare(
+                f"Container count exceeds limit {limit}. containers: {there}, reservation: {making}"
+            )
+        yield
+    finally:
+        with vch.lock:
+            vch.making -= 1
+
+
+def _storage(vch: Vch, container: Container) -> None:
+    if not vch.faults.storage_quota:
+        return
+    with vch.lock:
+        used = sum(each.memory for each in vch.containers.values()) / 1024
+    # Its memory and 8 GB of scratch disk are what a container counts as.
+    asked = container.memory / 1024 + _SCRATCH_GB
+    raise errors.bare(
+        f"Storage quota exceeds. Storage quota: 1GB, image storage usage: 0.500GB, container storage usage: "
+        f"{used:.3f}GB, storage reservation: {asked:.3f}GB"
+    )
 
 
 def _declared(vch: Vch, body: JSON, image: JSON) -> dict[str, JSON]:
@@ -192,7 +245,7 @@ def _make(vch: Vch, container: Container) -> None:
     asked, settings = container.asked, vch.settings
     host: JSON = {
         **_VM,
-        "Binds": [vch.behind_name(attachment.bind) for attachment in container.attachments],
+        "Binds": [vch.behind_name(attachment.behind) for attachment in container.attachments],
         # As many as the engine behind has: it refuses more, where vSphere would overcommit.
         "NanoCpus": min(container.cpus, int(vch.behind.info.get("NCPU") or 1)) * 1_000_000_000,
         "Memory": container.memory * _MIB,
@@ -202,8 +255,12 @@ def _make(vch: Vch, container: Container) -> None:
         "NetworkMode": networks.behind_name(vch, container),
     }
     if container.port_bindings and not ports.on_container_network(vch, container):
-        host["PortBindings"] = ports.behind(container.port_bindings, settings.public)
+        host["PortBindings"] = ports.behind(container.port_bindings, settings.public, vch.api_port)
     body: JSON = {name: asked[name] for name in _PASSED if asked.get(name) is not None}
+    # An engine takes an entrypoint for its image's command too, and an empty list for none.
+    own = container.image_config
+    body |= {name: asked.get(name) or own.get(name) for name in ("Cmd", "Entrypoint")}
+    body["Env"] = container.env
     if vch.release.hostname and asked.get("Hostname"):
         body["Hostname"] = asked["Hostname"]
     body |= {

@@ -83,8 +83,39 @@ def resource_in_use() -> VicError:
     return VicError(500, "Resource in use")
 
 
+def device_in_use(volume: str) -> VicError:
+    """A start that needs a disk which another running container has, after VIC has tried for a minute."""
+    return conflict(f"device {volume} in use")
+
+
+def no_such_path(container: str) -> VicError:
+    """A path in a container that is not there."""
+    return VicError(404, f"No such file or directory for container: {container}")
+
+
+def still_running() -> VicError:
+    """Removing what runs."""
+    return VicError(
+        409, "You cannot remove a running container. Stop the container before attempting removal or use -f"
+    )
+
+
+def name_taken(name: str, owner: str) -> VicError:
+    """A container's name that another one has, by the other's id (backends/cache/container_cache.go)."""
+    return VicError(
+        409,
+        f'conflict. The name "{name}" is already in use by container {owner}. You have to remove (or rename) '
+        f"that container to be able to re use that name.",
+    )
+
+
+def volume_exists(name: str) -> VicError:
+    """A volume's name that is taken: 500, where an engine would answer with the volume."""
+    return VicError(500, f"A volume named {name} already exists. Choose a different volume name.")
+
+
 def disk_locked() -> VicError:
-    """A start that needs a disk which something else holds."""
+    """A start that needs a disk which something outside the VCH holds, or a copy that goes on."""
     return from_portlayer(
         "File system specific implementation of LookupAndOpen[file] failed: Failed to lock the file"
     )
@@ -96,5 +127,5 @@ def collision() -> VicError:
 
 
 def in_progress(operation: str, container: str) -> VicError:
-    """The same operation twice at once."""
+    """The same operation twice at once; `operation` is VIC's name for it, such as ContainerStart."""
     return VicError(409, f"{operation} request is already in progress for container '{container}'.")

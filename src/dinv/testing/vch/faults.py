@@ -1,7 +1,8 @@
 """What goes wrong on a VCH now and then, on demand.
 
 Faults are errors that VIC gives to one call, and that the same call made again does not get: locks,
-collisions of operations, copies that may be cut short. Conditions last until they are switched off.
+collisions of operations, copies that may be cut short. Where the port layer fails, VIC says what it makes of
+that (portlayer.py). Conditions last until they are switched off.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import threading
 
 from dinv.testing.vch import errors
 from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.portlayer import OPERATIONS, PortLayerError
 
 MUTATING = frozenset(
     (
@@ -61,6 +63,7 @@ class Faults:
         self._mutating = 0
         self._failed = 0
         self._planned: list[tuple[str, VicError]] = []
+        self._below: list[tuple[str, int, str]] = []
 
     def fail(self, operation: str, error: VicError | None = None, *, times: int = 1) -> None:
         """Let the next `times` calls of an operation, such as ContainerStart, fail.
@@ -69,6 +72,28 @@ class Faults:
         """
         with self._lock:
             self._planned += [(operation, error or errors.collision())] * times
+
+    def port_layer(self, operation: str, status: int, message: str = "boom", *, times: int = 1) -> None:
+        """Let the next `times` calls that the API server makes of its port layer fail.
+
+        `operation` is the port layer's name for the call: Commit, ImportArchive, GetContainerInfo, ... VIC
+        tries some again by itself, such as a start's Commit that is answered with 409. Raises ValueError for
+        a call that there is not.
+        """
+        if operation not in OPERATIONS:
+            raise ValueError(
+                f"no {operation} of the port layer's is simulated: {', '.join(sorted(OPERATIONS))}"
+            )
+        with self._lock:
+            self._below += [(operation, status, message)] * times
+
+    def below(self, operation: str, device: str = "") -> None:
+        """A call of the port layer's, about `device`. Raises PortLayerError where it is to fail."""
+        with self._lock:
+            for index, (planned, status, message) in enumerate(self._below):
+                if planned == operation:
+                    del self._below[index]
+                    raise PortLayerError(operation, status, message, device)
 
     def next(self, operation: str) -> VicError | None:
         """The error this call gets in place of its answer, if any."""

@@ -21,7 +21,7 @@ CONFIG = frozenset(
 )
 HOST = frozenset(
     (
-        *("Binds", "CpusetCpus", "CpuCount", "CPUCount", "Memory", "PortBindings", "NetworkMode"),
+        *("Binds", "CpusetCpus", "CpuCount", "Memory", "PortBindings", "NetworkMode"),
         *("Dns", "Links", "AutoRemove"),
     )
 )

@@ -53,7 +53,9 @@ def image_list(context: Context) -> Answer:
     if "dangling" in context.filters():
         raise errors.bare("filter dangling is not currently supported by vic")
     query = context.query("all", "filters")
-    return Answer.json(context.vch.behind.json("GET", "/images/json", query=query))
+    found = context.vch.behind.json("GET", "/images/json", query=query)
+    # Without the algorithm, which inspect has.
+    return Answer.json([{**image, "Id": image["Id"].removeprefix("sha256:")} for image in found])
 
 
 def image_inspect(context: Context) -> Answer:
@@ -94,7 +96,9 @@ def commit(context: Context) -> Answer:
     query["container"] = container.id
     # The image is the user's: it does not say whose its container was.
     query["changes"] = f'{query.get("changes", "")}\nLABEL {LABEL}=""'.strip()
-    return Answer.json(vch.behind.json("POST", "/commit", query=query, body=context.body() or None), 201)
+    return Answer.json(
+        vch.behind.json("POST", "/commit", query=query, body=context.body("commit") or None), 201
+    )
 
 
 HANDLERS = {

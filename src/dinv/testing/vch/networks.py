@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 BRIDGE = "bridge"
-_DEFAULT_MODES = ("", "default", BRIDGE)
+_DEFAULT_MODES = ("default", BRIDGE)
+_REFUSED = "[POST /scopes/{scope}/containers]"
 _MOST_TRIED = 4096
 
 
@@ -35,21 +36,34 @@ def container_network(vch: Vch, name: str) -> ContainerNetwork | None:
     return next((network for network in vch.settings.container_networks if network.name == name), None)
 
 
-def choose(vch: Vch, container: Container) -> None:
-    """Find the one network that a container is created on. Raises VicError."""
-    endpoints = _endpoints(container)
-    if len(endpoints) > 1:
+def check(container: Container) -> None:
+    """Raise VicError where a container is to be on several networks at once."""
+    if len(_endpoints(container)) > 1:
         raise errors.bare("NetworkMode error: Container can be connected to one vicnetwork endpoint only")
-    mode = str(container.host.get("NetworkMode") or "")
+
+
+def choose(vch: Vch, container: Container) -> None:
+    """Find the one network that a container is created on. Raises VicError.
+
+    It is the one in EndpointsConfig, else NetworkMode; the port layer has no network without a name.
+    """
+    mode = next(iter(_endpoints(container)), "") or str(container.host.get("NetworkMode") or "")
+    if container.asked.get("NetworkDisabled"):
+        mode = "none"
+    elif not mode:
+        raise errors.from_portlayer(
+            f"{_REFUSED}[404] addContainerNotFound  "
+            f"&{{Code:404 Message:path /scopes//containers was not found}}"
+        )
     name = BRIDGE if mode in _DEFAULT_MODES else mode
-    if mode in _DEFAULT_MODES and endpoints:
-        name = next(iter(endpoints))
-        name = BRIDGE if name in _DEFAULT_MODES else name
     container.network = name
     network = container_network(vch, name)
     if network is None:
         if name not in (BRIDGE, "none") and name not in vch.networks:
-            raise VicError(404, f"network {name} not found")
+            raise errors.from_portlayer(
+                f"{_REFUSED}[500] addContainerInternalServerError  "
+                f"&{{Code:500 Message:scope {name} not found}}"
+            )
         return
     address = _asked_address(container)
     if address and network.dhcp:
@@ -81,6 +95,11 @@ def claim(vch: Vch, container: Container) -> None:
     network = container_network(vch, container.network)
     if network is not None and network.dhcp and not container.host.get("Dns"):
         raise errors.from_portlayer("unable to wait for process launch status: context deadline exceeded")
+
+
+def activate(container: Container) -> None:
+    """A container has been started: its networks count it as active until it is removed, running or not."""
+    container.active_on = {container.network, *container.connected}
 
 
 def shown(vch: Vch, container: Container, found: JSON) -> JSON:
@@ -192,16 +211,16 @@ def describe(vch: Vch, name: str) -> JSON:
 
 def network_create(context: Context) -> Answer:
     """POST /networks/create: bridge networks, with one subnet at most."""
-    vch, body = context.vch, context.body()
+    vch, body = context.vch, context.body("network")
     name, driver = str(body.get("Name") or ""), str(body.get("Driver") or BRIDGE)
-    if driver != BRIDGE:
-        raise VicError(404, f"plugin {driver} not found")
     configs = (body.get("IPAM") or {}).get("Config") or []
     if len(configs) > 1:
         raise errors.bare("at most one ipam config supported")
+    if driver != BRIDGE:
+        raise VicError(500, "scope type not supported")
     with vch.lock:
         if name in _names(vch):
-            raise VicError(409, f"network {name} already exists")
+            raise VicError(409, f"vicnetwork {name} already exists")
         vch.behind.json(
             "POST",
             "/networks/create",
@@ -220,7 +239,7 @@ def network_create(context: Context) -> Answer:
 
 def network_connect(context: Context) -> Answer:
     """POST /networks/NAME/connect, before the container starts."""
-    vch, body = context.vch, context.body()
+    vch, body = context.vch, context.body("connection")
     name = find(vch, context.groups["name"])
     container = vch.find(str(body.get("Container") or ""))
     if vch.inspect(container)["State"].get("Running") or container.starting:
@@ -238,6 +257,7 @@ def network_connect(context: Context) -> Answer:
         )
     except BehindError as error:
         raise VicError(error.status, vch.own_words(error.message)) from error
+    container.connected.add(name)
     return Answer(200)
 
 
@@ -246,11 +266,19 @@ def network_remove(context: Context) -> Answer:
     vch = context.vch
     name = find(vch, context.groups["name"])
     if name not in vch.networks:
-        raise VicError(403, f"{name} is a pre-defined network and cannot be removed")
+        raise VicError(500, "cannot remove builtin scope")
+    vch.listed()  # who has gone behind our back is on no network
+    with vch.lock:
+        active = any(name in container.active_on for container in vch.containers.values())
     try:
-        vch.behind.json("DELETE", f"/networks/{_behind(vch, name)}")
+        if not active:
+            vch.behind.json("DELETE", f"/networks/{_behind(vch, name)}")
     except BehindError as error:
-        raise errors.conflict(vch.own_words(error.message)) from error
+        active = "active endpoints" in error.message
+        if not active:
+            raise VicError(500, vch.own_words(error.message)) from error
+    if active:
+        raise VicError(500, f"{name} has active endpoints")
     with vch.lock:
         vch.networks.pop(name, None)
     return Answer(204)

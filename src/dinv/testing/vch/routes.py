@@ -26,6 +26,7 @@ from dinv.testing.vch import (
 from dinv.testing.vch.behind import BehindError
 from dinv.testing.vch.calls import Call
 from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.portlayer import PortLayerError, told
 from dinv.testing.vch.state import Context
 from dinv.testing.vch.versions import MAX_API, MIN_API
 from dinv.testing.vch.wire import Answer, is_connection_error
@@ -46,7 +47,7 @@ _NAME = "(?P<name>[^/]+)"
 _ID = "(?P<id>[^/]+)"
 
 _TABLE = (
-    ("GET|HEAD", "/_ping", "Ping"),
+    ("GET", "/_ping", "Ping"),
     ("GET", "/version", "SystemVersion"),
     ("GET", "/info", "SystemInfo"),
     ("GET", "/events", "SubscribeToEvents"),
@@ -167,7 +168,12 @@ class Router:
             self._admit(request, call)
             call.operation, groups = _route(request.method, call.path)
             self._refuse(call)
-            return HANDLERS[call.operation](Context(self._vch, request, call, groups, connection))
+            context = Context(self._vch, request, call, groups, connection)
+            try:
+                return HANDLERS[call.operation](context)
+            except PortLayerError as error:
+                call.injected = True
+                raise told(call.operation, error, context.named) from error
         except VicError as error:
             call.implemented = not (error.unimplemented or (error.status == 404 and not call.operation))  # noqa: PLR2004
             message = self._vch.own_words(error.message) if isinstance(error, BehindError) else error.message

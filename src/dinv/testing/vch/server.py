@@ -11,14 +11,18 @@ from typing import TYPE_CHECKING
 
 from dinv.engine.bytestream import ByteStream
 from dinv.testing.vch.behind import hang_up
+from dinv.testing.vch.pump import pump
 from dinv.testing.vch.wire import Connection, TLSServerStream, is_connection_error
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
     from dinv.testing.vch.routes import Router
     from dinv.testing.vch.settings import TLSMode
 
 _HANDSHAKE_SECONDS = 10.0
 _CLOSE_SECONDS = 10.0
+_CONNECT_SECONDS = 5.0
 
 
 def tls_context(mode: TLSMode, folder: str) -> ssl.SSLContext | None:
@@ -39,13 +43,24 @@ def tls_context(mode: TLSMode, folder: str) -> ssl.SSLContext | None:
 
 
 class Server:
-    """Serves until it is closed. `port` is the one it has, also where any was asked for."""
+    """Serves until it is closed. `port` is the one it has, also where any was asked for.
 
-    def __init__(self, listener: socket.socket, router: Router, context: ssl.SSLContext | None) -> None:
+    `holder` gives the address of who has taken the port from the API, None for nobody: a container that was
+    started with it published. New connections go there then, as iptables sends them; open ones stay.
+    """
+
+    def __init__(
+        self,
+        listener: socket.socket,
+        router: Router,
+        context: ssl.SSLContext | None,
+        holder: Callable[[], tuple[str, int] | None] = lambda: None,
+    ) -> None:
         self.port = int(listener.getsockname()[1])
         self._listener = listener
         self._router = router
         self._context = context
+        self._holder = holder
         self._lock = threading.Lock()
         self._closed = False
         self._streams: set[ByteStream] = set()
@@ -69,6 +84,10 @@ class Server:
 
     def _run(self, sock: socket.socket) -> None:
         try:
+            holder = self._holder()
+            if holder is not None:
+                self._forward(sock, holder)
+                return
             stream = self._shake_hands(sock)
             if stream is not None:
                 self._serve(stream)
@@ -88,6 +107,26 @@ class Server:
             # A client without a certificate, or not speaking TLS. It has been told in TLS's own way.
             sock.close()
             return None
+
+    def _forward(self, sock: socket.socket, address: tuple[str, int]) -> None:
+        client = ByteStream(sock, "a client of the VCH simulator")
+        with contextlib.closing(client), self._kept(client), contextlib.suppress(OSError):
+            there = socket.create_connection(address, timeout=_CONNECT_SECONDS)
+            with contextlib.closing(ByteStream(there, "a container")) as stream, self._kept(stream):
+                pump(client, stream, to_behind=b"", to_client=b"")
+
+    @contextlib.contextmanager
+    def _kept(self, stream: ByteStream) -> Iterator[None]:
+        """Hang up on a stream when the server closes."""
+        with self._lock:
+            self._streams.add(stream)
+            if self._closed:
+                hang_up(stream)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._streams.discard(stream)
 
     def _serve(self, stream: ByteStream) -> None:
         with self._lock:

@@ -62,6 +62,7 @@ class Settings:
     volume_stores: tuple[str, ...] = (DEFAULT_STORE,)
     container_networks: tuple[ContainerNetwork, ...] = ()
     start_delay: float = 0.0
+    retry_seconds: float = 1.0
     max_containers: int = 0
     registry_whitelist: tuple[str, ...] = ()
     release: Release = field(init=False)

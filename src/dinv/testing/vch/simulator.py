@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from dinv import files
 from dinv.errors import DinvError, InputError
 from dinv.testing.vch import folder as certificates
+from dinv.testing.vch import ports
 from dinv.testing.vch.behind import Behind, BehindError
 from dinv.testing.vch.calls import Calls
 from dinv.testing.vch.faults import Faults
@@ -44,9 +45,11 @@ class VchSimulator:
     calls it, where that is not its IP. `public_address`: the IP address that ports are published on, where
     that is not the one it listens on. `volume_stores`: their labels. `container_networks`: networks of
     vSphere's, each standing for one of the engine behind (a name to a name, or `ContainerNetwork`).
-    `start_delay`: seconds that a container VM takes to boot. `max_containers`: a quota, 0 for none.
-    `registry_whitelist`: the registries that may be pulled from, empty for all. `fail_every`: see `Faults`.
-    `log`: a file for the calls, as lines of JSON. `wrong_cert_path`: see `folder.write_env`.
+    `start_delay`: seconds that a container VM takes to boot. `retry_seconds`: how long VIC tries a start
+    again that meets a conflict, such as a disk that another VM has, 78 on the real one.
+    `max_containers`: a quota, 0 for none. `registry_whitelist`: the registries that may be pulled from, empty
+    for all. `fail_every`: see `Faults`. `log`: a file for the calls, as lines of JSON. `wrong_cert_path`: see
+    `folder.write_env`.
 
     Raises InputError, EndpointError where the engine behind cannot be used, OSError where it cannot listen or
     write its files.
@@ -68,6 +71,7 @@ class VchSimulator:
         volume_stores: Sequence[str] = ("default",),
         container_networks: Mapping[str, str] | Sequence[ContainerNetwork] = (),
         start_delay: float = 0.0,
+        retry_seconds: float = 1.0,
         max_containers: int = 0,
         registry_whitelist: Sequence[str] = (),
         fail_every: int = 0,
@@ -89,6 +93,7 @@ class VchSimulator:
             volume_stores=tuple(volume_stores),
             container_networks=_networks(container_networks),
             start_delay=start_delay,
+            retry_seconds=retry_seconds,
             max_containers=max_containers,
             registry_whitelist=tuple(registry_whitelist),
         )
@@ -127,8 +132,10 @@ class VchSimulator:
         )
         allowed = frozenset(name.lower() for name in _own_names(settings)) if settings.tls == "none" else None
         router = Router(self.state, self.calls, allowed_hosts=allowed)
-        self._server = Server(listener, router, tls_context(settings.tls, self.folder))
-        self.port = self._server.port
+        self.port = self.state.api_port = int(listener.getsockname()[1])
+        self._server = Server(
+            listener, router, tls_context(settings.tls, self.folder), lambda: ports.api_holder(self.state)
+        )
         self.env_file = certificates.write_env(
             self.folder,
             name=settings.name,
@@ -182,6 +189,14 @@ class VchSimulator:
         self.state.behind.json(
             "DELETE", f"/containers/{found.id}", query={"force": "1"}, seconds=_REMOVE_SECONDS
         )
+
+    def power_off(self, container: str) -> None:
+        """Power a container's VM off behind the clients' back, as vSphere's administrator would.
+
+        It is the only end of one that was started with the port of the VCH's own API published. Raises
+        VicError.
+        """
+        self.state.on(self.state.find(container), "POST", "/kill", query={"signal": "KILL"})
 
     def behind_name(self, name: str) -> str:
         """What a container or a volume is called on the engine behind."""

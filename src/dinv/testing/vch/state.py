@@ -9,14 +9,16 @@ from __future__ import annotations
 import contextlib
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from dinv.testing.vch import errors
+from dinv.testing.vch import bodies, errors
 from dinv.testing.vch.behind import BehindError
 from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.portlayer import PortLayerError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dinv.testing.vch.behind import Behind
     from dinv.testing.vch.calls import Call
@@ -26,28 +28,43 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
+T = TypeVar("T")
+
 LABEL = "io.dinv.testing.vch"
 """Label on all objects on the engine behind, with the simulator's identity."""
 PREFIX = "vch-"
 
+STARTING, STOPPING, REMOVING = "Starting", "Stopping", "Removing"
 _SHORTEST_ID = 2
+_RETRY_PAUSE = 0.02
+_NO_BODY = 7
+"""A start's body of so many bytes is taken for none (docker 1.13)."""
 
 
 class Attachment:
-    """A volume in a container: `read_only` or not, and whether the image asked for it (`anonymous`)."""
+    """A volume in a container, with its mode (rw, ro, ...).
 
-    __slots__ = ("anonymous", "destination", "read_only", "volume")
+    `anonymous` is one that nobody named, `declared` one whose path the image, or Volumes of the call, lists.
+    """
 
-    def __init__(self, volume: str, destination: str, *, read_only: bool, anonymous: bool) -> None:
+    __slots__ = ("anonymous", "declared", "destination", "mode", "volume")
+
+    def __init__(self, volume: str, destination: str, mode: str = "rw", *, anonymous: bool = False) -> None:
         self.volume = volume
         self.destination = destination
-        self.read_only = read_only
+        self.mode = mode
         self.anonymous = anonymous
+        self.declared = anonymous
 
     @property
     def bind(self) -> str:
-        """As HostConfig.Binds has it."""
-        return f"{self.volume}:{self.destination}:{'ro' if self.read_only else 'rw'}"
+        """As Config.Volumes of an inspect has it."""
+        return f"{self.volume}:{self.destination}:{self.mode}"
+
+    @property
+    def behind(self) -> str:
+        """As the engine behind is asked for it; docker's other modes (z, nocopy) mean nothing here."""
+        return f"{self.volume}:{self.destination}:{'ro' if 'ro' in self.mode.split(',') else 'rw'}"
 
 
 class Container:
@@ -59,6 +76,8 @@ class Container:
         self.asked = asked
         self.image = str(asked.get("Image", ""))
         self.image_id = ""
+        self.image_config: JSON = {}
+        self.env: list[str] = []
         self.labels: dict[str, str] = dict(asked.get("Labels") or {})
         self.memory = memory
         """MB."""
@@ -68,7 +87,12 @@ class Container:
         """The VIC network it was made on."""
         self.closed_address = ""
         """Its address on a container network whose firewall lets nothing in: nothing answers there."""
-        self.starting = False
+        self.transition = ""
+        """Starting, Stopping or Removing while its VM is, as VIC spells that."""
+        self.connected: set[str] = set()
+        """Networks that it was connected to after it was made."""
+        self.active_on: set[str] = set()
+        """Networks that it has been started on: they count it as active from then on."""
         self._operation = ""
         self._lock = threading.Lock()
 
@@ -81,6 +105,19 @@ class Container:
     def port_bindings(self) -> dict[str, list[JSON]]:
         found = self.host.get("PortBindings") or {}
         return {port: list(bindings or [{}]) for port, bindings in found.items()}
+
+    @property
+    def starting(self) -> bool:
+        return self.transition == STARTING
+
+    @contextlib.contextmanager
+    def changing(self, state: str) -> Iterator[None]:
+        """Show a state in between for as long as this lasts."""
+        before, self.transition = self.transition, state
+        try:
+            yield
+        finally:
+            self.transition = before
 
     @contextlib.contextmanager
     def operation(self, name: str) -> Iterator[None]:
@@ -98,8 +135,8 @@ class Container:
     def _refusal(self, name: str) -> VicError:
         if name == "archive":
             return errors.resource_in_use()
-        if self._operation == name:
-            return errors.in_progress(name, self.name)
+        if self._operation == name == "start":
+            return errors.in_progress("ContainerStart", self.name)
         if self._operation == "archive" and name == "start":
             return errors.disk_locked()
         return errors.collision()
@@ -117,8 +154,8 @@ class Volume:
         store: str,
         size: int,
         driver: str,
-        options: dict[str, str],
-        labels: dict[str, str],
+        options: JSON | None,
+        labels: JSON | None,
     ) -> None:
         self.name = name
         self.store = store
@@ -141,6 +178,12 @@ class Vch:
         self.closing = threading.Event()
         self.lock = threading.RLock()
         self.containers: dict[str, Container] = {}
+        self.api_port = 0
+        """Where the VCH's own API is."""
+        self.api_holder: Container | None = None
+        """A container that was started with that port published: it, and not the API, answers there."""
+        self.making = 0
+        """How many containers are being made, for the quota."""
         self.reserved: set[str] = set()
         """Names of containers that are being made."""
         self.volumes: dict[str, Volume] = {}
@@ -149,6 +192,21 @@ class Vch:
         self.execs: dict[str, Container] = {}
         self.image_volumes: dict[str, dict[str, JSON]] = {}
         """The volumes each image declares, by its id, as the VCH's image cache has them (create.py)."""
+
+    def retried(self, attempt: Callable[[], T], *, rounds: int = 1) -> T:
+        """Do what VIC does again by itself on a conflict: for a minute a start, for two a stop (`rounds`).
+
+        A minute is `retry_seconds` here. Raises what the last attempt raised.
+        """
+        end = time.monotonic() + rounds * self.settings.retry_seconds
+        while True:
+            try:
+                return attempt()
+            except (VicError, PortLayerError) as error:
+                if error.status != 409 or time.monotonic() >= end:  # noqa: PLR2004
+                    raise
+            if self.closing.wait(_RETRY_PAUSE):
+                raise errors.from_portlayer("context canceled")
 
     # Names on the engine behind
 
@@ -290,6 +348,8 @@ class Context:
         self.request = request
         self.call = call
         self.groups = groups
+        self.named = groups.get("name", "")
+        """What the call is about, for messages."""
         self.connection = connection
 
     @property
@@ -297,17 +357,22 @@ class Context:
         """The container that the path names. Raises 404."""
         return self.vch.find(self.groups["name"])
 
-    def body(self) -> JSON:
-        """The request's body, an object. Raises 400."""
-        try:
-            found = self.request.json()
-        except ValueError as error:
-            raise VicError(400, f"invalid JSON: {error}") from error
-        if found is None:
-            return {}
-        if not isinstance(found, dict):
-            raise VicError(400, "the body is not an object")
-        return found
+    def body(self, kind: str) -> JSON:
+        """The request's body as the API server reads it; `kind` is one of bodies.py. Raises VicError."""
+        return bodies.read(self.request, kind)
+
+    def legacy_host_config(self) -> None:
+        """A start may come with a HostConfig, which old clients sent; it is looked at and not used."""
+        length = self.request.headers.get("content-length", "")
+        if "transfer-encoding" in self.request.headers or (length.isdecimal() and int(length) > _NO_BODY):
+            bodies.read(self.request, "host")
+
+    def number(self, name: str) -> int:
+        """A parameter of the query that is a number, 0 without it. Raises VicError, a 500."""
+        text = self.request.query.get(name, "")
+        if text and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
+            raise errors.bare(f'strconv.Atoi: parsing "{text}": invalid syntax')
+        return int(text or 0)
 
     def query(self, *names: str) -> dict[str, str]:
         """These parameters of the query, as far as they are there."""

@@ -9,6 +9,7 @@ import json
 from typing import TYPE_CHECKING
 
 from dinv.testing.vch import errors, relay
+from dinv.testing.vch.portlayer import PortLayerError
 from dinv.testing.vch.state import LABEL
 from dinv.testing.vch.versions import MAX_API, MIN_API
 from dinv.testing.vch.volumes import DRIVER, has_label
@@ -59,6 +60,7 @@ def info(context: Context) -> Answer:
     running = states.count("running")
     settings, release, engine = vch.settings, vch.release, vch.behind.info
     images = vch.behind.json("GET", "/images/json")
+    stores = _stores(vch)
     found: JSON = {
         "ID": ID,
         "Name": settings.name,
@@ -69,10 +71,10 @@ def info(context: Context) -> Answer:
         "Images": len(images),
         "Driver": release.engine,
         "DriverStatus": None,
-        "SystemStatus": _status(vch),
+        "SystemStatus": [*([["VolumeStores", stores]] if stores is not None else []), *_status(vch)],
         "Plugins": {
-            "Volume": [DRIVER] if settings.volume_stores else [],
-            "Network": [network.name for network in settings.container_networks] or ["bridge"],
+            "Volume": [DRIVER] if settings.volume_stores and stores is not None else None,
+            "Network": [network.name for network in settings.container_networks] or None,
             "Authorization": None,
         },
         "MemoryLimit": True,
@@ -108,7 +110,7 @@ def info(context: Context) -> Answer:
         "HttpsProxy": "",
         "NoProxy": "",
         "Labels": [],
-        "ExperimentalBuild": True,
+        "ExperimentalBuild": False,
         "ServerVersion": release.build,
         "ClusterStore": "",
         "ClusterAdvertise": "",
@@ -147,9 +149,16 @@ def _status(vch: Vch) -> list[list[str]]:
     ]
     if whitelist:
         pairs.append([" Whitelisted Registries", ", ".join(whitelist)])
-    # Empty without stores; the entry is left out only when the port layer cannot tell (vic-observed).
-    pairs.insert(0, ["VolumeStores", " ".join(settings.volume_stores)])
     return pairs
+
+
+def _stores(vch: Vch) -> str | None:
+    """The labels of the volume stores, "" where there are none; None when the port layer cannot tell."""
+    try:
+        vch.faults.below("VolumeStoresList")
+    except PortLayerError:
+        return None
+    return " ".join(vch.settings.volume_stores)
 
 
 def events(context: Context) -> Answer:
@@ -204,7 +213,7 @@ def _event(vch: Vch, found: JSON, filters: dict[str, list[str]]) -> JSON | None:
 
 def auth(context: Context) -> Answer:
     """POST /auth."""
-    return Answer.json(context.vch.behind.json("POST", "/auth", body=context.body()))
+    return Answer.json(context.vch.behind.json("POST", "/auth", body=context.body("login")))
 
 
 def not_supported_plugin(context: Context) -> Answer:

@@ -5,6 +5,8 @@ Sizes are kept and reported. They are not enforced: the engine behind has plain 
 
 from __future__ import annotations
 
+import hashlib
+import posixpath
 import re
 import uuid
 from typing import TYPE_CHECKING
@@ -12,6 +14,7 @@ from typing import TYPE_CHECKING
 from dinv.testing.vch import errors
 from dinv.testing.vch.behind import BehindError
 from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.portlayer import PortLayerError, swagger
 from dinv.testing.vch.settings import DEFAULT_STORE
 from dinv.testing.vch.state import Attachment, Volume
 from dinv.testing.vch.wire import Answer
@@ -24,68 +27,84 @@ if TYPE_CHECKING:
     JSON = dict[str, Any]
 
 DEFAULT_MB = 1024
-DRIVERS = ("vsphere", "local", "")
+DRIVERS = ("vsphere", "local")
+"""What a volume's Driver may be. An empty one, which an engine takes for local, is none of them."""
 DRIVER = "vsphere"
 
 _STORE = "volumestore"
 _CAPACITY = "capacity"
 _OPTIONS = (_STORE, _CAPACITY, "flags", "container", "image")
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
-_HUMAN_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)b?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?[0-9]+")
+# go-units of the time: dots may be many, and are found out later.
+_HUMAN_SIZE = re.compile(r"([0-9]+(?:\.[0-9]+)*) ?([kmgtp]?)b?", re.IGNORECASE)
 _DECIMAL = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
-_BIND_PARTS = (2, 3)
+_INT_LIMIT = 1 << 63
+_LABEL_LENGTH = 16
+_PROPAGATIONS = frozenset(("private", "rprivate", "shared", "rshared", "slave", "rslave"))
+_MODES = (frozenset(("rw", "ro")), frozenset(("z", "Z")), _PROPAGATIONS, frozenset(("nocopy",)))
+_MOST_BIND_PARTS = 3
 
 
 def capacity(text: str) -> int:
     """MB in a Capacity: a number alone is MB, with a unit it is decimal (go-units: FromHumanSize).
 
-    Raises VicError.
+    Less than a MB is 0, which the port layer gets. Raises VicError.
     """
-    try:
-        size = int(text)
-    except ValueError:
-        match = _HUMAN_SIZE.fullmatch(text.strip())
-        if match is None:
-            raise errors.bare(f"invalid size: '{text}'") from None
-        number, unit = match.groups()
-        size = int(float(number) * 1000 ** _DECIMAL[unit.lower()]) // 1_000_000
-    if size < 1:
-        raise errors.bare(f"Invalid size: {text}")
-    return size
+    if _NUMBER.fullmatch(text) and abs(int(text)) < _INT_LIMIT:
+        if int(text) < 1:
+            raise _bad_value(f"Invalid size: {text}")
+        return int(text)
+    match = _HUMAN_SIZE.fullmatch(text)
+    if match is None:
+        raise _bad_value(f"invalid size: '{text}'")
+    number, unit = match.groups()
+    if number.count(".") > 1:
+        raise _bad_value(f'strconv.ParseFloat: parsing "{number}": invalid syntax')
+    size = int(float(number) * 1000 ** _DECIMAL[unit.lower()])
+    if not 1 <= size < _INT_LIMIT:
+        # Go's overflow is a negative number.
+        raise _bad_value(f"Capacity value too large: {text}")
+    return size // 1_000_000
 
 
-def create(vch: Vch, name: str, *, driver: str, options: dict[str, str], labels: dict[str, str]) -> Volume:
+def _bad_value(message: str) -> VicError:
+    return VicError(500, f"bad driver value - {message}")
+
+
+def create(vch: Vch, name: str, *, driver: str, options: JSON | None, labels: JSON | None) -> Volume:
     """Make a volume. Raises VicError."""
     if driver not in DRIVERS:
-        raise VicError(404, f"error looking up volume plugin {driver}: plugin not found")
-    name = name or uuid.uuid4().hex
+        raise VicError(500, f"error looking up volume plugin {driver}: plugin not found")
+    name = name or str(uuid.uuid4())
     if not _NAME.fullmatch(name):
-        raise errors.bare(
-            f'volume name "{name}" includes invalid characters, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed'
+        raise VicError(
+            500,
+            f'volume name "{name}" includes invalid characters, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed',
         )
-    normalized = {key.lower(): value for key, value in options.items()}
-    for key in options:
+    for key in options or {}:
         if key.lower() not in _OPTIONS:
-            raise errors.bare(f"bad driver value - {key} is not a supported option")
+            raise _bad_value(f"{key} is not a supported option")
+    normalized = {key.lower(): str(value) for key, value in (options or {}).items()}
     size = capacity(normalized[_CAPACITY]) if _CAPACITY in normalized else DEFAULT_MB
-    store = normalized.get(_STORE) or DEFAULT_STORE
+    store = normalized.get(_STORE, DEFAULT_STORE)
     with vch.lock:
         if name in vch.volumes:
-            raise VicError(500, f"A volume named {name} already exists. Choose a different volume name.")
+            raise errors.volume_exists(name)
         if store not in vch.settings.volume_stores:
             raise VicError(500, f"No volume store named ({store}) exists")
-        if vch.faults.storage_quota:
-            raise errors.from_portlayer("Storage quota exceeds the limit of the virtual container host")
-        # Reported with its defaults: what `docker volume inspect` is asked for is how large it is.
-        shown = {**normalized, _CAPACITY: normalized.get(_CAPACITY, str(DEFAULT_MB)), _STORE: store}
-        volume = Volume(name, store=store, size=size, driver=DRIVER, options=shown, labels=labels)
+        if size < 1:
+            # A disk of nothing: vSphere's words, through the port layer.
+            below = PortLayerError("CreateVolume", 500, "A specified parameter was not correct")
+            raise VicError(500, swagger(below))
+        volume = Volume(name, store=store, size=size, driver=driver, options=options, labels=labels)
         vch.behind.json("POST", "/volumes/create", body={"Name": vch.behind_name(name), "Labels": vch.label})
         vch.volumes[name] = volume
     return volume
 
 
 def attachments(
-    vch: Vch, binds: list[str], declared: dict[str, JSON], made: list[Volume]
+    vch: Vch, container: Container, binds: list[str], declared: dict[str, JSON], made: list[Volume]
 ) -> list[Attachment]:
     """The volumes of a container to be: its Binds, and of `declared` what they leave over.
 
@@ -93,46 +112,85 @@ def attachments(
     for the caller to remove if the container does not come to be. A key of `declared` is a path, or a whole
     bind where the VCH's image cache was changed (create.py). Raises VicError.
     """
-    found: dict[str, Attachment] = {}
-    for text in binds:
-        attachment = _bind(text)
+    named = {attachment.destination: attachment for attachment in map(_bind, binds)}
+    unnamed = {attachment.destination: attachment for attachment in map(_bind, declared)}
+    for path, attachment in unnamed.items():
+        attachment.anonymous = path not in named
+    found = {**unnamed, **named}
+    for path, attachment in found.items():
+        attachment.declared = path in unnamed
         if attachment.volume not in vch.volumes:
-            made.append(create(vch, attachment.volume, driver="", options={}, labels={}))
-        found[attachment.destination] = attachment
-    for key in declared:
-        if ":" in key:
-            attachment = _bind(key)
-            attachment.anonymous = True
-            if attachment.volume not in vch.volumes:
-                # Removed since, with the container that it was made for.
-                made.append(create(vch, attachment.volume, driver="", options={}, labels={}))
-        elif key.rstrip("/") in found:
-            continue
-        else:
-            volume = create(vch, "", driver="", options={}, labels={})
-            made.append(volume)
-            attachment = Attachment(volume.name, key.rstrip("/"), read_only=False, anonymous=True)
-        found.setdefault(attachment.destination, attachment)
+            options = {"container": container.name, "flags": attachment.mode, "image": container.image}
+            try:
+                made.append(create(vch, attachment.volume, driver=DRIVER, options=options, labels=None))
+            except VicError as error:
+                if error.message.startswith("No volume store"):
+                    raise
+                raise errors.from_portlayer(error.message) from error
     return list(found.values())
 
 
-def _bind(text: str) -> Attachment:
+def check(body: JSON) -> None:
+    """Raise VicError for volumes that are no such thing (docker 1.13: volume/volume.go)."""
+    binds = (body.get("HostConfig") or {}).get("Binds") or []
+    for kind, specs in (("volume", body.get("Volumes") or {}), ("bind mount", binds)):
+        for text in specs:
+            wrong = _wrong(text)
+            if wrong:
+                raise errors.bare(f'invalid {kind} spec "{text}": {wrong}')
+
+
+def _wrong(text: str) -> str:
+    """What is wrong with a volume's specification, "" for nothing."""
+    invalid = f"invalid volume specification: '{text}'"
     parts = text.split(":")
-    if len(parts) not in _BIND_PARTS or not parts[0] or not parts[1].startswith("/"):
-        raise errors.bare(f"volume bind input is invalid: -v {text}")
-    if parts[0].startswith(("/", ".")):
+    if len(parts) > _MOST_BIND_PARTS or not parts[0]:
+        return invalid
+    if len(parts) == 2 and _is_mode(parts[1]):  # noqa: PLR2004
+        return invalid
+    mode = parts[2] if len(parts) == _MOST_BIND_PARTS else ""
+    if not _is_mode(mode):
+        return f"invalid mode: {mode}"
+    source, target = (parts[0], parts[1]) if len(parts) > 1 else ("", parts[0])
+    of_a_bind = source.startswith("/")
+    if not target:
+        problem = "field Target must not be empty"
+    elif posixpath.normpath(target).strip("/") == "":
+        problem = "invalid specification: destination can't be '/'"
+    elif not target.startswith("/"):
+        problem = f"invalid mount path: '{target}' mount path must be absolute"
+    elif not of_a_bind and _PROPAGATIONS.intersection(mode.split(",")):
+        problem = "field BindOptions must not be specified"
+    else:
+        return ""
+    return f'{invalid}: invalid mount config for type "{"bind" if of_a_bind else "volume"}": {problem}'
+
+
+def _is_mode(text: str) -> bool:
+    """Whether a mount's mode is one: of each kind of word, one at most."""
+    words = text.split(",") if text else []
+    return all(any(word in kind for kind in _MODES) for word in words) and all(
+        len(kind.intersection(words)) <= 1 and sum(word in kind for word in words) <= 1 for kind in _MODES
+    )
+
+
+def _bind(text: str) -> Attachment:
+    """A volume by what Binds and Volumes have: PATH, NAME:PATH or NAME:PATH:MODE. Raises VicError."""
+    parts = text.split(":")
+    if len(parts) > 1 and parts[0].startswith("/"):
         raise errors.bad_request("mounting directories as a data volume is not supported.")
-    modes = parts[2].split(",") if len(parts) == max(_BIND_PARTS) else []
-    # Docker's other modes (z, nocopy, rshared) mean nothing here and are passed over.
-    read_only = "ro" in modes
-    destination = parts[1].rstrip("/") or "/"
-    return Attachment(parts[0], destination, read_only=read_only, anonymous=False)
+    if len(parts) > _MOST_BIND_PARTS:
+        raise errors.bad_request(f"volume bind input is invalid: -v {text}")
+    if len(parts) == 1:
+        return Attachment(str(uuid.uuid4()), parts[0], anonymous=True)
+    return Attachment(parts[0], parts[1], *parts[2:])
 
 
 def claim(container: Container, running: list[Container]) -> None:
     """Raise VicError when a running container has one of this one's disks."""
-    if any(locked(attachment.volume, container, running) for attachment in container.attachments):
-        raise errors.disk_locked()
+    for attachment in container.attachments:
+        if locked(attachment.volume, container, running):
+            raise errors.device_in_use(attachment.volume)
 
 
 def locked(volume: str, container: Container, running: list[Container]) -> bool:
@@ -145,17 +203,22 @@ def locked(volume: str, container: Container, running: list[Container]) -> bool:
     )
 
 
-def describe(volume: Volume) -> JSON:
-    """A volume as inspect and list show it."""
+def describe(volume: Volume, *, made: bool = False) -> JSON:
+    """A volume as inspect and list show it, or, `made`, as the call that makes it does."""
     return {
         "Driver": volume.driver,
-        "Labels": dict(volume.labels),
-        # The datastore's own name of the disk, in VIC; it is no path.
-        "Mountpoint": volume.name,
+        "Labels": volume.labels,
+        # The label of the disk, in VIC; it is no path.
+        "Mountpoint": label_of(volume.name),
         "Name": volume.name,
-        "Options": dict(volume.options),
+        "Options": None if made else volume.options,
         "Scope": "",
     }
+
+
+def label_of(name: str) -> str:
+    """The label that a volume's file system has, by which a VM finds it."""
+    return hashlib.md5(name.encode(), usedforsecurity=False).hexdigest()[:_LABEL_LENGTH]
 
 
 # Handlers
@@ -163,20 +226,21 @@ def describe(volume: Volume) -> JSON:
 
 def volume_create(context: Context) -> Answer:
     """POST /volumes/create."""
-    body = context.body()
-    made = create(
-        context.vch,
-        str(body.get("Name") or ""),
-        driver=str(body.get("Driver") or ""),
-        options={str(key): str(value) for key, value in (body.get("DriverOpts") or {}).items()},
-        labels={str(key): str(value) for key, value in (body.get("Labels") or {}).items()},
-    )
-    return Answer.json(describe(made), 201)
+    vch, body = context.vch, context.body("volume")
+    options: dict[str, str] | None = body.get("DriverOpts")
+    normalized = {key.lower(): value for key, value in (options or {}).items()}
+    driver, name = str(body.get("Driver") or ""), str(body.get("Name") or "")
+    context.named = name
+    if driver in DRIVERS:
+        vch.faults.below("CreateVolume", normalized.get(_STORE, DEFAULT_STORE))
+    made = create(vch, name, driver=driver, options=options, labels=body.get("Labels"))
+    return Answer.json(describe(made, made=True), 201)
 
 
 def volume_inspect(context: Context) -> Answer:
     """GET /volumes/NAME."""
     name = context.groups["name"]
+    context.vch.faults.below("GetVolume")
     with context.vch.lock:
         found = context.vch.volumes.get(name)
     if found is None:
@@ -187,17 +251,18 @@ def volume_inspect(context: Context) -> Answer:
 def volume_remove(context: Context) -> Answer:
     """DELETE /volumes/NAME."""
     vch, name = context.vch, context.groups["name"]
+    vch.faults.below("RemoveVolume")
     with vch.lock:
         if name not in vch.volumes:
             raise VicError(404, f"Get {name}: no such volume")
         vch.listed()  # who has gone behind our back uses no volumes
         users = vch.users(name)
         if users:
-            raise errors.conflict(f"volume {name} is in use by {', '.join(user.id for user in users)}")
+            raise VicError(409, f"volume {name} in use by {users[0].id}")
         try:
             vch.drop_volume(name)
         except BehindError as error:
-            raise errors.conflict(f"volume {name} is in use: {vch.own_words(error.message)}") from error
+            raise VicError(409, f"volume {name} in use by {vch.own_words(error.message)}") from error
     return Answer(204)
 
 
@@ -207,15 +272,19 @@ def volume_list(context: Context) -> Answer:
     unknown = filters.keys() - {"name", "label", "dangling", "driver"}
     if unknown:
         raise errors.bare(f"Invalid filter '{min(unknown)}'")
+    for value in filters.get("dangling", [])[:1]:
+        if value not in ("true", "1", "false", "0"):
+            raise errors.bare(f"invalid filter 'dangling=[{value}]'")
+    vch.faults.below("ListVolumes")
     with vch.lock:
         found = [volume for volume in vch.volumes.values() if _matches(vch, volume, filters)]
-    return Answer.json({"Volumes": [describe(volume) for volume in found], "Warnings": None})
+    return Answer.json({"Volumes": [describe(volume) for volume in found] or None, "Warnings": None})
 
 
 def _matches(vch: Vch, volume: Volume, filters: dict[str, list[str]]) -> bool:
-    dangling = [value.lower() in ("1", "true") for value in filters.get("dangling", [])]
+    dangling = [value in ("1", "true") for value in filters.get("dangling", [])]
     return (
-        all(has_label(volume.labels, label) for label in filters.get("label", []))
+        all(has_label(volume.labels or {}, label) for label in filters.get("label", []))
         and ("name" not in filters or any(name in volume.name for name in filters["name"]))
         and ("driver" not in filters or volume.driver in filters["driver"])
         and (not dangling or dangling[0] is not bool(vch.users(volume.name)))

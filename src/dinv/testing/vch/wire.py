@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import ssl
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
 from dinv.engine.bytestream import ByteStream
@@ -130,21 +130,28 @@ class Request:
         self.headers = headers
         self.body = body
 
-    def json(self) -> Any:
-        """The body as JSON, None where there is none. Raises ValueError."""
-        data = self.body.read_all()
-        return json.loads(data) if data.strip() else None
-
     def flag(self, name: str) -> bool:
         """A boolean of the query (docker 1.13: api/server/httputils/form.go)."""
         return self.query.get(name, "").lower().strip() not in ("", "0", "no", "false", "none")
 
     def filters(self) -> dict[str, list[str]]:
         """`filters` of the query, in either of its two forms. Raises ValueError."""
-        found = json.loads(self.query.get("filters") or "{}")
+        try:
+            found = json.loads(self.query.get("filters") or "{}")
+        except RecursionError:
+            raise ValueError("it is nested too deeply") from None
         if not isinstance(found, dict):
-            raise ValueError("filters is not an object")  # noqa: TRY004  (bad input, not a bad type of ours)
-        return {key: list(values) for key, values in found.items()}
+            raise ValueError("it is not an object")  # noqa: TRY004  (bad input, not a bad type of ours)
+        return {key: _texts(values) for key, values in found.items() if values is not None}
+
+
+def _texts(values: object) -> list[str]:
+    """The values of one filter: a list of texts, or an object with them for keys. Raises ValueError."""
+    if isinstance(values, dict) and all(isinstance(each, bool) for each in values.values()):
+        return list(values)
+    if isinstance(values, list) and all(isinstance(each, str) for each in values):
+        return values
+    raise ValueError("its values are not texts")
 
 
 class Answer:

@@ -39,6 +39,20 @@ def test_the_engine_behind_publishes_on_the_public_address() -> None:
     }
 
 
+def test_the_apis_own_port_is_not_the_engine_behinds_to_publish() -> None:
+    bindings = {"80/tcp": [{"HostPort": "2376"}], "53/udp": [{"HostPort": "2376"}]}
+    assert ports.behind(bindings, PUBLIC, 2376) == {
+        "80/tcp": [],
+        "53/udp": [{"HostIp": PUBLIC, "HostPort": "2376"}],
+    }
+
+
+@pytest.mark.parametrize("text", ["x", "-1", "70000", "\u0668\u0660", "80 "])
+def test_what_is_no_port_is_not_published(text: str) -> None:
+    assert ports.behind({"80/tcp": [{"HostPort": text}]}, PUBLIC) == {"80/tcp": []}
+    assert ports.wanted(_container({"80/tcp": [{"HostPort": text}]})) == set()
+
+
 def test_wanted_ports_are_those_with_a_number() -> None:
     bindings = {
         "80/tcp": [{"HostPort": "8080"}],
@@ -61,7 +75,8 @@ def test_a_port_that_the_engine_behind_refuses(message: str) -> None:
     container = _container({"80/tcp": [{"HostPort": "8080"}], "81/tcp": [{"HostPort": "8081"}]})
     refused = ports.refused_behind(container, message)
     assert refused is not None
-    assert (refused.status, refused.message) == (500, "error mapping ports: port 8081 is not available")
+    assert refused.status == 500
+    assert refused.message == "Server error from portlayer: error mapping ports: port 8081 is not available"
 
 
 def test_other_refusals_are_not_about_ports() -> None:

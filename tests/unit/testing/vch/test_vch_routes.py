@@ -34,7 +34,13 @@ def test_operations(method: str, path: str, operation: str) -> None:
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/build"), ("GET", "/distribution/x/json"), ("POST", "/session"), ("PUT", "/info")],
+    [
+        ("POST", "/build"),
+        ("HEAD", "/_ping"),
+        ("GET", "/distribution/x/json"),
+        ("POST", "/session"),
+        ("PUT", "/info"),
+    ],
 )
 def test_no_route(method: str, path: str) -> None:
     with pytest.raises(VicError, match="page not found") as error:

@@ -13,7 +13,7 @@ def _container() -> Container:
 @pytest.mark.parametrize(
     ("first", "second", "status", "words"),
     [
-        ("start", "start", 409, "start request is already in progress for container 'dev'"),
+        ("start", "start", 409, "ContainerStart request is already in progress for container 'dev'"),
         ("start", "stop", 409, "collision of concurrent operations"),
         ("start", "archive", 500, "Resource in use"),
         ("archive", "archive", 500, "Resource in use"),

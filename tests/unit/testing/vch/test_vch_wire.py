@@ -32,11 +32,11 @@ def test_requests_follow_each_other(pair: tuple[socket.socket, Connection]) -> N
     first = connection.read_request()
     assert first is not None
     assert (first.method, first.path, first.query) == ("POST", "/v1.25/a b", {"x": "1", "y": "/z"})
-    assert first.json() == {"a": 1}
+    assert first.body.read_all() == b'{"a":1}'
     second = connection.read_request()
     assert second is not None
     assert second.path == "/_ping"
-    assert second.json() is None
+    assert second.body.read_all() == b""
 
 
 def test_a_body_in_chunks(pair: tuple[socket.socket, Connection]) -> None:
@@ -127,6 +127,19 @@ def test_head_and_204_have_no_body(pair: tuple[socket.socket, Connection]) -> No
     assert data == b"HTTP/1.1 404 Not Found\r\nServer: s\r\n\r\n"
     _, data = _answered(pair, b"POST /", Answer(204))
     assert data == b"HTTP/1.1 204 No Content\r\nServer: s\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[]", b"{", b'{"a":1}', b'{"a":[1]}', b'{"a":{"b":1}}', b'{"a":"b"}', b"[" * 100_000],
+)
+def test_filters_that_are_none(pair: tuple[socket.socket, Connection], text: bytes) -> None:
+    client, connection = pair
+    client.sendall(b"GET /x?filters=" + text + b" HTTP/1.1\r\n\r\n")
+    request = connection.read_request()
+    assert request is not None
+    with pytest.raises(ValueError, match=r"it is|its values|Expecting"):
+        request.filters()
 
 
 def test_filters_have_two_forms(pair: tuple[socket.socket, Connection]) -> None:
