@@ -43,7 +43,7 @@ def taken(*words: str) -> App:
 def test_what_makes_no_difference_is_said_in_one_line_without_its_value(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taken(*words)
+    main([*words, "ls", "-q"])
     captured = capsys.readouterr()
     assert captured.out == ""
     (line,) = captured.err.splitlines()
@@ -56,7 +56,7 @@ def test_what_makes_no_difference_is_said_in_one_line_without_its_value(
 def test_what_asks_for_what_is_so_is_not_worth_a_line(
     words: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    taken(*words)
+    assert main([*words, "ls", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
@@ -66,7 +66,7 @@ def test_variables_stand_in_profiles_and_are_not_mentioned(
     for name in ("GITHUB_API_TOKEN", "BUGSNAG_API_TOKEN", "NATIVE_SSH", "TLS_CA_CERT"):
         monkeypatch.setenv(f"MACHINE_{name}", "1")
     monkeypatch.setenv("MACHINE_DOCKER_INSTALL_URL", "https://example.com")
-    taken()
+    assert main(["ls", "-q"]) == 0
     assert capsys.readouterr() == ("", "")
 
 
