@@ -13,6 +13,7 @@ import stat
 import tarfile
 
 from dinv.errors import CopyError, DinvError
+from dinv.files import KINDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,11 +34,8 @@ _PERMISSIONS = 0o777
 _DIRECTORY = 0o755
 _LATEST = 1 << 36
 _NO_LINKS = os.O_NOFOLLOW | os.O_CLOEXEC
-_KINDS = {
-    stat.S_IFIFO: "a named pipe",
-    stat.S_IFSOCK: "a socket",
-    stat.S_IFCHR: "a device",
-    stat.S_IFBLK: "a device",
+_KINDS: dict[int | bytes, str] = {
+    **dict(KINDS.items()),
     tarfile.FIFOTYPE: "a named pipe",
     tarfile.CHRTYPE: "a device",
     tarfile.BLKTYPE: "a device",

@@ -19,8 +19,8 @@ Keys that are not known are kept as they are.
 from __future__ import annotations
 
 import os
-import re
 
+from dinv import kinds, urls
 from dinv.errors import ConfigError, ConfigTooNew
 
 TYPE_CHECKING = False
@@ -45,15 +45,6 @@ _AUTH_PATHS = {
     "ClientKeyPath": "key.pem",
     "StorePath": ".",
 }
-
-_URL = re.compile(
-    r"(?:(?:tcp|https?|ssh)://(?:[\w.+~\\][\w.+~@\\-]*@)?(?:\[[\w:.%-]+\]|\w[\w.-]*)?(?::(?P<port>[0-9]{1,5}))?"
-    r"(?:/[\w.:/@%+~=,-]*)?|unix:///?[\w.:/@%+~=,-]*|(?!\w+://)[\w./][\w.:/@%+~=,-]*)?"
-)
-"""What docker-machine may have been given as a URL, and nothing that a shell or a command line would read."""
-_HOST = re.compile(r"(?:[\w:\[][\w.:/%\[\]-]*)?")
-_USER = re.compile(r"(?:[\w.][\w.+@\\-]*)?")
-_LARGEST_PORT = 65535
 
 
 class MachineConfig:
@@ -132,6 +123,8 @@ class MachineConfig:
         _check_options(document["HostOptions"], name, path)
         if document.get("Dinv") is not None:
             _check_ours(document["Dinv"], name, path)
+            document["Driver"] = kinds.Part(document["Driver"], name, path, "Driver")
+            document["Dinv"] = kinds.Part(document["Dinv"], name, path, "Dinv")
         _check_places(document["Driver"], name, path, ours=bool(document.get("Dinv")))
         return cls(document, name=name, store_path=store_path)
 
@@ -178,6 +171,11 @@ class MachineConfig:
         """What the driver keeps; drivers change it in place."""
         driver: dict[str, Any] = self._document["Driver"]
         return driver
+
+    def check_kept(self, kept: kinds.Kinds) -> None:
+        """Raise ConfigError where a driver keeps something else than it says that it does."""
+        if reason := kinds.wrong(self.driver, kept, "Driver"):
+            raise ConfigError(self.name, os.path.join(self.directory, "config.json"), reason)
 
     @property
     def foreign(self) -> bool:
@@ -243,6 +241,8 @@ def _check_options(options: dict[str, Any], name: str, path: str) -> None:
             options[key] = {}
         if not isinstance(options[key], dict):
             raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
+        if reason := kinds.wrong(options[key], kinds.OPTIONS[key], f"HostOptions.{key}"):
+            raise ConfigError(name, path, reason)
 
 
 def _check_ours(ours: Any, name: str, path: str) -> None:
@@ -252,23 +252,23 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
         raise ConfigError(name, path, "Dinv.Version is not a number")
     if ours["Version"] > DINV_VERSION:
         raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
-
-
-def is_url(text: str) -> bool:
-    """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
-    match = _URL.fullmatch(text)
-    return match is not None and int(match["port"] or 1) in range(1, _LARGEST_PORT + 1)
+    journal = ours.get("Upgrade")
+    reason = kinds.wrong(ours, kinds.OURS, "Dinv")
+    if not reason and journal:
+        needed = ("Driver", "ImageContract", "DockerVersion", "Running")
+        absent = next((key for key in needed if key not in journal), "")
+        reason = kinds.wrong(journal, kinds.UPGRADE, "Dinv.Upgrade")
+        reason = reason or (f"Dinv.Upgrade.{absent} is missing" if absent else "")
+    if reason:
+        raise ConfigError(name, path, reason)
 
 
 def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
-    """What goes into `env`, URLs and command lines has to be what it says it is.
-
-    Of what docker-machine made another type is as good as nothing: its drivers keep what they like.
-    """
+    """Of what docker-machine made another type is as good as nothing: its drivers keep what they like."""
     for key, what, is_one in (
-        ("URL", "URL", is_url),
-        ("IPAddress", "address", _HOST.fullmatch),
-        ("SSHUser", "user", _USER.fullmatch),
+        ("URL", "URL", urls.is_url),
+        ("IPAddress", "address", urls.is_address),
+        ("SSHUser", "user", urls.is_user),
     ):
         value = driver.get(key)
         if not (is_one(value) if isinstance(value, str) else value is None or not ours):

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv import dockerconfig, files
+from dinv import dockerconfig, files, jsontext
 from dinv.errors import ContextError, ContextTaken
 
 TYPE_CHECKING = False
@@ -202,19 +202,12 @@ def _paths(name: str, config_dir: str | None) -> tuple[str, str]:
     import hashlib
 
     base = os.path.join(dockerconfig.directory(config_dir), "contexts")
-    identifier = hashlib.sha256(os.fsencode(name)).hexdigest()
+    identifier = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return os.path.join(base, "meta", identifier), os.path.join(base, "tls", identifier)
 
 
 def _load(path: str) -> dict[str, Any]:
-    import json
-
-    with open(path, "rb") as file:
-        content = file.read()
-    try:
-        document = json.loads(content)
-    except RecursionError as error:
-        raise ValueError("nested too deep") from error
+    document = jsontext.parse(files.read(path))
     if not isinstance(document, dict):
         raise ValueError("not a JSON object")  # noqa: TRY004 - as json.loads does for other bad content
     return document

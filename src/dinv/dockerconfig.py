@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import os
 
+from dinv import files
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import Any
-
-LARGEST = 16 << 20
-"""Bytes; what is larger is no configuration."""
 
 
 def directory(config_dir: str | None = None) -> str:
@@ -28,8 +27,7 @@ def load(path: str, warn: Callable[[str], None] = lambda _text: None) -> dict[st
     One that cannot be read counts as none; `warn` is told why, and never anything of its content.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST)
+        content = files.read(path)
     except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError) as error:  # a path with a null byte is a ValueError

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import re
 
+from dinv import files
 from dinv.errors import InputError
 
 LARGEST = 65536
@@ -43,12 +44,9 @@ def read(path: str) -> list[tuple[int, str, str]]:
     Raises InputError, which names the file and the line.
     """
     try:
-        with open(path, "rb") as file:
-            content = file.read(LARGEST + 1)
+        content = files.read(path, largest=LARGEST)
     except OSError as error:
         raise InputError(f"{path} cannot be read: {error.strerror}") from error
-    if len(content) > LARGEST:
-        raise InputError(f"{path} is too large for a file of environment variables")
     return parse(_decoded(path, content), path)
 
 

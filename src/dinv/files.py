@@ -9,7 +9,9 @@ that directory moves the rest: a set is never left half replaced, whatever kille
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +21,55 @@ PENDING = ".pending"
 """The directory, beside the files of a set, with those that have not been moved to their places yet."""
 
 _SUFFIX = ".dinv-tmp"
+
+KINDS = {
+    stat.S_IFIFO: "a named pipe",
+    stat.S_IFSOCK: "a socket",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}
+"""What things in a directory are called that are no files, directories or links."""
+
+
+LARGEST = 16 * 1024 * 1024
+"""Bytes. What dinv reads as a whole, configurations and certificates, has some hundred thousand at most."""
+
+
+def read(path: str, *, largest: int = LARGEST) -> bytes:
+    """Read a regular file as a whole; a symbolic link to one is one.
+
+    Nothing else is opened: a named pipe would wait for a writer, a device may do something. Raises OSError,
+    with `strerror` fit to be shown, also for a file of more than `largest` bytes.
+    """
+    _check_kind(os.stat(path), path)
+    # O_NONBLOCK: should it have become a pipe by now.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with open(descriptor, "rb", buffering=0) as file:
+        _check_kind(os.fstat(descriptor), path)
+        pieces, left = [], largest + 1
+        while left > 0 and (piece := file.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+    if left <= 0:
+        raise OSError(errno.EFBIG, f"it has more than {largest} bytes", path)
+    return b"".join(pieces)
+
+
+def check(path: str, *, largest: int = LARGEST) -> None:
+    """Raise OSError for what `read` would not read; for files that somebody else's code opens."""
+    found = os.stat(path)
+    _check_kind(found, path)
+    if found.st_size > largest:
+        raise OSError(errno.EFBIG, f"it has more than {largest} bytes", path)
+    os.close(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC))
+
+
+def _check_kind(found: os.stat_result, path: str) -> None:
+    kind = stat.S_IFMT(found.st_mode)
+    if kind == stat.S_IFDIR:
+        raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if kind != stat.S_IFREG:
+        raise OSError(errno.EINVAL, f"it is {KINDS.get(kind, 'something else')}, and no file", path)
 
 
 def write(path: str, data: bytes, *, mode: int, staging: str = "") -> None:
@@ -135,6 +186,9 @@ def remove_tree(path: str) -> None:
 
     Symbolic links are not followed. Raises OSError.
     """
+    if os.path.islink(path):
+        _unlink(path)
+        return
     try:
         with os.scandir(path) as entries:
             inside = [(entry.path, entry.is_dir(follow_symlinks=False)) for entry in entries]

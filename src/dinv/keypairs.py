@@ -35,8 +35,7 @@ def read(certificate_path: str, key_path: str) -> Pair:
     content = []
     for path in (key_path, certificate_path):
         try:
-            with open(path, "rb") as file:
-                content.append(file.read())
+            content.append(files.read(path))
         except OSError as error:
             raise CertificateError(f"{path} cannot be read: {error.strerror}") from error
     return Pair(content[0], content[1], key_path, certificate_path)
@@ -117,8 +116,7 @@ class _Lock:
         if os.path.lexists(paths[0]):
             return False
         try:
-            with open(paths[1], "rb") as file:
-                self.keep = os.pread(self._descriptor, 100, 0) == _digest(file.read())
+            self.keep = os.pread(self._descriptor, 100, 0) == _digest(files.read(paths[1]))
         except OSError:
             return False
         return self.keep

@@ -371,13 +371,13 @@ class Machine:
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""
         from dinv import contexts
+        from dinv.files import read
 
         files = {}
         for name in ("ca", "cert", "key"):
             path = os.path.join(self.cert_path, f"{name}.pem")
             try:
-                with open(path, "rb") as file:
-                    files[name] = file.read()
+                files[name] = read(path)
             except OSError as error:
                 raise ContextError(f"{path}: {error.strerror}") from error
         contexts.write(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 
+from dinv import files
 from dinv.config import MachineConfig
 from dinv.errors import InputError, MachineExists
 from dinv.files import PENDING
@@ -224,9 +225,7 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
     try:
         for path, full in _walk(directory):
             if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
-                with open(full, "rb") as file:
-                    content[path] = file.read(LARGEST_FILE + 1)
-                _check_size(path, len(content[path]))
+                content[path] = files.read(full, largest=LARGEST_FILE)
                 _check_count(content)
             elif not _PASSED_OVER.fullmatch(path):
                 left.append(path)

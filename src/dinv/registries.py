@@ -10,9 +10,9 @@ from __future__ import annotations
 import os
 import re
 
+from dinv import files
 from dinv.channel import File
 from dinv.errors import InputError
-from dinv.files import write_all
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,8 +30,7 @@ def read(given: Iterable[str]) -> dict[str, bytes]:
         if not equals or not _HOST.fullmatch(host) or not path:
             raise InputError(f'--registry-ca "{text}" is not HOST=FILE, such as registry.test:5000=ca.crt')
         try:
-            with open(os.path.expanduser(path), "rb") as file:
-                found[host] = file.read()
+            found[host] = files.read(os.path.expanduser(path))
         except OSError as error:
             raise InputError(f"--registry-ca {text}: {path}: {error.strerror}") from error
         if b"-----BEGIN CERTIFICATE-----" not in found[host]:
@@ -47,7 +46,7 @@ def keep(directory: str, certificates: Mapping[str, bytes]) -> None:
     """Keep them in a machine's directory; the caller holds its lock. Raises OSError."""
     folder = os.path.join(directory, _FOLDER)
     os.makedirs(folder, mode=0o700, exist_ok=True)
-    write_all((os.path.join(folder, f"{host}.crt"), pem, 0o644) for host, pem in certificates.items())
+    files.write_all((os.path.join(folder, f"{host}.crt"), pem, 0o644) for host, pem in certificates.items())
 
 
 def machine_files(directory: str) -> list[File]:
@@ -57,9 +56,9 @@ def machine_files(directory: str) -> list[File]:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".crt"))
     except FileNotFoundError:
         return []
-    files = []
-    for name in names:
-        with open(os.path.join(folder, name), "rb") as file:
-            host = name.removesuffix(".crt")
-            files.append(File(f"/etc/docker/certs.d/{host}/ca.crt", file.read()))
-    return files
+    return [
+        File(
+            f"/etc/docker/certs.d/{name.removesuffix('.crt')}/ca.crt", files.read(os.path.join(folder, name))
+        )
+        for name in names
+    ]

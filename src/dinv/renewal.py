@@ -420,7 +420,6 @@ def _certificates(pem: bytes) -> list[bytes]:
 
 def _content(path: str) -> bytes:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return files.read(path)
     except FileNotFoundError:
         return b""

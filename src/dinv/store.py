@@ -17,8 +17,10 @@ import errno
 import json
 import os
 import re
+import stat
 import time
 
+from dinv import jsontext
 from dinv.config import MachineConfig
 from dinv.errors import (
     ConfigError,
@@ -29,7 +31,7 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
-from dinv.files import PENDING, remove_tree, sweep, sync_directory, write
+from dinv.files import PENDING, read, remove_tree, sweep, sync_directory, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,6 +89,14 @@ def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
 
 
+def _is_one(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a machine's directory; a link that leads to itself was meant for one, perhaps."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
+
+
 class Store:
     """The directory on the user's side that holds the machines."""
 
@@ -103,7 +113,7 @@ class Store:
         """The names of all machines, also those whose config.json cannot be read. Raises StoreError."""
         try:
             with os.scandir(self.machines_directory) as entries:
-                found = [entry.name for entry in entries if not entry.name.startswith(".") and entry.is_dir()]
+                found = [entry.name for entry in entries if not entry.name.startswith(".") and _is_one(entry)]
         except FileNotFoundError:
             return []
         except OSError as error:
@@ -134,18 +144,15 @@ class Store:
             raise self.missing(name)
         path = os.path.join(self.directory(name), "config.json")
         try:
-            with open(path, "rb") as file:
-                content = file.read()
+            content = read(path)
         except OSError as error:
             if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
                 raise self.missing(name) from error
             raise ConfigError(name, path, error.strerror or str(error)) from error
         try:
-            document = json.loads(content)
+            document = jsontext.parse(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
-        except RecursionError as error:
-            raise ConfigError(name, path, "nested too deep") from error
         config = MachineConfig.read(document, name=name, path=path, store_path=self.path)
         if config.ours and os.path.exists(os.path.join(self.directory(name), PENDING)):
             from dinv.renewal import finish_switch
@@ -266,13 +273,17 @@ class Store:
 
         path = os.path.join(self.directory(name), ".lock")
         try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            descriptor = os.open(
+                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
+            )
         except (FileNotFoundError, NotADirectoryError):
             return False
         except OSError as error:
             raise StoreNotWritable(path, error.strerror or str(error)) from error
         keep = stack.enter_context(contextlib.ExitStack())
         keep.callback(os.close, descriptor)
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise StoreNotWritable(path, "it is no regular file, as the lock of a machine is. Remove it")
         for pause in (*LOOKED_AT_SECONDS, None):
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

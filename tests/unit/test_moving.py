@@ -270,7 +270,10 @@ def test_what_cannot_be_written_leaves_nothing(
     assert other.names() == []
 
 
-@pytest.mark.parametrize("change", [{"Phase": CREATING}, {"Upgrade": {"Running": True}}])
+JOURNAL = {"Driver": {}, "ImageContract": "dinv", "DockerVersion": "", "Running": True, "Answers": False}
+
+
+@pytest.mark.parametrize("change", [{"Phase": CREATING}, {"Upgrade": JOURNAL}])
 def test_what_is_half_done_is_not_exported(store: Store, change: dict[str, Any]) -> None:
     config = store.load("dev")
     config.ours.update(change)

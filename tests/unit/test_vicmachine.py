@@ -67,7 +67,7 @@ def test_what_would_leave_the_vch_unverified_is_an_error(tmp_path: Path, text: s
 
 def test_a_file_that_would_be_cut_off_is_an_error(tmp_path: Path) -> None:
     text = "DOCKER_HOST=h:2376\n" + "#\n" * 40000 + "DOCKER_TLS_VERIFY=1\n"
-    with pytest.raises(InputError, match="too large"):
+    with pytest.raises(InputError, match="more than"):
         vicmachine.read(folder(tmp_path / "vch", text))
 
 

@@ -109,8 +109,7 @@ class LocalAuthority:
 
 def _read(path: str) -> bytes | None:
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return files.read(path)
     except FileNotFoundError:
         return None
     except OSError as error:

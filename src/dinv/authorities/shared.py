@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives import serialization
 
+from dinv import files
 from dinv.authorities.signing import fault, sign
 from dinv.certificates import load_chain, load_key, unrooted
 from dinv.errors import CertificateError, InputError
@@ -78,8 +79,7 @@ class SharedAuthority:
                 f"HostOptions.AuthOptions.CaCertPath and CaPrivateKeyPath"
             )
         try:
-            with open(path, "rb") as file:
-                return file.read()
+            return files.read(path)
         except FileNotFoundError as error:
             raise self._unusable(
                 f"its {what} {path} is not there any more. Put it back. What it has signed goes on working"

@@ -19,10 +19,11 @@ from dinv.errors import InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
+    from dinv.kinds import Kinds
     from dinv.progress import Progress
     from dinv.states import Status
     from dinv.store import Store
@@ -137,10 +138,13 @@ class Driver(ABC):
     name: str
     provisioned = True
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
+    kinds: ClassVar[Kinds] = {}
+    """Of what kind the values are that it keeps there: what a record has otherwise is a ConfigError."""
 
     def __init__(
         self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
     ) -> None:
+        config.check_kept(self.kinds)
         self.config = config
         self.store = store
         self.trace = trace

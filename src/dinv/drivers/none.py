@@ -10,18 +10,20 @@ from __future__ import annotations
 
 import os
 
-from dinv.config import is_url
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
+from dinv.files import read
 from dinv.states import RUNNING, UNANSWERED, Status
+from dinv.urls import is_url
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any, NoReturn
+    from typing import Any, ClassVar, NoReturn
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
+    from dinv.kinds import Kinds
     from dinv.progress import Progress
     from dinv.store import Store
 
@@ -54,6 +56,7 @@ class NoneDriver(Driver):
     """A daemon at a URL. `ci-test` is another name of this driver."""
 
     name = "none"
+    kinds: ClassVar[Kinds] = {"CertificateSource": str, "TLS": bool}
     provisioned = False
 
     @classmethod
@@ -108,8 +111,7 @@ class NoneDriver(Driver):
         for name in CERTIFICATE_FILES if source else ():
             path = os.path.join(source, name)
             try:
-                with open(path, "rb") as file:
-                    found.append((name, file.read(LARGEST_FILE)))
+                found.append((name, read(path, largest=LARGEST_FILE)))
             except OSError as error:
                 raise InputError(f"--url-cert-path {source}: {path}: {error.strerror}") from error
             if b"-----BEGIN " not in found[-1][1]:

@@ -11,6 +11,7 @@ import ssl
 
 from dinv.engine.bytestream import ByteStream
 from dinv.errors import EndpointTLSError, EndpointUnreachable
+from dinv.files import check
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -89,8 +90,7 @@ def client_context(files: TLSFiles, address: str) -> ssl.SSLContext:
 
 def _check_readable(path: str, address: str) -> None:
     try:
-        with open(path, "rb"):
-            return
+        check(path)
     except OSError as exc:
         raise EndpointTLSError(address, f"{path}: {exc.strerror}") from exc
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from dinv import registries
+from dinv import files, registries
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
@@ -215,7 +215,6 @@ def _read(directory: str, name: str) -> bytes:
 
     path = os.path.join(directory, name)
     try:
-        with open(path, "rb") as file:
-            return file.read()
+        return files.read(path)
     except OSError as error:
         raise CertificateError(f"{path}: {error.strerror}") from error

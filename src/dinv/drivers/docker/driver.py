@@ -26,13 +26,14 @@ from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Sta
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from typing import Any
+    from typing import Any, ClassVar
 
     from dinv.channel import Channel
     from dinv.config import MachineConfig
     from dinv.drivers import Flag, Replacement
     from dinv.drivers.docker.flavours.engine import EngineFlavour
     from dinv.engine import Engine
+    from dinv.kinds import Kinds
     from dinv.progress import Progress
     from dinv.store import Store
 
@@ -60,6 +61,17 @@ class DockerDriver(Driver):
     """One machine on a Docker endpoint."""
 
     name = "docker"
+    kinds: ClassVar[Kinds] = {
+        **dict.fromkeys(
+            ("CacheVolume", "Container", "ContainerID", "Flavour", "Host", "IP", "Image", "ImageContract"),
+            str,
+        ),
+        **dict.fromkeys(("Isolation", "Network", "OwnAddress", "PublishAddress", "VolumeStore"), str),
+        **dict.fromkeys(("CacheVolumeKept", "CacheVolumeNamed", "PortChosen", "Published"), bool),
+        **dict.fromkeys(("CPUs", "CacheSize", "Memory", "Port"), (int, float)),
+        **dict.fromkeys(("Endpoint", "Labels"), dict),
+        "DNS": list,
+    }
 
     def __init__(
         self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
@@ -388,7 +400,7 @@ class DockerDriver(Driver):
     def facts(self) -> dict[str, Any]:
         kept = self.config.driver
         return {
-            "endpoint": kept.get("Endpoint", {}).get("URL", ""),
+            "endpoint": (kept.get("Endpoint") or {}).get("URL", ""),
             "isolation": kept.get("Isolation", ""),
             "machine": f"{self.container}, cache volume {self.cache_volume}",
         }

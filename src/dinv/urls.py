@@ -1,0 +1,41 @@
+"""What goes from a record into `env`, URLs and command lines has to be what it says it is.
+
+A machine's URL, address and SSH user may have been written by anybody: what a shell or another program's
+command line would read as something else is none of these.
+"""
+
+from __future__ import annotations
+
+import re
+
+_URL = (
+    r"(?:(?:tcp|https?|ssh)://(?:[\w.+~\\][\w.+~@\\-]*@)?(?:\[[\w:.%-]+\]|\w[\w.-]*)?(?::(?P<port>[0-9]{1,5}))?"
+    r"(?:/[\w.:/@%+~=,-]*)?|unix:///?[\w.:/@%+~=,-]*|(?!\w+://)[\w./][\w.:/@%+~=,-]*)?"
+)
+_ADDRESS = r"(?:[\w:\[][\w.:/%\[\]-]*)?"
+_USER = r"(?:[\w.][\w.+@\\-]*)?"
+_LARGEST_PORT = 65535
+
+
+def is_url(text: str) -> bool:
+    """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
+    host, _, port = text.removeprefix("tcp://").rpartition(":")
+    if _plain(host) and port.isdecimal() and port.isascii():
+        return 0 < int(port) <= _LARGEST_PORT
+    match = re.fullmatch(_URL, text)
+    return match is not None and int(match["port"] or 1) in range(1, _LARGEST_PORT + 1)
+
+
+def is_address(text: str) -> bool:
+    """Whether it can be a host or, as docker-machine's driver `none` keeps it, a URL; or is empty."""
+    return _plain(text) or re.fullmatch(_ADDRESS, text) is not None
+
+
+def is_user(text: str) -> bool:
+    """Whether it can be a user's name for SSH, or is empty."""
+    return _plain(text) or re.fullmatch(_USER, text) is not None
+
+
+def _plain(text: str) -> bool:
+    """Whether it is a name or an IPv4 address at first sight: compiling expressions takes 2 ms of a start."""
+    return not text or (text.isascii() and text.replace(".", "").isalnum())
