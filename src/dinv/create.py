@@ -3,7 +3,7 @@
     claim the name -> flags, endpoint -> all checks -> record it as *creating* -> image, container and, where
     the image waits for them, start, while keys and certificates are made -> certificates and options in ->
     start, where it has to have them first -> wait for the TLS port, see a client without a certificate
-    refused -> docker context -> record it as *ready*
+    refused, and once a container run -> docker context -> record it as *ready*
 
 The record comes before anything is made, so whatever kills this process leaves something that `rm`, or
 the same `create`, finds and finishes. Every other failure, Ctrl-C and SIGTERM included, is undone here.
@@ -87,9 +87,9 @@ def create(
     """Make the machine `name`.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
-    MachineNotReady, ClientNotRefused, and what reaching the endpoint raises. After an error there is
-    nothing left of the machine, unless `keep_on_failure` says so or the endpoint went away; then the
-    error is raised with a note (PEP 678) that says how to finish.
+    MachineNotReady, ClientNotRefused, ContainersCannotRun, and what reaching the endpoint raises. After an
+    error there is nothing left of the machine, unless `keep_on_failure` says so or the endpoint went away;
+    then the error is raised with a note (PEP 678) that says how to finish.
     """
     check_name(name)
     creation = _Creation(store, name, options, progress, trace)
@@ -317,6 +317,7 @@ class _Creation:
         machine = self.machine
         with self.progress.working("Docker", f"starting at {machine.url}"):
             version = machine.provisioner.health(timeout=self.options.timeout, progress=self.progress)
+        machine.provisioner.prove(self.progress)
         seconds = time.monotonic() - started
         self.progress.line("Docker", f"{version} ready at {machine.url} in {seconds:.1f} s")
         return version

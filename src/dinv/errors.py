@@ -38,7 +38,8 @@
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
     │   ├── MachineUnusable        clients cannot get to its daemon as they should
-    │   └── ClientNotRefused       it lets clients in that have no certificate
+    │   ├── ClientNotRefused       it lets clients in that have no certificate
+    │   └── ContainersCannotRun    its daemon answers, and can run nothing
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError
     ├── ContextError               docker contexts on the user's side
@@ -437,6 +438,18 @@ class ClientNotRefused(MachineError):
             f"{f' {known}.' if known else ''}",
         )
         self.url = url
+
+
+class ContainersCannotRun(MachineError):
+    """The machine's daemon answers, and no container starts in the machine. `reason` is the daemon's."""
+
+    def __init__(self, machine: str, reason: str, advice: str) -> None:
+        super().__init__(
+            machine,
+            f'The Docker daemon of machine "{machine}" answers, but no container runs in it: '
+            f"{reason.rstrip('.')}. {advice}",
+        )
+        self.reason = reason
 
 
 class CopyError(DinvError):

@@ -116,6 +116,7 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
         with progress.working("Machine", f"starting {machine.name}"):
             machine.driver.start(timeout=timeout)
         machine.serve(progress, timeout=timeout)
+        machine.provisioner.prove(progress)
         journal["Answers"] = True
         machine.store.save(config)
     except BaseException as error:

@@ -24,6 +24,15 @@ _LOOKS = (f'LABEL {LABEL_CONTRACT}=""', "CMD []")
 DCH_PHOTON = f"{_REPOSITORY}:dch-photon"
 OLD_DCH_PHOTON = f"{_REPOSITORY}:dch-photon-before-vic-1.5"
 DIND = f"{_REPOSITORY}:dind"
+NO_CONTAINERS = f"{_REPOSITORY}:no-containers"
+"""Keeps dinv's own contract, and can start no container."""
+
+# Says what runc says, where containerd reads it (containerd: runtime/v2/runc, in the file that --log names).
+_RUNC = b"""#!/bin/sh
+while [ $# -gt 0 ]; do [ "$1" != --log ] || log=$2; shift; done
+echo '{"level": "error", "msg": "unable to apply caps: operation not permitted"}' >>"$log"
+exit 1
+"""
 
 _DCH_PHOTON = (
     *_LOOKS,
@@ -45,16 +54,18 @@ _DIND = (
 
 
 def make_all(engine: Engine, base: str) -> None:
-    """Make DCH_PHOTON, OLD_DCH_PHOTON, which does not verify clients, and DIND from the image `base`."""
+    """Make DCH_PHOTON, OLD_DCH_PHOTON, which does not verify clients, DIND and NO_CONTAINERS from `base`."""
     dch = {"dinv": _source("dch-photon/dinv")}
     _make(engine, base, DCH_PHOTON, dch, _DCH_PHOTON)
     _make(engine, base, OLD_DCH_PHOTON, dch, (*_DCH_PHOTON, "ENV DCH_BEFORE_VIC_1_5=yes"))
     entrypoint = {"usr/local/bin/dockerd-entrypoint.sh": _source("dind/dockerd-entrypoint.sh")}
     _make(engine, base, DIND, entrypoint, _DIND)
+    runc = {"usr/sbin/runc": _RUNC}
+    _make(engine, base, NO_CONTAINERS, runc, ("ENV CONTAINERS=none",))
 
 
 def remove_all(engine: Engine) -> None:
-    for image in (DCH_PHOTON, OLD_DCH_PHOTON, DIND):
+    for image in (DCH_PHOTON, OLD_DCH_PHOTON, DIND, NO_CONTAINERS):
         engine.call("DELETE", f"/images/{image}", query={"force": True})
 
 

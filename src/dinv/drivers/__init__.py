@@ -207,6 +207,13 @@ class Driver(ABC):
         Returns a line for each thing that was left on purpose.
         """
 
+    def kind(self) -> str:
+        """What another machine has in common with this one that can do the same: endpoint, image, isolation.
+
+        "" where that cannot be told.
+        """
+        return ""
+
     def replacement(self) -> Replacement:
         """How the machine is made anew from another image. Raises InputError where it cannot be."""
         name = self.config.name

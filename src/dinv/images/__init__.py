@@ -41,6 +41,8 @@ class ImageContract(ABC):
     """The signal to init after which new certificates and options hold; "" when it takes a restart."""
     waits_for_certificates: bool
     """Whether it can be started before its certificates are in, and takes them when they come."""
+    preparation: Sequence[str] = ()
+    """A command to run in it as root after each start, for what its init leaves undone; () for none."""
     known_not_to_verify: str = ""
     """Which of its images let clients in without a certificate, as far as that is known."""
 

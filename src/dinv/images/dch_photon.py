@@ -13,6 +13,7 @@ from dinv.channel import File
 from dinv.errors import InputError
 from dinv.images import ImageContract
 from dinv.images.options import dockerd_environment
+from dinv.images.preparation import CGROUPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class DchPhotonContract(ImageContract):
     mounts = {"cache": "/var/lib/docker", "certs": "/certs"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = ""
     waits_for_certificates = False
+    preparation = CGROUPS
     known_not_to_verify = "Those of dch-photon do not before VIC 1.5, in spite of -tlsverify"
 
     @classmethod

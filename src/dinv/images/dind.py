@@ -3,7 +3,7 @@
 (docker-library/docker: dockerd-entrypoint.sh.) With DOCKER_TLS_CERTDIR set it runs dockerd with mutual TLS on
 2376. It makes certificates of its own there, three RSA-4096 keys, unless `server/` has ca.pem, cert.pem and
 key.pem and there is no CA key: then it takes these. What follows its name on the command line are dockerd's
-flags. It does not prepare cgroup v1, so on such an endpoint it needs `--isolation privileged`.
+flags. It prepares cgroup v2 only, and that where it may write to it.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from dinv.channel import File
 from dinv.images import ImageContract
 from dinv.images.options import dockerd_arguments, dockerd_environment
+from dinv.images.preparation import CGROUPS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class DindContract(ImageContract):
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = ""
     waits_for_certificates = False
+    preparation = CGROUPS
 
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:

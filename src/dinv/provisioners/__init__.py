@@ -60,6 +60,12 @@ class Provisioner(ABC):
         Raises MachineDied, MachineNotReady, ClientNotRefused. `timeout` in seconds.
         """
 
+    def prove(self, progress: Progress) -> None:  # noqa: B027  (nothing, where answering is all)
+        """See that what answers also works, if nobody has seen it of a machine of this kind yet.
+
+        Raises ContainersCannotRun.
+        """
+
     @classmethod
     @abstractmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from dinv import files, registries
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
+    DinvError,
     EndpointError,
     EndpointTLSError,
     EngineError,
@@ -33,6 +34,7 @@ LOOK_SECONDS = 0.5
 CALL_SECONDS = 5.0
 LOG_LINES = 20
 RESTART_SECONDS = 60.0
+PREPARATION_SECONDS = 20.0
 
 RENAMED_STORAGE_DRIVERS = {"overlay": "overlay2"}
 """What scripts of docker-machine's time name, and what took its place (overlay is gone since 24.0)."""
@@ -123,7 +125,33 @@ class DockerProvisioner(Provisioner):
                 self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
             version = str(engine.version().get("Version", ""))
         self._check_refusal()
+        self._prepare()
         return version
+
+    def _prepare(self) -> None:
+        if not self.contract.preparation:
+            return
+        try:
+            self.driver.channel().run(self.contract.preparation, timeout=PREPARATION_SECONDS)
+        except DinvError as error:
+            # Whether that matters `prove` finds out.
+            if self.trace:
+                self.trace(f"what the image leaves undone could not be done: {error}")
+
+    def prove(self, progress: Progress) -> None:
+        from dinv.provisioners import trial
+
+        store, kind = self.driver.store.path, self.driver.kind()
+        if trial.remembered(store, kind):
+            return
+        name = self.config.name
+        advice = f"To look into it: dinv create --keep-on-failure {name} ..., then dinv logs {name}"
+        with (
+            progress.working("Docker", "trying whether a container runs"),
+            self._client(with_certificate=True) as engine,
+        ):
+            if trial.run(engine, name, advice):
+                trial.remember(store, kind)
 
     def _look(self) -> None:
         status = self.driver.ended()

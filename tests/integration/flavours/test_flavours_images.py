@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import TYPE_CHECKING
 
 import pytest
-from contract_images import DCH_PHOTON, DIND, OLD_DCH_PHOTON
+from contract_images import DCH_PHOTON, DIND, NO_CONTAINERS, OLD_DCH_PHOTON
 
 from dinv.engine import Engine, parse_address
 from dinv.engine.transport import TLSFiles
@@ -135,6 +136,26 @@ def test_one_that_verifies_nobody_is_refused_at_each_start(at: At, endpoint_addr
     assert "to a client without a certificate" in user.fails("restart", name)
     user.dinv("rm", "-y", name)
     assert user.traces(name) == []
+
+
+def test_one_that_can_run_no_container_is_refused(at: At, endpoint_address: str) -> None:
+    user = at(endpoint_address)
+    name = user.name("none")
+    said = user.fails("create", name, "--image", NO_CONTAINERS)
+    assert "no container runs in it" in said
+    assert "unable to apply caps" in said
+    assert "containers.conf" in said
+    assert user.traces(name) == []
+    # Neither is a machine that works made into one.
+    user.dinv("create", name)
+    said = user.fails("upgrade", name, "--image", NO_CONTAINERS)
+    assert "no container runs in it" in said
+    user.import_hello(name)
+    works(user, name)
+    # What was found out is not found out again.
+    with open(os.path.join(user.store, "trials.json"), encoding="ascii") as file:
+        assert len(json.load(file)) == 1
+    user.dinv("rm", "-y", name)
 
 
 def test_the_contract_is_what_one_says(at: At, endpoint_address: str) -> None:

@@ -11,6 +11,7 @@ from dinv.config import MachineConfig
 from dinv.errors import (
     CertificateError,
     ClientNotRefused,
+    ContainersCannotRun,
     DeadlineExceeded,
     EndpointTLSError,
     EndpointUnreachable,
@@ -23,11 +24,12 @@ from dinv.images.dch_photon import DchPhotonContract
 from dinv.images.dinv import DinvContract
 from dinv.images.options import dockerd_arguments, dockerd_environment
 from dinv.progress import Progress
-from dinv.provisioners import docker, find
+from dinv.provisioners import docker, find, trial
 from dinv.provisioners.docker import DockerProvisioner, engine_options
+from dinv.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dinv.channel import File
@@ -48,6 +50,9 @@ class Daemon:
         self.signals: list[str] = []
         self.restarts: list[list[Exception | None]] = []
         self.files: list[File] = []
+        self.ran: list[tuple[str, ...]] = []
+        self.unwilling: Exception | None = None
+        self.directory = ""
         self.opened = self.closed = 0
         self.with_certificate = True
 
@@ -76,6 +81,19 @@ class Daemon:
 
     def put(self, files: list[File]) -> None:
         self.files = files
+
+    def run(self, argv: Sequence[str], *, timeout: float) -> int:
+        if self.unwilling:
+            raise self.unwilling
+        self.ran.append(tuple(argv))
+        return 0
+
+    def kind(self) -> str:
+        return "of a kind"
+
+    @property
+    def store(self) -> Store:
+        return Store(self.directory)
 
     def signal_init(self, signal: str) -> None:
         self.signals.append(signal)
@@ -192,6 +210,39 @@ def test_a_daemon_that_ended_is_not_waited_for(provisioner: DockerProvisioner, d
     assert caught.value.exit_status == 1
     assert len(daemon.answers) == 2
     assert daemon.opened == daemon.closed
+
+
+def test_what_an_image_leaves_undone_is_done_after_each_start(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    provisioner.health(timeout=60, progress=Progress())
+    assert daemon.ran == []
+    provisioner.contract = DchPhotonContract()
+    provisioner.health(timeout=60, progress=Progress())
+    assert daemon.ran == [tuple(DchPhotonContract.preparation)]
+    # Where it cannot be, that is found out by trying.
+    daemon.unwilling = ServerError("no exec here", status=500)
+    assert provisioner.health(timeout=60, progress=Progress()) == "26.1.5"
+
+
+def test_a_container_is_tried_once_for_each_kind(
+    provisioner: DockerProvisioner, daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.directory = str(tmp_path)
+    tried: list[str] = []
+
+    def run(_engine: object, machine: str, _advice: str) -> bool:
+        tried.append(machine)
+        if len(tried) == 1:
+            raise ContainersCannotRun(machine, "no caps", "Do something.")
+        return True
+
+    monkeypatch.setattr(trial, "run", run)
+    with pytest.raises(ContainersCannotRun, match=r"no caps\. Do something"):
+        provisioner.prove(Progress())
+    for _ in range(3):
+        provisioner.prove(Progress())
+    assert tried == ["dev", "dev"]
 
 
 def test_a_daemon_that_lets_anybody_in_is_refused(provisioner: DockerProvisioner, daemon: Daemon) -> None:

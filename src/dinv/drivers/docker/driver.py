@@ -79,6 +79,7 @@ class DockerDriver(Driver):
         super().__init__(config, store, trace=trace)
         self._engine: Engine | None = None
         self._flavour: EngineFlavour | None = None
+        self._image_id = ""
         self.declared_volumes: set[str] = set()
         """Paths for which the image wants volumes (`VOLUME` in its Dockerfile)."""
         # Of a record that somebody else has left unfinished it is not known how far it came.
@@ -155,6 +156,7 @@ class DockerDriver(Driver):
         """
         from dinv.drivers.docker.image import contract_of
 
+        self._image_id = str(inspected.get("Id", ""))
         self.declared_volumes = set((inspected.get("Config") or {}).get("Volumes") or ())
         return self.config.driver.get("ImageContract") or contract_of(image, inspected)
 
@@ -221,6 +223,11 @@ class DockerDriver(Driver):
             isolation=kept["Isolation"],
             dns=kept.get("DNS") or (),
         )
+
+    def kind(self) -> str:
+        flavour, kept = self.flavour, self.config.driver
+        image = self._image_id or str(self.engine.containers.inspect(self.container).get("Image", ""))
+        return " ".join((str(self.endpoint), flavour.name, flavour.build, kept["Isolation"], image))
 
     def replacement(self) -> Replacement:
         from dinv.drivers.docker.replacement import ContainerReplacement

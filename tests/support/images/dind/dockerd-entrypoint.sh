@@ -42,12 +42,16 @@ fi
 [ "$1" = dockerd ] || exec "$@"
 find /run /var/run -iname 'docker*.pid' -delete || :
 
-# The real one prepares cgroup v2 only, and is run with --privileged.
+# The real one prepares cgroup v2 only (moby: hack/dind), and is run with --privileged. It chooses its iptables.
 lib=/usr/local/lib/dinv run=/run/dinv
 mkdir -p "$run"
 rm -f "$run/iptables"
 # shellcheck source=images/rootfs/usr/local/lib/dinv/prepare.sh
 . "$lib/prepare.sh"
 set +e
-prepare
+mount --make-rshared /
+choose_iptables
+if [ -f /sys/fs/cgroup/cgroup.controllers ]; then
+	mkdir -p /sys/fs/cgroup/init && nest_cgroup2 /sys/fs/cgroup
+fi
 exec /usr/bin/tini -s -- "$@"

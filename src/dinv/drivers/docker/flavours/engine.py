@@ -67,6 +67,12 @@ class EngineFlavour:
         return str(self._info.get("ServerVersion", ""))
 
     @property
+    def build(self) -> str:
+        """What may change under an endpoint's address, and with it what can run there."""
+        words = (self.version, self._info.get("KernelVersion"), self._info.get("CgroupVersion") or "1")
+        return " ".join(str(word or "") for word in words)
+
+    @property
     def cpus(self) -> int:
         return int(self._info.get("NCPU") or 0)
 
