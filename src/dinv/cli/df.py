@@ -16,7 +16,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    from dinv.cli.table import table
+    from dinv.cli.fitting import show
     from dinv.units import format_size
 
     form = app.format(options, own_table=True)
@@ -45,4 +45,4 @@ def run(app: App, options: argparse.Namespace) -> None:
         for usage in usages
     ]
     head = ("MACHINE", "CACHE", "SIZE", "AVAILABLE", "USED", "IMAGES", "CONTAINERS", "VOLUMES", "BUILD CACHE")
-    print(table(head, rows))
+    show(head, rows, spare=("BUILD CACHE", "VOLUMES", "CONTAINERS", "CACHE", "IMAGES"))

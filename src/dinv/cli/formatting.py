@@ -47,12 +47,12 @@ class Format:
 
             put(json.dumps(document, indent=4))
         elif self._text == "table":
-            from dinv.cli.table import table
+            from dinv.cli.fitting import show
             from dinv.rowformat import heading
 
             columns = self._columns or list(records[0] if records else ())
             rows = [[_cell(record.get(column)) for column in columns] for record in records]
-            print(table([heading(column) for column in columns], rows))
+            show([heading(column) for column in columns], rows)
         else:
             put(self._rows.render(records), keep=self._text, end="")
 

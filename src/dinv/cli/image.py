@@ -55,7 +55,7 @@ def run(app: App, options: argparse.Namespace) -> None:
 
 
 def _show(images: list[MachineImage], form: Format | None, endpoint: str, *, quiet: bool) -> None:
-    from dinv.cli.table import table
+    from dinv.cli.fitting import show
     from dinv.units import format_size
 
     if form is not None:
@@ -81,4 +81,5 @@ def _show(images: list[MachineImage], form: Format | None, endpoint: str, *, qui
         )
         for name, image in named
     ]
-    print(table(("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "CREATED", "SIZE"), rows))
+    head = ("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "CREATED", "SIZE")
+    show(head, rows, spare=("CONTRACT", "ID", "BASE", "VERSION"))

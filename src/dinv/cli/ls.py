@@ -61,10 +61,7 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         Format("json").show_all(row.document() for row in listing.rows(store, **asked))
     elif options.format in ("", "table"):
-        from dinv.cli.table import table
-
-        rows = [row.cells() for row in listing.rows(store, **asked)]
-        print(app.voice.called(table(listing.COLUMNS, rows)))
+        _show([list(map(app.voice.called, row.cells())) for row in listing.rows(store, **asked)])
     else:
         from dinv.rowformat import HEADINGS, RowFormat
 
@@ -76,3 +73,26 @@ def run(app: App, options: argparse.Namespace) -> None:
             check(options.format)
         fields = (row.fields() for row in listing.rows(store, **asked))
         put(row_format.render(fields, head=HEADINGS), keep=options.format, end="")
+
+
+def _show(rows: list[list[str]]) -> None:
+    import sys
+
+    from dinv import listing
+
+    if not sys.stdout.isatty():
+        from dinv.cli.table import table
+
+        print(table(listing.COLUMNS, rows))
+        return
+    from dinv import states
+    from dinv.cli.fitting import show
+
+    colours = {
+        **dict.fromkeys((states.PAUSED, states.SAVED, states.STARTING, states.STOPPING), "yellow"),
+        **dict.fromkeys((states.ERROR, states.TIMEOUT), "red"),
+        states.RUNNING: "green",
+        states.STOPPED: "dim",
+    }
+    spare = ("SWARM", "DRIVER", "DOCKER", "ACTIVE")
+    show(listing.COLUMNS, rows, spare=spare, below="ERRORS", coloured="STATE", colours=colours)

@@ -16,11 +16,16 @@ LEAST_WIDTH = 5
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell and 3; the last one is not padded."""
     lines = [head, *([one_line(cell) for cell in row] for row in rows)]
-    widths = [
-        max(LEAST_WIDTH, max(len(line[column]) for line in lines) + PADDING)
-        for column in range(len(head) - 1)
-    ]
+    across = widths(lines)
     return "\n".join(
-        "".join(f"{cell:<{width}}" for cell, width in zip(line[:-1], widths, strict=True)) + line[-1]
+        "".join(f"{cell:<{width}}" for cell, width in zip(line[:-1], across, strict=True)) + line[-1]
         for line in lines
     )
+
+
+def widths(lines: Sequence[Sequence[str]]) -> list[int]:
+    """How wide each column but the last is, with its padding."""
+    return [
+        max(LEAST_WIDTH, max(len(line[column]) for line in lines) + PADDING)
+        for column in range(len(lines[0]) - 1)
+    ]
