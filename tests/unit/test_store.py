@@ -165,7 +165,7 @@ def test_what_was_saved_is_loaded(store: Store) -> None:
 
 def test_a_machine_without_a_record_is_a_config_error(store: Store) -> None:
     os.makedirs(store.directory("dev"))
-    with pytest.raises(ConfigError, match="dinv rm dev"):
+    with pytest.raises(ConfigError, match="dinv rm -f dev"):
         store.load("dev")
 
 

@@ -32,6 +32,9 @@ class FakeMachines:
     def store(self) -> Self:
         return self
 
+    def missing(self, name: str) -> MachineNotFound:
+        return MachineNotFound(name)
+
     def exists(self, name: str) -> bool:
         return name in ("m", "n", "theirs")
 
