@@ -21,6 +21,18 @@ GROUP = "dinv.images"
 LABEL_CONTRACT = "io.dinv.image.contract"
 LABEL_VERSION = "io.dinv.image.version"
 
+DOCKER_PID_FILES = (
+    "/var/run/docker.pid",
+    "/var/run/docker/containerd/containerd.pid",
+    "/var/run/docker/containerd/docker-containerd.pid",
+    "/var/run/docker/libcontainerd/docker-containerd.pid",
+)
+"""Of dockerd and of the containerd that it starts: since 18.09, before that, and before 18.02.
+
+With the number of a process that is there, be it another one, the daemon takes itself or containerd for
+running. An empty one counts for none (moby: pkg/pidfile, libcontainerd/supervisor/remote_daemon.go).
+"""
+
 _BUILT_IN = {
     "dinv": "dinv.images.dinv:DinvContract",
     "dch-photon": "dinv.images.dch_photon:DchPhotonContract",
@@ -43,6 +55,8 @@ class ImageContract(ABC):
     """Whether it can be started before its certificates are in, and takes them when they come."""
     preparation: Sequence[str] = ()
     """A command to run in it as root after each start, for what its init leaves undone; () for none."""
+    pid_files: Sequence[str] = ()
+    """Files of daemons that a kill leaves, and that keep the next ones from starting."""
     known_not_to_verify: str = ""
     """Which of its images let clients in without a certificate, as far as that is known."""
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dinv.channel import File
 from dinv.errors import InputError
-from dinv.images import ImageContract
+from dinv.images import DOCKER_PID_FILES, ImageContract
 from dinv.images.options import dockerd_environment
 from dinv.images.preparation import CGROUPS
 
@@ -37,6 +37,7 @@ class DchPhotonContract(ImageContract):
     activation_signal = ""
     waits_for_certificates = False
     preparation = CGROUPS
+    pid_files = DOCKER_PID_FILES
     known_not_to_verify = "Those of dch-photon do not before VIC 1.5, in spite of -tlsverify"
 
     @classmethod

@@ -9,7 +9,7 @@ flags. It prepares cgroup v2 only, and that where it may write to it.
 from __future__ import annotations
 
 from dinv.channel import File
-from dinv.images import ImageContract
+from dinv.images import DOCKER_PID_FILES, ImageContract
 from dinv.images.options import dockerd_arguments, dockerd_environment
 from dinv.images.preparation import CGROUPS
 
@@ -29,6 +29,8 @@ class DindContract(ImageContract):
     activation_signal = ""
     waits_for_certificates = False
     preparation = CGROUPS
+    pid_files = DOCKER_PID_FILES
+    """Its entrypoint removes docker's, and not containerd's."""
 
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:

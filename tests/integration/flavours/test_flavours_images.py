@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from contract_images import DCH_PHOTON, DIND, NO_CONTAINERS, OLD_DCH_PHOTON
 
+from dinv.channel import File
 from dinv.engine import Engine, parse_address
 from dinv.engine.transport import TLSFiles
 from dinv.errors import DinvError
@@ -43,6 +44,17 @@ def works(user: Resident, name: str) -> None:
         stranger.ping()
 
 
+def after_a_kill(user: Resident, name: str) -> None:
+    """See that a machine starts again whose daemons have left numbers of a process that is there."""
+    stale = ("/run/docker.pid", "/run/docker/containerd/containerd.pid")
+    user.inside(name, "test", "-s", stale[1])
+    user.dinv("kill", name)
+    with user.machine(name) as machine:
+        machine.driver.channel().put([File(path, b"1") for path in stale])
+    user.dinv("start", name)
+    works(user, name)
+
+
 @FOREIGN
 def test_on_an_engine(at: At, endpoint_address: str, image: str, contract: str) -> None:
     user = at(endpoint_address)
@@ -59,6 +71,7 @@ def test_on_an_engine(at: At, endpoint_address: str, image: str, contract: str) 
     user.dinv("restart", name)
     assert user.dinv("url", name).stdout == url
     works(user, name)
+    after_a_kill(user, name)
     user.dinv("rm", "-y", name)
     assert user.traces(name) == []
 
@@ -112,6 +125,7 @@ def test_on_a_vch(simulate: Simulate, at: At, image: str, contract: str) -> None
     user.dinv("stop", name)
     user.dinv("start", name)
     works(user, name)
+    after_a_kill(user, name)
     user.dinv("rm", "-y", name)
     assert vch.volumes == {}
     assert vch.containers == []

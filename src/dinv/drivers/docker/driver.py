@@ -250,6 +250,7 @@ class DockerDriver(Driver):
             from dinv.drivers.docker import volumes
 
             volumes.check_free(self)
+        self._clear_leftovers()
         try:
             # The engine answers when init runs. How long the daemon may take after that is not its business.
             self.engine.containers.start(self.container, timeout=max(timeout, self.flavour.start_seconds))
@@ -272,6 +273,16 @@ class DockerDriver(Driver):
                     f"Free it, or choose another with --publish ADDRESS:PORT."
                 ) from error
             raise AddressTaken from error
+
+    def _clear_leftovers(self) -> None:
+        """A container that has run before may have been killed, by whomever."""
+        contract = str(self.config.ours.get("ImageContract") or "")
+        if contract and not self.config.unfinished:
+            from dinv import images
+            from dinv.drivers.docker.leftovers import empty_pid_files
+
+            with contextlib.suppress(NotFound):  # the start says what is not there
+                empty_pid_files(self.channel(), images.find(contract).pid_files)
 
     def stop(self, *, timeout: float) -> None:
         # The engine answers after the container has ended: what it is given, and a little for the call.

@@ -63,8 +63,11 @@ class VmChannel(ContainerChannel):
             self._unpack(directory, archive)
             return
         passing = _Passing(io.BytesIO(archive) if isinstance(archive, bytes) else archive)
+        if isinstance(archive, bytes):
+            # What can be sent again is, where the VCH is busy just then.
+            passing.read(len(archive))
         try:
-            super().put_archive(directory, passing)
+            super().put_archive(directory, archive if isinstance(archive, bytes) else passing)
         except ServerError as error:
             if _CANNOT_WRITE not in error.message:
                 raise
