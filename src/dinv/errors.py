@@ -13,7 +13,8 @@
     │   ├── MachineBusy            another process is at work on it
     │   ├── ConfigError            its config.json cannot be read
     │   │   └── ConfigTooNew       ... was written by a newer version
-    │   └── StoreNotWritable
+    │   ├── StoreNotWritable
+    │   └── LocksNotKept           its file system has no locks
     ├── EndpointError              the Docker API on which machines are made
     │   ├── NoEndpoint             none was named, none was found
     │   ├── EndpointUnreachable
@@ -203,6 +204,20 @@ class StoreNotWritable(StoreError):
         super().__init__(
             f"The store cannot be written: {path}: {reason}. "
             f"Make it writable, or choose another with --storage-path or MACHINE_STORAGE_PATH."
+        )
+        self.path = path
+        self.reason = reason
+
+
+class LocksNotKept(StoreError):
+    """A file system has no locks, so nothing there can be written by two at once."""
+
+    def __init__(self, path: str, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be locked ({reason}): its file system keeps no locks, and without them two dinv "
+            f"at once would spoil what they write. Use a local disk (--storage-path or MACHINE_STORAGE_PATH "
+            f"for the store), or have it mounted with locks: NFS by version 4, or with its lock daemon; "
+            f"Lustre with -o flock."
         )
         self.path = path
         self.reason = reason

@@ -22,6 +22,11 @@ PENDING = ".pending"
 
 _SUFFIX = ".dinv-tmp"
 
+_NOT_OFFERED = (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+"""What file systems say of calls that they do not have: chmod, or fsync of a directory."""
+
+_OTHERS = 0o077
+
 KINDS = {
     stat.S_IFIFO: "a named pipe",
     stat.S_IFSOCK: "a socket",
@@ -124,8 +129,7 @@ def stage_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
         for name, data, mode in files:
             _create(os.path.join(staging, name), data, mode)
         sync_directory(staging)
-        # Onto the empty directory that a killed process may have left: rename(2) takes its place.
-        os.rename(staging, os.path.join(directory, PENDING))
+        _take_place_of_empty(staging, os.path.join(directory, PENDING))
     except BaseException:
         remove_tree(staging)
         raise
@@ -176,7 +180,7 @@ def sync_directory(path: str) -> None:
     """Make what was created, renamed or removed in a directory outlast a power cut. Raises OSError."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        os.fsync(descriptor)
+        _sync(descriptor)
     finally:
         os.close(descriptor)
 
@@ -211,10 +215,52 @@ def _create(path: str, data: bytes, mode: int) -> None:
     # O_EXCL: what somebody else put there, a symbolic link say, is not written through.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
-        os.fchmod(descriptor, mode)
+        _set_mode(descriptor, path, mode)
         file.write(data)
         file.flush()
+        _sync(descriptor)
+
+
+def _set_mode(descriptor: int, path: str, mode: int) -> None:
+    """Set the permission bits of an empty file. Raises OSError where others could read it after all.
+
+    exFAT, FAT and CIFS have one set of bits for all, which the mount chooses; they refuse a change or pass
+    over it in silence. Bits that are fewer than asked for do no harm.
+    """
+    try:
+        os.fchmod(descriptor, mode)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+    if not mode & _OTHERS and os.fstat(descriptor).st_mode & _OTHERS:
+        raise OSError(
+            errno.EPERM,
+            "its file system keeps no permissions, so that others on this computer could read what is to be "
+            "private. Have it mounted for you alone (umask=077; CIFS: file_mode=0600,dir_mode=0700; WSL: "
+            "metadata)",
+            os.path.dirname(path),
+        )
+
+
+def _sync(descriptor: int) -> None:
+    try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NOT_OFFERED:
+            raise
+
+
+def _take_place_of_empty(directory: str, place: str) -> None:
+    """Move a directory to a place where an empty one may be, which a killed process has left."""
+    try:
+        os.rename(directory, place)
+    except OSError:
+        # POSIX has rename(2) replace it; not all that is mounted by FUSE does.
+        with contextlib.suppress(OSError):
+            os.rmdir(place)
+            os.rename(directory, place)
+            return
+        raise
 
 
 def _unlink(path: str) -> None:

@@ -1,6 +1,6 @@
 """The forwards of a machine that go on by themselves (`forward -d`): each is a process, and a record of it.
 
-`machines/NAME/forwards/PID.json` says what it forwards. The process holds a lock (flock) on its record as
+`machines/NAME/forwards/PID.json` says what it forwards. The process locks (`dinv.locks`) its record as
 long as it lives, so a record that nobody holds is of one that has ended, however it did. It ends by itself
 when its record is gone, as with the machine's directory at `rm`.
 """
@@ -8,13 +8,13 @@ when its record is gone, as with the machine's directory at `rm`.
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import json
 import os
 import signal
 import sys
 import time
 
+from dinv import locks
 from dinv.errors import DinvError, StoreError
 
 TYPE_CHECKING = False
@@ -135,24 +135,16 @@ def _record(path: str, forwards: list[str]) -> None:
     """Write a record and hold it; the descriptor is open until the process ends."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    locks.take(descriptor, path)
     os.write(descriptor, json.dumps({"Forwards": forwards}).encode())
 
 
 def _held(path: str) -> bool:
-    try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except OSError:
+    descriptor = locks.is_held(path)
+    if descriptor is None:
         return False
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    finally:
-        os.close(descriptor)
-    return False
+    os.close(descriptor)
+    return True
 
 
 def _read(path: str) -> list[str]:

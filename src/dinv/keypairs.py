@@ -11,7 +11,7 @@ import contextlib
 import os
 import time
 
-from dinv import files
+from dinv import files, locks
 from dinv.errors import CertificateError
 
 TYPE_CHECKING = False
@@ -130,35 +130,26 @@ def _digest(key: bytes) -> bytes:
 
 @contextlib.contextmanager
 def _exclusive(key_path: str) -> Iterator[_Lock]:
-    """Keep other processes from making the key. Raises OSError, CertificateError when it takes too long.
+    """Keep other processes from making the key.
+
+    Raises OSError, LocksNotKept, CertificateError when it takes too long.
 
     The lock is a file beside the key, removed at the end unless there is something to remember; the kernel
     drops it when its holder dies.
     """
-    import fcntl
-
     directory, name = os.path.split(key_path)
     path = os.path.join(directory, f".{name}.lock")
     end = time.monotonic() + LOCK_SECONDS
-    while True:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            if os.fstat(descriptor).st_ino == os.stat(path).st_ino:
-                break
-        except FileNotFoundError:
-            pass  # its last holder has removed it
-        except BlockingIOError as error:
-            if time.monotonic() >= end:
-                os.close(descriptor)
-                raise CertificateError(
-                    f"Another process has been making {key_path} for {LOCK_SECONDS:g} s. Try again."
-                ) from error
-            time.sleep(LOCK_POLL_SECONDS)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        os.close(descriptor)
+
+    def wait() -> float | None:
+        return LOCK_POLL_SECONDS if time.monotonic() < end else None
+
+    try:
+        descriptor = locks.open_locked(path, wait=wait)
+    except BlockingIOError as error:
+        raise CertificateError(
+            f"Another process has been making {key_path} for {LOCK_SECONDS:g} s. Try again."
+        ) from error
     lock = _Lock(descriptor)
     try:
         yield lock

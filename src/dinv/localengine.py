@@ -7,7 +7,7 @@ Everything of it is in `<store>/engine/`:
     data/            images, containers, volumes; stays when the engine stops
     exec/            sockets of its containerd; gone when the engine stops
     dockerd.log      what it has said since its last start; dockerd.log.1 the time before
-    .lock            held (flock) while somebody starts or stops it
+    .lock            held (`dinv.locks`) while somebody starts or stops it
 
 It has a bridge of its own (dinv.bridge) and, where the system's containerd serves it, a namespace of its
 own there. Beside another dockerd it makes no firewall rules: at its start a dockerd empties the chains
@@ -21,7 +21,7 @@ import os
 import signal
 import time
 
-from dinv import processes, systemd
+from dinv import locks, processes, systemd
 from dinv.bridge import Bridge, search_path
 from dinv.drivers.docker.flavours import LABEL
 from dinv.endpoint import Endpoint, local_engine_socket
@@ -255,26 +255,44 @@ class LocalEngine:
                     )
         except OSError as error:
             raise LocalEngineError(f"{error.filename}: {error.strerror}") from error
+        self._check_file_system()
+
+    def _check_file_system(self) -> None:
+        """Where no socket can be made, dockerd cannot listen, nor keep the layers of images: exFAT, sshfs."""
+        import socket
+
+        with contextlib.ExitStack() as stack:
+            try:
+                directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+                stack.callback(os.close, directory)
+                probe = stack.enter_context(socket.socket(socket.AF_UNIX))
+                # By the descriptor: a socket's address has 107 bytes, and a path may have more.
+                name = f".socket.{os.urandom(6).hex()}"
+                probe.bind(f"/proc/self/fd/{directory}/{name}")
+                os.unlink(name, dir_fd=directory)
+            except OSError as error:
+                raise LocalEngineError(
+                    f"No engine can be kept in {self.directory}: its file system has no sockets "
+                    f"({error.strerror}). Use a store on a local disk: sudo dinv -s DIR engine start"
+                ) from error
 
     @contextlib.contextmanager
     def _locked(self, until: float, timeout: float) -> Iterator[None]:
         """Keep out others who start or stop it; wait for those who are at it."""
-        import fcntl
 
-        descriptor = os.open(
-            os.path.join(self.directory, ".lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+        def wait() -> float | None:
+            return STEP_SECONDS if time.monotonic() < until else None
+
+        path = os.path.join(self.directory, ".lock")
         try:
-            while True:
-                try:
-                    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                    break
-                except BlockingIOError:
-                    if time.monotonic() >= until:
-                        raise LocalEngineError(
-                            f"Another dinv is starting or stopping the engine, for more than {timeout:g} s."
-                        ) from None
-                time.sleep(STEP_SECONDS)
+            descriptor = locks.open_locked(path, wait=wait)
+        except BlockingIOError:
+            raise LocalEngineError(
+                f"Another dinv is starting or stopping the engine, for more than {timeout:g} s."
+            ) from None
+        except OSError as error:
+            raise LocalEngineError(f"{path}: {error.strerror}") from error
+        try:
             yield
         finally:
             os.close(descriptor)

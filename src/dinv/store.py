@@ -4,7 +4,7 @@ The layout is docker-machine's: `<store>/machines/NAME/config.json` beside the m
 Names that begin with a dot are not machines. What dinv adds in a machine's directory: `ca-key.pem` (the
 key of the machine's own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
 
-Writers hold an advisory lock (flock) on `machines/NAME/.lock`. It lies inside the directory that it
+Writers hold an advisory lock (`dinv.locks`) on `machines/NAME/.lock`. It lies inside the directory that it
 protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the file
 is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
 no lock: config.json is only ever replaced as a whole.
@@ -17,10 +17,8 @@ import errno
 import json
 import os
 import re
-import stat
-import time
 
-from dinv import jsontext
+from dinv import jsontext, locks
 from dinv.config import MachineConfig
 from dinv.errors import (
     ConfigError,
@@ -89,6 +87,17 @@ def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
 
 
+def _said_in(path: str) -> str:
+    try:
+        descriptor = os.open(path, _LOOK)
+    except OSError:  # its holder has just removed it
+        return ""
+    try:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def _is_one(entry: os.DirEntry[str]) -> bool:
     """Whether it is a machine's directory; a link that leads to itself was meant for one, perhaps."""
     try:
@@ -104,6 +113,7 @@ class Store:
         self.path = os.path.abspath(os.path.expanduser(path or default_path()))
         self.machines_directory = os.path.join(self.path, "machines")
         self._held: set[str] = set()
+        self._still_open = False
 
     def directory(self, name: str) -> str:
         """The directory of one machine, which may not be there."""
@@ -188,24 +198,16 @@ class Store:
 
         A look only: it is over by the time that anybody reads it. None also where it cannot be told.
         """
-        import fcntl
-
         if name in self._held:
             return None
-        try:
-            descriptor = os.open(os.path.join(self.directory(name), ".lock"), _LOOK)
-        except OSError:
+        path = os.path.join(self.directory(name), ".lock")
+        descriptor = locks.is_held(path)
+        if descriptor is None:
             return None
         try:
-            # Shared, so that those who look do not see each other.
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
             return _holder(descriptor)
-        except OSError:
-            return None
         finally:
             os.close(descriptor)
-        return None
 
     @contextlib.contextmanager
     def claim(self, name: str, doing: str) -> Iterator[bool]:
@@ -262,45 +264,45 @@ class Store:
             doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.getpid()}")
             os.rename(directory, doomed)
             sync_directory(self.machines_directory)
-            with os.scandir(self.machines_directory) as entries:
-                remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]
-            for path in remains:
+            self._sweep_removed()
+
+    def _sweep_removed(self) -> None:
+        """Remove what is left of removed machines. Raises OSError."""
+        self._still_open = False
+        with os.scandir(self.machines_directory) as entries:
+            remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]
+        for path in remains:
+            try:
                 remove_tree(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+                    raise
+                # NFS and FUSE keep a removed file, under another name, for as long as somebody has it open:
+                # here it is the lock.
+                self._still_open = True
+
+    def _let_go(self, descriptor: int) -> None:
+        os.close(descriptor)
+        if self._still_open:
+            with contextlib.suppress(OSError):
+                self._sweep_removed()
 
     def _lock(self, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
-        """Try to lock; False when the directory was replaced meanwhile and the caller has to look again."""
-        import fcntl
-
+        """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
         path = os.path.join(self.directory(name), ".lock")
+        pauses = iter(LOOKED_AT_SECONDS)
         try:
-            descriptor = os.open(
-                path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o600
-            )
+            descriptor = locks.open_locked(path, wait=lambda: next(pauses, None))
         except (FileNotFoundError, NotADirectoryError):
             return False
+        except BlockingIOError as error:
+            raise MachineBusy(name, _said_in(path)) from error
         except OSError as error:
             raise StoreNotWritable(path, error.strerror or str(error)) from error
-        keep = stack.enter_context(contextlib.ExitStack())
-        keep.callback(os.close, descriptor)
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreNotWritable(path, "it is no regular file, as the lock of a machine is. Remove it")
-        for pause in (*LOOKED_AT_SECONDS, None):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError as error:
-                if pause is None:
-                    raise MachineBusy(name, _holder(descriptor)) from error
-                time.sleep(pause)
-        try:
-            current = os.stat(path).st_ino == os.fstat(descriptor).st_ino
-        except FileNotFoundError:
-            current = False
-        if not current:
-            keep.close()
-            return False
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
+        stack.callback(self._let_go, descriptor)
+        with self._writing(path):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
         self._held.add(name)
         stack.callback(self._held.discard, name)
         return True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -17,6 +19,9 @@ from hypothesis import strategies as st
 from kills import Killed, killed_at_change
 
 from dinv import files
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def mode(path: Path) -> int:
@@ -210,3 +215,63 @@ def test_after_a_kill_9_at_any_moment_a_set_is_as_it_was_or_as_it_was_to_be(tmp_
             child.kill()
         files.move_set(str(tmp_path))
         assert found(tmp_path) in (OLD, NEW)
+
+
+# File systems that are not a local disk's
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_a_chmod_that_is_not_offered_does_no_harm(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    monkeypatch.setattr(os, "fchmod", refusing(number))
+    files.write(str(tmp_path / "f"), b"x", mode=0o644)
+    files.write(str(tmp_path / "key"), b"x", mode=0o600)
+    assert (tmp_path / "key").read_bytes() == b"x"
+
+
+def test_nothing_private_is_written_where_permissions_are_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on exFAT, which passes over a chmod in silence."""
+    chmod = os.fchmod
+    monkeypatch.setattr(os, "fchmod", lambda descriptor, _mode: chmod(descriptor, 0o755))
+    written: list[bytes] = []
+    monkeypatch.setattr(os, "fsync", written.append)
+    with pytest.raises(PermissionError, match="keeps no permissions"):
+        files.write(str(tmp_path / "key"), b"secret", mode=0o600)
+    with pytest.raises(PermissionError, match="keeps no permissions"):
+        files.stage_set(str(tmp_path), [("key", b"secret", 0o600)])
+    assert os.listdir(tmp_path) == []
+    assert not written
+    files.write(str(tmp_path / "ca.pem"), b"x", mode=0o644)
+
+
+def test_an_fsync_that_is_not_offered_does_no_harm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", refusing(errno.EINVAL))
+    files.replace_set(str(tmp_path), [("f", b"x", 0o600)])
+    assert (tmp_path / "f").read_bytes() == b"x"
+    monkeypatch.setattr(os, "fsync", refusing(errno.EIO))
+    with pytest.raises(OSError, match="Input/output error"):
+        files.sync_directory(str(tmp_path))
+
+
+def test_a_rename_that_replaces_no_directory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rename = os.rename
+
+    def strict(source: str, target: str) -> None:
+        if os.path.lexists(target):
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
+        rename(source, target)
+
+    (tmp_path / files.PENDING).mkdir()
+    monkeypatch.setattr(os, "rename", strict)
+    files.replace_set(str(tmp_path), [("f", b"x", 0o600)])
+    assert os.listdir(tmp_path) == ["f"]

@@ -7,7 +7,6 @@ none, from mmdebstrap's own default. Its archive comes out of a pipe; nothing of
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import os
 import select
 import shlex
@@ -18,6 +17,7 @@ import subprocess
 import tempfile
 import time
 
+from dinv import locks
 from dinv.errors import DeadlineExceeded, ImageBuildError
 
 TYPE_CHECKING = False
@@ -292,7 +292,7 @@ def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[
         raise ImageBuildError(f"No directory for the build can be made: {path}: {exc.strerror}") from exc
     lock = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:
-        _wait_for_lock(lock, report, deadline)
+        _wait_for_lock(lock, path, report, deadline)
         _clear(path)
     except BaseException:
         os.close(lock)
@@ -300,11 +300,11 @@ def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[
     return path, lock
 
 
-def _wait_for_lock(lock: int, report: Callable[[str], None], deadline: Deadline) -> None:
+def _wait_for_lock(lock: int, path: str, report: Callable[[str], None], deadline: Deadline) -> None:
     waited = False
     while True:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            locks.take(lock, path)
         except BlockingIOError:
             if not waited:
                 report("Waiting for another image build to end")
