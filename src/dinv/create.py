@@ -266,7 +266,7 @@ class _Creation:
         machine.provisioner.provision()
         if not machine.contract.waits_for_certificates:
             # Where that takes a restart, it may come back at another address.
-            machine.provisioner.activate()
+            machine.provisioner.activate(starting=True)
             self._follow_address()
 
     def _start_at_some_address(self, certificates: _Background) -> None:
@@ -302,7 +302,7 @@ class _Creation:
                 return
             machine.issue_certificates()
             machine.provisioner.provision()
-            machine.provisioner.activate()
+            machine.provisioner.activate(starting=True)
 
     def _start(self) -> None:
         """Start it; on a VCH that boots a VM, and the call takes as long."""

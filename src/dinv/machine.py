@@ -419,7 +419,7 @@ class Machine:
             progress.note(f"The address has changed to {self.url}: new certificates")
             self.issue_certificates()
             self.provisioner.provision()
-            self.provisioner.activate()
+            self.provisioner.activate(starting=True)
             if self.config.ours.get("Context"):
                 self.write_context()
         with progress.working("Docker", f"starting at {self.url}"):

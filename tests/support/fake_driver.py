@@ -243,7 +243,7 @@ class FakeProvisioner(Provisioner):
         missing = {"ca.pem", "server.pem", "server-key.pem"} - set(os.listdir(self.config.directory))
         assert not missing
 
-    def activate(self) -> None:
+    def activate(self, *, starting: bool = False) -> None:
         World.current.step("activate")
 
     def health(self, *, timeout: float, progress: Progress) -> str:

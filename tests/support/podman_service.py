@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import time
+import tomllib
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,13 +24,29 @@ if TYPE_CHECKING:
 
 _HELPERS = "/usr/lib/podman"
 _SECONDS = 60.0
+_STOCK = ("/usr/share/containers/containers.conf", "/etc/containers/containers.conf")
+
+
+def _stock_containers() -> dict[str, str]:
+    """The lists in `[containers]` of the distribution's containers.conf, as TOML."""
+    found: dict[str, str] = {}
+    for path in _STOCK:
+        with contextlib.suppress(FileNotFoundError), open(path, "rb") as file:
+            table = tomllib.load(file).get("containers", {})
+            found |= {key: json.dumps(value) for key, value in table.items() if isinstance(value, list)}
+    found.pop("default_ulimits", None)
+    if "NET_RAW" in found.get("default_capabilities", "NET_RAW"):
+        pytest.fail(f"{_STOCK[0]} does not leave out capabilities: is it the distribution's own?")
+    return found
 
 
 class PodmanService:
     """`podman system service`, from construction to `close`; `url` is where it listens.
 
     Default ulimits are emptied: setting them takes CAP_SYS_RESOURCE, which a VM for tests may lack. runc is
-    the runtime: crun refuses the hybrid mode of cgroup v1.
+    the runtime: crun refuses the hybrid mode of cgroup v1. What containers get otherwise is as in the
+    distribution's own containers.conf, which CONTAINERS_CONF replaces and every user has: fewer capabilities
+    than Docker's.
     """
 
     def __init__(self, directory: str) -> None:
@@ -76,6 +93,7 @@ class PodmanService:
         os.makedirs(networks)
         lines = (
             "[containers]",
+            *(f"{key} = {value}" for key, value in _stock_containers().items()),
             "default_ulimits = []",
             "[network]",
             'network_backend = "netavark"',

@@ -53,8 +53,8 @@ class ServingProvisioner(FakeProvisioner):
         for name in ("ca.pem", "server.pem", "server-key.pem"):
             shutil.copy(os.path.join(self.config.directory, name), self.daemon.directory)
 
-    def activate(self) -> None:
-        super().activate()
+    def activate(self, *, starting: bool = False) -> None:
+        super().activate(starting=starting)
         self.daemon.reload()
 
 

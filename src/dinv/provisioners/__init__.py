@@ -50,8 +50,11 @@ class Provisioner(ABC):
         """Put in what the machine needs: certificates, options. It need not run."""
 
     @abstractmethod
-    def activate(self) -> None:
-        """Make a running machine take what `provision` has put in."""
+    def activate(self, *, starting: bool = False) -> None:
+        """Make a running machine take what `provision` has put in.
+
+        `starting`: it was started just before; one that has come up with that already is left alone.
+        """
 
     @abstractmethod
     def health(self, *, timeout: float, progress: Progress) -> str:

@@ -71,15 +71,20 @@ class DockerProvisioner(Provisioner):
         # Those that a waiting image begins with come last.
         self.driver.channel().put([*registries.machine_files(directory), *serving])
 
-    def activate(self) -> None:
-        if self.contract.activation_signal:
-            self.driver.signal_init(self.contract.activation_signal)
+    def activate(self, *, starting: bool = False) -> None:
+        signal = self.contract.activation_signal
+        if not signal or starting:
+            served = self._await_listener()
+            # To be let in by a certificate that is good for the address is all that there is to be had.
+            if served and starting:
+                return
+        if signal:
+            self.driver.signal_init(signal)
         else:
-            self._await_listener()
             self.driver.restart(timeout=RESTART_SECONDS)
 
-    def _await_listener(self) -> None:
-        """Wait until the daemon listens, or has had its time; its certificate may be any.
+    def _await_listener(self) -> bool:
+        """Wait until the daemon listens, or has had its time; whether it serves as it should.
 
         One that is stopped while it comes up may leave a pid file, and not start again for it (seen with
         dockerd 26.1; dch-photon's /dinv removes none).
@@ -91,14 +96,15 @@ class DockerProvisioner(Provisioner):
                 try:
                     engine.ping(timeout=CALL_SECONDS)
                 except (EndpointTLSError, EngineError):
-                    return
+                    return False
                 except (EndpointError, DeadlineExceeded):
                     if now >= next_look:
                         next_look = now + LOOK_SECONDS
                         self._look()
                     time.sleep(POLL_SECONDS)
                 else:
-                    return
+                    return True
+        return False
 
     def health(self, *, timeout: float, progress: Progress) -> str:
         end = time.monotonic() + timeout

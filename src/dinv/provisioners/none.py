@@ -27,7 +27,7 @@ class NoneProvisioner(Provisioner):
     def provision(self) -> None:
         self._cannot()
 
-    def activate(self) -> None:
+    def activate(self, *, starting: bool = False) -> None:  # noqa: ARG002  (the seam's)
         self._cannot()
 
     def health(self, *, timeout: float, progress: Progress) -> str:  # noqa: ARG002  (the seam's)

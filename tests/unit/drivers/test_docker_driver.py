@@ -17,6 +17,7 @@ from dinv.endpoint import Endpoint
 from dinv.errors import (
     BadRequest,
     Conflict,
+    DeadlineExceeded,
     ImageError,
     MachineError,
     MachineGone,
@@ -350,6 +351,14 @@ def test_machines_of_one_endpoint_are_asked_for_at_once(
         "gone": ERROR,
     }
     assert engine.closed == 1
+
+
+def test_a_start_that_takes_too_long_names_what_gives_it_longer(engine: FakeEngine) -> None:
+    driver = made(engine)
+    engine.containers.refusal = DeadlineExceeded("POST /containers/dinv-dev/start", 60)
+    with pytest.raises(MachineError, match=r"within 90 s\. --timeout SECONDS") as caught:
+        driver.start(timeout=90)
+    assert caught.value.machine == "dev"
 
 
 def test_an_own_address_is_known_after_the_start(engine: FakeEngine) -> None:

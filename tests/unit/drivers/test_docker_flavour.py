@@ -54,6 +54,37 @@ def test_a_flavour_is_told_by_info() -> None:
     assert detect({"ID": "vSphere Integrated Containers"}).name == "vch"
 
 
+ROOTLESS = {"SecurityOptions": ["name=seccomp,profile=builtin", "name=rootless", "name=cgroupns"]}
+PODMAN = {"BuildahVersion": "1.28.2", "Rootless": True, "SecurityOptions": ["name=seccomp,profile=default"]}
+
+
+@pytest.mark.parametrize(
+    ("info", "words"),
+    [
+        ({**ROOTLESS, "CgroupVersion": "1", "CgroupDriver": "none"}, "Docker Engine is rootless.*cgroup v1"),
+        ({**ROOTLESS, "CgroupVersion": "2", "CgroupDriver": "none"}, "no cgroups are delegated"),
+        # As Podman 4.3.1 says it.
+        ({**PODMAN, "CgroupVersion": "1", "CgroupDriver": "cgroupfs"}, "Podman is rootless.*cgroup v1"),
+    ],
+)
+def test_a_rootless_one_without_cgroups_is_refused(info: dict[str, Any], words: str) -> None:
+    with pytest.raises(PreCreateCheckFailed, match=words):
+        detect(info).settle(kept())
+
+
+@pytest.mark.parametrize(
+    "info",
+    [
+        {**ROOTLESS, "CgroupVersion": "2", "CgroupDriver": "systemd"},
+        {**PODMAN, "CgroupVersion": "2", "CgroupDriver": "systemd"},
+        {**PODMAN, "Rootless": False, "CgroupVersion": "1", "CgroupDriver": "cgroupfs"},
+        {"SecurityOptions": None, "CgroupVersion": "1", "CgroupDriver": "none"},
+    ],
+)
+def test_others_are_not(info: dict[str, Any]) -> None:
+    assert detect(info).settle(kept()) == []
+
+
 def test_volume_stores_are_a_vchs() -> None:
     with pytest.raises(PreCreateCheckFailed, match="volume-store"):
         EngineFlavour({}).settle(kept(VolumeStore="fast"))

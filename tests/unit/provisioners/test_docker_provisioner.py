@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import File
     from dinv.drivers import Driver
+    from dinv.images import ImageContract
 
 REFUSED = EndpointUnreachable("tcp://h:1", "nothing listens there")
 
@@ -168,6 +169,20 @@ def test_a_restart_waits_until_the_daemon_listens(
     provisioner.activate()
     assert daemon.restarts == [[REFUSED]]
     assert daemon.opened == daemon.closed
+
+
+@pytest.mark.parametrize("contract", [DinvContract, DchPhotonContract])
+def test_one_that_came_up_with_new_files_is_left_alone(
+    provisioner: DockerProvisioner, daemon: Daemon, contract: type[ImageContract]
+) -> None:
+    provisioner.contract = contract()
+    daemon.answers = [REFUSED, None]
+    provisioner.activate(starting=True)
+    assert (daemon.signals, daemon.restarts) == ([], [])
+    # One that serves for another address, or does not know the client, has not.
+    daemon.answers = [REFUSED, EndpointTLSError("tcp://h:1", "for another name")]
+    provisioner.activate(starting=True)
+    assert len(daemon.signals) + len(daemon.restarts) == 1
 
 
 def test_a_daemon_that_ended_is_not_restarted(provisioner: DockerProvisioner, daemon: Daemon) -> None:

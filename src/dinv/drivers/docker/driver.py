@@ -14,6 +14,7 @@ from dinv.endpoint import Endpoint
 from dinv.errors import (
     BadRequest,
     Conflict,
+    DeadlineExceeded,
     DinvError,
     MachineError,
     MachineGone,
@@ -251,11 +252,18 @@ class DockerDriver(Driver):
 
             volumes.check_free(self)
         self._clear_leftovers()
+        # The engine answers when init runs. How long the daemon may take after that is not its business.
+        seconds = max(timeout, self.flavour.start_seconds)
         try:
-            # The engine answers when init runs. How long the daemon may take after that is not its business.
-            self.engine.containers.start(self.container, timeout=max(timeout, self.flavour.start_seconds))
+            self.engine.containers.start(self.container, timeout=seconds)
         except NotFound as error:
             raise self.gone() from error
+        except DeadlineExceeded as error:
+            raise MachineError(
+                self.config.name,
+                f'{self.endpoint} has not started machine "{self.config.name}" within {seconds:g} s. '
+                f"--timeout SECONDS gives it longer.",
+            ) from error
         except (BadRequest, Conflict, ServerError) as error:
             if not self.flavour.address_taken(error.message):
                 raise MachineError(

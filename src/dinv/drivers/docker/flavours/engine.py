@@ -90,6 +90,7 @@ class EngineFlavour:
             raise PreCreateCheckFailed(
                 f"The endpoint runs {self._info.get('OSType')} containers; a machine is a Linux container."
             )
+        self._check_rootless()
         if kept.get("VolumeStore"):
             raise PreCreateCheckFailed(f"--volume-store is for a VCH; a {self.title} has no volume stores.")
         if self.cpus and kept["CPUs"] > self.cpus:
@@ -100,6 +101,30 @@ class EngineFlavour:
             )
         kept["Isolation"] = self.isolation(kept["Isolation"])
         return []
+
+    @property
+    def rootless(self) -> bool:
+        """Whether it runs as a user. Docker says so among its security options, Podman by its own key."""
+        options = self._info.get("SecurityOptions") or ()
+        return self._info.get("Rootless") is True or "name=rootless" in options
+
+    def _check_rootless(self) -> None:
+        """Refuse one that has no cgroups to give: no container would start in a machine of it."""
+        if not self.rootless:
+            return
+        version = str(self._info.get("CgroupVersion") or "1")
+        if version != "1" and self._info.get("CgroupDriver") != "none":
+            return
+        why = (
+            "its host has cgroup v1, which can be delegated to no user"
+            if version == "1"
+            else "no cgroups are delegated to its user"
+        )
+        raise PreCreateCheckFailed(
+            f"This {self.title} is rootless, and {why}: no container would start in a machine. It takes "
+            f"cgroup v2 and systemd, which knows the user (loginctl enable-linger USER); or use a "
+            f"{self.title} that runs as root."
+        )
 
     def isolation(self, asked: str) -> str:
         """What `--isolation` comes to here: "capabilities", "privileged" or a runtime's name.
