@@ -15,6 +15,7 @@ from dinv.errors import (
     MachineGone,
     MachineNotFound,
     MachineNotRunning,
+    StoreError,
 )
 from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
 
@@ -38,6 +39,9 @@ STOP_SECONDS = 20.0
 STATE_SECONDS = 10.0
 LOOK_SECONDS = 1.0
 """For a look in passing, such as that of `url`, which stands in prompts."""
+
+STAGING = ".renewal"
+"""In a machine's directory: the certificates that a renewal is to put in place."""
 
 
 class Machine:
@@ -296,26 +300,30 @@ class Machine:
     def start(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Start it and wait until it serves. Raises InputError when it runs already."""
         with self._changing("starting it", progress) as settled:
-            if self._state() == RUNNING:
+            if self._state() != RUNNING:
+                self._remember_stopped()
+                self.driver.start(timeout=timeout)
+            elif not (self.config.ours.get("Stopped") or self.renewing()):
                 if settled:
                     return
                 raise InputError(f'Machine "{self.name}" is already running.')
-            self.driver.start(timeout=timeout)
+            # Also where somebody else has started it, or a start or restart that was killed.
             self.serve(progress, timeout=timeout)
+            self._finish_renewal(progress, timeout)
 
     def stop(self, *, timeout: float = STOP_SECONDS) -> None:
         """Stop it and the containers in it, by force after `timeout` seconds."""
         with self._changing("stopping it"):
             self._not_stopped()
-            self.driver.stop(timeout=timeout)
-            self._remember_stopped()
+            with self._remembered_stopped():
+                self.driver.stop(timeout=timeout)
 
     def kill(self) -> None:
         """Stop it at once."""
         with self._changing("killing it"):
             self._not_stopped()
-            self.driver.kill()
-            self._remember_stopped()
+            with self._remembered_stopped():
+                self.driver.kill()
 
     def restart(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
         """Stop it, if it runs, start it, and wait until it serves."""
@@ -325,9 +333,12 @@ class Machine:
                 self.driver.restart(timeout=timeout)
                 return
             if self._state() != STOPPED:
-                self.driver.stop(timeout=STOP_SECONDS)
+                with self._remembered_stopped():
+                    self.driver.stop(timeout=STOP_SECONDS)
+            self._remember_stopped()
             self.driver.start(timeout=timeout)
             self.serve(progress, timeout=timeout)
+            self._finish_renewal(progress, timeout)
 
     def unmake(self, *, keep_cache: bool = False) -> list[str]:
         """Remove all of it but its directory; the caller holds its lock."""
@@ -483,8 +494,34 @@ class Machine:
         return MachineNotRunning(self.name, state, startable=not self.config.foreign)
 
     def _remember_stopped(self) -> None:
-        self.config.ours["Stopped"] = True
-        self.store.save(self.config)
+        """Write down that it is stopped, until `serve` has seen that all is well: a kill may come between."""
+        if not self.config.ours.get("Stopped"):
+            self.config.ours["Stopped"] = True
+            self.store.save(self.config)
+
+    @contextlib.contextmanager
+    def _remembered_stopped(self) -> Iterator[None]:
+        """Write down that dinv stops it, before it does: whoever reads that looks whether it is so."""
+        noted = self.config.ours.get("Stopped")
+        self._remember_stopped()
+        try:
+            yield
+        except BaseException:
+            if not noted:
+                del self.config.ours["Stopped"]
+                with contextlib.suppress(StoreError):
+                    self.store.save(self.config)
+            raise
+
+    def renewing(self) -> bool:
+        """Whether a renewal of its certificates was killed."""
+        return bool(self.config.ours.get("Renewal")) or os.path.lexists(os.path.join(self.directory, STAGING))
+
+    def _finish_renewal(self, progress: Progress, timeout: float) -> None:
+        if self.renewing():
+            from dinv.renewal import resume
+
+            resume(self, progress, timeout=timeout)
 
     def _left_stopped(self) -> bool:
         """Whether it is as dinv's own `stop` or `kill` has left it, as far as is known."""

@@ -14,9 +14,10 @@ among them, the next command that reads the machine, whichever it is, does the r
 included (`finish_switch`). A set is decided on only when the machine is ready for it, so that asks nothing
 of the machine.
 
-What is staged lies in the machine's directory as `.renewal`, until the end: one that is found there tells
-that a renewal was killed. Where that one was to bring a new CA, the next one makes all certificates anew,
-since earlier clients may still be let in.
+What was asked for is in config.json, under Dinv.Renewal, from before the first step to the last, and what
+is staged in the machine's directory, as `.renewal`: either tells that a renewal was killed. Where that one
+was to bring a new CA, the next `regenerate-certs`, `provision`, `start` or `restart` makes all certificates
+anew, since earlier clients may still be let in.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
-from dinv.machine import STATE_SECONDS, STOP_SECONDS, Machine
+from dinv.machine import STAGING, STATE_SECONDS, STOP_SECONDS, Machine
 from dinv.states import ERROR, RUNNING
 from dinv.upgrading import check_ours, settle
 
@@ -54,7 +55,6 @@ DEFAULT_TIMEOUT = 60.0
 POLL_SECONDS = 0.05
 CALL_SECONDS = 5.0
 
-_STAGING = ".renewal"
 _SERVER = ("server-key.pem", "server.pem")
 _CLIENT = ("key.pem", "cert.pem")
 _MODES = {"ca-key.pem": 0o600, "key.pem": 0o600, "server-key.pem": 0o600}
@@ -126,10 +126,25 @@ def provision(
             with progress.working("Machine", f"starting {name}"):
                 machine.driver.start(timeout=timeout)
             machine.serve(progress, timeout=timeout)
+            if machine.renewing():
+                resume(machine, progress, timeout=timeout)
         else:
             machine.driver.refresh_address()
-            _Renewal(machine, progress, timeout).run(clients=False)
+            resume(machine, progress, timeout=timeout)
         _complete(machine, progress)
+
+
+def asked(machine: Machine) -> bool:
+    """Whether a renewal that was killed was to lock earlier clients out."""
+    return bool((machine.config.ours.get("Renewal") or {}).get("Clients"))
+
+
+def resume(machine: Machine, progress: Progress, *, timeout: float) -> None:
+    """Do what a renewal that was killed was asked for, or renew the server's certificate alone.
+
+    The caller holds the machine's lock, and it runs. Raises as `renew` does.
+    """
+    _Renewal(machine, progress, timeout).run(clients=False)
 
 
 def finish_switch(config: MachineConfig, store: Store) -> None:
@@ -186,7 +201,7 @@ class _Renewal:
         self.progress = progress
         self.timeout = timeout
         self.directory = machine.directory
-        self.staging = os.path.join(machine.directory, _STAGING)
+        self.staging = os.path.join(machine.directory, STAGING)
 
     def run(self, *, clients: bool) -> None:
         name = self.machine.name
@@ -199,14 +214,19 @@ class _Renewal:
                 f"dinv regenerate-certs {name}"
             )
         interrupted = self._interrupted()
+        new_ca = clients or interrupted
+        if new_ca:
+            # Before anything else: whatever kills this, who comes next knows what was wanted.
+            self._record(clients=True)
         with self._storing():
             files.remove_tree(self.staging)
             os.mkdir(self.staging, 0o700)
-            new_ca = clients or interrupted
             try:
                 self.machine.issue_certificates(self.staging, new_ca=new_ca)
             except CertificateError as error:
                 files.remove_tree(self.staging)
+                if not interrupted:
+                    self._record(clients=False)
                 if not new_ca and self.machine.config.ours.get("Authority") == "local":
                     error.add_note(
                         f"For a new CA and all certificates: dinv regenerate-certs --client-certs {name}"
@@ -217,8 +237,7 @@ class _Renewal:
             new_client = clients or new_ca or not self._client_usable()
             if given is not None:
                 new_client = new_client or given.chain != self._read("cert.pem")
-            self._change(new_ca=new_ca, with_client=new_client)
-            files.remove_tree(self.staging)
+            self._change(new_ca=new_ca, with_client=new_client, again=interrupted)
         if clients and not new_ca:
             ca = sharedca.ca_path(self.machine.config)
             why = f"The CA is shared ({ca})" if ca else "The authority signs with the CA that it had"
@@ -226,14 +245,27 @@ class _Renewal:
 
     def _interrupted(self) -> bool:
         """Whether a renewal with a new CA was killed: it may have left earlier clients that are let in."""
-        if not os.path.isdir(self.staging):
+        if not asked(self.machine) and not os.path.isdir(self.staging):
             return False
-        for_ca = bool(self._staged("ca-key.pem")) or len(_certificates(self._read("ca.pem"))) > 1
+        for_ca = (
+            asked(self.machine)
+            or bool(self._staged("ca-key.pem"))
+            or len(_certificates(self._read("ca.pem"))) > 1
+        )
         what = "all certificates are made anew" if for_ca else "it is begun anew"
         self.progress.note(f"An earlier renewal was interrupted: {what}")
         return for_ca
 
-    def _change(self, *, new_ca: bool, with_client: bool) -> None:
+    def _record(self, *, clients: bool) -> None:
+        """Write down what is being done, or that it is not any more. Raises StoreNotWritable."""
+        ours = self.machine.config.ours
+        if clients:
+            ours["Renewal"] = {"Clients": True}
+        elif ours.pop("Renewal", None) is None:
+            return
+        self.machine.store.save(self.machine.config)
+
+    def _change(self, *, new_ca: bool, with_client: bool, again: bool) -> None:
         before = {name: self._read(name) for name in ("ca.pem", *_SERVER, *_CLIENT)}
         anchor = self._staged("ca.pem")
         both = _bundle(anchor, before["ca.pem"]) if new_ca else anchor
@@ -243,7 +275,7 @@ class _Renewal:
             self._put()
             self._await_new_certificate()
         except BaseException as error:
-            self._restore(before, error)
+            self._restore(before, error, again=again)
             raise
         if with_client:
             key = {"ca-key.pem": self._staged("ca-key.pem")} if new_ca else {}
@@ -265,19 +297,26 @@ class _Renewal:
                 )
                 raise
             self.progress.line("CA", "earlier clients are refused", "renewed")
+        files.remove_tree(self.staging)
+        self.machine.config.ours.pop("Renewal", None)
         self.machine.serve(self.progress, timeout=self.timeout)
 
     def _put(self) -> None:
         self.machine.provisioner.provision()
         self.machine.provisioner.activate()
 
-    def _restore(self, before: dict[str, bytes], error: BaseException) -> None:
-        """The set as it was, in the machine first: until then the store has to trust both."""
+    def _restore(self, before: dict[str, bytes], error: BaseException, *, again: bool) -> None:
+        """The set as it was, in the machine first: until then the store has to trust both.
+
+        With `again` that is what a killed renewal has left, which has to be finished still.
+        """
         try:
             self._switch({name: before[name] for name in _SERVER})
             self._put()
             self._switch({"ca.pem": before["ca.pem"]})
             files.remove_tree(self.staging)
+            if not again:
+                self._record(clients=False)
         except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
             why = f" ({failure})" if isinstance(failure, DinvError) else ""
             error.add_note(

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_driver import install, write_certificates
+from kills import Killed, killed_at_change
 
 from dinv import contexts
 from dinv.config import CREATING, READY, MachineConfig
@@ -321,3 +322,69 @@ def test_closing_leaves_no_connection(world: World, machine: Machine) -> None:
         machine.status()
         assert world.open
     assert not world.open
+
+
+# Killed on the way
+
+
+@pytest.mark.parametrize("verb", ["start", "restart", "stop"])
+@pytest.mark.parametrize("then", ["start", "restart"])
+def test_killed_anywhere_it_is_repaired_at_the_first_try(
+    world: World, store: Store, machine: Machine, verb: str, then: str
+) -> None:
+    """Its address changes with each start: record and context follow, whatever was killed on the way."""
+    world.moved = True
+    machine.config.ours["Context"] = "dev"
+    with store.lock("dev", "test"):
+        store.save(machine.config)
+    before = store.load("dev").document()
+    number = -1
+    while killed(world, store, verb, number := number + 1):
+        now = Machine(store.load("dev"), store)
+        if world.states["dev"] != RUNNING or now.config.ours.get("Stopped") or then == "restart":
+            getattr(now, then)(Progress())
+            config = store.load("dev")
+            assert world.states["dev"] == RUNNING
+            assert config.url == "tcp://10.0.0.9:1000"
+            assert "Stopped" not in config.ours
+            context = contexts.read("dev")
+            assert context is not None
+            assert context.host == config.url
+        else:
+            assert now.config.document() == before  # nothing was done
+        config = MachineConfig.read(before, name="dev", path="config.json", store_path=store.path)
+        with store.lock("dev", "test"):
+            store.save(config)
+    assert number > 2
+
+
+def killed(world: World, store: Store, verb: str, number: int) -> bool:
+    """Do it, and be killed before the change of this number; False when it was done before that."""
+    world.states["dev"] = STOPPED if verb == "start" else RUNNING
+    machine = Machine(store.load("dev"), store)
+    with killed_at_change(number) as changes:
+        world.at = changes.step
+        try:
+            machine.stop() if verb == "stop" else getattr(machine, verb)(Progress())
+        except Killed:
+            return True
+        finally:
+            world.at = lambda _step: None
+    return False
+
+
+@pytest.mark.parametrize("verb", ["stop", "kill", "restart"])
+def test_a_stop_that_failed_leaves_no_note(
+    world: World, store: Store, machine: Machine, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    world.states["dev"] = RUNNING
+
+    def fail(step: str) -> None:
+        if step.startswith(("stop", "kill")):
+            assert store.load("dev").ours["Stopped"] is True
+            raise EndpointUnreachable("unix:///fake", "gone")
+
+    world.at = fail
+    with pytest.raises(EndpointUnreachable):
+        machine.restart(Progress()) if verb == "restart" else getattr(machine, verb)()
+    assert "Stopped" not in store.load("dev").ours

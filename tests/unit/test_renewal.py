@@ -199,10 +199,14 @@ def killed(
     return False
 
 
-@pytest.mark.parametrize("clients", [False, True])
-@pytest.mark.parametrize("then", ["renew", "provision", "rm"])
+@pytest.mark.parametrize(
+    ("then", "clients"),
+    [(then, clients) for then in ("renew", "provision") for clients in (False, True)]
+    + [("restart", True), ("stop, start", True), ("rm", True)],
+)
 def test_killed_anywhere_it_works_and_can_be_finished(
     *,
+    tmp_path: Path,
     machine: Machine,
     store: Store,
     world: World,
@@ -212,8 +216,11 @@ def test_killed_anywhere_it_works_and_can_be_finished(
 ) -> None:
     """Killed before each change, one later each time: whatever reads the machine next finds it whole."""
     number = -1
+    colleague = keep_client(machine, tmp_path / "colleague")
     while killed(store, world, monkeypatch, number := number + 1, clients=clients):
         loaded = store.load("dev")
+        asked = clients and number > 0
+        assert (loaded.ours.get("Renewal") == {"Clients": True}) == asked
         assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
         works(machine)
         if then == "rm" and number % 7 == 0:
@@ -229,11 +236,24 @@ def test_killed_anywhere_it_works_and_can_be_finished(
         elif then != "rm":
             if then == "renew":
                 renew(store, "dev", SILENT, clients=clients)
-            else:
+            elif then == "provision":
                 provision(store, "dev", SILENT)
+            elif then == "stop, start":
+                Machine(loaded, store).stop()
+                Machine(store.load("dev"), store).start(SILENT)
+            else:
+                Machine(loaded, store).restart(SILENT)
             works(machine)
             assert content(machine)["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
             assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+            assert "Renewal" not in store.load("dev").ours
+            if asked:
+                with pytest.raises(EndpointTLSError, match="refused"):
+                    ping(machine.url, os.path.join(machine.directory, "ca.pem"), *colleague[1:])
+                shutil.rmtree(tmp_path / "colleague")
+                colleague = keep_client(machine, tmp_path / "colleague")
+            elif not clients:
+                ping(machine.url, *colleague)
     assert number > (30 if clients else 15)
 
 
