@@ -117,13 +117,15 @@ class TemplateError(InputError):
     """A template cannot be parsed, or cannot be executed on what it is given.
 
     `line` and `column` count from 1, `column` in characters. `at` is the part of the template that was
-    executed; None where it could not be parsed.
+    executed; None where it could not be parsed. The message's first line is Go's, where columns count from 0.
     """
 
     def __init__(self, reason: str, *, line: int, column: int, at: str | None = None) -> None:
-        executing = "" if at is None else f'executing "" at <{at}>: '
-        doing = "parsing" if at is None else "execution"
-        super().__init__(f"template {doing} error: template: :{line}:{column}: {executing}{reason}")
+        if at is None:
+            said = f"template parsing error: template: :{line}: {reason}\nIt is at column {column} of that line."
+        else:
+            said = f'template: :{line}:{column - 1}: executing "" at <{at}>: {reason}'
+        super().__init__(said)
         self.reason = reason
         self.line = line
         self.column = column

@@ -54,8 +54,9 @@ class Execution:
 
     def _error(self, node: Node, reason: str) -> TemplateError:
         at = self._source.text[node.position : node.end]
+        place = node.place if isinstance(node, Fields) else node.position
         return self._source.error(
-            node.position, reason, at=at if len(at) <= _LONGEST_AT else at[:_LONGEST_AT] + "..."
+            place, reason, at=at if len(at) <= _LONGEST_AT else at[:_LONGEST_AT] + "..."
         )
 
     # Nodes

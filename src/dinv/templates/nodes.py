@@ -121,9 +121,11 @@ class Variable(Node):
 class Fields(Node):
     """`.A.B` of a variable, of a pipeline in parentheses, of a function's value, or of dot."""
 
-    __slots__ = ("names", "of")
+    __slots__ = ("names", "of", "place")
 
     def __init__(self, of: Node, position: int) -> None:
         super().__init__(position)
         self.of = of
+        self.place = position
+        """Where Go says that it is."""
         self.names: list[str] = []

@@ -222,6 +222,10 @@ class Parser:
         if isinstance(node, Literal | Dot):
             raise self._error(self._tokens[self._next], f"unexpected '.' after {token.text!r}")
         fields = node if isinstance(node, Fields) else Fields(node, node.position)
+        # Where Go has such a chain: where it grows on beyond its first part.
+        grows = self._next + (1 if token.kind == lexer.FIELD else 0)
+        if self._tokens[grows].kind == lexer.FIELD:
+            fields.place = self._tokens[grows].position
         while self._tokens[self._next].kind == lexer.FIELD:
             fields.names.append(self._tokens[self._next].text[1:])
             fields.end = self._tokens[self._next].end

@@ -89,12 +89,12 @@ def test_machines_that_cannot_be_read_are_filtered_too(dinv: Program) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["ls", "-f", "{{.Name"], "template parsing error: template: :1:1: unclosed action"),
+        (["ls", "-f", "{{.Name"], "template parsing error: template: :1: unclosed action\nIt is at column 1"),
         (["ls", "-f", "{{.Nope}}"], "can't evaluate field Nope"),
         (["ls", "--filter", "x"], "Unsupported filter syntax"),
         (["ls", "--filter", "x=y"], "Unsupported filter key 'x'"),
         (["ls", "--filter", "name=["], "regular expression"),
-        (["inspect", "-f", "{{.Driver.IPAddress.x}}", "dev"], "template: :1:3"),
+        (["inspect", "-f", "{{.Driver.IPAddress.x}}", "dev"], 'template: :1:9: executing "" at <.Driver.'),
         (["inspect", "-f", "{{end}}", "nosuch"], "unexpected {{end}}"),
     ],
 )

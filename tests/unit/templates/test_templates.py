@@ -134,8 +134,8 @@ WRONG = {
     "{{.i ? 1}}": (1, 6, "unexpected '?'"),
     "{{%s}}" % ("(" * 51 + "1" + ")" * 51): (1, 53, "nested deeper"),
     # In execution
-    "{{.s.x}}": (1, 3, "can't evaluate field x in type string"),
-    "a\n{{.l.x}}": (2, 3, "can't evaluate field x in type []interface {}"),
+    "{{.s.x}}": (1, 5, "can't evaluate field x in type string"),
+    "a\n{{.l.x}}": (2, 5, "can't evaluate field x in type []interface {}"),
     "{{index .l 5}}": (1, 3, "index out of range: 5"),
     '{{index .l "a"}}': (1, 3, "expected int"),
     "{{index .m 1}}": (1, 3, "expected string"),
@@ -170,8 +170,14 @@ def test_what_is_wrong_and_where(template: str, place: tuple[int, int, str]) -> 
     error = caught.value
     assert (error.line, error.column) == (line, column)
     assert words in error.reason
-    assert f"template: :{line}:{column}: " in str(error)
-    assert ("executing" in str(error)) == (error.at is not None)
+    # As Go writes it: no column before execution, and in it they count from 0.
+    first, *more = str(error).splitlines()
+    if error.at is None:
+        assert first.startswith(f"template parsing error: template: :{line}: ")
+        assert more == [f"It is at column {column} of that line."]
+    else:
+        assert first.startswith(f'template: :{line}:{column - 1}: executing "" at <')
+        assert more == []
 
 
 def test_where_dinv_is_kinder_than_go() -> None:

@@ -31,7 +31,8 @@ def misplaced(error: TemplateError, template: str, text: str, name: str) -> str:
 
     Both come before execution, or in it. An error with the words that Go has is at the same place: Go has no
     columns before execution, and they count from 0 in it. Where Go is given expanded newlines, its lines are
-    not those that the user has written.
+    not those that the user has written; and of a field of what is in parentheses it tells the place of the
+    last that was executed inside.
     """
     said = _GO_SAYS.fullmatch(text)
     assert said
@@ -40,7 +41,7 @@ def misplaced(error: TemplateError, template: str, text: str, name: str) -> str:
         return str(error)
     if expand(name, template) == template and reason == error.reason:
         places = [(int(line), error.line)]
-        if column is not None and reason.startswith("error calling"):
+        if column is not None and error.at and not error.at.startswith("("):
             places.append((int(column) + 1, error.column))
         if any(theirs != ours for theirs, ours in places):
             return str(error)
