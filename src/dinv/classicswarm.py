@@ -62,6 +62,11 @@ def swarm_options(
     }
 
 
+def no_swarm() -> dict[str, Any]:
+    """The swarm.Options of a machine that is in none, as docker-machine writes them."""
+    return {**swarm_options(swarm=True), "IsSwarm": False, "Agent": False}
+
+
 def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     """What libmachine's BaseDriver repeats of them (libmachine/drivers/base.go)."""
     return {

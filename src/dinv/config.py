@@ -11,9 +11,12 @@ Where things stand in the document, so that scripts which read docker-machine's 
                    Provisioner, Authority and AuthorityOptions, ImageContract, DockerVersion (at its last
                    start); Stopped while dinv has it stopped, Upgrade and Renewal while one is under way
 
-A document without `Dinv` is docker-machine's, and is never written. Paths are relative to the store in
-the file, so that a store can be moved (docker-machine#1407), and absolute wherever they are shown.
-Keys that are not known are kept as they are.
+A document without `Dinv` is docker-machine's, and is never written. Keys that are not known are kept as
+they are.
+
+Paths are absolute in the file, since docker-machine wants them so, and relative to the store here: those that
+lie in the store that the file was written in (its `Driver.StorePath`) lie in the one that it is read in, so a
+store can be moved (docker-machine#1407). Relative ones, which dinv 0.1.0 wrote, are the store's.
 """
 
 from __future__ import annotations
@@ -47,6 +50,13 @@ _AUTH_PATHS = {
 }
 
 
+_REMOTE_PATHS = ("CaCertRemotePath", "ServerCertRemotePath", "ServerKeyRemotePath")
+"""Of files in the machine; its image contract has them."""
+
+STORE_CERTS = "certs"
+"""docker-machine's directory for the CA and the client of a store (commands/mcndirs), relative to it."""
+
+
 class MachineConfig:
     """The document of one machine, with names for what dinv itself reads in it."""
 
@@ -60,6 +70,8 @@ class MachineConfig:
         cls, *, name: str, store_path: str, driver_name: str, identity: str, created: str
     ) -> MachineConfig:
         """The document of a machine that is about to be made. `created` is RFC 3339, UTC."""
+        from dinv.classicswarm import no_swarm
+
         directory = f"machines/{name}"
         auth = {key: os.path.normpath(f"{directory}/{file}") for key, file in _AUTH_PATHS.items()}
         document: dict[str, Any] = {
@@ -81,8 +93,8 @@ class MachineConfig:
                 "Memory": 0,
                 "Disk": 0,
                 "EngineOptions": {},
-                "SwarmOptions": {"IsSwarm": False, "Master": False, "Discovery": "", "Address": ""},
-                "AuthOptions": {**auth, "ServerCertSANs": []},
+                "SwarmOptions": no_swarm(),
+                "AuthOptions": {**auth, **dict.fromkeys(_REMOTE_PATHS, ""), "ServerCertSANs": []},
             },
             "Name": name,
             "Dinv": {
@@ -123,6 +135,7 @@ class MachineConfig:
         _check_options(document["HostOptions"], name, path)
         if document.get("Dinv") is not None:
             _check_ours(document["Dinv"], name, path)
+            _make_relative(document)
             document["Driver"] = kinds.Part(document["Driver"], name, path, "Driver")
             document["Dinv"] = kinds.Part(document["Dinv"], name, path, "Dinv")
         _check_places(document["Driver"], name, path, ours=bool(document.get("Dinv")))
@@ -133,11 +146,11 @@ class MachineConfig:
         self._document = newer.document()
 
     def document(self) -> dict[str, Any]:
-        """What goes into the file: paths relative to the store."""
+        """All of it, with paths relative to the store."""
         return self._document
 
     def shown(self) -> dict[str, Any]:
-        """What `inspect` shows: the document with absolute paths."""
+        """What `inspect` shows, and what goes into the file: the document with absolute paths."""
         if self.foreign:
             from dinv import foreign
 
@@ -146,7 +159,8 @@ class MachineConfig:
         shown["Name"] = self.name
         shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
         shown["HostOptions"] = dict(self._document["HostOptions"])
-        shown["HostOptions"]["AuthOptions"] = self._absolute(self.auth_options, tuple(_AUTH_PATHS))
+        auth = {**dict.fromkeys(_REMOTE_PATHS, ""), **self.auth_options}
+        shown["HostOptions"]["AuthOptions"] = self._absolute(auth, tuple(_AUTH_PATHS))
         return shown
 
     def _absolute(self, part: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
@@ -161,6 +175,13 @@ class MachineConfig:
     def directory(self) -> str:
         """The machine's directory in the store, absolute."""
         return os.path.join(self.store_path, "machines", self.name)
+
+    @property
+    def cert_directory(self) -> str:
+        """Where its clients' ca.pem, cert.pem and key.pem are: in its own, or where the store has its."""
+        if self.auth_options.get("CertDir") == STORE_CERTS:
+            return os.path.join(self.store_path, STORE_CERTS)
+        return self.directory
 
     @property
     def driver_name(self) -> str:
@@ -243,6 +264,21 @@ def _check_options(options: dict[str, Any], name: str, path: str) -> None:
             raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
         if reason := kinds.wrong(options[key], kinds.OPTIONS[key], f"HostOptions.{key}"):
             raise ConfigError(name, path, reason)
+
+
+def _make_relative(document: dict[str, Any]) -> None:
+    """Paths that lie in the store that the document was written in, relative to it."""
+    driver, auth = document["Driver"], document["HostOptions"]["AuthOptions"]
+    store = driver.get("StorePath")
+    if not isinstance(store, str) or not os.path.isabs(store):
+        return
+    for part, keys in ((driver, ("SSHKeyPath", "StorePath")), (auth, _AUTH_PATHS)):
+        for key in keys:
+            path = part.get(key)
+            if path == store:
+                part[key] = "."
+            elif isinstance(path, str) and path.startswith(os.path.join(store, "")):
+                part[key] = os.path.relpath(path, store)
 
 
 def _check_ours(ours: Any, name: str, path: str) -> None:

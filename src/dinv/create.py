@@ -195,7 +195,7 @@ class _Creation:
 
     def _make(self) -> None:
         machine, driver = self.machine, self.machine.driver
-        machine.config.ours["ImageContract"] = driver.prepare(self.progress)
+        machine.use_contract(driver.prepare(self.progress))
         if self._starts_first:
             # Now, and not earlier: what takes CPU beside the calls before the start holds them up.
             self._create_container()

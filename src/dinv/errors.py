@@ -122,7 +122,9 @@ class TemplateError(InputError):
 
     def __init__(self, reason: str, *, line: int, column: int, at: str | None = None) -> None:
         if at is None:
-            said = f"template parsing error: template: :{line}: {reason}\nIt is at column {column} of that line."
+            said = (
+                f"template parsing error: template: :{line}: {reason}\nIt is at column {column} of that line."
+            )
         else:
             said = f'template: :{line}:{column - 1}: executing "" at <{at}>: {reason}'
         super().__init__(said)

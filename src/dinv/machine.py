@@ -120,8 +120,7 @@ class Machine:
             from dinv import foreign
 
             return foreign.cert_path(self.config) or self.directory
-        kept = str(self.config.auth_options.get("CertDir") or "")
-        return os.path.normpath(os.path.join(self.config.store_path, kept)) if kept else self.directory
+        return self.config.cert_directory
 
     @property
     def driver(self) -> Driver:
@@ -149,6 +148,10 @@ class Machine:
         """From now on its image is one that keeps this contract."""
         self.config.ours["ImageContract"] = name
         self._contract = self._provisioner = None
+        ca, certificate, key = self.contract.certificate_paths
+        self.config.auth_options.update(
+            CaCertRemotePath=ca, ServerCertRemotePath=certificate, ServerKeyRemotePath=key
+        )
 
     @property
     def provisioner(self) -> Provisioner:

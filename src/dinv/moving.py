@@ -58,6 +58,9 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
         config = store.load(name)
         check_whole(config)
         content, _ = _directory(store.directory(name))
+        if config.ours:
+            # Where the store is here is nobody's business there.
+            content["config.json"] = _relative(config)
     import io
     import tarfile
 
@@ -67,6 +70,12 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
             member.size, member.mode = len(data), _mode(path)
             tar.addfile(member, io.BytesIO(data))
     return sorted(content)
+
+
+def _relative(config: MachineConfig) -> bytes:
+    import json
+
+    return json.dumps(config.document(), indent=4).encode()
 
 
 def check_whole(config: MachineConfig) -> None:

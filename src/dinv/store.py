@@ -173,7 +173,7 @@ class Store:
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""
         directory = self.directory(config.name)
-        content = json.dumps(config.document(), indent=4).encode()
+        content = json.dumps(config.shown(), indent=4).encode()
         with self._writing(directory):
             sweep(directory)
             write(os.path.join(directory, "config.json"), content, mode=0o600)

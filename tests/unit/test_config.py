@@ -79,7 +79,56 @@ def test_keys_that_are_not_known_are_kept() -> None:
     assert again == found
 
 
-def test_paths_are_relative_in_the_file_and_absolute_when_shown() -> None:
+def test_paths_follow_a_store_that_was_moved() -> None:
+    """In the file they are absolute, as docker-machine reads them (it takes no others: #1407)."""
+    config = new()
+    config.driver["SSHKeyPath"] = "machines/dev/id_rsa"
+    config.auth_options["CaCertPath"] = "/etc/pki/ca.pem"
+    config.auth_options["ClientCertPath"] = "/sibling/cert.pem"
+    written = json.loads(json.dumps(config.shown()))
+    assert written["Driver"]["StorePath"] == "/s"
+    assert written["HostOptions"]["AuthOptions"]["StorePath"] == "/s/machines/dev"
+    moved = MachineConfig.read(written, name="dev", path=PATH, store_path="/elsewhere")
+    assert moved.document() == config.document()
+    shown = moved.shown()
+    assert shown["Driver"]["StorePath"] == "/elsewhere"
+    assert shown["Driver"]["SSHKeyPath"] == "/elsewhere/machines/dev/id_rsa"
+    auth = shown["HostOptions"]["AuthOptions"]
+    assert auth["ServerKeyPath"] == "/elsewhere/machines/dev/server-key.pem"
+    assert auth["CaCertPath"] == "/etc/pki/ca.pem", "it lies in no store"
+    assert auth["ClientCertPath"] == "/sibling/cert.pem", "nor does what only begins alike"
+
+
+def test_what_docker_machine_has_is_there() -> None:
+    """As docker-machine 0.16 prints it for a host of the driver none (commands/create.go)."""
+    options = new().shown()["HostOptions"]
+    swarm = options["SwarmOptions"]
+    assert not (swarm["IsSwarm"] or swarm["Master"] or swarm["Agent"])
+    assert (swarm["Image"], swarm["Strategy"], swarm["Host"]) == (
+        "swarm:latest",
+        "spread",
+        "tcp://0.0.0.0:3376",
+    )
+    assert set(options["AuthOptions"]) == {
+        "CertDir",
+        "CaCertPath",
+        "CaPrivateKeyPath",
+        "CaCertRemotePath",
+        "ServerCertPath",
+        "ServerKeyPath",
+        "ClientKeyPath",
+        "ServerCertRemotePath",
+        "ServerKeyRemotePath",
+        "ClientCertPath",
+        "ServerCertSANs",
+        "StorePath",
+    }
+    older = document()
+    del older["HostOptions"]["AuthOptions"]["CaCertRemotePath"]
+    assert read(older).shown()["HostOptions"]["AuthOptions"]["CaCertRemotePath"] == ""
+
+
+def test_paths_are_relative_in_memory_and_absolute_when_shown() -> None:
     config = new()
     kept = config.document()["HostOptions"]["AuthOptions"]
     assert not any(os.path.isabs(value) for value in kept.values() if isinstance(value, str))

@@ -235,6 +235,13 @@ def test_what_a_killed_import_left_is_no_obstacle(store: Store, other: Store) ->
     assert other.load("dev").identity == "x"
 
 
+def test_an_archive_does_not_say_where_the_store_is(store: Store) -> None:
+    with tarfile.open(fileobj=exported(store)) as tar:
+        record = tar.extractfile("dev/config.json")
+        assert record is not None
+        assert store.path.encode() not in record.read()
+
+
 def test_killed_before_its_config_is_written_rm_by_force_removes_it(
     store: Store, other: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -337,7 +344,7 @@ def test_docker_machines_directories_come_without_its_disks(foreign: Path, other
     document = other.load("box").document()
     assert "Dinv" not in document
     assert document["Driver"]["MachineName"] == "vm"
-    assert document["Driver"]["SSHKeyPath"] == "machines/box/id_rsa"
+    assert document["Driver"]["SSHKeyPath"] == f"{other.path}/machines/box/id_rsa"
     auth = document["HostOptions"]["AuthOptions"]
     assert auth["ClientCertPath"] == "machines/box/cert.pem"
     assert auth["CaPrivateKeyPath"] == ""

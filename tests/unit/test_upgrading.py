@@ -37,7 +37,8 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Worl
     config.driver.update(
         URL="tcp://127.0.0.1:1000", IPAddress="127.0.0.1", Port=1000, Container="dinv-dev", Image="old"
     )
-    config.ours.update(Phase=READY, ImageContract="dinv", DockerVersion="25.0.0", Unknown="kept")
+    config.ours.update(Phase=READY, DockerVersion="25.0.0", Unknown="kept")
+    Machine(config, store).use_contract("dinv")
     config.swarm_options["Discovery"] = "token://kept"
     with store.claim("dev", "creating it"):
         write_certificates(config.directory)

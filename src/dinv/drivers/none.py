@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from dinv.config import STORE_CERTS
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
 from dinv.files import read
@@ -27,14 +28,12 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.store import Store
 
-_CERTS = "certs"
-"""The store's directory for them (docker/machine: commands/mcndirs)."""
 _STORE_CERTIFICATES = {
-    "CertDir": _CERTS,
-    "CaCertPath": f"{_CERTS}/ca.pem",
-    "CaPrivateKeyPath": f"{_CERTS}/ca-key.pem",
-    "ClientCertPath": f"{_CERTS}/cert.pem",
-    "ClientKeyPath": f"{_CERTS}/key.pem",
+    "CertDir": STORE_CERTS,
+    "CaCertPath": f"{STORE_CERTS}/ca.pem",
+    "CaPrivateKeyPath": f"{STORE_CERTS}/ca-key.pem",
+    "ClientCertPath": f"{STORE_CERTS}/cert.pem",
+    "ClientKeyPath": f"{STORE_CERTS}/key.pem",
 }
 """As docker-machine writes them into a record (commands/create.go), relative to the store."""
 LARGEST_FILE = 1024 * 1024
@@ -90,7 +89,7 @@ class NoneDriver(Driver):
         from dinv.provisioners.none import complete
 
         self.config.auth_options.update(_STORE_CERTIFICATES)
-        directory = os.path.join(self.store.path, _CERTS)
+        directory = os.path.join(self.store.path, STORE_CERTS)
         if complete(directory):
             # Recorded: it is not to be reached without TLS when they are lost.
             self.config.driver["TLS"] = True

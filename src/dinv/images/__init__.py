@@ -57,6 +57,8 @@ class ImageContract(ABC):
     """A command to run in it as root after each start, for what its init leaves undone; () for none."""
     pid_files: Sequence[str] = ()
     """Files of daemons that a kill leaves, and that keep the next ones from starting."""
+    certificate_paths: tuple[str, str, str] = ("", "", "")
+    """Where in the machine its CA's certificate, its own and its key are."""
     known_not_to_verify: str = ""
     """Which of its images let clients in without a certificate, as far as that is known."""
 

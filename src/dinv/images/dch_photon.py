@@ -38,6 +38,7 @@ class DchPhotonContract(ImageContract):
     waits_for_certificates = False
     preparation = CGROUPS
     pid_files = DOCKER_PID_FILES
+    certificate_paths = ("/certs/ca.crt", "/certs/docker.crt", "/certs/docker.key")
     known_not_to_verify = "Those of dch-photon do not before VIC 1.5, in spite of -tlsverify"
 
     @classmethod
@@ -73,11 +74,12 @@ class DchPhotonContract(ImageContract):
         options: Mapping[str, Any],  # noqa: ARG002
         driver_name: str,  # noqa: ARG002
     ) -> list[File]:
+        ca_path, certificate_path, key_path = self.certificate_paths
         return [
             File("/certs/ca-key.pem", _PLACEHOLDER),
             File("/certs/docker-client.crt", _PLACEHOLDER),
             File("/certs/docker-client.key", _PLACEHOLDER),
-            File("/certs/ca.crt", ca),
-            File("/certs/docker.crt", certificate),
-            File("/certs/docker.key", key, 0o600),
+            File(ca_path, ca),
+            File(certificate_path, certificate),
+            File(key_path, key, 0o600),
         ]

@@ -31,6 +31,11 @@ class DindContract(ImageContract):
     preparation = CGROUPS
     pid_files = DOCKER_PID_FILES
     """Its entrypoint removes docker's, and not containerd's."""
+    certificate_paths = (
+        f"{_CERTIFICATES}/server/ca.pem",
+        f"{_CERTIFICATES}/server/cert.pem",
+        f"{_CERTIFICATES}/server/key.pem",
+    )
 
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
@@ -54,8 +59,5 @@ class DindContract(ImageContract):
         options: Mapping[str, Any],  # noqa: ARG002
         driver_name: str,  # noqa: ARG002
     ) -> list[File]:
-        return [
-            File(f"{_CERTIFICATES}/server/ca.pem", ca),
-            File(f"{_CERTIFICATES}/server/cert.pem", certificate),
-            File(f"{_CERTIFICATES}/server/key.pem", key, 0o600),
-        ]
+        ca_path, certificate_path, key_path = self.certificate_paths
+        return [File(ca_path, ca), File(certificate_path, certificate), File(key_path, key, 0o600)]

@@ -20,6 +20,11 @@ class DinvContract(ImageContract):
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = "SIGHUP"
     waits_for_certificates = True
+    certificate_paths = (
+        "/etc/dinv/certs/ca.pem",
+        "/etc/dinv/certs/server.pem",
+        "/etc/dinv/certs/server-key.pem",
+    )
 
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
@@ -37,14 +42,15 @@ class DinvContract(ImageContract):
         self, *, ca: bytes, certificate: bytes, key: bytes, options: Mapping[str, Any], driver_name: str
     ) -> list[File]:
         arguments, environment = _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
+        ca_path, certificate_path, key_path = self.certificate_paths
         return [
             File("/etc/dinv/dockerd.args", arguments),
             # May hold a proxy's password.
             File("/etc/dinv/dockerd.env", environment, 0o600),
-            File("/etc/dinv/certs/ca.pem", ca),
-            File("/etc/dinv/certs/server.pem", certificate),
+            File(ca_path, ca),
+            File(certificate_path, certificate),
             # The last one: an image that waits for its certificates begins when all are there.
-            File("/etc/dinv/certs/server-key.pem", key, 0o600),
+            File(key_path, key, 0o600),
         ]
 
 

@@ -40,9 +40,7 @@ class NoneProvisioner(Provisioner):
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
         url = str(config.driver.get("URL", ""))
         given = config.driver.get("TLS", False)
-        certificates = os.path.normpath(
-            os.path.join(config.store_path, str(config.auth_options.get("CertDir") or config.directory))
-        )
+        certificates = config.cert_directory
         if given is None:
             # There were none when it was recorded. Made since, they are for it, as in docker-machine.
             given = complete(certificates)
