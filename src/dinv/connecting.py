@@ -22,6 +22,7 @@ from dinv.machine import LOOK_SECONDS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine import Deadline
+    from dinv.errors import MachineNotRunning
     from dinv.machine import Machine
 
 _FILES = ("ca.pem", "cert.pem", "key.pem")
@@ -70,6 +71,22 @@ def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECOND
         ) from None
 
 
+def refused(machine: Machine) -> MachineNotRunning | MachineUnusable:
+    """The error that nothing listens where a machine should.
+
+    A host without a driver always runs, as docker-machine has it, and nobody here can start its daemon.
+    """
+    if machine.looked_after:
+        return machine.not_running()
+    return MachineUnusable(
+        machine.name,
+        machine.url,
+        "connection refused",
+        "Whoever looks after its daemon has to start it, or its URL has changed.",
+        connection=True,
+    )
+
+
 def _ask(machine: Machine, url: str, deadline: Deadline) -> None:
     try:
         with machine.engine(url=url) as engine:
@@ -86,7 +103,7 @@ def _ask(machine: Machine, url: str, deadline: Deadline) -> None:
         ) from error
     except EndpointError as error:
         if isinstance(error.__cause__, ConnectionRefusedError) and url == machine.url:
-            raise machine.not_running() from error
+            raise refused(machine) from error
         reason = str(getattr(error, "reason", error))
         raise MachineUnusable(
             machine.name, url, reason, f"See: dinv status {machine.name}{_restart(machine)}", connection=True
@@ -114,13 +131,13 @@ def _unreadable(path: str) -> str:
 
 def _renewal(machine: Machine) -> str:
     """What to do about certificates."""
-    if machine.config.foreign:
-        return f"docker-machine has its driver, and makes new ones: regenerate-certs {machine.name}"
-    if not machine.driver.provisioned:
+    if not machine.looked_after:
         return (
-            f"dinv makes no certificates for it: who runs its daemon does. They are looked for in "
+            f"Certificates for it are not made here, but by who runs its daemon. They are looked for in "
             f"{machine.cert_path}"
         )
+    if machine.config.foreign:
+        return f"docker-machine has its driver, and makes new ones: regenerate-certs {machine.name}"
     return (
         f"Make new ones: dinv regenerate-certs {machine.name}. With --client-certs its CA and the clients' "
         f"are new too."
@@ -128,6 +145,5 @@ def _renewal(machine: Machine) -> str:
 
 
 def _restart(machine: Machine) -> str:
-    if machine.config.foreign or not machine.driver.provisioned:
-        return ""
-    return f", and to restart it: dinv restart {machine.name}"
+    restart = machine.looked_after and not machine.config.foreign
+    return f", and to restart it: dinv restart {machine.name}" if restart else ""

@@ -135,6 +135,7 @@ class _Creation:
         started = time.monotonic()
         try:
             self._check()
+            self.progress.stage("Creating machine...")
             if self.machine.driver.provisioned:
                 self._make()
                 version = self._await(started)
@@ -172,6 +173,7 @@ class _Creation:
             driver.set_config_from_flags(self.options.driver_values, self.progress)
         except InputError as error:
             raise DriverRefused(str(error)) from error
+        self.progress.stage("Running pre-create checks...")
         driver.pre_create_check(self.progress)
         if shared_ca is not None:
             self._share(shared_ca)

@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from dinv import shells
-from dinv.connecting import check_files
+from dinv.connecting import check_files, refused
 from dinv.errors import DinvError, InputError
 
 TYPE_CHECKING = False
@@ -80,7 +80,7 @@ def _look(machine: Machine) -> str:
         else:
             socket.create_connection((host, int(port)), LOOK_SECONDS).close()
     except ConnectionRefusedError as error:
-        raise machine.not_running() from error
+        raise refused(machine) from error
     except OSError as error:
         return (
             f'machine "{machine.name}" does not answer at {machine.url} ({error}). '

@@ -4,6 +4,7 @@
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
     │   ├── UsageError             ... the command line is not as its verb has it
     │   ├── NobodyToAsk            ... a question has to be answered, and nobody is there
+    │   ├── NoSwarm                ... a machine is not the master of a legacy swarm
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── DriverRefused          ... a driver cannot make anything of the flags for it
     │   └── TemplateError          ... a template of --format
@@ -80,6 +81,16 @@ class UsageError(InputError):
         self.reason = reason
         self.help = help
         self.meant = meant
+
+
+class NoSwarm(InputError):
+    """A machine is not the master of a swarm of docker-machine's days."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            f'"{machine}" is not a swarm master. The --swarm flag is intended for use with swarm masters'
+        )
+        self.machine = machine
 
 
 class NobodyToAsk(InputError):

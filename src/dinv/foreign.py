@@ -11,7 +11,7 @@ import os
 import re
 
 from dinv.drivers import Driver
-from dinv.errors import InputError, MachineNotRunning
+from dinv.errors import InputError, MachineNotRunning, NoSwarm
 from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
 
 TYPE_CHECKING = False
@@ -58,11 +58,9 @@ def ip(config: MachineConfig) -> str:
 
 
 def swarm_url(config: MachineConfig) -> str:
-    """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+    """Where the legacy swarm listens that it is the master of. Raises NoSwarm when it is of none."""
     if not config.swarm_options.get("Master"):
-        raise InputError(
-            f'"{config.name}" is not a swarm master. The --swarm flag is intended for use with swarm masters'
-        )
+        raise NoSwarm(config.name)
     host = _host_and_port(url(config))[0]
     port = _host_and_port(_text(config.swarm_options.get("Host")))[1]
     if not host or not port:

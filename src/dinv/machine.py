@@ -216,6 +216,15 @@ class Machine:
         return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
 
     @property
+    def looked_after(self) -> bool:
+        """Whether a driver looks after it, dinv's or docker-machine's; else it is but a URL."""
+        if self.config.foreign:
+            from dinv import foreign
+
+            return self.config.driver_name not in foreign.WITHOUT_DRIVER
+        return self.driver.provisioned
+
+    @property
     def has_context(self) -> bool:
         """Whether dinv has written a docker context for it."""
         return bool(self.config.ours.get("Context"))

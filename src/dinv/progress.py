@@ -19,6 +19,9 @@ class Progress:
     def line(self, label: str, text: str, state: str = "") -> None:
         """A fact: `label` is a word, `text` what there is, `state` what became of it."""
 
+    def stage(self, text: str) -> None:
+        """A part of the work begins, in docker-machine's words; said where the program stands in for it."""
+
     def note(self, text: str) -> None:
         """A remark beside the work: something was passed over, something stays."""
 

@@ -103,7 +103,7 @@ def test_what_docker_machine_has_is_there() -> None:
     """As docker-machine 0.16 prints it for a host of the driver none (commands/create.go)."""
     options = new().shown()["HostOptions"]
     swarm = options["SwarmOptions"]
-    assert not (swarm["IsSwarm"] or swarm["Master"] or swarm["Agent"])
+    assert not any(swarm[key] for key in ("IsSwarm", "Master", "Agent"))
     assert (swarm["Image"], swarm["Strategy"], swarm["Host"]) == (
         "swarm:latest",
         "spread",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinv import environment, foreign, listing, machines
-from dinv.errors import DinvError, InputError, MachineNotRunning
+from dinv.errors import DinvError, InputError, MachineNotRunning, MachineUnusable
 from dinv.states import ERROR, RUNNING, TIMEOUT
 from dinv.store import Store
 
@@ -181,8 +181,11 @@ def test_env_unsets_what_another_machine_has_set(store: Store, port: int) -> Non
 
 
 def test_env_of_one_that_refuses_says_so_and_not_how_dinv_starts_it(store: Store, refused: int) -> None:
-    machine = given(store, f"tcp://127.0.0.1:{refused}")
+    machine = add(store, "vm", EnginePort=refused)
     with pytest.raises(MachineNotRunning, match="docker-machine has its driver"):
+        environment.setting(machine, environ={})
+    machine = given(store, f"tcp://127.0.0.1:{refused}")
+    with pytest.raises(MachineUnusable, match="Whoever looks after its daemon has to start it"):
         environment.setting(machine, environ={})
 
 

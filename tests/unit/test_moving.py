@@ -346,7 +346,7 @@ def test_docker_machines_directories_come_without_its_disks(foreign: Path, other
     assert document["Driver"]["MachineName"] == "vm"
     assert document["Driver"]["SSHKeyPath"] == f"{other.path}/machines/box/id_rsa"
     auth = document["HostOptions"]["AuthOptions"]
-    assert auth["ClientCertPath"] == "machines/box/cert.pem"
+    assert auth["ClientCertPath"] == f"{other.path}/machines/box/cert.pem"
     assert auth["CaPrivateKeyPath"] == ""
     assert str(foreign.parent.parent) not in json.dumps(document)
 

@@ -39,5 +39,11 @@ def run(app: App, options: argparse.Namespace) -> None:
         if options.quiet:
             print(machine.name)
             return
+        if app.voice.docker_machine:
+            print(
+                f"To see how to connect your Docker Client to the Docker Engine running on this virtual "
+                f"machine, run: {app.program} env {machine.name}"
+            )
+            return
         context = f"     or     docker --context {machine.name} ps" if machine.has_context else ""
         progress.note(f"To use it:   eval $({app.program} env {machine.name}){context}")

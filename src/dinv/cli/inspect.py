@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    from dinv.cli.parser import ONE_NAME
+
+    parser.extra = ONE_NAME
     parser.add_argument("name", nargs="?")
     parser.add_argument("-f", "--format", default="", metavar="FORMAT", help=FORMAT_HELP)
 

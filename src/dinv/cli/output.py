@@ -122,6 +122,10 @@ class PlainProgress(TickingProgress):
     def note(self, text: str) -> None:
         self._voice.say(text)
 
+    def stage(self, text: str) -> None:
+        if self._voice.docker_machine:
+            self._voice.say(text)
+
     def _begin(self) -> None:
         self._due = FIRST_SECONDS
 

@@ -33,6 +33,7 @@ PROGRESSES = (AUTO, "plain", JSON, QUIET)
 """What --progress may be: a line that moves on a terminal and lines elsewhere; lines; events; nothing."""
 FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
+ONE_NAME = "Error: Expected one machine name as an argument"
 _TOO_MANY = "Error: Too many arguments given"
 MOST_SECONDS = 86400.0
 """A day: what is asked to wait for longer would be waited for in vain."""
@@ -214,7 +215,8 @@ class Parser(argparse.ArgumentParser):
         if self.extra:
             return UsageError(self.extra.format(extra=extra), "" if "{" in self.extra else self.format_help())
         if any(action.dest == "name" and action.nargs == "?" for action in self._actions):
-            return UsageError("Error: Expected one machine name as an argument", self.format_help())
+            # No help: that of `env` would be evaluated by the shell.
+            return UsageError(ONE_NAME)
         return UsageError(_TOO_MANY)
 
     def _go_flags(self, words: Iterable[str]) -> Iterable[str]:

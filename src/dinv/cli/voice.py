@@ -9,7 +9,9 @@ from __future__ import annotations
 import sys
 
 from dinv.errors import (
+    DeadlineExceeded,
     DriverRefused,
+    EndpointError,
     EngineError,
     ImageMissing,
     MachineError,
@@ -17,10 +19,12 @@ from dinv.errors import (
     MachineNotRunning,
     MachineUnusable,
     NobodyToAsk,
+    NoSwarm,
     PluginNotFound,
     PreCreateCheckFailed,
     UsageError,
 )
+from dinv.states import UNANSWERED
 from dinv.visible import one_line, visible
 
 TYPE_CHECKING = False
@@ -141,27 +145,43 @@ def _as_docker_machine(verb: str, error: DinvError) -> str:
         return f'Error removing host "{error.about}": {text}{lost}'
     match error:
         case UsageError():
-            text = f"{error.reason}\n{error.meant}" if error.meant else error.reason
-        case MachineNotRunning():
-            said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
-            text = f"{said}\n{error.hint}"
+            return f"{error.reason}\n{error.meant}" if error.meant else error.reason
         case NobodyToAsk() if verb == "regenerate-certs":
-            text = f"EOF\n{text}"
-        case MachineUnusable():
-            text = _unusable(verb, error)
+            return f"EOF\n{text}"
         case PluginNotFound(what="driver"):
-            text = (
+            return (
                 f'Driver "{error.name}" not found. Do you have the plugin binary '
                 f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
             )
+    return _of_create(verb, error) or _of_connecting(verb, error) or text
+
+
+def _of_create(verb: str, error: DinvError) -> str:
+    """The text of an error that a create may end in; "" for others."""
+    match error:
         case DriverRefused():
-            text = f"Error setting machine configuration from flags provided: {text}"
+            return f"Error setting machine configuration from flags provided: {error}"
         case PreCreateCheckFailed() | ImageMissing():
-            cause, newline, rest = text.partition("\n")
-            text = f"Error with pre-create check: {_quoted(cause)}{newline}{rest}"
+            cause, newline, rest = str(error).partition("\n")
+            return f"Error with pre-create check: {_quoted(cause)}{newline}{rest}"
         case MachineError() | EngineError() if verb == "create":
-            text = f"Error creating machine: Error in driver during machine creation: {text}"
-    return text
+            return f"Error creating machine: Error in driver during machine creation: {error}"
+    return ""
+
+
+def _of_connecting(verb: str, error: DinvError) -> str:
+    """The text of an error in connecting to a machine; "" for others."""
+    match error:
+        case MachineNotRunning():
+            said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
+            return f"{said}\n{error.hint}"
+        case MachineUnusable():
+            return _unusable(verb, error)
+        case NoSwarm():
+            return f"{_CONNECTING.get(verb, '')}{error}"
+        case EndpointError() | EngineError() | DeadlineExceeded() if verb == "version":
+            return f"{UNANSWERED}{error}"
+    return ""
 
 
 def _unusable(verb: str, error: MachineUnusable) -> str:

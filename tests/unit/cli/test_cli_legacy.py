@@ -215,6 +215,33 @@ def test_the_engine_comes_with_the_image(capsys: pytest.CaptureFixture[str]) -> 
     assert captured.err.startswith("--engine-install-url does nothing here: ")
 
 
+def test_a_create_says_what_docker_machines_says(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "dev"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[0] == "Running pre-create checks..."
+    assert "Creating machine..." in said
+    assert said[-1] == (
+        "To see how to connect your Docker Client to the Docker Engine running on this virtual machine, run: "
+        "docker-machine env dev"
+    )
+
+
+def test_dinv_says_it_in_its_own_words(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/usr/bin/dinv"])
+    assert main(["create", "dev"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert not any(line.endswith("...") for line in said)
+    assert said[-1].startswith("To use it:   eval $(dinv env dev)")
+
+
+@pytest.mark.parametrize("verb", ["env", "config", "url", "status", "version"])
+def test_what_shells_evaluate_is_no_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([verb, "a", "b"]) == 1
+    assert capsys.readouterr() == ("", "Error: Expected one machine name as an argument\n")
+
+
 def test_a_storage_driver_that_is_gone(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", "-q", "--engine-storage-driver", "overlay", "dev"]) == 0
     said = "--engine-storage-driver overlay is not in Docker any more: overlay2 takes its place.\n"
@@ -246,6 +273,7 @@ def test_ours_are_no_swarm_masters(verb: str, capsys: pytest.CaptureFixture[str]
     capsys.readouterr()
     words = ["--shell", "sh"] if verb == "env" else []
     assert main([verb, "--swarm", *words, "dev"]) == 1
+    before = "Error checking TLS connection" if verb == "env" else "Error running connection boilerplate"
     assert capsys.readouterr().err == (
-        '"dev" is not a swarm master. The --swarm flag is intended for use with swarm masters\n'
+        f'{before}: "dev" is not a swarm master. The --swarm flag is intended for use with swarm masters\n'
     )
