@@ -357,11 +357,8 @@ class ImageMissing(ImageError):
 
     exit_code = 3
 
-    def __init__(self, image: str, endpoint: str, reason: str) -> None:
-        super().__init__(
-            f"Image {image} is not on {endpoint} and cannot be pulled: {reason}\n"
-            f"Build it there with: dinv image build"
-        )
+    def __init__(self, image: str, endpoint: str, reason: str, advice: str) -> None:
+        super().__init__(f"Image {image} is not on {endpoint} and cannot be pulled: {reason}\n{advice}")
         self.image = image
         self.endpoint = endpoint
         self.reason = reason

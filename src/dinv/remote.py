@@ -90,7 +90,7 @@ def lacks(machine: str, program: str, package: str) -> MachineError:
     return MachineError(
         machine,
         f'Machine "{machine}" has no {program}: its image came without. The image that dinv builds has it: '
-        f"dinv image build, then dinv upgrade {machine}.\n"
+        f"dinv image build (for a VCH: dinv image push), then dinv upgrade {machine}.\n"
         f"Until its next upgrade, it can be put in: dinv ssh {machine} "
         f"'apt-get update && apt-get install -y {package}', or with the image's own package manager.",
     )

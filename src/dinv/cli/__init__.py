@@ -34,7 +34,7 @@ VERBS = {
     "export": "Write a machine with its keys to standard output, for import",
     "forward": "Let ports of this computer lead to ports of a machine",
     "help": "Show the verbs, or the help of one",
-    "image": "Build or list machine images",
+    "image": "Build, push or list machine images",
     "import": "Take in a machine that was exported, or docker-machine's",
     "inspect": "Print all that is known of a machine, as JSON",
     "ip": "Print the address of a machine",

@@ -40,7 +40,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv create --help-all", "the rare options too"),
     ),
     "image": (
-        ("dinv image build", "build the machine image, once for each endpoint"),
+        ("dinv image build", "make it, once for each endpoint"),
+        ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
         ("dinv image ls", "the machine images that there are"),
     ),
     "forward": (

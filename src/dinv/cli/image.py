@@ -1,4 +1,4 @@
-"""`dinv image`: build machine images, and list those an endpoint has."""
+"""`dinv image`: build machine images, push them to a registry, and list those an endpoint has."""
 
 from __future__ import annotations
 
@@ -9,22 +9,24 @@ if TYPE_CHECKING:
     import argparse
 
     from dinv.cli.app import App
-    from dinv.cli.formatting import Format
     from dinv.cli.parser import Parser
-    from dinv.images.builder import MachineImage
 
 
 def arguments(parser: Parser) -> None:
     from dinv.drivers.docker.flags import DEFAULT_IMAGE
 
-    parser.add_argument("action", choices=("build", "ls"))
+    parser.add_argument("action", choices=("build", "push", "ls"))
+    parser.add_argument("reference", nargs="?", metavar="REF", help="push: where to, REGISTRY/NAME[:TAG]")
     parser.add_argument(
         "--base",
         metavar="photon|debian|REF",
         help="what to build on (photon where the endpoint can have it, else debian)",
     )
+    parser.add_argument("--tag", metavar="REF", help=f"build: name of the image ({DEFAULT_IMAGE})")
     parser.add_argument(
-        "--tag", default=DEFAULT_IMAGE, metavar="REF", help=f"name of the image ({DEFAULT_IMAGE})"
+        "--image",
+        metavar="REF",
+        help=f"push: which image (the newer of REF and {DEFAULT_IMAGE}; built where there is neither)",
     )
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
@@ -33,8 +35,11 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.cli import imagetable
+    from dinv.drivers.docker.flags import DEFAULT_IMAGE
     from dinv.images import builder
 
+    _check(options)
     form = app.format(options, own_table=True)
     app.voice.aside = bool(options.format)
     progress = app.progress()
@@ -42,44 +47,41 @@ def run(app: App, options: argparse.Namespace) -> None:
         options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
     ) as engine:
         if options.action == "ls":
-            _show(builder.image_list(engine), form, engine.address, quiet=options.quiet)
+            imagetable.show(builder.image_list(engine), form, engine.address, quiet=options.quiet)
             return
-        with app.interruptible(), progress.working("Image", f"building {options.tag}"):
-            identity = builder.build(engine, base=options.base, tag=options.tag, report=progress.update)
+        with app.interruptible():
+            if options.action == "push":
+                from dinv.images.pushing import push
+
+                identity, name = push(
+                    engine, options.reference, progress, image=options.image or "", base=options.base
+                )
+            else:
+                tag = options.tag or DEFAULT_IMAGE
+                with progress.working("Image", f"building {tag}"):
+                    identity = builder.build(engine, base=options.base, tag=tag, report=progress.update)
+                name = identity
         built = [image for image in builder.image_list(engine) if image.id == identity]
-        progress.line("Image", options.tag, f"built on {', '.join(image.base for image in built)}")
+        if options.action == "build":
+            progress.line("Image", tag, f"built on {', '.join(image.base for image in built)}")
     if options.format:
-        _show(built, form, engine.address, quiet=False)
+        imagetable.show(built, form, engine.address, quiet=False)
     elif options.quiet:
-        put(identity)
+        put(name)
 
 
-def _show(images: list[MachineImage], form: Format | None, endpoint: str, *, quiet: bool) -> None:
-    from dinv.cli.fitting import show
-    from dinv.units import format_size
+def _check(options: argparse.Namespace) -> None:
+    """Raise InputError for what belongs to another action."""
+    from dinv.errors import InputError
 
-    if form is not None:
-        from dinv import records
-
-        form.show_all(records.of_images(images, endpoint))
-        return
-
-    named = [(name, image) for image in images for name in image.tags or (image.id,)]
-    if quiet:
-        for name, _ in named:
-            put(name)
-        return
-    rows = [
-        (
-            name,
-            image.id.removeprefix("sha256:")[:12],
-            image.contract,
-            image.version,
-            image.base,
-            f"{image.created:%Y-%m-%d %H:%M}",
-            format_size(image.size),
+    push = options.action == "push"
+    if push and not options.reference:
+        raise InputError(
+            "image push takes where to: REGISTRY/NAME[:TAG], such as registry.example.com/dinv:1"
         )
-        for name, image in named
-    ]
-    head = ("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "CREATED", "SIZE")
-    show(head, rows, spare=("CONTRACT", "ID", "BASE", "VERSION"))
+    if options.reference and not push:
+        raise InputError(f'image {options.action} takes no argument, and was given "{options.reference}"')
+    if options.tag and options.action != "build":
+        raise InputError(f"--tag is for image build, and not for image {options.action}")
+    if options.image and not push:
+        raise InputError(f"--image is for image push, and not for image {options.action}")

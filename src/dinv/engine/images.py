@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     JSONList = list[dict[str, Any]]
     Progress = Callable[[JSON], object] | None
 
-# How long pull, build, load and import may be silent, in seconds.
+# How long pull, push, build, load and import may be silent, in seconds.
 IDLE = 120.0
 _TAR = {"Content-Type": "application/x-tar"}
 
@@ -42,7 +42,7 @@ _STREAM_ERRORS: tuple[tuple[str, type[EngineError]], ...] = (
 class Images:
     """`engine.images`. Answers are the API's own objects; images go by name or id.
 
-    pull, load, import_ and build take `timeout` as a limit of silence: each sign of progress,
+    pull, push, load, import_ and build take `timeout` as a limit of silence: each sign of progress,
     sent or received, starts it again. A Deadline limits all of it.
     """
 
@@ -97,6 +97,39 @@ class Images:
         for message in _messages(response):
             if progress is not None:
                 progress(message)
+
+    def push(
+        self,
+        image: str,
+        *,
+        credentials: Credentials | None = None,
+        progress: Progress = None,
+        timeout: float | Deadline = IDLE,
+    ) -> str:
+        """Push an image, by a name with its registry, to there; return its digest, "" if that is not told.
+
+        `progress` gets each message, as `pull` gives them. Raises NotFound for a name that the engine has no
+        image of; Unauthorized, ServerError with what the registry said; InputError for a name that is none.
+        """
+        from dinv.engine.credentials import encode_header
+
+        reference = parse_reference(image)
+        response = self._engine.request(
+            "POST",
+            f"/images/{quote(reference.name, '/:')}/push",
+            query={"tag": reference.tag or "latest"},
+            # Not without it (moby: api/server/router/image/image_routes.go): "{}" for nobody.
+            headers={"X-Registry-Auth": credentials.header() if credentials else encode_header({})},
+            timeout=_idle(timeout),
+        )
+        digest = ""
+        for message in _messages(response):
+            if progress is not None:
+                progress(message)
+            aux = message.get("aux")
+            if isinstance(aux, dict):
+                digest = str(aux.get("Digest") or "") or digest
+        return digest
 
     def load(
         self, archive: Readable, *, progress: Progress = None, timeout: float | Deadline = IDLE

@@ -104,6 +104,7 @@ def build(
     Raises ImageBuildError, DeadlineExceeded, and the errors of an endpoint that goes away. `tag` names
     the former image, or none, as long as the new one is not complete.
     """
+    check_builds(engine)
     deadline = Deadline(timeout)
     if base is None:
         base = _obtainable_base(engine, report, deadline)
@@ -121,6 +122,18 @@ def build(
                 f"The Debian base can also be made without a registry, but not here: {reason}"
             ) from exc
     return _build_dockerfile(engine, reference, tag, report, deadline)
+
+
+def check_builds(engine: Engine) -> None:
+    """Raise ImageBuildError at once for an endpoint that can build no images, whatever they are made of."""
+    from dinv.drivers.docker.flavours import detect
+
+    flavour = detect(engine.info())
+    if not flavour.builds_images:
+        raise ImageBuildError(
+            f"{engine.address} is {flavour.title}, where images can be neither built nor pushed. "
+            f"{flavour.image_advice}"
+        )
 
 
 def _obtainable_base(engine: Engine, report: Callable[[str], None], deadline: Deadline) -> str:

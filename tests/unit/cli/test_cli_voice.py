@@ -109,7 +109,7 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
         ),
         (PreCreateCheckFailed('no "room"'), "create", 'Error with pre-create check: "no \\"room\\""'),
         (
-            ImageMissing("i", "unix:///e", "refused"),
+            ImageMissing("i", "unix:///e", "refused", "Build it."),
             "create",
             'Error with pre-create check: "Image i is not on unix:///e and cannot be pulled: refused"',
         ),

@@ -49,7 +49,7 @@ def helper_that_is_missing() -> None:
 
 def ensure(engine: FakeEngine, progress: Progress) -> dict[str, Any]:
     pulling: Engine = engine  # type: ignore[assignment]
-    return image.ensure(pulling, "reg.test/dinv:1", progress)
+    return image.ensure(pulling, "reg.test/dinv:1", progress, advice="Build it.")
 
 
 def test_a_public_image_is_pulled_whatever_the_helper_does() -> None:
@@ -61,8 +61,9 @@ def test_a_public_image_is_pulled_whatever_the_helper_does() -> None:
 
 
 def test_where_a_login_is_wanted_the_error_says_why_there_was_none() -> None:
-    with pytest.raises(ImageMissing, match=r"no basic auth credentials \(docker-credential-nosuch"):
+    with pytest.raises(ImageMissing, match=r"no basic auth credentials \(docker-credential-nosuch") as caught:
         ensure(Puller(login=True), Warnings())
+    assert str(caught.value).endswith("\nBuild it.")
 
 
 def test_what_the_variable_says_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -53,6 +53,41 @@ def test_pull(tmp_path: Path, image: str, query: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("image", "line"),
+    [
+        ("h:5000/a/b", "h:5000/a/b/push?tag=latest"),
+        ("h/a:x", "h/a/push?tag=x"),
+    ],
+)
+@pytest.mark.parametrize("login", [None, Credentials("h", username="me", password="pw")])
+def test_push(tmp_path: Path, image: str, line: str, login: Credentials | None) -> None:
+    messages: list[dict[str, Any]] = [
+        {"status": "Pushing", "id": "1", "progressDetail": {"current": 1}},
+        {"progressDetail": {}, "aux": {"Tag": "x", "Digest": DIGEST, "Size": 7}},
+    ]
+    seen: list[dict[str, Any]] = []
+    with (
+        scripted(tmp_path, [PING, answer(_lines(*messages))]) as (transport, server),
+        Engine(transport) as engine,
+    ):
+        assert engine.images.push(image, credentials=login, progress=seen.append) == DIGEST
+    assert server.requests[1].line == f"POST /v1.41/images/{line} HTTP/1.1"
+    sent = json.loads(base64.urlsafe_b64decode(server.requests[1].headers["x-registry-auth"]))
+    assert sent == ({} if login is None else login.fields())
+    assert seen == messages
+
+
+def test_a_push_that_fails_half_way(tmp_path: Path) -> None:
+    body = _lines({"status": "Pushing"}, {"errorDetail": {"message": "no basic auth credentials"}})
+    with (
+        scripted(tmp_path, [PING, answer(body)]) as (transport, _),
+        Engine(transport) as engine,
+        pytest.raises(Unauthorized, match="no basic auth"),
+    ):
+        engine.images.push("h/a")
+
+
+@pytest.mark.parametrize(
     ("message", "kind"),
     [
         ("Head ...: unauthorized: incorrect username or password", Unauthorized),

@@ -148,7 +148,7 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.image import ensure
 
         image = str(self.config.driver["Image"])
-        return self.take_image(image, ensure(self.engine, image, progress))
+        return self.take_image(image, ensure(self.engine, image, progress, advice=self.flavour.image_advice))
 
     def take_image(self, image: str, inspected: Mapping[str, Any]) -> str:
         """Let `create` use an image that the endpoint has; returns the name of its contract.

@@ -36,17 +36,20 @@ def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
     return contract
 
 
-def ensure(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
-    """See to it that the endpoint has the image, by pulling it if need be. Raises ImageMissing."""
+def ensure(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:
+    """See to it that the endpoint has the image, by pulling it if need be.
+
+    Raises ImageMissing, which ends with `advice`.
+    """
     found = present(engine, image)
     if found is not None:
         progress.line("Image", image, "present")
         return found
-    return _pull(engine, image, progress)
+    return _pull(engine, image, progress, advice)
 
 
-def refresh(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
-    """The image as new as it can be had. Raises ImageMissing when it cannot be had at all.
+def refresh(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:
+    """The image as new as it can be had. Raises ImageMissing, with `advice`, when it cannot be had at all.
 
     One that was built on the endpoint, or loaded there, is not looked for in a registry: nothing of the
     kind need be there, or be meant. The engine tells by "RepoDigests", which only a pull or a push fills.
@@ -56,7 +59,7 @@ def refresh(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
         progress.line("Image", image, "present")
         return found
     try:
-        return _pull(engine, image, progress)
+        return _pull(engine, image, progress, advice)
     except ImageMissing as error:
         if found is None:
             raise
@@ -64,7 +67,7 @@ def refresh(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
         return found
 
 
-def _pull(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
+def _pull(engine: Engine, image: str, progress: Progress, advice: str) -> dict[str, Any]:
     from dinv.engine import IdleDeadline, credentials
     from dinv.engine.reference import parse_reference
 
@@ -93,9 +96,9 @@ def _pull(engine: Engine, image: str, progress: Progress) -> dict[str, Any]:
             )
         except EngineError as error:
             reason = f"{error.message} ({'; '.join(unusable)})" if unusable else error.message
-            raise ImageMissing(image, engine.transport.address, reason) from error
+            raise ImageMissing(image, engine.transport.address, reason, advice) from error
     found = present(engine, image)
     if found is None:
-        raise ImageMissing(image, engine.transport.address, "the pull ended without it")
+        raise ImageMissing(image, engine.transport.address, "the pull ended without it", advice)
     progress.line("Image", image, "pulled")
     return found

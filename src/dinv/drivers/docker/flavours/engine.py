@@ -54,6 +54,10 @@ class EngineFlavour:
     """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
     takes_files_running = True
     """Whether files are put into a running machine as well as into one that is not started."""
+    builds_images = True
+    """Whether images can be built and loaded there."""
+    image_advice = "Build it there with: dinv image build"
+    """What to do about a machine image that is not there and cannot be pulled."""
     archives_are_docker_cps = True
     """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vmchannel`."""
     single_attach = False

@@ -62,6 +62,12 @@ class VchFlavour(EngineFlavour):
     bridges_reachable = False
     takes_files_running = False
     """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""
+    builds_images = False
+    """It answers that it does not implement them; images are pulled."""
+    image_advice = (
+        "A VCH can neither build nor load images: it pulls them from a registry that it trusts. From an "
+        "engine, dinv image push REGISTRY/dinv --endpoint ENGINE puts one there; then --image REGISTRY/dinv"
+    )
     archives_are_docker_cps = False
     single_attach = True
 
