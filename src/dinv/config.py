@@ -172,6 +172,11 @@ class MachineConfig:
         return {**part, **paths}
 
     @property
+    def first_name(self) -> str:
+        """The name that it was recorded under; not `name` in a copied or moved directory."""
+        return str(self._document.get("Name") or self.name)
+
+    @property
     def directory(self) -> str:
         """The machine's directory in the store, absolute."""
         return os.path.join(self.store_path, "machines", self.name)

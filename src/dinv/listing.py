@@ -170,6 +170,16 @@ def _load(store: Store) -> tuple[Configs, dict[str, Status]]:
     return configs, statuses
 
 
+def _copies(configs: Configs) -> dict[str, str]:
+    """What is said of records that are copies of others, by name."""
+    found = [config for config in configs.values() if config is not None and config.identity]
+    if len({config.identity for config in found}) == len(found):
+        return {}
+    from dinv import twins
+
+    return {name: twins.text(name, original) for name, original in twins.originals(found).items()}
+
+
 def _masters(configs: Configs) -> dict[str, str]:
     """Names of swarm masters, by the URL that their swarm is discovered with."""
     return {
@@ -203,12 +213,16 @@ def rows(
     configs, statuses = _load(store)
     masters = _masters(configs)
     taken = _taken(configs, filters)
+    copies = _copies(configs)
     groups: dict[tuple[str, str], Group] = {}
     for name, config in taken.items():
         if config is None:
             continue
         if config.unfinished:
             statuses[name] = unfinished(config, store.holder(name))
+            continue
+        if name in copies:
+            statuses[name] = Status(ERROR, copies[name])
             continue
         try:
             driver = _driver(config)

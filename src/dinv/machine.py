@@ -471,6 +471,10 @@ class Machine:
             if now.identity != self.config.identity:
                 raise MachineNotFound(self.name)
             self.config.follow(now)
+            if now.name != now.first_name:
+                from dinv import twins
+
+                twins.check(self.store, now)
             settled = bool(self.config.ours.get("Upgrade"))
             if settled:
                 from dinv.progress import Progress as Silent

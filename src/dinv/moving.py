@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import files
+from dinv import files, twins
 from dinv.config import MachineConfig
 from dinv.errors import InputError, MachineExists
 from dinv.files import PENDING
@@ -117,6 +117,8 @@ def import_(
     check_name(name)
     config = _config(content, name, store.path)
     check_whole(config)
+    for other in twins.others(store, config):
+        raise InputError(f'This machine is in the store already, as "{other.name}"')
     _put(store, config, content)
     for path in left:
         progress.note(f"Not taken along: {path}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv import forwards
+from dinv import forwards, twins
 from dinv.errors import (
     ConfigError,
     ConfigTooNew,
@@ -56,12 +56,23 @@ def remove(
             else:
                 left = []
         else:
-            with machine:
-                left = _unmake(machine, keep_cache=keep_cache, force=force)
-        with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
-            forwards.stop(store.directory(name))
-        store.remove(name)
+            with machine, twins.kept_by(store, machine.config) as other:
+                if other:
+                    left = [
+                        f'The machine is kept: "{other}" is another record of it. Only this one is removed.'
+                    ]
+                else:
+                    left = _unmake(machine, keep_cache=keep_cache, force=force)
+                _forget(store, name)
+                return left
+        _forget(store, name)
     return left
+
+
+def _forget(store: Store, name: str) -> None:
+    with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
+        forwards.stop(store.directory(name))
+    store.remove(name)
 
 
 def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:

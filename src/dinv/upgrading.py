@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 
+from dinv import twins
 from dinv.errors import DinvError, InputError, MachineGone
 from dinv.machine import STATE_SECONDS, Machine, unfinished
 from dinv.states import RUNNING, STOPPED
@@ -70,6 +71,7 @@ def check_ours(machine: Machine) -> None:
             f'Machine "{machine.name}" was made by docker-machine, with its driver '
             f"{machine.config.driver_name}: dinv reads it, and changes nothing of it."
         )
+    twins.check(machine.store, machine.config)
     if not machine.driver.provisioned:
         raise InputError(
             f'Machine "{machine.name}" has the driver "{machine.config.driver_name}": '

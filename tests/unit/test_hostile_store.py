@@ -85,7 +85,7 @@ BAD: dict[str, Callable[[str], object]] = {
     "socket": listening,
     "loop": loop,
     "directory": os.mkdir,
-    "nothing": lambda path: os.symlink("/nonexistent", path),
+    "nothing": lambda path: os.symlink("/nonexistent/at/all", path),
     "a gigabyte": huge,
     "deep": text(b"[" * 100_000),
     "deep and whole": text(b'{"a":' * 400 + b"1" + b"}" * 400),
@@ -124,7 +124,7 @@ def test_an_entry_that_leads_to_itself_is_one_bad_row(store: Store) -> None:
 def test_what_is_no_directory_is_no_machine(store: Store) -> None:
     os.mkfifo(store.directory("pipe"))
     listening(store.directory("socket"))
-    os.symlink("/nonexistent", store.directory("nowhere"))
+    os.symlink("/nonexistent/at/all", store.directory("nowhere"))
     os.symlink("/dev/null", store.directory("device"))
     assert store.names() == ["bad", "good"]
 

@@ -149,10 +149,13 @@ def test_by_file_by_directory_and_open(store: Store, other: Store, tmp_path: Pat
     (tmp_path / "dev.tar").write_bytes(exported(store).read())
     assert import_(other, str(tmp_path / "dev.tar"), Notes(), name="a", context=False) == "a"
     notes = Notes()
+    with pytest.raises(InputError, match='in the store already, as "a"'):
+        import_(other, store.directory("dev") + "/", notes, context=False)
+    other.remove("a")
     assert import_(other, store.directory("dev") + "/", notes, context=False) == "dev"
     assert any("disk.vmdk" in note for note in notes.notes)
     assert not any(".renewal" in note or ".bak" in note for note in notes.notes)
-    assert other.names() == ["a", "dev"]
+    assert other.names() == ["dev"]
 
 
 def test_of_a_directory_where_certificates_were_being_replaced_the_new_ones_count(
