@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import json
 import socket
 import tarfile
 import uuid
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -41,6 +43,23 @@ def body(command: str = "sleep 60", *, image: str = IMAGE, **host: Any) -> dict[
 def make(engine: Engine, name: str, command: str = "exec sleep 60", **host: Any) -> str:
     """Create a container; returns its id."""
     return engine.containers.create(name, body(command, **host))[0]
+
+
+def ask(
+    vch: VchSimulator, method: str, path: str, data: bytes | None = None, kind: str = "application/json"
+) -> tuple[int, str]:
+    """One request over plain HTTP, and nothing of dinv's in between: the status, and what is said."""
+    connection = HTTPConnection("127.0.0.1", vch.port, timeout=30)
+    try:
+        connection.request(method, f"/v1.25{path}", data, {"Content-Type": kind} if kind else {})
+        answer = connection.getresponse()
+        text = answer.read().decode()
+    finally:
+        connection.close()
+    try:
+        return answer.status, str(json.loads(text)["message"])
+    except (ValueError, KeyError, TypeError):
+        return answer.status, text
 
 
 def free_port() -> int:

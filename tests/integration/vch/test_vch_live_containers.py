@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import tarfile
 import threading
 import time
 from typing import TYPE_CHECKING, Any
@@ -369,42 +368,6 @@ def test_vic_1_1_logs_have_no_times(simulate: Simulate, connect: Connect) -> Non
         engine.containers.logs("dev", timestamps=True)
     with engine.containers.logs("dev") as output:
         assert list(output) == []
-
-
-@pytest.mark.parametrize("online", [False, True])
-def test_archives(client: Engine, online: bool) -> None:  # noqa: FBT001
-    make(client, "dev", Binds=["disk:/data"])
-    if online:
-        client.containers.start("dev")
-    client.containers.archive_put("dev", "/data", tar("f", b"content"))
-    client.containers.archive_put("dev", "/", tar("tmp/g", b"more"))
-    with (
-        client.containers.archive_get("dev", "/data/f") as archive,
-        tarfile.open(fileobj=archive, mode="r|") as tape,
-    ):
-        member = tape.next()
-        assert member is not None
-        extracted = tape.extractfile(member)
-        assert extracted is not None
-        assert extracted.read() == b"content"
-    assert client.containers.archive_stat("dev", "/tmp/g").size == 4
-    fake = client.containers.archive_stat("dev", "/data")
-    assert (fake.is_dir, fake.size, fake.mtime) == (True, 4096, "0001-01-01T00:00:00Z")
-    assert client.containers.archive_stat("dev", "/").mtime == fake.mtime, "so is what is above a mount point"
-    assert client.containers.archive_stat("dev", "/data/f").mtime != fake.mtime
-    with pytest.raises(NotFound, match="No such file or directory for container: dev"):
-        client.containers.archive_get("dev", "/nowhere/f")
-    with pytest.raises(NotFound):
-        client.containers.archive_stat("dev", "/nowhere/f")
-    with pytest.raises(Conflict, match="Stream format not recognized"):
-        client.containers.archive_put("dev", "/tmp", b"no tar" * 200)
-
-
-def test_a_large_archive(client: Engine) -> None:
-    make(client, "dev", Binds=["disk:/data"])
-    content = bytes(5_000_000)
-    client.containers.archive_put("dev", "/data", io.BytesIO(tar("big", content)))
-    assert client.containers.archive_stat("dev", "/data/big").size == len(content)
 
 
 def test_commit_wants_a_stopped_container(client: Engine, engine: Engine) -> None:

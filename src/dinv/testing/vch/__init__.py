@@ -18,7 +18,8 @@ The way of a call, top to bottom, a file each:
     faults     what goes wrong on demand; portlayer: what VIC says of it; calls: what was asked
     bodies     JSON, read as strictly as Go reads it
     create     from a create call to a container (fields: what of it counts)
-    power      start, stop, kill, rename, remove; guest: logs, exec, archives; views: inspect and ps
+    power      start, stop, kill, rename, remove; guest: logs, exec, attach; views: inspect and ps
+    archives   docker cp, with filterspec for what is read and unpack for what is written
     volumes networks ports images system    the rest, by what it is about
     state      what the VCH knows; behind: the engine behind
     simulator  VchSimulator, which puts it together; settings; folder: what vic-machine leaves

@@ -93,7 +93,7 @@ class Faults:
             for index, (planned, status, message) in enumerate(self._below):
                 if planned == operation:
                     del self._below[index]
-                    raise PortLayerError(operation, status, message, device)
+                    raise PortLayerError(operation, status, message, device, planned=True)
 
     def next(self, operation: str) -> VicError | None:
         """The error this call gets in place of its answer, if any."""

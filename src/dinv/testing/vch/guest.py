@@ -1,18 +1,14 @@
-"""What reaches into a container VM: output, exec, attach, archives.
+"""What reaches into a container VM: output, exec, attach.
 
-vmware/vic: lib/apiservers/engine/backends/container.go, archive.go.
+vmware/vic: lib/apiservers/engine/backends/container.go.
 """
 
 from __future__ import annotations
 
-import base64
-import json
-import posixpath
 import re
 from typing import TYPE_CHECKING
 
-from dinv.testing.vch import errors, fields, relay, volumes
-from dinv.testing.vch.behind import BehindError
+from dinv.testing.vch import errors, fields, relay
 from dinv.testing.vch.errors import VicError
 from dinv.testing.vch.portlayer import PortLayerError
 from dinv.testing.vch.wire import Answer
@@ -21,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from dinv.testing.vch.state import Container, Context, Vch
+    from dinv.testing.vch.state import Container, Context
 
     JSON = dict[str, Any]
 
@@ -196,107 +192,6 @@ def exec_resize(context: Context) -> Answer:
     return Answer(200)
 
 
-# Archives
-
-
-def archive_stat(context: Context) -> Answer:
-    """HEAD /containers/NAME/archive."""
-    container, path = context.container, _path(context)
-    fake = _fake_stat(container, path)
-    if fake is not None:
-        return Answer(200, None, {_STAT_HEADER: fake})
-    try:
-        answer = relay.stream(context, "HEAD", f"/containers/{container.id}/archive", query={"path": path})
-    except BehindError as error:
-        raise _refused(container, error) from error
-    return answer
-
-
-def archive_get(context: Context) -> Answer:
-    """GET /containers/NAME/archive."""
-    container, path = context.container, _path(context)
-    _offline_lock(context.vch, container, path)
-    try:
-        return relay.stream(context, "GET", f"/containers/{container.id}/archive", query={"path": path})
-    except BehindError as error:
-        raise _refused(container, error) from error
-
-
-def archive_put(context: Context) -> Answer:
-    """PUT /containers/NAME/archive."""
-    vch, container, path = context.vch, context.container, _path(context)
-    context.ignore_query("noOverwriteDirNonDir", "copyUIDGID")
-    # An offline copy has the VM's disks on the appliance meanwhile.
-    with container.operation("archive"):
-        _offline_lock(vch, container, path)
-        try:
-            with vch.behind.request(
-                "PUT",
-                f"/containers/{container.id}/archive",
-                query={"path": path},
-                body=context.request.body,
-                headers={"Content-Type": "application/x-tar"},
-                client=context.connection.stream,
-            ) as response:
-                response.read()
-        except BehindError as error:
-            raise _refused(container, error) from error
-    return Answer(200)
-
-
-def _path(context: Context) -> str:
-    path = context.request.query.get("path", "")
-    if not path:
-        raise errors.bare("bad parameter: path cannot be empty")
-    return path
-
-
-def _clean(path: str) -> str:
-    # Two slashes at the beginning would stay two: POSIX leaves their meaning open.
-    return posixpath.normpath(f"/{path.lstrip('/')}")
-
-
-def _as_directory(path: str) -> str:
-    return f"{path.rstrip('/')}/"
-
-
-def _fake_stat(container: Container, path: str) -> str | None:
-    """What a VCH says of a mount point or a directory above one, without looking: a directory."""
-    clean = _clean(path)
-    above = _as_directory(clean)
-    if not any(_as_directory(each.destination).startswith(above) for each in container.attachments):
-        return None
-    stat = {
-        "name": posixpath.basename(clean) or "/",
-        "size": _FAKE_SIZE,
-        "mode": _MODE_DIR | 0o755,
-        "mtime": "0001-01-01T00:00:00Z",
-        "linkTarget": "",
-    }
-    return base64.b64encode(json.dumps(stat).encode()).decode()
-
-
-def _offline_lock(vch: Vch, container: Container, path: str) -> None:
-    """Raise VicError where a copy would need a disk that another running container's VM has."""
-    running = vch.running()
-    if container in running:
-        return
-    clean = _as_directory(_clean(path))
-    for attachment in container.attachments:
-        mount = _as_directory(attachment.destination)
-        touched = clean.startswith(mount) or mount.startswith(clean)
-        if touched and volumes.locked(attachment.volume, container, running):
-            raise errors.resource_in_use()
-
-
-def _refused(container: Container, error: BehindError) -> VicError:
-    if error.status == _NOT_FOUND:
-        return VicError(404, f"No such file or directory for container: {container.name}")
-    if any(words in error.message for words in _BAD_STREAMS):
-        return VicError(409, "Stream format not recognized")
-    return error
-
-
 HANDLERS = {
     "ContainerLogs": container_logs,
     "ContainerWait": container_wait,
@@ -308,7 +203,4 @@ HANDLERS = {
     "ContainerExecStart": exec_start,
     "ContainerExecInspect": exec_inspect,
     "ContainerExecResize": exec_resize,
-    "ContainerStatPath": archive_stat,
-    "ContainerArchivePath": archive_get,
-    "ContainerExtractToDir": archive_put,
 }

@@ -50,14 +50,20 @@ OPERATIONS = frozenset(_CALLS)
 
 
 class PortLayerError(Exception):
-    """An answer of the port layer that is an error. `device` is the disk it is about, for archives."""
+    """An answer of the port layer that is an error. `device` is the disk it is about, for archives.
 
-    def __init__(self, operation: str, status: int, message: str, device: str = "") -> None:
+    `planned` is one that a test asked for.
+    """
+
+    def __init__(
+        self, operation: str, status: int, message: str, device: str = "", *, planned: bool = False
+    ) -> None:
         super().__init__(message)
         self.operation = operation
         self.status = status
         self.message = message
         self.device = device
+        self.planned = planned
 
 
 def swagger(error: PortLayerError) -> str:

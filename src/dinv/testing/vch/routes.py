@@ -13,6 +13,7 @@ import traceback
 from typing import TYPE_CHECKING
 
 from dinv.testing.vch import (
+    archives,
     create,
     errors,
     guest,
@@ -122,6 +123,7 @@ HANDLERS: dict[str, Callable[[Context], Answer]] = {
     **views.HANDLERS,
     **power.HANDLERS,
     **guest.HANDLERS,
+    **archives.HANDLERS,
     **images.HANDLERS,
     **volumes.HANDLERS,
     **networks.HANDLERS,
@@ -172,7 +174,7 @@ class Router:
             try:
                 return HANDLERS[call.operation](context)
             except PortLayerError as error:
-                call.injected = True
+                call.injected = error.planned
                 raise told(call.operation, error, context.named) from error
         except VicError as error:
             call.implemented = not (error.unimplemented or (error.status == 404 and not call.operation))  # noqa: PLR2004
