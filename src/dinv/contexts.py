@@ -110,6 +110,20 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
     )
 
 
+def names(config_dir: str | None = None) -> list[str]:
+    """The names of all contexts that can be read, sorted."""
+    directory = os.path.join(dockerconfig.directory(config_dir), "contexts", "meta")
+    try:
+        entries = os.listdir(directory)
+    except OSError:
+        return []
+    found = []
+    for entry in entries:
+        with contextlib.suppress(OSError, ValueError):
+            found.append(_text(_load(os.path.join(directory, entry, "meta.json")).get("Name")))
+    return sorted(name for name in found if name)
+
+
 def check_name(name: str) -> None:
     """Raise ContextError unless the docker CLI takes `name` (docker/cli: cli/context/store/store.go)."""
     import re

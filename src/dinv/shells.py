@@ -16,6 +16,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+NAMES = ("bash", "cmd", "emacs", "fish", "powershell", "tcsh", "zsh")
+"""Those that --shell is asked for by; any other name is one that reads sh."""
+
 # set, unset, comment, how the command is evaluated
 _SHELLS = {
     "sh": ('export {key}="{value}"', "unset {key}", "# ", "eval $({command})"),

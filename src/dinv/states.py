@@ -12,6 +12,9 @@ STARTING = "Starting"
 ERROR = "Error"
 TIMEOUT = "Timeout"
 
+ALL = (RUNNING, PAUSED, SAVED, STOPPED, STOPPING, STARTING, ERROR, TIMEOUT)
+"""Those that a machine can be seen in."""
+
 
 UNANSWERED = "Unable to query docker version: "
 """Begins what is said of a daemon that was asked and did not answer (docker/machine: mcndockerclient)."""

@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import argparse
+
 from dinv.completion import SHELLS
+from dinv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
     from dinv.cli.parser import Parser
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("shell", choices=SHELLS)
+    from dinv.completion.values import LISTS
+
+    parser.add_argument("shell", nargs="?", choices=SHELLS)
+    # What the scripts call.
+    parser.add_argument("--list", choices=LISTS, help=argparse.SUPPRESS)
+    parser.add_argument("--word", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--endpoint", help=argparse.SUPPRESS)
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    if options.list:
+        from dinv.completion.values import values
+
+        for value in values(options.list, app.machines, word=options.word, endpoint=options.endpoint):
+            print(value)
+        return
+    if not options.shell:
+        raise UsageError(f"Say for which shell: {', '.join(SHELLS)}", see=f"{app.program} completion --help")
     from dinv.cli import VERBS, module_name
     from dinv.cli.parser import Parser
     from dinv.completion import script

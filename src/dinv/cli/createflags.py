@@ -82,6 +82,7 @@ def add_arguments(parser: Parser) -> None:
             metavar=flag.metavar,
             help=f"{flag.text} (${flag.env})",
         )
+        parser.known[f"--{flag.name}"] = flag.values
         if flag.rare:
             parser.rare(f"--{flag.name}")
 

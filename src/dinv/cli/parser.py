@@ -81,6 +81,8 @@ class Parser(argparse.ArgumentParser):
         self.program = program
         self.verb = verb
         self.words = words
+        self.known: dict[str, tuple[str, ...]] = {}
+        """Values that have a name, by flag, where there are others as well: what completion offers."""
         self._unknown: list[str] = []
         self._arguments: list[tuple[argparse.Action, str]] = []
         self.missing = ""

@@ -8,6 +8,7 @@ from dinv.completion.commands import (
     DIRECTORIES,
     FILES,
     GLOBAL_FLAGS,
+    LISTED,
     MACHINES,
     PLACES,
     VERSION_FLAG,
@@ -22,21 +23,54 @@ if TYPE_CHECKING:
 
 # {f}: the function; {program}: what it completes.
 _SCRIPT = r"""# bash completion for {program}. To use it: eval "$({program} completion bash)"
+# bash takes words apart at = and :; what has been typed is $before$cur, and $before stays as it is.
 {f}_words() {{
     local word
     for word in "$@"; do
-        [[ $word == "$cur"* ]] && COMPREPLY+=("$word")
+        [[ $word == "$before$cur"* ]] || continue
+        [[ $word == *= ]] && compopt -o nospace 2>/dev/null
+        COMPREPLY+=("${{word#"$before"}}")
     done
 }}
 
-# The names of machines, and what is to stand behind them.
-{f}_machines() {{
-    local name
+# The names that the program prints, and what is to stand behind them; none of it is evaluated.
+{f}_names() {{
+    local end=$1 name
+    shift
     while IFS= read -r name; do
-        [[ $name == "$cur"* ]] || continue
-        printf -v name %q "$name"
-        COMPREPLY+=("$name$1")
-    done < <("${{COMP_WORDS[0]/#\~/$HOME}}" ${{store[@]+"${{store[@]}}"}} ls -q 2>/dev/null)
+        [[ $name == "$before$cur"* ]] || continue
+        [[ $name == */ ]] && compopt -o nospace 2>/dev/null
+        printf -v name %q "${{name#"$before"}}"
+        COMPREPLY+=("$name$end")
+    done < <("${{COMP_WORDS[0]/#\~/$HOME}}" ${{store[@]+"${{store[@]}}"}} "$@" 2>/dev/null)
+}}
+
+{f}_machines() {{
+    {f}_names "$1" ls -q
+}}
+
+{f}_listed() {{
+    {f}_names "" completion --list "$1" "--word=$before$cur" ${{endpoint[@]+"${{endpoint[@]}}"}}
+}}
+
+{f}_places() {{
+    if [[ $before$cur == *:* ]]; then
+        {f}_listed paths
+        return
+    fi
+    {f}_machines :
+    if ((${{#COMPREPLY[@]}} == 0)); then
+        {f}_paths -f
+        return
+    fi
+    # With -o filenames bash would put a backslash before the colon.
+    compopt -o nospace 2>/dev/null
+    local path
+    while IFS= read -r path; do
+        [[ -d $path ]] && path=$path/
+        printf -v path %q "$path"
+        COMPREPLY+=("$path")
+    done < <(compgen -f -- "$cur")
 }}
 
 {f}_paths() {{
@@ -48,22 +82,39 @@ _SCRIPT = r"""# bash completion for {program}. To use it: eval "$({program} comp
 }}
 
 {f}() {{
-    local cur=${{COMP_WORDS[COMP_CWORD]}} flag=${{COMP_WORDS[COMP_CWORD-1]}} command="" i
-    local -a store
+    local cur=${{COMP_WORDS[COMP_CWORD]}} before="" flag command="" i at=$COMP_CWORD
+    local -a store endpoint
     store=()
+    endpoint=()
     COMPREPLY=()
-    # bash takes --flag=value for three words.
-    if [[ $cur == "=" ]]; then
+    if [[ $cur == [:=]* ]]; then
+        at=$((at - 1))
+        before=${{COMP_WORDS[at]}}$cur
         cur=""
-    elif [[ $flag == "=" ]]; then
-        flag=${{COMP_WORDS[COMP_CWORD-2]}}
     fi
-    for ((i = 1; i < COMP_CWORD; i++)); do
+    while ((at > 1)) && [[ ${{COMP_WORDS[at-1]}} == [:=]* ]]; do
+        at=$((at - 2))
+        before=${{COMP_WORDS[at]}}${{COMP_WORDS[at+1]}}$before
+    done
+    flag=${{COMP_WORDS[at-1]}}
+    if [[ $before == -*=* ]]; then
+        flag=${{before%%=*}}
+        before=${{before#*=}}
+    fi
+    for ((i = 1; i < at; i++)); do
         case ${{COMP_WORDS[i]}} in
-            -s|--storage-path)
+            -s|--storage-path|--endpoint|--from)
+                [[ ${{COMP_WORDS[i]}} == -s || ${{COMP_WORDS[i]}} == --storage-path ]]
+                local is_store=$?
                 i=$((i + 1))
                 [[ ${{COMP_WORDS[i]}} == "=" ]] && i=$((i + 1))
-                store=(-s "${{COMP_WORDS[i]/#\~/$HOME}}") ;;
+                ((i < at)) || break
+                local value=${{COMP_WORDS[i]/#\~/$HOME}}
+                while [[ ${{COMP_WORDS[i+1]}} == [:=]* ]] && ((i + 2 < at)); do
+                    value=$value${{COMP_WORDS[i+1]}}${{COMP_WORDS[i+2]}}
+                    i=$((i + 2))
+                done
+                if ((is_store == 0)); then store=(-s "$value"); else endpoint=(--endpoint "$value"); fi ;;
             -*) ;;
             *) [[ -n $command ]] || command=${{COMP_WORDS[i]}} ;;
         esac
@@ -117,21 +168,26 @@ def _value(f: str, command: str, flag: Flag) -> str:
     if flag.value is None:
         return ""
     patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
-    how = _words(f, flag.choices) if flag.choices else _paths(f, flag.value)
+    how = _words(f, flag.choices) if flag.choices else _kind(f, flag.value, names="")
     return f"        {patterns}) {how}; return ;;" if how else f"        {patterns}) return ;;"
-
-
-def _paths(f: str, kind: str) -> str:
-    return {FILES: f"{f}_paths -f", DIRECTORIES: f"{f}_paths -d"}.get(kind, "")
 
 
 def _argument(f: str, command: Command, names: Sequence[str]) -> str:
     if command.choices:
         return _words(f, command.choices)
-    if command.arguments == MACHINES:
-        return f"{f}_machines"
-    if command.arguments == PLACES:
-        return f"compopt -o nospace 2>/dev/null; {f}_machines :; {f}_paths -f"
-    if command.arguments == COMMANDS:
-        return _words(f, names)
-    return _paths(f, command.arguments) or ":"
+    verbs = _words(f, names)
+    first, more = (_kind(f, kind, names=verbs) or ":" for kind in (command.arguments, command.more))
+    return first if first == more else f"if [[ $flag == {command.name} ]]; then {first}; else {more}; fi"
+
+
+def _kind(f: str, kind: str, *, names: str) -> str:
+    """What completes a word of this kind; "" if nothing does."""
+    if kind in LISTED:
+        return f"{f}_listed {kind}"
+    return {
+        MACHINES: f"{f}_machines",
+        PLACES: f"{f}_places",
+        COMMANDS: names,
+        FILES: f"{f}_paths -f",
+        DIRECTORIES: f"{f}_paths -d",
+    }.get(kind, "")

@@ -16,6 +16,14 @@ PLACES = "places"
 FILES = "files"
 DIRECTORIES = "directories"
 COMMANDS = "commands"
+IMAGES = "images"
+NETWORKS = "networks"
+VOLUMES = "volumes"
+ENDPOINTS = "endpoints"
+PATHS = "paths"
+"""Of a machine, with its name before: NAME:PATH."""
+LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS)
+"""Those that `dinv completion --list` is asked for, in dinv.completion.values; PATHS are too."""
 NOTHING = ""
 
 
@@ -32,16 +40,27 @@ class Flag:
 
 
 class Command:
-    """A verb: its flags, and what its arguments are: one of `choices`, or what `arguments` says."""
+    """A verb: its flags, and what its arguments are: one of `choices`, or what `arguments` says.
+
+    `more`: what those behind the first one are.
+    """
 
     def __init__(
-        self, name: str, text: str, flags: Iterable[Flag], arguments: str, choices: Iterable[str] = ()
+        self,
+        name: str,
+        text: str,
+        flags: Iterable[Flag],
+        arguments: str,
+        choices: Iterable[str] = (),
+        *,
+        more: str,
     ) -> None:
         self.name = name
         self.text = text
         self.flags = list(flags)
         self.arguments = arguments
         self.choices = list(choices)
+        self.more = more
 
 
 GLOBAL_FLAGS = (
@@ -66,42 +85,65 @@ def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
 def command(name: str, parser: argparse.ArgumentParser, *, takes_rest: bool) -> Command:
     """What a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
     flags = []
-    arguments, choices = (MACHINES, []) if takes_rest else (NOTHING, [])
-    positional = False
+    kinds = [MACHINES] if takes_rest else []
+    choices: list[str] = []
+    known: dict[str, tuple[str, ...]] = getattr(parser, "known", {})
     for action in parser._actions:  # noqa: SLF001  (argparse has no other way to list them)
         if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):  # noqa: SLF001
             continue
         if action.option_strings:
-            value = None if action.nargs == 0 else _kind(action)
-            flags.append(
-                Flag(
-                    action.option_strings,
-                    action.help or "",
-                    value,
-                    map(str, action.choices or _known(action)),
-                )
-            )
-        elif not positional:
-            positional = True
-            arguments, choices = _kind(action), [str(choice) for choice in action.choices or ()]
-    return Command(name, parser.description or "", [*flags, *GLOBAL_FLAGS], arguments, choices)
+            value = None if action.nargs == 0 else _kind(name, action)
+            offered = action.choices or known.get(action.option_strings[-1]) or _known(action)
+            flags.append(Flag(action.option_strings, action.help or "", value, map(str, offered)))
+        else:
+            if not kinds:
+                choices = [str(choice) for choice in action.choices or ()]
+            kinds.append(_kind(name, action))
+    kinds = kinds or [NOTHING]
+    return Command(name, parser.description or "", [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
 
 
 def _known(action: argparse.Action) -> Iterable[str]:
     """Values of a flag that have a name, where there are others as well."""
-    return FORMATS if action.metavar == "FORMAT" else ()
+    from dinv import drivers, shells
+    from dinv.images.builder import BASES
+
+    flag = action.option_strings[-1]
+    if flag == "--filter":
+        return _filters()
+    return {
+        "--format": FORMATS,
+        "--shell": shells.NAMES,
+        "--driver": tuple(drivers.known()),
+        "--base": tuple(BASES),
+    }.get(flag, ())
 
 
-def _kind(action: argparse.Action) -> str:
+def _filters() -> list[str]:
+    """What `ls --filter` may be, or begin with."""
+    from dinv import drivers, filters, states
+
+    named = {"driver": drivers.known(), "state": states.ALL}
+    return [f"{key}={value}" for key in filters.KEYS for value in named.get(key) or ("",)]
+
+
+def _kind(verb: str, action: argparse.Action) -> str:
     """What a value is, by the names that verbs give their arguments."""
     shown = action.metavar if isinstance(action.metavar, str) else ""
+    by_metavar = {
+        "DIR": DIRECTORIES,
+        "FILE": FILES,
+        "REF": IMAGES,
+        "IMAGE": IMAGES,
+        "ENDPOINT": ENDPOINTS,
+    }.get(shown, NOTHING)
     if action.option_strings:
-        return {"DIR": DIRECTORIES, "FILE": FILES}.get(shown, NOTHING)
+        return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(action.option_strings[-1], by_metavar)
     if action.dest == "name":
-        # One that has to be given is the name of a machine that is not there yet, unless it says otherwise.
-        return NOTHING if action.nargs is None and shown != "MACHINE" else MACHINES
+        # That of `create` is not there yet.
+        return NOTHING if verb == "create" else MACHINES
     if action.dest == "verb":
         return COMMANDS
     if ":]" in shown:
         return PLACES
-    return {"DIR": DIRECTORIES, "FILE": FILES}.get(shown, NOTHING)
+    return by_metavar

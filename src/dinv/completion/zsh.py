@@ -8,6 +8,7 @@ from dinv.completion.commands import (
     DIRECTORIES,
     FILES,
     GLOBAL_FLAGS,
+    LISTED,
     MACHINES,
     PLACES,
     VERSION_FLAG,
@@ -29,9 +30,36 @@ _SCRIPT = r"""#compdef {program}
     (( $#names )) && compadd "$@" -- "${{names[@]}}"
 }}
 
+# Words; what ends in = or / is not the end.
+{f}_words() {{
+    local -a whole open
+    open=("${{(@M)@:#*[=/]}}")
+    whole=("${{(@)@:#*[=/]}}")
+    (( $#whole )) && compadd -- "${{whole[@]}}"
+    (( $#open )) && compadd -S "" -- "${{open[@]}}"
+}}
+
+{f}_listed() {{
+    local -a names
+    local program=${{(Q)words[1]/#\~/$HOME}} word=--word=${{(Q)PREFIX}}
+    local asked=(completion --list $1 "$word" "${{endpoint[@]}}")
+    names=("${{(@f)$("$program" "${{store[@]}}" "${{asked[@]}}" 2>/dev/null)}}")
+    names=(${{names:#}})
+    {f}_words "${{names[@]}}"
+}}
+
+{f}_places() {{
+    if [[ $PREFIX == *:* ]]; then
+        {f}_listed paths
+    else
+        {f}_machines -S : -q
+        _files
+    fi
+}}
+
 {f}() {{
     local command="" flag i
-    local -a store commands flags
+    local -a store endpoint commands flags
     commands=(
 {commands}
     )
@@ -39,6 +67,8 @@ _SCRIPT = r"""#compdef {program}
         case ${{words[i]}} in
             -s|--storage-path) (( i++ )); store=(-s "${{(Q)words[i]/#\~/$HOME}}") ;;
             --storage-path=*) store=(-s "${{(Q)${{words[i]#*=}}/#\~/$HOME}}") ;;
+            --endpoint|--from) (( ++i < CURRENT )) && endpoint=(--endpoint "${{(Q)words[i]}}") ;;
+            --endpoint=*|--from=*) endpoint=(--endpoint "${{(Q)${{words[i]#*=}}}}") ;;
             -*) ;;
             *) [[ -n $command ]] || command=${{words[i]}} ;;
         esac
@@ -73,7 +103,7 @@ fi
 def script(program: str, commands: Sequence[Command]) -> str:
     """The whole script."""
     f = function_name(program)
-    values = [_value(name, flag) for name, flag in flags_by_command(commands)]
+    values = [_value(f, name, flag) for name, flag in flags_by_command(commands)]
     flags = [f'            "") flags=({_flags([*GLOBAL_FLAGS, VERSION_FLAG])}) ;;']
     flags += [f"            {command.name}) flags=({_flags(command.flags)}) ;;" for command in commands]
     arguments = [f"        {command.name}) {_argument(f, command)} ;;" for command in commands]
@@ -95,26 +125,34 @@ def _flags(flags: Iterable[Flag]) -> str:
     return " ".join(_described(name, flag.text) for flag in flags for name in flag.names)
 
 
-def _value(command: str, flag: Flag) -> str:
+def _value(f: str, command: str, flag: Flag) -> str:
     """The case in which a flag's value is completed; "" for a flag without one."""
     if flag.value is None:
         return ""
     patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
-    how = f"compadd -- {' '.join(map(quoted, flag.choices))}; " if flag.choices else _paths(flag.value)
-    return f"        {patterns}) {how}return ;;"
+    how = _words(f, flag.choices) if flag.choices else _kind(f, flag.value)
+    return f"        {patterns}) {how}; return ;;" if how else f"        {patterns}) return ;;"
 
 
-def _paths(kind: str) -> str:
-    return {FILES: "_files; ", DIRECTORIES: "_files -/; "}.get(kind, "")
+def _words(f: str, words: Iterable[str]) -> str:
+    return " ".join([f"{f}_words", *map(quoted, words)])
 
 
 def _argument(f: str, command: Command) -> str:
     if command.choices:
-        return f"compadd -- {' '.join(map(quoted, command.choices))}"
-    if command.arguments == MACHINES:
-        return f"{f}_machines"
-    if command.arguments == PLACES:
-        return f"{f}_machines -S : -q; _files"
-    if command.arguments == COMMANDS:
-        return "_describe command commands"
-    return _paths(command.arguments).removesuffix("; ") or ":"
+        return _words(f, command.choices)
+    first, more = (_kind(f, kind) or ":" for kind in (command.arguments, command.more))
+    return first if first == more else f"if [[ $flag == {command.name} ]]; then {first}; else {more}; fi"
+
+
+def _kind(f: str, kind: str) -> str:
+    """What completes a word of this kind; "" if nothing does."""
+    if kind in LISTED:
+        return f"{f}_listed {kind}"
+    return {
+        MACHINES: f"{f}_machines",
+        PLACES: f"{f}_places",
+        COMMANDS: "_describe command commands",
+        FILES: "_files",
+        DIRECTORIES: "_files -/",
+    }.get(kind, "")

@@ -42,7 +42,7 @@ class Flag:
 
     `name` as typed, without dashes; `env` the variable that stands for it; `repeatable` flags give a
     tuple, and their variable is a list separated by commas. The help leaves out what is `rare` until
-    all is asked for.
+    all is asked for. `values` are those that have a name, for completion; there may be others.
     """
 
     def __init__(
@@ -54,6 +54,7 @@ class Flag:
         metavar: str = "VALUE",
         repeatable: bool = False,
         rare: bool = False,
+        values: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.env = env
@@ -61,6 +62,7 @@ class Flag:
         self.metavar = metavar
         self.repeatable = repeatable
         self.rare = rare
+        self.values = tuple(values)
 
     @property
     def key(self) -> str:
@@ -306,6 +308,11 @@ class Driver(ABC):
 
     def close(self) -> None:  # noqa: B027  (most drivers hold nothing open)
         """Close connections."""
+
+
+def known() -> list[str]:
+    """The names of all drivers there are, built in or not, sorted."""
+    return plugins.known(group=GROUP, built_in=_BUILT_IN)
 
 
 def find(name: str) -> type[Driver]:

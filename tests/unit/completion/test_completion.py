@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import argparse
 import os
+import pty
+import select
 import shutil
 import subprocess
 import sys
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 
+from dinv import states
 from dinv.cli import VERBS, main
 from dinv.completion import SHELLS, function_name, script
 from dinv.completion.commands import command
@@ -56,6 +60,16 @@ source $argv[1]
 complete -C (string join ' ' -- (string escape -- $argv[2..-2]) $argv[-1]) | string replace -r '\t.*' ''
 """
 
+PROGRAM = r"""#!/bin/sh
+echo "$@" >> {log}
+case "$*" in
+*"--list paths"*) printf 'dev:/etc/\ndev:/etc/x y\ndev:/exe\n' ;;
+*"--list images"*) printf 'dinv:latest\ndinv:old\nhost:5000/app:1\n' ;;
+*--list*) printf 'one\ntwo\n' ;;
+*) printf "{names}\n" ;;
+esac
+"""
+
 SHELL_COMMANDS = {
     "bash": ["bash", "--norc", "--noprofile", "-c", BASH, "bash"],
     "zsh": ["zsh", "-f", "-c", ZSH, "zsh"],
@@ -80,7 +94,7 @@ class Shell:
         program = directory / "bin" / "dinv"
         program.parent.mkdir()
         lines = "\\n".join(NAMES).replace("$", "\\$")
-        program.write_text(f'#!/bin/sh\necho "$@" >> {self.log}\nprintf "{lines}\\n"\n')
+        program.write_text(PROGRAM.format(log=self.log, names=lines))
         program.chmod(0o755)
         self.work = directory / "work"
         (self.work / "data").mkdir(parents=True)
@@ -150,6 +164,53 @@ def test_values(shell: Shell) -> None:
     assert paths == ["data"]
 
 
+def test_values_that_have_a_name(shell: Shell) -> None:
+    assert shell("create", "--isolation", "") == ["auto", "capabilities", "privileged"]
+    assert {"bash", "fish", "powershell", "tcsh", "zsh"} <= set(shell("env", "--shell", ""))
+    assert shell("create", "--progress", "j") == ["json"]
+    assert shell("create", "--image-contract", "di") == ["dind", "dinv"]
+    assert {"docker", "none"} <= set(shell("create", "--driver", ""))
+    assert shell("image", "--base", "") == ["debian", "photon"]
+    assert not shell.log.exists()  # nobody was asked
+
+
+def test_filters(shell: Shell) -> None:
+    assert {"name=", "label=", "driver=docker", "state=Running"} <= set(shell("ls", "--filter", ""))
+    assert shell("ls", "--filter", "na") == ["name="]
+    if shell.name != "bash":
+        assert shell("ls", "--filter", "state=St") == ["state=Starting", "state=Stopped", "state=Stopping"]
+
+
+def test_what_the_endpoint_has(shell: Shell) -> None:
+    assert shell("create", "--network", "t") == ["two"]
+    assert shell("create", "--endpoint", "/x y", "--cache-volume", "") == ["one", "two"]
+    assert shell("-s", "/s", "create", "--endpoint", "") == ["one", "two"]
+    assert shell("upgrade", "--image", "dinv") == ["dinv:latest", "dinv:old"]
+    asked = [line.split() for line in shell.log.read_text().splitlines()]
+    asked = [[word for word in words if not word.startswith("--word=")] for words in asked]
+    assert asked[:3] == [
+        ["completion", "--list", "networks"],
+        ["completion", "--list", "volumes", "--endpoint", "/x", "y"],
+        ["-s", "/s", "completion", "--list", "endpoints"],
+    ]
+
+
+def test_a_machine_and_images_for_it(shell: Shell) -> None:
+    assert shell("load", "de") == ["dev"]
+    assert shell("load", "dev", "di") == ["dinv:latest", "dinv:old"]
+    assert shell("load", "dev", "dinv:old", "ho") == ["host:5000/app:1"]
+
+
+def test_paths_in_a_machine(shell: Shell) -> None:
+    if shell.name == "bash":  # where the colon is a word of its own
+        assert shell("scp", "dev", ":", "/et") == ["/etc/", r"/etc/x\ y"]
+        assert shell("scp", "dev", ":") == ["/etc/", r"/etc/x\ y", "/exe"]
+        assert "--word=dev:/et" in shell.log.read_text()
+    else:
+        assert shell("scp", "dev:/et") == ["dev:/etc/", "dev:/etc/x y"]
+        assert "--list paths --word=dev:/et" in shell.log.read_text()
+
+
 def test_places(shell: Shell) -> None:
     found = [path.rstrip("/") for path in shell("scp", "d")]
     assert found == ["data", "db:", "dev:", "dump"]
@@ -163,6 +224,75 @@ def test_bash_takes_apart_what_has_an_equals_sign(tmp_path: Path, capsys: pytest
     assert shell("--storage-path", "=", "/x", "url", "de") == ["dev"]
     assert shell.log.read_text() == "-s /x ls -q\n"
     assert shell("url", "$") == [r"\$\(touch\ pwned\)"]
+    assert shell("ls", "--filter", "state", "=", "St") == ["Starting", "Stopped", "Stopping"]
+    assert shell("ls", "--filter", "=", "state", "=", "Pau") == ["Paused"]
+    assert shell("ls", "--filter", "state", "=") == sorted(states.ALL)
+    assert shell("upgrade", "--image", "dinv", ":", "l") == ["latest"]
+    assert shell("upgrade", "--image", "=", "dinv", ":", "l") == ["latest"]
+    assert shell("load", "dev", "host", ":", "5000/app", ":") == ["1"]
+    assert shell("create", "--endpoint", "tcp", ":", "//h", ":", "2376", "--network", "o") == ["one"]
+    assert shell.log.read_text().splitlines()[-1].endswith("--endpoint tcp://h:2376")
+
+
+class Typing:
+    """Somebody at an interactive bash, who types and looks at what stands on the line."""
+
+    def __init__(self, shell: Shell) -> None:
+        self.terminal, theirs = pty.openpty()
+        environment = {"PATH": f"{shell.directory / 'bin'}:{os.environ['PATH']}", "TERM": "dumb"}
+        self.process = subprocess.Popen(
+            ["bash", "--norc", "--noprofile", "-i"],
+            stdin=theirs,
+            stdout=theirs,
+            stderr=theirs,
+            cwd=shell.work,
+            env={**environment, "PS1": "", "HOME": "/"},
+            start_new_session=True,
+        )
+        os.close(theirs)
+        os.write(self.terminal, f"bind 'set bell-style none'; source {shell.script}; echo rea''dy\n".encode())
+        self.until("ready")
+
+    def until(self, text: str) -> str:
+        """What is shown until `text` is there."""
+        said = ""
+        end = time.monotonic() + 30
+        while text not in said and time.monotonic() < end:
+            if select.select([self.terminal], [], [], 0.1)[0]:
+                said += os.read(self.terminal, 65536).decode()
+        return said
+
+    def __call__(self, typed: str) -> str:
+        """The words of the command line that a Tab behind `typed` makes of it."""
+        os.write(self.terminal, f"{typed}\t".encode())
+        # The command line is not run, but shown by another command.
+        os.write(self.terminal, b"\x01printf '<%s>' \x05; echo do''ne\n")
+        said = self.until("done")
+        return said[said.rindex("<dinv>") :].partition("done")[0]
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait(30)
+        os.close(self.terminal)
+
+
+def test_bash_at_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands on the line in the end: bash has its own mind of colons, blanks and quotes."""
+    assert main(["completion", "bash"]) == 0
+    shell = Shell("bash", tmp_path, capsys.readouterr().out)
+    typing = Typing(shell)
+    try:
+        assert typing("dinv scp de") == "<dinv><scp><dev:>"
+        assert typing("dinv scp dum") == "<dinv><scp><dump>"
+        assert typing("dinv scp dev:/ex") == "<dinv><scp><dev:/exe>"
+        assert typing("dinv scp dev:/etc/x") == "<dinv><scp><dev:/etc/x y>"
+        assert typing("dinv ls --filter stat") == "<dinv><ls><--filter><state=>"
+        assert typing("dinv ls --filter=state=Run") == "<dinv><ls><--filter=state=Running>"
+        assert typing("dinv upgrade --image dinv:l") == "<dinv><upgrade><--image><dinv:latest>"
+        assert typing("dinv url $") == "<dinv><url><$(touch pwned)>"
+    finally:
+        typing.close()
+    assert not (shell.work / "pwned").exists()
 
 
 @pytest.mark.parametrize("name", SHELLS)

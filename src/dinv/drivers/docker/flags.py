@@ -68,6 +68,7 @@ FLAGS = (
         "how the image takes its certificates: dinv, dind or dch-photon (default: as the image says)",
         metavar="NAME",
         rare=True,
+        values=("dinv", "dind", "dch-photon"),
     ),
     Flag("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
     Flag("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS", rare=True),
@@ -93,6 +94,7 @@ FLAGS = (
         "what keeps the machine apart: auto, capabilities, privileged, or a runtime of the endpoint, such as "
         "sysbox-runc",
         metavar="KIND",
+        values=("auto", "capabilities", "privileged"),
     ),
 )
 
