@@ -91,7 +91,7 @@ def test_provision_starts_a_stopped_one(world: World, capsys: pytest.CaptureFixt
 
 @pytest.mark.usefixtures("world")
 def test_out_by_export_and_in_by_import(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = Bytes()
     with monkeypatch.context() as patch:
@@ -100,6 +100,7 @@ def test_out_by_export_and_in_by_import(
     assert "private keys" in capsys.readouterr().err
     with monkeypatch.context() as patch:
         patch.setattr(sys, "stdin", Bytes(out.buffer.getvalue()))
+        monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "other"))
         assert main(["import", "--name", "prod", "-q", "-"]) == 0
     assert capsys.readouterr().out == "prod\n"
     assert main(["url", "prod"]) == 0
