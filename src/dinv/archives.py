@@ -193,8 +193,29 @@ def _inside(name: str) -> list[str]:
     return parts
 
 
-class _Entry(tarfile.TarInfo):
-    """A header that makes no sense is an error: tarfile takes it for the archive's end."""
+LARGEST_HEADER = 1024 * 1024
+"""Bytes of a name, or of attributes, that stand before an entry. A path has 4096, an attribute 65536."""
+_HEADER_TYPES = (
+    tarfile.GNUTYPE_LONGNAME,
+    tarfile.GNUTYPE_LONGLINK,
+    tarfile.XHDTYPE,
+    tarfile.XGLTYPE,
+    tarfile.SOLARIS_XHDTYPE,
+)
+
+
+class Entry(tarfile.TarInfo):
+    """A header that makes no sense is an error: tarfile takes it for the archive's end.
+
+    So is one of a size that nothing has: tarfile reads what stands before an entry as a whole.
+    """
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        found = super().frombuf(buf, encoding, errors)
+        if found.size < 0 or (found.type in _HEADER_TYPES and found.size > LARGEST_HEADER):
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
 
     @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
@@ -216,9 +237,10 @@ def _entries(
             bufsize=PIECE,
             encoding="utf-8",
             errors="surrogateescape",
-            tarinfo=_Entry,
+            tarinfo=Entry,
         ) as tar:
             while (entry := tar.next()) is not None:
+                check_global(tar)
                 yield tar, entry, _inside(entry.name)
                 tar.members.clear()  # it would keep them all
             # The engine cannot tell of an error once it has begun to send: it just stops.
@@ -230,6 +252,12 @@ def _entries(
         raise _damaged(error) from error
     if not whole:
         raise _damaged("its end is missing")
+
+
+def check_global(tar: tarfile.TarFile) -> None:
+    """Raise TarError when headers for all entries, which tarfile keeps, are more than one may be."""
+    if sum(len(key) + len(value) for key, value in tar.pax_headers.items()) > LARGEST_HEADER:
+        raise tarfile.ReadError("headers without end")
 
 
 def _damaged(why: object) -> CopyError:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import files, twins
+from dinv import files, jsontext, twins
 from dinv.config import MachineConfig
 from dinv.errors import InputError, MachineExists
 from dinv.files import PENDING
@@ -40,6 +40,8 @@ _KNOWN = re.compile(
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
 )
 _PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
+_KEY_FILES = ("SSHKeyPath", "SSHKey")
+_TLS_FILES = ("CA", "Cert", "Key")
 _PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
 """What is said nothing of: locks, staging, backups."""
 
@@ -119,10 +121,11 @@ def import_(
     check_whole(config)
     for other in twins.others(store, config):
         raise InputError(f'This machine is in the store already, as "{other.name}"')
+    outside = _forget_files(config)
     _put(store, config, content)
     for path in left:
         progress.note(f"Not taken along: {path}")
-    _say(config, progress)
+    _say(config, progress, outside)
     if context and config.ours:
         _write_context(store, name, progress)
     return name
@@ -159,12 +162,10 @@ def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None
 
 def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineConfig:
     """The machine's config for its new place. Raises InputError, ConfigError."""
-    import json
-
     path = "config.json of what is imported"
     try:
-        document = json.loads(content["config.json"])
-    except (ValueError, RecursionError) as error:
+        document = jsontext.parse(content["config.json"])
+    except ValueError as error:
         raise InputError(f"{path}: not valid JSON ({error})") from error
     config = MachineConfig.read(document, name=name, path=path, store_path=store_path)
     _move_paths(config.document(), name, set(content))
@@ -174,23 +175,57 @@ def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineCon
 def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
     """Make the paths in a config point at the files that came along, and no others."""
     fresh = MachineConfig.new(name=name, store_path="", driver_name="", identity="x", created="")
+    auth = document["HostOptions"]["AuthOptions"]
+    for key in auth:
+        if key.endswith(("Path", "Dir")) and "Remote" not in key:
+            auth[key] = ""
     for key, path in fresh.auth_options.items():
         if isinstance(path, str):
             is_directory = path in (".", f"machines/{name}")
-            document["HostOptions"]["AuthOptions"][key] = (
-                path if is_directory or os.path.basename(path) in files else ""
-            )
+            auth[key] = path if is_directory or os.path.basename(path) in files else ""
     driver = document["Driver"]
     driver["StorePath"] = "."
-    key_file = os.path.basename(str(driver.get("SSHKeyPath") or ""))
-    driver["SSHKeyPath"] = f"machines/{name}/{key_file}" if key_file in files else ""
+    driver.setdefault("SSHKeyPath", "")
+    for key in _KEY_FILES:
+        if key in driver:
+            key_file = os.path.basename(str(driver[key] or ""))
+            driver[key] = f"machines/{name}/{key_file}" if key_file in files else ""
     document["Name"] = name
-    if isinstance(document.get("Dinv"), dict):
+    ours = document.get("Dinv")
+    if isinstance(ours, dict):
         driver["MachineName"] = name
-        document["Dinv"]["Context"] = ""
+        ours["Context"] = ""
+        ours["AuthorityOptions"] = {
+            key: value for key, value in (ours.get("AuthorityOptions") or {}).items() if not _is_path(value)
+        }
+    driver.pop("CertificateSource", None)
 
 
-def _say(config: MachineConfig, progress: Progress) -> None:
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value
+
+
+def _forget_files(config: MachineConfig) -> str:
+    """Take out what leads to the endpoint and has not come along; returns what that was, for a note.
+
+    A docker context of the same name here may be of anything, and with the certificates of whoever imports.
+    """
+    endpoint = config.driver.get("Endpoint")
+    if not config.ours or not isinstance(endpoint, dict):
+        return ""
+    left = f'docker context "{endpoint.get("Context")}"' if endpoint.get("Context") else ""
+    endpoint["Context"] = ""
+    tls = endpoint.get("TLS")
+    if isinstance(tls, dict):
+        if any(tls.get(key) for key in _TLS_FILES):
+            left = left or "certificates for it"
+        endpoint["TLS"] = {**dict.fromkeys(_TLS_FILES, ""), "Verify": tls.get("Verify") is not False}
+    elif tls:
+        endpoint["TLS"] = None
+    return left
+
+
+def _say(config: MachineConfig, progress: Progress, left: str) -> None:
     """What of its endpoint holds on another computer is not dinv's to know."""
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
@@ -199,6 +234,12 @@ def _say(config: MachineConfig, progress: Progress) -> None:
             "Its CA is one that several machines share, and its private key has not come along: the machine "
             "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "
             "here too, write where into its config.json: HostOptions.AuthOptions.CaPrivateKeyPath"
+        )
+    if left:
+        progress.note(
+            f"The {left} on the computer that it comes from has not come along: its daemon can be used, but "
+            f"not started or stopped. If there are certificates for {url} here, write where into its "
+            f"config.json: Driver.Endpoint.TLS, CA, Cert and Key"
         )
     if url.startswith("unix://"):
         progress.note(
@@ -264,27 +305,35 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
     """The machine's name, its files, and what is left behind, from a tar archive. Raises InputError."""
     import tarfile
 
+    from dinv.archives import Entry
+
     try:
         # Plain tar only: what unpacks to a hundred times its size is not asked for.
-        with tarfile.open(fileobj=source, mode="r|") as tar:
+        with tarfile.open(fileobj=source, mode="r|", tarinfo=Entry) as tar:
             return _members(tar)
-    except (tarfile.TarError, EOFError, ValueError) as error:
-        raise InputError(f"This is no archive of a machine, or it is damaged: {error}") from error
+    except InputError:
+        raise
     except OSError as error:
         raise InputError(f"The archive cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        # TarError, and what else tarfile makes of headers that somebody has thought up.
+        raise InputError(f"This is no archive of a machine, or it is damaged: {error}") from error
 
 
 def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
+    from dinv.archives import check_global
+
     names: set[str] = set()
     content: dict[str, bytes] = {}
     left = []
     for number, member in enumerate(tar):
         if number >= MOST_MEMBERS:
             raise InputError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
+        check_global(tar)
         if member.isdir():
             continue
         name, _, path = member.name.removeprefix("./").partition("/")
-        if not member.isreg() or not _KNOWN.fullmatch(path):
+        if not member.isreg() or member.issparse() or not _KNOWN.fullmatch(path):
             left.append(repr(member.name))
             continue
         names.add(name)
@@ -300,7 +349,7 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
 
 
 def _check_size(path: str, size: int) -> None:
-    if size > LARGEST_FILE:
+    if not 0 <= size <= LARGEST_FILE:
         raise InputError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
 
 

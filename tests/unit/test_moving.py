@@ -9,7 +9,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dinv import contexts, files, moving
@@ -491,3 +491,111 @@ def test_no_archive_whatever_is_more_than_an_error(data: st.DataObject) -> None:
         moving._config(found, "dev", "/store")
     except DinvError:
         pass
+
+
+# Made to do harm
+
+OUTSIDE = "/home/exporter/.docker/machine/certs/secret.pem"
+
+
+def strings(value: object) -> list[str]:
+    if isinstance(value, dict):
+        return [text for inner in value.values() for text in strings(inner)]
+    if isinstance(value, list):
+        return [text for inner in value for text in strings(inner)]
+    return [value] if isinstance(value, str) else []
+
+
+@pytest.mark.parametrize(
+    "path", [OUTSIDE, "../../../../etc/shadow", "machines/other/ca-key.pem", "certs/ca-key.pem"]
+)
+@pytest.mark.parametrize("ours", [True, False])
+def test_nothing_in_the_record_leads_out_of_the_archive(other: Store, path: str, *, ours: bool) -> None:
+    document = json.loads(config_of())
+    auth = document["HostOptions"]["AuthOptions"]
+    for key in auth:
+        auth[key] = [] if key == "ServerCertSANs" else path
+    auth["SomeKeyPath"] = path
+    document["Driver"].update(SSHKeyPath=path, SSHKey=path, StorePath=path, CertificateSource=path)
+    tls = {"CA": path, "Cert": path, "Key": path, "Verify": True}
+    document["Driver"]["Endpoint"] = {"URL": "tcp://10.0.0.1:2376", "Context": "prod", "TLS": tls}
+    document["Dinv"]["AuthorityOptions"] = {"key": path, "url": "https://ca.test", "role": "machines"}
+    if not ours:
+        del document["Dinv"]
+        document["Driver"]["Endpoint"] = None
+    notes = Notes()
+    import_(other, archive({"dev/config.json": json.dumps(document).encode()}), notes, context=False)
+    config = other.load("dev")
+    assert path not in strings(config.document())
+    shown = config.shown()
+    for each in [*strings(shown["HostOptions"]["AuthOptions"]), shown["Driver"]["SSHKeyPath"]]:
+        assert each in ("", other.path) or each.startswith(config.directory)
+    if ours:
+        tls = {"CA": "", "Cert": "", "Key": "", "Verify": True}
+        assert config.driver["Endpoint"] == {"URL": "tcp://10.0.0.1:2376", "Context": "", "TLS": tls}
+        assert config.ours["AuthorityOptions"] == {"url": "https://ca.test", "role": "machines"}
+        assert any('docker context "prod"' in note and "tcp://10.0.0.1:2376" in note for note in notes.notes)
+
+
+def test_certificates_for_the_endpoint_that_stayed_behind_are_told(other: Store) -> None:
+    document = json.loads(config_of())
+    tls = {"CA": OUTSIDE, "Cert": "", "Key": "", "Verify": False}
+    document["Driver"]["Endpoint"] = {"URL": "tcp://10.0.0.1:2376", "Context": "", "TLS": tls}
+    notes = Notes()
+    import_(other, archive({"dev/config.json": json.dumps(document).encode()}), notes, context=False)
+    assert any("certificates for it" in note for note in notes.notes)
+    assert other.load("dev").driver["Endpoint"]["TLS"]["Verify"] is False
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_a_header_without_end_is_not_read(other: Store, kind: bytes) -> None:
+    class Endless(io.RawIOBase):
+        """A header that says 8 GiB, and as many bytes as are asked for."""
+
+        given = 0
+        first = tarfile.TarInfo("x")
+
+        def readable(self) -> bool:
+            return True
+
+        def read(self, size: int = -1) -> bytes:
+            assert self.given < 20 * 1024 * 1024, "read on and on"
+            begin = b"" if self.given else self.first.tobuf(tarfile.GNU_FORMAT)
+            self.given += size
+            return (begin + bytes(max(0, size - len(begin))))[:size]
+
+    Endless.first.type, Endless.first.size = kind, 8 << 30
+    with pytest.raises(InputError, match="damaged: a header of"):
+        import_(other, Endless(), Notes())  # type: ignore[arg-type]
+    assert other.names() == []
+
+
+def test_headers_within_headers_are_an_error(other: Store) -> None:
+    header = tarfile.TarInfo("x")
+    header.type = tarfile.XHDTYPE
+    with pytest.raises(InputError, match="damaged"):
+        import_(other, io.BytesIO(header.tobuf(tarfile.USTAR_FORMAT) * 3000), Notes())
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_whatever_an_archive_is_it_is_taken_or_refused(
+    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
+) -> None:
+    other = Store(str(tmp_path_factory.mktemp("fuzz")))
+    whole = bytearray(archive({"dev/config.json": config_of(), "dev/ca.pem": b"CA"}).getvalue())
+    for _ in range(data.draw(st.integers(1, 4))):
+        at = data.draw(st.integers(0, 3000))
+        new = data.draw(st.binary(min_size=1, max_size=12))
+        whole[at : at + len(new)] = new
+    for start in range(0, 3072, 512):  # with sums that are right
+        block = whole[start : start + 512]
+        if block[257:262] == b"ustar":
+            block[148:156] = b" " * 8
+            whole[start + 148 : start + 156] = b"%06o\0 " % sum(block)
+    try:
+        import_(other, io.BytesIO(bytes(whole)), Notes(), context=False)
+    except DinvError:
+        assert other.names() == []
+    else:
+        assert len(other.names()) == 1
