@@ -11,7 +11,7 @@ import contextlib
 import os
 
 from dinv import shells
-from dinv.connecting import check_files, refused
+from dinv.connecting import check_files, expiry, refused
 from dinv.errors import DinvError, InputError
 
 TYPE_CHECKING = False
@@ -43,7 +43,12 @@ def setting(
         address = machine.known_ip()
         for key, entries in shells.no_proxy(environ).items():
             variables[key] = ",".join(dict.fromkeys([*entries, address]))
-    return variables, _look(machine)
+    return variables, "\n".join(filter(None, (_look(machine), _expiry(machine))))
+
+
+def _expiry(machine: Machine) -> str:
+    said = expiry(machine, soon=True)
+    return f'machine "{machine.name}": {said}' if said else ""
 
 
 def unsetting(

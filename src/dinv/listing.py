@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import ConfigError, DeadlineExceeded, DinvError, MachineNotFound
-from dinv.machine import unfinished
+from dinv.machine import Machine, unfinished
 from dinv.states import ERROR, RUNNING, TIMEOUT, Status
 
 TYPE_CHECKING = False
@@ -231,7 +231,7 @@ def rows(
         except DinvError as error:
             statuses[name] = Status(ERROR, str(error))
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
-    statuses.update(found)
+    statuses.update({name: _with_expiry(configs[name], status, store) for name, status in found.items()})
     docker_host = environ.get("DOCKER_HOST", "")
     return [
         Row(
@@ -245,6 +245,15 @@ def rows(
         for name, config in taken.items()
         if filters is None or filters.take_status(statuses[name])
     ]
+
+
+def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
+    from dinv.connecting import with_expiry
+
+    try:
+        return with_expiry(Machine(config, store), status) if config is not None else status
+    except DinvError:  # of a driver that is not installed: its status says so
+        return status
 
 
 def _discovery(config: MachineConfig | None) -> str:

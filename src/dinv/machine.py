@@ -10,6 +10,7 @@ from dinv.config import MachineConfig
 from dinv.errors import (
     ContextError,
     DinvError,
+    EndpointTLSError,
     InputError,
     MachineBusy,
     MachineGone,
@@ -271,8 +272,15 @@ class Machine:
     def daemon_version(self) -> str:
         """The version of its daemon, asked of the daemon."""
         self._running()
-        with self.engine() as engine:
-            return str(engine.version().get("Version", ""))
+        from dinv.connecting import expiry
+
+        try:
+            with self.engine() as engine:
+                return str(engine.version().get("Version", ""))
+        except EndpointTLSError as error:
+            if said := expiry(self):
+                error.add_note(said)
+            raise
 
     def disk_usage(self) -> DiskUsage:
         """How full its image cache is. Raises MachineNotRunning, MachineGone."""

@@ -11,16 +11,19 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from own_certificates import CA, CLIENT, Own
 from tls_daemon import TLSDaemon
 
 from dinv import open as open_store
 from dinv.authorities import open_authority
 from dinv.certificates import issue
 from dinv.config import READY, MachineConfig
-from dinv.connecting import check, check_files
+from dinv.connecting import check, check_files, expiry, with_expiry
 from dinv.environment import setting
 from dinv.errors import MachineNotRunning, MachineUnusable
+from dinv.listing import rows
 from dinv.machine import Machine
+from dinv.states import RUNNING, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -218,3 +221,33 @@ def test_a_swarm_that_is_not_there_is_not_the_machines_fault(machine: Machine) -
     os.unlink(pem(machine, "key.pem"))
     with pytest.raises(MachineUnusable, match=r"key\.pem"):
         check(machine, swarm=True)
+
+
+def let_expire(machine: Machine, name: str, *, days: int) -> None:
+    with open(pem(machine, name), "wb") as file:
+        file.write(Own("old", CA if name == "ca.pem" else CLIENT, days=(-90, days)).pem)
+
+
+def test_certificates_that_have_expired_are_told_everywhere(
+    machine: Machine, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "dinv.drivers.docker.driver.DockerDriver.states",
+        lambda configs, _store, **_: {config.name: Status(RUNNING, "slow") for config in configs},
+    )
+    assert [row.status.error for row in rows(store, timeout=1)] == ["slow"]
+    let_expire(machine, "cert.pem", days=-1)
+    said = expiry(machine)
+    assert said.startswith("its client certificate expired on ")
+    assert said.endswith(": dinv regenerate-certs dev")
+    assert [row.status.error for row in rows(store, timeout=1)] == [f"slow; {said}"]
+    assert with_expiry(machine, Status(RUNNING)).error == said
+    assert setting(machine, environ={})[1] == f'machine "dev": {said}'
+    let_expire(machine, "ca.pem", days=-1)
+    assert expiry(machine).endswith(": dinv regenerate-certs --client-certs dev")
+
+
+def test_those_that_soon_will_are_told_where_there_is_room(machine: Machine) -> None:
+    let_expire(machine, "cert.pem", days=10)
+    assert expiry(machine) == ""
+    assert "its client certificate expires on " in setting(machine, environ={})[1]

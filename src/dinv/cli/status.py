@@ -17,8 +17,10 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> None:
     form = app.format(options, "Name", "State", "Error")
+    from dinv.connecting import with_expiry
+
     with app.machine(options.name) as machine:
-        status = machine.status()
+        status = with_expiry(machine, machine.status(), soon=True)
     if form is not None:
         from dinv import records
 

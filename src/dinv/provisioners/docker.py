@@ -16,6 +16,7 @@ from dinv.errors import (
     InputError,
     MachineDied,
     MachineNotReady,
+    MachineUnusable,
 )
 from dinv.provisioners import Provisioner
 
@@ -118,6 +119,8 @@ class DockerProvisioner(Provisioner):
                     break
                 except (EndpointError, EngineError, DeadlineExceeded) as error:
                     reason = str(getattr(error, "reason", "") or error)
+                    if isinstance(error, EndpointTLSError):
+                        self._check_validity()
                 now = time.monotonic()
                 if now >= next_look:
                     next_look = now + LOOK_SECONDS
@@ -133,6 +136,21 @@ class DockerProvisioner(Provisioner):
         self._check_refusal()
         self._prepare()
         return version
+
+    def _check_validity(self) -> None:
+        """Raise MachineUnusable where a certificate has expired: no waiting helps."""
+        from dinv.validity import remark
+
+        file, said = remark(self.config.directory)
+        if said:
+            clients = " --client-certs" if file == "ca.pem" else ""
+            raise MachineUnusable(
+                self.config.name,
+                self.driver.url,
+                said,
+                f"Make new ones: dinv regenerate-certs{clients} {self.config.name}",
+                connection=True,
+            )
 
     def _prepare(self) -> None:
         if not self.contract.preparation:

@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any, Self, cast
 
 import pytest
+from own_certificates import Own
 
 from dinv.config import MachineConfig
 from dinv.errors import (
@@ -18,6 +19,7 @@ from dinv.errors import (
     InputError,
     MachineDied,
     MachineNotReady,
+    MachineUnusable,
     ServerError,
 )
 from dinv.images.dch_photon import DchPhotonContract
@@ -215,6 +217,19 @@ def test_a_daemon_that_does_not_answer_is_given_up_with_its_log(
     assert caught.value.reason == "nothing listens there"
     assert caught.value.log == ["dockerd: no space left"]
     assert daemon.opened == daemon.closed == 1
+
+
+def test_certificates_that_have_expired_are_not_waited_for(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    directory = provisioner.config.directory
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "cert.pem"), "wb") as file:
+        file.write(Own("dev", days=(-20, -1)).pem)
+    daemon.answers = [EndpointTLSError("tcp://h:1", "it refused our client certificate: expired")] * 10**5
+    with pytest.raises(MachineUnusable, match="dinv regenerate-certs dev"):
+        provisioner.health(timeout=60, progress=Progress())
+    assert len(daemon.answers) == 10**5 - 1
 
 
 def test_a_daemon_that_ended_is_not_waited_for(provisioner: DockerProvisioner, daemon: Daemon) -> None:
