@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -37,6 +38,38 @@ def make_machine(
     yield make
     for machine in made:
         machine.remove()
+
+
+@pytest.fixture
+def sleeper(engine: Engine, machine_image: str) -> Iterator[Callable[[str], str]]:
+    """Run scripts in a container of the image that does nothing by itself; it may mount."""
+    name = f"dinv-test-sleeper-{uuid.uuid4().hex[:10]}"
+    engine.containers.create(
+        name,
+        {
+            "Image": machine_image,
+            "Entrypoint": ["sleep", "120"],
+            "HostConfig": {
+                "CapAdd": ["SYS_ADMIN"],
+                "SecurityOpt": ["seccomp=unconfined", "apparmor=unconfined"],
+            },
+        },
+    )
+
+    def run(script: str) -> str:
+        out = bytearray()
+        status = engine.execs.run(
+            name, ["sh", "-c", script, "script", name], stdout=out.extend, stderr=out.extend, timeout=60
+        )
+        text = out.decode(errors="replace")
+        assert status == 0, text
+        return text
+
+    try:
+        engine.containers.start(name)
+        yield run
+    finally:
+        engine.containers.remove(name, force=True)
 
 
 @pytest.fixture(scope="module")

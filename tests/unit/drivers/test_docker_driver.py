@@ -353,6 +353,18 @@ def test_machines_of_one_endpoint_are_asked_for_at_once(
     assert engine.closed == 1
 
 
+def test_on_a_network_without_ipv4_it_is_the_other_one(engine: FakeEngine) -> None:
+    driver = made(engine, publish="none")
+    driver.start(timeout=5)
+    network = engine.containers.there["dinv-dev"]["NetworkSettings"]["Networks"]["bridge"]
+    network.update(IPAddress="", GlobalIPv6Address="fd00::9")
+    assert driver.refresh_address()
+    assert driver.url == "tcp://[fd00::9]:2376"
+    network.update(IPAddress="10.0.0.9")
+    assert driver.refresh_address()
+    assert driver.url == "tcp://10.0.0.9:2376"
+
+
 def test_a_start_that_takes_too_long_names_what_gives_it_longer(engine: FakeEngine) -> None:
     driver = made(engine)
     engine.containers.refusal = DeadlineExceeded("POST /containers/dinv-dev/start", 60)

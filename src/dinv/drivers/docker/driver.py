@@ -405,7 +405,9 @@ class DockerDriver(Driver):
         kept = self.config.driver
         before = kept.get("URL", "")
         settings = self.engine.containers.inspect(self.container)["NetworkSettings"]
-        found = (network.get("IPAddress") for network in (settings.get("Networks") or {}).values())
+        networks = list((settings.get("Networks") or {}).values())
+        # The second on a network without IPv4 only, which Docker has from 27 on.
+        found = (network.get(key) for key in ("IPAddress", "GlobalIPv6Address") for network in networks)
         kept["OwnAddress"] = next((address for address in found if address), "")
         if not of_name(kept.get("Flavour", "")).chooses_address and kept["Port"]:
             from dinv.drivers.docker.ports import follow

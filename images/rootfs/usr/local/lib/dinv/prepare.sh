@@ -38,10 +38,34 @@ prepare_cgroups() {
 		esac
 		case "$point $rest" in
 		'/sys/fs/cgroup '*'- cgroup2 '*) nest_cgroup2 /sys/fs/cgroup ;;
+		'/sys/fs/cgroup '*'- cgroup '*) spread_cgroup1 "${rest##* }" ;;
 		esac
 	done <<END
 $mounts
 END
+}
+
+# spread_cgroup1 OPTIONS: all controllers of cgroup v1 in one mount at /sys/fs/cgroup, as a VM of VIC has them, which
+# runc takes, and containerd does not: it looks for a directory for each controller, in the one above the first mount
+# that it finds. So that mount goes to a directory of its own, and each controller gets a link to it, as
+# systemd does for those that share a hierarchy.
+spread_cgroup1() {
+	controllers=$(grep -v '^#' /proc/cgroups | while read -r name _; do
+		case ",$1," in
+		*",$name,"*) printf '%s,' "$name" ;;
+		esac
+	done)
+	controllers=${controllers%,}
+	[ -n "$controllers" ] || return 0
+	layout=$run/cgroup
+	mkdir -p "$layout" && mount -t tmpfs -o mode=755 cgroup "$layout" && mount --make-private "$layout" &&
+		mkdir "$layout/$controllers" && mount --bind /sys/fs/cgroup "$layout/$controllers" &&
+		for name in $(printf %s "$controllers" | tr , ' '); do
+			[ "$name" = "$controllers" ] || ln -s "$controllers" "$layout/$name"
+		done &&
+		umount /sys/fs/cgroup && mount --rbind "$layout" /sys/fs/cgroup ||
+		say 'the cgroups in one mount cannot be laid out: docker stats and OOM events will not work'
+	umount -l "$layout/$controllers" "$layout" 2>/dev/null
 }
 
 # nest_cgroup2 ROOT: cgroup v2 allows controllers to be passed on only by a cgroup without processes
