@@ -141,13 +141,37 @@ def test_compose(shared_user: User, machine: str, tmp_path_factory: pytest.TempP
 
 def test_df_counts_what_is_in_the_cache(shared_user: User, machine: str) -> None:
     usage = json.loads(shared_user.dinv("df", "--format", "json", machine).stdout)[0]
-    assert usage["machine"] == machine
-    assert usage["volume"] == f"dinv-{machine}-cache"
-    assert usage["images"] >= os.path.getsize("/bin/busybox")
-    assert 0 < usage["available"] <= usage["size"]
+    assert usage["Name"] == machine
+    assert usage["CacheVolume"] == f"dinv-{machine}-cache"
+    assert usage["Images"] >= os.path.getsize("/bin/busybox")
+    assert 0 < usage["Available"] <= usage["Size"]
     head, row = shared_user.dinv("df", machine).stdout.splitlines()
     assert head.split()[:2] == ["MACHINE", "CACHE"]
     assert row.split()[0] == machine
+
+
+def test_records_of_a_real_machine_agree(shared_user: User, machine: str) -> None:
+    found = {}
+    for verb in ("status", "url", "config", "env", "version", "inspect"):
+        found[verb] = json.loads(shared_user.dinv(verb, "--format", "json", machine).stdout)
+    found["ls"] = json.loads(
+        shared_user.dinv("ls", "--filter", f"name=^{machine}$", "--format", "json").stdout
+    )[0]
+    for key in ("Name", "URL", "IPAddress", "DockerVersion", "Endpoint", "Image", "Isolation"):
+        assert len({str(record[key]) for record in found.values()}) == 1, key
+    assert found["ls"]["Endpoint"] == shared_user.endpoint
+
+
+def test_completion_of_what_is_there(shared_user: User, machine: str) -> None:
+    def offered(kind: str, word: str = "") -> list[str]:
+        return shared_user.dinv("completion", "--list", kind, f"--word={word}").stdout.splitlines()
+
+    assert f"{machine}:/etc/hostname" in offered("paths", f"{machine}:/etc/host")
+    assert f"{machine}:/etc/" in offered("paths", f"{machine}:/e")
+    assert "dinv:latest" in offered("images")
+    assert "bridge" in offered("networks")
+    assert f"dinv-{machine}-cache" in offered("volumes")
+    assert machine in offered("endpoints")
 
 
 def test_docker_py(shared_user: User, machine: str, monkeypatch: pytest.MonkeyPatch) -> None:
