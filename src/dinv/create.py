@@ -130,6 +130,8 @@ class _Creation:
         self.store = store
         self.machine = Machine.new(store, name, driver=options.driver, trace=trace)
         self.recorded = False
+        self.certified: list[str] = []
+        """The names and addresses that its certificates are for."""
 
     def run(self) -> Machine:
         started = time.monotonic()
@@ -212,6 +214,7 @@ class _Creation:
         # Not before the certificates are done: to save is to sweep the directory that they are staged in.
         self.store.save(machine.config)
         certificates.result()
+        self._follow_move()
         self.progress.line("Certificates", self._issued(), "issued")
         if not driver.address_known:
             self._start_and_follow_address()
@@ -233,11 +236,17 @@ class _Creation:
         return driver.address_known and driver.takes_files_running and machine.contract.waits_for_certificates
 
     def _certify(self) -> None:
+        self.certified = self.machine.driver.addresses()
         self.machine.issue_certificates()
         # What takes long to import, and is wanted next.
         import tarfile  # noqa: F401
 
         import dinv.engine.tls  # noqa: F401
+
+    def _follow_move(self) -> None:
+        """Make other certificates when `move` has changed more than the port."""
+        if self.machine.driver.addresses() != self.certified:
+            self._certify()
 
     def _issued(self) -> str:
         if self.options.shared_ca is None:
@@ -272,9 +281,9 @@ class _Creation:
             self._follow_address()
 
     def _start_at_some_address(self, certificates: _Background) -> None:
-        """Start it; when somebody was faster with the port, at the next one.
+        """Start it; when somebody was faster with the port or the address, at the next one.
 
-        The names in the certificate do not change with the port. They may be in the making still.
+        The certificates may be in the making still. The names in them do not change with the port.
         """
         from dinv.drivers import AddressTaken
         from dinv.errors import PreCreateCheckFailed
@@ -289,11 +298,12 @@ class _Creation:
                 self._create_container()
                 self.store.save(self.machine.config)
                 if not self._starts_first:
+                    self._follow_move()
                     self.machine.provisioner.provision()
             else:
                 return
         raise PreCreateCheckFailed(
-            f"{ADDRESSES_TO_TRY} ports in a row were taken on the endpoint. Choose one with --publish."
+            f"{ADDRESSES_TO_TRY} addresses in a row were taken on the endpoint. Choose one with --publish."
         )
 
     def _follow_address(self) -> None:

@@ -445,6 +445,9 @@ class Machine:
 
         The caller holds its lock.
         """
+        for note in self.driver.notes:
+            progress.note(note)
+        self.driver.notes.clear()
         if self.driver.refresh_address():
             # Its certificate is for the old address: what docker-machine's users met as #531.
             progress.note(f"The address has changed to {self.url}: new certificates")

@@ -23,6 +23,7 @@ KNOWN = (
     "DriverName",
     "URL",
     "IPAddress",
+    "Reached",
     "DockerVersion",
     "Endpoint",
     "Image",
@@ -39,6 +40,7 @@ def known(config: MachineConfig) -> dict[str, Any]:
         "DriverName": config.driver_name,
         "URL": config.url,
         "IPAddress": config.ip,
+        "Reached": kept.get("Reached", ""),
         "DockerVersion": version(str(config.ours.get("DockerVersion") or "")),
         # Another driver of docker-machine's may call something else so.
         "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",

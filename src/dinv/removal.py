@@ -129,5 +129,6 @@ def _forcing(name: str) -> str:
 def _traces(name: str) -> str:
     return (
         f"If the machine is still on its endpoint, remove it there: docker rm -f dinv-{name}; "
-        f"docker volume rm dinv-{name}-cache. Its docker context: docker context rm -f {name}"
+        f"docker volume rm dinv-{name}-cache; and if no other machine is there: docker network rm dinv. "
+        f"Its docker context: docker context rm -f {name}"
     )

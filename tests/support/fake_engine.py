@@ -85,13 +85,54 @@ class Volumes:
 
 class Networks:
     def __init__(self, engine: FakeEngine) -> None:
-        self.there: dict[str, JSON] = {"bridge": {"Name": "bridge", "Driver": "bridge"}}
+        self.engine = engine
+        self.there: dict[str, JSON] = {"bridge": {"Name": "bridge", "Driver": "bridge", "Id": "bridge"}}
+        self.refusals: list[Exception] = []
+        """What the next calls to make one are refused with."""
 
     def inspect(self, network: str) -> JSON:
         return _get(self.there, network, "network")
 
-    def list(self) -> list[JSON]:
-        return list(self.there.values())
+    def list(self, *, filters: Mapping[str, Sequence[str]] | None = None) -> list[JSON]:
+        wanted = (filters or {}).get("label", ())
+        return [network for network in self.there.values() if _labelled(network.get("Labels"), wanted)]
+
+    def create(
+        self, name: str, *, driver: str, labels: JSON, options: JSON, ipam: JSON, timeout: float
+    ) -> str:
+        self.engine.calls.append(("create network", name))
+        assert timeout
+        if self.refusals:
+            raise self.refusals.pop(0)
+        if name in self.there:
+            raise Conflict("network with this name exists", status=409)
+        self.there[name] = {
+            "Name": name,
+            "Id": f"id-of-{name}",
+            "Driver": driver,
+            "Labels": dict(labels),
+            "Options": dict(options),
+            "IPAM": copy.deepcopy(ipam),
+        }
+        return f"id-of-{name}"
+
+    def remove(self, network: str) -> None:
+        self.engine.calls.append(("remove network", network))
+        name = next((name for name, found in self.there.items() if found["Id"] == network), network)
+        _get(self.there, name, "network")
+        del self.there[name]
+
+    def disconnect(self, network: str, container: str, *, force: bool) -> None:
+        assert force
+        self.engine.calls.append(("disconnect", network))
+        self.engine.containers.inspect(container)["NetworkSettings"]["Networks"].pop(network, None)
+        _get(self.there, network, "network")
+
+    def connect(self, network: str, container: str, *, endpoint_config: JSON) -> None:
+        self.engine.calls.append(("connect", network))
+        _get(self.there, network, "network")
+        networks = self.engine.containers.inspect(container)["NetworkSettings"]["Networks"]
+        networks[network] = {**endpoint_config, "IPAddress": ""}
 
 
 class Containers:
@@ -120,7 +161,14 @@ class Containers:
                 {"Name": source, "Destination": path}
                 for source, path in (bind.split(":") for bind in host.get("Binds", ()))
             ],
-            "NetworkSettings": {"Networks": {"bridge": {"IPAddress": ""}}},
+            "NetworkSettings": {
+                "Networks": {
+                    network: {**settings, "IPAddress": ""}
+                    for network, settings in body.get(
+                        "NetworkingConfig", {"EndpointsConfig": {"bridge": {}}}
+                    )["EndpointsConfig"].items()
+                }
+            },
             "State": {"Status": "created", "Running": False, "ExitCode": 0},
         }
         return f"id-of-{name}", ["no swap limit"] if self.ignores else []
@@ -146,6 +194,7 @@ class Containers:
             self._row(name, container)
             for name, container in self.there.items()
             if _labelled(container["Config"]["Labels"], filters.get("label", ()))
+            and set(filters.get("network", ())) <= set(_networks(container))
             and _mounts(container, filters.get("volume", ()))
         ]
 
@@ -161,6 +210,7 @@ class Containers:
             "Status": state.get("Text", ""),
             # Of a VCH null, whatever it has (vic-observed, section 1).
             "Mounts": None if self.engine.is_vch else container["Mounts"],
+            "NetworkSettings": {"Networks": _networks(container)},
             # As the API does: ports of running containers only.
             "Ports": [
                 {"PublicPort": int(bound["HostPort"])}
@@ -175,8 +225,11 @@ class Containers:
         found = self.inspect(container)
         if self.refusal:
             raise self.refusal
+        for network, settings in _networks(found).items():
+            if network not in self.engine.networks.there:
+                raise NotFound(f"network {network} not found", status=404)
+            settings["IPAddress"] = (settings.get("IPAMConfig") or {}).get("IPv4Address") or "172.17.0.9"
         found["State"].update(Status="running", Running=True)
-        found["NetworkSettings"]["Networks"]["bridge"]["IPAddress"] = "172.17.0.9"
 
     def stop(self, container: str, *, grace: int, timeout: float) -> None:
         assert timeout > grace
@@ -225,6 +278,11 @@ def _get(there: dict[str, JSON], name: str, what: str) -> JSON:
     if name not in there:
         raise NotFound(f"no such {what}: {name}", status=404)
     return there[name]
+
+
+def _networks(container: JSON) -> JSON:
+    networks: JSON = container.get("NetworkSettings", {}).get("Networks", {})
+    return networks
 
 
 def _labelled(labels: Mapping[str, str] | None, wanted: Sequence[str]) -> bool:

@@ -150,6 +150,8 @@ class Driver(ABC):
         self.config = config
         self.store = store
         self.trace = trace
+        self.notes: list[str] = []
+        """What `start` has found and mended, for the user."""
 
     @classmethod
     @abstractmethod

@@ -111,13 +111,15 @@ def test_a_name_that_the_endpoint_has(user: User, shared_user: User, machine: st
     assert shared_user.dinv("status", machine).stdout == "Running\n"
 
 
-def test_a_port_of_another_machine(user: User, shared_user: User, machine: str) -> None:
-    name = user.name("port")
-    address = shared_user.dinv("url", machine).stdout.strip().removeprefix("tcp://")
+def test_a_port_of_another_machine(user: User) -> None:
+    name, other = user.name("port"), user.name("other")
+    user.dinv("create", "--no-context", other, "--publish", "127.0.0.1")
+    address = user.dinv("url", other).stdout.strip().removeprefix("tcp://")
     said = user.fails("create", name, "--publish", address, status=3)
     assert f"Port {address.rpartition(':')[2]} is in use" in said
-    assert f"by container dinv-{machine}" in said
+    assert f"by container dinv-{other}" in said
     assert user.traces(name) == []
+    user.dinv("rm", "-y", other)
 
 
 def test_a_port_of_some_other_program(user: User) -> None:
@@ -140,10 +142,10 @@ def test_a_port_that_is_taken_while_it_is_made(user: User) -> None:
         sockets.append(socket.create_server(("127.0.0.1", int(label))))
 
     try:
-        probe = _requests_of_a_create(user)
+        probe = _requests_of_a_create(user, "--publish", "127.0.0.1")
         at = next(n for n, request in enumerate(probe, 1) if request.endswith("/start"))
         with Proxy(user.endpoint, at=at, act=take) as proxy:
-            user.dinv("create", name, "--endpoint", proxy.address)
+            user.dinv("create", name, "--endpoint", proxy.address, "--publish", "127.0.0.1")
             taken = sockets[0].getsockname()[1]
             assert user.dinv("url", name).stdout.strip() != f"tcp://127.0.0.1:{taken}"
             user.docker(name, "version")
@@ -309,11 +311,11 @@ def test_a_create_whose_output_nobody_reads_is_undone_or_done(user: User) -> Non
     user.docker(name, "version")
 
 
-def _requests_of_a_create(user: User) -> list[str]:
+def _requests_of_a_create(user: User, *flags: str) -> list[str]:
     """The calls that a create which is told what this one is told makes, in order."""
     name = user.name("probe")
     with Proxy(user.endpoint) as proxy:
-        finish(user.begin("create", name, "--endpoint", proxy.address))
+        finish(user.begin("create", name, "--endpoint", proxy.address, *flags))
         requests = list(proxy.requests)
         user.dinv("rm", "-y", name)
     return requests

@@ -12,9 +12,12 @@ import pytest
 from proxies import Proxy
 from users import finish
 
+from dinv.drivers.docker import ownnetwork
+from dinv.engine import Engine, parse_address
+
 if TYPE_CHECKING:
     import subprocess
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Self
 
     from users import Result, User
@@ -61,6 +64,19 @@ class Attempt:
     @property
     def recorded(self) -> bool:
         return os.path.isdir(os.path.join(self.user.store, "machines", self.name))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def network_stays(endpoint_address: str) -> Iterator[None]:
+    """The network that machines are on is there before and after: all creates make the same calls.
+
+    The first one's, which makes it, are in test_life_addresses.py.
+    """
+    with Engine(parse_address(endpoint_address)) as engine:
+        network = ownnetwork.ensure(engine, labels={ownnetwork.LABEL_KEEP: "test"})
+        yield
+        if network is not None:
+            engine.networks.remove(network["Id"])
 
 
 @pytest.fixture(scope="module")

@@ -227,6 +227,8 @@ def test_an_endpoint_that_went_away_for_good(user: User) -> None:
     assert user.traces(name) == [f"container ['/dinv-{name}']", f"volume dinv-{name}-cache"]
     user.run("docker", "-H", user.endpoint, "rm", "-f", f"dinv-{name}")
     user.run("docker", "-H", user.endpoint, "volume", "rm", f"dinv-{name}-cache")
+    assert "docker network rm dinv" in left
+    user.run("docker", "-H", user.endpoint, "network", "rm", "dinv")
 
 
 def test_an_endpoint_that_is_silent_holds_up_nobody_else(user: User) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.drivers.docker import ports
+from dinv.drivers.docker import ownnetwork, ports
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
 
@@ -26,6 +26,7 @@ def check(driver: DockerDriver, progress: Progress) -> None:
     _container_name(driver)
     _cache_volume(driver)
     _network(driver)
+    ownnetwork.settle(driver)
     ports.settle(driver)
     ports.choose(driver)
     driver.settle_address()

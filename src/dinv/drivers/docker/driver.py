@@ -21,6 +21,7 @@ from dinv.errors import (
     NotFound,
     PreCreateCheckFailed,
     ServerError,
+    Unauthorized,
 )
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status, at_work
 
@@ -148,7 +149,13 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.image import ensure
 
         image = str(self.config.driver["Image"])
-        return self.take_image(image, ensure(self.engine, image, progress, advice=self.flavour.image_advice))
+        found = ensure(self.engine, image, progress, advice=self.flavour.image_advice)
+        contract = self.take_image(image, found)
+        if self.config.unfinished:
+            from dinv.drivers.docker import ownnetwork
+
+            ownnetwork.prepare(self)
+        return contract
 
     def take_image(self, image: str, inspected: Mapping[str, Any]) -> str:
         """Let `create` use an image that the endpoint has; returns the name of its contract.
@@ -240,6 +247,11 @@ class DockerDriver(Driver):
 
         kept = self.config.driver
         containers.remove(self, self.container)
+        if kept.get("OwnNetwork"):
+            from dinv.drivers.docker import ownnetwork
+
+            ownnetwork.move(self)
+            return
         kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
         choose(self)
         self.settle_address()
@@ -252,19 +264,43 @@ class DockerDriver(Driver):
 
             volumes.check_free(self)
         self._clear_leftovers()
+        if not self.config.driver.get("OwnNetwork"):
+            self._start(timeout)
+            return
+        from dinv.drivers.docker import ownnetwork
+
+        device = ownnetwork.led_away(self)
+        if device:
+            subnet = self.config.driver["OwnNetwork"]["Subnet"]
+            ownnetwork.mend(self, f"This computer looks for {subnet} at {device} now")
+        try:
+            self._start(timeout)
+        except AddressTaken:
+            if self.config.unfinished:
+                raise
+            ownnetwork.change_address(self)
+            self._start(timeout)
+
+    def _start(self, timeout: float, *, mended: bool = False) -> None:
         # The engine answers when init runs. How long the daemon may take after that is not its business.
         seconds = max(timeout, self.flavour.start_seconds)
         try:
             self.engine.containers.start(self.container, timeout=seconds)
         except NotFound as error:
-            raise self.gone() from error
+            network = self.config.driver["Network"] if self.config.driver.get("OwnNetwork") else ""
+            if not network or mended or not containers.own_id(self, self.container):
+                raise self.gone() from error
+            from dinv.drivers.docker import ownnetwork
+
+            ownnetwork.mend(self, f"Network {network} was removed from the endpoint")
+            self._start(timeout, mended=True)
         except DeadlineExceeded as error:
             raise MachineError(
                 self.config.name,
                 f'{self.endpoint} has not started machine "{self.config.name}" within {seconds:g} s. '
                 f"--timeout SECONDS gives it longer.",
             ) from error
-        except (BadRequest, Conflict, ServerError) as error:
+        except (BadRequest, Conflict, ServerError, Unauthorized) as error:
             if not self.flavour.address_taken(error.message):
                 raise MachineError(
                     self.config.name,
@@ -272,6 +308,8 @@ class DockerDriver(Driver):
                     f"{self.flavour.start_refused(error, self.config.driver)}",
                 ) from error
             kept = self.config.driver
+            if kept.get("OwnNetwork"):
+                raise AddressTaken from error
             if kept.get("PortChosen") or not self.config.unfinished:
                 host = kept["PublishAddress"]
                 host = f"[{host}]" if ":" in host else host
@@ -355,6 +393,10 @@ class DockerDriver(Driver):
             containers.remove(self, self.aside)
             containers.remove(self, self.beside)
         volumes.remove_all(self, keep_cache=keep_cache)
+        if self.config.driver.get("OwnNetwork"):
+            from dinv.drivers.docker import ownnetwork
+
+            ownnetwork.remove_unused(self)
 
     # What it is like
 
@@ -399,6 +441,7 @@ class DockerDriver(Driver):
         own = kept.get("OwnAddress") or kept["IP"]
         address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (own, DAEMON_PORT)
         kept["IPAddress"] = address
+        kept["Reached"] = "" if not address else "published port" if kept["Port"] else "own address"
         kept["URL"] = f"tcp://{f'[{address}]' if ':' in address else address}:{port}" if address else ""
 
     def refresh_address(self) -> bool:

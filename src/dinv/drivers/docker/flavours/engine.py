@@ -60,6 +60,8 @@ class EngineFlavour:
     """What to do about a machine image that is not there and cannot be pulled."""
     archives_are_docker_cps = True
     """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vmchannel`."""
+    has_own_network = True
+    """Whether dinv makes a network of its own there, whose machines have addresses that stay."""
     single_attach = False
     """Whether a volume that one running container has keeps another from starting."""
 
@@ -84,6 +86,11 @@ class EngineFlavour:
     def memory(self) -> int:
         """Bytes."""
         return int(self._info.get("MemTotal") or 0)
+
+    @property
+    def address_pools(self) -> list[dict[str, Any]]:
+        """Where its networks' subnets come from, where its administrator has said so."""
+        return list(self._info.get("DefaultAddressPools") or ())
 
     def settle(self, kept: dict[str, Any]) -> list[str]:
         """Settle what the flags left open, in the machine's config; returns what the user should know.
@@ -215,10 +222,11 @@ class EngineFlavour:
         return missing
 
     def address_taken(self, message: str) -> bool:
-        """Whether a start failed because the published port is in use there."""
+        """Whether a start failed because the machine's published port, or own address, is in use there."""
+        message = message.lower()
         return any(
             words in message
-            for words in ("port is already allocated", "address already in use", "Ports are not available")
+            for words in ("port is already allocated", "address already in use", "ports are not available")
         )
 
     def has_own_addresses(self, driver: str) -> bool:

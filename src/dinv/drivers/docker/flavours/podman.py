@@ -50,6 +50,7 @@ class PodmanFlavour(EngineFlavour):
 
     name = "podman"
     title = "Podman"
+    has_own_network = False
     takes_files_running = False
     """It freezes a container that it copies to (podman-cp(1): --pause)."""
 

@@ -1,0 +1,200 @@
+"""A machine's own address: reached by anybody on this computer, stable, and mended where it was lost."""
+
+from __future__ import annotations
+
+import functools
+import signal
+import subprocess
+import urllib.request
+from typing import TYPE_CHECKING
+
+import pytest
+from proxies import Proxy
+from users import eventually, finish
+
+from dinv.drivers.docker import ownnetwork
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from users import User
+
+    from dinv.engine import Engine
+
+
+@pytest.fixture(scope="module")
+def machine(shared_user: User) -> str:
+    name = shared_user.name("own")
+    shared_user.dinv("create", name)
+    return name
+
+
+def _url(user: User, name: str) -> str:
+    return user.dinv("url", name).stdout.strip()
+
+
+def _served(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  (the caller's own)
+            return b"it works" in answer.read()
+    except OSError:
+        return False
+
+
+def _networks(engine: Engine) -> list[str]:
+    return [network["Name"] for network in engine.networks.list() if ownnetwork.is_ours(network)]
+
+
+def test_a_port_published_in_it_is_at_its_address(shared_user: User, machine: str) -> None:
+    """What README shows: curl http://$(dinv ip dev):8080."""
+    shared_user.import_hello(machine)
+    shared_user.docker(
+        machine,
+        *("run", "-d", "-p", "8080:80", "hello", "sh", "-c", "echo it works >/tmp/page && httpd -f -h /tmp"),
+    )
+    address = shared_user.dinv("ip", machine).stdout.strip()
+    assert _url(shared_user, machine) == f"tcp://{address}:2376"
+    eventually(lambda: _served(f"http://{address}:8080/page"))
+    assert shared_user.dinv("ip", "--own", machine).stdout.strip() == address
+    assert shared_user.dinv("ls", "--format", "{{.Reached}}").stdout.strip() == "own address"
+    with shared_user.engine() as engine:
+        inspected = engine.containers.inspect(f"dinv-{machine}")
+    assert not inspected["HostConfig"]["PortBindings"], "no port of this computer is taken"
+
+
+def test_it_stays_over_stop_start_and_upgrade(shared_user: User, machine: str) -> None:
+    url = _url(shared_user, machine)
+    shared_user.dinv("restart", machine)
+    assert _url(shared_user, machine) == url
+    shared_user.dinv("upgrade", "--force", machine)
+    assert _url(shared_user, machine) == url
+    shared_user.docker(machine, "version")
+
+
+def test_a_pruned_network_is_made_again(user: User, engine: Engine, shared_user: User, machine: str) -> None:
+    """Of two stores, whose machines are on the same one."""
+    name = user.name("two")
+    user.dinv("create", name)
+    assert _networks(engine) == ["dinv"]
+    urls = _url(user, name), _url(shared_user, machine)
+    user.dinv("stop", name)
+    shared_user.dinv("stop", machine)
+    user.run("docker", "-H", user.endpoint, "network", "prune", "-f")
+    assert _networks(engine) == []
+    begun = user.begin("start", name), shared_user.begin("start", machine)
+    for process in begun:
+        assert "Network dinv was removed from the endpoint" in finish(process).stdout
+    assert _networks(engine) == ["dinv"]
+    assert (_url(user, name), _url(shared_user, machine)) == urls
+    for who, which in ((user, name), (shared_user, machine)):
+        who.docker(which, "version")
+    user.dinv("rm", "-y", name)
+    assert _networks(engine) == ["dinv"], "the other store's machine is on it"
+
+
+def test_an_address_that_somebody_took_meanwhile(user: User, shared_user: User, machine: str) -> None:
+    """At a start of its own, and between the choice and the start of a new one."""
+    before = _url(shared_user, machine)
+    address = before.removeprefix("tcp://").partition(":")[0]
+    shared_user.dinv("stop", machine)
+    with Squatter(user, address):
+        said = shared_user.dinv("start", machine).stdout
+    assert f"Its address {address} is in use" in said
+    assert _url(shared_user, machine) != before
+    shared_user.docker(machine, "version")
+
+    name = user.name("late")
+    squatters = []
+
+    def take() -> None:
+        with user.engine() as engine:
+            networks = engine.containers.inspect(f"dinv-{name}")["NetworkSettings"]["Networks"]
+        squatters.append(Squatter(user, networks["dinv"]["IPAMConfig"]["IPv4Address"]))
+        squatters[0].__enter__()
+
+    with Proxy(user.endpoint) as counted:
+        user.dinv("create", name, "--endpoint", counted.address)
+        user.dinv("rm", "-y", name)
+    at = next(n for n, request in enumerate(counted.requests, 1) if request.endswith("/start"))
+    with Proxy(user.endpoint, at=at, act=take) as proxy:
+        user.dinv("create", name, "--endpoint", proxy.address)
+        squatters[0].__exit__(None, None, None)
+        user.docker(name, "version")
+        user.dinv("rm", "-y", name)
+
+
+class Squatter:
+    """A container that has an address of dinv's network."""
+
+    def __init__(self, user: User, address: str) -> None:
+        self._docker = ("docker", "-H", user.endpoint)
+        self._user, self._address = user, address
+        self._name = f"squatter-{user.suffix}"
+
+    def __enter__(self) -> None:
+        self._user.run(
+            *self._docker,
+            *("run", "-d", "--name", self._name, "--network", "dinv", "--ip", self._address),
+            *("--entrypoint", "sleep", "dinv:latest", "600"),
+        )
+
+    def __exit__(self, *exc: object) -> None:
+        self._user.run(*self._docker, "rm", "-f", self._name)
+
+
+@pytest.fixture
+def vpn(shared_user: User, machine: str) -> Iterator[str]:
+    """A route that takes the machine's address away, as a VPN's do; the address."""
+    address = shared_user.dinv("ip", machine).stdout.strip()
+    shared_user.dinv("stop", machine)
+    device = "dinv-test-vpn"
+    for words in (
+        ("link", "add", device, "type", "bridge"),
+        ("link", "set", device, "up"),
+        ("route", "add", f"{address}/32", "dev", device),
+    ):
+        subprocess.run(["ip", *words], check=True, timeout=20)
+    yield address
+    subprocess.run(["ip", "link", "delete", device, "type", "bridge"], check=True, timeout=20)
+
+
+def test_a_subnet_that_a_vpn_has_taken(shared_user: User, machine: str, vpn: str, engine: Engine) -> None:
+    said = shared_user.dinv("start", machine).stdout
+    assert "at dinv-test-vpn now" in said
+    assert "new certificates" in said
+    address = shared_user.dinv("ip", machine).stdout.strip()
+    assert address != vpn
+    shared_user.docker(machine, "version")
+    shared_user.dinv("restart", machine)
+    assert shared_user.dinv("ip", machine).stdout.strip() == address
+    shared_user.dinv("rm", "-y", machine)
+    assert _networks(engine) == []
+
+
+@pytest.mark.parametrize("answered", [False, True])
+def test_the_first_create_is_killed_at_its_network(user: User, engine: Engine, answered: bool) -> None:  # noqa: FBT001
+    """Where it makes the network, and at the look at what it has made."""
+    with Proxy(user.endpoint) as counted:
+        name = user.name("first")
+        user.dinv("create", name, "--endpoint", counted.address)
+        user.dinv("rm", "-y", name)
+    assert _networks(engine) == []
+    at = next(n for n, request in enumerate(counted.requests, 1) if "/networks/create" in request)
+    processes: list[subprocess.Popen[str]] = []
+    for step in (at, at + 1):
+        for number in (signal.SIGKILL, signal.SIGINT):
+            name = user.name(f"{step}-{number:d}")
+            with Proxy(user.endpoint, at=step, answered=answered) as proxy:
+                proxy.act = functools.partial(_send, processes, number)
+                processes.append(user.begin("create", name, "--endpoint", proxy.address))
+                finish(processes[-1], None)
+                if number == signal.SIGKILL:
+                    user.dinv("rm", "-y", name)
+            assert user.traces(name) == []
+            assert _networks(engine) == []
+
+
+def _send(processes: list[subprocess.Popen[str]], number: signal.Signals) -> None:
+    processes[-1].send_signal(number)
+    if number == signal.SIGKILL:
+        processes[-1].wait(20)
