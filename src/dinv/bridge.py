@@ -57,16 +57,19 @@ class Bridge:
             raise
         return subnet
 
-    def open_to_outside(self, subnet: IPv4Network) -> None:
+    def open_to_outside(self, subnet: IPv4Network, name: str = "") -> None:
         """Let what is on the bridge reach other networks: for an engine that makes no rules itself.
+
+        `name` is another bridge of the same engine, which `remove` is told of then.
 
         The rules come last: what others forbid between their networks and this one stays forbidden.
         Raises LocalEngineError.
         """
+        name = name or self.name
         for arguments in (
-            f"-t nat -A POSTROUTING -s {subnet} ! -o {self.name} -j MASQUERADE",
-            f"-A FORWARD -i {self.name} -j ACCEPT",
-            f"-A FORWARD -o {self.name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
+            f"-t nat -A POSTROUTING -s {subnet} ! -o {name} -j MASQUERADE",
+            f"-A FORWARD -i {name} -j ACCEPT",
+            f"-A FORWARD -o {name} -m conntrack --ctstate RELATED,ESTABLISHED -j ACCEPT",
         ):
             _iptables(*arguments.split())
 

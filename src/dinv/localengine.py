@@ -11,7 +11,8 @@ Everything of it is in `<store>/engine/`:
 
 It has a bridge of its own (dinv.bridge) and, where the system's containerd serves it, a namespace of its
 own there. Beside another dockerd it makes no firewall rules: at its start a dockerd empties the chains
-that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains).
+that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains). The network that its
+machines are on is made with it then, and let out like its bridge.
 """
 
 from __future__ import annotations
@@ -113,6 +114,7 @@ class LocalEngine:
         self.data_root = os.path.join(self.directory, "data")
         self.log = os.path.join(self.directory, "dockerd.log")
         self._trace = trace
+        self._without_rules = False
         self._bridge = Bridge(store.path)
         self._unit = systemd.BootUnit(self._bridge.name, store.path)
         self._config = os.path.join(self.directory, "daemon.json")
@@ -158,6 +160,8 @@ class LocalEngine:
                 self._end(KILL_SECONDS, [])
                 raise
             self._give_to_owner()
+            if self._without_rules:
+                self._open_own_network(progress)
         progress.line("Engine", f"Docker {self.status().version} started at unix://{self.socket}")
 
     def stop(self, progress: Progress, *, timeout: float = 60.0) -> None:
@@ -315,6 +319,7 @@ class LocalEngine:
         subnet = self._bridge.make()
         rules = not _another_engine(self._config)
         if not rules:
+            self._without_rules = True
             self._open_to_outside(subnet, progress)
         config: dict[str, Any] = {
             "hosts": [f"unix://{self.socket}"],
@@ -382,6 +387,31 @@ class LocalEngine:
         except LocalEngineError as error:
             progress.warn(f"Machines on it have no way out: {error}")
 
+    def _open_own_network(self, progress: Progress) -> None:
+        """Make the network of its machines now, and for good: who makes machines may make no rules for it."""
+        import ipaddress
+
+        from dinv.drivers.docker import ownnetwork
+
+        try:
+            with Endpoint(f"unix://{self.socket}").engine(trace=self._trace) as engine:
+                network = ownnetwork.ensure(engine, labels={ownnetwork.LABEL_KEEP: "engine"})
+            if network is not None:
+                subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
+                self._bridge.open_to_outside(subnet, ownnetwork.bridge_of(network))
+        except DinvError as error:
+            progress.warn(f"Machines on it have no way out: {error}")
+
+    def _bridges_on_disk(self) -> list[str]:
+        """The bridges of dinv's own networks, from dockerd's records: it may not answer any more."""
+        import re
+
+        try:
+            with open(os.path.join(self.data_root, "network", "files", "local-kv.db"), "rb") as file:
+                return list({name.decode() for name in re.findall(rb"\bdnv[0-9a-f]{10}\b", file.read())})
+        except OSError:
+            return []
+
     def _wait(self, pid: int, until: float, timeout: float, progress: Progress) -> None:
         while not self.status().running:
             if not processes.command_line(pid):
@@ -445,7 +475,7 @@ class LocalEngine:
             raise LocalEngineError(f"Processes of the engine cannot be ended: {', '.join(map(str, still))}")
         _unmount_below(self.directory)
         _unmount_below(self._exec_root)
-        self._bridge.remove(bridges)
+        self._bridge.remove({*bridges, *self._bridges_on_disk()})
         try:
             files.remove_tree(self._exec_root)
             for path in (self.socket, self._pid_file):

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_network_at_first(session_engine: Engine) -> None:
+    """A local engine beside another one has a network made for good."""
+    for name in _networks(session_engine):
+        session_engine.networks.remove(name)
+
+
 @pytest.fixture(scope="module")
 def machine(shared_user: User) -> str:
     name = shared_user.name("own")

@@ -35,7 +35,7 @@ class Computer:
         return [found for found in self.engine.networks.there.values() if ownnetwork.is_ours(found)]
 
     def is_device(self, name: str) -> bool:
-        bridges = {ownnetwork._bridge(network) for network in self.made()} if self.is_the_engines else set()
+        bridges = {ownnetwork.bridge_of(network) for network in self.made()} if self.is_the_engines else set()
         return name in self.devices | bridges
 
     def is_own(self, address: str) -> bool:
@@ -48,7 +48,7 @@ class Computer:
         for network in self.made():
             subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
             if self.is_the_engines and ipaddress.IPv4Address(address) in subnet:
-                return ownnetwork._bridge(network)
+                return ownnetwork.bridge_of(network)
         return "eth0"
 
 

@@ -91,7 +91,7 @@ def take(driver: DockerDriver, network: Network) -> None:
     kept = driver.config.driver
     gateway = _gateway(network)
     subnet = subnets.of_network(network)[0]
-    kept["OwnNetwork"] = {"Subnet": str(subnet), "Gateway": gateway, "Bridge": _bridge(network)}
+    kept["OwnNetwork"] = {"Subnet": str(subnet), "Gateway": gateway, "Bridge": bridge_of(network)}
     kept["Network"] = str(network["Name"])
     kept.update(Published=False, PublishAddress="", Port=0, Host="")
     kept["IP"] = _free_address(driver)
@@ -215,7 +215,7 @@ def _find_or_make(
         if found is not None:
             return found
         for network in networks:
-            if is_ours(network) and _bridge(network) == bridge and not _is_here(network):
+            if is_ours(network) and bridge_of(network) == bridge and not _is_here(network):
                 # It is elsewhere: no other subnet would change that.
                 with contextlib.suppress(EngineError):
                     engine.networks.remove(str(network["Id"]))
@@ -277,7 +277,8 @@ def is_ours(network: Network) -> bool:
     return (network.get("Labels") or {}).get(LABEL_ROLE) == ROLE and bool(_gateway(network))
 
 
-def _bridge(network: Network) -> str:
+def bridge_of(network: Network) -> str:
+    """The name of its bridge, as it was made; "" for what has no name of its own."""
     return str((network.get("Options") or {}).get(_BRIDGE) or "")
 
 
@@ -294,7 +295,7 @@ def _is_here(network: Network) -> bool:
 
     Of a name that others give bridges too, `docker0` say, that is a sign and no proof.
     """
-    bridge, gateway = _bridge(network), _gateway(network)
+    bridge, gateway = bridge_of(network), _gateway(network)
     if not bridge and network.get("Driver") == "bridge":
         bridge = f"br-{str(network.get('Id'))[:12]}"  # moby: libnetwork/drivers/bridge
     return bool(gateway) and routes.is_device(bridge) and routes.is_own(gateway)
@@ -313,7 +314,7 @@ def _usable(network: Network, needed: str = "") -> bool:
     looked_at = {str(subnet[2])}
     if needed and ipaddress.IPv4Address(needed) in subnet:
         looked_at.add(needed)
-    return {routes.device_to(address) for address in looked_at} == {_bridge(network)}
+    return {routes.device_to(address) for address in looked_at} == {bridge_of(network)}
 
 
 def _elsewhere(address: str, bridge: str) -> str:
