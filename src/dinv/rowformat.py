@@ -28,6 +28,7 @@ HEADINGS = {
     "ResponseTime": "RESPONSE",
     # Ours
     "IPAddress": "IP",
+    "Reached": "REACHED",
     "Endpoint": "ENDPOINT",
     "Image": "IMAGE",
     "Isolation": "ISOLATION",

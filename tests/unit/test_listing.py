@@ -209,6 +209,7 @@ def test_the_document_says_what_the_record_has(store: Store) -> None:
         "State": RUNNING,
         "URL": "tcp://127.0.0.1:2001",
         "IPAddress": "127.0.0.1",
+        "Reached": "",
         "DockerVersion": "v26.1.5",
         "Endpoint": "e",
         "Image": "dinv:latest",
