@@ -165,9 +165,14 @@ def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str
         if found is not None:
             return found
         if ":" not in named and not named.startswith("/"):
+            from dinv import contexts
+            from dinv.suggestions import did_you_mean
+
+            meant = did_you_mean(named, contexts.names())
             raise InputError(
                 f'"{named}" is neither a docker context nor a file or folder of vic-machine\'s. An endpoint '
                 f"is one of these, or unix://PATH, tcp://HOST:PORT, ssh://USER@HOST. See: docker context ls"
+                + (f"\n{meant}" if meant else "")
             )
     url = _with_scheme(named)
     if not cert_path:

@@ -33,7 +33,11 @@ class Filters:
             if not equals:
                 raise InputError(f'Unsupported filter syntax "{word}": a filter is KEY=VALUE')
             if key not in KEYS:
-                raise InputError(f"Unsupported filter key '{key}'. Known are: {', '.join(KEYS)}")
+                from dinv.suggestions import did_you_mean
+
+                meant = did_you_mean(key, KEYS)
+                said = f"Unsupported filter key '{key}'. Known are: {', '.join(KEYS)}"
+                raise InputError(f"{said}\n{meant}" if meant else said)
             self._values.setdefault(key, []).append(value)
             if key == "name":
                 self._names.append(_pattern(value))

@@ -116,14 +116,13 @@ def test_sockets_are_probed_for_an_api_that_answers(tmp_path: Path, monkeypatch:
     store = Store(str(tmp_path / "store"))
     dead = tmp_path / "docker.sock"
     dead.write_text("no socket at all")
-    monkeypatch.setattr(
-        endpoint, "_sockets", lambda _store, _environ: [("a", str(dead)), ("b", "/nonexistent")]
-    )
+    absent = tmp_path / "absent.sock"
+    monkeypatch.setattr(endpoint, "_sockets", lambda _store, _environ: [("a", str(dead)), ("b", str(absent))])
     monkeypatch.setattr(contexts, "current", lambda: "default")
     with pytest.raises(NoEndpoint) as caught:
         look(store)
     (first, said), (second, nothing) = caught.value.tried
-    assert (first, second) == (f"unix://{dead}", "unix:///nonexistent")
+    assert (first, second) == (f"unix://{dead}", f"unix://{absent}")
     assert said
     assert "no such socket" in nothing
 

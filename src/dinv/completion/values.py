@@ -30,17 +30,12 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
         if kind == "paths":
             return paths(machines, word)
         if kind == "endpoints":
-            return endpoints(machines)
+            from dinv import contexts
+
+            return contexts.names()
         return objects(kind, machines, endpoint)
 
     return sorted({name for name in _in_time(ask) if name and name.isprintable()})
-
-
-def endpoints(machines: Machines) -> list[str]:
-    """Docker contexts, and machines, on which others can be made."""
-    from dinv import contexts
-
-    return [*contexts.names(), *machines.names()]
 
 
 def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:

@@ -9,9 +9,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from dinv import contexts
 from dinv.cli import ELSEWHERE, VERBS, main
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from fake_driver import World
 
 
@@ -114,3 +117,18 @@ def test_nothing_is_compared_where_nothing_is_wrong() -> None:
     subprocess.run(
         [sys.executable, "-c", code], check=True, capture_output=True, timeout=60, env=dict(os.environ)
     )
+
+
+def test_filters_and_contexts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = said(capsys, "ls", "--filter", "stat=Running")
+    assert lines[0].startswith("dinv: Unsupported filter key 'stat'")
+    assert lines[1:] == ['Did you mean "state"?']
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    contexts.write(
+        "build-server", host="tcp://127.0.0.1:1", description="", owner="x", ca=b"", cert=b"", key=b""
+    )
+    lines = said(capsys, "create", "--endpoint", "build-sevrer", "dev")
+    assert '"build-sevrer" is neither a docker context' in lines[0]
+    assert 'Did you mean "build-server"?' in lines

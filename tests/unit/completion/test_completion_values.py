@@ -52,9 +52,6 @@ class Fake:
         self.asked.append(named)
         return self
 
-    def names(self) -> list[str]:
-        return ["dev"]
-
     def get(self, name: str) -> Fake:
         if name != "dev":
             raise MachineNotFound(name)
@@ -106,7 +103,7 @@ def test_no_paths_in_a_machine(word: str) -> None:
     assert found("paths", Fake(), word=word) == []
 
 
-def test_endpoints_are_contexts_and_machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endpoints_are_contexts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     for name in ("remote", "other"):
         directory = contexts._paths(name, None)[0]
@@ -115,7 +112,7 @@ def test_endpoints_are_contexts_and_machines(tmp_path: Path, monkeypatch: pytest
             json.dump({"Name": name, "Endpoints": {}}, file)
     os.makedirs(tmp_path / "contexts" / "meta" / "spoilt")
     assert contexts.names() == ["other", "remote"]
-    assert found("endpoints", Fake()) == ["dev", "other", "remote"]
+    assert found("endpoints", Fake()) == ["other", "remote"]
 
 
 def test_who_does_not_answer_offers_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
