@@ -13,6 +13,11 @@ prepare_network() {
 	[ -z "$device" ] || read -r mtu <"/sys/class/net/$device/mtu" || mtu=''
 	share_resolver || dns=''
 	clamp_mss
+	# Asked for now, while the certificates are on their way. 1500 is what dockerd takes without being told.
+	takes_defaults=''
+	[ "${mtu:-1500}" -eq 1500 ] || case "$("$program" --help 2>/dev/null)" in
+	*--default-network-opt*) takes_defaults=1 ;;
+	esac
 }
 
 # The device that the default route leaves by; on a network without one, the first that is not the loopback's.
@@ -145,19 +150,19 @@ follow_resolver() {
 # network_arguments: an argument of dockerd on each line. Who has set one himself, in dockerd.args or in
 # daemon.json, keeps it; dockerd takes none twice.
 network_arguments() {
+	[ -n "$dns" ] || [ "${mtu:-1500}" -ne 1500 ] || return 0
+	# A line break before each argument, the first one too.
+	given=$({ echo; cat "$args_file"; echo; cat "$daemon_json"; } 2>/dev/null)
 	is_set dns || for server in $dns; do
 		echo "--dns=$server"
 	done
 	[ -z "$dns" ] || is_set dns-opt || is_set dns-opts || print_dns_options
-	# 1500 is what dockerd takes without being told.
 	[ "${mtu:-1500}" -ne 1500 ] || return 0
 	is_set mtu || echo "--mtu=$mtu"
-	if "$program" --help 2>/dev/null | grep -q -e --default-network-opt; then
-		is_set default-network-opts || is_set default-network-opt ||
-			for driver in bridge overlay; do
-				echo "--default-network-opt=$driver=com.docker.network.driver.mtu=$mtu"
-			done
-	fi
+	[ -z "$takes_defaults" ] || is_set default-network-opt || is_set default-network-opts ||
+		for driver in bridge overlay; do
+			echo "--default-network-opt=$driver=com.docker.network.driver.mtu=$mtu"
+		done
 }
 
 # What Docker writes beside its resolver's address, ndots:0, has dockerd resolve no names without a dot for networks
@@ -173,10 +178,15 @@ print_dns_options() {
 	done
 }
 
-# is_set OPTION
+# is_set OPTION: as an argument, or as a key of daemon.json.
 is_set() {
-	! grep -q -e "^--$1\$" -e "^--$1=" "$args_file" 2>/dev/null || return 0
-	grep -q "\"$1\"" "$daemon_json" 2>/dev/null
+	case "$given" in
+	*"
+--$1="* | *"
+--$1
+"* | *"\"$1\""*) return 0 ;;
+	*) return 1 ;;
+	esac
 }
 
 # Networks that are older than this start, or made by a dockerd from before 24, which knows no default for them,
