@@ -26,6 +26,7 @@ FIRST_SECONDS = 1.0
 """Work that takes longer than this shows what it is doing."""
 EVERY_SECONDS = 10.0
 """Where nothing can be shown in place, a line comes this often at most."""
+SPINNER_WIDTH = 2
 TICK_SECONDS = 1.0
 """How often the seconds move while the work says nothing of itself: a call that boots a VM takes minutes."""
 
@@ -149,7 +150,7 @@ class LiveProgress(PlainProgress):
     def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
         if seconds < FIRST_SECONDS:
             return
-        shown = f"{label:<{LABEL_WIDTH - 2}}{text}, {seconds:.0f} s  {detail}"
+        shown = f"{label:<{LABEL_WIDTH - SPINNER_WIDTH}}{text}, {seconds:.0f} s  {detail}".rstrip()
         if self._status is None:
             from rich.console import Console
 
@@ -161,12 +162,17 @@ class LiveProgress(PlainProgress):
             self._status.start()
         from rich.text import Text
 
-        self._status.update(Text(one_line(shown), overflow="ellipsis", no_wrap=True))
+        self._status.update(Text(_cut(one_line(shown), self._status.console.width - SPINNER_WIDTH)))
 
     def _end(self) -> None:
         if self._status is not None:
             self._status.stop()
             self._status = None
+
+
+def _cut(text: str, room: int) -> str:
+    """The text in one line of the terminal: rich wraps what stands behind its spinner."""
+    return text if len(text) <= room else f"{text[: max(0, room - 1)]}\u2026"
 
 
 def confirmed(question: str, *, without: str) -> bool:

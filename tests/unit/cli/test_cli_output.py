@@ -105,6 +105,22 @@ def test_what_the_work_said_last_is_shown_with_the_seconds(
     assert said == "Image        pulling, 12 s, 1 of 3\n"
 
 
+@pytest.mark.parametrize("columns", [20, 60, 200])
+def test_what_moves_is_one_line(
+    columns: int, clock: Clock, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    progress = LiveProgress(DINV)
+    with progress.working("Docker", "starting at tcp://127.0.0.1:2376"):
+        clock.now += 5
+        progress.update("waiting for the daemon: it closed the connection in the TLS handshake")
+        assert progress._status is not None
+        shown = progress._status.status
+        assert len(str(shown)) <= columns - 2
+        assert ("\u2026" in str(shown)) is (columns < 100)
+    capsys.readouterr()
+
+
 def test_short_work_says_nothing(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
     for progress in (PlainProgress(DINV), LiveProgress(DINV)):
         with progress.working("Image", "pulling"):
