@@ -322,7 +322,8 @@ class Machine:
         with self._changing("starting it", progress) as settled:
             if self._state() != RUNNING:
                 self._remember_stopped()
-                self.driver.start(timeout=timeout)
+                with progress.working("Machine", f"starting {self.name}"):
+                    self.driver.start(timeout=timeout)
             elif not (self.config.ours.get("Stopped") or self.renewing()):
                 if settled:
                     return
@@ -353,10 +354,11 @@ class Machine:
                 self.driver.restart(timeout=timeout)
                 return
             if self._state() != STOPPED:
-                with self._remembered_stopped():
+                with self._remembered_stopped(), progress.working("Machine", f"stopping {self.name}"):
                     self.driver.stop(timeout=STOP_SECONDS)
             self._remember_stopped()
-            self.driver.start(timeout=timeout)
+            with progress.working("Machine", f"starting {self.name}"):
+                self.driver.start(timeout=timeout)
             self.serve(progress, timeout=timeout)
             self._finish_renewal(progress, timeout)
 

@@ -57,7 +57,8 @@ def upgrade(
         if offer.same and not force:
             if machine.driver.state(timeout=STATE_SECONDS).state == STOPPED:
                 # In docker-machine, too, a machine that was upgraded runs.
-                machine.driver.start(timeout=timeout)
+                with progress.working("Machine", f"starting {machine.name}"):
+                    machine.driver.start(timeout=timeout)
                 machine.serve(progress, timeout=timeout)
             return False
         _replace(machine, offer, progress, timeout)
@@ -166,7 +167,8 @@ def _go_back(machine: Machine, journal: dict[str, Any], progress: Progress, time
         if machine.driver.state(timeout=STATE_SECONDS).state != RUNNING:
             # The address may have changed, and certificates with it: those of the store are put in again.
             machine.provisioner.provision()
-            machine.driver.start(timeout=timeout)
+            with progress.working("Machine", f"starting {machine.name}"):
+                machine.driver.start(timeout=timeout)
         machine.serve(progress, timeout=timeout)
     del config.ours["Upgrade"]
     machine.store.save(config)

@@ -23,6 +23,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--keep-cache", action="store_true", help="leave the cache volume, for create --cache-volume"
     )
+    parser.add_progress()
 
 
 def run(app: App, options: argparse.Namespace) -> int:
@@ -39,8 +40,11 @@ def run(app: App, options: argparse.Namespace) -> int:
             return 0
 
     def remove(name: str) -> None:
-        for left in app.machines.remove(name, keep_cache=options.keep_cache, force=options.force):
-            app.voice.say(left)
-        app.voice.say(f"Successfully removed {name}")
+        progress = app.progress(name)
+        with progress.working("Machine", f"removing {name}"):
+            left = app.machines.remove(name, keep_cache=options.keep_cache, force=options.force)
+        for each in left:
+            progress.note(each)
+        progress.note(f"Successfully removed {name}")
 
     return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())

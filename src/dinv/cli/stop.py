@@ -21,13 +21,15 @@ def arguments(parser: Parser) -> None:
         metavar="SECONDS",
         help=f"before it is stopped by force ({STOP_SECONDS:g})",
     )
+    parser.add_progress()
 
 
 def run(app: App, options: argparse.Namespace) -> int:
     def stop(name: str) -> None:
-        app.voice.say(f'Stopping "{name}"...')
-        with app.machines.get(name) as machine:
+        progress = app.progress(name)
+        progress.note(f'Stopping "{name}"...')
+        with app.machines.get(name) as machine, progress.working("Machine", f"stopping {name}"):
             machine.stop(timeout=options.timeout)
-        app.voice.say(f'Machine "{name}" was stopped.')
+        progress.note(f'Machine "{name}" was stopped.')
 
     return app.for_each(options.name, stop)
