@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+_NOT_FOUND = 404
+_ERROR = 400
+
+
 class Call:
     """One call.
 
@@ -92,6 +96,20 @@ class Calls:
     def unimplemented(self) -> list[Call]:
         """Calls that a VCH of this version does not have."""
         return [call for call in self if not call.implemented]
+
+    @property
+    def refused(self) -> list[Call]:
+        """Calls that were answered with an error, and not because a test asked for that.
+
+        Not finding what was only looked for is no refusal.
+        """
+        return [
+            call
+            for call in self
+            if call.status >= _ERROR
+            and not call.injected
+            and not (call.status == _NOT_FOUND and call.implemented and call.method in ("GET", "HEAD"))
+        ]
 
     @property
     def newer(self) -> list[Call]:

@@ -104,17 +104,18 @@ def container_restart(context: Context) -> Answer:
     try:
         vch.retried(lambda: _stop(vch, container, grace))
     except (VicError, PortLayerError) as error:
-        raise _half_failed("Stop", error, container) from error
+        raise _half_failed("Stop", error, context) from error
     try:
         vch.retried(lambda: _start(vch, container))
     except (VicError, PortLayerError) as error:
-        raise _half_failed("Start", error, container) from error
+        raise _half_failed("Start", error, context) from error
     return Answer(204)
 
 
-def _half_failed(half: str, error: VicError | PortLayerError, container: Container) -> VicError:
+def _half_failed(half: str, error: VicError | PortLayerError, context: Context) -> VicError:
     if isinstance(error, PortLayerError):
-        error = told(f"Container{half}", error, container.name)
+        context.call.injected = error.planned
+        error = told(f"Container{half}", error, context.named)
     return errors.from_portlayer(f"{half} failed with: {error.message}")
 
 

@@ -39,6 +39,12 @@ def test_what_tests_ask_for() -> None:
     assert [call.path for call in calls.unimplemented] == ["/c"]
     assert [call.path for call in calls.newer] == ["/d"]
     assert [call.path for call in calls.failures] == ["/f"]
-    assert len(calls) == 6
+    calls.add(_call("/g", status=404))
+    calls.add(_call("/h", status=404, method="POST"))
+    calls.add(_call("/i", status=404, implemented=False))
+    calls.add(_call("/j", status=500, injected=True))
+    calls.add(_call("/k", status=409))
+    assert [call.path for call in calls.refused] == ["/h", "/i", "/k"], "to look in vain is no refusal"
+    assert len(calls) == 11
     calls.clear()
     assert list(calls) == []
