@@ -171,10 +171,7 @@ class _Creation:
                     f"Those of a daemon that somebody else looks after are named with --url-cert-path DIR."
                 )
             shared_ca.check()
-        try:
-            driver.set_config_from_flags(self.options.driver_values, self.progress)
-        except InputError as error:
-            raise DriverRefused(str(error)) from error
+        self._take_flags()
         self.progress.stage("Running pre-create checks...")
         driver.pre_create_check(self.progress)
         if shared_ca is not None:
@@ -188,6 +185,15 @@ class _Creation:
             registries.keep(config.directory, self.options.registry_cas)
         self.store.save(config)
         self.recorded = True
+
+    def _take_flags(self) -> None:
+        try:
+            self.machine.driver.set_config_from_flags(self.options.driver_values, self.progress)
+        except InputError as error:
+            refused = DriverRefused(str(error))
+            for note in getattr(error, "__notes__", ()):
+                refused.add_note(note)
+            raise refused from error
 
     def _share(self, ca: SharedCA) -> None:
         for path in ca.make_missing():

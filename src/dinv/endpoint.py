@@ -29,6 +29,8 @@ DOCKER_SOCKET = "/var/run/docker.sock"
 PROBE_SECONDS = 3.0
 _SCHEMES = ("unix", "tcp", "http", "https", "ssh", "fd", "npipe")
 
+_NAMED = "--endpoint"
+
 
 class Endpoint:
     """How to reach one Docker API.
@@ -45,6 +47,13 @@ class Endpoint:
 
     def __str__(self) -> str:
         return self.url
+
+    @property
+    def origin(self) -> str:
+        """Who named it, for errors; "" where it was named on the command line, or by nobody."""
+        if self.source in ("", _NAMED):
+            return ""
+        return f"The endpoint is from {self.source}. Another one is named with --endpoint."
 
     def record(self) -> dict[str, Any]:
         """What a machine's config.json keeps of its endpoint; `recorded` reads it."""
@@ -83,11 +92,18 @@ class Endpoint:
         from dinv.engine import Engine, UnixTransport, parse_address
         from dinv.engine.client import newest_api_version
 
-        transport = parse_address(self.url, self.tls)
+        try:
+            transport = parse_address(self.url, self.tls)
+        except InputError as error:
+            if self.origin:
+                error.add_note(self.origin)
+            raise
         if isinstance(transport, UnixTransport):
             transport.absent = _own_engine_advice(transport.path)
         newest = newest_api_version(os.environ.get("DOCKER_API_VERSION", ""))
-        return Engine(transport, timeout=timeout, trace=trace, max_api_version=newest)
+        engine = Engine(transport, timeout=timeout, trace=trace, max_api_version=newest)
+        engine.origin = self.origin
+        return engine
 
 
 def resolve(
@@ -117,8 +133,8 @@ def resolve(
     found = _chosen_context(environ, machines, note, tried)
     if found is not None:
         return found
-    for what, path in _sockets(store, environ):
-        endpoint = Endpoint(f"unix://{path}", source=what)
+    for path in _sockets(store, environ):
+        endpoint = Endpoint(f"unix://{path}")
         said = _probe(endpoint, path, trace)
         if not said:
             return endpoint
@@ -175,11 +191,12 @@ def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str
                 + (f"\n{meant}" if meant else "")
             )
     url = _with_scheme(named)
+    source = "DINV_ENDPOINT" if named == environ.get("DINV_ENDPOINT", "").strip() else _NAMED
     if not cert_path:
-        return _at(url, store, environ, source="--endpoint")
+        return _at(url, store, environ, source=source)
     if not _is_tcp(url):
         raise InputError(f"--endpoint-cert-path is for tcp:// endpoints; {url} has no TLS of its own")
-    return Endpoint(url, tls=_directory_tls(cert_path, verify=True), source="--endpoint")
+    return Endpoint(url, tls=_directory_tls(cert_path, verify=True), source=source)
 
 
 def _at(url: str, store: Store, environ: Mapping[str, str], *, source: str) -> Endpoint:
@@ -313,17 +330,16 @@ def _canonical(url: str) -> str:
     return _with_scheme(url).rstrip("/").lower().replace("//localhost:", "//127.0.0.1:")
 
 
-def _sockets(store: Store, environ: Mapping[str, str]) -> list[tuple[str, str]]:
+def _sockets(store: Store, environ: Mapping[str, str]) -> list[str]:
     """The sockets that nobody has to name: Docker's, Podman's (podman-system-service(1)), our own."""
-    sockets = [("the default Docker socket", DOCKER_SOCKET)]
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
-    sockets += [
-        ("rootless Docker's socket", f"{runtime}/docker.sock"),
-        ("rootful Podman's socket", "/run/podman/podman.sock"),
-        ("rootless Podman's socket", f"{runtime}/podman/podman.sock"),
-        ("dinv's own local engine", local_engine_socket(store)),
+    return [
+        DOCKER_SOCKET,
+        f"{runtime}/docker.sock",
+        "/run/podman/podman.sock",
+        f"{runtime}/podman/podman.sock",
+        local_engine_socket(store),
     ]
-    return sockets
 
 
 def _probe(endpoint: Endpoint, path: str, trace: Callable[[str], None] | None) -> str:

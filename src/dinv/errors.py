@@ -3,6 +3,7 @@
     DinvError
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
     │   ├── UsageError             ... the command line is not as its verb has it
+    │   ├── InvalidName            ... no machine can be called so
     │   ├── NobodyToAsk            ... a question has to be answered, and nobody is there
     │   ├── NoSwarm                ... a machine is not the master of a legacy swarm
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
@@ -81,6 +82,24 @@ class UsageError(InputError):
         self.reason = reason
         self.help = help
         self.meant = meant
+
+
+class InvalidName(InputError):
+    """No machine can be called so. `nearest` is a name that one can have, or ""."""
+
+    def __init__(self, name: str, nearest: str = "") -> None:
+        wrong = sorted({letter for letter in name if not (letter.isascii() and letter.isalnum())} - set(".-"))
+        if wrong:
+            why = f"it has {', '.join(map(repr, wrong))} in it"
+        else:
+            why = f"it begins with {name[0]!r}" if name else "it is empty"
+        meant = f" {nearest} would do." if nearest else ""
+        super().__init__(
+            f"{name!r} cannot be a machine's name: {why}. Letters (a to z), digits, dots and dashes can be "
+            f"in one, since it is a host's name too; the first is a letter or a digit.{meant}"
+        )
+        self.name = name
+        self.nearest = nearest
 
 
 class NoSwarm(InputError):

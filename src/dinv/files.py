@@ -100,7 +100,12 @@ def write_all(files: Iterable[tuple[str, bytes, int]], *, staging: str = "") -> 
             directory, name = os.path.split(path)
             temporary = os.path.join(staging or directory, f".{name}.{os.urandom(6).hex()}{_SUFFIX}")
             staged.append((temporary, path))
-            _create(temporary, data, mode)
+            try:
+                _create(temporary, data, mode)
+            except OSError as error:
+                # A disk that is full is told by the write, which knows no name.
+                error.filename = error.filename or path
+                raise
         while staged:
             os.replace(*staged[0])
             del staged[0]

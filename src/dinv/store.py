@@ -23,6 +23,7 @@ from dinv.config import MachineConfig
 from dinv.errors import (
     ConfigError,
     InputError,
+    InvalidName,
     MachineBusy,
     MachineExists,
     MachineNotFound,
@@ -56,15 +57,17 @@ def default_path() -> str:
 def check_name(name: str) -> None:
     """Raise InputError unless `name` can be a machine's."""
     if not NAME.fullmatch(name):
-        first = "\nThe first has to be a letter or a digit." if re.fullmatch(r"[a-zA-Z0-9.-]+", name) else ""
-        raise InputError(
-            "Error creating machine: Invalid hostname specified. Allowed hostname chars are: "
-            f"0-9a-zA-Z . -{first}"
-        )
+        raise InvalidName(name, _nearest(name))
     if len(name) > LONGEST_NAME:
         raise InputError(
             f'The machine name "{name}" has {len(name)} characters; at most {LONGEST_NAME} are allowed.'
         )
+
+
+def _nearest(name: str) -> str:
+    """A name that can be a machine's, and is like one that cannot; "" when there is none."""
+    found = re.sub(r"[^a-zA-Z0-9.-]+", "-", name).strip("-.")
+    return found if len(found) <= LONGEST_NAME else ""
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:

@@ -117,7 +117,7 @@ def test_sockets_are_probed_for_an_api_that_answers(tmp_path: Path, monkeypatch:
     dead = tmp_path / "docker.sock"
     dead.write_text("no socket at all")
     absent = tmp_path / "absent.sock"
-    monkeypatch.setattr(endpoint, "_sockets", lambda _store, _environ: [("a", str(dead)), ("b", str(absent))])
+    monkeypatch.setattr(endpoint, "_sockets", lambda _store, _environ: [str(dead), str(absent)])
     monkeypatch.setattr(contexts, "current", lambda: "default")
     with pytest.raises(NoEndpoint) as caught:
         look(store)
@@ -125,6 +125,23 @@ def test_sockets_are_probed_for_an_api_that_answers(tmp_path: Path, monkeypatch:
     assert (first, second) == (f"unix://{dead}", f"unix://{absent}")
     assert said
     assert "no such socket" in nothing
+
+
+def test_an_endpoint_that_cannot_be_reached_says_who_named_it(store: Store) -> None:
+    nowhere = "unix:///nowhere.sock"
+    for environ, named, by in (
+        ({"DOCKER_HOST": nowhere}, None, "DOCKER_HOST"),
+        ({"DINV_ENDPOINT": nowhere}, nowhere, "DINV_ENDPOINT"),
+        ({}, nowhere, ""),
+    ):
+        found, _ = look(store, named, **environ)
+        with pytest.raises(EndpointUnreachable) as failed, found.engine() as engine:
+            engine.ping()
+        notes = getattr(failed.value, "__notes__", [])
+        assert notes == ([f"The endpoint is from {by}. Another one is named with --endpoint."] if by else [])
+    with pytest.raises(InputError) as wrong:
+        look(store, DOCKER_HOST="foo://x")[0].engine()
+    assert "DOCKER_HOST" in wrong.value.__notes__[0]
 
 
 def test_what_somebody_named_is_not_probed(store: Store) -> None:

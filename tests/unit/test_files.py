@@ -68,6 +68,17 @@ def test_what_is_there_is_replaced_and_a_link_is_not_written_through(tmp_path: P
     assert not (tmp_path / "file").is_symlink()
 
 
+def test_a_full_disk_is_told_with_the_files_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(files, "_sync", full)
+    with pytest.raises(OSError, match="No space") as failed:
+        files.write(str(tmp_path / "a"), b"new", mode=0o600)
+    assert failed.value.filename == str(tmp_path / "a")
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("failing", [0, 1, 2])
 def test_a_failure_leaves_no_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, failing: int) -> None:
     names = ["a", "b", "c"]

@@ -196,8 +196,10 @@ def module_name(verb: str) -> str:
 def _unexpected(error: Exception) -> DinvError:
     import errno
 
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT) and not error.filename:
-        return DinvError(f"The output cannot be written: {error.strerror}")
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # All but what goes to standard output has a name.
+        what = f"{error.filename}:" if error.filename else "The output cannot be written:"
+        return DinvError(f"{what} {error.strerror}. Free some space there, and try again.")
     say = f"{type(error).__name__}: {error}"
     return DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints.")
 

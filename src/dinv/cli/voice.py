@@ -14,6 +14,7 @@ from dinv.errors import (
     EndpointError,
     EngineError,
     ImageMissing,
+    InvalidName,
     MachineError,
     MachineNotFound,
     MachineNotRunning,
@@ -159,6 +160,11 @@ def _as_docker_machine(verb: str, error: DinvError) -> str:
 def _of_create(verb: str, error: DinvError) -> str:
     """The text of an error that a create may end in; "" for others."""
     match error:
+        case InvalidName() if verb == "create":
+            return (
+                "Error creating machine: Invalid hostname specified. Allowed hostname chars are: "
+                f"0-9a-zA-Z . -\n{error}"
+            )
         case DriverRefused():
             return f"Error setting machine configuration from flags provided: {error}"
         case PreCreateCheckFailed() | ImageMissing():

@@ -104,6 +104,8 @@ class Engine:
         self._trace = trace
         self._max_api_version = max_api_version
         self._api_version: str | None = None
+        self.origin = ""
+        """What is said of where the endpoint was named, with an error that it cannot be reached."""
         self.transient: Callable[[EngineError], bool] | None = None
         """Says of an error whether the same call may succeed a little later; then it is made again.
 
@@ -292,6 +294,8 @@ class Engine:
             response = self._exchange(method, target + _query(arguments), headers or {}, body, deadline)
         except BaseException as exc:
             self._note(method, target, arguments, type(exc).__name__, started)
+            if self.origin and isinstance(exc, EndpointError):
+                exc.add_note(self.origin)
             raise
         self._note(method, target, arguments, str(response.status), started)
         if response.status >= _BAD_REQUEST or (

@@ -300,7 +300,9 @@ def test_output_that_nobody_reads(shared_user: User, machine: str) -> None:
     ):
         assert shared_user.run("sh", "-c", script) == "", script
     said = shared_user.run("sh", "-c", f"{dinv} ls >/dev/full", status=1)
-    assert said == "dinv: The output cannot be written: No space left on device\n"
+    assert said == (
+        "dinv: The output cannot be written: No space left on device. Free some space there, and try again.\n"
+    )
 
 
 def test_a_create_whose_output_nobody_reads_is_undone_or_done(user: User) -> None:

@@ -12,6 +12,7 @@ from dinv.errors import (
     DinvError,
     DriverRefused,
     ImageMissing,
+    InvalidName,
     MachineDied,
     MachineNotFound,
     MachineNotRunning,
@@ -79,6 +80,11 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
                 'Driver "bogus" not found. Do you have the plugin binary "docker-machine-driver-bogus" '
                 "accessible in your PATH?"
             ),
+        ),
+        (
+            InvalidName("eco_x", "eco-x"),
+            "create",
+            "Error creating machine: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
         ),
         (NobodyToAsk("--force"), "regenerate-certs", "EOF"),
         (

@@ -164,6 +164,20 @@ def test_a_port_that_was_promised_is_not_moved_away_from(engine: FakeEngine, *, 
     assert f"Port {address} of machine" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Error starting userland proxy: listen tcp4 8.8.8.8:25141: bind: cannot assign requested address",
+        "netavark: rootlessport listen tcp 8.8.8.8:25141: bind: Cannot assign requested address",
+    ],
+)
+def test_an_address_that_the_host_does_not_have(engine: FakeEngine, words: str) -> None:
+    driver = made(engine, publish="8.8.8.8")
+    engine.containers.refusal = ServerError(words, status=500)
+    with pytest.raises(PreCreateCheckFailed, match=r"8\.8\.8\.8.* has no such address"):
+        driver.start(timeout=5)
+
+
 def test_a_start_that_fails_otherwise_says_why(engine: FakeEngine) -> None:
     driver = made(engine)
     engine.containers.refusal = ServerError("no space left on device", status=500)

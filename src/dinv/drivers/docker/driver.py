@@ -80,6 +80,8 @@ class DockerDriver(Driver):
     ) -> None:
         super().__init__(config, store, trace=trace)
         self._engine: Engine | None = None
+        # Only who has just named the endpoint may have named the wrong one.
+        self._origin = ""
         self._flavour: EngineFlavour | None = None
         self._image_id = ""
         self.declared_volumes: set[str] = set()
@@ -116,6 +118,7 @@ class DockerDriver(Driver):
         """The client of the machine's endpoint, opened when first needed."""
         if self._engine is None:
             self._engine = self.endpoint.engine(trace=self.trace)
+            self._engine.origin = self._origin
             self._engine.transient = of_name(self.config.driver.get("Flavour", "")).transient
         return self._engine
 
@@ -138,7 +141,7 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.flags import configure
 
         self._may_be_asked_for = False
-        configure(self.config, self.store, values, progress, self.trace)
+        self._origin = configure(self.config, self.store, values, progress, self.trace).origin
 
     def pre_create_check(self, progress: Progress) -> None:
         from dinv.drivers.docker.checks import check
@@ -301,6 +304,13 @@ class DockerDriver(Driver):
                 f"--timeout SECONDS gives it longer.",
             ) from error
         except (BadRequest, Conflict, ServerError, Unauthorized) as error:
+            published = self.config.driver["PublishAddress"]
+            if published and self.flavour.address_absent(error.message):
+                raise PreCreateCheckFailed(
+                    f'Machine "{self.config.name}" is to be published at {published}, and the host of '
+                    f"{self.endpoint} has no such address. --publish takes one of that host's own, or "
+                    f"0.0.0.0 for all of them."
+                ) from error
             if not self.flavour.address_taken(error.message):
                 raise MachineError(
                     self.config.name,

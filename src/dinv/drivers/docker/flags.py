@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.config import MachineConfig
+    from dinv.endpoint import Endpoint
     from dinv.progress import Progress
     from dinv.store import Store
 
@@ -109,8 +110,8 @@ def configure(
     values: Mapping[str, Any],
     progress: Progress,
     trace: Callable[[str], None] | None,
-) -> None:
-    """Take the flags' values into `config.driver`. Raises InputError, NoEndpoint."""
+) -> Endpoint:
+    """Take the flags' values into `config.driver`; returns the endpoint. Raises InputError, NoEndpoint."""
     from dinv.endpoint import resolve
 
     kept = config.driver
@@ -141,6 +142,9 @@ def configure(
         trace=trace,
     )
     kept["Endpoint"] = endpoint.record()
+    # An address that is none is told now, with where it was named.
+    endpoint.engine(trace=trace)
+    return endpoint
 
 
 def _cpus(text: Any) -> float:

@@ -229,6 +229,10 @@ class EngineFlavour:
             for words in ("port is already allocated", "address already in use", "ports are not available")
         )
 
+    def address_absent(self, message: str) -> bool:
+        """Whether a start failed because nothing there has the address that the port is published at."""
+        return "cannot assign requested address" in message.lower()
+
     def has_own_addresses(self, driver: str) -> bool:
         """Whether machines on a network of this driver are hosts of an outer network, without ports."""
         return driver in ("macvlan", "ipvlan")
