@@ -16,7 +16,7 @@ import contextlib
 import os
 
 from dinv import dockerconfig, files, jsontext
-from dinv.errors import ContextError, ContextTaken
+from dinv.errors import ContextError, ContextTaken, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def current(config_dir: str | None = None) -> str:
     $DOCKER_CONTEXT and $DOCKER_HOST, which come first, are the caller's to look at. A config.json that
     cannot be read names none, as it does for the docker CLI, which only warns.
     """
-    found = dockerconfig.load(os.path.join(dockerconfig.directory(config_dir), "config.json"))
+    found = dockerconfig.load(dockerconfig.config_file(config_dir))
     return dockerconfig.text(found, "currentContext") or DEFAULT
 
 
@@ -79,7 +79,10 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
 
     Raises ContextError when its meta.json cannot be read or is not what the docker CLI writes.
     """
-    meta, tls = _paths(name, config_dir)
+    try:
+        meta, tls = _paths(name, config_dir)
+    except InputError:
+        return None
     path = os.path.join(meta, "meta.json")
     try:
         document = _load(path)
@@ -162,7 +165,10 @@ def write(
     import json
 
     check_name(name)
-    meta, tls = _paths(name, config_dir)
+    try:
+        meta, tls = _paths(name, config_dir)
+    except InputError as error:
+        raise ContextError(f"{error} Or do without a docker context (--no-context).") from error
     path = os.path.join(meta, "meta.json")
     document = {
         "Name": name,
@@ -197,7 +203,10 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
     it is in. When config.json names the removed one as the context in use, that entry is taken out first,
     as `docker context rm --force` does, and nothing else in it is changed. Raises ContextError.
     """
-    meta, tls = _paths(name, config_dir)
+    try:
+        meta, tls = _paths(name, config_dir)
+    except InputError:
+        return False
     path = os.path.join(meta, "meta.json")
     with _errors(name, path):
         if os.path.lexists(path):
@@ -215,6 +224,7 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
 def _paths(name: str, config_dir: str | None) -> tuple[str, str]:
     import hashlib
 
+    # Raises InputError where there is no home.
     base = os.path.join(dockerconfig.directory(config_dir), "contexts")
     identifier = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return os.path.join(base, "meta", identifier), os.path.join(base, "tls", identifier)

@@ -9,7 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager
 
-from dinv import archives
+from dinv import archives, home
 from dinv.channel import FileStat
 from dinv.errors import CopyError, EngineError, InputError, MachineError
 from dinv.progress import Progress
@@ -175,7 +175,7 @@ class _End(ABC):
 
 class _Here(_End):
     def __init__(self, place: Place) -> None:
-        super().__init__(place, os.path.join(os.getcwd(), place.path))
+        super().__init__(place, home.from_here(place.path))
 
     def stat(self, path: str) -> FileStat | None:
         # A file with a slash behind it is told as what it is, and not as missing.

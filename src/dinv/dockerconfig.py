@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import os
 
-from dinv import files
+from dinv import files, home
+from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,8 +18,20 @@ if TYPE_CHECKING:
 
 
 def directory(config_dir: str | None = None) -> str:
-    """Return the docker CLI's directory: `config_dir`, `$DOCKER_CONFIG` or `~/.docker`."""
-    return config_dir or os.environ.get("DOCKER_CONFIG") or os.path.join(os.path.expanduser("~"), ".docker")
+    """Return the docker CLI's directory: `config_dir`, `$DOCKER_CONFIG` or `~/.docker`.
+
+    Raises InputError where there is no home, or no working directory that a relative one could count from.
+    """
+    named = config_dir or os.environ.get("DOCKER_CONFIG")
+    return home.from_here(named or home.within(".docker", instead="DOCKER_CONFIG"))
+
+
+def config_file(config_dir: str | None = None) -> str:
+    """Return where config.json is; "" where there is no home to look in: to whoever reads, there is none."""
+    try:
+        return os.path.join(directory(config_dir), "config.json")
+    except InputError:
+        return ""
 
 
 def load(path: str, warn: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:

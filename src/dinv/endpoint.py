@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 
+from dinv import home
 from dinv.errors import DinvError, EndpointError, InputError, NoEndpoint
 
 TYPE_CHECKING = False
@@ -243,14 +244,14 @@ def _environment_tls(store: Store, environ: Mapping[str, str]) -> TLSFiles | Non
     if not verify and not environ.get("DOCKER_TLS"):
         return None
     directory = environ.get("DOCKER_CERT_PATH") or environ.get("DOCKER_CONFIG") or "~/.docker"
-    directory = os.path.abspath(os.path.expanduser(directory))
+    directory = home.absolute(directory)
     if directory.startswith(store.machines_directory + os.sep):
         return None
     return _directory_tls(directory, verify=verify)
 
 
 def _directory_tls(directory: str, *, verify: bool) -> TLSFiles:
-    directory = os.path.abspath(os.path.expanduser(directory))
+    directory = home.absolute(directory)
     if not os.path.isdir(directory):
         raise InputError(f"There is no directory {directory} to take ca.pem, cert.pem and key.pem from")
     files = {name: os.path.join(directory, f"{name}.pem") for name in ("ca", "cert", "key")}

@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 
+from dinv import home
 from dinv.errors import InputError
 
 PROGRAM = "dinv"
@@ -20,7 +21,7 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
     target = executable()
     if not name or name in (".", "..", PROGRAM) or os.sep in name or name.startswith("-"):
         raise InputError(f'"{name}" cannot be another name for {PROGRAM}: it has to be a plain, other name.')
-    directory = os.path.abspath(os.path.expanduser(directory or os.path.dirname(target)))
+    directory = home.absolute(directory or os.path.dirname(target))
     path = os.path.join(directory, name)
     if os.path.lexists(path) and not _is_ours(path):
         raise InputError(
@@ -55,7 +56,7 @@ def executable() -> str:
     called = shutil.which(sys.argv[0]) if sys.argv and sys.argv[0] else None
     seen = set()
     while called and called not in seen:
-        called = os.path.abspath(called)
+        called = home.absolute(called)
         if os.path.basename(called) == PROGRAM:
             return called
         seen.add(called)

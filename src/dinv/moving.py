@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import files, jsontext, twins
+from dinv import files, home, jsontext, twins
 from dinv.config import MachineConfig
 from dinv.errors import InputError, MachineExists
 from dinv.files import PENDING
@@ -105,7 +105,7 @@ def import_(
     if not isinstance(source, str):
         found, content, left = _archive(source)
     elif os.path.isdir(source):
-        found = os.path.basename(os.path.abspath(source))
+        found = os.path.basename(home.absolute(source))
         content, left = _directory(source)
     else:
         try:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import files
+from dinv import files, home
 from dinv.channel import File
 from dinv.errors import InputError
 
@@ -30,7 +30,7 @@ def read(given: Iterable[str]) -> dict[str, bytes]:
         if not equals or not _HOST.fullmatch(host) or not path:
             raise InputError(f'--registry-ca "{text}" is not HOST=FILE, such as registry.test:5000=ca.crt')
         try:
-            found[host] = files.read(os.path.expanduser(path))
+            found[host] = files.read(home.expanded(path))
         except OSError as error:
             raise InputError(f"--registry-ca {text}: {path}: {error.strerror}") from error
         if b"-----BEGIN CERTIFICATE-----" not in found[host]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 
-from dinv import keypairs
+from dinv import home, keypairs
 from dinv.errors import CertificateError, InputError
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class SharedCA:
                 "--tls-client-cert is given without --tls-ca-cert and --tls-ca-key: the machine would have a "
                 "CA of its own, which has not signed that certificate, so its daemon would refuse it"
             )
-        absolute = [os.path.abspath(os.path.expanduser(path)) if path else "" for path in found.values()]
+        absolute = [home.absolute(path) if path else "" for path in found.values()]
         if len({path for path in absolute if path}) < len([path for path in absolute if path]):
             raise InputError("--tls-ca-cert, --tls-ca-key and their like name the same file twice")
         return cls((absolute[0], absolute[1]), (absolute[2], absolute[3]))

@@ -79,7 +79,8 @@ def no_proxy(environ: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
     (golang.org/x/net/http/httpproxy: FromEnvironment; curl reads the other only).
     """
     used = [key for key in ("NO_PROXY", "no_proxy") if environ.get(key)] or ["NO_PROXY"]
-    return {key: [entry for entry in environ.get(key, "").split(",") if entry] for key in used}
+    lists = {key: environ.get(key, "").split(",") for key in used}
+    return {key: [entry.strip() for entry in entries if entry.strip()] for key, entries in lists.items()}
 
 
 # How values are quoted

@@ -18,7 +18,7 @@ import json
 import os
 import re
 
-from dinv import jsontext, locks
+from dinv import home, jsontext, locks
 from dinv.config import MachineConfig
 from dinv.errors import (
     ConfigError,
@@ -48,10 +48,9 @@ host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver sees to."""
 
 
 def default_path() -> str:
-    """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`."""
-    return os.environ.get("MACHINE_STORAGE_PATH") or os.path.join(
-        os.path.expanduser("~"), ".docker", "machine"
-    )
+    """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`. Raises InputError where there is no home."""
+    named = os.environ.get("MACHINE_STORAGE_PATH")
+    return named or home.within(".docker", "machine", instead="MACHINE_STORAGE_PATH, or give --storage-path")
 
 
 def check_name(name: str) -> None:
@@ -113,7 +112,7 @@ class Store:
     """The directory on the user's side that holds the machines."""
 
     def __init__(self, path: str | None = None) -> None:
-        self.path = os.path.abspath(os.path.expanduser(path or default_path()))
+        self.path = home.absolute(path or default_path())
         self.machines_directory = os.path.join(self.path, "machines")
         self._held: set[str] = set()
         self._still_open = False

@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import envfile
+from dinv import envfile, home
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -38,7 +38,7 @@ def find(path: str) -> str | None:
 
     Raises InputError for a folder with none, or with several.
     """
-    path = os.path.abspath(os.path.expanduser(path))
+    path = home.absolute(path)
     if os.path.isfile(path):
         return path
     if not os.path.isdir(path):

@@ -197,6 +197,7 @@ def test_without_a_shell_sh_it_is(environ: dict[str, str]) -> None:
         ({"no_proxy": "", "NO_PROXY": "b"}, {"NO_PROXY": ["b"]}),
         ({"NO_PROXY": "a", "no_proxy": "b"}, {"NO_PROXY": ["a"], "no_proxy": ["b"]}),
         ({"NO_PROXY": ",a,,"}, {"NO_PROXY": ["a"]}),
+        ({"NO_PROXY": " a, b "}, {"NO_PROXY": ["a", "b"]}),
     ],
 )
 def test_the_proxy_exceptions_in_use_are_found(

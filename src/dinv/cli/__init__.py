@@ -93,6 +93,7 @@ def run() -> NoReturn:
     # A command is over before there is garbage to speak of: looking for it takes 1 ms of each start.
     gc.set_threshold(20_000)
     _open_streams()
+    _count_children()
     status = main()
     for stream in (sys.stdout, sys.stderr):
         try:
@@ -115,6 +116,18 @@ def _open_streams() -> None:
     codecs.register_error("dinv", _encode_anyway)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="dinv")
+
+
+def _count_children() -> None:
+    """Let children be waited for, which they cannot be where the caller has set SIGCHLD to be ignored.
+
+    Some supervisors and CI runners do, and it outlives exec (signal(7)): a child's status would be lost.
+    """
+    # What `signal` is made of, without the enums, which take 0.5 ms.
+    import _signal  # type: ignore[import-not-found]
+
+    if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
+        _signal.signal(_signal.SIGCHLD, _signal.SIG_DFL)
 
 
 def _encode_anyway(error: UnicodeError) -> tuple[str | bytes, int]:

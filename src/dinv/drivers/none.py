@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 
+from dinv import home
 from dinv.config import STORE_CERTS
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
@@ -75,7 +76,7 @@ class NoneDriver(Driver):
         self.config.ours["Provisioner"] = "none"
         if directory:
             kept["TLS"] = True
-            kept["CertificateSource"] = os.path.abspath(os.path.expanduser(str(directory)))
+            kept["CertificateSource"] = home.absolute(str(directory))
             return
         # A socket has none. Else it is as in docker-machine, unless it was said that there is none.
         kept["TLS"] = None if directory is None and not url.startswith("unix:") else False

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 
+from dinv import home
 from dinv.engine.transport import (
     DEFAULT_SOCKET,
     PLAIN_PORT,
@@ -83,8 +84,8 @@ def _socket(url: str, path: str) -> str:
     if not path or path.startswith("/"):
         return path or DEFAULT_SOCKET
     try:
-        return os.path.abspath(path)
-    except OSError as error:
+        return os.path.normpath(home.from_here(path))
+    except InputError as error:
         raise _bad(url, "its path counts from the working directory, which is not there any more") from error
 
 

@@ -91,7 +91,7 @@ def find(
     given = _from_auths(_environment(environ, warn), key, f"${ENVIRONMENT}", warn)
     if given is not None:
         return given
-    path = os.path.join(dockerconfig.directory(config_dir), "config.json")
+    path = dockerconfig.config_file(config_dir)
     config = dockerconfig.load(path, warn)
     helpers = dockerconfig.table(config, "credHelpers")
     # An entry of "" says that this registry has no helper (docker/cli: getConfiguredCredentialStore).

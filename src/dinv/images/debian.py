@@ -220,9 +220,13 @@ def _private_mounts() -> list[str]:
 
 def _environment(directory: str) -> dict[str, str]:
     env = {**os.environ, "TMPDIR": directory, "LC_ALL": "C.UTF-8"}
+    # apt reads these in lower case alone (apt: methods/aptmethod.h), other programs are set up in capitals.
+    for name in ("http_proxy", "https_proxy", "no_proxy"):
+        if name not in env and name.upper() in env:
+            env[name] = env[name.upper()]
     for scheme in ("http", "https"):
         name = f"{scheme}_proxy"
-        if name not in env and name.upper() not in env:
+        if name not in env:
             proxy = _output("apt-config", "shell", "proxy", f"Acquire::{scheme}::Proxy")
             words = shlex.split(proxy.partition("=")[2])
             if words and words[0] not in ("", "DIRECT", "false"):

@@ -94,6 +94,27 @@ def test_packages_and_context_go_in_and_mirrors_not_by_argument(
     assert said.endswith("http://proxy.test:3128/\n")
 
 
+@pytest.mark.parametrize(
+    ("given", "got"),
+    [
+        ({"HTTP_PROXY": "http://a"}, "http://a"),
+        ({"http_proxy": "http://b", "HTTP_PROXY": "http://a"}, "http://b"),
+        ({"http_proxy": "", "HTTP_PROXY": "http://a"}, ""),
+    ],
+)
+def test_a_proxy_is_told_to_apt_in_its_own_spelling(
+    mmdebstrap: Callable[..., None], monkeypatch: pytest.MonkeyPatch, given: dict[str, str], got: str
+) -> None:
+    for name in ("http_proxy", "HTTP_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    mmdebstrap("print(os.environ['http_proxy'], os.environ.get('no_proxy'))")
+    monkeypatch.setenv("NO_PROXY", "mirror.test")
+    with base() as archive:
+        assert read_all(archive).decode() == f"{got} mirror.test\n"
+
+
 def test_a_failure_is_shown_with_the_last_lines(mmdebstrap: Callable[[str], None]) -> None:
     mmdebstrap("""
         sys.stderr.write("".join(f"line {n}\\n" for n in range(50)))
