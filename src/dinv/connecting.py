@@ -109,7 +109,7 @@ def refused(machine: Machine) -> MachineNotRunning | MachineUnusable:
     return MachineUnusable(
         machine.name,
         machine.url,
-        "connection refused",
+        "its daemon is not running (connection refused)",
         "Whoever looks after its daemon has to start it, or its URL has changed.",
         connection=True,
     )
