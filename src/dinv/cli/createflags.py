@@ -77,6 +77,7 @@ def add_arguments(parser: Parser) -> None:
     group = parser.add_argument_group(f"driver {driver}")
     for flag in find(driver).create_flags():
         group.add_argument(
+            *([f"-{flag.short}"] if flag.short else []),
             f"--{flag.name}",
             action="append" if flag.repeatable else "store",
             metavar=flag.metavar,

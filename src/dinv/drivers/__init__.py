@@ -41,8 +41,9 @@ class Flag:
     """One flag that a driver adds to `create`.
 
     `name` as typed, without dashes; `env` the variable that stands for it; `repeatable` flags give a
-    tuple, and their variable is a list separated by commas. The help leaves out what is `rare` until
-    all is asked for. `values` are those that have a name, for completion; there may be others.
+    tuple, and their variable is a list separated by commas. `short` is a letter for it. The help leaves
+    out what is `rare` until all is asked for. `values` are those that have a name, for completion; there
+    may be others.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class Flag:
         metavar: str = "VALUE",
         repeatable: bool = False,
         rare: bool = False,
+        short: str = "",
         values: Iterable[str] = (),
     ) -> None:
         self.name = name
@@ -62,6 +64,7 @@ class Flag:
         self.metavar = metavar
         self.repeatable = repeatable
         self.rare = rare
+        self.short = short
         self.values = tuple(values)
 
     @property

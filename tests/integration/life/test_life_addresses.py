@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import signal
+import socket
 import subprocess
 import urllib.request
 from typing import TYPE_CHECKING
@@ -176,6 +177,30 @@ def test_a_subnet_that_a_vpn_has_taken(shared_user: User, machine: str, vpn: str
     assert shared_user.dinv("ip", machine).stdout.strip() == address
     shared_user.dinv("rm", "-y", machine)
     assert _networks(engine) == []
+
+
+def test_further_ports_are_published_and_kept(user: User) -> None:
+    """For where its own address is not reached; `docker run -p` in the machine leads there."""
+    name = user.name("more")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+        said = user.fails("create", name, "-p", f"{port}:8080", status=3)
+        assert f"port {port} is in use" in said
+    user.dinv("create", name, "--publish", "127.0.0.1", "-p", f"{port}:8080", "-p", f"{port + 1}/udp")
+    assert user.dinv("ls", "--format", "{{.Reached}}").stdout.strip() == "published port"
+    user.import_hello(name)
+    user.docker(
+        name,
+        *("run", "-d", "--restart", "always", "-p", "8080:80", "hello"),
+        *("sh", "-c", "echo it works >/tmp/page && httpd -f -h /tmp"),
+    )
+    eventually(lambda: _served(f"http://127.0.0.1:{port}/page"))
+    user.dinv("upgrade", "--force", name)
+    eventually(lambda: _served(f"http://127.0.0.1:{port}/page"))
+    with user.engine() as engine:
+        bound = engine.containers.inspect(f"dinv-{name}")["HostConfig"]["PortBindings"]
+    assert bound[f"{port + 1}/udp"] == [{"HostIp": "127.0.0.1", "HostPort": str(port + 1)}]
+    user.dinv("rm", "-y", name)
 
 
 @pytest.mark.parametrize("answered", [False, True])

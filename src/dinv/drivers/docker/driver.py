@@ -210,6 +210,8 @@ class DockerDriver(Driver):
     def _specification(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
     ) -> MachineSpec:
+        from dinv.drivers.docker import publishing
+
         kept = self.config.driver
         labels = {
             **kept["Labels"],
@@ -233,6 +235,7 @@ class DockerDriver(Driver):
             port=kept["Port"],
             isolation=kept["Isolation"],
             dns=kept.get("DNS") or (),
+            ports=publishing.bindings(kept.get("PublishPorts") or ()),
         )
 
     def kind(self) -> str:
@@ -317,7 +320,15 @@ class DockerDriver(Driver):
                     f'{self.endpoint} cannot start machine "{self.config.name}": {error.message}'
                     f"{self.flavour.start_refused(error, self.config.driver)}",
                 ) from error
+            from dinv.drivers.docker import publishing
+
             kept = self.config.driver
+            further = publishing.refused(kept.get("PublishPorts") or (), error.message)
+            if further:
+                raise PreCreateCheckFailed(
+                    f'Port {further} of machine "{self.config.name}", of its --publish-ports, is in use on '
+                    f"{self.endpoint}. Free it."
+                ) from error
             if kept.get("OwnNetwork"):
                 raise AddressTaken from error
             if kept.get("PortChosen") or not self.config.unfinished:

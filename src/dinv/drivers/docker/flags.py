@@ -6,6 +6,7 @@ import ipaddress
 import re
 
 from dinv.drivers import Flag
+from dinv.drivers.docker import publishing
 from dinv.errors import InputError
 from dinv.units import parse_size
 
@@ -82,6 +83,15 @@ FLAGS = (
         metavar="ADDRESS[:PORT]",
     ),
     Flag(
+        "publish-ports",
+        "DINV_PUBLISH_PORTS",
+        "further ports of the machine to publish on the endpoint, for what containers in it publish: "
+        "8000-8019, 8080:80, 5353:53/udp",
+        metavar="[ADDRESS:]PORTS",
+        repeatable=True,
+        short="p",
+    ),
+    Flag(
         "label",
         "DINV_LABELS",
         "label of the machine's container, KEY=VALUE",
@@ -131,6 +141,7 @@ def configure(
     kept["PublishAddress"], kept["Port"] = parse_publish(values.get("publish"))
     kept["Published"] = values.get("publish") != "none"
     kept["PortChosen"] = bool(kept["Port"])
+    kept["PublishPorts"] = publishing.parse(values.get("publish_ports") or ())
     kept["Labels"] = dict(_label(text) for text in values.get("label") or ())
     kept["Isolation"] = values.get("isolation") or "auto"
     kept["Container"] = f"dinv-{config.name}"

@@ -12,6 +12,7 @@ import re
 import socket
 import zlib
 
+from dinv.drivers.docker import publishing
 from dinv.drivers.docker.flavours import LABEL_PORT
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import PreCreateCheckFailed
@@ -80,10 +81,15 @@ def follow(driver: DockerDriver, published: Mapping[str, Any]) -> None:
 def choose(driver: DockerDriver) -> None:
     """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
     kept = driver.config.driver
-    if not kept["Published"]:
+    further = kept.get("PublishPorts") or []
+    if not kept["Published"] and not further:
         return
     _, local = host_of(driver)
     services = _services(driver)
+    if further:
+        _check_further(driver, further, services, local=local)
+    if not kept["Published"]:
+        return
     if kept["PortChosen"] and kept["Port"] in services:
         raise PreCreateCheckFailed(
             f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would take "
@@ -100,7 +106,7 @@ def choose(driver: DockerDriver) -> None:
                 f"Choose another with --publish, or leave the port to dinv."
             )
         return
-    refused = services.union(kept.get("RefusedPorts", ()))
+    refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
     start = zlib.crc32(driver.config.name.encode())
     for step in range(PORTS):
         port = FIRST_PORT + (start + step) % PORTS
@@ -113,6 +119,20 @@ def choose(driver: DockerDriver) -> None:
     raise PreCreateCheckFailed(
         f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
     )
+
+
+def _check_further(
+    driver: DockerDriver, further: list[dict[str, Any]], services: frozenset[int], *, local: bool
+) -> None:
+    """See that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
+    publishing.settle(further, local=local and driver.flavour.chooses_address)
+    guarded = dict.fromkeys(services, "of its own services") if further else {}
+    publishing.check(further, {**_used(driver), **guarded}, str(driver.endpoint))
+    for port in further if local else ():
+        if port["Protocol"] == "tcp" and not _can_bind(port["Address"], port["Port"]):
+            raise PreCreateCheckFailed(
+                f"--publish-ports: port {port['Port']} is in use on this computer. Choose another."
+            )
 
 
 def _services(driver: DockerDriver) -> frozenset[int]:

@@ -44,6 +44,7 @@ class MachineSpec:
         port: int,
         isolation: str,
         dns: Sequence[str] = (),
+        ports: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
     ) -> None:
         self.hostname = hostname
         self.image = image
@@ -59,6 +60,7 @@ class MachineSpec:
         self.port = port
         self.isolation = isolation
         self.dns = dns
+        self.ports = ports or {}
 
 
 def detect(info: Mapping[str, Any]) -> EngineFlavour:

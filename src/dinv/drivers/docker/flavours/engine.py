@@ -174,10 +174,11 @@ class EngineFlavour:
             host["ReadonlyPaths"] = []
         if spec.isolation not in (CAPABILITIES, PRIVILEGED):
             host["Runtime"] = spec.isolation
+        bindings: dict[str, Any] = dict(spec.ports)
         if spec.port:
-            host["PortBindings"] = {
-                DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": str(spec.port)}]
-            }
+            bindings[DAEMON_PORT] = [{"HostIp": spec.publish_address, "HostPort": str(spec.port)}]
+        if bindings:
+            host["PortBindings"] = bindings
         if spec.dns:
             host["Dns"] = list(spec.dns)
         return {**container_config(spec), "StopSignal": "SIGTERM", "HostConfig": host}
@@ -219,6 +220,7 @@ class EngineFlavour:
         missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
         if spec.port and not (host.get("PortBindings") or {}).get(DAEMON_PORT):
             missing.append("the published port")
+        missing += missing_ports(spec, host)
         return missing
 
     def address_taken(self, message: str) -> bool:
@@ -248,6 +250,12 @@ class EngineFlavour:
         return {"label": [LABEL_ID]}
 
 
+def missing_ports(spec: MachineSpec, host: Mapping[str, Any]) -> list[str]:
+    """Which of the further ports the created container does not have."""
+    bound = host.get("PortBindings") or {}
+    return [f"the published port {port}" for port in spec.ports if not bound.get(port)]
+
+
 def container_config(spec: MachineSpec) -> dict[str, Any]:
     """The create body without HostConfig: what every flavour asks for in the same words."""
     body: dict[str, Any] = {
@@ -255,7 +263,7 @@ def container_config(spec: MachineSpec) -> dict[str, Any]:
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
         "Labels": dict(spec.labels),
-        "ExposedPorts": {DAEMON_PORT: {}},
+        "ExposedPorts": {port: {} for port in (DAEMON_PORT, *spec.ports)},
         # Never null: a VCH then takes, and spoils, the image's own (vmware/vic: proxy/storage_proxy.go).
         "Volumes": {},
     }

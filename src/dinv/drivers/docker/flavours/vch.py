@@ -10,7 +10,13 @@ from __future__ import annotations
 
 import re
 
-from dinv.drivers.docker.flavours.engine import AUTO, DAEMON_PORT, EngineFlavour, container_config
+from dinv.drivers.docker.flavours.engine import (
+    AUTO,
+    DAEMON_PORT,
+    EngineFlavour,
+    container_config,
+    missing_ports,
+)
 from dinv.errors import PreCreateCheckFailed
 from dinv.units import format_size
 
@@ -138,7 +144,10 @@ class VchFlavour(EngineFlavour):
             host["Dns"] = list(spec.dns)
         # On a container network too: the VM's firewall lets in only what is published (vic-product#1220).
         port = str(spec.port or DAEMON_PORT.partition("/")[0])
-        host["PortBindings"] = {DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}]}
+        host["PortBindings"] = {
+            **spec.ports,
+            DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}],
+        }
         return {**container_config(spec), "HostConfig": host}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:
@@ -170,6 +179,7 @@ class VchFlavour(EngineFlavour):
         missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
         if not (host.get("PortBindings") or {}).get(DAEMON_PORT):
             missing.append("the published port")
+        missing += missing_ports(spec, host)
         networks = (inspected.get("NetworkSettings") or {}).get("Networks") or {}
         if spec.network and spec.network not in networks:
             missing.append(f"network {spec.network}")

@@ -1,0 +1,106 @@
+"""Further ports of a machine that its endpoint publishes, beside its daemon's: `create --publish-ports`.
+
+For what containers in the machine publish, where the machine's own address is not reached. In a machine's
+config each is {"Address", "Port", "MachinePort", "Protocol"}: Address "" for all of the endpoint's.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+
+from dinv.drivers.docker.flavours.engine import DAEMON_PORT
+from dinv.errors import InputError, PreCreateCheckFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+MOST = 256
+"""The endpoint runs a process for each (docker-proxy)."""
+
+_ONE = re.compile(
+    r"(?:(?P<address>\[[^][]+\]|\d+\.\d+\.\d+\.\d+):)?"
+    r"(?P<first>\d{1,5})(?:-(?P<last>\d{1,5}))?"
+    r"(?::(?P<inner_first>\d{1,5})(?:-(?P<inner_last>\d{1,5}))?)?"
+    r"(?:/(?P<protocol>tcp|udp))?"
+)
+
+
+def parse(texts: Iterable[str]) -> list[dict[str, Any]]:
+    """Read `--publish-ports`: `8000-8019`, `8080:80`, `127.0.0.1:5353:53/udp`. Raises InputError."""
+    found = [port for text in texts for port in _parse(str(text))]
+    if len(found) > MOST:
+        raise InputError(f"--publish-ports: {len(found)} ports are too many, {MOST} at most")
+    seen = set()
+    for port in found:
+        key = port["Address"], port["Port"], port["Protocol"]
+        if key in seen:
+            raise InputError(f"--publish-ports: {port['Port']}/{port['Protocol']} is there twice")
+        seen.add(key)
+    return found
+
+
+def _parse(text: str) -> list[dict[str, Any]]:
+    flag = f'--publish-ports "{text}"'
+    match = _ONE.fullmatch(text)
+    if match is None:
+        raise InputError(f"{flag} is not FIRST[-LAST][:FIRST[-LAST]][/udp], such as 8000-8019 or 8080:80")
+    outer = _range(flag, match["first"], match["last"])
+    inner = _range(flag, match["inner_first"], match["inner_last"]) if match["inner_first"] else outer
+    if len(outer) != len(inner):
+        raise InputError(f"{flag}: {len(outer)} ports cannot lead to {len(inner)}")
+    protocol = match["protocol"] or "tcp"
+    if any(f"{port}/{protocol}" == DAEMON_PORT for port in inner):
+        raise InputError(f"{flag}: where the machine's daemon is published, --publish says")
+    address = (match["address"] or "").strip("[]")
+    try:
+        address = str(ipaddress.ip_address(address)) if address else ""
+    except ValueError as error:
+        raise InputError(f'{flag}: "{address}" is no IP address') from error
+    return [
+        {"Address": address, "Port": port, "MachinePort": into, "Protocol": protocol}
+        for port, into in zip(outer, inner, strict=True)
+    ]
+
+
+def _range(flag: str, first: str, last: str | None) -> range:
+    begin, end = int(first), int(last or first)
+    if not 0 < begin <= end < 65536:  # noqa: PLR2004  (TCP, UDP)
+        raise InputError(f"{flag}: {first}-{last} is no range of ports" if last else f"{flag} is no port")
+    return range(begin, end + 1)
+
+
+def settle(ports: Iterable[dict[str, Any]], *, local: bool) -> None:
+    """Decide where those are published that do not say: on a local endpoint for this computer only."""
+    for port in ports:
+        if not port["Address"] and local:
+            port["Address"] = "127.0.0.1"
+
+
+def check(ports: Iterable[Mapping[str, Any]], used: Mapping[int, str], endpoint: str) -> None:
+    """Raise PreCreateCheckFailed for one that a container of the endpoint has."""
+    for port in ports:
+        if port["Port"] in used:
+            raise PreCreateCheckFailed(
+                f"--publish-ports: port {port['Port']} is in use on {endpoint} by container "
+                f"{used[port['Port']]}. Choose another."
+            )
+
+
+def bindings(ports: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
+    """PortBindings of the create call."""
+    found: dict[str, list[dict[str, str]]] = {}
+    for port in ports:
+        key = f"{port['MachinePort']}/{port['Protocol']}"
+        found.setdefault(key, []).append({"HostIp": port["Address"], "HostPort": str(port["Port"])})
+    return found
+
+
+def refused(ports: Iterable[Mapping[str, Any]], message: str) -> str:
+    """Which of them a start was refused for, as ADDRESS:PORT, by the endpoint's message; "" for none."""
+    for port in ports:
+        if re.search(rf":{port['Port']}\b", message):
+            return f"{port['Address'] or '0.0.0.0'}:{port['Port']}"  # noqa: S104  (said, never bound)
+    return ""
