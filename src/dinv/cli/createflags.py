@@ -72,7 +72,7 @@ def add_arguments(parser: Parser) -> None:
     mirrors = os.environ.get("ENGINE_REGISTRY_MIRROR", "")
     parser.set_defaults(engine_registry_mirror=[url for url in mirrors.split(",") if url] or None)
     parser.add_argument("--engine-storage-driver", metavar="NAME", help="dockerd's storage driver")
-    parser.rare(*_RARE)
+    parser.set_rare(*_RARE)
     driver = driver_named(parser.words)
     group = parser.add_argument_group(f"driver {driver}")
     for flag in find(driver).create_flags():
@@ -85,7 +85,7 @@ def add_arguments(parser: Parser) -> None:
         )
         parser.known[f"--{flag.name}"] = flag.values
         if flag.rare:
-            parser.rare(f"--{flag.name}")
+            parser.set_rare(f"--{flag.name}")
 
 
 def driver_named(words: list[str]) -> str:

@@ -32,7 +32,6 @@ AUTO, JSON, QUIET = "auto", "json", "quiet"
 PROGRESSES = (AUTO, "plain", JSON, QUIET)
 """What --progress may be: a line that moves on a terminal and lines elsewhere; lines; events; nothing."""
 FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
-_TITLES = {"positional arguments": "Arguments", "options": "Options"}
 ONE_NAME = "Error: Expected one machine name as an argument"
 _TOO_MANY = "Error: Too many arguments given"
 MOST_SECONDS = 86400.0
@@ -66,7 +65,8 @@ class Parser(argparse.ArgumentParser):
     """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are InputError.
 
     `missing` and `extra` are what is said where arguments are missing, and where there are too many,
-    which are "{extra}" in it.
+    which are "{extra}" in it. `known` are values that have a name, by flag, where there are others as well:
+    completion offers them. `rare` are the flags that the help leaves out unless all is asked for.
     """
 
     def __init__(self, program: str, verb: str, description: str, words: list[str]) -> None:
@@ -75,20 +75,19 @@ class Parser(argparse.ArgumentParser):
             description=description,
             usage="",  # argparse would make one out of every flag, at each start
             allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=_width()),
+            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=width()),
         )
 
         self.program = program
         self.verb = verb
         self.words = words
         self.known: dict[str, tuple[str, ...]] = {}
-        """Values that have a name, by flag, where there are others as well: what completion offers."""
+        self.rare: set[str] = set()
         self._unknown: list[str] = []
         self._arguments: list[tuple[argparse.Action, str]] = []
         self.missing = ""
         self.extra = ""
         self.register("type", "seconds", seconds)
-        self._rare: set[str] = set()
         self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
 
     def add_format(self, texts: str = FORMAT_HELP) -> None:
@@ -108,48 +107,21 @@ class Parser(argparse.ArgumentParser):
         asked = f"-progress {JSON}" in line or f"-progress={JSON}" in line
         return asked and "--progress" in self._option_string_actions
 
-    def rare(self, *flags: str) -> None:
+    def set_rare(self, *flags: str) -> None:
         """These, with their dashes, are in the help only where all of it is asked for."""
-        self._rare.update(flags)
+        self.rare.update(flags)
         self._help_all.help = "show the rarer options too"
 
     def format_help(self, *, everything: bool = False) -> str:
         """The help of the verb, with examples; its rare flags only with `everything`."""
-        from dinv.cli import examples
+        from dinv.cli.helptext import help_text
 
-        short = bool(self._rare) and not everything
-        formatter = _ShortFormatter(self.prog, max_help_position=32, width=_width())
-        formatter.short = short
-        formatter.add_usage(self.usage or self._usage(), (), (), prefix="Usage: ")
-        formatter.add_text(self.description)
-        for group in self._action_groups:
-            formatter.start_section(_TITLES.get(group.title or "", group.title))
-            formatter.add_arguments(
-                action
-                for action in group._group_actions  # noqa: SLF001  (argparse has no other way to list them)
-                if (action.help or action.option_strings)
-                and not (short and self._rare.intersection(action.option_strings))
-            )
-            formatter.end_section()
-        said = formatter.format_help()
-        shown = examples.shown(self.verb, self.program)
-        if shown:
-            said += f"\nExamples:\n{shown}"
-        if short:
-            said += f"\n{len(self._rare)} rarer options, and variables for all: {self.prog} --help-all\n"
-        return said
+        return help_text(self, everything=everything)
 
-    def _usage(self) -> str:
-        """`dinv create [OPTIONS] NAME`: the flags are listed below it."""
-        words = [self.prog, "[OPTIONS]"]
-        for action, nargs in self._arguments or self._positionals_now():
-            name = _shown_name(action)
-            words.append(
-                {"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(nargs, name)
-            )
-        return " ".join(words).replace("%", "%%")
-
-    def _positionals_now(self) -> list[tuple[argparse.Action, str]]:
+    def positionals(self) -> list[tuple[argparse.Action, str]]:
+        """Its arguments that are no flags, with how many there may be, as argparse has it."""
+        if self._arguments:
+            return self._arguments
         return [
             (action, str(action.nargs))
             for action in self._actions
@@ -199,7 +171,7 @@ class Parser(argparse.ArgumentParser):
     def parse(self, words: Sequence[str]) -> argparse.Namespace:
         """Parse a verb's words. Raises InputError."""
         # While flags may stand anywhere, argparse takes for a while that there are no arguments.
-        self._arguments = self._positionals_now()
+        self._arguments = self.positionals()
         found, extra = self.parse_known_intermixed_args(list(self._go_flags(words)))
         for key, value in vars(found).items():
             if isinstance(value, list):
@@ -252,17 +224,6 @@ class Parser(argparse.ArgumentParser):
             self._refuse(f'invalid boolean value "{value}" for {shown_flag(self.program, name)}: parse error')
 
 
-class _ShortFormatter(argparse.HelpFormatter):
-    """argparse's; where it is `short` it leaves out which variable stands for a flag: `($DINV_CPUS)`."""
-
-    short = False
-
-    def _expand_help(self, action: argparse.Action) -> str:
-        said = super()._expand_help(action)
-        before, found, _ = said.rpartition(" ($")
-        return before if self.short and found else said
-
-
 class _HelpAll(argparse.Action):
     """`--help-all`."""
 
@@ -270,12 +231,6 @@ class _HelpAll(argparse.Action):
         if isinstance(parser, Parser):  # it is: what for only mypy does not know
             print(parser.format_help(everything=True), end="")
         parser.exit()
-
-
-def _shown_name(action: argparse.Action) -> str:
-    if action.choices is not None:
-        return "|".join(map(str, action.choices))
-    return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
 
 
 def shown_flag(program: str, flag: str) -> str:
@@ -310,7 +265,7 @@ def _unmarked(value: Any) -> Any:
     return value.removeprefix(_NO_FLAG) if isinstance(value, str) else value
 
 
-def _width() -> int:
+def width() -> int:
     """Columns for help texts. argparse would ask shutil, whose import takes 3 ms, for each argument added."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):

@@ -57,7 +57,7 @@ def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
         "sshwords",
         "table",
     }
-    beside |= {"colour", "events", "fitting", "imagetable", "voice", "waiting"}
+    beside |= {"colour", "events", "fitting", "helptext", "imagetable", "voice", "waiting"}
     assert files - beside == modules
 
 
