@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import docker
 import docker.errors
 import pytest
-from vch_client import IMAGE, body, make, tar
+from vch_client import IMAGE, WITH_VOLUME, body, make, tar
 
 from dinv.errors import Conflict, EngineError, NotFound, ServerError
 
@@ -102,6 +102,49 @@ def test_ignored_fields_are_dropped(vch: VchSimulator, client: Engine, engine: E
     }
 
 
+def test_what_inspect_shows_of_it(client: Engine) -> None:
+    asked = body(image=WITH_VOLUME, Binds=["disk:/data", "other:/other"]) | {
+        "Env": ["A=1"],
+        "ExposedPorts": {"99/tcp": {}},
+        "Tty": True,
+    }
+    made, _ = client.containers.create("dev", asked)
+    shown = client.containers.inspect("dev")
+    config = shown["Config"]
+    assert [each.partition("=")[0] for each in config["Env"]] == ["A", "PATH", "TERM"]
+    attached = ("AttachStdin", "AttachStdout", "AttachStderr", "StdinOnce")
+    assert all(config[name] is True for name in attached)
+    assert config["Volumes"] == {"disk:/data:rw": {}}, "what the image declares, as it was bound"
+    assert config["ExposedPorts"] is None, "those of the call are dropped"
+    assert config["Hostname"] == made[:12]
+    assert ":" not in shown["Image"]
+    assert shown["HostConfig"]["Binds"] == ["disk:/data", "other:/other"]
+    assert shown["HostConfig"]["NetworkMode"] == "bridge", "what the default is"
+    assert {mount["Name"] for mount in shown["Mounts"]} == {"disk", "other"}
+    assert (shown["State"]["Status"], shown["State"]["StartedAt"], shown["State"]["FinishedAt"]) == (
+        *("created", "", ""),
+    )
+    (listed,) = client.containers.list(all=True)
+    empty: dict[str, Any] = {
+        "ImageID": "",
+        "Ports": None,
+        "Mounts": None,
+        "HostConfig": {},
+        "NetworkSettings": None,
+    }
+    assert {name: listed[name] for name in empty} == empty
+
+
+def test_empty_lists_are_no_command_of_ones_own(client: Engine) -> None:
+    """Then the image's command holds; with an entrypoint of one's own, too."""
+    client.containers.create("dev", body() | {"Entrypoint": [], "Cmd": []})
+    image = client.images.inspect(IMAGE)["Config"]
+    assert client.containers.inspect("dev")["Config"]["Cmd"] == image["Cmd"]
+    client.containers.create("own", body() | {"Entrypoint": ["echo"], "Cmd": []})
+    shown = client.containers.inspect("own")
+    assert (shown["Path"], shown["Args"]) == ("echo", image["Cmd"])
+
+
 def test_a_container_vm_can_nest(vch: VchSimulator, client: Engine, engine: Engine) -> None:
     make(client, "dev")
     behind = engine.containers.inspect(vch.behind_name("dev"))["HostConfig"]
@@ -122,7 +165,9 @@ def test_cpus_and_memory(vch: VchSimulator, client: Engine, engine: Engine) -> N
 
 def test_names_are_taken_once(client: Engine) -> None:
     first = make(client, "dev")
-    with pytest.raises(Conflict, match=f'The name "dev" is already in use by container {first}'):
+    with pytest.raises(
+        Conflict, match=rf'^conflict\. The name "dev" is already in use by container {first}\.'
+    ):
         make(client, "dev")
     second = make(client, "other")
     with pytest.raises(Conflict, match="already in use"):

@@ -8,6 +8,7 @@ from dinv.testing.vch import create
 from dinv.testing.vch.errors import VicError
 
 MIB = 1024 * 1024
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
 @pytest.mark.parametrize(
@@ -53,3 +54,18 @@ def test_a_range_of_cpus_cannot_be_read() -> None:
     with pytest.raises(VicError, match="Error parsing CPU count") as error:
         create.cpus({"CpusetCpus": "0-3"})
     assert error.value.status == 500
+
+
+@pytest.mark.parametrize(
+    ("asked", "image", "tty", "shown"),
+    [
+        ([], [], False, [f"PATH={PATH}"]),
+        (["PATH=/a"], ["PATH=/b"], False, ["PATH=/a"]),
+        ([], ["PATH=/b", "X=1"], False, ["PATH=/b", "X=1"]),
+        (["X=2"], ["X=1", "Y=3"], False, ["X=2", f"PATH={PATH}", "Y=3"]),
+        ([], [], True, [f"PATH={PATH}", "TERM=xterm"]),
+        (["TERM=vt"], [], True, ["TERM=vt", f"PATH={PATH}"]),
+    ],
+)
+def test_variables(asked: list[str], image: list[str], tty: bool, shown: list[str]) -> None:  # noqa: FBT001
+    assert create.environment(asked, image, tty=tty) == shown
