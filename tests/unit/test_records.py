@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dinv import records
 from dinv.config import MachineConfig
+from dinv.diskusage import DiskUsage
 from dinv.images.builder import MachineImage
 from dinv.listing import Row
 from dinv.localengine import EngineStatus
@@ -42,6 +45,26 @@ def test_all_records_of_a_machine_have_the_same_keys(store: Store) -> None:
         for key, value in records.known(dev.config).items():
             assert record[key] == value
         assert tuple(records.known(dev.config)) == records.KNOWN
+
+
+def test_the_page_on_formats_has_every_key(store: Store) -> None:
+    dev = machine(store)
+    usage = DiskUsage("dev", "cache", size=2, available=1, usage={})
+    image = MachineImage("sha256:1", ("a:1",), "dinv", "1", "debian", 7, datetime.now(UTC))
+    keys = {
+        *records.of_status(dev, Status(RUNNING)),
+        *records.of_environment(dev, {}),
+        *records.of_flags(dev, []),
+        *records.of_creation(dev),
+        *records.of_disk_usage(dev, usage),
+        *records.of_engine(EngineStatus(socket="/s", data_root="/d", log="/l")),
+        *records.of_versions("0.16.2"),
+        *(key for record in records.of_images([image], "unix:///d") for key in record),
+    }
+    page = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "formats.md")
+    with open(page, encoding="utf-8") as file:
+        words = set(re.findall(r"[A-Za-z]+", " ".join(re.findall(r"`[^`\n]+`", file.read()))))
+    assert keys <= words
 
 
 def test_an_endpoint_that_is_no_endpoint(store: Store) -> None:

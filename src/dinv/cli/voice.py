@@ -105,7 +105,7 @@ class Voice:
         if self.events is not None:
             self.events.write("warning", text=self.called(text))
         else:
-            self.remark(f"Warning: {text}")
+            _write(self.called(text), sys.stderr, before="Warning: ", colour="yellow")
 
     def remark(self, text: str) -> None:
         """Print a line on standard error."""
@@ -122,7 +122,7 @@ class Voice:
             print(one_line(line), file=sys.stderr)
 
     def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
-        _write(before + self.called("\n".join((str(said), *notes))), sys.stderr)
+        _write(self.called("\n".join((str(said), *notes))), sys.stderr, before=before, colour="red")
 
 
 def put(text: str, *, keep: str = "", end: str = "\n") -> None:
@@ -133,9 +133,14 @@ def put(text: str, *, keep: str = "", end: str = "\n") -> None:
     print(visible(text, f"\n\t{keep}"), end=end)
 
 
-def _write(text: str, stream: TextIO) -> None:
+def _write(text: str, stream: TextIO, *, before: str = "", colour: str = "") -> None:
+    """Print a line, and `before` it what has a colour on a terminal that wants colours."""
+    if before and stream.isatty():
+        from dinv.cli.colour import painted, wanted
+
+        before = painted(before, colour) if wanted(stream) else before
     # With its end in one piece: several machines are worked on at once, and each has its say.
-    print(f"{visible(text)}\n", end="", file=stream, flush=True)
+    print(f"{before}{visible(text)}\n", end="", file=stream, flush=True)
 
 
 def _as_docker_machine(verb: str, error: DinvError) -> str:

@@ -144,6 +144,6 @@ def _kind(verb: str, action: argparse.Action) -> str:
         return NOTHING if verb == "create" else MACHINES
     if action.dest == "verb":
         return COMMANDS
-    if ":]" in shown:
+    if shown.startswith("[NAME:]"):
         return PLACES
     return by_metavar

@@ -84,11 +84,11 @@ def test_any_table_fits_or_is_as_narrow_as_it_gets(rows: list[list[str]], room: 
 # On a real terminal
 
 
-def on_terminal(columns: int, *words: str, **environ: str) -> str:
+def on_terminal(columns: int, *words: str, environ: dict[str, str] | None = None, status: int = 0) -> str:
     """What `dinv` prints on a terminal of so many columns."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
-    given = {"TERM": "xterm", **environ}
+    given = {"TERM": "xterm", **(environ or {})}
     env = {
         name: value
         for name, value in os.environ.items()
@@ -113,7 +113,7 @@ def on_terminal(columns: int, *words: str, **environ: str) -> str:
             if not piece:
                 break
             said += piece
-        assert process.wait(60) == 0
+        assert process.wait(60) == status
     finally:
         process.kill()
         os.close(ours)
@@ -132,7 +132,7 @@ def machine(world: World, capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.usefixtures("machine")
 def test_ls_in_60_columns_does_not_wrap() -> None:
-    lines = on_terminal(60, "ls", NO_COLOR="1").split("\r\n")
+    lines = on_terminal(60, "ls", environ={"NO_COLOR": "1"}).split("\r\n")
     assert all(len(line) <= 60 for line in lines)
     assert lines[0].split()[:1] == ["NAME"]
     assert "dinv rm dev" in " ".join("\n".join(lines).split())
@@ -144,9 +144,15 @@ def test_ls_in_60_columns_does_not_wrap() -> None:
     [({}, True), ({"NO_COLOR": "1"}, False), ({"CI": "1"}, False), ({"TERM": "dumb"}, False)],
 )
 def test_states_are_coloured_where_the_terminal_wants_it(environ: dict[str, str], *, coloured: bool) -> None:
-    said = on_terminal(100, "ls", **environ)
+    said = on_terminal(100, "ls", environ=environ)
     assert ("\x1b[31mError\x1b[0m" in said) is coloured
     assert ("\x1b" in said) is coloured
+
+
+@pytest.mark.parametrize(("environ", "coloured"), [({}, True), ({"NO_COLOR": "1"}, False)])
+def test_errors_begin_in_a_colour(environ: dict[str, str], *, coloured: bool) -> None:
+    said = on_terminal(100, "url", "nosuch", environ=environ, status=1)
+    assert said.startswith("\x1b[31mdinv: \x1b[0mDocker machine" if coloured else "dinv: Docker machine")
 
 
 @pytest.mark.usefixtures("machine")

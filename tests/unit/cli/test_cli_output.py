@@ -148,7 +148,7 @@ def test_live_progress_ends_with_the_work_however_it_ends(clock: Clock) -> None:
     deadline = time.perf_counter() + 10
     while threading.active_count() > before and time.perf_counter() < deadline:
         time.sleep(0.01)
-    assert threading.active_count() == before
+    assert threading.active_count() <= before
 
 
 def test_one_machines_error_goes_up() -> None:
