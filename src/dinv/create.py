@@ -97,7 +97,7 @@ def create(
         with store.claim(name, "creating it") as leftovers:
             if leftovers:
                 progress.note(f"Cleaning up what an interrupted create of {name} has left")
-                _sweep(store, name, trace)
+                sweep(store, name, trace)
             return creation.run()
     except (KeyboardInterrupt, Interrupted):
         # It may have come between the claim and what undoes it.
@@ -105,7 +105,8 @@ def create(
         raise
 
 
-def _sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
+def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
+    """Remove what an interrupted create has left; the caller has claimed the name."""
     from dinv.errors import ConfigError
 
     # Without a record it was killed before anything was made.

@@ -35,6 +35,7 @@
     ├── ImageError
     │   ├── ImageMissing           not on the endpoint, and not to be had from a registry
     │   └── ImageBuildError
+    ├── CannotAdopt                a container cannot become a machine; nothing was changed
     ├── MachineError               a machine that exists
     │   ├── MachineNotRunning
     │   ├── MachineGone            its container is not on the endpoint any more
@@ -385,6 +386,17 @@ class ImageMissing(ImageError):
 
 class ImageBuildError(ImageError):
     """Building a machine image failed."""
+
+
+class CannotAdopt(DinvError):
+    """A container cannot become a machine. `container` is its name, `reason` why not."""
+
+    exit_code = 3
+
+    def __init__(self, container: str, reason: str) -> None:
+        super().__init__(f"Container {container} cannot be adopted: {reason}.")
+        self.container = container
+        self.reason = reason
 
 
 class MachineError(DinvError):

@@ -458,6 +458,8 @@ class Machine:
             self.provisioner.activate(starting=True)
             if self.config.ours.get("Context"):
                 self.write_context()
+        elif self.driver.port_moves and self.config.ours.get("Context"):
+            self.write_context()
         with progress.working("Docker", f"starting at {self.url}"):
             version = self.provisioner.health(timeout=timeout, progress=progress)
         progress.line("Docker", f"{version} ready at {self.url}")

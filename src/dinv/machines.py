@@ -109,6 +109,32 @@ class Machines:
             self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
         )
 
+    def adopt(
+        self,
+        container: str,
+        name: str = "",
+        *,
+        endpoint: str | None = None,
+        cert_path: str | None = None,
+        context: bool = True,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> Machine:
+        """Make a machine of a container that runs; see `dinv.adopting.adopt`. `timeout` in seconds."""
+        from dinv.adopting import DEFAULT_TIMEOUT, adopt
+
+        return adopt(
+            self.store,
+            container,
+            progress or Progress(),
+            name=name,
+            endpoint=endpoint or os.environ.get("DINV_ENDPOINT"),
+            cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
+            context=context,
+            timeout=timeout or DEFAULT_TIMEOUT,
+            trace=self._trace,
+        )
+
     def remove(self, name: str, *, keep_cache: bool = False, force: bool = False) -> list[str]:
         """Remove a machine, whatever state it is in, half made or with a config that cannot be read.
 

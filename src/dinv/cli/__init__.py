@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 VERBS = {
     "active": "Print which machine is active",
+    "adopt": "Make a machine of a dch-photon or dind that runs already",
     "completion": "Print a script that completes commands in bash, zsh or fish",
     "config": "Print a machine's connection flags, for the docker CLI",
     "create": "Create a machine",

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "active": (("dinv active", "the machine that $DOCKER_HOST points at"),),
+    "adopt": (
+        ("dinv adopt photon", "the container, as a machine"),
+        ("dinv adopt --endpoint ./vch1 photon dev", "one of a VCH, as dev"),
+    ),
     "completion": (
         ('eval "$(dinv completion bash)"', "in this shell; in ~/.bashrc, in all"),
         ("dinv completion fish | source", "in fish"),

@@ -165,6 +165,13 @@ class Driver(ABC):
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         """Take the flags' values (by `Flag.key`) into the config. Raises InputError."""
 
+    def adopt(self, container: str, progress: Progress) -> str:  # noqa: ARG002
+        """Take what is known of a container that somebody else made into the config, and change nothing.
+
+        Returns the name of its image contract. Raises CannotAdopt, InputError where there are no containers.
+        """
+        raise InputError(f'The driver "{self.name}" has no containers to adopt')
+
     @abstractmethod
     def pre_create_check(self, progress: Progress) -> None:
         """See whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
@@ -270,6 +277,16 @@ class Driver(ABC):
     @abstractmethod
     def address_known(self) -> bool:
         """Whether `url` is settled before the machine starts."""
+
+    @property
+    def adopted(self) -> bool:
+        """Whether somebody else made what it runs in, which dinv therefore neither removes nor makes anew."""
+        return False
+
+    @property
+    def port_moves(self) -> bool:
+        """Whether each start may publish it at another port; `start` then sets `url`."""
+        return False
 
     @property
     def takes_files_running(self) -> bool:

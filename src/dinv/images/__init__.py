@@ -62,6 +62,15 @@ class ImageContract(ABC):
     known_not_to_verify: str = ""
     """Which of its images let clients in without a certificate, as far as that is known."""
 
+    adoption_files: Sequence[File] = ()
+    """Beside `files`, what a container needs that has made certificates of its own."""
+    own_certificates: str = ""
+    """A shell command after which its next start makes certificates of its own; "" when it makes none."""
+
+    def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # noqa: ARG002  (those that can be told more)
+        """Why a container, by its `Config`, cannot be given other certificates; "" when it can."""
+        return ""
+
     @classmethod
     @abstractmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:

@@ -41,6 +41,23 @@ class DchPhotonContract(ImageContract):
     certificate_paths = ("/certs/ca.crt", "/certs/docker.crt", "/certs/docker.key")
     known_not_to_verify = "Those of dch-photon do not before VIC 1.5, in spite of -tlsverify"
 
+    own_certificates = "rm -rf /certs/*"
+
+    def cannot_adopt(self, config: Mapping[str, Any]) -> str:
+        flags = {}
+        for word in config.get("Cmd") or ():
+            if word.startswith("-"):
+                name, _, value = word.lstrip("-").partition("=")
+                flags[name] = value.lower() not in ("0", "f", "false")
+        if flags.get("local"):
+            return "its /dinv was started with -local, and listens on no TCP port"
+        if not flags.get("tlsverify"):
+            port = (
+                "2376 by TLS that asks nobody for a certificate" if flags.get("tls") else "2375 by plain TCP"
+            )
+            return f"its /dinv was started without -tlsverify, and listens on port {port}"
+        return ""
+
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
         return list(config.get("Entrypoint") or ()) == ["/dinv"]

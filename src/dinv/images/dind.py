@@ -37,6 +37,23 @@ class DindContract(ImageContract):
         f"{_CERTIFICATES}/server/key.pem",
     )
 
+    # With a CA's key beside them it makes new certificates at each start, in place of those that it is given.
+    adoption_files = (File(f"{_CERTIFICATES}/ca/key.pem", b"", 0o600),)
+    own_certificates = f"rm -rf {_CERTIFICATES}/*"
+
+    def cannot_adopt(self, config: Mapping[str, Any]) -> str:
+        variables = dict(text.partition("=")[::2] for text in config.get("Env") or ())
+        certificates = variables.get("DOCKER_TLS_CERTDIR", "")
+        if not certificates:
+            return "its entrypoint was started without DOCKER_TLS_CERTDIR: it listens on plain TCP, port 2375"
+        if certificates != _CERTIFICATES:
+            return f"it has its certificates in {certificates}, and not in {_CERTIFICATES}"
+        command = list(config.get("Cmd") or ())
+        if command and not command[0].startswith("-"):
+            # Only what begins with a dash gets the flags for TLS (docker-library/docker).
+            return f"its entrypoint was told to run {command[0]}, which it runs without its flags for TLS"
+        return ""
+
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
         entrypoint = " ".join(config.get("Entrypoint") or ())

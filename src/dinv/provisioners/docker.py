@@ -69,8 +69,9 @@ class DockerProvisioner(Provisioner):
             options=self.config.engine_options,
             driver_name=self.config.driver_name,
         )
+        taken_over = self.contract.adoption_files if self.driver.adopted else ()
         # Those that a waiting image begins with come last.
-        self.driver.channel().put([*registries.machine_files(directory), *serving])
+        self.driver.channel().put([*registries.machine_files(directory), *taken_over, *serving])
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal

@@ -45,6 +45,7 @@ class Daemon:
     """The machine's daemon, its driver and its channel; `answers` to pings with and without a certificate."""
 
     url = "tcp://127.0.0.1:23761"
+    adopted = False
 
     def __init__(self) -> None:
         self.answers: list[Exception | None] = []

@@ -16,6 +16,7 @@ from dinv.errors import (
     Conflict,
     DeadlineExceeded,
     DinvError,
+    InputError,
     MachineError,
     MachineGone,
     NotFound,
@@ -69,7 +70,7 @@ class DockerDriver(Driver):
             str,
         ),
         **dict.fromkeys(("Isolation", "Network", "OwnAddress", "PublishAddress", "VolumeStore"), str),
-        **dict.fromkeys(("CacheVolumeKept", "CacheVolumeNamed", "PortChosen", "Published"), bool),
+        **dict.fromkeys(("Adopted", "CacheVolumeKept", "CacheVolumeNamed", "PortChosen", "Published"), bool),
         **dict.fromkeys(("CPUs", "CacheSize", "Memory", "Port"), (int, float)),
         **dict.fromkeys(("Endpoint", "Labels"), dict),
         "DNS": list,
@@ -142,6 +143,15 @@ class DockerDriver(Driver):
 
         self._may_be_asked_for = False
         self._origin = configure(self.config, self.store, values, progress, self.trace).origin
+
+    def adopt(self, container: str, progress: Progress) -> str:
+        from dinv.drivers.docker.adoption import examine
+
+        return examine(self, container, progress)
+
+    @property
+    def adopted(self) -> bool:
+        return bool(self.config.driver.get("Adopted"))
 
     def pre_create_check(self, progress: Progress) -> None:
         from dinv.drivers.docker.checks import check
@@ -246,6 +256,13 @@ class DockerDriver(Driver):
     def replacement(self) -> Replacement:
         from dinv.drivers.docker.replacement import ContainerReplacement
 
+        if self.adopted:
+            raise InputError(
+                f'Machine "{self.config.name}" was adopted: its container {self.container} was made by '
+                f"somebody else, with settings that dinv does not know, so it cannot be made anew. For a "
+                f"machine of dinv's own with its images: dinv rm {self.config.name}, docker rm -f "
+                f"{self.container}, then dinv create --cache-volume {self.cache_volume} {self.config.name}"
+            )
         return ContainerReplacement(self)
 
     def move(self) -> None:
@@ -340,11 +357,21 @@ class DockerDriver(Driver):
                     f"Free it, or choose another with --publish ADDRESS:PORT."
                 ) from error
             raise AddressTaken from error
+        self._follow_port()
+
+    def _follow_port(self) -> None:
+        """Of a container that somebody has published at whatever port is free (`docker run -p 2376`)."""
+        if self.adopted and self.config.driver["Port"]:
+            from dinv.drivers.docker.ports import follow_port
+
+            settings = self.engine.containers.inspect(self.container)["NetworkSettings"]
+            follow_port(self, settings.get("Ports") or {})
+            self.settle_address()
 
     def _clear_leftovers(self) -> None:
         """A container that has run before may have been killed, by whomever."""
         contract = str(self.config.ours.get("ImageContract") or "")
-        if contract and not self.config.unfinished:
+        if contract and (self.adopted or not self.config.unfinished):
             from dinv import images
             from dinv.drivers.docker.leftovers import empty_pid_files
 
@@ -390,6 +417,8 @@ class DockerDriver(Driver):
         kept = self.config.driver
         if not kept.get("Endpoint"):
             return []
+        if self.adopted:
+            return [self._left_behind()]
         self._remove_objects(keep_cache=keep_cache)
         if self.config.unfinished and self._may_be_asked_for:
             # An engine finishes the create call of a client that is gone: its container may come only now.
@@ -405,6 +434,22 @@ class DockerDriver(Driver):
         if keep_cache:
             return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
         return []
+
+    def _left_behind(self) -> str:
+        from dinv import images
+
+        name = self.container
+        said = (
+            f"Container {name} stays on {self.endpoint} with its volumes, as dinv did not make it. "
+            f"Remove it: docker rm -f {name}"
+        )
+        anew = images.find(str(self.config.ours.get("ImageContract") or "dinv")).own_certificates
+        if not anew:
+            return said
+        return (
+            f"{said}\nThe certificates that it has are of no more use to anybody. For some of its own: "
+            f"docker exec {name} sh -c '{anew}', then docker restart {name}"
+        )
 
     def _remove_objects(self, *, keep_cache: bool) -> None:
         from dinv.drivers.docker import volumes
@@ -422,8 +467,7 @@ class DockerDriver(Driver):
     # What it is like
 
     def state(self, *, timeout: float) -> Status:
-        filters = of_name(self.config.driver.get("Flavour", "")).list_filters()
-        listed = self.engine.containers.list(all=True, filters=filters, timeout=timeout)
+        listed = self.engine.containers.list(all=True, filters=_filters([self.config]), timeout=timeout)
         return _status(self.config, listed, self.store)
 
     @classmethod
@@ -441,7 +485,7 @@ class DockerDriver(Driver):
     ) -> dict[str, Status]:
         configs = list(configs)
         first = configs[0].driver
-        filters = of_name(first.get("Flavour", "")).list_filters()
+        filters = _filters(configs)
         endpoint = Endpoint.recorded(first.get("Endpoint") or {})
         with endpoint.engine(timeout=timeout, trace=trace) as engine:
             listed = engine.containers.list(all=True, filters=filters, timeout=timeout)
@@ -451,6 +495,10 @@ class DockerDriver(Driver):
     def address_known(self) -> bool:
         kept = self.config.driver
         return bool(kept["Port"] or kept["IP"])
+
+    @property
+    def port_moves(self) -> bool:
+        return self.adopted
 
     @property
     def takes_files_running(self) -> bool:
@@ -537,6 +585,13 @@ class DockerDriver(Driver):
         if self._engine is not None:
             self._engine.close()
             self._engine = None
+
+
+def _filters(configs: Sequence[MachineConfig]) -> dict[str, list[str]]:
+    """Filters for the list of containers that leave these machines in: adopted ones have no label of ours."""
+    if any(config.driver.get("Adopted") for config in configs):
+        return {}
+    return of_name(configs[0].driver.get("Flavour", "")).list_filters()
 
 
 def unfinished_upgrade(config: MachineConfig) -> str:

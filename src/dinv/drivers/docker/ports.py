@@ -78,6 +78,14 @@ def follow(driver: DockerDriver, published: Mapping[str, Any]) -> None:
             kept["Host"] = address
 
 
+def follow_port(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+    """Take over the port of a machine whose endpoint chooses another at each start (`docker run -p 2376`)."""
+    bound = (str(binding.get("HostPort") or "") for binding in published.get(DAEMON_PORT) or ())
+    port = next((int(text) for text in bound if text.isdecimal()), 0)
+    if port:
+        driver.config.driver["Port"] = port
+
+
 def choose(driver: DockerDriver) -> None:
     """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
     kept = driver.config.driver

@@ -153,6 +153,14 @@ class EngineFlavour:
             f"without one there are {CAPABILITIES} (as by default) and {PRIVILEGED}."
         )
 
+    def isolation_of(self, inspected: Mapping[str, Any]) -> str:
+        """What keeps a container apart that somebody else has made."""
+        host = inspected.get("HostConfig") or {}
+        if host.get("Privileged"):
+            return PRIVILEGED
+        runtime = str(host.get("Runtime") or "")
+        return runtime if runtime in _SYSTEM_RUNTIMES else CAPABILITIES
+
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
         """The body of `POST /containers/create` (moby: api/swagger.yaml)."""
         host: dict[str, Any] = {

@@ -1,0 +1,183 @@
+"""A container that somebody else made, looked at: is it a machine, of which kind, where is it reached.
+
+Nothing is changed here. An existing container can be given no labels and no other arguments: that decides
+what is refused, and that the record goes by the container's id.
+"""
+
+from __future__ import annotations
+
+from dinv import images
+from dinv.drivers.docker import ports
+from dinv.drivers.docker.flavours import LABEL, LABEL_ID
+from dinv.drivers.docker.flavours.engine import DAEMON_PORT
+from dinv.errors import (
+    CannotAdopt,
+    ConfigError,
+    DeadlineExceeded,
+    EndpointError,
+    EngineError,
+    MachineNotFound,
+    NotFound,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from typing import Any
+
+    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.images import ImageContract
+    from dinv.progress import Progress
+
+PLAIN_PORT = "2375/tcp"
+LOOK_SECONDS = 5.0
+
+
+def examine(driver: DockerDriver, container: str, progress: Progress) -> str:
+    """Take what is known of a container into the machine's config; returns the name of its contract.
+
+    Raises CannotAdopt, and what reaching an endpoint raises.
+    """
+    kept = driver.config.driver
+    flavour = driver.flavour
+    try:
+        inspected = driver.engine.containers.inspect(container)
+    except NotFound as error:
+        raise CannotAdopt(
+            container, f"{driver.endpoint} has no such container. Those it has: docker ps"
+        ) from error
+    name = str(inspected.get("Name") or container).lstrip("/")
+    config = inspected.get("Config") or {}
+    _nobodys(driver, name, str(inspected["Id"]), config.get("Labels") or {})
+    _lasting(name, inspected)
+    contract = images.recognise(config)
+    if not contract:
+        runs = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
+        raise CannotAdopt(
+            name,
+            f"it runs {' '.join(runs[:4]) or 'nothing that is known'}, which is none of what dinv can adopt: "
+            f"dch-photon's /dinv, docker:dind's entrypoint, and dinv's own image",
+        )
+    found = images.find(contract)
+    reason = found.cannot_adopt(config)
+    if reason:
+        raise CannotAdopt(name, f"{reason}. {_anew(driver, found, inspected)}")
+    kept.update(
+        Adopted=True,
+        Container=name,
+        ContainerID=str(inspected["Id"]),
+        Flavour=flavour.name,
+        Image=str(config.get("Image") or ""),
+        Isolation=flavour.isolation_of(inspected),
+        CacheVolume=_volume(inspected, found),
+        CacheVolumeNamed=True,
+        CacheVolumeKept=True,
+    )
+    _address(driver, name, inspected, _anew(driver, found, inspected))
+    driver.settle_address()
+    _speaks_tls(driver, name)
+    progress.line("Container", name, f"{contract} at {kept['URL']}")
+    return contract
+
+
+def _nobodys(driver: DockerDriver, name: str, identity: str, labels: Mapping[str, str]) -> None:
+    if LABEL_ID in labels:
+        raise CannotAdopt(
+            name,
+            f'it is the machine "{labels.get(LABEL, "")}" that dinv made. Take that into this store from '
+            f"where it was made: dinv export there, dinv import here",
+        )
+    for other in driver.store.names():
+        try:
+            config = driver.store.load(other)
+        except (ConfigError, MachineNotFound):
+            continue
+        if config.driver.get("ContainerID") == identity and config.name != driver.config.name:
+            raise CannotAdopt(name, f'it is the machine "{other}" of this store already')
+
+
+def _lasting(name: str, inspected: Mapping[str, Any]) -> None:
+    """See that it runs, and is still there after a restart."""
+    state = inspected.get("State") or {}
+    if not state.get("Running"):
+        shown = str(state.get("Status") or "not running").lower()
+        raise CannotAdopt(name, f"it is {shown}, and has to run for this. Start it: docker start {name}")
+    host = inspected.get("HostConfig") or {}
+    if host.get("AutoRemove"):
+        raise CannotAdopt(name, "it was made with --rm: its endpoint removes it when its daemon is restarted")
+    if str(host.get("NetworkMode")) == "host":
+        raise CannotAdopt(name, "it is on its endpoint's own network, where its daemon is the endpoint's")
+
+
+def _volume(inspected: Mapping[str, Any], contract: ImageContract) -> str:
+    """The volume that its images are in, "" for none."""
+    mounts = inspected.get("Mounts") or ()
+    names = [mount.get("Name") for mount in mounts if mount.get("Destination") == contract.mounts["cache"]]
+    return str(names[0] or "") if names else ""
+
+
+def _anew(driver: DockerDriver, contract: ImageContract, inspected: Mapping[str, Any]) -> str:
+    """How to have a machine of dinv's own with the same images."""
+    volume = _volume(inspected, contract)
+    cache = f" --cache-volume {volume}" if volume else ""
+    kept = "and keeps its images" if volume else "without its images, which are in no volume"
+    return (
+        f"That cannot be changed of a container that exists. A machine made anew in its place serves with "
+        f"TLS {kept}: docker rm -f {str(inspected.get('Name') or '').lstrip('/')}, then "
+        f"dinv create{cache} {driver.config.name}"
+    )
+
+
+def _address(driver: DockerDriver, name: str, inspected: Mapping[str, Any], anew: str) -> None:
+    """Where its daemon is published, or else its own address where that can be reached."""
+    kept = driver.config.driver
+    settings = inspected.get("NetworkSettings") or {}
+    published = settings.get("Ports") or {}
+    network = str((inspected.get("HostConfig") or {}).get("NetworkMode") or "")
+    kept["Network"] = "" if network in ("default", "bridge") else network
+    addresses = (found.get("IPAddress") for found in (settings.get("Networks") or {}).values())
+    kept["OwnAddress"] = next((address for address in addresses if address), "")
+    binding = next((bound for bound in published.get(DAEMON_PORT) or () if bound.get("HostPort")), None)
+    if binding is not None:
+        address = str(binding.get("HostIp") or "")
+        kept.update(
+            Published=True,
+            Port=int(binding["HostPort"]),
+            PortChosen=True,
+            PublishAddress=address if driver.flavour.chooses_address else "",
+        )
+        ports.settle(driver)
+        ports.follow(driver, published)
+        return
+    kept.update(Published=False, Port=0, PublishAddress="")
+    ports.settle(driver)
+    if published.get(PLAIN_PORT):
+        raise CannotAdopt(
+            name, f"it publishes plain TCP alone, port 2375, where whoever asks is root. {anew}"
+        )
+    if not kept["OwnAddress"]:
+        raise CannotAdopt(name, f"it publishes no port 2376, and has no address of its own. {anew}")
+
+
+def _speaks_tls(driver: DockerDriver, name: str) -> None:
+    """See that something listens there, and that it is no Docker daemon without TLS."""
+    import socket
+
+    from dinv.engine import Engine, TCPTransport
+
+    host, _, port = driver.url.removeprefix("tcp://").rpartition(":")
+    host = host.strip("[]")
+    try:
+        socket.create_connection((host, int(port)), timeout=LOOK_SECONDS).close()
+    except OSError as error:
+        raise CannotAdopt(
+            name,
+            f"its daemon does not answer at {driver.url} from here ({error.strerror or error}), where dinv's "
+            f"clients would look for it. Publish its port 2376, or wait until it has started",
+        ) from error
+    try:
+        with Engine(TCPTransport(host, int(port)), timeout=LOOK_SECONDS) as engine:
+            engine.ping()
+    except (EngineError, EndpointError, DeadlineExceeded):
+        return  # "Client sent an HTTP request to an HTTPS server", or whatever its version has for that
+    raise CannotAdopt(name, f"its daemon listens at {driver.url} without TLS, where whoever asks is root")
