@@ -31,12 +31,12 @@ class Filters:
             key, equals, value = word.partition("=")
             key = key.strip().lower()
             if not equals:
-                raise InputError(f'Unsupported filter syntax "{word}": a filter is KEY=VALUE')
+                raise InputError(f'Unsupported filter syntax\nA filter is KEY=VALUE, and "{word}" is none.')
             if key not in KEYS:
                 from dinv.suggestions import did_you_mean
 
                 meant = did_you_mean(key, KEYS)
-                said = f"Unsupported filter key '{key}'. Known are: {', '.join(KEYS)}"
+                said = f"Unsupported filter key '{key}'\nKnown are: {', '.join(KEYS)}"
                 raise InputError(f"{said}\n{meant}" if meant else said)
             self._values.setdefault(key, []).append(value)
             if key == "name":

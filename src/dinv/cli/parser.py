@@ -55,8 +55,8 @@ def seconds(text: str) -> float:
         value = 0.0
     if not 0 < value <= MOST_SECONDS:  # not so for nan either
         raise argparse.ArgumentTypeError(
-            f'invalid value "{text}" for flag {_FLAG}: parse error: '
-            f"no number of seconds above 0, up to {MOST_SECONDS:g}"
+            f'invalid value "{text}" for flag {_FLAG}: parse error\n'
+            f"It has to be a number of seconds above 0, up to {MOST_SECONDS:g}"
         )
     return value
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sys
 
 from dinv.errors import (
+    ConfigError,
     DeadlineExceeded,
     DriverRefused,
     EndpointError,
@@ -152,6 +153,8 @@ def _as_docker_machine(verb: str, error: DinvError) -> str:
     match error:
         case UsageError():
             return f"{error.reason}\n{error.meant}" if error.meant else error.reason
+        case ConfigError() if not isinstance(error.__cause__, OSError):
+            return f"Error getting migrated host: {text}"
         case NobodyToAsk() if verb == "regenerate-certs":
             return f"EOF\n{text}"
         case PluginNotFound(what="driver"):

@@ -201,7 +201,7 @@ class Execution:
         if value is None or isinstance(value, Heading):
             return value
         if isinstance(value, Record) and name not in value:
-            raise self._error(node, f"can't evaluate field {name}: there are {', '.join(value)}")
+            raise self._error(node, f"can't evaluate field {name}\nThere are: {', '.join(value)}")
         if isinstance(value, dict):
             return value.get(name)
         raise self._error(node, f"can't evaluate field {name} in type {type_name(value)}")

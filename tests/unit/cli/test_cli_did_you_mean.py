@@ -124,7 +124,7 @@ def test_filters_and_contexts(
 ) -> None:
     lines = said(capsys, "ls", "--filter", "stat=Running")
     assert lines[0].startswith("dinv: Unsupported filter key 'stat'")
-    assert lines[1:] == ['Did you mean "state"?']
+    assert lines[-1] == 'Did you mean "state"?'
     monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
     contexts.write(
         "build-server", host="tcp://127.0.0.1:1", description="", owner="x", ca=b"", cert=b"", key=b""

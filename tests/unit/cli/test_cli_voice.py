@@ -9,6 +9,7 @@ import pytest
 
 from dinv.cli.voice import Voice
 from dinv.errors import (
+    ConfigError,
     DinvError,
     DriverRefused,
     ImageMissing,
@@ -85,6 +86,14 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
             InvalidName("eco_x", "eco-x"),
             "create",
             "Error creating machine: Invalid hostname specified. Allowed hostname chars are: 0-9a-zA-Z . -",
+        ),
+        (
+            ConfigError("dev", "/s/config.json", "not valid JSON"),
+            "url",
+            (
+                "Error getting migrated host: /s/config.json: not valid JSON. Restore the file from a "
+                "backup, or forget the machine: docker-machine rm -f dev"
+            ),
         ),
         (NobodyToAsk("--force"), "regenerate-certs", "EOF"),
         (

@@ -218,7 +218,7 @@ def test_letters_are_changed_one_by_one() -> None:
 def test_a_record_knows_its_fields() -> None:
     record = Record(Name="dev", State="Running")
     assert Template("{{.Name}} {{if .}}yes{{end}} {{.}}").render(record) == "dev yes {dev Running}"
-    with pytest.raises(TemplateError, match="can't evaluate field Nam: there are Name, State"):
+    with pytest.raises(TemplateError, match="can't evaluate field Nam\nThere are: Name, State"):
         Template("{{.Nam}}").render(record)
 
 
