@@ -98,10 +98,7 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
             f"Remove it (docker context rm -f {name}) or repair the file."
         ) from error
     docker = _table(_table(document.get("Endpoints")).get("docker"))
-    ca, cert, key = (
-        file if os.path.exists(file) else None
-        for file in (os.path.join(tls, "docker", each) for each in _FILES)
-    )
+    ca, cert, key = (_if_there(os.path.join(tls, "docker", each), name) for each in _FILES)
     return Context(
         name,
         host=_text(docker.get("Host")),
@@ -125,6 +122,22 @@ def names(config_dir: str | None = None) -> list[str]:
         with contextlib.suppress(OSError, ValueError):
             found.append(_text(_load(os.path.join(directory, entry, "meta.json")).get("Name")))
     return sorted(name for name in found if name)
+
+
+def _if_there(file: str, context: str) -> str | None:
+    """The path of a TLS file, None where there is none. Raises ContextError where that cannot be told.
+
+    Without its files the endpoint would be spoken to without TLS: what may not be looked at is not absent.
+    """
+    try:
+        os.stat(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise ContextError(
+            f'The docker context "{context}" cannot be read: {file}: {error.strerror}. Make it readable.'
+        ) from error
+    return file
 
 
 def check_name(name: str) -> None:

@@ -121,6 +121,7 @@ def resolve(
     `cert_path` is a directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint. `note` is told
     what was passed over and why. Raises NoEndpoint, InputError.
     """
+    named = (named or "").strip()
     if named:
         return _named(named, store, cert_path, environ)
     machines = _machine_urls(store)
@@ -171,7 +172,6 @@ def _own_engine_advice(socket: str) -> str:
 
 
 def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:
-    named = named.strip()
     host = environ.get("DOCKER_HOST", "").strip()
     if named == "default" and host and _canonical(host) not in _machine_urls(store):
         # docker's name for what it uses without a context (docker/cli: resolveDefaultDockerEndpoint).

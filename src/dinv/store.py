@@ -24,6 +24,7 @@ from dinv.errors import (
     ConfigError,
     InputError,
     InvalidName,
+    LocksNotKept,
     MachineBusy,
     MachineExists,
     MachineNotFound,
@@ -217,7 +218,7 @@ class Store:
 
         Yields whether something is in the directory already: what a create that was killed has left.
         Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
-        MachineBusy, StoreNotWritable.
+        MachineBusy, StoreNotWritable, LocksNotKept.
         """
         directory = self.directory(name)
         with contextlib.ExitStack() as stack:
@@ -225,15 +226,23 @@ class Store:
                 with self._writing(directory):
                     os.makedirs(self.path, mode=0o700, exist_ok=True)
                     os.makedirs(self.machines_directory, mode=0o700, exist_ok=True)
+                    made = True
                     try:
                         os.mkdir(directory, 0o700)
                     except FileExistsError:
+                        made = False
                         # A file, or a link to nowhere, will not go away as a removed machine does.
                         dangling = os.path.islink(directory) and not os.path.isdir(directory)
                         if dangling or os.path.isfile(directory):
                             raise
-                if self._lock(name, doing, stack):
-                    break
+                try:
+                    if self._lock(name, doing, stack):
+                        break
+                except LocksNotKept:
+                    if made:  # no machine comes of it, and none could be removed
+                        with contextlib.suppress(OSError):
+                            remove_tree(directory)
+                    raise
             leftovers = set(os.listdir(directory)) - {".lock"}
             if "config.json" in leftovers and not self.load(name).unfinished:
                 raise MachineExists(name)

@@ -72,6 +72,12 @@ def read(path: str) -> VchEnvironment:
             f"{path} has a DOCKER_CERT_PATH and no DOCKER_TLS_VERIFY, so nobody would be verified. Add "
             f"DOCKER_TLS_VERIFY=1; or take DOCKER_CERT_PATH out, if the VCH was made with --no-tlsverify."
         )
+    if not variables.get("DOCKER_TLS") and os.path.lexists(os.path.join(os.path.dirname(path), "ca.pem")):
+        raise InputError(
+            f"{path} has no DOCKER_TLS_VERIFY, but ca.pem lies beside it, which vic-machine leaves for a VCH "
+            f"that is verified. Add DOCKER_TLS_VERIFY=1; or move ca.pem away, if the VCH was made with "
+            f"--no-tlsverify or --no-tls."
+        )
     return VchEnvironment(path, host, _unverified(host, variables))
 
 

@@ -462,3 +462,18 @@ def test_a_config_that_cannot_be_read_is_not_written(tmp_path: Path, content: by
     with pytest.raises(ContextError, match="not what the docker CLI writes"):
         contexts.set_current("dev", str(tmp_path))
     assert path.read_bytes() == content
+
+
+def test_tls_files_that_may_not_be_looked_at_are_not_absent(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without them the endpoint would be spoken to without TLS."""
+    contexts.write("lab", host="tcp://lab:2376", description="", owner="me", ca=b"", cert=b"", key=b"")
+    look = os.stat
+
+    def refuse(path: str, **options: Any) -> os.stat_result:
+        if str(path).endswith("ca.pem"):
+            raise PermissionError(13, "Permission denied", path)
+        return look(path, **options)
+
+    monkeypatch.setattr(os, "stat", refuse)
+    with pytest.raises(ContextError, match=r"ca\.pem: Permission denied"):
+        contexts.read("lab")

@@ -193,6 +193,7 @@ def test_an_address_that_is_none_is_an_error_when_it_is_used(store: Store, said:
 @pytest.mark.parametrize("said", ["", "  "])
 def test_an_empty_docker_host_is_none(store: Store, answering: set[str], said: str) -> None:
     answering.add(DOCKER_SOCKET)
+    assert look(store, said)[0].url == f"unix://{DOCKER_SOCKET}"
     assert look(store, DOCKER_HOST=said)[0].url == f"unix://{DOCKER_SOCKET}"
 
 

@@ -145,6 +145,10 @@ def test_a_store_without_any_is_not_written(store: Store) -> None:
         pass
     with pytest.raises(StoreError), store.lock("dev", "removing it"):
         pass
+    assert store.names() == []
+    os.makedirs(store.directory("dev"))
+    with pytest.raises(LocksNotKept), store.lock("dev", "removing it"):
+        pass
     assert store.names() == ["dev"]
     assert store.holder("dev") is None
 

@@ -49,6 +49,7 @@ def test_one_line_or_several_quoted_or_not(tmp_path: Path, form: str) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
+        ("", "ca.pem lies beside it"),
         ("DOCKER_TLS_VERIFY=", ":2: DOCKER_TLS_VERIFY has no value"),
         ("DOCKER_CERT_PATH=/x DOCKER_CERT_PATH=/y", "there already"),
         ("DOCKER_TLS=VERIFY=1", "another variable"),
