@@ -86,6 +86,12 @@ def explain(reason: str) -> str:
             "own 14. Allow them where that is configured (Podman: default_capabilities in containers.conf), "
             "or create the machine with --isolation privileged."
         )
+    if 'mounting "proc"' in said or 'mounting "sysfs"' in said:
+        return (
+            "The endpoint hides parts of /proc or /sys from the machine, although it was asked not to (by a "
+            "policy or a plugin), and with those hidden the kernel lets no container mount its own. "
+            "--isolation privileged, or a runtime made for systems in containers, does not need them shown."
+        )
     if "cgroup" in said:
         return (
             "The machine cannot make cgroups of its own. Its image has to make them writable, as dinv's "

@@ -90,6 +90,19 @@ def test_they_ask_the_dns_server_that_the_machine_was_given(on_it: Machine) -> N
     assert int(line.partition(" -c ")[2].split()[0]) > 0, line
 
 
+def test_tcp_keeps_to_it_where_a_network_has_another(engine: Engine, on_it: Machine, network: str) -> None:
+    on_it.docker("network", "create", "--opt", "com.docker.network.driver.mtu=1500", "big")
+    try:
+        # A SYN on its way out of such a network says 1460 bytes. Nobody has to answer.
+        ask = ("busybox", "nc", "-w", "2", address_of_peer(engine, network), "1")
+        on_it.run("docker", "run", "--rm", "--network", "big", "busybox", *ask, check=False)
+        counted = on_it.run("iptables", "-t", "mangle", "-vS", "FORWARD")
+    finally:
+        on_it.docker("network", "rm", "big")
+    line = next(line for line in counted.splitlines() if "-j TCPMSS --clamp-mss-to-pmtu" in line)
+    assert int(line.partition(" -c ")[2].split()[0]) > 0, line
+
+
 @pytest.mark.parametrize("where", ["default", "inner"])
 def test_bridges_have_the_networks_mtu(on_it: Machine, where: str) -> None:
     said = on_it.docker("run", "--rm", "--network", where, "busybox", "cat", "/sys/class/net/eth0/mtu")
