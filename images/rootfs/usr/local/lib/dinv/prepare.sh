@@ -58,13 +58,16 @@ spread_cgroup1() {
 	controllers=${controllers%,}
 	[ -n "$controllers" ] || return 0
 	layout=$run/cgroup
-	mkdir -p "$layout" && mount -t tmpfs -o mode=755 cgroup "$layout" && mount --make-private "$layout" &&
-		mkdir "$layout/$controllers" && mount --bind /sys/fs/cgroup "$layout/$controllers" &&
-		for name in $(printf %s "$controllers" | tr , ' '); do
-			[ "$name" = "$controllers" ] || ln -s "$controllers" "$layout/$name"
-		done &&
-		umount /sys/fs/cgroup && mount --rbind "$layout" /sys/fs/cgroup ||
+	if ! {
+		mkdir -p "$layout" && mount -t tmpfs -o mode=755 cgroup "$layout" && mount --make-private "$layout" &&
+			mkdir "$layout/$controllers" && mount --bind /sys/fs/cgroup "$layout/$controllers" &&
+			for name in $(printf %s "$controllers" | tr , ' '); do
+				[ "$name" = "$controllers" ] || ln -s "$controllers" "$layout/$name"
+			done &&
+			umount /sys/fs/cgroup && mount --rbind "$layout" /sys/fs/cgroup
+	}; then
 		say 'the cgroups in one mount cannot be laid out: docker stats and OOM events will not work'
+	fi
 	umount -l "$layout/$controllers" "$layout" 2>/dev/null
 }
 
