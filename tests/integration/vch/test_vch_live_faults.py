@@ -20,7 +20,14 @@ if TYPE_CHECKING:
     from dinv.testing.vch import VchSimulator
 
 # What a client has to take for "once more": VIC's words for locks and collisions.
-RETRIED = ("collision", "Resource in use", "Failed to lock", "Resource locked", "please try again")
+RETRIED = (
+    "collision",
+    "concurrent modification",
+    "Resource in use",
+    "Failed to lock",
+    "Resource locked",
+    "please try again",
+)
 
 
 def _retried(call: Callable[[], object]) -> int:

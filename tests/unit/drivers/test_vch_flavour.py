@@ -159,6 +159,14 @@ def test_a_volume_has_its_size_in_mb_and_its_store() -> None:
             True,
         ),
         (ServerError("The ESX host is temporarily disconnected. Please try again later.", status=500), True),
+        (
+            ServerError(
+                "Server error from portlayer: Cannot complete operation due to concurrent modification by "
+                "another operation.",
+                status=500,
+            ),
+            True,
+        ),
         (EngineError("Resource locked: x", status=423), True),
         (Conflict("start request is already in progress for container 'x'", status=409), True),
         (Conflict("Conflict. The name dinv-dev is already in use by container 1", status=409), False),

@@ -8,10 +8,13 @@ that (portlayer.py). Conditions last until they are switched off.
 from __future__ import annotations
 
 import threading
+from typing import TYPE_CHECKING
 
 from dinv.testing.vch import errors
-from dinv.testing.vch.errors import VicError
-from dinv.testing.vch.portlayer import OPERATIONS, PortLayerError
+from dinv.testing.vch.portlayer import OPERATIONS, PortLayerError, told
+
+if TYPE_CHECKING:
+    from dinv.testing.vch.errors import VicError
 
 MUTATING = frozenset(
     (
@@ -34,17 +37,26 @@ MUTATING = frozenset(
 """Operations that change something in the port layer: there locks are taken and operations collide."""
 
 
+_CONCURRENT = "Cannot complete operation due to concurrent modification by another operation."
+_POWER = "Reconfigure: collision of concurrent operations - expected power state poweredOff, found poweredOn"
+_HOST = "The ESX host is temporarily disconnected. Please try again later."
+_BELOW: dict[str, tuple[tuple[str, int, str], ...]] = {
+    "ContainerExtractToDir": (("ImportArchive", 409, ""), ("ImportArchive", 423, "")),
+    "ContainerRm": (("ContainerRemove", 500, f"Couldn't remove container. {_HOST}"),),
+    "VolumeRm": (("RemoveVolume", 500, "Failed to lock the file"),),
+}
+_AT_COMMIT = (("Commit", 503, _CONCURRENT), ("Commit", 503, _POWER), ("Commit", 409, _CONCURRENT))
+
+
 def _rotation(operation: str) -> list[VicError]:
-    faults = [
+    """What VIC was seen to say, for a while, to calls of this operation, and what its issues report."""
+    below = _BELOW.get(operation, _AT_COMMIT)
+    return [
+        *(told(operation, PortLayerError(*each), "") for each in below),
+        errors.disk_locked(),
         errors.collision(),
         errors.locked("the container is in use by another operation"),
-        errors.resource_in_use(),
-        errors.disk_locked(),
-        errors.from_portlayer("collision of concurrent operations, please try again"),
     ]
-    if operation == "ContainerExtractToDir":
-        faults.append(VicError(500, "unexpected copy failure may result in truncated copy, please try again"))
-    return faults
 
 
 class Faults:

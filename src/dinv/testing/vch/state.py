@@ -36,7 +36,7 @@ PREFIX = "vch-"
 
 STARTING, STOPPING, REMOVING = "Starting", "Stopping", "Removing"
 _SHORTEST_ID = 2
-_RETRY_PAUSE = 0.02
+_RETRY_PAUSE, _LONGEST_PAUSE = 0.02, 0.3
 _NO_BODY = 7
 """A start's body of so many bytes is taken for none (docker 1.13)."""
 
@@ -199,14 +199,16 @@ class Vch:
         A minute is `retry_seconds` here. Raises what the last attempt raised.
         """
         end = time.monotonic() + rounds * self.settings.retry_seconds
+        pause = _RETRY_PAUSE
         while True:
             try:
                 return attempt()
             except (VicError, PortLayerError) as error:
                 if error.status != 409 or time.monotonic() >= end:  # noqa: PLR2004
                     raise
-            if self.closing.wait(_RETRY_PAUSE):
+            if self.closing.wait(pause):
                 raise errors.from_portlayer("context canceled")
+            pause = min(2 * pause, _LONGEST_PAUSE)
 
     # Names on the engine behind
 

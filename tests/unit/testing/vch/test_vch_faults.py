@@ -1,7 +1,11 @@
 from __future__ import annotations
 
+import pytest
+
+from dinv.drivers.docker.flavours.vch import VchFlavour
+from dinv.errors import EngineError
 from dinv.testing.vch.errors import VicError
-from dinv.testing.vch.faults import Faults
+from dinv.testing.vch.faults import MUTATING, Faults
 
 
 def test_none_unless_asked_for() -> None:
@@ -24,13 +28,13 @@ def test_looking_is_not_counted_and_never_fails() -> None:
 
 def test_the_errors_take_turns() -> None:
     faults = Faults(every=1)
-    found = [faults.next("ContainerStart") for _ in range(5)]
+    found = [faults.next("ContainerStart") for _ in range(6)]
     words = " ".join(error.message for error in found if error)
     assert {error.status for error in found if error} == {409, 423, 500}
     for part in (
         "collision of concurrent operations",
+        "concurrent modification by another operation",
         "Resource locked",
-        "Resource in use",
         "Failed to lock",
     ):
         assert part in words
@@ -38,8 +42,26 @@ def test_the_errors_take_turns() -> None:
 
 def test_copies_may_be_cut_short() -> None:
     faults = Faults(every=1)
-    found = [faults.next("ContainerExtractToDir") for _ in range(6)]
-    assert any(error and "please try again" in error.message for error in found)
+    found = [faults.next("ContainerExtractToDir") for _ in range(2)]
+    assert [error and error.message for error in found] == [
+        "Server error from portlayer: unexpected copy failure may result in truncated copy, please try again",
+        "Resource in use",
+    ]
+
+
+@pytest.mark.parametrize("operation", sorted(MUTATING))
+def test_dinv_tries_all_of_them_again(operation: str) -> None:
+    """And takes none for an answer: each is what a VCH says for a moment."""
+    faults = Faults(every=1)
+    for _ in range(6):
+        found = faults.next(operation)
+        assert found is not None
+        assert VchFlavour.transient(EngineError(found.message, status=found.status)), found.message
+
+
+def test_a_call_of_the_port_layers_that_there_is_not() -> None:
+    with pytest.raises(ValueError, match="no Comit of the port layer's is simulated: AddContainer, "):
+        Faults().port_layer("Comit", 500)
 
 
 def test_planned_faults_go_first_and_once() -> None:

@@ -43,6 +43,7 @@ _TRANSIENT_WORDS = (
     "resource in use",
     "failed to lock",
     "collision",
+    "concurrent modification",
     "please try again",
 )
 _FINAL_CONFLICTS = ("is already in use", "already exists", "you cannot remove", "already been")
