@@ -8,12 +8,13 @@ Symbolic links stay links. Sockets, pipes and devices are left out, with a warni
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import tarfile
 
 from dinv.errors import CopyError, DinvError
-from dinv.files import KINDS
+from dinv.files import KINDS, NOT_OFFERED
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -381,7 +382,8 @@ def unpack(
                     where, target = printable(shown), printable(entry.linkname)
                     warn(f"{where} is a symbolic link to {target}, out of what is copied: left out")
                 elif entry.issym():
-                    tree.symlink(place, entry)
+                    if not tree.symlink(place, entry):
+                        warn(f"{printable(shown)} is a symbolic link; its file system has none: left out")
                 elif entry.islnk():
                     linked = _inside(entry.linkname)
                     tree.hard_link(place, [name, *linked] if name else linked)
@@ -472,21 +474,60 @@ class _Tree:
             finally:
                 os.close(file)
 
-    def symlink(self, place: list[str], entry: tarfile.TarInfo) -> None:
-        with self._replacing(place) as (above, temporary):
-            os.symlink(entry.linkname, temporary, dir_fd=above)
+    def symlink(self, place: list[str], entry: tarfile.TarInfo) -> bool:
+        """Make a symbolic link; False where the file system has none, as exFAT."""
+        try:
+            with self._replacing(place) as (above, temporary):
+                os.symlink(entry.linkname, temporary, dir_fd=above)
+        except OSError as error:
+            if error.errno not in NOT_OFFERED:
+                raise
+            return False
+        return True
 
     def hard_link(self, place: list[str], linked: list[str]) -> None:
         if not linked:
             raise CopyError("The machine sent a hard link to a directory")
         with self._opened(linked[:-1]) as beside, self._replacing(place) as (above, temporary):
-            os.link(linked[-1], temporary, src_dir_fd=beside, dst_dir_fd=above, follow_symlinks=False)
+            try:
+                os.link(linked[-1], temporary, src_dir_fd=beside, dst_dir_fd=above, follow_symlinks=False)
+            except OSError as error:
+                if error.errno not in NOT_OFFERED:
+                    raise
+                _copy(linked[-1], beside, temporary, above)
+
+
+def _copy(source: str, beside: int, name: str, above: int) -> None:
+    """A second file in place of a second name, where the file system has no hard links."""
+    with (
+        open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | _NO_LINKS, dir_fd=beside), "rb") as there,
+        open(
+            os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | _NO_LINKS, 0o600, dir_fd=above), "wb"
+        ) as copy,
+    ):
+        found = os.fstat(there.fileno())
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "the machine sent a hard link to something that is no file")
+        while piece := there.read(PIECE):
+            copy.write(piece)
+        copy.flush()
+        os.utime(copy.fileno(), ns=(found.st_mtime_ns, found.st_mtime_ns))
+        _set_mode(copy.fileno(), stat.S_IMODE(found.st_mode))
 
 
 def _finish(file: int, entry: tarfile.TarInfo) -> None:
     """Give what is written its mode and the time of its last change."""
     os.utime(file, (_modified(entry), _modified(entry)))
-    os.fchmod(file, entry.mode & _PERMISSIONS)
+    _set_mode(file, entry.mode & _PERMISSIONS)
+
+
+def _set_mode(file: int, mode: int) -> None:
+    try:
+        os.fchmod(file, mode)
+    except OSError as error:
+        # Where no permissions can be kept, the place was chosen by whoever copies to it.
+        if error.errno not in NOT_OFFERED:
+            raise
 
 
 def _write(file: int, content: Iterator[bytes], size: int) -> None:

@@ -22,7 +22,7 @@ PENDING = ".pending"
 
 _SUFFIX = ".dinv-tmp"
 
-_NOT_OFFERED = (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
+NOT_OFFERED = (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 """What file systems say of calls that they do not have: chmod, or fsync of a directory."""
 
 _OTHERS = 0o077
@@ -235,7 +235,7 @@ def _set_mode(descriptor: int, path: str, mode: int) -> None:
     try:
         os.fchmod(descriptor, mode)
     except OSError as error:
-        if error.errno not in _NOT_OFFERED:
+        if error.errno not in NOT_OFFERED:
             raise
     if not mode & _OTHERS and os.fstat(descriptor).st_mode & _OTHERS:
         raise OSError(
@@ -251,7 +251,7 @@ def _sync(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
     except OSError as error:
-        if error.errno not in _NOT_OFFERED:
+        if error.errno not in NOT_OFFERED:
             raise
 
 

@@ -54,6 +54,10 @@ def test_the_whole_life_of_a_machine(mounted: str, machines: Machines, dinv: Din
             dinv(*words.split(), check=True, env=there)
         assert "Running" in dinv("ls", check=True, env=there).stdout
         assert dinv("ssh", "dev", "echo", "hello", check=True, env=there).stdout == "hello\n"
+        links = "mkdir box && cd box && echo x >file && ln file hard && ln -s file soft"
+        dinv("ssh", "dev", links, check=True, env=there)
+        dinv("scp", "-r", "dev:box", mounted, check=True, env=there)
+        assert {"file", "hard"} <= set(os.listdir(os.path.join(mounted, "box"))) <= {"file", "hard", "soft"}
         for name in os.listdir(os.path.join(store, "machines", "dev")):
             assert not os.stat(os.path.join(store, "machines", "dev", name)).st_mode & 0o077 or name in (
                 "ca.pem",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import posixpath
@@ -186,6 +187,36 @@ def test_hard_links_stay(tmp_path: Path) -> None:
         fileobj=io.BytesIO(b"".join(archives.renamed(io.BytesIO(archive), "n", warn=ignore)))
     ) as tar:
         assert tar.getmember("n/b").linkname == "n/a"
+
+
+@pytest.mark.parametrize("number", [errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP])
+def test_where_a_file_system_has_no_links_and_no_permissions(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    for call in ("link", "symlink", "fchmod"):
+        monkeypatch.setattr(os, call, refuse)
+    warnings = unpack(
+        stream(
+            directory("t"),
+            member("t/a", b"x" * (archives.PIECE + 1)),
+            member("t/b", kind=tarfile.LNKTYPE, link="t/a"),
+            member("t/l", kind=tarfile.SYMTYPE, link="a"),
+            member("t/z", b"z"),
+        ),
+        tmp_path,
+    )
+    assert sorted(os.listdir(tmp_path / "copy")) == ["a", "b", "z"]
+    assert (tmp_path / "copy" / "b").read_bytes() == b"x" * (archives.PIECE + 1)
+    assert len(warnings) == 1
+    assert "copy/l is a symbolic link" in warnings[0]
+    with pytest.raises(CopyError):
+        unpack(
+            stream(directory("t"), directory("t/d"), member("t/h", kind=tarfile.LNKTYPE, link="t/d")),
+            tmp_path,
+        )
 
 
 # A hostile machine
