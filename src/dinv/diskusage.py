@@ -52,7 +52,7 @@ def measure(machine: Machine) -> DiskUsage:
     if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():  # noqa: PLR2004
         raise ProtocolError(f"df in machine {machine.name} said: {text}")
     with machine.engine() as engine:
-        usage = engine.json("GET", "/system/df", timeout=CALL_SECONDS)
+        usage = engine.disk_usage(timeout=CALL_SECONDS)
     volume = str(machine.config.driver.get("CacheVolume", ""))
     return DiskUsage(
         machine.name, volume, size=int(fields[1]) * 1024, available=int(fields[3]) * 1024, usage=usage

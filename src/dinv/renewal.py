@@ -423,19 +423,15 @@ class _Renewal:
 
 
 def served_certificate(url: str, tls: TLSFiles) -> bytes:
-    """The certificate, DER, that a daemon at `url` shows. Raises OSError, EndpointTLSError."""
-    import socket
+    """The certificate, DER, that a daemon at `url` shows. Raises OSError, EndpointError, DeadlineExceeded."""
+    from dinv.engine import Deadline, parse_address
+    from dinv.engine.tls import TLSByteStream
 
-    from dinv.engine.tls import client_context
-
-    host, _, port = url.partition("://")[2].rpartition(":")
-    host = host.strip("[]")
-    context = client_context(tls, url)
-    with (
-        socket.create_connection((host, int(port)), CALL_SECONDS) as raw,
-        context.wrap_socket(raw, server_hostname=host) as connection,
-    ):
-        return connection.getpeercert(binary_form=True) or b""
+    stream = parse_address(url, tls).connect(Deadline(CALL_SECONDS))
+    try:
+        return stream.certificate() if isinstance(stream, TLSByteStream) else b""
+    finally:
+        stream.close()
 
 
 def _tls_files(ca: str, cert: str, key: str) -> TLSFiles:

@@ -6,6 +6,8 @@ import json
 from functools import cached_property
 from time import monotonic, sleep
 
+from dinv import jsontext
+from dinv.engine import shapes
 from dinv.engine.deadline import Deadline
 from dinv.engine.http import Connection
 from dinv.engine.http_syntax import quote
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from dinv.engine.http import Readable, Response
     from dinv.engine.images import Images
     from dinv.engine.networks import Networks
+    from dinv.engine.shapes import Shape
     from dinv.engine.transport import Transport
     from dinv.engine.volumes import Volumes
 
@@ -57,6 +60,8 @@ _SERVER_ERROR = 500
 _REDIRECT = range(300, 400)
 _NOT_MODIFIED = 304
 _LONGEST_MESSAGE = 65536
+LARGEST_ANSWER = 64 * 1024 * 1024
+"""Bytes of an answer that is read as a whole. A thousand containers come to some two million."""
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
 # Values of these never reach a trace: build arguments and image changes are used for secrets.
 _MASKED = ("buildargs", "changes")
@@ -181,11 +186,20 @@ class Engine:
 
     def version(self, timeout: float | Deadline | None = None) -> dict[str, Any]:
         """`GET /version`, which every API version answers alike."""
-        return self._object(self.json("GET", "/version", versioned=False, timeout=timeout), "/version")
+        found: dict[str, Any] = self.json(
+            "GET", "/version", versioned=False, shape=shapes.VERSION, timeout=timeout
+        )
+        return found
 
     def info(self, timeout: float | Deadline | None = None) -> dict[str, Any]:
         """`GET /info`."""
-        return self._object(self.json("GET", "/info", timeout=timeout), "/info")
+        found: dict[str, Any] = self.json("GET", "/info", shape=shapes.INFO, timeout=timeout)
+        return found
+
+    def disk_usage(self, timeout: float | Deadline | None = None) -> dict[str, Any]:
+        """`GET /system/df`: what images, containers, volumes and the build cache take, in bytes."""
+        found: dict[str, Any] = self.json("GET", "/system/df", shape=shapes.DISK_USAGE, timeout=timeout)
+        return found
 
     def json(
         self,
@@ -194,21 +208,31 @@ class Engine:
         *,
         query: Mapping[str, QueryValue] | None = None,
         body: object = None,
+        shape: Shape = object,
         versioned: bool = True,
         timeout: float | Deadline | None = None,
     ) -> Any:
-        """Make a call with JSON to and fro; None when the answer is empty."""
+        """Make a call with JSON to and fro; the answer is of the `shape` (`dinv.engine.shapes`), or anything.
+
+        No answer, and null, is an empty one of its kind. Raises ProtocolError.
+        """
         data = self.call(method, path, query=query, body=body, versioned=versioned, timeout=timeout)
-        if not data.strip():
-            return None
         try:
-            return json.loads(data)
+            found = jsontext.parse(data) if data.strip() else None
         except ValueError as exc:
-            raise ProtocolError(
-                f"The answer to {method} {path} on {self.address} is not JSON: {data[:80]!r}",
-                method=method,
-                path=path,
-            ) from exc
+            deep = "too deep" in str(exc)
+            why = f"cannot be used: it is {exc}" if deep else f"is not JSON: {data[:80]!r}"
+            raise self._unusable(method, path, why) from exc
+        if found is None:
+            found = [] if isinstance(shape, list) else {}
+        if reason := shapes.fault(found, shape):
+            raise self._unusable(method, path, f"cannot be used: {reason}")
+        return found
+
+    def _unusable(self, method: str, path: str, why: str) -> ProtocolError:
+        return ProtocolError(
+            f"The answer to {method} {path} on {self.address} {why}", method=method, path=path
+        )
 
     def call(
         self,
@@ -226,7 +250,10 @@ class Engine:
         with self.request(
             method, path, query=query, body=data, headers=headers, versioned=versioned, timeout=timeout
         ) as response:
-            return response.read()
+            data = response.read(LARGEST_ANSWER + 1)
+            if len(data) > LARGEST_ANSWER:
+                raise response.error(f"it has more than {LARGEST_ANSWER} bytes")
+            return data
 
     def request(
         self,
@@ -412,11 +439,6 @@ class Engine:
             shown = _query([(name, "..." if name in _MASKED else value) for name, value in arguments])
             self._trace(f"{method} {target}{shown} {outcome} {(monotonic() - started) * 1000:.1f} ms")
 
-    def _object(self, value: object, path: str) -> dict[str, Any]:
-        if not isinstance(value, dict):
-            raise ProtocolError(f"The answer to GET {path} on {self.address} is not an object", path=path)
-        return value
-
 
 def newest_api_version(asked: str) -> str:
     """The newest API version to speak: `asked`, which is $DOCKER_API_VERSION, where dinv can do with it."""
@@ -455,7 +477,7 @@ def _message(data: bytes) -> str:
     """Return the text of an error body: `{"message": ...}` since API 1.24, plain text before."""
     text = data.decode(errors="replace").strip()
     try:
-        found = json.loads(text)
+        found = jsontext.parse(text)
     except ValueError:
         return text
     if isinstance(found, dict):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
-import json
 from math import inf
 
+from dinv import jsontext
+from dinv.engine import shapes
 from dinv.engine.http_syntax import quote
 from dinv.engine.streams import Demultiplexer, Output, Plain
 from dinv.errors import ProtocolError
@@ -117,14 +118,18 @@ class Containers:
         Raises NotFound for an image that is not there, Conflict when the name is taken.
         """
         query = {"name": name, "platform": platform}
-        found: JSON = self._engine.json("POST", "/containers/create", query=query, body=body, timeout=timeout)
+        found: JSON = self._engine.json(
+            "POST", "/containers/create", query=query, body=body, shape=shapes.CREATED, timeout=timeout
+        )
         warnings: list[str] = found.get("Warnings") or []
         return found["Id"], warnings
 
     def inspect(self, container: str, *, size: bool = False, timeout: float | Deadline | None = None) -> JSON:
         """Return one container; with `size` its SizeRw and SizeRootFs (bytes) too, which takes a while."""
         query = {"size": True} if size else None
-        found: JSON = self._engine.json("GET", _path(container, "json"), query=query, timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", _path(container, "json"), query=query, shape=shapes.CONTAINER, timeout=timeout
+        )
         return found
 
     def start(self, container: str, *, timeout: float | Deadline | None = None) -> None:
@@ -186,7 +191,9 @@ class Containers:
         `condition` (API 1.30): "not-running", "next-exit" or "removed".
         """
         query = {"condition": condition} if condition and self._engine.at_least("1.30") else None
-        found: JSON = self._engine.json("POST", _path(container, "wait"), query=query, timeout=timeout)
+        found: JSON = self._engine.json(
+            "POST", _path(container, "wait"), query=query, shape=shapes.WAIT, timeout=timeout
+        )
         failure = (found.get("Error") or {}).get("Message")
         if failure:
             raise ProtocolError(failure, method="POST", path=_path(container, "wait"))
@@ -199,7 +206,9 @@ class Containers:
         this asks for one-shot where there is.
         """
         query = {"stream": False, "one-shot": True if self._engine.at_least("1.41") else None}
-        found: JSON = self._engine.json("GET", _path(container, "stats"), query=query, timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", _path(container, "stats"), query=query, shape=dict, timeout=timeout
+        )
         return found
 
     def top(
@@ -207,7 +216,9 @@ class Containers:
     ) -> JSON:
         """Return its processes: "Titles", and "Processes" as rows of text."""
         query = {"ps_args": ps_args}
-        found: JSON = self._engine.json("GET", _path(container, "top"), query=query, timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", _path(container, "top"), query=query, shape=dict, timeout=timeout
+        )
         return found
 
     def resize(
@@ -261,7 +272,7 @@ class Containers:
         return Output(response, Plain() if tty else Demultiplexer())
 
     def _has_tty(self, container: str, timeout: float | Deadline | None) -> bool:
-        return bool(self.inspect(container, timeout=timeout)["Config"]["Tty"])
+        return bool((self.inspect(container, timeout=timeout).get("Config") or {}).get("Tty"))
 
     def attach(
         self,
@@ -359,7 +370,9 @@ class Containers:
         Only running ones unless `all`.
         """
         query = {"all": all, "filters": filters or None}
-        found: JSONList = self._engine.json("GET", "/containers/json", query=query, timeout=timeout) or []
+        found: JSONList = self._engine.json(
+            "GET", "/containers/json", query=query, shape=shapes.CONTAINERS, timeout=timeout
+        )
         return found
 
 
@@ -371,13 +384,13 @@ def _stat(response: Response) -> PathStat:
     from base64 import b64decode
 
     try:
-        found = json.loads(b64decode(response.headers[_STAT_HEADER]))
+        found = jsontext.parse(b64decode(response.headers[_STAT_HEADER]))
         return PathStat(
-            found["name"],
+            str(found["name"]),
             int(found["size"]),
             int(found["mode"]),
-            found.get("mtime", ""),
-            found.get("linkTarget", ""),
+            str(found.get("mtime") or ""),
+            str(found.get("linkTarget") or ""),
         )
-    except (KeyError, ValueError, TypeError) as exc:
+    except (KeyError, ValueError, TypeError, OverflowError, AttributeError) as exc:
         raise response.error("it does not say what the path is") from exc

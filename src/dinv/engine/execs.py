@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 from time import sleep
 
+from dinv.engine import shapes
 from dinv.engine.deadline import Deadline
 from dinv.engine.http_syntax import quote
 
@@ -61,7 +62,7 @@ class Execs:
         if workdir:
             body["WorkingDir"] = workdir
         path = f"/containers/{quote(container)}/exec"
-        found: str = self._engine.json("POST", path, body=body, timeout=timeout)["Id"]
+        found: str = self._engine.json("POST", path, body=body, shape=shapes.CREATED, timeout=timeout)["Id"]
         return found
 
     def start(
@@ -80,7 +81,9 @@ class Execs:
 
     def inspect(self, exec_id: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return its state: "Running", "ExitCode" (None until it has ended), "Pid"."""
-        found: JSON = self._engine.json("GET", f"/exec/{quote(exec_id)}/json", timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", f"/exec/{quote(exec_id)}/json", shape=shapes.EXEC, timeout=timeout
+        )
         return found
 
     def resize(

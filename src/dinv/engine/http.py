@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 _PIECE = 65536
 _HEAD_LIMIT = 262144
+_MOST_HEADS = 100
 _OK = 200
 _ERROR = 400
 _STATUS_END = 12  # len("HTTP/1.1 200")
@@ -310,11 +311,12 @@ class Connection:
         return len(status) == 3 and status.isdigit() and int(status) >= _ERROR  # noqa: PLR2004
 
     def _receive_head(self, method: str, target: str, deadline: Deadline) -> Head:
-        while True:
-            end = self.buffer.find(b"\r\n\r\n")
-            if end < 0:
+        for _ in range(_MOST_HEADS):
+            while self.buffer.find(b"\r\n\r\n") < 0:
                 self._receive_more(method, target, deadline)
-                continue
+            end = self.buffer.find(b"\r\n\r\n")
+            if end > _HEAD_LIMIT:
+                raise self._protocol_error(f"headers of {end} bytes", method, target)
             try:
                 head = parse_head(bytes(self.buffer[:end]))
             except ValueError as exc:
@@ -323,6 +325,7 @@ class Connection:
             # 100 Continue and the like: the answer is still to come.
             if head.status >= _OK or head.status == SWITCHING_PROTOCOLS:
                 return head
+        raise self._protocol_error("it goes on saying that the answer is to come", method, target)
 
     def _receive_more(self, method: str, target: str, deadline: Deadline) -> None:
         if self.buffer.startswith(_TLS_ALERT):

@@ -26,6 +26,7 @@ SWITCHING_PROTOCOLS = 101
 _NO_CONTENT = 204
 _NOT_MODIFIED = 304
 _CHUNK_LINE_LIMIT = 4096
+_MOST_HEADERS = 1000
 
 _UNRESERVED = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~")
 
@@ -63,6 +64,8 @@ def parse_head(text: bytes) -> Head:
     if version not in ("HTTP/1.0", "HTTP/1.1") or len(status) != 3 or not status.isdecimal():  # noqa: PLR2004
         raise ValueError(f"not HTTP: {first[:80]!r}")
     headers: dict[str, str] = {}
+    if len(lines) > _MOST_HEADERS:
+        raise ValueError(f"more than {_MOST_HEADERS} headers")
     for line in lines:
         name, colon, value = line.partition(":")
         if not colon or not name or name != name.strip():

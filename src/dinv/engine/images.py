@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import inf
 
+from dinv.engine import shapes
 from dinv.engine.deadline import Deadline, IdleDeadline
 from dinv.engine.http_syntax import quote
 from dinv.engine.reference import parse_reference
@@ -51,7 +52,9 @@ class Images:
 
     def inspect(self, image: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one image. Raises NotFound."""
-        found: JSON = self._engine.json("GET", f"/images/{quote(image, '/:@')}/json", timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", f"/images/{quote(image, '/:@')}/json", shape=shapes.IMAGE, timeout=timeout
+        )
         return found
 
     def tag(self, image: str, name: str, *, timeout: float | Deadline | None = None) -> None:
@@ -273,7 +276,9 @@ class Images:
     ) -> JSONList:
         """Return the images that match all of `filters`, such as `{"label": ["a=b"]}`."""
         query = {"all": all, "filters": filters or None}
-        found: JSONList = self._engine.json("GET", "/images/json", query=query, timeout=timeout) or []
+        found: JSONList = self._engine.json(
+            "GET", "/images/json", query=query, shape=shapes.IMAGES, timeout=timeout
+        )
         return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dinv.engine import shapes
 from dinv.engine.http_syntax import quote
 
 TYPE_CHECKING = False
@@ -46,12 +47,16 @@ class Networks:
             body["Options"] = dict(options)
         if ipam:
             body["IPAM"] = dict(ipam)
-        found: str = self._engine.json("POST", "/networks/create", body=body, timeout=timeout)["Id"]
+        found: str = self._engine.json(
+            "POST", "/networks/create", body=body, shape=shapes.CREATED, timeout=timeout
+        )["Id"]
         return found
 
     def inspect(self, network: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one network. Raises NotFound."""
-        found: JSON = self._engine.json("GET", f"/networks/{quote(network)}", timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", f"/networks/{quote(network)}", shape=shapes.NETWORK, timeout=timeout
+        )
         return found
 
     def remove(self, network: str, *, timeout: float | Deadline | None = None) -> None:
@@ -87,6 +92,8 @@ class Networks:
         self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
     ) -> JSONList:
         """Return the networks that match all of `filters`."""
-        found = self._engine.json("GET", "/networks", query={"filters": filters or None}, timeout=timeout)
+        found = self._engine.json(
+            "GET", "/networks", query={"filters": filters or None}, shape=shapes.NETWORKS, timeout=timeout
+        )
         networks: JSONList = found or []
         return networks

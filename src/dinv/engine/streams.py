@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 _HEADER = 8
 # moby writes frames of 32 KiB at most; a length above this is not a frame's.
 _LONGEST_FRAME = 16 * 1024 * 1024
+LONGEST_LINE = 4 * 1024 * 1024
+"""Bytes of one message of a pull or a build; what a step prints comes in pieces of 32 KiB."""
 _STREAMS = {0: "stdout", 1: "stdout", 2: "stderr"}
 _SYSTEM_ERROR = 3
 
@@ -139,6 +141,8 @@ class JSONLines:
         self._buffer += data
         *lines, rest = self._buffer.split(b"\n")
         self._buffer = rest
+        if len(rest) > LONGEST_LINE:
+            raise ValueError(f"a line of more than {LONGEST_LINE} bytes")
         return [found for line in lines for found in self._parse(line)]
 
     def end(self) -> list[dict[str, Any]]:
@@ -150,7 +154,10 @@ class JSONLines:
         text = line.decode(errors="replace").strip()
         found: list[dict[str, Any]] = []
         while text:
-            value, end = self._decoder.raw_decode(text)
+            try:
+                value, end = self._decoder.raw_decode(text)
+            except RecursionError as error:
+                raise ValueError("nested too deep") from error
             if not isinstance(value, dict):
                 raise ValueError(f"not an object: {text[:80]!r}")  # noqa: TRY004 - the data is wrong, not the call
             found.append(value)

@@ -170,6 +170,10 @@ class TLSByteStream(ByteStream):
                 # A port forwarder with nothing behind it does this: not a matter of certificates.
                 raise EndpointUnreachable(self.address, "it closed the connection in the TLS handshake")
 
+    def certificate(self) -> bytes:
+        """Return the other side's certificate, DER; b"" when it has shown none."""
+        return self._tls.getpeercert(binary_form=True) or b""
+
     def _flush_if_possible(self) -> None:
         """Send what TLS itself has to say (an alert, an answer to a key update), if it goes out at once."""
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dinv.engine import shapes
 from dinv.engine.http_syntax import quote
 
 TYPE_CHECKING = False
@@ -35,12 +36,16 @@ class Volumes:
         body: JSON = {"Name": name, "Labels": dict(labels or {}), "DriverOpts": dict(driver_opts or {})}
         if driver:
             body["Driver"] = driver
-        found: JSON = self._engine.json("POST", "/volumes/create", body=body, timeout=timeout)
+        found: JSON = self._engine.json(
+            "POST", "/volumes/create", body=body, shape=shapes.VOLUME, timeout=timeout
+        )
         return found
 
     def inspect(self, name: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one volume. Raises NotFound."""
-        found: JSON = self._engine.json("GET", f"/volumes/{quote(name)}", timeout=timeout)
+        found: JSON = self._engine.json(
+            "GET", f"/volumes/{quote(name)}", shape=shapes.VOLUME, timeout=timeout
+        )
         return found
 
     def remove(self, name: str, *, force: bool = False, timeout: float | Deadline | None = None) -> None:
@@ -51,7 +56,9 @@ class Volumes:
         self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
     ) -> JSONList:
         """Return the volumes that match all of `filters`, such as `{"label": ["a=b"]}`."""
-        found = self._engine.json("GET", "/volumes", query={"filters": filters or None}, timeout=timeout)
+        found = self._engine.json(
+            "GET", "/volumes", query={"filters": filters or None}, shape=shapes.VOLUMES, timeout=timeout
+        )
         # moby before 23 says null for none.
-        volumes: JSONList = (found or {}).get("Volumes") or []
+        volumes: JSONList = found.get("Volumes") or []
         return volumes

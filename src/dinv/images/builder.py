@@ -156,7 +156,7 @@ def _build_dockerfile(
     said: list[str] = []
 
     def progress(message: Mapping[str, Any]) -> None:
-        text = message.get("stream") or message.get("status") or ""
+        text = str(message.get("stream") or message.get("status") or "")
         for line in str(text).splitlines():
             if line.strip():
                 said.append(line.rstrip())

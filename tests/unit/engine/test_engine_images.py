@@ -195,7 +195,7 @@ def test_build_fails(tmp_path: Path) -> None:
 
 def test_names_in_paths(tmp_path: Path) -> None:
     with (
-        scripted(tmp_path, [PING, answer(b"{}"), answer(), answer()]) as (transport, server),
+        scripted(tmp_path, [PING, answer(b'{"Id": "x"}'), answer(), answer()]) as (transport, server),
         Engine(transport) as engine,
     ):
         engine.images.inspect("h:5000/a/b:x")

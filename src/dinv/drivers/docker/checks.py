@@ -42,7 +42,7 @@ def _container_name(driver: DockerDriver) -> None:
         found = driver.engine.containers.inspect(driver.container)
     except NotFound:
         return
-    labels = found["Config"].get("Labels") or {}
+    labels = (found.get("Config") or {}).get("Labels") or {}
     whose = "a machine of another store" if LABEL in labels else "not a machine of dinv"
     raise PreCreateCheckFailed(
         f"{driver.endpoint} has a container {driver.container} already ({whose}). "

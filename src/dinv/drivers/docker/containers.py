@@ -38,7 +38,7 @@ def own_id(driver: DockerDriver, name: str) -> str:
         found = driver.engine.containers.inspect(name)
     except NotFound:
         return ""
-    labels = found["Config"].get("Labels") or {}
+    labels = (found.get("Config") or {}).get("Labels") or {}
     identity = str(found.get("Id", ""))
     return identity if is_of(driver.config, identity, labels) else ""
 

@@ -516,7 +516,7 @@ class DockerDriver(Driver):
     def refresh_address(self) -> bool:
         kept = self.config.driver
         before = kept.get("URL", "")
-        settings = self.engine.containers.inspect(self.container)["NetworkSettings"]
+        settings = self.engine.containers.inspect(self.container).get("NetworkSettings") or {}
         networks = list((settings.get("Networks") or {}).values())
         # The second on a network without IPv4 only, which Docker has from 27 on.
         found = (network.get(key) for key in ("IPAddress", "GlobalIPv6Address") for network in networks)
@@ -573,7 +573,7 @@ class DockerDriver(Driver):
 
     def ended(self) -> int | None:
         inspected = self.engine.containers.inspect(self.container)
-        state = inspected["State"]
+        state = inspected.get("State") or {}
         if str(state.get("Status", "")).lower() == "starting":
             return None  # of a VCH: it runs when its first process has told its start time
         # Under its restart policy a container that dies at once is soon "running" again.

@@ -218,13 +218,13 @@ class EngineFlavour:
         An engine whose kernel lacks a controller drops the limit with a warning and goes on (moby:
         daemon/daemon_unix.go, verifyPlatformContainerResources).
         """
-        host = inspected["HostConfig"]
+        host = inspected.get("HostConfig") or {}
         missing = []
         if spec.memory and host.get("Memory") != spec.memory:
             missing.append("the memory limit")
         if spec.cpus and host.get("NanoCpus") != round(spec.cpus * 1_000_000_000):
             missing.append("the CPU limit")
-        mounted = {mount.get("Destination") for mount in inspected.get("Mounts", [])}
+        mounted = {mount.get("Destination") for mount in inspected.get("Mounts") or ()}
         missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
         if spec.port and not (host.get("PortBindings") or {}).get(DAEMON_PORT):
             missing.append("the published port")

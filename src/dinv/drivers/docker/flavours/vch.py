@@ -172,7 +172,7 @@ class VchFlavour(EngineFlavour):
         return ""
 
     def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
-        host = inspected["HostConfig"]
+        host = inspected.get("HostConfig") or {}
         missing = []
         # Inspect gives MB, and the number of CPUs as text.
         if spec.memory and int(host.get("Memory") or 0) not in (spec.memory, spec.memory // MIB):

@@ -1,0 +1,181 @@
+"""What answers look like, as far as dinv reads them: one that looks otherwise is the endpoint's error.
+
+A shape is a type; a list of one shape; or an object's keys with their shapes, where `*` stands for any key
+and `!` behind a key says that it has to be there. Null is as good as nothing, as Go writes it, but for an
+object among others. Names are those of the Engine API; what no shape names is not looked at.
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    Shape = type | list[Any] | dict[str, Any]
+
+_NAMES = {str: "a text", int: "a number", bool: "true or false", dict: "an object", list: "a list"}
+
+_LABELS = {"*": str}
+_CONFIG = {
+    "Labels": _LABELS,
+    "Env": [str],
+    "Entrypoint": [str],
+    "Cmd": [str],
+    "Volumes": {"*": dict},
+    "Image": str,
+    "Tty": bool,
+}
+_NETWORK = {"IPAddress": str, "GlobalIPv6Address": str, "IPAddresses": [str]}
+_MOUNTS = [{"Name": str, "Destination": str, "Source": str, "Type": str}]
+_PORTS = {"*": [{"HostIp": str, "HostPort": str}]}
+
+VERSION = {"Version": str, "ApiVersion": str, "Arch": str, "Os": str}
+INFO = {
+    **dict.fromkeys(("ID", "Name", "ServerVersion", "KernelVersion", "CgroupVersion", "CgroupDriver"), str),
+    **dict.fromkeys(("OSType", "Architecture", "OperatingSystem", "Driver"), str),
+    "NCPU": int,
+    "MemTotal": int,
+    "SecurityOptions": [str],
+    "Runtimes": {"*": dict},
+    "SystemStatus": [[str]],
+    "DriverStatus": [[str]],
+}
+CREATED = {"Id!": str, "Warnings": [str], "Warning": str}
+CONTAINER = {
+    "Id": str,
+    "Name": str,
+    "Image": str,
+    "Created": str,
+    "RestartCount": int,
+    "State": {
+        **dict.fromkeys(("Running", "Paused", "Restarting"), bool),
+        "Status": str,
+        "ExitCode": int,
+        "Pid": int,
+        "StartedAt": str,
+        "FinishedAt": str,
+        "Health": {"Status": str},
+    },
+    "Config": _CONFIG,
+    "HostConfig": {
+        "Memory": int,
+        "NanoCpus": int,
+        "Binds": [str],
+        "PortBindings": _PORTS,
+        "NetworkMode": str,
+        "RestartPolicy": {"Name": str},
+    },
+    "Mounts": _MOUNTS,
+    "NetworkSettings": {"Networks": {"*": _NETWORK}, "Ports": _PORTS},
+}
+CONTAINERS = [
+    {
+        "Id": str,
+        "Names": [str],
+        "Image": str,
+        "State": str,
+        "Status": str,
+        "Labels": _LABELS,
+        "Mounts": _MOUNTS,
+        "Ports": [{"PublicPort": int, "PrivatePort": int, "IP": str, "Type": str}],
+        "NetworkSettings": {"Networks": {"*": _NETWORK}},
+    }
+]
+WAIT = {"StatusCode!": int, "Error": {"Message": str}}
+EXEC = {"Running": bool, "ExitCode": int, "Pid": int}
+VOLUME = {
+    "Name!": str,
+    "Driver": str,
+    "Labels": _LABELS,
+    "Options": _LABELS,
+    "Mountpoint": str,
+    "UsageData": {"Size": int},
+}
+VOLUMES = {"Volumes": [VOLUME]}
+NETWORK = {
+    "Id!": str,
+    "Name!": str,
+    "Driver": str,
+    "Labels": _LABELS,
+    "Options": _LABELS,
+    "Containers": {"*": {"Name": str, "IPv4Address": str, "IPv6Address": str}},
+    "IPAM": {"Config": [{"Subnet": str, "Gateway": str, "IPRange": str}]},
+}
+NETWORKS = [NETWORK]
+IMAGE = {
+    "Id!": str,
+    "Created": str,
+    "RepoTags": [str],
+    "RepoDigests": [str],
+    "Size": int,
+    "Os": str,
+    "Architecture": str,
+    "Config": _CONFIG,
+    "RootFS": {"Layers": [str]},
+}
+IMAGES = [
+    {
+        "Id!": str,
+        "Created": int,
+        "RepoTags": [str],
+        "RepoDigests": [str],
+        "Size": int,
+        "Labels": _LABELS,
+    }
+]
+DISK_USAGE = {
+    "LayersSize": int,
+    "Containers": [{"SizeRw": int}],
+    "Volumes": [{"UsageData": {"Size": int}}],
+    "BuildCache": [{"Size": int, "Shared": bool}],
+}
+
+
+def fault(value: object, shape: Shape, where: str = "") -> str:
+    """What is not as it should be, such as `"State" is not an object`; "" when nothing is."""
+    if isinstance(shape, list):
+        if not isinstance(value, list):
+            return _not(where, list)
+        return _first(fault(item, shape[0], f"{where}[{at}]") for at, item in enumerate(value))
+    if isinstance(shape, dict):
+        if not isinstance(value, dict):
+            return _not(where, dict)
+        return _keys(value, shape, where)
+    kinds = (int, float) if shape is int else shape
+    as_it_should = isinstance(value, kinds) and isinstance(value, bool) <= (shape in (bool, object))
+    return "" if as_it_should and not _endless(value) else _not(where, shape)
+
+
+def _endless(value: object) -> bool:
+    """Whether it is one of the numbers that JSON does not have, and Python reads: NaN, Infinity."""
+    return isinstance(value, float) and not abs(value) < inf
+
+
+def _keys(value: dict[str, Any], shape: dict[str, Any], where: str) -> str:
+    for name, inner in shape.items():
+        key = name.removesuffix("!")
+        for each in value if key == "*" else (key,):
+            found = value.get(each)
+            if found is None and key != "*":
+                reason = f'it has no "{_path(where, each)}"' if name != key else ""
+            elif found is None and not isinstance(inner, dict):
+                reason = ""
+            else:
+                reason = fault(found, inner, _path(where, each))
+            if reason:
+                return reason
+    return ""
+
+
+def _first(found: Any) -> str:
+    return next((reason for reason in found if reason), "")
+
+
+def _path(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _not(where: str, kind: type) -> str:
+    return f'"{where}" is not {_NAMES[kind]}' if where else f"it is not {_NAMES[kind]}"
