@@ -10,10 +10,10 @@ from dinv.errors import ConfigError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any, NoReturn
 
-    Kinds = Mapping[str, type | tuple[type, type]]
+    Kinds = Mapping[str, type | tuple[type, type] | Callable[[object], bool]]
 
 OPTIONS: dict[str, Kinds] = {
     "EngineOptions": {
@@ -44,11 +44,15 @@ UPGRADE: Kinds = {
 def wrong(part: Mapping[str, Any], kinds: Kinds, where: str) -> str:
     """What is of the wrong kind, as `Dinv.Phase is of the wrong kind`; "" when nothing is.
 
-    The items of lists are texts. True is no number.
+    A kind is a type or a test. The items of lists are texts. True is no number.
     """
     for key, kind in kinds.items():
         value = part.get(key)
         if value is None:
+            continue
+        if not isinstance(kind, type | tuple):
+            if not kind(value):
+                return f"{where}.{key} is of the wrong kind"
             continue
         allowed = isinstance(value, kind) and (kind in (bool, dict) or not isinstance(value, bool))
         items = value if isinstance(value, list) else ()

@@ -389,15 +389,13 @@ class LocalEngine:
 
     def _open_own_network(self, progress: Progress) -> None:
         """Make the network of its machines now, and for good: who makes machines may make no rules for it."""
-        import ipaddress
-
-        from dinv.drivers.docker import ownnetwork
+        from dinv.drivers.docker import ownnetwork, subnets
 
         try:
             with Endpoint(f"unix://{self.socket}").engine(trace=self._trace) as engine:
                 network = ownnetwork.ensure(engine, labels={ownnetwork.LABEL_KEEP: "engine"})
             if network is not None:
-                subnet = ipaddress.IPv4Network(network["IPAM"]["Config"][0]["Subnet"])
+                subnet = subnets.of_network(network)[0]
                 self._bridge.open_to_outside(subnet, ownnetwork.bridge_of(network))
         except DinvError as error:
             progress.warn(f"Machines on it have no way out: {error}")

@@ -47,6 +47,7 @@ def good(store: Store, name: str = "good") -> MachineConfig:
         CacheSize=0, CacheVolume="v", CacheVolumeKept=False, CacheVolumeNamed=False, Published=True,
         PortChosen=False, Labels={}, DNS=[], VolumeStore="", Flavour="engine",
         Endpoint={"URL": "unix:///nosuch.sock", "Context": "", "TLS": None},
+        OwnNetwork={"Subnet": "10.1.0.0/24", "Gateway": "10.1.0.1", "Bridge": "b"},
     )  # fmt: skip
     with store.claim(name, "testing"):
         store.save(config)
@@ -183,7 +184,15 @@ def places(document: dict[str, Any]) -> list[tuple[str, ...]]:
         for key in (*document["HostOptions"][part], "Labels", "Env", "ServerCertSANs", "Discovery")
     ]
     found += [("Driver", "Endpoint", key) for key in ("URL", "Context", "TLS")]
-    return [*found, ("Dinv", "Upgrade"), ("Dinv", "Stopped"), ("Driver", "SSHUser"), ("Driver", "OwnAddress")]
+    return [
+        *found,
+        ("Dinv", "Upgrade"),
+        ("Dinv", "Stopped"),
+        ("Driver", "OwnNetwork"),
+        ("Driver", "OwnNetwork", "Subnet"),
+        ("Driver", "SSHUser"),
+        ("Driver", "OwnAddress"),
+    ]
 
 
 USES: tuple[Callable[[Machine, Store], object], ...] = (

@@ -41,6 +41,7 @@ INFO = {
     "Runtimes": {"*": dict},
     "SystemStatus": [[str]],
     "DriverStatus": [[str]],
+    "DefaultAddressPools": [{"Base": str, "Size": int}],
 }
 CREATED = {"Id!": str, "Warnings": [str], "Warning": str}
 CONTAINER = {

@@ -60,6 +60,20 @@ _STATES = {
 }
 
 
+def _is_own_network(kept: object) -> bool:
+    """Whether it is what `ownnetwork` keeps: nothing, that one is wanted, or where it is."""
+    import ipaddress
+
+    if not isinstance(kept, dict) or not kept.get("Subnet"):
+        return isinstance(kept, dict)
+    try:
+        ipaddress.IPv4Network(kept["Subnet"])
+        ipaddress.IPv4Address(kept["Gateway"])
+    except (ValueError, KeyError, TypeError):
+        return False
+    return isinstance(kept["Subnet"], str) and isinstance(kept.get("Bridge"), str)
+
+
 class DockerDriver(Driver):
     """One machine on a Docker endpoint."""
 
@@ -73,7 +87,8 @@ class DockerDriver(Driver):
         **dict.fromkeys(("Adopted", "CacheVolumeKept", "CacheVolumeNamed", "PortChosen", "Published"), bool),
         **dict.fromkeys(("CPUs", "CacheSize", "Memory", "Port"), (int, float)),
         **dict.fromkeys(("Endpoint", "Labels"), dict),
-        "DNS": list,
+        **dict.fromkeys(("DNS", "RefusedAddresses"), list),
+        "OwnNetwork": _is_own_network,
     }
 
     def __init__(
@@ -364,7 +379,7 @@ class DockerDriver(Driver):
         if self.adopted and self.config.driver["Port"]:
             from dinv.drivers.docker.ports import follow_port
 
-            settings = self.engine.containers.inspect(self.container)["NetworkSettings"]
+            settings = self.engine.containers.inspect(self.container).get("NetworkSettings") or {}
             follow_port(self, settings.get("Ports") or {})
             self.settle_address()
 

@@ -274,7 +274,8 @@ def _make(engine: Engine, name: str, subnet: IPv4Network, bridge: str, labels: M
 
 def is_ours(network: Network) -> bool:
     """Whether it is a network that dinv has made."""
-    return (network.get("Labels") or {}).get(LABEL_ROLE) == ROLE and bool(_gateway(network))
+    labelled = (network.get("Labels") or {}).get(LABEL_ROLE) == ROLE
+    return labelled and bool(_gateway(network) and subnets.of_network(network))
 
 
 def bridge_of(network: Network) -> str:
