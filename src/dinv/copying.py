@@ -388,17 +388,17 @@ def _packed(
         with origin.packed(found.path, name, report) as stream:
             yield stream
         return
-    import tempfile
+    from dinv import scratch
 
     # moby locks a container while it is read from (daemon/archive.go): first all out, then all in.
     # The file has no name, so that nothing can leave it behind.
-    with tempfile.TemporaryFile() as file:
+    with scratch.file() as file:
         with origin.packed(found.path, name, report) as stream:
             try:
                 while data := stream.read(archives.PIECE):
                     file.write(data)
             except OSError as error:
-                raise CopyError(f"{tempfile.gettempdir()}: {error.strerror}") from error
+                raise CopyError(f"{scratch.place()}: {error.strerror}") from error
         file.seek(0)
         yield file
 

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import tarfile
-import tempfile
 
+from dinv import scratch
 from dinv.errors import BadRequest, DinvError, ImageError, NotFound, ServerError
 
 TYPE_CHECKING = False
@@ -50,7 +50,7 @@ def load(machine: Machine, images: Sequence[str], sources: Sequence[Engine], pro
                 continue
             with (
                 progress.working("Image", f"{image} from {_where(source)}"),
-                tempfile.TemporaryFile() as archive,
+                scratch.file() as archive,
             ):
                 _save(source, image, archive, progress)
                 sent, skipped = _send(daemon, kept, archive, progress)
@@ -66,7 +66,7 @@ def load_archive(machine: Machine, archive: IO[bytes], progress: Progress) -> li
     """
     with machine.engine() as daemon, progress.working("Image", "from an archive"):
         if not archive.seekable():
-            with tempfile.TemporaryFile() as spooled:
+            with scratch.file() as spooled:
                 while data := archive.read(PIECE):
                     spooled.write(data)
                 names = _names(spooled)
@@ -119,8 +119,7 @@ def _save(source: Engine, image: str, archive: IO[bytes], progress: Progress) ->
         ) from error
     except OSError as error:
         raise ImageError(
-            f"{image} cannot be kept in {tempfile.gettempdir()}: {error.strerror}. TMPDIR names another "
-            f"directory."
+            f"{image} cannot be kept in {scratch.place()}: {error.strerror}. TMPDIR names another directory."
         ) from error
 
 

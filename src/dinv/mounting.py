@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import programs, remote, sshoptions
+from dinv import programs, remote, scratch, sshoptions
 from dinv.errors import DeadlineExceeded, DinvError, InputError
 
 TYPE_CHECKING = False
@@ -159,11 +159,10 @@ def _check_has_sftp(machine: Machine, user: str) -> None:
 def _start(command: list[str], environment: dict[str, str], source: str) -> str:
     """Run sshfs, which goes on in the background once it has mounted; what it says if it fails, or ""."""
     import subprocess
-    import tempfile
 
     # Not a pipe: what sshfs leaves running keeps it open. And a session of its own, or a Ctrl-C that is meant
     # for what comes after us in a script would end the mount.
-    with tempfile.TemporaryFile() as said:
+    with scratch.small() as said:
         try:
             child = subprocess.Popen(
                 command,

@@ -29,14 +29,12 @@ def copy(
     if source.machine is None or target.machine is None:
         _scp(source, target, recursive=recursive, quiet=quiet, machines=machines)
         return
-    import tempfile
-
-    from dinv import copying
+    from dinv import copying, scratch
 
     # Both, before the first of them takes its time.
     for place in (source, target):
         _check(place, machines)
-    with tempfile.TemporaryDirectory(prefix="dinv-scp-") as directory:
+    with scratch.directory("dinv-scp-") as directory:
         for one, other in _halves(source, target, directory):
             copying.copy(one, other, recursive=recursive, quiet=quiet, machines=machines, progress=progress)
 

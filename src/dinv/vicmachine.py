@@ -43,7 +43,8 @@ def find(path: str) -> str | None:
         return path
     if not os.path.isdir(path):
         return None
-    found = sorted(name for name in os.listdir(path) if name.endswith(".env"))
+    # `._NAME` is what macOS keeps of a file on file systems of others.
+    found = sorted(name for name in os.listdir(path) if name.endswith(".env") and not name.startswith("._"))
     if len(found) == 1:
         return os.path.join(path, found[0])
     if not found:

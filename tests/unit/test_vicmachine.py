@@ -149,6 +149,7 @@ def test_bytes_that_are_no_text(tmp_path: Path) -> None:
 
 def test_the_file_is_found_in_its_folder(tmp_path: Path) -> None:
     path = folder(tmp_path / "vch", "DOCKER_HOST=h:2375")
+    (tmp_path / "vch" / "._vch.env").write_bytes(b"\0\5\x16\7")  # macOS, on exFAT
     assert vicmachine.find(str(tmp_path / "vch")) == path
     assert vicmachine.find(path) == path
     assert vicmachine.find(os.path.join(str(tmp_path), "nothing")) is None

@@ -7,8 +7,8 @@ import re
 import shlex
 import socket
 import subprocess
-import tempfile
 
+from dinv import scratch
 from dinv.engine.bytestream import ByteStream
 from dinv.errors import EndpointUnreachable
 
@@ -141,7 +141,7 @@ def open_stream(argv: list[str], address: str, deadline: Deadline) -> SSHByteStr
     ours, theirs = socket.socketpair()
     # A file and not a pipe: nobody has to read it for ssh to go on, and a ControlMaster left
     # behind by ssh may hold it open without keeping us waiting for its end.
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the stream
+    said = scratch.small()
     try:
         child = subprocess.Popen(
             argv, stdin=theirs.fileno(), stdout=theirs.fileno(), stderr=said, start_new_session=True

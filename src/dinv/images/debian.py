@@ -14,10 +14,9 @@ import shutil
 import signal
 import stat
 import subprocess
-import tempfile
 import time
 
-from dinv import locks
+from dinv import locks, scratch
 from dinv.errors import DeadlineExceeded, ImageBuildError
 
 TYPE_CHECKING = False
@@ -282,7 +281,7 @@ def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[
     One directory for all builds of a user, so that what a killed build left is found again. It is
     below the temporary directory, not the home: mmdebstrap's other user ids have to get through.
     """
-    path = os.path.join(tempfile.gettempdir(), f"dinv-image-build-{os.getuid()}")
+    path = os.path.join(scratch.place(), f"dinv-image-build-{os.getuid()}")
     try:
         os.mkdir(path, 0o711)
     except FileExistsError:
