@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 _LAST_LINES = 5
 _MOST_WORDS = 500
+_NOISE = "Warning: Permanently added "
+"""What ssh says of a new host where StrictHostKeyChecking is off: no reason for anything."""
 _CONFIG_SECONDS = 5.0
 
 _LOGIN = (
@@ -62,7 +64,10 @@ _HINTS = (
         "podman.*(?:no such file|connection refused)",
         "Podman's service must run on that host: systemctl enable --now podman.socket",
     ),
-    ("cannot connect to the docker daemon", "the engine must run on that host"),
+    (
+        "cannot connect to the docker daemon|dial unix .*: (?:no such file|connect: )",
+        "the engine must run on that host",
+    ),
 )
 
 # sh, bash, zsh, fish, csh, ksh, env, cmd.exe, PowerShell: each says it in its own words.
@@ -72,6 +77,8 @@ _MISSING = re.compile(
     r"|(?:the term )?['\"](?:docker|sh)['\"] is not recognized",
     re.IGNORECASE,
 )
+# The docker CLI is there, and no engine: Podman's users often have it, for its own sake.
+_NO_ENGINE = re.compile(r"dial unix /var/run/docker\.sock: connect: no such file", re.IGNORECASE)
 _NOT_FOUND = 127
 """What shells exit with when there is no such command (POSIX, 2.8.2)."""
 
@@ -81,26 +88,36 @@ _PLACES = (
     "$HOME/bin:$HOME/.local/bin:$HOME/.docker/bin:$HOME/.orbstack/bin:$HOME/.rd/bin:"
     "/Applications/Docker.app/Contents/Resources/bin"
 )
+# Where one of these is, an engine is meant; else Podman, which often has the docker CLI beside it.
+_SOCKETS = (
+    "/var/run/docker.sock /run/user/$(id -u 2>/dev/null)/docker.sock $HOME/.docker/run/docker.sock "
+    "$HOME/.orbstack/run/docker.sock $HOME/.rd/docker.sock"
+)
 # One line, without quotation marks that the login shell would see: that may be csh or fish. A start-up file
 # may print what it likes before PATH, and must not read what is meant for docker.
 _LOOK = (
     'login=$("${SHELL:-sh}" -lc "printenv PATH" </dev/null 2>/dev/null | tail -n 1); '
     f'PATH="$PATH:$login:{_PLACES}"; export PATH; '
-    "if command -v docker >/dev/null 2>&1; then exec docker HOST system dial-stdio; fi; "
+    "podman=$(command -v podman); "
+    f"for socket in {_SOCKETS}; do if [ -S $socket ]; then podman=; fi; done; "
+    'if [ -z "$podman" ] && command -v docker >/dev/null 2>&1; then exec docker HOST system dial-stdio; fi; '
     "if command -v podman >/dev/null 2>&1; then exec podman URL system dial-stdio; fi; "
     'echo "docker: not found, and no podman" >&2; exit 127'
 )
 
 
 class NoDockerThere(EndpointUnreachable):
-    """The far side was reached, and has no docker in the PATH of the command that was run."""
+    """The far side was reached, and has no docker in the PATH of the command that was run, or no engine."""
 
 
 def looking_for_docker(socket_path: str) -> list[str]:
     """Return the command for a far side without docker in its PATH: `socket_path` is the engine's, or ""."""
     where = shlex.quote(f"unix://{socket_path}")
     host, url = (f"--host {where} ", f"--url {where} ") if socket_path else ("", "")
-    return ["sh", "-c", shlex.quote(_LOOK.replace("HOST ", host).replace("URL ", url))]
+    script = _LOOK.replace("HOST ", host).replace("URL ", url)
+    if socket_path:
+        script = script.replace("podman=$(command -v podman)", "podman=")  # the docker CLI reaches any
+    return ["sh", "-c", shlex.quote(script)]
 
 
 def _hint(words: str) -> str:
@@ -182,7 +199,8 @@ class SSHByteStream(ByteStream):
         if not words:
             return EndpointUnreachable(self.address, f"ssh ended with status {status} during {what}")
         hint = _hint(words)
-        return EndpointUnreachable(self.address, f"{words} ({hint})" if hint else words)
+        kind = NoDockerThere if _NO_ENGINE.search(words) else EndpointUnreachable
+        return kind(self.address, f"{words} ({hint})" if hint else words)
 
     def spoken_by_another(self, data: bytes) -> DinvError:
         """Return the error that says that the far side's shell spoke before docker did."""
@@ -205,7 +223,7 @@ class SSHByteStream(ByteStream):
             return ""
         self._said.seek(0)
         lines = [line.strip() for line in self._said.read().decode(errors="replace").splitlines()]
-        return "; ".join([line for line in lines if line][-_LAST_LINES:])
+        return "; ".join([line for line in lines if line and not line.startswith(_NOISE)][-_LAST_LINES:])
 
     def close(self) -> None:
         """Close the connection and reap ssh."""

@@ -209,6 +209,42 @@ def test_docker_or_podman_beside_the_path(  # noqa: PLR0917  (the first two are 
     assert (tmp_path / "argv").read_text().splitlines() == [said]
 
 
+def test_podman_where_there_is_a_docker_and_no_engine(
+    fake_ssh: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The docker CLI is in its PATH, and has nobody to talk to."""
+    home = tmp_path / "home"
+    for directory in ("bin", "tools"):
+        (home / directory).mkdir(parents=True)
+    for tool in ("sh", "tail"):
+        (home / "tools" / tool).symlink_to(shutil.which(tool) or "")
+    words = "dial unix /var/run/docker.sock: connect: no such file or directory"
+    _install(home / "tools" / "docker", f"#!/bin/sh\necho '{words}' >&2\nexit 1\n")
+    _install(home / "shell", LOGIN_SHELL)
+    _relay(home / "bin" / "podman")
+    _install(fake_ssh, FAR)
+    monkeypatch.setenv("FAR_HOME", str(home))
+    monkeypatch.setenv("FAR_SHELL", "/bin/sh")
+    look = ssh._LOOK.replace(f":{ssh._PLACES}", "").replace("/var/run/docker.sock", "/nosuch")
+    monkeypatch.setattr(ssh, "_LOOK", look)
+    with scripted(tmp_path, [PING, answer(b"{}")]), Engine(parse_address("ssh://far")) as engine:
+        engine.info()
+    assert (tmp_path / "argv").read_text() == "system dial-stdio\n"
+    (home / "bin" / "podman").unlink()
+    with (
+        Engine(parse_address("ssh://far")) as engine,
+        pytest.raises(EndpointUnreachable, match="the engine must run on that host"),
+    ):
+        engine.ping()
+
+
+def test_what_ssh_says_of_new_hosts_is_no_reason(fake_ssh: Path) -> None:
+    _install(fake_ssh, "#!/bin/sh\necho 'Warning: Permanently added far to the list' >&2\nexit 255\n")
+    with Engine(parse_address("ssh://far")) as engine, pytest.raises(EndpointUnreachable) as caught:
+        engine.ping()
+    assert caught.value.reason.startswith("ssh ended with status 255")
+
+
 @pytest.mark.parametrize(
     ("script", "said"),
     [
