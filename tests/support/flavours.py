@@ -17,6 +17,18 @@ HOST_NAME = "Hostname"
 """What dinv asks of VIC before 1.3 in vain, and does not rely on: the machine's name as its host name."""
 NO_OVERWRITE = "?noOverwriteDirNonDir"
 """What dinv asks of any endpoint and does not rely on: it looks what is there before it copies."""
+MALFORMED = (
+    "Content-Type specified",
+    "json: cannot unmarshal",
+    "bad driver value",
+    "bad parameter",
+    "plugin not found",
+    "invalid bind mount spec",
+    "[POST /scopes/{scope}/containers]",
+    "is not currently supported by vic",
+    "Invalid filter",
+)
+"""What a VCH says to a call that no state of it could make right."""
 
 
 class Place:
@@ -62,3 +74,5 @@ def check_calls(vch: VchSimulator) -> None:
         if not vch.settings.release.hostname:
             unheard -= {HOST_NAME}
         assert not unheard, f"a VCH does not hear of {unheard} in {call.method} {call.path}"
+        malformed = any(words in call.error for words in MALFORMED)
+        assert not malformed, f"a VCH refuses {call.method} {call.path}: {call.error}"

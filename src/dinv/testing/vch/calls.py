@@ -21,11 +21,12 @@ class Call:
     for it, "" where it has none. `ignored` lists what was asked for and a VCH passes over silently, such
     as HostConfig.Privileged; what has the value it has by default is not listed. `implemented` is False
     for what a VCH of this version does not have. `injected` is true of an error made on purpose
-    (faults.py). `failure` is a bug of the simulator's own.
+    (faults.py). `error` is what an error said. `failure` is a bug of the simulator's own.
     """
 
     __slots__ = (
         "api",
+        "error",
         "failure",
         "ignored",
         "implemented",
@@ -46,6 +47,7 @@ class Call:
         self.ignored: list[str] = []
         self.implemented = True
         self.injected = False
+        self.error = ""
         self.failure = ""
         self.milliseconds = 0.0
 

@@ -179,6 +179,7 @@ class Router:
         except VicError as error:
             call.implemented = not (error.unimplemented or (error.status == 404 and not call.operation))  # noqa: PLR2004
             message = self._vch.own_words(error.message) if isinstance(error, BehindError) else error.message
+            call.error = message
             return _error(error.status, message, call.api)
         except Exception as error:  # noqa: BLE001  (a bug is told, and the simulator goes on)
             if is_connection_error(error):

@@ -20,11 +20,12 @@ def test_each_call_is_a_line_of_the_log(tmp_path: Path) -> None:
     log = tmp_path / "calls.jsonl"
     calls = Calls(str(log))
     calls.add(_call("/info", status=200))
-    calls.add(_call("/build", status=404, implemented=False))
+    calls.add(_call("/build", status=404, implemented=False, error="page not found"))
     first, second = (json.loads(line) for line in log.read_text().splitlines())
     calls.close()
     assert (first["path"], first["status"], first["implemented"]) == ("/info", 200, True)
     assert (second["path"], second["implemented"]) == ("/build", False)
+    assert (first["error"], second["error"]) == ("", "page not found")
 
 
 def test_what_tests_ask_for() -> None:
