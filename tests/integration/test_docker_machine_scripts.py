@@ -213,7 +213,8 @@ def test_a_machine_that_docker_machine_made_in_a_store_that_was_moved(
     moved = tmp_path / "moved"
     directory = moved / "machines" / "theirs"
     shutil.copytree(machines.store.directory(name), directory)
-    port = int(machines.get(name).url.rpartition(":")[2])
+    made = machines.get(name)
+    port = int(made.url.rpartition(":")[2])
     old = "/home/ann/.docker/machine"
     config = directory / "config.json"
     config.write_text(
@@ -221,7 +222,7 @@ def test_a_machine_that_docker_machine_made_in_a_store_that_was_moved(
             {
                 "ConfigVersion": 3,
                 "Driver": {
-                    "IPAddress": "127.0.0.1",
+                    "IPAddress": made.ip,
                     "MachineName": "theirs",
                     "SSHKeyPath": f"{old}/machines/theirs/id_rsa",
                     "StorePath": old,
