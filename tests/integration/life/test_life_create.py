@@ -117,7 +117,8 @@ def test_no_context_writes_none(shared_user: User, everything: str) -> None:
 def test_the_session_that_the_readme_shows(user: User) -> None:
     name = user.name("dev")
     lines = user.dinv("create", name).stdout.splitlines()
-    assert [line.split()[0] for line in lines] == [
+    # Where the computer has much to do, there are lines of how long something takes, too.
+    assert list(dict.fromkeys(line.split()[0] for line in lines)) == [
         "Endpoint",
         "Image",
         "Certificates",
@@ -126,7 +127,7 @@ def test_the_session_that_the_readme_shows(user: User) -> None:
         "To",
     ]
     assert user.endpoint in lines[0]
-    assert lines[5].startswith(f"To use it:   eval $(dinv env {name})     or     docker --context {name} ps")
+    assert lines[-1].startswith(f"To use it:   eval $(dinv env {name})     or     docker --context {name} ps")
     head, row = user.dinv("ls").stdout.splitlines()
     assert head.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
     assert row.split()[:4] == [name, "-", "docker", "Running"]
