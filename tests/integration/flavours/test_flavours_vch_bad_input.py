@@ -77,6 +77,13 @@ def test_a_registry_that_it_may_not_pull_from(simulate: Simulate, at: At) -> Non
     assert "while VCH is in whitelist mode" in said
 
 
+def test_the_ports_of_the_vch_itself(simulate: Simulate, at: At) -> None:
+    """A VCH would take them, and be out of reach from then on."""
+    vch = simulate()
+    for port in ("22", "2376", str(vch.port)):
+        assert f"Port {port} is one of tcp://" in refused(vch, at, "--publish", f":{port}")
+
+
 def test_no_storage(simulate: Simulate, at: At) -> None:
     vch = simulate()
     vch.faults.storage_quota = True
