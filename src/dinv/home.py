@@ -42,6 +42,7 @@ def within(*names: str, instead: str) -> str:
 def expanded(path: str) -> str:
     """`~` and `~user` at the beginning replaced. Raises InputError."""
     first, _, rest = path.partition("/")
+    rest = rest.lstrip("/")
     if first == "~":
         return within(*([rest] if rest else ()), instead="give an absolute path")
     return os.path.expanduser(path)

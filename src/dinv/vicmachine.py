@@ -104,7 +104,8 @@ def _check_unknown(where: str, name: str) -> None:
     """Refuse what looks like a known name with a slip: without it the VCH might not be verified."""
     import difflib
 
-    meant = difflib.get_close_matches(name, _KNOWN, n=1, cutoff=0.85)
+    # Not DOCKER_HOST, without which there is nothing to read: people keep a DOCKER_HOST_IP beside it.
+    meant = difflib.get_close_matches(name, _KNOWN[1:], n=1, cutoff=0.85)
     if meant:
         raise InputError(f"{where}: {name} is not known to docker. Was {meant[0]} meant?")
 

@@ -7,7 +7,7 @@ import pwd
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dinv import contexts, dockerconfig, home
@@ -97,6 +97,7 @@ def test_in_a_directory_that_is_gone_relative_paths_are_errors(monkeypatch: pyte
     assert contexts.current() == "default"
 
 
+@example("~//x")
 @given(st.text(st.characters(exclude_characters="\0", codec="utf-8"), max_size=10))
 def test_any_path_is_as_the_standard_library_has_it(path: str) -> None:
     assert home.absolute(path) == os.path.abspath(os.path.expanduser(path))

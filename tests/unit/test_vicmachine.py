@@ -66,6 +66,14 @@ def test_what_would_leave_the_vch_unverified_is_an_error(tmp_path: Path, text: s
         vicmachine.read(folder(tmp_path / "vch", f"DOCKER_HOST=h:2376\n{text}\n"))
 
 
+def test_variables_of_others_are_left_alone(tmp_path: Path) -> None:
+    more = "DOCKER_HOST_IP=10.0.0.1 DOCKER_CONFIG=/x DOCKER_API_VERSION=1.25 COMPOSE_HTTP_TIMEOUT=9 X=u"
+    found = vicmachine.read(folder(tmp_path / "vch", f"{FORMS[1].format(path=tmp_path / 'vch')}{more}\n"))
+    assert found.host == "vch.test:2376"
+    assert found.tls is not None
+    assert found.tls.verify
+
+
 def test_a_file_that_would_be_cut_off_is_an_error(tmp_path: Path) -> None:
     text = "DOCKER_HOST=h:2376\n" + "#\n" * 40000 + "DOCKER_TLS_VERIFY=1\n"
     with pytest.raises(InputError, match="more than"):
