@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from dinv.errors import MachineNotRunning
     from dinv.machine import Machine
 
-_FILES = ("ca.pem", "cert.pem", "key.pem")
+CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 def check_files(machine: Machine) -> None:
@@ -37,7 +37,7 @@ def check_files(machine: Machine) -> None:
     if machine.config.unfinished:
         raise MachineUnusable(machine.name, machine.url, machine.status().error)
     directory = machine.environment().get("DOCKER_CERT_PATH", "")
-    for name in _FILES if directory else ():
+    for name in CLIENT_FILES if directory else ():
         path = os.path.join(directory, name)
         reason = _unreadable(path)
         if reason:

@@ -63,6 +63,7 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
         if config.ours:
             # Where the store is here is nobody's business there.
             content["config.json"] = _relative(config)
+        _add_certificates(content, store, config)
     import io
     import tarfile
 
@@ -72,6 +73,22 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
             member.size, member.mode = len(data), _mode(path)
             tar.addfile(member, io.BytesIO(data))
     return sorted(content)
+
+
+def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
+    """Those of the store, where they are what a host without a driver is reached by: now it has its own."""
+    from dinv.connecting import CLIENT_FILES
+    from dinv.machine import Machine
+
+    directory = Machine(config, store).cert_path
+    if directory == config.directory:
+        return
+    for name in CLIENT_FILES:
+        path = os.path.join(directory, name)
+        try:
+            content[name] = files.read(path, largest=LARGEST_FILE)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
 
 
 def _relative(config: MachineConfig) -> bytes:

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dinv import contexts, files, moving
+from dinv import open as open_store
 from dinv.config import CREATING, READY, MachineConfig
 from dinv.errors import (
     ConfigError,
@@ -236,6 +237,24 @@ def test_what_a_killed_import_left_is_no_obstacle(store: Store, other: Store) ->
         file.write(b"half")
     import_(other, exported(store), Notes(), context=False)
     assert other.load("dev").identity == "x"
+
+
+def test_the_stores_certificates_come_along_with_a_host_that_is_reached_by_them(
+    tmp_path: Path, other: Store
+) -> None:
+    machines = open_store(str(tmp_path / "with-certs"))
+    certs = tmp_path / "with-certs" / "certs"
+    certs.mkdir(parents=True)
+    for name in ("ca.pem", "cert.pem", "key.pem"):
+        (certs / name).write_text(f"-----BEGIN {name}-----")
+    machines.create("given", driver="none", url="tcp://h:2376", context=False).close()
+    import_(other, exported(machines.store, "given"), Notes(), context=False)
+    machine = open_store(other.path).get("given")
+    assert machine.environment()["DOCKER_CERT_PATH"] == machine.directory
+    assert read(other, "given")["key.pem"] == (b"-----BEGIN key.pem-----", 0o600)
+    (certs / "key.pem").unlink()
+    with pytest.raises(InputError, match=r"certs/key\.pem: No such file"):
+        exported(machines.store, "given")
 
 
 def test_an_archive_does_not_say_where_the_store_is(store: Store) -> None:
