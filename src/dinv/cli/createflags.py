@@ -11,6 +11,7 @@ _RARE = [
     "--storage-path",
     "--tls-san",
     "--engine-registry-mirror",
+    "--registry-ca",
     "--keep-on-failure",
     "--no-context",
     "--tls-ca-cert",
@@ -40,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "-d", "--driver", metavar="NAME", help="driver: docker, none, or a plugin's ($MACHINE_DRIVER)"
     )
-    parser.add_format("print the machine made: json, table, or a Go template")
+    parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
     parser.add_argument(
         "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})"

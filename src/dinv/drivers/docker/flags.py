@@ -102,8 +102,7 @@ FLAGS = (
     Flag(
         "isolation",
         "DINV_ISOLATION",
-        "what keeps the machine apart: auto, capabilities, privileged, or a runtime of the endpoint, such as "
-        "sysbox-runc",
+        "auto, capabilities, privileged, or a runtime of the endpoint, such as sysbox-runc",
         metavar="KIND",
         values=("auto", "capabilities", "privileged"),
     ),
