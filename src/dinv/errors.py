@@ -22,6 +22,7 @@
     │   ├── EndpointUnreachable
     │   ├── EndpointTLSError
     │   ├── EndpointTooOld
+    │   ├── NotDone                it said that it has done what it has not
     │   └── LocalEngineError       dinv's own engine on this computer cannot be started or stopped
     ├── EngineError                the API answered a call with an error
     │   ├── BadRequest             400
@@ -303,6 +304,18 @@ class EndpointTooOld(EndpointError):
         self.endpoint = endpoint
         self.found = found
         self.needed = needed
+
+
+class NotDone(EndpointError):
+    """The endpoint said that it has done something, and it is not so afterwards. `what` was to be done."""
+
+    def __init__(self, endpoint: str, what: str, found: str) -> None:
+        super().__init__(
+            f"{endpoint} said that it has {what}, but {found}. Perhaps something between here and the "
+            f"endpoint, a proxy say, answers in its place: try again, or do it on the endpoint itself."
+        )
+        self.endpoint = endpoint
+        self.what = what
 
 
 class LocalEngineError(EndpointError):

@@ -18,6 +18,7 @@ from dinv.errors import (
     InputError,
     MachineBusy,
     MachineNotFound,
+    NotDone,
     ServerError,
     StoreError,
 )
@@ -216,3 +217,17 @@ def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> No
     assert "docker-machine" in remove(store, "dev", force=True)[0]
     assert world.steps == []
     assert store.names() == []
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_removal_that_was_not_done_keeps_the_record(world: World, store: Store, *, force: bool) -> None:
+    add(world, store)
+    fail(world, NotDone("unix:///fake", "removed container dinv-dev", "still has it"))
+    if force:
+        assert any("still has it" in line for line in remove(store, "dev", force=True))
+        assert store.names() == []
+        return
+    with pytest.raises(NotDone) as caught:
+        remove(store, "dev")
+    assert "dinv rm -f dev" in "".join(caught.value.__notes__)
+    assert store.names() == ["dev"]

@@ -11,6 +11,7 @@ from fake_engine import FakeEngine, port_taken
 
 from dinv.config import READY
 from dinv.drivers import AddressTaken, find
+from dinv.drivers.docker import containers
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.endpoint import Endpoint
@@ -21,6 +22,7 @@ from dinv.errors import (
     ImageError,
     MachineError,
     MachineGone,
+    NotDone,
     PreCreateCheckFailed,
     ServerError,
 )
@@ -446,3 +448,56 @@ def test_what_somebody_is_changing_is_not_called_gone(engine: FakeEngine, tmp_pa
         driver.config.ours["Upgrade"] = {"Running": True}
         assert "at work" in driver.state(timeout=1).error
     assert "dinv start dev" in driver.state(timeout=1).error
+
+
+# What the endpoint says that it has done
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(containers, "LAG_SECONDS", 0.0)
+    monkeypatch.setattr("dinv.drivers.docker.driver.LIST_LAG_SECONDS", 0.0)
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("verb", ["stop", "kill"])
+def test_what_was_stopped_and_runs_is_an_error(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """As a proxy may answer that lets reads through only."""
+    driver = made(engine)
+    driver.start(timeout=1)
+    monkeypatch.setattr(engine.containers, verb, lambda *_, **__: None)
+    with pytest.raises(NotDone, match="said that it has stopped container dinv-dev, but lists it as running"):
+        driver.stop(timeout=1) if verb == "stop" else driver.kill()
+
+
+@pytest.mark.usefixtures("impatient")
+@pytest.mark.parametrize("what", ["containers", "volumes"])
+def test_what_was_removed_and_is_there_is_an_error(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch, what: str
+) -> None:
+    driver = made(engine)
+    monkeypatch.setattr(getattr(engine, what), "remove", lambda *_, **__: None)
+    with pytest.raises(NotDone, match=f"said that it has removed {what[:-1]} dinv-dev.*, but still has it"):
+        driver.remove()
+
+
+def test_what_is_shown_a_little_longer_is_waited_for(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = made(engine)
+    real, asked = engine.containers.remove, 0
+    own_id = containers.own_id
+
+    def later(driver: DockerDriver, name: str) -> str:
+        nonlocal asked
+        asked += 1
+        if asked == 3:
+            real("dinv-dev", force=True, volumes=True, timeout=1)
+        return own_id(driver, name)
+
+    monkeypatch.setattr(engine.containers, "remove", lambda *_, **__: None)
+    monkeypatch.setattr(containers, "own_id", later)
+    assert driver.remove() == []
+    assert not engine.containers.there

@@ -10,7 +10,7 @@ import contextlib
 import time
 
 from dinv.drivers.docker.flavours import LABEL_ID
-from dinv.errors import Conflict, DeadlineExceeded, NotFound
+from dinv.errors import Conflict, DeadlineExceeded, NotDone, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 CHANGE_SECONDS = 60.0
 """For a call that makes, renames or removes something: little work, but a busy disk can take its time."""
+
+
+LAG_SECONDS = 10.0
+"""How long an endpoint may still show what it has removed."""
 
 
 def is_of(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
@@ -52,6 +56,17 @@ def remove(driver: DockerDriver, name: str) -> None:
             except Conflict:
                 # "removal ... is already in progress": of a dinv that was killed meanwhile.
                 _await_removal(driver, name)
+            else:
+                _check_removed(driver, name)
+
+
+def _check_removed(driver: DockerDriver, name: str) -> None:
+    """A success is looked at: what stays would be on the endpoint with nothing here that knows it."""
+    end = time.monotonic() + LAG_SECONDS
+    while own_id(driver, name):
+        if time.monotonic() >= end:
+            raise NotDone(str(driver.endpoint), f"removed container {name}", "still has it")
+        time.sleep(0.05)
 
 
 def _await_removal(driver: DockerDriver, name: str) -> None:

@@ -19,6 +19,7 @@ from dinv.errors import (
     InputError,
     MachineError,
     MachineGone,
+    NotDone,
     NotFound,
     PreCreateCheckFailed,
     ServerError,
@@ -44,7 +45,8 @@ DAEMON_PORT = 2376
 
 IN_FLIGHT_SECONDS = 0.5
 """How long an engine may still be making a container for a client that is gone."""
-LIST_LAG_SECONDS = 2.0
+LIST_LAG_SECONDS = 10.0
+"""How long the list may say that a container runs which has been stopped or killed."""
 CALL_SECONDS = 10.0
 
 _STATES = {
@@ -408,9 +410,15 @@ class DockerDriver(Driver):
         self._await_stopped()
 
     def _await_stopped(self) -> None:
-        """Wait until the endpoint's list says so too; it can lag behind (seen with dockerd 26.1)."""
+        """Wait until the endpoint's list says so too; it can lag behind (seen with dockerd 26.1).
+
+        Raises NotDone.
+        """
         end = time.monotonic() + LIST_LAG_SECONDS
-        while self.state(timeout=CALL_SECONDS).running and time.monotonic() < end:
+        while self.state(timeout=CALL_SECONDS).running:
+            if time.monotonic() >= end:
+                what = f"container {self.container}"
+                raise NotDone(str(self.endpoint), f"stopped {what}", "lists it as running")
             time.sleep(0.02)
 
     def signal_init(self, signal: str) -> None:

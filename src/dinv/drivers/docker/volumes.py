@@ -8,7 +8,15 @@ import time
 from dinv.drivers.docker import containers
 from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
-from dinv.errors import BadRequest, Conflict, MachineError, NotFound, PreCreateCheckFailed, ServerError
+from dinv.errors import (
+    BadRequest,
+    Conflict,
+    MachineError,
+    NotDone,
+    NotFound,
+    PreCreateCheckFailed,
+    ServerError,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -162,6 +170,16 @@ def _remove(driver: DockerDriver, name: str) -> None:
             if time.monotonic() > end:
                 raise
         else:
+            _check_removed(driver, name)
             return
         time.sleep(0.1)
         containers.remove(driver, driver.container)
+
+
+def _check_removed(driver: DockerDriver, name: str) -> None:
+    end = time.monotonic() + containers.LAG_SECONDS
+    filters = {"label": [f"{LABEL_ID}={driver.config.identity}"]}
+    while name in [found["Name"] for found in driver.engine.volumes.list(filters=filters)]:
+        if time.monotonic() >= end:
+            raise NotDone(str(driver.endpoint), f"removed volume {name}", "still has it")
+        time.sleep(0.05)
