@@ -282,6 +282,27 @@ def test_while_a_vm_boots(simulate: Simulate, at: At) -> None:
     user.dinv("rm", "-y", name)
 
 
+def what_a_stopped_one_cannot_take(user: Resident, name: str, tmp_path: Path) -> None:
+    """See that what VIC's archive calls do otherwise is told, and is no silent difference."""
+    tree = tmp_path / "tree"
+    tree.mkdir()
+    (tree / "link").symlink_to("key")
+    said = user.fails("scp", "-r", str(tree), f"{name}:/root/")
+    assert "cannot replace a symbolic link" in said
+    assert f"dinv start {name}" in said
+    (tmp_path / "key").write_text("secret")
+    (tmp_path / "key").chmod(0o600)
+    said = user.fails("scp", str(tmp_path / "key"), f"{name}:/root/tree/key")
+    assert "0640 and not 0600" in said
+    assert f"dinv start {name}" in said
+    # Beside a file there are others whose names begin alike, and beside a directory.
+    user.dinv("scp", f"{name}:/root/tree/key", str(tmp_path / "back"))
+    assert (tmp_path / "back").read_text() == "secret"
+    assert "came along with /root/tree" in user.fails(
+        "scp", "-r", f"{name}:/root/tree", str(tmp_path / "all")
+    )
+
+
 def test_a_copy_that_the_vch_turns_down_once(simulate: Simulate, at: At, tmp_path: Path) -> None:
     vch = simulate()
     user = at(vch.env_file)
@@ -289,6 +310,9 @@ def test_a_copy_that_the_vch_turns_down_once(simulate: Simulate, at: At, tmp_pat
     user.dinv("create", name)
     (tmp_path / "file").write_bytes(b"x" * 100_000)
     # While it runs, files go by exec.
+    tree = "mkdir tree tree.d; echo secret >tree/key; chmod 640 tree/key; ln -s key tree/link"
+    beside = "echo no >tree/keyring; echo no >treex; echo no >tree.d/file"
+    user.inside(name, "sh", "-c", f"cd /root; {tree}; {beside}")
     user.dinv("stop", name)
     vch.faults.fail("ContainerExtractToDir")
     user.dinv("scp", str(tmp_path / "file"), f"{name}:/root/file")
@@ -296,6 +320,7 @@ def test_a_copy_that_the_vch_turns_down_once(simulate: Simulate, at: At, tmp_pat
         True,
         False,
     ]
+    what_a_stopped_one_cannot_take(user, name, tmp_path)
     user.dinv("start", name)
     assert user.dinv("ssh", name, "wc", "-c", "/root/file").stdout.split()[0] == "100000"
     user.import_hello(name)
