@@ -220,7 +220,7 @@ def _with_scheme(host: str) -> str:
     scheme, separator, rest = host.partition("://")
     if not separator:
         before, colon, after = host.partition(":")
-        if colon and before.lower() in _SCHEMES and not after[:1].isdecimal():
+        if colon and before.lower() in _SCHEMES and not after.partition("/")[0].isdecimal():
             return host  # `unix:/path`: the error is about that, not about a host called "unix"
         # docker takes each word for a host's name (docker/cli: opts/hosts.go); a path can be a socket only.
         return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"

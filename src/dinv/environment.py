@@ -86,7 +86,7 @@ def _look(machine: Machine) -> str:
             socket.create_connection((host, int(port)), LOOK_SECONDS).close()
     except ConnectionRefusedError as error:
         raise refused(machine) from error
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
         return (
             f'machine "{machine.name}" does not answer at {machine.url} ({error}). '
             f"These are its last known settings."

@@ -86,10 +86,9 @@ class Listener:
         try:
             found = socket.getaddrinfo(forward.host, forward.local, type=socket.SOCK_STREAM)[0]
             self.socket = socket.socket(found[0], socket.SOCK_STREAM)
-        except OSError as error:
-            raise InputError(
-                f"{forward.host} is not an address of this computer: {error.strerror}"
-            ) from error
+        except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
+            why = getattr(error, "strerror", None) or "it is no name"
+            raise InputError(f"{forward.host} is not an address of this computer: {why}") from error
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             self.socket.bind(found[4])

@@ -44,6 +44,14 @@ def add(machines: Machines, url: str, address: str = "127.0.0.1") -> None:
         store.save(config)
 
 
+@pytest.mark.parametrize("host", ["a..b", "a" * 70])
+def test_a_host_that_no_name_server_knows_is_warned_of(machines: Machines, host: str) -> None:
+    add(machines, f"tcp://{host}:2376")
+    variables, warning = setting(machines.get("dev"), environ={})
+    assert variables["DOCKER_HOST"] == f"tcp://{host}:2376"
+    assert "does not answer" in warning
+
+
 def test_a_machine_that_listens_is_set(machines: Machines, port: int) -> None:
     add(machines, f"tcp://127.0.0.1:{port}")
     variables, warning = setting(machines.get("dev"), environ={})

@@ -114,7 +114,11 @@ def _host_port(url: str, text: str) -> tuple[str, int | None]:
 
 
 def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
-    where, _, path = rest.partition("/")
+    # What docker's CLI takes and makes nothing of (net/url: Host and Path of a URL).
+    where, _, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    user, _, where = where.rpartition("@")
+    if ":" in user:
+        raise _bad(url, "a password in it would be for nobody: the Docker API has none")
     host, port = _host_port(url, where)
     if not host.isascii():
         try:

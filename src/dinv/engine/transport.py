@@ -221,7 +221,7 @@ def _resolve(host: str, port: int, deadline: Deadline, address: str) -> list[tup
     """Look a name up, with a deadline, which the resolver of the C library does not have."""
     try:
         return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
-    except socket.gaierror:
+    except (socket.gaierror, UnicodeError):  # UnicodeError: a label is empty or too long
         pass
     import threading
 

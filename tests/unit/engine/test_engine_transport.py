@@ -85,6 +85,10 @@ def test_anything_is_an_address_or_an_input_error(url: str) -> None:
         ("unix://run/docker.sock", f"unix://{os.getcwd()}/run/docker.sock"),
         # and what url.Parse and people make of it
         ("TCP://h:1", "tcp://h:1"),
+        ("tcp://me@h:1", "tcp://h:1"),
+        ("tcp://h:1?x=1#y", "tcp://h:1"),
+        ("tcp://h:1/p?x=1", "tcp://h:1/p"),
+        ("tcp://h:009", "tcp://h:9"),
         ("tcp://h:1/docker/", "tcp://h:1/docker"),
         ("tcp://[fe80::1%25eth0]:2375", "tcp://[fe80::1%25eth0]:2375"),
         ("tcp://[fe80::1%eth0]", "tcp://[fe80::1%25eth0]:2375"),
@@ -124,10 +128,10 @@ def test_notations(url: str, address: str) -> None:
         ("tcp://h:0", "not a port"),
         ("tcp://h:65536", "not a port"),
         ("tcp://h:1/a b", "path"),
-        ("tcp://h:1?x=1", "HOST:PORT"),
         ("tcp://a\0b:1", "HOST:PORT"),
         ("tcp://\N{LATIN SMALL LETTER O WITH DIAERESIS}..x:1", "characters that no name"),
-        ("tcp://me@h:1", "HOST:PORT"),
+        ("tcp://me:pw@h:1", "password"),
+        ("tcp://me@@:h:1", "HOST:PORT"),
         ("ssh://", "no host"),
         ("ssh://-oProxyCommand=x", "HOST:PORT"),
         ("ssh://-l@h", "user's name"),
@@ -224,6 +228,11 @@ def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reason = _reason(UnixTransport(str(tmp_path / "s")))
     assert '"docker" group' in reason
     assert "sudo" in reason
+
+
+@pytest.mark.parametrize("host", ["a..b", "a" * 70])
+def test_what_no_name_can_be_is_not_resolved(host: str) -> None:
+    assert "cannot be resolved: not a host name" in _reason(TCPTransport(host, 1))
 
 
 def test_name_not_resolved(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,6 @@ def _resolved(host: str) -> list[str]:
         return []
     try:
         found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except OSError:
+    except (OSError, UnicodeError):
         return []
     return [str(entry[4][0]) for entry in found]
