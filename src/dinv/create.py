@@ -262,7 +262,7 @@ class _Creation:
 
     def _create_container(self) -> None:
         machine = self.machine
-        contract, options = machine.contract, machine.config.engine_options
+        contract, options = machine.contract, machine.daemon_options
         wait = self.options.timeout if self._starts_first or not machine.driver.address_known else 0
         machine.driver.create(
             contract.environment(options, wait_seconds=wait),

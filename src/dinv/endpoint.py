@@ -315,6 +315,11 @@ def _from_context(name: str, *, source: str) -> Endpoint | None:
     return Endpoint(context.host, tls=tls, context=name, source=source)
 
 
+def machine_at(store: Store, url: str) -> str:
+    """The name of the machine of the store whose daemon is at this address; "" where none is."""
+    return _machine_urls(store).get(_canonical(url), "") if url.startswith("tcp://") else ""
+
+
 def _machine_urls(store: Store) -> dict[str, str]:
     urls = {}
     for name in store.names():

@@ -155,6 +155,13 @@ class Machine:
         )
 
     @property
+    def daemon_options(self) -> dict[str, Any]:
+        """What its image contract makes its daemon's options from."""
+        from dinv.images.options import with_defaults
+
+        return with_defaults(self.config.engine_options, self.driver.daemon_defaults())
+
+    @property
     def provisioner(self) -> Provisioner:
         """What makes it serve."""
         if self._provisioner is None:

@@ -105,7 +105,7 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
     }
     # What the new image cannot be given is said before anything is touched.
     machine.use_contract(offer.contract)
-    contract, options = machine.contract, config.engine_options
+    contract, options = machine.contract, machine.daemon_options
     environment = contract.environment(options, wait_seconds=0)
     command = contract.command(options, config.driver_name)
     config.ours["Upgrade"] = journal

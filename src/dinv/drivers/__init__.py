@@ -308,6 +308,10 @@ class Driver(ABC):
     def facts(self) -> dict[str, Any]:
         """What people are told of how the machine is made: `isolation`, `machine` (one line), ..."""
 
+    def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
+        """Options of the machine's daemon, without dashes, that hold unless somebody has set them."""
+        return {}
+
     @abstractmethod
     def channel(self) -> Channel:
         """The way files and commands get into the machine."""

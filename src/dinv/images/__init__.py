@@ -43,7 +43,8 @@ _BUILT_IN = {
 class ImageContract(ABC):
     """What one kind of machine image promises.
 
-    `options` are libmachine's engine options throughout; `driver_name` stands in the engine's labels.
+    `options` are libmachine's engine options throughout, with `Driver.daemon_defaults` beside them, under
+    `options.DEFAULTS`; `driver_name` stands in the engine's labels.
     """
 
     name: str

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dinv.channel import File
 from dinv.images import DOCKER_PID_FILES, ImageContract
-from dinv.images.options import dockerd_arguments, dockerd_environment
+from dinv.images.options import default_arguments, dockerd_arguments, dockerd_environment
 from dinv.images.preparation import CGROUPS
 
 TYPE_CHECKING = False
@@ -65,7 +65,7 @@ class DindContract(ImageContract):
         return {**dockerd_environment(options), "DOCKER_TLS_CERTDIR": _CERTIFICATES}
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
-        return dockerd_arguments(options, driver_name)
+        return [*default_arguments(options), *dockerd_arguments(options, driver_name)]
 
     def files(
         self,

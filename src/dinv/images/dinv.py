@@ -5,7 +5,7 @@ from __future__ import annotations
 from dinv.channel import File
 from dinv.errors import InputError
 from dinv.images import LABEL_CONTRACT, ImageContract
-from dinv.images.options import dockerd_arguments, dockerd_environment
+from dinv.images.options import default_arguments, dockerd_arguments, dockerd_environment
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,8 +43,10 @@ class DinvContract(ImageContract):
     ) -> list[File]:
         arguments, environment = _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
         ca_path, certificate_path, key_path = self.certificate_paths
+        defaults = default_arguments(options)
         return [
             File("/etc/dinv/dockerd.args", arguments),
+            File("/etc/dinv/dockerd.defaults", "".join(f"{line}\n" for line in defaults).encode()),
             # May hold a proxy's password.
             File("/etc/dinv/dockerd.env", environment, 0o600),
             File(ca_path, ca),

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+DEFAULTS = "Defaults"
+"""Key for `Driver.daemon_defaults` among the options that a contract is given; no key of libmachine's."""
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from typing import Any
 
 
@@ -22,6 +25,22 @@ def dockerd_arguments(options: Mapping[str, Any], driver_name: str) -> list[str]
     found += [f"--registry-mirror={mirror}" for mirror in options.get("RegistryMirror") or ()]
     found += [f"--{flag}" for flag in options.get("ArbitraryFlags") or ()]
     return found
+
+
+def with_defaults(options: Mapping[str, Any], defaults: Mapping[str, Sequence[str]]) -> dict[str, Any]:
+    """A machine's engine options, and `Driver.daemon_defaults`, as contracts take them."""
+    return {**options, DEFAULTS: defaults}
+
+
+def default_arguments(options: Mapping[str, Any]) -> list[str]:
+    """Write what holds by default (`Driver.daemon_defaults`), unless the user's own arguments set it."""
+    given = {str(flag).partition("=")[0] for flag in options.get("ArbitraryFlags") or ()}
+    return [
+        f"--{option}={value}"
+        for option, values in (options.get(DEFAULTS) or {}).items()
+        if not given & {option, f"{option}s"}
+        for value in values
+    ]
 
 
 def dockerd_environment(options: Mapping[str, Any]) -> dict[str, str]:

@@ -18,6 +18,7 @@ from dinv.errors import (
     MachineNotReady,
     MachineUnusable,
 )
+from dinv.images.options import with_defaults
 from dinv.provisioners import Provisioner
 
 TYPE_CHECKING = False
@@ -66,7 +67,7 @@ class DockerProvisioner(Provisioner):
             ca=_read(directory, "ca.pem"),
             certificate=_read(directory, "server.pem"),
             key=_read(directory, "server-key.pem"),
-            options=self.config.engine_options,
+            options=with_defaults(self.config.engine_options, self.driver.daemon_defaults()),
             driver_name=self.config.driver_name,
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import ipaddress
+import json
 import signal
 import socket
 import subprocess
@@ -17,6 +19,7 @@ from dinv.drivers.docker import ownnetwork
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from users import User
 
@@ -201,6 +204,36 @@ def test_further_ports_are_published_and_kept(user: User) -> None:
         bound = engine.containers.inspect(f"dinv-{name}")["HostConfig"]["PortBindings"]
     assert bound[f"{port + 1}/udp"] == [{"HostIp": "127.0.0.1", "HostPort": str(port + 1)}]
     user.dinv("rm", "-y", name)
+
+
+@pytest.mark.timeout(400)
+def test_machines_on_machines(user: User, tmp_path: Path) -> None:
+    """Three deep, each made as any other is; and each has networks of its own."""
+    archive = str(tmp_path / "image.tar")
+    user.run("docker", "-H", user.endpoint, "save", "-o", archive, "dinv:latest")
+    names = [user.name(base) for base in ("outer", "inner", "third")]
+    subnets: list[str] = []
+    for outer, name in zip(["", *names], names, strict=False):
+        if outer:
+            user.run("docker", "--context", outer, "load", "-q", "-i", archive)
+        user.dinv("create", *(["--endpoint", outer] if outer else []), name)
+        seen = user.run("docker", "--context", name, "network", "inspect", "bridge")
+        subnets.append(json.loads(seen)[0]["IPAM"]["Config"][0]["Subnet"])
+        inside = user.inside(name, "ip", "-4", "-o", "route")
+        found = [
+            ipaddress.ip_network(line.split()[0]) for line in inside.splitlines() if "/" in line.split()[0]
+        ]
+        assert all(one is two or not one.overlaps(two) for one in found for two in found)
+    assert len(set(subnets)) == 3
+    address = user.dinv("ip", names[0]).stdout
+    assert [user.dinv("ip", name).stdout for name in names] == [address] * 3
+    assert [row["Reached"] for row in json.loads(user.dinv("ls", "--format", "json").stdout)] == [
+        "published port",
+        "own address",
+        "published port",
+    ]
+    for name in reversed(names):
+        user.dinv("rm", "-y", name)
 
 
 @pytest.mark.parametrize("answered", [False, True])

@@ -60,6 +60,9 @@ class Daemon:
         self.opened = self.closed = 0
         self.with_certificate = True
 
+    def daemon_defaults(self) -> dict[str, list[str]]:
+        return {"default-address-pool": ["base=172.18.0.0/20,size=20"]}
+
     def client(self, *, with_certificate: bool) -> Self:
         self.opened += 1
         self.with_certificate = with_certificate
@@ -147,6 +150,7 @@ def test_certificates_and_options_go_in(provisioner: DockerProvisioner, daemon: 
     assert content["server-key.pem"] == b"server-key"
     assert content["dockerd.env"] == b"A=b\n"
     assert b"--label=k=v\n" in content["dockerd.args"]
+    assert content["dockerd.defaults"] == b"--default-address-pool=base=172.18.0.0/20,size=20\n"
     assert not [file for file in daemon.files if file.content == b"key"]  # the user's own stays here
 
 

@@ -101,6 +101,8 @@ class DockerDriver(Driver):
         # Only who has just named the endpoint may have named the wrong one.
         self._origin = ""
         self._flavour: EngineFlavour | None = None
+        self._outer: tuple[MachineConfig | None] | None = None
+        self._networks: list[dict[str, Any]] | None = None
         self._image_id = ""
         self.declared_volumes: set[str] = set()
         """Paths for which the image wants volumes (`VOLUME` in its Dockerfile)."""
@@ -147,6 +149,25 @@ class DockerDriver(Driver):
             self.engine.transient = self._flavour.transient
         return self._flavour
 
+    @property
+    def outer(self) -> MachineConfig | None:
+        """The machine of this store that the endpoint is, if it is one."""
+        if self._outer is None:
+            from dinv.drivers.docker import nested
+
+            self._outer = (nested.find(self) if self.engine.transport.host is not None else None,)
+        return self._outer[0]
+
+    def networks(self) -> list[dict[str, Any]]:
+        """The endpoint's networks, as they were when first asked for."""
+        if self._networks is None:
+            self._networks = self.engine.networks.list()
+        return self._networks
+
+    def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
+        pools = self.config.driver.get("AddressPools") or ()
+        return {"default-address-pool": [f"base={pool['Base']},size={pool['Size']}" for pool in pools]}
+
     # Making one
 
     @classmethod
@@ -182,9 +203,10 @@ class DockerDriver(Driver):
         found = ensure(self.engine, image, progress, advice=self.flavour.image_advice)
         contract = self.take_image(image, found)
         if self.config.unfinished:
-            from dinv.drivers.docker import ownnetwork
+            from dinv.drivers.docker import inner, ownnetwork
 
             ownnetwork.prepare(self)
+            inner.choose(self)
         return contract
 
     def take_image(self, image: str, inspected: Mapping[str, Any]) -> str:

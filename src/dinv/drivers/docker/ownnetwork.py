@@ -58,7 +58,7 @@ def settle(driver: DockerDriver) -> None:
     kept["OwnNetwork"] = {}
     if not driver.flavour.has_own_network or not _open(kept):
         return
-    networks = driver.engine.networks.list()
+    networks = driver.networks()
     for network in networks:
         if is_ours(network) and _usable(network):
             take(driver, network)

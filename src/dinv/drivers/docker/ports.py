@@ -12,14 +12,14 @@ import re
 import socket
 import zlib
 
-from dinv.drivers.docker import publishing
+from dinv.drivers.docker import nested, publishing
 from dinv.drivers.docker.flavours import LABEL_PORT
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from typing import Any
 
     from dinv.drivers.docker.driver import DockerDriver
@@ -40,6 +40,8 @@ def host_of(driver: DockerDriver) -> tuple[str, bool]:
     host = driver.engine.transport.host
     if host is None:
         return "127.0.0.1", True
+    if driver.outer is not None:
+        return host, False
     if host == "localhost":
         return host, True
     try:
@@ -98,35 +100,51 @@ def choose(driver: DockerDriver) -> None:
         _check_further(driver, further, services, local=local)
     if not kept["Published"]:
         return
-    if kept["PortChosen"] and kept["Port"] in services:
-        raise PreCreateCheckFailed(
-            f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would take "
-            f"the place of its API or SSH, and nobody could reach the endpoint any more. "
-            f"Choose another with --publish, or leave the port to dinv."
-        )
     used = _used(driver)
+    refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
+
+    def is_free(port: int) -> bool:
+        taken = port in used or port in refused
+        return not taken and (not local or _can_bind(kept["PublishAddress"], port))
+
     if kept["PortChosen"]:
-        owner = used.get(kept["Port"])
-        if owner or (local and not _can_bind(kept["PublishAddress"], kept["Port"])):
-            by = f" by container {owner}" if owner else ""
+        if kept["Port"] in services:
+            raise PreCreateCheckFailed(
+                f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would "
+                f"take the place of its API or SSH, and nobody could reach the endpoint any more. "
+                f"Choose another with --publish, or leave the port to dinv."
+            )
+        if not is_free(kept["Port"]):
+            by = f" by container {used[kept['Port']]}" if kept["Port"] in used else ""
             raise PreCreateCheckFailed(
                 f"Port {kept['Port']} is in use on {driver.endpoint}{by}. "
                 f"Choose another with --publish, or leave the port to dinv."
             )
         return
-    refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
-    start = zlib.crc32(driver.config.name.encode())
-    for step in range(PORTS):
-        port = FIRST_PORT + (start + step) % PORTS
-        if port in used or port in refused:
-            continue
-        if local and not _can_bind(kept["PublishAddress"], port):
-            continue
-        kept["Port"] = port
-        return
+    kept["Port"] = _first_free(driver, is_free)
+
+
+def _first_free(driver: DockerDriver, is_free: Callable[[int], bool]) -> int:
+    candidates, outer = _candidates(driver), driver.outer
+    for port in candidates:
+        if is_free(port):
+            if outer is not None and not driver.config.driver.get("RefusedPorts"):
+                nested.add_spare_ports(driver.config.driver["PublishPorts"], port, candidates, is_free)
+            return port
+    if outer is not None:
+        raise nested.no_port(outer)
     raise PreCreateCheckFailed(
         f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
     )
+
+
+def _candidates(driver: DockerDriver) -> list[int]:
+    """The ports that a machine can be published on, the one to try first at the beginning."""
+    leading_in = nested.leading_in(driver.outer) if driver.outer is not None else None
+    if leading_in is not None:
+        return leading_in
+    start = zlib.crc32(driver.config.name.encode())
+    return [FIRST_PORT + (start + step) % PORTS for step in range(PORTS)]
 
 
 def _check_further(

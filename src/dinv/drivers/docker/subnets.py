@@ -43,6 +43,18 @@ def for_machines(pools: Iterable[Mapping[str, Any]], seed: int) -> Iterator[IPv4
         yield from every[:start]
 
 
+def for_daemons() -> Iterator[IPv4Network]:
+    """Subnets that the networks in a machine can have: first those that every Docker begins with.
+
+    Whoever has Docker keeps these free, or has routes to what is there.
+    """
+    for second in range(17, 31):
+        yield ipaddress.IPv4Network(f"172.{second}.0.0/16")
+    for second in range(214, 255):
+        yield ipaddress.IPv4Network(f"10.{second}.0.0/16")
+    yield from ipaddress.IPv4Network("192.168.0.0/16").subnets(new_prefix=19)
+
+
 def _some(base: IPv4Network, bits: int) -> Iterator[IPv4Network]:
     import itertools
 

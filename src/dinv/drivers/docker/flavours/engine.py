@@ -60,6 +60,8 @@ class EngineFlavour:
     """What to do about a machine image that is not there and cannot be pulled."""
     archives_are_docker_cps = True
     """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vmchannel`."""
+    chooses_subnets = True
+    """Whether a machine shares networks with its endpoint, and so its own ones' subnets are chosen for it."""
     has_own_network = True
     """Whether dinv makes a network of its own there, whose machines have addresses that stay."""
     single_attach = False

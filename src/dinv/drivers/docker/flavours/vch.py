@@ -67,6 +67,7 @@ class VchFlavour(EngineFlavour):
     guards_services = False
     """It looks for a listener at its loopback address, and its API listens at another (vic-observed)."""
     bridges_reachable = False
+    chooses_subnets = False
     has_own_network = False
     takes_files_running = False
     """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""

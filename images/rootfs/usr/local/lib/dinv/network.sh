@@ -5,6 +5,7 @@
 
 # What runs now: "LOOPBACK UDP-PORT TCP-PORT" of the resolver that is made known, on one line.
 dns_file=$run/dns
+defaults_file=/etc/dinv/dockerd.defaults
 
 # prepare_network: sets $dns, $dns_options and $mtu, what network_arguments makes arguments of dockerd from.
 prepare_network() {
@@ -150,9 +151,10 @@ follow_resolver() {
 # network_arguments: an argument of dockerd on each line. Who has set one himself, in dockerd.args or in
 # daemon.json, keeps it; dockerd takes none twice.
 network_arguments() {
-	[ -n "$dns" ] || [ "${mtu:-1500}" -ne 1500 ] || return 0
+	[ -n "$dns" ] || [ "${mtu:-1500}" -ne 1500 ] || [ -s "$defaults_file" ] || return 0
 	# A line break before each argument, the first one too.
 	given=$({ echo; cat "$args_file"; echo; cat "$daemon_json"; } 2>/dev/null)
+	is_set default-address-pool || is_set default-address-pools || print_address_pools
 	is_set dns || for server in $dns; do
 		echo "--dns=$server"
 	done
@@ -163,6 +165,15 @@ network_arguments() {
 		for driver in bridge overlay; do
 			echo "--default-network-opt=$driver=com.docker.network.driver.mtu=$mtu"
 		done
+}
+
+# Subnets that dinv has chosen for networks in the machine, clear of those around it. Nothing else is taken from there.
+print_address_pools() {
+	[ ! -f "$defaults_file" ] || while IFS= read -r line || [ -n "$line" ]; do
+		case "$line" in
+		--default-address-pool=*) echo "$line" ;;
+		esac
+	done <"$defaults_file"
 }
 
 # What Docker writes beside its resolver's address, ndots:0, has dockerd resolve no names without a dot for networks
