@@ -18,7 +18,7 @@ from dinv.errors import (
     MachineNotRunning,
     StoreError,
 )
-from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, Status, at_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -325,9 +325,12 @@ class Machine:
     # What changes it
 
     def start(self, progress: Progress, *, timeout: float = START_SECONDS) -> None:
-        """Start it and wait until it serves. Raises InputError when it runs already."""
+        """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
         with self._changing("starting it", progress) as settled:
-            if self._state() != RUNNING:
+            state = self._state()
+            if state == PAUSED:
+                self.driver.unpause()
+            elif state != RUNNING:
                 self._remember_stopped()
                 with progress.working("Machine", f"starting {self.name}"):
                     self.driver.start(timeout=timeout)

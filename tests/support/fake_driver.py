@@ -109,6 +109,10 @@ class FakeDriver(Driver):
             raise AddressTaken
         World.current.states[self.config.name] = RUNNING
 
+    def unpause(self) -> None:
+        self._step("unpause")
+        World.current.states[self.config.name] = RUNNING
+
     def move(self) -> None:
         self._step("move")
         World.current.take(f"container-{self.config.name}", self.config.identity)

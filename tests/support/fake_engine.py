@@ -235,6 +235,10 @@ class Containers:
         assert timeout > grace
         self.inspect(container)["State"].update(Status="exited", Running=False)
 
+    def unpause(self, container: str, *, timeout: float) -> None:
+        self.engine.calls.append(("unpause", container))
+        self.inspect(container)["State"].update(Status="running")
+
     def kill(self, container: str, *, signal: str) -> None:
         self.engine.calls.append((signal, container))
         self.inspect(container)

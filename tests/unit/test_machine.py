@@ -135,6 +135,14 @@ def test_start_waits_until_it_serves(world: World, store: Store, machine: Machin
     assert store.load("dev").ours["DockerVersion"] == "26.1.5"
 
 
+def test_start_lets_a_paused_one_go_on(world: World, machine: Machine) -> None:
+    """As docker-machine's suite has it (virtualbox/pause-save-start.bats)."""
+    world.states["dev"] = PAUSED
+    machine.start(Progress(), timeout=5)
+    assert world.steps == ["state", "unpause", "refresh", "health"]
+    assert world.states["dev"] == RUNNING
+
+
 def test_a_changed_address_gets_new_certificates_before_it_is_waited_for(
     world: World, store: Store, machine: Machine
 ) -> None:

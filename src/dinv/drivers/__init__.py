@@ -209,6 +209,10 @@ class Driver(ABC):
     def kill(self) -> None:
         """Stop it at once."""
 
+    def unpause(self) -> None:
+        """Let it go on, where somebody has paused it."""
+        raise InputError(f"The {self.name} driver cannot let a paused machine go on")
+
     def restart(self, *, timeout: float) -> None:
         """Stop it, if it runs, and start it."""
         self.stop(timeout=timeout)

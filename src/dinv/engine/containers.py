@@ -166,6 +166,10 @@ class Containers:
         """Send a signal to its first process. Raises Conflict when it does not run."""
         self._engine.call("POST", _path(container, "kill"), query={"signal": signal}, timeout=timeout)
 
+    def unpause(self, container: str, *, timeout: float | Deadline | None = None) -> None:
+        """Let its processes go on."""
+        self._engine.call("POST", _path(container, "unpause"), timeout=timeout)
+
     def rename(self, container: str, name: str, *, timeout: float | Deadline | None = None) -> None:
         """Give it another name. Raises Conflict when that is taken."""
         self._engine.call("POST", _path(container, "rename"), query={"name": name}, timeout=timeout)

@@ -89,6 +89,7 @@ CALLS: dict[str, Callable[[Engine], object]] = {
     "start": lambda engine: engine.containers.start("x"),
     "stop": lambda engine: engine.containers.stop("x"),
     "kill": lambda engine: engine.containers.kill("x"),
+    "unpause": lambda engine: engine.containers.unpause("x"),
     "rename": lambda engine: engine.containers.rename("x", "y"),
     "remove": lambda engine: engine.containers.remove("x"),
     "wait": lambda engine: engine.containers.wait("x", timeout=2),

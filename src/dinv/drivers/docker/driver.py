@@ -417,6 +417,9 @@ class DockerDriver(Driver):
             with contextlib.suppress(NotFound):  # the start says what is not there
                 empty_pid_files(self.channel(), images.find(contract).pid_files)
 
+    def unpause(self) -> None:
+        self._control(lambda: self.engine.containers.unpause(self.container, timeout=CALL_SECONDS))
+
     def stop(self, *, timeout: float) -> None:
         # The engine answers after the container has ended: what it is given, and a little for the call.
         rounds = of_name(self.config.driver.get("Flavour", "")).stop_rounds
