@@ -82,6 +82,9 @@ def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECOND
     check_files(machine)
     from dinv.engine import Deadline
 
+    if machine.has_tls:
+        # What it takes here is not to be on the machine's account: the import, where there is much to do.
+        import dinv.engine.tls  # noqa: F401
     deadline = Deadline(timeout)
     if not swarm:
         _ask(machine, machine.known_url(), deadline)
