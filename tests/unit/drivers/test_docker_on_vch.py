@@ -160,3 +160,13 @@ def test_a_port_that_dinv_chooses_is_none_of_the_endpoints_own(vch: FakeEngine) 
 def test_an_engine_looks_after_its_ports_itself() -> None:
     engine = FakeEngine(host="10.0.0.1")
     new_driver(engine, publish=":2376").pre_create_check(Progress())
+
+
+def test_a_volume_of_nearly_that_name_is_another(vch: FakeEngine) -> None:
+    made(vch, "dev2", cache_volume="mine2")
+    vch.volumes.there["mine"] = {"Name": "mine", "Labels": {}}
+    driver = new_driver(vch, cache_volume="mine")
+    driver.pre_create_check(Progress())
+    assert driver.config.driver["CacheVolumeKept"]
+    with pytest.raises(PreCreateCheckFailed, match="mine2 is in use by dinv-dev2"):
+        new_driver(vch, "rival", cache_volume="mine2").pre_create_check(Progress())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.drivers.docker import ownnetwork, ports
+from dinv.drivers.docker import ownnetwork, ports, volumes
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
 
@@ -61,13 +61,7 @@ def _cache_volume(driver: DockerDriver) -> None:
             f"{driver.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the "
             f"images in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
         )
-    users = [
-        (container.get("Names") or ["?"])[0].lstrip("/")
-        for container in driver.engine.containers.list(all=True, filters={"volume": [volume]})
-        # The filter takes any mount whose name or path contains the words; these are the volume's. An
-        # endpoint that lists no mounts has gone by the name.
-        if not container.get("Mounts") or any(mount.get("Name") == volume for mount in container["Mounts"])
-    ]
+    users = [name for name, _ in volumes.users(driver, volume)]
     if users:
         raise PreCreateCheckFailed(
             f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "

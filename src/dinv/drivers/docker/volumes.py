@@ -20,7 +20,8 @@ from dinv.errors import (
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
+    from typing import Any
 
     from dinv.drivers.docker.driver import DockerDriver
 
@@ -91,29 +92,38 @@ def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
 def check_free(driver: DockerDriver) -> None:
     """Raise MachineError when another container that runs has one of the machine's volumes.
 
-    A VCH would try for more than a minute, and say no more then than that a device is in use. Its list has
-    no mounts (seen, with `"Mounts": null`): the filter tells who may have a volume, and inspect who has.
+    A VCH would try for more than a minute, and say no more then than that a device is in use.
+    """
+    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") or ()
+    for volume in sorted(_names(mounts)):
+        for name, state in users(driver, volume):
+            if name != driver.container and state in _HOLDING:
+                raise MachineError(
+                    driver.config.name,
+                    f'Volume {volume} of machine "{driver.config.name}" is in use by container {name}, which '
+                    f"runs: a VCH attaches a volume to one running container at a time. Stop that one first.",
+                )
+
+
+def users(driver: DockerDriver, volume: str) -> Iterator[tuple[str, str]]:
+    """Names of the containers that have a volume, and the state of each in lower case.
+
+    The filter takes any mount whose name or path contains the words. A VCH's list has no mounts (seen, with
+    `"Mounts": null`): there each one is asked for.
     """
     calls = driver.engine.containers
-    for volume in _attached(driver, driver.container):
-        for other in calls.list(all=True, filters={"volume": [volume]}):
-            name = (other.get("Names") or ["?"])[0].lstrip("/")
-            if name == driver.container or str(other.get("State", "")).lower() not in _HOLDING:
-                continue
+    for found in calls.list(all=True, filters={"volume": [volume]}):
+        name = (found.get("Names") or ["?"])[0].lstrip("/")
+        mounts = found.get("Mounts")
+        if not mounts:
             with contextlib.suppress(NotFound):
-                if volume in _attached(driver, str(other.get("Id") or name)):
-                    raise MachineError(
-                        driver.config.name,
-                        f'Volume {volume} of machine "{driver.config.name}" is in use by container {name}, '
-                        f"which runs: a VCH attaches a volume to one running container at a time. "
-                        f"Stop that one first.",
-                    )
+                mounts = calls.inspect(str(found.get("Id") or name)).get("Mounts")
+        if volume in _names(mounts or ()):
+            yield name, str(found.get("State", "")).lower()
 
 
-def _attached(driver: DockerDriver, container: str) -> list[str]:
-    """The names of the volumes that a container has."""
-    mounts = driver.engine.containers.inspect(container).get("Mounts") or ()
-    return sorted({str(mount["Name"]) for mount in mounts if mount.get("Name")})
+def _names(mounts: Iterable[Mapping[str, Any]]) -> set[str]:
+    return {str(mount["Name"]) for mount in mounts if mount.get("Name")}
 
 
 def remove_all(driver: DockerDriver, *, keep_cache: bool) -> None:
