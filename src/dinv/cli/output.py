@@ -128,7 +128,7 @@ class PlainProgress(TickingProgress):
             self._voice.say(text)
 
     def _begin(self) -> None:
-        self._due = FIRST_SECONDS
+        self._due = EVERY_SECONDS
 
     def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
         if seconds >= self._due:
