@@ -14,7 +14,10 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 def visible(text: str, keep: str = "\n\t") -> str:
     """The text with what cannot be seen escaped; the letters of `keep` stay."""
-    if text.isprintable():
+    rest = text
+    for letter in keep:
+        rest = rest.replace(letter, "")
+    if rest.isprintable():
         return text
     import unicodedata
 

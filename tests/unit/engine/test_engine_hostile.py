@@ -6,12 +6,13 @@ import contextlib
 import copy
 import io
 import json
+import os
 import socket
 import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from engine_server import unix_server
+from engine_server import tcp_server, unix_server
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -19,7 +20,7 @@ from dinv import jsontext
 from dinv.config import READY, MachineConfig
 from dinv.diskusage import DiskUsage
 from dinv.drivers.docker.driver import DockerDriver
-from dinv.engine import Engine
+from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.engine.bytestream import ByteStream
 from dinv.engine.client import LARGEST_ANSWER
 from dinv.engine.http import Connection
@@ -361,3 +362,31 @@ def test_drops_now_and_then_do_not_make_it_wait_longer(tmp_path: Path, begin: by
         with pytest.raises(DinvError) as caught:
             CALLS[call](engine)
     assert isinstance(caught.value, DeadlineExceeded | ProtocolError)
+
+
+def test_a_handshake_that_drips_does_not_either() -> None:
+    def drip(peer: Peer) -> None:
+        # A record of the handshake's, of 16000 bytes, one after the other.
+        for octet in b"\x16\x03\x03\x3e\x80" + bytes(200):
+            time.sleep(0.05)
+            peer.send(bytes([octet]))
+
+    with tcp_server(drip) as port:
+        transport = parse_address(f"tcp://127.0.0.1:{port}", TLSFiles(verify=False))
+        with Engine(transport, timeout=0.4) as engine, pytest.raises(DinvError) as caught:
+            engine.info()
+    assert isinstance(caught.value, DeadlineExceeded)
+
+
+def test_a_far_side_that_drips_does_not_either(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    program = tmp_path / "ssh"
+    program.write_text(
+        "#!/bin/sh\nprintf 'HTTP/1.1 200 OK\\r\\nX: '; while printf x; do sleep 0.05; done\n",
+        encoding="ascii",
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    begin = time.monotonic()
+    with Engine(parse_address("ssh://h"), timeout=0.5) as engine, pytest.raises(DeadlineExceeded):
+        engine.info()
+    assert time.monotonic() - begin < 60
