@@ -7,10 +7,11 @@ are there are left out of what is sent. A daemon that keeps images in containerd
 
 from __future__ import annotations
 
-import json
 import tarfile
 
-from dinv import scratch
+from dinv import jsontext, scratch
+from dinv.archives import Entry
+from dinv.engine.shapes import fault
 from dinv.errors import BadRequest, DinvError, ImageError, NotFound, ServerError
 
 TYPE_CHECKING = False
@@ -123,6 +124,10 @@ def _save(source: Engine, image: str, archive: IO[bytes], progress: Progress) ->
         ) from error
 
 
+_MANIFEST = [{"Config!": str, "Layers": [str], "RepoTags": [str]}]
+_CONFIG = {"rootfs": {"diff_ids": [str]}}
+
+
 class _Kept:
     """What layers a machine's daemon has."""
 
@@ -191,7 +196,9 @@ def _layers_there(archive: IO[bytes], members: list[tarfile.TarInfo], kept: _Kep
     there: set[str] = set()
     needed: set[str] = set()
     for entry in _manifest(archive, found):
-        config = _json(archive, found, str(entry.get("Config")))
+        config = _json(archive, found, str(entry["Config"]))
+        if wrong := fault(config, _CONFIG):
+            raise _no_archive(f"the configuration of an image in it is none: {wrong}")
         diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
         files = entry.get("Layers") or []
         if len(files) != len(diff_ids):
@@ -217,9 +224,10 @@ def _followed(name: str, found: dict[str, tarfile.TarInfo]) -> str:
 def _members(archive: IO[bytes]) -> list[tarfile.TarInfo]:
     try:
         archive.seek(0)
-        with tarfile.open(fileobj=archive, mode="r:") as opened:
+        with tarfile.open(fileobj=archive, mode="r:", tarinfo=Entry) as opened:
             members = opened.getmembers()
-    except (tarfile.TarError, EOFError, OSError, ValueError) as error:
+    except Exception as error:
+        # TarError, and what else tarfile makes of headers that somebody has thought up.
         raise _no_archive(str(error)) from error
     if not members:
         raise _no_archive("it is empty")
@@ -236,8 +244,8 @@ def _names(archive: IO[bytes]) -> list[str]:
 
 def _manifest(archive: IO[bytes], found: dict[str, tarfile.TarInfo]) -> Iterator[dict[str, Any]]:
     manifest = _json(archive, found, "manifest.json")
-    if not isinstance(manifest, list) or not all(isinstance(entry, dict) for entry in manifest):
-        raise _no_archive("its manifest.json is not a list of images")
+    if wrong := fault(manifest, _MANIFEST):
+        raise _no_archive(f"its manifest.json is not a list of images: {wrong}")
     return iter(manifest)
 
 
@@ -247,8 +255,8 @@ def _json(archive: IO[bytes], found: dict[str, tarfile.TarInfo], name: str) -> A
         raise _no_archive(f"it has no {name}")
     archive.seek(member.offset_data)
     try:
-        return json.loads(archive.read(member.size))
-    except (ValueError, RecursionError) as error:
+        return jsontext.parse(archive.read(member.size))
+    except ValueError as error:
         raise _no_archive(f"its {name} is not JSON") from error
 
 

@@ -181,7 +181,10 @@ def test_one_cut_short_is_told_or_sent_as_far_as_it_tells(length: int) -> None:
         imageloading.load_archive(machine(Daemon()), io.BytesIO(data), Progress())
 
 
-@pytest.mark.parametrize("manifest", [b"{}", b"[1]", b"[", b"[" * 100_000])
+@pytest.mark.parametrize(
+    "manifest",
+    [b"{}", b"[1]", b"[", b"[" * 100_000, b"[{}]", b'[{"Config": "c", "Layers": 1}]', b'[{"Config": 1}]'],
+)
 def test_a_manifest_of_another_shape(manifest: bytes) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
