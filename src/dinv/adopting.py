@@ -116,6 +116,7 @@ def _now_in(machine: Machine) -> list[File]:
 def _read(channel: Channel, path: str) -> File | None:
     import tarfile
 
+    from dinv.archives import Entry
     from dinv.channel import File
     from dinv.errors import CopyError
 
@@ -125,14 +126,16 @@ def _read(channel: Channel, path: str) -> File | None:
     try:
         with (
             channel.get_archive(found.path) as archive,
-            tarfile.open(fileobj=archive, mode="r|") as tar,  # type: ignore[call-overload]  # only read from
+            tarfile.open(fileobj=archive, mode="r|", tarinfo=Entry) as tar,  # type: ignore[call-overload]
         ):
             entry = tar.next()
             content = tar.extractfile(entry) if entry is not None else None
             if content is None:
                 return None
             return File(found.path, content.read(MOST_BYTES), entry.mode & 0o777)
-    except tarfile.TarError as error:
+    except (DinvError, OSError):
+        raise
+    except Exception as error:  # TarError, or whatever odd headers lead to
         raise CopyError(f"{path} cannot be read: {error}") from error
 
 

@@ -127,7 +127,14 @@ def _fill(table: dict[str, Any], key: str, value: Any) -> None:
 
 def _store_of(directory: str) -> str:
     """The store that a machine's directory is in: two up, by either kind of separator."""
-    return re.sub(r"([/\\][^/\\]*){2}$", "", re.sub(r"[/\\]+$", "", directory)) or directory
+    # Not by expressions: of a long row of slashes these take for ever.
+    whole = above = directory.rstrip("/\\")
+    for _ in range(2):
+        end = max(above.rfind("/"), above.rfind("\\"))
+        if end < 0:
+            return whole or directory
+        above = above[:end]
+    return above or directory
 
 
 def _joined(directory: str, name: str) -> str:

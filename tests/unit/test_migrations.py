@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import copy
 import json
 import os
@@ -217,3 +218,11 @@ def test_keys_that_are_not_known_are_kept(made: Any, more: dict[str, Any]) -> No
     migrated = migrate(document)
     for key in more.keys() - made().keys() - gone - {"ConfigVersion", "Name", "HostOptions"}:
         assert migrated[key] == more[key]
+
+
+@pytest.mark.parametrize("path", ["/" * 1_000_000 + "x", "\\" * 1_000_000, "/a" * 500_000])
+def test_a_path_made_to_take_long_takes_no_time(path: str) -> None:
+    with contextlib.suppress(ValueError):
+        migrate(
+            {"ConfigVersion": 1, "DriverName": "none", "Driver": {}, "StorePath": path, "HostOptions": {}}
+        )
