@@ -42,6 +42,7 @@
     │   ├── MachineGone            its container is not on the endpoint any more
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
+    │   ├── MachineUnreached       its daemon listens, and nobody gets there from here
     │   ├── MachineUnusable        clients cannot get to its daemon as they should
     │   ├── ClientNotRefused       it lets clients in that have no certificate
     │   └── ContainersCannotRun    its daemon answers, and can run nothing
@@ -475,6 +476,15 @@ class MachineNotReady(MachineError):
         self.seconds = seconds
         self.reason = reason
         self.log = log
+
+
+class MachineUnreached(MachineError):
+    """The machine's daemon listens, and is not reached from here. `reason` says why, and what to do."""
+
+    def __init__(self, machine: str, url: str, reason: str) -> None:
+        super().__init__(machine, f'Machine "{machine}" runs and is not reached at {url}: {reason}.')
+        self.url = url
+        self.reason = reason
 
 
 class MachineUnusable(MachineError):

@@ -312,6 +312,13 @@ class Driver(ABC):
     def facts(self) -> dict[str, Any]:
         """What people are told of how the machine is made: `isolation`, `machine` (one line), ..."""
 
+    def unreached(self) -> str:
+        """Why clients do not get to a daemon that listens, and what to do; "" where it does not listen.
+
+        Asked of the infrastructure; raises nothing.
+        """
+        return ""
+
     def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
         """Options of the machine's daemon, without dashes, that hold unless somebody has set them."""
         return {}

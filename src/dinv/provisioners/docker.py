@@ -12,10 +12,12 @@ from dinv.errors import (
     DinvError,
     EndpointError,
     EndpointTLSError,
+    EndpointUnreachable,
     EngineError,
     InputError,
     MachineDied,
     MachineNotReady,
+    MachineUnreached,
     MachineUnusable,
 )
 from dinv.images.options import with_defaults
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.config import MachineConfig
+    from dinv.drivers import Driver
     from dinv.engine import Engine
     from dinv.progress import Progress
 
@@ -35,6 +38,8 @@ LOOK_SECONDS = 0.5
 """How often a machine that does not answer yet is looked at, for whether its daemon has ended."""
 CALL_SECONDS = 5.0
 LOG_LINES = 20
+UNREACHED_SECONDS = 4.0
+"""How often a machine that nobody gets to is asked whether its daemon listens."""
 RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
 
@@ -54,6 +59,24 @@ _OURS = (
     "pidfile",
 )
 """dockerd's options that dinv answers for; another value breaks what it promises."""
+
+
+class _Unreached:
+    """Looks whether a daemon that nobody gets to listens, for longer than a forwarder may take."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._next = time.monotonic() + UNREACHED_SECONDS
+        self._listened = False
+
+    def look(self, now: float, *, last: bool) -> str:
+        """Why it is not reached, when that is so; at the `last` look a listening daemon is enough."""
+        if now < self._next and not last:
+            return ""
+        self._next = now + UNREACHED_SECONDS
+        listened, why = self._listened, self._driver.unreached()
+        self._listened = bool(why)
+        return why if listened or last else ""
 
 
 class DockerProvisioner(Provisioner):
@@ -112,6 +135,7 @@ class DockerProvisioner(Provisioner):
     def health(self, *, timeout: float, progress: Progress) -> str:
         end = time.monotonic() + timeout
         next_look = time.monotonic() + LOOK_SECONDS
+        unreached = _Unreached(self.driver)
         with self._client(with_certificate=True) as engine:
             tries = 0
             while True:
@@ -123,11 +147,15 @@ class DockerProvisioner(Provisioner):
                     reason = str(getattr(error, "reason", "") or error)
                     if isinstance(error, EndpointTLSError):
                         self._check_validity()
+                    nobody_there = isinstance(error, EndpointUnreachable)
                 now = time.monotonic()
                 if now >= next_look:
                     next_look = now + LOOK_SECONDS
                     self._look()
                     progress.update(f"waiting for the daemon: {reason}")
+                why = unreached.look(now, last=now >= end) if nobody_there else ""
+                if why:
+                    raise MachineUnreached(self.config.name, self.driver.url, why)
                 if now >= end:
                     log = self.driver.last_log_lines(LOG_LINES)
                     raise MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)

@@ -225,6 +225,7 @@ def test_machines_on_machines(user: User, tmp_path: Path) -> None:
         ]
         assert all(one is two or not one.overlaps(two) for one in found for two in found)
     assert len(set(subnets)) == 3
+    _tunnel(user, names[0], user.name("far"))
     address = user.dinv("ip", names[0]).stdout
     assert [user.dinv("ip", name).stdout for name in names] == [address] * 3
     assert [row["Reached"] for row in json.loads(user.dinv("ls", "--format", "json").stdout)] == [
@@ -234,6 +235,18 @@ def test_machines_on_machines(user: User, tmp_path: Path) -> None:
     ]
     for name in reversed(names):
         user.dinv("rm", "-y", name)
+
+
+def _tunnel(user: User, outer: str, name: str) -> None:
+    """An engine elsewhere by a local socket, as a tunnel's is: here a machine's own, by its file system."""
+    with user.engine() as engine:
+        pid = engine.containers.inspect(f"dinv-{outer}")["State"]["Pid"]
+    endpoint = ("--endpoint", f"unix:///proc/{pid}/root/run/docker.sock")
+    said = user.fails("create", *endpoint, "--timeout", "20", name)
+    assert "looks like a tunnel" in said
+    assert "--publish ADDRESS" in said
+    user.dinv("create", *endpoint, "--publish", user.dinv("ip", outer).stdout.strip(), name)
+    user.dinv("rm", "-y", name)
 
 
 @pytest.mark.parametrize("answered", [False, True])

@@ -19,6 +19,7 @@ from dinv.errors import (
     InputError,
     MachineDied,
     MachineNotReady,
+    MachineUnreached,
     MachineUnusable,
     ServerError,
 )
@@ -27,6 +28,7 @@ from dinv.images.dinv import DinvContract
 from dinv.images.options import dockerd_arguments, dockerd_environment
 from dinv.progress import Progress
 from dinv.provisioners import docker, find, trial
+from dinv.provisioners import docker as provisioners_docker
 from dinv.provisioners.docker import DockerProvisioner, engine_options
 from dinv.store import Store
 
@@ -57,8 +59,12 @@ class Daemon:
         self.ran: list[tuple[str, ...]] = []
         self.unwilling: Exception | None = None
         self.directory = ""
+        self.why_unreached = ""
         self.opened = self.closed = 0
         self.with_certificate = True
+
+    def unreached(self) -> str:
+        return self.why_unreached
 
     def daemon_defaults(self) -> dict[str, list[str]]:
         return {"default-address-pool": ["base=172.18.0.0/20,size=20"]}
@@ -222,6 +228,20 @@ def test_a_daemon_that_does_not_answer_is_given_up_with_its_log(
     assert caught.value.reason == "nothing listens there"
     assert caught.value.log == ["dockerd: no space left"]
     assert daemon.opened == daemon.closed == 1
+
+
+def test_a_daemon_that_listens_and_is_not_reached_is_not_waited_for(
+    provisioner: DockerProvisioner, daemon: Daemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Seen twice, since those who forward ports take their time."""
+    monkeypatch.setattr(provisioners_docker, "UNREACHED_SECONDS", 0.05)
+    monkeypatch.setattr(provisioners_docker, "LOOK_SECONDS", 0.01)
+    daemon.why_unreached = "it looks like a tunnel"
+    daemon.answers = [REFUSED] * 10**5
+    with pytest.raises(MachineUnreached, match=r"is not reached at tcp://.* it looks like a tunnel"):
+        provisioner.health(timeout=60, progress=Progress())
+    daemon.answers = [EndpointTLSError("tcp://h:1", "hung up")] * 3
+    assert provisioner.health(timeout=60, progress=Progress()) == "26.1.5", "somebody is there"
 
 
 def test_certificates_that_have_expired_are_not_waited_for(

@@ -164,6 +164,11 @@ class DockerDriver(Driver):
             self._networks = self.engine.networks.list()
         return self._networks
 
+    def unreached(self) -> str:
+        from dinv.drivers.docker.elsewhere import why
+
+        return why(self)
+
     def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
         pools = self.config.driver.get("AddressPools") or ()
         return {"default-address-pool": [f"base={pool['Base']},size={pool['Size']}" for pool in pools]}

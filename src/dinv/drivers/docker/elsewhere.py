@@ -1,0 +1,72 @@
+"""A machine whose daemon listens, and which is not reached all the same: why that may be.
+
+A port that is published on 127.0.0.1 of an endpoint is this computer's where the endpoint is, or where its
+ports are forwarded, as Docker Desktop does. An endpoint behind a tunnel (`ssh -L`, socat, `kubectl
+port-forward`) has an address of this computer too, and its ports are not here; that cannot be seen before
+there is a port.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import DinvError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers.docker.driver import DockerDriver
+
+_LISTENS = "0A"  # in /proc/net/tcp (linux: include/net/tcp_states.h)
+_SECONDS = 10.0
+
+
+def why(driver: DockerDriver) -> str:
+    """What keeps clients from a machine that listens; "" while it does not, or where that is not known."""
+    if not _listens(driver):
+        return ""
+    kept, endpoint = driver.config.driver, driver.endpoint
+    if not kept.get("Port"):
+        network = kept.get("Network") or "bridge"
+        return (
+            f"it listens at {driver.url}, and there is no way from here to network {network} of {endpoint}. "
+            f"Make it with a published port: dinv create --publish ADDRESS"
+        )
+    if _is_loopback(str(kept.get("Host", ""))):
+        return (
+            f"its port is published on {kept['PublishAddress'] or 'all addresses'} of {endpoint}, which is "
+            f"not on this computer: its address looks like a tunnel's. Name the endpoint by where it is "
+            f"(--endpoint ssh://USER@HOST), or publish on an address of it that is reached from here: "
+            f"--publish ADDRESS"
+        )
+    return (
+        f"its port is published there, and something on the way lets nobody through, a firewall maybe. Open "
+        f"port {kept['Port']}, or publish on another address or port of {endpoint}: --publish ADDRESS:PORT"
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    import ipaddress
+
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _listens(driver: DockerDriver) -> bool:
+    """Whether something listens on the daemon's port in the machine."""
+    said = bytearray()
+    try:
+        driver.channel().run(
+            ["cat", "/proc/net/tcp", "/proc/net/tcp6"],
+            stdout=said.extend,
+            stderr=lambda _: None,
+            timeout=_SECONDS,
+        )
+    except DinvError:
+        return False
+    return listens(said.decode(errors="replace"))
+
+
+def listens(table: str) -> bool:
+    """Whether 2376 is listened on, by /proc/net/tcp (proc(5)): the second word is ADDRESS:PORT in hex."""
+    rows = (line.split() for line in table.splitlines())
+    return any(row[1:2] and row[1].endswith(":0948") and row[3:4] == [_LISTENS] for row in rows)
