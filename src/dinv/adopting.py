@@ -87,6 +87,7 @@ def _adopt(  # noqa: PLR0917  (adopt, once)
         values: dict[str, Any] = {"endpoint": endpoint[0], "endpoint_cert_path": endpoint[1]}
         machine.driver.set_config_from_flags(values, progress)
         machine.use_contract(machine.driver.adopt(container, progress))
+        machine.config.ours["Adopting"] = container
         store.save(machine.config)
         with progress.working("Certificates", "CA, server, client"):
             machine.issue_certificates()
@@ -160,6 +161,7 @@ def _finish(machine: Machine, progress: Progress, *, context: bool) -> None:
             ours["Context"] = ""
             progress.warn(f"No docker context: {error}")
     ours["Phase"] = READY
+    del ours["Adopting"]
     machine.store.save(machine.config)
 
 

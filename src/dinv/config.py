@@ -9,7 +9,8 @@ Where things stand in the document, so that scripts which read docker-machine's 
     Name           the machine's; the directory's name wins over it, as in libmachine
     Dinv           ours: Version, ID, Phase (see CREATING), Created, Context (of docker's, by name, or ""),
                    Provisioner, Authority and AuthorityOptions, ImageContract, DockerVersion (at its last
-                   start); Stopped while dinv has it stopped, Upgrade and Renewal while one is under way
+                   start); Stopped while dinv has it stopped, Upgrade, Renewal and Adopting (the container)
+                   while one is under way
 
 A document without `Dinv` is docker-machine's, and is never written. Keys that are not known are kept as
 they are.

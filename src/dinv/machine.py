@@ -585,6 +585,13 @@ def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
     """
     if holder is not None:
         return Status(STARTING, at_work(holder))
+    container = config.ours.get("Adopting")
+    if container:
+        return Status(
+            ERROR,
+            f"its adoption did not finish; finish it: dinv adopt {container} {config.name}, "
+            f"or forget it: dinv rm {config.name}",
+        )
     return Status(
         ERROR,
         f"its create did not finish; finish it: dinv create {config.name} ..., "

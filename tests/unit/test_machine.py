@@ -300,6 +300,11 @@ def test_one_that_somebody_makes_is_not_called_broken(world: World, store: Store
     assert "create" not in " ".join(world.steps)
 
 
+def test_what_was_to_be_adopted_is_finished_by_adopting_it(machine: Machine) -> None:
+    machine.config.ours.update(Phase=CREATING, Adopting="photon")
+    assert "dinv adopt photon dev, or forget it: dinv rm dev" in machine.status().error
+
+
 def test_one_that_boots_is_waited_for_and_not_started(world: World, machine: Machine) -> None:
     world.states["dev"] = STARTING
     with pytest.raises(MachineNotRunning, match="is Starting") as caught:
