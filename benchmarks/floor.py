@@ -8,12 +8,16 @@ certificates with them, so that no work is left out of it but dinv's own.
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 import ssl
 import time
 
+from dinv.drivers.docker.subnets import fixed_addresses
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from benchmarks.session import Session
@@ -35,6 +39,16 @@ class Floor:
         self._volume: dict[str, Any] = session.engine.volumes.inspect(f"{session.container()}-cache")
         with session.engine.containers.archive_get(session.container(), _FILES) as archive:
             self._files: bytes = archive.read()
+        kept = session.store.load(session.machine).driver
+        self._named = str(kept["IPAddress"])
+        """What the certificates are for, wherever a machine of the floor is."""
+        self._network = str(kept["Network"])
+        own = kept["OwnNetwork"]
+        self._addresses: Iterator[str] = iter(())
+        if own:
+            used = int(ipaddress.IPv4Address(self._named))
+            subnet = ipaddress.IPv4Network(own["Subnet"])
+            self._addresses = fixed_addresses(subnet, own["Gateway"], used + 1 - int(subnet[1]))
         directory = session.store.directory(session.machine)
         self._tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         self._tls.load_verify_locations(f"{directory}/ca.pem")
@@ -42,7 +56,7 @@ class Floor:
 
     def create(self, name: str) -> float:
         """Make a machine; returns the seconds to its first answer over TLS."""
-        container, port = self._session.container(name), _free_port()
+        container, address, port = self._session.container(name), next(self._addresses, ""), 2376
         volume = f"{container}-cache"
         body = {
             **self._config,
@@ -53,9 +67,15 @@ class Floor:
                     bind.replace(f"{self._session.container()}-cache:", f"{volume}:")
                     for bind in self._host["Binds"]
                 ],
-                "PortBindings": {_PORT: [{"HostIp": "127.0.0.1", "HostPort": str(port)}]},
             },
         }
+        if address:
+            endpoint = {"IPAMConfig": {"IPv4Address": address}}
+            body["NetworkingConfig"] = {"EndpointsConfig": {self._network: endpoint}}
+        else:
+            address, port = "127.0.0.1", _free_port()
+            published = {_PORT: [{"HostIp": address, "HostPort": str(port)}]}
+            body["HostConfig"] = {**body["HostConfig"], "PortBindings": published}
         engine = self._session.engine
         # The version is settled and the connection is there.
         engine.ping()
@@ -66,17 +86,17 @@ class Floor:
         engine.containers.create(container, body)
         engine.containers.archive_put(container, "/etc", self._files)
         engine.containers.start(container)
-        while not self._answers(port):
+        while not self._answers(address, port):
             if time.perf_counter() - started > _LONGEST_SECONDS:
                 raise TimeoutError(f"{container} has not answered within {_LONGEST_SECONDS:g} s")
             time.sleep(STEP_SECONDS)
         return time.perf_counter() - started
 
-    def _answers(self, port: int) -> bool:
+    def _answers(self, address: str, port: int) -> bool:
         try:
             with (
-                socket.create_connection(("127.0.0.1", port), 5) as plain,
-                self._tls.wrap_socket(plain, server_hostname="127.0.0.1") as stream,
+                socket.create_connection((address, port), 5) as plain,
+                self._tls.wrap_socket(plain, server_hostname=self._named) as stream,
             ):
                 stream.sendall(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
                 return stream.recv(1024).startswith(b"HTTP/1.1 200")
