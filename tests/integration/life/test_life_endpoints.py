@@ -240,6 +240,7 @@ def test_an_endpoint_that_is_silent_holds_up_nobody_else(user: User) -> None:
         os.mkdir(f"{directory}/{slow}")
         config = json.loads(_bytes(f"{directory}/{quick}/config.json"))
         config["Name"] = config["Driver"]["MachineName"] = slow
+        config["Dinv"]["ID"] = "another"
         config["Driver"]["Endpoint"]["URL"] = silent.address
         with open(f"{directory}/{slow}/config.json", "w") as file:
             json.dump(config, file)
