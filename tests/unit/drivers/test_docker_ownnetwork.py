@@ -165,6 +165,22 @@ def test_who_may_make_no_networks_has_a_published_port(
     assert engine.calls.count(("create network", "dinv")) == 1
 
 
+def test_who_may_not_even_see_networks_has_a_published_port(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Behind a proxy that lets an engine's other calls through."""
+
+    def refuse(**_: object) -> None:
+        raise Unauthorized("forbidden by the proxy", status=403)
+
+    monkeypatch.setattr(engine.networks, "list", refuse)
+    driver = made(engine, monkeypatch)
+    assert driver.config.driver["Reached"] == "published port"
+    driver.config.driver["OwnNetwork"] = {"Wanted": True}
+    driver.remove()
+    assert not engine.containers.there
+
+
 def test_subnets_that_the_engine_refuses_are_passed_over(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -414,11 +414,12 @@ def remove_unused(driver: DockerDriver) -> None:
     """
     if not driver.config.driver.get("OwnNetwork"):
         return
-    for network in driver.engine.networks.list(filters={"label": [f"{LABEL_ROLE}={ROLE}"]}):
-        if LABEL_KEEP in (network.get("Labels") or {}):
-            continue
-        with _alone():
-            if driver.engine.containers.list(all=True, filters={"network": [str(network["Name"])]}):
+    calls = driver.engine.networks
+    # What an engine will not do for a machine that is gone is no reason to keep the machine's record.
+    with contextlib.suppress(EngineError):
+        for network in calls.list(filters={"label": [f"{LABEL_ROLE}={ROLE}"]}):
+            if LABEL_KEEP in (network.get("Labels") or {}):
                 continue
-            with contextlib.suppress(EngineError):
-                driver.engine.networks.remove(str(network["Id"]))
+            with _alone(), contextlib.suppress(EngineError):
+                if not driver.engine.containers.list(all=True, filters={"network": [str(network["Name"])]}):
+                    calls.remove(str(network["Id"]))
