@@ -37,6 +37,8 @@ class World:
         self.address_known = True
         self.takes_files_running = False
         self.ports_taken = 0
+        self.moves_address = False
+        """Whether it is the address that is taken then, and not the port."""
         self.open: set[object] = set()
         self.states: dict[str, str] = {}
         self.moved = False
@@ -116,6 +118,9 @@ class FakeDriver(Driver):
     def move(self) -> None:
         self._step("move")
         World.current.take(f"container-{self.config.name}", self.config.identity)
+        if World.current.moves_address:
+            self._settle(f"10.213.0.{World.current.steps.count('move')}")
+            return
         self.config.driver["Port"] += 1
         self._settle()
 

@@ -268,6 +268,27 @@ def test_a_port_that_somebody_else_was_faster_with_is_given_up(
     whole(world, store)
 
 
+@pytest.mark.parametrize("first", [False, True])
+def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch, *, first: bool
+) -> None:
+    named: list[list[str]] = []
+    real = Machine.issue_certificates
+
+    def issue(machine: Machine) -> None:
+        named.append(machine.driver.addresses())
+        real(machine)
+
+    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    world.takes_files_running = first
+    world.ports_taken, world.moves_address = 2, True
+    make(store).close()
+    assert store.load("dev").driver["URL"] == "tcp://10.213.0.2:1000"
+    assert named[-1] == ["10.213.0.2"]
+    assert world.steps[::-1].index("provision") < world.steps[::-1].index("certificates")
+    whole(world, store)
+
+
 def test_when_port_after_port_is_taken_it_gives_up(world: World, store: Store) -> None:
     world.ports_taken = 10**6
     with pytest.raises(PreCreateCheckFailed, match="--publish"):
