@@ -48,6 +48,10 @@ def good(store: Store, name: str = "good") -> MachineConfig:
         PortChosen=False, Labels={}, DNS=[], VolumeStore="", Flavour="engine",
         Endpoint={"URL": "unix:///nosuch.sock", "Context": "", "TLS": None},
         OwnNetwork={"Subnet": "10.1.0.0/24", "Gateway": "10.1.0.1", "Bridge": "b"},
+        PublishPorts=[{"Address": "", "Port": 8000, "MachinePort": 80, "Protocol": "tcp"}],
+        AddressPools=[{"Base": "172.18.0.0/20", "Size": 20}],
+        Avoid=["10.2.0.0/24"],
+        Reached="own address",
     )  # fmt: skip
     with store.claim(name, "testing"):
         store.save(config)
@@ -174,8 +178,8 @@ def test_removing_a_link_leaves_what_it_leads_to(tmp_path: Path) -> None:
 # Records with values of any kind
 
 
-def places(document: dict[str, Any]) -> list[tuple[str, ...]]:
-    found: list[tuple[str, ...]] = [(key,) for key in document]
+def places(document: dict[str, Any]) -> list[tuple[str | int, ...]]:
+    found: list[tuple[str | int, ...]] = [(key,) for key in document]
     for part in ("Driver", "Dinv", "HostOptions"):
         found += [(part, key) for key in document[part]]
     found += [
@@ -189,6 +193,13 @@ def places(document: dict[str, Any]) -> list[tuple[str, ...]]:
         ("Dinv", "Upgrade"),
         ("Dinv", "Stopped"),
         ("Driver", "OwnNetwork"),
+        ("Driver", "PublishPorts"),
+        ("Driver", "PublishPorts", 0),
+        ("Driver", "PublishPorts", 0, "Port"),
+        ("Driver", "AddressPools"),
+        ("Driver", "AddressPools", 0),
+        ("Driver", "AddressPools", 0, "Base"),
+        ("Driver", "Avoid"),
         ("Driver", "OwnNetwork", "Subnet"),
         ("Driver", "SSHUser"),
         ("Driver", "OwnAddress"),

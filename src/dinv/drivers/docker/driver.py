@@ -77,6 +77,18 @@ def _is_own_network(kept: object) -> bool:
     return isinstance(kept["Subnet"], str) and isinstance(kept.get("Bridge"), str)
 
 
+def _has(**kinds: type) -> Callable[[object], bool]:
+    """A test for lists of objects with these keys."""
+
+    def test(kept: object) -> bool:
+        return isinstance(kept, list) and all(
+            isinstance(each, dict) and all(type(each.get(key)) is kind for key, kind in kinds.items())
+            for each in kept
+        )
+
+    return test
+
+
 class DockerDriver(Driver):
     """One machine on a Docker endpoint."""
 
@@ -92,6 +104,10 @@ class DockerDriver(Driver):
         **dict.fromkeys(("Endpoint", "Labels"), dict),
         **dict.fromkeys(("DNS", "RefusedAddresses"), list),
         "OwnNetwork": _is_own_network,
+        "Avoid": list,
+        "Reached": str,
+        "PublishPorts": _has(Address=str, Port=int, MachinePort=int, Protocol=str),
+        "AddressPools": _has(Base=str, Size=int),
     }
 
     def __init__(
