@@ -285,10 +285,11 @@ class _Renewal:
         else:
             self.progress.line("Certificates", "server", "renewed")
         if new_ca:
+            earlier = self._keep_client(before)
             try:
                 self._switch({"ca.pem": anchor})
                 self._put()
-                self._await_refusal(before)
+                self._await_refusal(earlier)
             except BaseException as error:
                 name = self.machine.name
                 error.add_note(
@@ -339,14 +340,18 @@ class _Renewal:
 
         self._wait(served)
 
-    def _await_refusal(self, before: dict[str, bytes]) -> None:
-        """Wait until the client as it was is refused."""
+    def _keep_client(self, before: dict[str, bytes]) -> TLSFiles | None:
+        """Files of the client as it was, to see that it is refused; None when there was none."""
         if not all(before[name] for name in _CLIENT):
-            return
+            return None
         old = {name: os.path.join(self.staging, f"old-{name}") for name in _CLIENT}
         files.write_all([(path, before[name], 0o600) for name, path in old.items()])
-        files_ = _tls_files(os.path.join(self.directory, "ca.pem"), old["cert.pem"], old["key.pem"])
-        self._wait(lambda: "" if self._refusal(files_) else "it still lets the old client in")
+        return _tls_files(os.path.join(self.directory, "ca.pem"), old["cert.pem"], old["key.pem"])
+
+    def _await_refusal(self, client: TLSFiles | None) -> None:
+        """Wait until the client as it was is refused."""
+        if client is not None:
+            self._wait(lambda: "" if self._refusal(client) else "it still lets the old client in")
 
     def _wait(self, look: Callable[[], str]) -> None:
         end = time.monotonic() + self.timeout
