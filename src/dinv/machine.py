@@ -214,6 +214,14 @@ class Machine:
         return address
 
     @property
+    def reached(self) -> str:
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown.
+
+        At a published port there is the daemon alone: what its containers publish is at `own_ip`.
+        """
+        return str(self.config.driver.get("Reached") or "")
+
+    @property
     def has_tls(self) -> bool:
         """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
         if self.config.foreign:

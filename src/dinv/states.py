@@ -16,6 +16,10 @@ ALL = (RUNNING, PAUSED, SAVED, STOPPED, STOPPING, STARTING, ERROR, TIMEOUT)
 """Those that a machine can be seen in."""
 
 
+OWN_ADDRESS = "own address"
+PUBLISHED_PORT = "published port"
+"""How a machine is reached: at an address of its own, or at a port of its endpoint's that leads to it."""
+
 UNANSWERED = "Unable to query docker version: "
 """Begins what is said of a daemon that was asked and did not answer (docker/machine: mcndockerclient)."""
 

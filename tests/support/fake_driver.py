@@ -10,7 +10,7 @@ from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
 from dinv.machine import Machine
 from dinv.provisioners import Provisioner
-from dinv.states import ERROR, RUNNING, STOPPED, Status
+from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -193,7 +193,8 @@ class FakeDriver(Driver):
         World.current.step(name)
 
     def _settle(self, address: str = "127.0.0.1") -> None:
-        self.config.driver.update(IPAddress=address, URL=f"tcp://{address}:{self.config.driver['Port']}")
+        url = f"tcp://{address}:{self.config.driver['Port']}"
+        self.config.driver.update(IPAddress=address, URL=url, Reached=PUBLISHED_PORT)
 
 
 class FakeReplacement(Replacement):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.states import PUBLISHED_PORT
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
@@ -27,6 +29,11 @@ def run(app: App, options: argparse.Namespace) -> int:
         address = machine.own_ip() if options.own else machine.known_ip()
         if form is None:
             app.voice.say(address)
+            if not options.own and machine.reached == PUBLISHED_PORT:
+                app.voice.hint(
+                    f"{name} is reached by a published port: what its containers publish is not at this "
+                    f"address. For one port of it: dinv forward {name} PORT"
+                )
         else:
             found[name] = (machine.config, address)
 

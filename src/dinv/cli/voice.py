@@ -115,6 +115,11 @@ class Voice:
         else:
             _write(self.called(text), sys.stderr)
 
+    def hint(self, text: str) -> None:
+        """Print what somebody at a terminal may want to know, on standard error; scripts do not see it."""
+        if not self.docker_machine and self.events is None and sys.stderr.isatty():
+            self.remark(text)
+
     def trace(self, line: str) -> None:
         """Print a call of the API, on standard error."""
         if self.events is not None:

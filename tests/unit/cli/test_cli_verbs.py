@@ -130,6 +130,17 @@ def test_hints_in_what_is_printed_name_the_program_as_it_was_called(
         assert f"{program} rm dev" in dinv.out
 
 
+def test_ip_tells_somebody_at_a_terminal_where_containers_ports_are_not(
+    dinv: Program, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert dinv("ip", "dev") == 0
+    assert (dinv.out, dinv.err) == ("127.0.0.1\n", "")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    assert dinv("ip", "dev") == 0
+    assert dinv.out == "127.0.0.1\n"
+    assert "dinv forward dev PORT" in dinv.err
+
+
 def test_url_ip_status_config(world: World, dinv: Program) -> None:
     assert (dinv("url", "dev"), dinv.out) == (0, f"{URL}\n")
     assert (dinv("ip", "dev"), dinv.out) == (0, "127.0.0.1\n")

@@ -26,7 +26,18 @@ from dinv.errors import (
     ServerError,
     Unauthorized,
 )
-from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status, at_work
+from dinv.states import (
+    ERROR,
+    OWN_ADDRESS,
+    PAUSED,
+    PUBLISHED_PORT,
+    RUNNING,
+    STARTING,
+    STOPPED,
+    STOPPING,
+    Status,
+    at_work,
+)
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -586,7 +597,7 @@ class DockerDriver(Driver):
         own = kept.get("OwnAddress") or kept["IP"]
         address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (own, DAEMON_PORT)
         kept["IPAddress"] = address
-        kept["Reached"] = "" if not address else "published port" if kept["Port"] else "own address"
+        kept["Reached"] = "" if not address else PUBLISHED_PORT if kept["Port"] else OWN_ADDRESS
         kept["URL"] = f"tcp://{f'[{address}]' if ':' in address else address}:{port}" if address else ""
 
     def refresh_address(self) -> bool:
