@@ -18,7 +18,6 @@ from dinv.errors import (
     MachineUnusable,
 )
 from dinv.machine import LOOK_SECONDS
-from dinv.states import Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,33 +43,6 @@ def check_files(machine: Machine) -> None:
             raise MachineUnusable(
                 machine.name, machine.url, f"open {path}: {reason}", _renewal(machine), connection=True
             )
-
-
-def expiry(machine: Machine, *, soon: bool = False) -> str:
-    """That a certificate of the machine's has expired, or with `soon` will in two weeks, and what to do.
-
-    "" where there is nothing to say. It asks nobody, and loads no library for it.
-    """
-    directory = machine.environment().get("DOCKER_CERT_PATH", "")
-    if not directory:
-        return ""
-    from dinv.validity import remark
-
-    file, said = remark(directory, soon=soon)
-    if not said:
-        return ""
-    if not machine.looked_after:
-        return f"{said}: who runs its daemon makes another one"
-    if machine.config.foreign:
-        return f"{said}: docker-machine regenerate-certs --client-certs {machine.name}"
-    clients = " --client-certs" if file == "ca.pem" else ""
-    return f"{said}: dinv regenerate-certs{clients} {machine.name}"
-
-
-def with_expiry(machine: Machine, status: Status, *, soon: bool = False) -> Status:
-    """A machine's status, with that in its error."""
-    said = expiry(machine, soon=soon)
-    return Status(status.state, "; ".join(filter(None, (status.error, said))))
 
 
 def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:

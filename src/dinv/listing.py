@@ -248,7 +248,7 @@ def rows(
 
 
 def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
-    from dinv.connecting import with_expiry
+    from dinv.validity import with_expiry
 
     try:
         return with_expiry(Machine(config, store), status) if config is not None else status

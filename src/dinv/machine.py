@@ -287,7 +287,7 @@ class Machine:
     def daemon_version(self) -> str:
         """The version of its daemon, asked of the daemon."""
         self._running()
-        from dinv.connecting import expiry
+        from dinv.validity import expiry
 
         try:
             with self.engine() as engine:

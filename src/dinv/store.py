@@ -14,11 +14,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import itertools
 import json
 import os
-import re
 
-from dinv import home, jsontext, locks
+from dinv import home, jsontext
 from dinv.config import MachineConfig
 from dinv.errors import (
     ConfigError,
@@ -37,7 +37,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9.-]*")
+NAME = r"[a-zA-Z0-9][a-zA-Z0-9.-]*"
 """libmachine: libmachine/host/host.go, without its needless backslash."""
 
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
@@ -56,7 +56,9 @@ def default_path() -> str:
 
 def check_name(name: str) -> None:
     """Raise InputError unless `name` can be a machine's."""
-    if not NAME.fullmatch(name):
+    import re
+
+    if not re.fullmatch(NAME, name):
         raise InvalidName(name, _nearest(name))
     if len(name) > LONGEST_NAME:
         raise InputError(
@@ -66,14 +68,18 @@ def check_name(name: str) -> None:
 
 def _nearest(name: str) -> str:
     """A name that can be a machine's, and is like one that cannot; "" when there is none."""
+    import re
+
     found = re.sub(r"[^a-zA-Z0-9.-]+", "-", name).strip("-.")
     return found if len(found) <= LONGEST_NAME else ""
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """Sort key: `m` before `m2` before `m10`, upper and lower case alike."""
-    parts = re.split(r"(\d+)", name.lower())
-    key = [(1, int(part), "") if part.isdecimal() else (2, 0, part) for part in parts if part]
+    key = []
+    for digits, letters in itertools.groupby(name.lower(), str.isdecimal):
+        part = "".join(letters)
+        key.append((1, int(part), "") if digits else (2, 0, part))
     return [*key, (0, 0, name)]
 
 
@@ -203,6 +209,8 @@ class Store:
         """
         if name in self._held:
             return None
+        from dinv import locks
+
         path = os.path.join(self.directory(name), ".lock")
         descriptor = locks.is_held(path)
         if descriptor is None:
@@ -300,6 +308,8 @@ class Store:
 
     def _lock(self, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
         """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
+        from dinv import locks
+
         path = os.path.join(self.directory(name), ".lock")
         pauses = iter(LOOKED_AT_SECONDS)
         try:

@@ -9,13 +9,14 @@ import re
 
 from dinv.errors import InputError
 
-_SIZE = re.compile(r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?", re.IGNORECASE)
+# Compiled when it is used: `ls` and `status` load this for `format_size`.
+_SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def parse_size(text: str, what: str) -> int:
     """Bytes in a size such as "512m"; `what` names the flag in the InputError."""
-    match = _SIZE.fullmatch(text.strip())
+    match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise InputError(f'{what} "{text}" is no size; write a number and a unit, such as 512m or 2g')
     number, unit = match.groups()

@@ -18,12 +18,13 @@ from dinv import open as open_store
 from dinv.authorities import open_authority
 from dinv.certificates import issue
 from dinv.config import READY, MachineConfig
-from dinv.connecting import check, check_files, expiry, with_expiry
+from dinv.connecting import check, check_files
 from dinv.environment import setting
 from dinv.errors import MachineNotRunning, MachineUnusable
 from dinv.listing import rows
 from dinv.machine import Machine
 from dinv.states import RUNNING, Status
+from dinv.validity import expiry, with_expiry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

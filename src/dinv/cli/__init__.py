@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from dinv.errors import UsageError
-
 VERBS = {
     "active": "Print which machine is active",
     "adopt": "Make a machine of a dch-photon or dind that runs already",
@@ -59,30 +57,6 @@ VERBS = {
     "use": "Let docker use a machine from now on, in every shell",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
-
-ELSEWHERE = {
-    "attach": "ssh",
-    "connect": "ssh",
-    "cp": "scp",
-    "delete": "rm",
-    "destroy": "rm",
-    "down": "stop",
-    "du": "df",
-    "exec": "ssh",
-    "halt": "stop",
-    "info": "inspect",
-    "list": "ls",
-    "log": "logs",
-    "new": "create",
-    "ps": "ls",
-    "remove": "rm",
-    "run": "create",
-    "shell": "ssh",
-    "show": "inspect",
-    "up": "start",
-    "update": "upgrade",
-}
-"""What other programs of this kind call their commands, and the verb that does it here."""
 
 
 def run() -> NoReturn:
@@ -169,7 +143,9 @@ def _run(voice: Voice, words: list[str]) -> int:
     except Exception as error:  # the last resort: never a traceback, unless it is asked for
         if debug:
             raise
-        return _fail(voice, _unexpected(error), notes=error)
+        from dinv.cli.mistakes import unexpected
+
+        return _fail(voice, unexpected(error), notes=error)
     return status
 
 
@@ -179,6 +155,8 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
     app = App(voice)
     verb, rest = app.take_global_options(words)
     if verb not in VERBS:
+        from dinv.cli.mistakes import unknown_verb
+
         raise unknown_verb(voice, verb)
     voice.verb = verb
     # importlib.import_module does the same, and importing it takes 0.6 ms.
@@ -187,35 +165,12 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
     return status or 0
 
 
-def unknown_verb(voice: Voice, verb: str) -> UsageError:
-    """The error that there is no such verb, in docker-machine's words, and what may have been meant."""
-    from dinv.errors import UsageError
-    from dinv.suggestions import did_you_mean
-
-    reason = f"'{verb}' is not a {voice.program} command"
-    meant = f'Did you mean "{ELSEWHERE[verb]}"?' if verb in ELSEWHERE else did_you_mean(verb, VERBS)
-    if voice.docker_machine:
-        return UsageError(f"{voice.program}: {reason}. See '{voice.program} --help'.", meant=meant)
-    return UsageError(reason, see=f"{voice.program} --help", meant=meant)
-
-
 def module_name(verb: str) -> str:
     """The module of a verb: dashes are underscores there, and what is a word of Python's has one behind."""
     from keyword import iskeyword
 
     name = verb.replace("-", "_")
     return f"dinv.cli.{name}_" if iskeyword(name) else f"dinv.cli.{name}"
-
-
-def _unexpected(error: Exception) -> DinvError:
-    import errno
-
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        # All but what goes to standard output has a name.
-        what = f"{error.filename}:" if error.filename else "The output cannot be written:"
-        return DinvError(f"{what} {error.strerror}. Free some space there, and try again.")
-    say = f"{type(error).__name__}: {error}"
-    return DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints.")
 
 
 def _fail(voice: Voice, error: DinvError, *, notes: BaseException | None = None) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli import VERBS, module_name, unknown_verb
+from dinv.cli import VERBS, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ def run(app: App, options: argparse.Namespace) -> None:
     verb = "help" if options.verb == "h" else options.verb
     if verb:
         if verb not in VERBS:
+            from dinv.cli.mistakes import unknown_verb
+
             raise unknown_verb(app.voice, verb)
         import importlib
 

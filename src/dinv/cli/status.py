@@ -17,7 +17,7 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> None:
     form = app.format(options, "Name", "State", "Error")
-    from dinv.connecting import with_expiry
+    from dinv.validity import with_expiry
 
     with app.machine(options.name) as machine:
         status = with_expiry(machine, machine.status(), soon=True)

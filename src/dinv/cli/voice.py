@@ -1,33 +1,12 @@
 """How the program speaks: with the name that it was called by, and as docker-machine where it is called so.
 
-Scripts compare what docker-machine printed, and its own tests do. Called as docker-machine, an error
-begins with its line, without the program's name before it; what dinv has to add comes in lines after it.
+Called as docker-machine, an error is in its words (`dinv.cli.dockermachine`), without the program's name
+before it.
 """
 
 from __future__ import annotations
 
 import sys
-
-from dinv.errors import (
-    ConfigError,
-    DeadlineExceeded,
-    DriverRefused,
-    EndpointError,
-    EngineError,
-    ImageMissing,
-    InvalidName,
-    MachineError,
-    MachineNotFound,
-    MachineNotRunning,
-    MachineUnusable,
-    NobodyToAsk,
-    NoSwarm,
-    PluginNotFound,
-    PreCreateCheckFailed,
-    UsageError,
-)
-from dinv.states import UNANSWERED
-from dinv.visible import one_line, visible
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,16 +15,6 @@ if TYPE_CHECKING:
 
     from dinv.cli.events import Events
     from dinv.errors import DinvError
-
-_CONNECTING = {"config": "Error running connection boilerplate: ", "env": "Error checking TLS connection: "}
-_NOT_RUNNING = {
-    "config": f"{_CONNECTING['config']}Host is not running",
-    "env": f"{_CONNECTING['env']}Host is not running",
-    "ip": "Error getting IP address: Host is not running",
-    "ssh": 'Error: Cannot run SSH command: Host "{machine}" is not running',
-}
-"""docker-machine's words by verb (docker/machine: commands/); of the others it says HOST_IS_NOT_RUNNING."""
-_HOST_IS_NOT_RUNNING = "Host is not running"
 
 
 def is_docker_machine(program: str) -> bool:
@@ -92,10 +61,12 @@ class Voice:
         if not self.docker_machine:
             self._print(f"{self.program}: ", error, notes)
             return
+        from dinv.cli.dockermachine import text_of
+        from dinv.errors import UsageError
+
         if isinstance(error, UsageError) and error.help:
             self.say(error.help)
-        lines = _as_docker_machine(self.verb, error)
-        self._print("", lines, notes)
+        self._print("", text_of(error, self.verb), notes)
 
     def say(self, text: str) -> None:
         """Print a line on standard output, or aside, at once."""
@@ -125,6 +96,8 @@ class Voice:
         if self.events is not None:
             self.events.write("trace", text=line)
         else:
+            from dinv.visible import one_line
+
             print(one_line(line), file=sys.stderr)
 
     def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
@@ -136,86 +109,18 @@ def put(text: str, *, keep: str = "", end: str = "\n") -> None:
 
     The letters of `keep` go out as they are: those of the user's own template.
     """
+    from dinv.visible import visible
+
     print(visible(text, f"\n\t{keep}"), end=end)
 
 
 def _write(text: str, stream: TextIO, *, before: str = "", colour: str = "") -> None:
     """Print a line, and `before` it what has a colour on a terminal that wants colours."""
+    from dinv.visible import visible
+
     if before and stream.isatty():
         from dinv.cli.colour import painted, wanted
 
         before = painted(before, colour) if wanted(stream) else before
     # With its end in one piece: several machines are worked on at once, and each has its say.
     print(f"{before}{visible(text)}\n", end="", file=stream, flush=True)
-
-
-def _as_docker_machine(verb: str, error: DinvError) -> str:
-    """The error's text with docker-machine's line before it, where dinv's own does not begin with that."""
-    text = str(error)
-    if verb == "rm" and error.about:
-        lost = f'\nCan\'t remove "{error.about}"' if isinstance(error, MachineNotFound) else ""
-        return f'Error removing host "{error.about}": {text}{lost}'
-    match error:
-        case UsageError():
-            return f"{error.reason}\n{error.meant}" if error.meant else error.reason
-        case ConfigError() if not isinstance(error.__cause__, OSError):
-            return f"Error getting migrated host: {text}"
-        case NobodyToAsk() if verb == "regenerate-certs":
-            return f"EOF\n{text}"
-        case PluginNotFound(what="driver"):
-            return (
-                f'Driver "{error.name}" not found. Do you have the plugin binary '
-                f'"docker-machine-driver-{error.name}" accessible in your PATH?\n{error.hint}'
-            )
-    return _of_create(verb, error) or _of_connecting(verb, error) or text
-
-
-def _of_create(verb: str, error: DinvError) -> str:
-    """The text of an error that a create may end in; "" for others."""
-    match error:
-        case InvalidName() if verb == "create":
-            return (
-                "Error creating machine: Invalid hostname specified. Allowed hostname chars are: "
-                f"0-9a-zA-Z . -\n{error}"
-            )
-        case DriverRefused():
-            return f"Error setting machine configuration from flags provided: {error}"
-        case PreCreateCheckFailed() | ImageMissing():
-            cause, newline, rest = str(error).partition("\n")
-            return f"Error with pre-create check: {_quoted(cause)}{newline}{rest}"
-        case MachineError() | EngineError() if verb == "create":
-            return f"Error creating machine: Error in driver during machine creation: {error}"
-    return ""
-
-
-def _of_connecting(verb: str, error: DinvError) -> str:
-    """The text of an error in connecting to a machine; "" for others."""
-    match error:
-        case MachineNotRunning():
-            said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
-            return f"{said}\n{error.hint}"
-        case MachineUnusable():
-            return _unusable(verb, error)
-        case NoSwarm():
-            return f"{_CONNECTING.get(verb, '')}{error}"
-        case EndpointError() | EngineError() | DeadlineExceeded() if verb == "version":
-            return f"{UNANSWERED}{error}"
-    return ""
-
-
-def _unusable(verb: str, error: MachineUnusable) -> str:
-    """What docker-machine says where it cannot connect (libmachine/check/check.go), and what can be done."""
-    said = error.reason
-    if error.connection:
-        where = error.url.rpartition("://")[2]
-        said = (
-            f"Error checking and/or regenerating the certs: There was an error validating certificates for "
-            f"host {_quoted(where)}: {said}"
-        )
-    return f"{_CONNECTING.get(verb, '')}{said}" + (f"\n{error.hint}" if error.hint else "")
-
-
-def _quoted(text: str) -> str:
-    """As Go's %q has it, of text without control characters."""
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'

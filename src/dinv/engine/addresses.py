@@ -26,10 +26,11 @@ _OTHERS = {
     "npipe": "npipe:// is a pipe of Windows, which this system does not have; use unix:// or tcp://",
     "fd": "fd:// is for dockerd, which systemd gives its sockets so; use unix://",
 }
-_HOST_PORT = re.compile(r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?")
-_WITHOUT_SLASHES = re.compile(r"(unix|tcp|ssh|fd|npipe|https?):(?!//|\d+(?:/|$))", re.IGNORECASE)
+# Compiled when they are used: that takes longer than all else here, and most addresses need one or none.
+_HOST_PORT = r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?"
+_WITHOUT_SLASHES = r"(unix|tcp|ssh|fd|npipe|https?):(?!//|\d+(?:/|$))"
 # OpenSSH's own rule for names on its command line (ssh.c: valid_ruser), and $, which newer ones refuse.
-_USER = re.compile(r"(?!-)(?:[^\x00-\x20\x7f'`\"$;&<>|(){}\\:/]|\\(?=.)| (?!-))+")
+_USER = r"(?!-)(?:[^\x00-\x20\x7f'`\"$;&<>|(){}\\:/]|\\(?=.)| (?!-))+"
 
 
 def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPTransport | SSHTransport:
@@ -60,9 +61,9 @@ def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPT
 
 def _split(url: str) -> tuple[str, str]:
     """The scheme in lower case, and what comes after it. Raises InputError."""
-    if match := _WITHOUT_SLASHES.match(url):
-        raise _bad(url, f"{match[1]}: has to be followed by two slashes, {match[1]}://")
     scheme, separator, rest = url.partition("://")
+    if (not separator or ":" in scheme) and (match := re.match(_WITHOUT_SLASHES, url, re.IGNORECASE)):
+        raise _bad(url, f"{match[1]}: has to be followed by two slashes, {match[1]}://")
     if not separator:
         if not re.match(r"(\[[^]]*\]|[^:/@\s]*):[0-9]*(/|$)", url) or url == ":":
             raise _bad(url, "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")
@@ -99,7 +100,7 @@ def _decoded(url: str, text: str) -> str:
 
 
 def _host_port(url: str, text: str) -> tuple[str, int | None]:
-    match = _HOST_PORT.fullmatch(text)
+    match = re.fullmatch(_HOST_PORT, text)
     if match is None:
         raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
     bracketed, plain, digits = match.groups()
@@ -138,7 +139,7 @@ def _ssh(url: str, rest: str) -> SSHTransport:
     if ":" in user:
         raise _bad(url, "a password cannot be given in it; use a key")
     user = _decoded(url, user)
-    if at and not _USER.fullmatch(user):
+    if at and not re.fullmatch(_USER, user):
         raise _bad(url, "the user's name cannot be used")
     host, port = _host_port(url, where)
     if not host:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 
-from dinv import files, registries
+from dinv import files
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
@@ -20,7 +20,6 @@ from dinv.errors import (
     MachineUnreached,
     MachineUnusable,
 )
-from dinv.images.options import with_defaults
 from dinv.provisioners import Provisioner
 
 TYPE_CHECKING = False
@@ -85,6 +84,10 @@ class DockerProvisioner(Provisioner):
     name = "docker"
 
     def provision(self) -> None:
+        # Not with the module: `env` takes no more of it than `credentials`.
+        from dinv import registries
+        from dinv.images.options import with_defaults
+
         directory = self.config.directory
         serving = self.contract.files(
             ca=_read(directory, "ca.pem"),

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv import contexts
-from dinv.cli import ELSEWHERE, VERBS, main
+from dinv.cli import VERBS, main
+from dinv.cli.mistakes import ELSEWHERE
 
 if TYPE_CHECKING:
     from pathlib import Path

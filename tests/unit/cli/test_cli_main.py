@@ -49,6 +49,7 @@ def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
     beside = {
         "app",
         "createflags",
+        "dockermachine",
         "examples",
         "formatting",
         "legacy",
@@ -57,7 +58,7 @@ def test_there_is_a_file_for_each_verb_and_a_verb_for_each_file() -> None:
         "sshwords",
         "table",
     }
-    beside |= {"colour", "events", "fitting", "helptext", "imagetable", "voice", "waiting"}
+    beside |= {"colour", "events", "fitting", "helptext", "imagetable", "mistakes", "voice", "waiting"}
     assert files - beside == modules
 
 

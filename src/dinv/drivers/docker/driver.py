@@ -76,10 +76,10 @@ _STATES = {
 
 def _is_own_network(kept: object) -> bool:
     """Whether it is what `ownnetwork` keeps: nothing, that one is wanted, or where it is."""
-    import ipaddress
-
     if not isinstance(kept, dict) or not kept.get("Subnet"):
         return isinstance(kept, dict)
+    import ipaddress
+
     try:
         ipaddress.IPv4Network(kept["Subnet"])
         ipaddress.IPv4Address(kept["Gateway"])

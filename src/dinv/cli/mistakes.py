@@ -1,0 +1,60 @@
+"""What the command line says where it has to do with a mistake: a verb that there is not, a bug.
+
+Apart from the rest of it, which every prompt loads.
+"""
+
+from __future__ import annotations
+
+from dinv.cli import VERBS
+from dinv.errors import DinvError, UsageError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.cli.voice import Voice
+
+ELSEWHERE = {
+    "attach": "ssh",
+    "connect": "ssh",
+    "cp": "scp",
+    "delete": "rm",
+    "destroy": "rm",
+    "down": "stop",
+    "du": "df",
+    "exec": "ssh",
+    "halt": "stop",
+    "info": "inspect",
+    "list": "ls",
+    "log": "logs",
+    "new": "create",
+    "ps": "ls",
+    "remove": "rm",
+    "run": "create",
+    "shell": "ssh",
+    "show": "inspect",
+    "up": "start",
+    "update": "upgrade",
+}
+"""What other programs of this kind call their commands, and the verb that does it here."""
+
+
+def unknown_verb(voice: Voice, verb: str) -> UsageError:
+    """The error that there is no such verb, in docker-machine's words, and what may have been meant."""
+    from dinv.suggestions import did_you_mean
+
+    reason = f"'{verb}' is not a {voice.program} command"
+    meant = f'Did you mean "{ELSEWHERE[verb]}"?' if verb in ELSEWHERE else did_you_mean(verb, VERBS)
+    if voice.docker_machine:
+        return UsageError(f"{voice.program}: {reason}. See '{voice.program} --help'.", meant=meant)
+    return UsageError(reason, see=f"{voice.program} --help", meant=meant)
+
+
+def unexpected(error: Exception) -> DinvError:
+    """The error for what no code here has reckoned with."""
+    import errno
+
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        # All but what goes to standard output has a name.
+        what = f"{error.filename}:" if error.filename else "The output cannot be written:"
+        return DinvError(f"{what} {error.strerror}. Free some space there, and try again.")
+    say = f"{type(error).__name__}: {error}"
+    return DinvError(f"A bug in dinv: {say}. Please report it, with what --debug prints.")
