@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from dinv.errors import ConfigError, DeadlineExceeded, DinvError, MachineNotFound
-from dinv.machine import Machine, unfinished
 from dinv.states import ERROR, RUNNING, TIMEOUT, Status
 
 TYPE_CHECKING = False
@@ -219,6 +218,8 @@ def rows(
         if config is None:
             continue
         if config.unfinished:
+            from dinv.machine import unfinished
+
             statuses[name] = unfinished(config, store.holder(name))
             continue
         if name in copies:
@@ -248,6 +249,7 @@ def rows(
 
 
 def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
+    from dinv.machine import Machine
     from dinv.validity import with_expiry
 
     try:

@@ -8,7 +8,7 @@ import os
 from dinv.errors import DinvError, InputError, MachineNotFound, NoEndpoint
 from dinv.machine import Machine
 from dinv.progress import Progress
-from dinv.store import Store
+from dinv.store import DEFAULT_NAME, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,10 +63,6 @@ if TYPE_CHECKING:
         timeout: float
         keep_on_failure: bool
         context: bool
-
-
-DEFAULT_NAME = "default"
-"""The machine meant when none is named, as in docker-machine."""
 
 
 def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001

@@ -40,6 +40,9 @@ if TYPE_CHECKING:
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9.-]*"
 """libmachine: libmachine/host/host.go, without its needless backslash."""
 
+DEFAULT_NAME = "default"
+"""The machine meant when none is named, as in docker-machine."""
+
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
 """Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
 

@@ -15,6 +15,7 @@ _URL = (
 _ADDRESS = r"(?:[\w:\[][\w.:/%\[\]-]*)?"
 _USER = r"(?:[\w.][\w.+@\\-]*)?"
 _LARGEST_PORT = 65535
+_IPV4_BITS = 32
 
 
 def is_url(text: str) -> bool:
@@ -34,6 +35,29 @@ def is_address(text: str) -> bool:
 def is_user(text: str) -> bool:
     """Whether it can be a user's name for SSH, or is empty."""
     return _plain(text) or re.fullmatch(_USER, text) is not None
+
+
+def is_subnet(text: str) -> bool:
+    """Whether it is an IPv4 network as the module `ipaddress` writes it, whose import takes 1 ms."""
+    address, _, length = text.partition("/")
+    if not (length.isdecimal() and length.isascii() and int(length) <= _IPV4_BITS):
+        return False
+    number = _ipv4(address)
+    return number is not None and number % (1 << (_IPV4_BITS - int(length))) == 0
+
+
+def is_ipv4(text: str) -> bool:
+    """Whether it is an IPv4 address."""
+    return _ipv4(text) is not None
+
+
+def _ipv4(text: str) -> int | None:
+    import _socket
+
+    try:
+        return int.from_bytes(_socket.inet_pton(_socket.AF_INET, text), "big")
+    except (OSError, ValueError):  # ValueError: a character that none has
+        return None
 
 
 def _plain(text: str) -> bool:

@@ -29,7 +29,7 @@ def run(app: App, options: argparse.Namespace) -> None:
     from dinv.listing import active
 
     form = app.format(options, "Name", "State", "URL")
-    name = active(app.machines.store, timeout=options.timeout, trace=app.trace)
+    name = active(app.store, timeout=options.timeout, trace=app.trace)
     if name is None:
         raise InputError("No active host found")
     if form is not None:

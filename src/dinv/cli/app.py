@@ -16,10 +16,12 @@ if TYPE_CHECKING:
 
     from dinv.cli.formatting import Format
     from dinv.cli.voice import Voice
+    from dinv.config import MachineConfig
     from dinv.errors import DinvError
     from dinv.machine import Machine
     from dinv.machines import Machines
     from dinv.progress import Progress
+    from dinv.store import Store
 
 AGAIN_SECONDS = 0.02
 
@@ -151,6 +153,13 @@ class App:
         return self.voice.trace if self.debug else None
 
     @property
+    def store(self) -> Store:
+        """The user's store; what only reads records needs no more, and `machines` takes longer to load."""
+        from dinv.store import Store
+
+        return Store(self.store_path)
+
+    @property
     def machines(self) -> Machines:
         """The store's machines."""
         from dinv.machines import open as open_store
@@ -177,18 +186,25 @@ class App:
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The names given, or the machine `default` if there is one. Raises InputError."""
-        from dinv.machines import DEFAULT_NAME
+        from dinv.store import DEFAULT_NAME
 
         names = list(given)
         if names:
             return names
-        if self.machines.store.exists(DEFAULT_NAME):
+        if self.store.exists(DEFAULT_NAME):
             return [DEFAULT_NAME]
         raise InputError(f'Error: No machine name(s) specified and no "{DEFAULT_NAME}" machine exists')
 
     def machine(self, given: str | None) -> Machine:
         """The machine of this name, or `default`."""
-        return self.machines.get(self.names([given] if given else [])[0])
+        from dinv.machine import Machine
+
+        config = self.record(given)
+        return Machine(config, self.store, trace=self.trace)
+
+    def record(self, given: str | None) -> MachineConfig:
+        """The record of the machine of this name, or of `default`."""
+        return self.store.load(self.names([given] if given else [])[0])
 
     def for_each(
         self,

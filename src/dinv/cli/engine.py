@@ -26,7 +26,7 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> int:
     from dinv.localengine import LocalEngine
 
-    engine = LocalEngine(app.machines.store, trace=app.trace)
+    engine = LocalEngine(app.store, trace=app.trace)
     form = app.format(options)
     app.voice.aside = form is not None
     if options.action == "status":

@@ -25,7 +25,7 @@ def run(app: App, options: argparse.Namespace) -> int:
     found = {}
 
     def show(name: str) -> None:
-        machine = app.machines.get(name)
+        machine = app.machine(name)
         address = machine.own_ip() if options.own else machine.known_ip()
         if form is None:
             app.voice.say(address)

@@ -52,7 +52,7 @@ def run(app: App, options: argparse.Namespace) -> None:
 
         filters = Filters(options.filter)
     asked = {"filters": filters, "timeout": options.timeout, "trace": app.trace}
-    store = app.machines.store
+    store = app.store
     if options.quiet:
         for name in listing.readable_names(store, **asked):
             put(name)

@@ -16,12 +16,14 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
+    from dinv import whereabouts
+
     form = app.format(options, "Name", "URL")
-    machine = app.machine(options.name)
-    url = machine.known_url()
+    config = app.record(options.name)
+    url = whereabouts.url(config, app.store, trace=app.trace)
     if form is not None:
         from dinv import records
 
-        form.show(records.known(machine.config))
+        form.show(records.known(config))
         return
     print(url)

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import os
 import pkgutil
+import socket
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 import dinv
 from dinv import cli
 from dinv.cli import VERBS, main, module_name, version
+from dinv.config import READY, MachineConfig
 from dinv.errors import DinvError, Interrupted, MachineBusy, PreCreateCheckFailed
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from dinv.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -264,6 +264,52 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
     )
     done = python("-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}")
     assert done.stdout.split() == []
+
+
+@pytest.mark.parametrize(
+    ("words", "needless"),
+    [
+        (["url", "dev"], ["dinv.machine", "dinv.machines", "dinv.visible", "dinv.locks"]),
+        (["ls", "-q"], ["dinv.machine", "dinv.machines", "dinv.locks"]),
+        (["ls"], ["dinv.machines", "dinv.connecting", "dinv.locks"]),
+        (
+            ["env", "--shell", "sh", "dev"],
+            ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.locks", "socket"],
+        ),
+        (["status", "dev"], ["dinv.machines", "dinv.connecting", "dinv.locks", "ipaddress"]),
+    ],
+)
+def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: list[str]) -> None:
+    """On a machine that is there, of the docker driver, that has an address of its own."""
+    store = Store()
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
+    )
+    own_network = {"Subnet": "127.0.0.0/24", "Gateway": "127.0.0.1", "Bridge": "b"}
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        config.driver.update(
+            URL=f"tcp://127.0.0.1:{server.getsockname()[1]}",
+            Endpoint={"URL": "unix:///nonexistent.sock"},
+            OwnNetwork=own_network,
+        )
+        config.ours["Phase"] = READY
+        with store.claim("dev", "creating it"):
+            store.save(config)
+            for name in ("ca", "cert", "key"):
+                Path(config.directory, f"{name}.pem").write_bytes(b"")
+        needless = [
+            *needless,
+            "dinv.registries",
+            "dinv.channel",
+            "dinv.cli.dockermachine",
+            "dinv.cli.mistakes",
+        ]
+        code = (
+            f"import sys\nfrom dinv.cli import main\nmain({words!r})\n"
+            f"print([name for name in {needless!r} if name in sys.modules])"
+        )
+        done = python("-I", "-S", "-c", f"import sys; sys.path[:0] = {sys.path!r}\n{code}")
+    assert done.stdout.splitlines()[-1] == "[]", done
 
 
 def test_importing_dinv_imports_nothing_of_it() -> None:

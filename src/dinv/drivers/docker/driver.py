@@ -6,6 +6,7 @@ import contextlib
 import json
 import time
 
+from dinv import urls
 from dinv.drivers import AddressTaken, Driver
 from dinv.drivers.docker import containers
 from dinv.drivers.docker.containers import CHANGE_SECONDS
@@ -78,14 +79,10 @@ def _is_own_network(kept: object) -> bool:
     """Whether it is what `ownnetwork` keeps: nothing, that one is wanted, or where it is."""
     if not isinstance(kept, dict) or not kept.get("Subnet"):
         return isinstance(kept, dict)
-    import ipaddress
-
-    try:
-        ipaddress.IPv4Network(kept["Subnet"])
-        ipaddress.IPv4Address(kept["Gateway"])
-    except (ValueError, KeyError, TypeError):
+    subnet, gateway = kept["Subnet"], kept.get("Gateway")
+    if not (isinstance(subnet, str) and isinstance(gateway, str) and isinstance(kept.get("Bridge"), str)):
         return False
-    return isinstance(kept["Subnet"], str) and isinstance(kept.get("Bridge"), str)
+    return urls.is_subnet(subnet) and urls.is_ipv4(gateway)
 
 
 def _has(**kinds: type) -> Callable[[object], bool]:
