@@ -9,7 +9,7 @@ from dinv.errors import EndpointUnreachable
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    import _socket
 
     from dinv.engine.deadline import Deadline
     from dinv.errors import DinvError
@@ -31,7 +31,7 @@ class ByteStream:
     refused, not interrupted.
     """
 
-    def __init__(self, sock: socket.socket, address: str) -> None:
+    def __init__(self, sock: _socket.socket, address: str) -> None:
         sock.settimeout(0)
         self.sock = sock
         self.address = address
@@ -117,10 +117,10 @@ class ByteStream:
 
     def close_write(self) -> None:
         """Tell the other side that nothing more comes from here; reading goes on."""
-        import socket
+        import _socket
 
         try:
-            self.sock.shutdown(socket.SHUT_WR)
+            self.sock.shutdown(_socket.SHUT_WR)
         except OSError:
             # The other side has gone already, which reading will tell with a better reason.
             return

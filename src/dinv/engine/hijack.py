@@ -12,7 +12,7 @@ from dinv.errors import ProtocolError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import socket
+    import _socket
     from collections.abc import Callable, Mapping
     from typing import BinaryIO, Self
 
@@ -66,7 +66,7 @@ class HijackedStream:
         self.close()
 
     @property
-    def socket(self) -> socket.socket:
+    def socket(self) -> _socket.socket:
         """The socket to select on, non-blocking. With TLS do not read from it: use `recv_now`."""
         return self._stream.sock
 

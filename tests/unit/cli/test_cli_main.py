@@ -271,12 +271,12 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
     [
         (["url", "dev"], ["dinv.machine", "dinv.machines", "dinv.visible", "dinv.locks"]),
         (["ls", "-q"], ["dinv.machine", "dinv.machines", "dinv.locks"]),
-        (["ls"], ["dinv.machines", "dinv.connecting", "dinv.locks"]),
+        (["ls"], ["dinv.machines", "dinv.connecting", "dinv.locks", "socket"]),
         (
             ["env", "--shell", "sh", "dev"],
             ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.locks", "socket"],
         ),
-        (["status", "dev"], ["dinv.machines", "dinv.connecting", "dinv.locks", "ipaddress"]),
+        (["status", "dev"], ["dinv.machines", "dinv.connecting", "dinv.locks", "ipaddress", "socket"]),
     ],
 )
 def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: list[str]) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import _socket
 import os
 import re
 import socket
@@ -221,10 +222,11 @@ def test_path_too_long() -> None:
 
 def test_no_permission(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     # Tests may run as root, whom permissions do not stop.
-    def refuse(self: socket.socket, path: str) -> None:
-        raise PermissionError(13, os.strerror(13))
+    class Refused(_socket.socket):
+        def connect(self, _: object) -> None:
+            raise PermissionError(13, os.strerror(13))
 
-    monkeypatch.setattr(socket.socket, "connect", refuse)
+    monkeypatch.setattr(_socket, "socket", Refused)
     reason = _reason(UnixTransport(str(tmp_path / "s")))
     assert '"docker" group' in reason
     assert "sudo" in reason
