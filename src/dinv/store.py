@@ -303,8 +303,9 @@ class Store:
                 # here it is the lock.
                 self._still_open = True
 
-    def _let_go(self, descriptor: int) -> None:
-        os.close(descriptor)
+    def _let_go(self, held: list[int]) -> None:
+        for descriptor in held:
+            os.close(descriptor)
         if self._still_open:
             with contextlib.suppress(OSError):
                 self._sweep_removed()
@@ -315,18 +316,20 @@ class Store:
 
         path = os.path.join(self.directory(name), ".lock")
         pauses = iter(LOOKED_AT_SECONDS)
+        # Whatever interrupts this, what is held is let go.
+        held: list[int] = []
+        stack.callback(self._let_go, held)
         try:
-            descriptor = locks.open_locked(path, wait=lambda: next(pauses, None))
+            held.append(locks.open_locked(path, wait=lambda: next(pauses, None)))
         except (FileNotFoundError, NotADirectoryError):
             return False
         except BlockingIOError as error:
             raise MachineBusy(name, _said_in(path)) from error
         except OSError as error:
             raise StoreNotWritable(path, error.strerror or str(error)) from error
-        stack.callback(self._let_go, descriptor)
         with self._writing(path):
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
+            os.ftruncate(held[0], 0)
+            os.pwrite(held[0], f"{doing}, process {os.getpid()}\n".encode(), 0)
         self._held.add(name)
         stack.callback(self._held.discard, name)
         return True

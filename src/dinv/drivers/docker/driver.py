@@ -56,8 +56,8 @@ if TYPE_CHECKING:
 
 DAEMON_PORT = 2376
 
-IN_FLIGHT_SECONDS = 0.5
-"""How long an engine may still be making a container for a client that is gone."""
+IN_FLIGHT_SECONDS = 1.0
+"""How long an engine may still be making a container or a network for a client that is gone."""
 LIST_LAG_SECONDS = 10.0
 """How long the list may say that a container runs which has been stopped or killed."""
 CALL_SECONDS = 10.0
@@ -241,7 +241,10 @@ class DockerDriver(Driver):
         if self.config.unfinished:
             from dinv.drivers.docker import inner, ownnetwork
 
+            # The network, too, may come only when who asked for it is gone.
+            self._may_be_asked_for = True
             ownnetwork.prepare(self)
+            self._may_be_asked_for = False
             inner.choose(self)
         return contract
 
