@@ -233,7 +233,7 @@ def rows(
             statuses[name] = Status(ERROR, str(error))
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
     statuses.update({name: _with_expiry(configs[name], status, store) for name, status in found.items()})
-    docker_host = environ.get("DOCKER_HOST", "")
+    docker_host = docker_host_in_use(environ)
     return [
         Row(
             name,
@@ -262,14 +262,34 @@ def _discovery(config: MachineConfig | None) -> str:
     return str(config.swarm_options.get("Discovery") or "") if config is not None else ""
 
 
+def docker_host_in_use(environ: Mapping[str, str] = os.environ) -> str:
+    """The URL that the docker CLI uses here: DOCKER_HOST's, else its context's; "" where it has neither.
+
+    As docker-machine has it, DOCKER_HOST is what counts where it is set. The context is $DOCKER_CONTEXT or
+    the current one (`dinv use`); one that cannot be read is none.
+    """
+    if environ.get("DOCKER_HOST"):
+        return environ["DOCKER_HOST"]
+    from dinv import contexts
+
+    name = environ.get("DOCKER_CONTEXT") or contexts.current()
+    if name == contexts.DEFAULT:
+        return ""
+    try:
+        context = contexts.read(name)
+    except DinvError:
+        return ""
+    return context.host if context is not None else ""
+
+
 def active(
     store: Store, *, timeout: float, trace: Trace = None, environ: Mapping[str, str] = os.environ
 ) -> str | None:
-    """The running machine that DOCKER_HOST points at, or the master of the legacy swarm there; or None.
+    """The running machine that the docker CLI uses here, or the master of the legacy swarm there; or None.
 
     Raises DinvError when it cannot be asked.
     """
-    docker_host = environ.get("DOCKER_HOST", "")
+    docker_host = docker_host_in_use(environ)
     if not docker_host:
         return None
     configs = [config for config in _load(store)[0].values() if config is not None and not config.unfinished]

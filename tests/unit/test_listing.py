@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_driver import FakeDriver, install
 
-from dinv import drivers, listing
+from dinv import contexts, drivers, listing
 from dinv.config import CREATING, READY, MachineConfig
 from dinv.errors import DeadlineExceeded, DinvError, EndpointUnreachable, InputError
 from dinv.states import ERROR, RUNNING, STOPPED, TIMEOUT, Status
@@ -266,3 +266,22 @@ def test_asking_for_the_active_machine_says_what_failed(store: Store) -> None:
     Asked.answers = {"e": raising(InputError("no way"))}
     with pytest.raises(InputError, match="no way"):
         listing.active(store, timeout=2, environ={"DOCKER_HOST": "tcp://127.0.0.1:2001"})
+
+
+def test_the_host_in_use_is_that_of_the_variable_else_of_the_context(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    assert listing.docker_host_in_use({}) == ""
+    for name in ("dev", "prod"):
+        contexts.write(
+            name, host=f"tcp://{name}:2376", description="", owner="x", ca=b"c", cert=b"c", key=b"k"
+        )
+    contexts.set_current("dev")
+    assert listing.docker_host_in_use({}) == "tcp://dev:2376"
+    assert listing.docker_host_in_use({"DOCKER_CONTEXT": "prod"}) == "tcp://prod:2376"
+    assert listing.docker_host_in_use({"DOCKER_CONTEXT": "gone"}) == ""
+    assert listing.docker_host_in_use({"DOCKER_CONTEXT": "default"}) == ""
+    assert listing.docker_host_in_use({"DOCKER_HOST": "tcp://h:1", "DOCKER_CONTEXT": "prod"}) == "tcp://h:1"
+    (tmp_path / "config.json").write_text("{")
+    assert listing.docker_host_in_use({}) == ""

@@ -1,4 +1,4 @@
-"""`dinv active`: which machine DOCKER_HOST points at."""
+"""`dinv active`: which machine the docker CLI uses here."""
 
 from __future__ import annotations
 

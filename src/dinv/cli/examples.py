@@ -6,7 +6,7 @@ The tests parse each of them with its verb's parser.
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
-    "active": (("dinv active", "the machine that $DOCKER_HOST points at"),),
+    "active": (("dinv active", "the machine that docker uses here"),),
     "adopt": (
         ("dinv adopt photon", "the container, as a machine"),
         ("dinv adopt --endpoint ./vch1 photon dev", "one of a VCH, as dev"),
