@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from docker_machine import new_driver
 from fake_engine import FakeEngine
 
 from dinv import dockerconfig
@@ -71,3 +72,10 @@ def test_what_the_variable_says_is_sent(monkeypatch: pytest.MonkeyPatch) -> None
     engine, progress = Puller(login=True), Warnings()
     assert ensure(engine, progress)
     assert not progress.said
+
+
+def test_a_machine_as_endpoint_is_loaded_with_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
+    driver = new_driver(FakeEngine())
+    assert driver.image_advice("dinv:latest") == "Build it there with: dinv image build"
+    monkeypatch.setattr("dinv.endpoint.machine_at", lambda *_: "outer")
+    assert driver.image_advice("dinv:2") == "Take it there with: dinv load outer dinv:2"

@@ -236,7 +236,7 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.image import ensure
 
         image = str(self.config.driver["Image"])
-        found = ensure(self.engine, image, progress, advice=self.flavour.image_advice)
+        found = ensure(self.engine, image, progress, advice=self.image_advice(image))
         contract = self.take_image(image, found)
         if self.config.unfinished:
             from dinv.drivers.docker import inner, ownnetwork
@@ -247,6 +247,13 @@ class DockerDriver(Driver):
             self._may_be_asked_for = False
             inner.choose(self)
         return contract
+
+    def image_advice(self, image: str) -> str:
+        """What to do about an image that the endpoint lacks: into a machine it is loaded, not built there."""
+        from dinv.endpoint import machine_at
+
+        outer = machine_at(self.store, self.endpoint.url)
+        return f"Take it there with: dinv load {outer} {image}" if outer else self.flavour.image_advice
 
     def take_image(self, image: str, inspected: Mapping[str, Any]) -> str:
         """Let `create` use an image that the endpoint has; returns the name of its contract.

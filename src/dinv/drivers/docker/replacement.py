@@ -45,7 +45,7 @@ class ContainerReplacement(Replacement):
                 f"then dinv create --cache-volume {driver.cache_volume} {driver.config.name} ..."
             )
         image = image or str(kept["Image"])
-        found = refresh(driver.engine, image, progress, advice=driver.flavour.image_advice)
+        found = refresh(driver.engine, image, progress, advice=driver.image_advice(image))
         contract = driver.take_image(image, found)
         return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
 
