@@ -106,7 +106,10 @@ grep -qx $$ /sys/fs/cgroup/net_cls/cgroup.procs && echo "one hierarchy"
 """
 
 
-def test_one_mount_for_all_controllers_is_laid_out(sleeper: Callable[[str], str]) -> None:
+def test_one_mount_for_all_controllers_is_laid_out(engine: Engine, sleeper: Callable[[str], str]) -> None:
+    if is_v2(engine):
+        # kernel/cgroup/cgroup-v1.c, cgroup1_root_to_use
+        pytest.skip("a container of a v2 host has a cgroup namespace, in which no hierarchy can be made")
     with open("/proc/cgroups", encoding="ascii") as file:
         hierarchies = {line.split()[0]: line.split()[1] for line in file}
     if {hierarchies.get(name) for name in ("net_cls", "net_prio")} != {"0"}:
