@@ -28,7 +28,7 @@ After=network-online.target
 RequiresMountsFor={store_quoted}
 
 [Service]
-Type=oneshot
+{environment}Type=oneshot
 RemainAfterExit=yes
 ExecStart={start}
 ExecStop={stop}
@@ -92,7 +92,13 @@ class BootUnit:
         import sys
 
         command = [sys.executable, "-m", "dinv", "-s", self._store_path, "engine"]
+        # Where this Python finds dinv by it, the one at boot has to.
+        path = os.pathsep.join(
+            map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(":")))
+        )
+        setting = _quoted(f"PYTHONPATH={path}").replace("$$", "$")
         return _UNIT.format(
+            environment=f"Environment={setting}\n" if path else "",
             store=self._store_path.replace("%", "%%").replace("\n", " "),
             store_quoted=_quoted(self._store_path).replace("$$", "$"),
             start=" ".join(_quoted(word) for word in [*command, "start", "--quiet"]),

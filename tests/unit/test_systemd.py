@@ -80,6 +80,16 @@ def test_enabled_and_disabled(computer: Path, store: Store) -> None:
     assert told.said[2:] == ["Engine not started at boot any more", "Engine was not started at boot"]
 
 
+def test_a_dinv_that_is_found_by_pythonpath_is_found_at_boot(
+    computer: Path, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", "/work/src:/work/si te")
+    text = systemd.BootUnit("dinv-1", store.path).text()
+    assert '\nEnvironment="PYTHONPATH=/work/src:/work/si te"\n' in text
+    monkeypatch.setenv("PYTHONPATH", "")
+    assert "Environment" not in systemd.BootUnit("dinv-1", store.path).text()
+
+
 def test_what_systemd_refuses_leaves_no_unit(computer: Path, store: Store) -> None:
     (computer.parent / "fails").touch()
     with pytest.raises(LocalEngineError, match="systemctl daemon-reload failed: no"):
