@@ -69,6 +69,7 @@ def test_a_swarm_can_begin_and_outlives_hangups_and_stops(own: Machine) -> None:
     assert own.docker("info", "-f", state) == "false active"
     # Out of it, containers are kept again.
     own.docker("swarm", "leave", "--force")
+    wait_until(lambda: own.docker("info", "-f", state) == "false inactive", "the swarm's end")
     run_graceful(own, "web")
     before = inner(own, "web")["Pid"]
     own.hang_up()

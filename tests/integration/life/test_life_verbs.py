@@ -159,13 +159,19 @@ def test_dockerd_restarts_and_containers_keep_running(shared_user: User, machine
         machine, "inspect", "--format", "{{.State.StartedAt}} {{.State.Pid}}", "stays"
     )
     daemon = shared_user.inside(machine, "pgrep", "-x", "dockerd")
+    # `env` refuses a machine whose daemon is not back yet.
+    variables = shared_user.variables(machine)
     with shared_user.machine(machine) as found:
         found.provisioner.activate()
+
+    def docker(*words: str) -> str:
+        return shared_user.run("docker", *words, status=None, env=variables)
+
     eventually(
         lambda: shared_user.inside(machine, "sh", "-c", "pgrep -x dockerd || true") not in (daemon, "")
     )
-    eventually(lambda: "Server" in shared_user.docker(machine, "version", status=None).partition("Cannot")[0])
-    eventually(lambda: shared_user.docker(machine, "ps", "--format", "{{.Names}}", status=None) == "stays\n")
+    eventually(lambda: "Server" in docker("version").partition("Cannot")[0])
+    eventually(lambda: docker("ps", "--format", "{{.Names}}") == "stays\n")
     now = shared_user.docker(machine, "inspect", "--format", "{{.State.StartedAt}} {{.State.Pid}}", "stays")
     assert now == started
     assert shared_user.docker(machine, "exec", "stays", "echo", "still here") == "still here\n"
