@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
+import subprocess
 import threading
 import time
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -187,6 +189,47 @@ def test_an_address_of_somebody_else() -> None:
         forwarding.listening([Forward.parse("192.0.2.1:8080:80")]),
     ):
         pass
+
+
+# What runs in the machine, where its image has no socat
+
+
+@pytest.mark.parametrize("programs", [("bash", "cat", "sleep"), ("nc",)])
+def test_the_relay_of_images_without_socat(tmp_path: Path, programs: tuple[str, ...]) -> None:
+    """As in VMware's images, which have bash, and docker:dind, which has busybox."""
+    busybox, bash = shutil.which("busybox"), shutil.which("bash")
+    assert busybox
+    assert bash
+    for name in programs:
+        (tmp_path / name).symlink_to(bash if name == "bash" else busybox)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        relay = subprocess.Popen(
+            [busybox, "sh", "-c", forwarding.RELAY, "relay", str(server.getsockname()[1])],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env={"PATH": str(tmp_path)},
+        )
+        try:
+            server.settimeout(SECONDS)
+            connection, _ = server.accept()
+            with connection:
+                connection.settimeout(SECONDS)
+                assert relay.stdin is not None
+                relay.stdin.write(b"asked")
+                relay.stdin.flush()
+                assert connection.recv(100) == b"asked"
+                connection.sendall(b"answered")
+            # Its input is open still: what the server has said is passed on all the same.
+            assert relay.stdout is not None
+            assert relay.stdout.read(8) == b"answered"
+            relay.stdin.close()
+            relay.wait(SECONDS)
+        finally:
+            relay.kill()
+            relay.wait(SECONDS)
+            for stream in (relay.stdin, relay.stdout):
+                if stream is not None:
+                    stream.close()
 
 
 # Those that go on by themselves
