@@ -14,7 +14,7 @@ import signal
 import sys
 import time
 
-from dinv import locks
+from dinv import files, locks
 from dinv.errors import DinvError, StoreError
 
 TYPE_CHECKING = False
@@ -149,9 +149,7 @@ def _held(path: str) -> bool:
 
 def _read(path: str) -> list[str]:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
-        with os.fdopen(descriptor, "rb") as file:
-            document = json.loads(file.read(RECORD_LIMIT))
+        document = json.loads(files.read(path, largest=RECORD_LIMIT))
     except (OSError, ValueError, RecursionError):
         return []
     forwards = document.get("Forwards") if isinstance(document, dict) else None
