@@ -162,7 +162,8 @@ def _connect(
 ) -> None:
     said = bytearray()
     # The other side may close at any time: what cannot be sent to it any more is nobody's loss.
-    with contextlib.suppress(OSError, ValueError), connection:
+    with contextlib.ExitStack() as stack, contextlib.suppress(OSError, ValueError), connection:
+        stack.callback(slot.release)
         connection.setblocking(True)  # noqa: FBT003
         try:
             with open_machine() as machine, connection.makefile("rb", buffering=0) as stdin:
@@ -180,7 +181,6 @@ def _connect(
                     )
         except DinvError as error:
             progress.warn(str(error))
-    slot.release()
 
 
 def check(machine: Machine) -> None:

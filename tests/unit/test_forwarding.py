@@ -168,6 +168,19 @@ def test_what_fails_ends_one_connection(
     assert warning in told.warnings[0]
 
 
+def test_a_connection_that_breaks_down_makes_room_for_the_next() -> None:
+    class Broken(Exception):
+        pass
+
+    slot = threading.Semaphore(0)
+    here, there = socket.socketpair()
+    with there, pytest.raises(Broken):
+        forwarding._connect(
+            lambda: cast("Machine", FakeMachine(error=Broken())), here, Forward.parse("80"), Told(), slot
+        )
+    assert slot.acquire(blocking=False)
+
+
 def test_a_port_in_use_is_told_and_nothing_listens() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
