@@ -158,14 +158,19 @@ def _send(daemon: Engine, kept: _Kept, archive: IO[bytes], progress: Progress) -
     parts, left_out = _parts(archive, kept)
     body = _Body(archive, parts, progress)
     try:
-        daemon.images.load(body)
+        try:
+            daemon.images.load(body)
+        except (BadRequest, ServerError):
+            if not left_out:
+                raise
+            # Its images may have been removed since it was asked.
+            parts, left_out = _parts(archive, None)
+            body = _Body(archive, parts, progress)
+            daemon.images.load(body)
     except (BadRequest, ServerError) as error:
-        if not left_out:
-            raise ImageError(f"The machine's daemon does not take the image: {error.message}") from error
-        # Its images may have been removed since it was asked.
-        parts, left_out = _parts(archive, None)
-        body = _Body(archive, parts, progress)
-        daemon.images.load(body)
+        raise ImageError(
+            f"The machine's daemon does not take the image: {error.message}. How full it is: dinv df"
+        ) from error
     return body.sent, left_out
 
 

@@ -25,7 +25,7 @@ Layer = tuple[str, bytes]
 class Daemon:
     """A daemon that has images of these layers, and notes what is loaded into it."""
 
-    def __init__(self, *images: tuple[str, ...], containerd: bool = False, refuses: bool = False) -> None:
+    def __init__(self, *images: tuple[str, ...], containerd: bool = False, refuses: int = 0) -> None:
         self.layers = {f"id-{at}": layers for at, layers in enumerate(images)}
         self.containerd = containerd
         self.refuses = refuses
@@ -56,7 +56,7 @@ class Daemon:
         while data := body.read(1000):
             received += data
         self.archives.append(received)
-        if self.refuses and len(self.archives) == 1:
+        if len(self.archives) <= self.refuses:
             raise ServerError("no such file", status=500, method="POST", path="/images/load")
 
 
@@ -147,7 +147,7 @@ def test_a_daemon_with_containerd_images_gets_all() -> None:
 
 
 def test_what_was_left_out_and_is_missing_after_all_is_sent() -> None:
-    daemon = Daemon(("sha256:base",), refuses=True)
+    daemon = Daemon(("sha256:base",), refuses=1)
     imageloading.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
     assert "blobs/sha256:base" not in members(daemon.archives[0])
     assert "blobs/sha256:base" in members(daemon.archives[1])
@@ -165,7 +165,14 @@ def test_a_pipe_is_read_once() -> None:
 
 def test_a_refusal_is_told() -> None:
     with pytest.raises(ImageError, match="does not take the image: no such file"):
-        imageloading.load_archive(machine(Daemon(refuses=True)), archive(("app", [BASE])), Progress())
+        imageloading.load_archive(machine(Daemon(refuses=1)), archive(("app", [BASE])), Progress())
+
+
+def test_a_refusal_of_all_of_it_is_told_too() -> None:
+    daemon = Daemon(("sha256:base",), refuses=2)
+    with pytest.raises(ImageError, match="does not take the image: no such file"):
+        imageloading.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+    assert len(daemon.archives) == 2
 
 
 @given(st.binary(max_size=2000))
