@@ -11,9 +11,9 @@ import sys
 import tempfile
 
 from benchmarks.process import clean_environment, output_of
-from dinv.endpoint import resolve
+from dinv.endpoints.resolve import resolve
 from dinv.errors import InputError, NotFound
-from dinv.store import Store
+from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO, Protocol, Self
 
     from dinv.engine import Engine
-    from dinv.engine.http import Readable
+    from dinv.engine.wire.http import Readable
     from dinv.errors import EngineError
 
     class TarStream(Protocol):
@@ -188,7 +188,7 @@ class ContainerChannel(Channel):
         self.put_archive("/", pack(files))
 
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
-        from dinv.engine.deadline import IdleDeadline
+        from dinv.system.deadline import IdleDeadline
 
         self._engine.containers.archive_put(
             self._container,
@@ -202,7 +202,7 @@ class ContainerChannel(Channel):
         return self._engine.transient is not None and self._engine.transient(error)
 
     def get_archive(self, path: str) -> TarStream:
-        from dinv.engine.deadline import IdleDeadline
+        from dinv.system.deadline import IdleDeadline
 
         return self._engine.containers.archive_get(
             self._container, path, body_timeout=IdleDeadline(IDLE_SECONDS)

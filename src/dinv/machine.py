@@ -6,7 +6,6 @@ import contextlib
 import os
 import time
 
-from dinv.config import MachineConfig
 from dinv.errors import (
     ContextError,
     DinvError,
@@ -19,20 +18,21 @@ from dinv.errors import (
     StoreError,
 )
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, Status, at_work
+from dinv.store.record import MachineConfig
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Self
 
+    from dinv.access.disk_usage import DiskUsage
     from dinv.channel import Channel
-    from dinv.diskusage import DiskUsage
     from dinv.drivers import Driver
     from dinv.engine import Engine
     from dinv.images import ImageContract
     from dinv.progress import Progress
     from dinv.provisioners import Provisioner
-    from dinv.store import Store
+    from dinv.store.store import Store
 
 START_SECONDS = 60.0
 STOP_SECONDS = 20.0
@@ -118,9 +118,9 @@ class Machine:
     def cert_path(self) -> str:
         """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            return foreign.cert_path(self.config) or self.directory
+            return docker_machine.cert_path(self.config) or self.directory
         return self.config.cert_directory
 
     @property
@@ -128,9 +128,9 @@ class Machine:
         """What controls it. Raises InputError when its driver is docker-machine's, or not installed."""
         if self._driver is None:
             if self.config.foreign:
-                from dinv import foreign
+                from dinv.drivers import docker_machine
 
-                foreign.needs_driver(self.config)
+                docker_machine.needs_driver(self.config)
             from dinv.drivers import find
 
             self._driver = find(self.config.driver_name)(self.config, self.store, trace=self._trace)
@@ -179,9 +179,9 @@ class Machine:
         if self.config.unfinished:
             return unfinished(self.config, self.store.holder(self.name))
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            return foreign.statuses([self.config], timeout=timeout)[self.name]
+            return docker_machine.statuses([self.config], timeout=timeout)[self.name]
         return self.driver.state(timeout=timeout)
 
     def inspect(self) -> dict[str, Any]:
@@ -225,9 +225,9 @@ class Machine:
     def has_tls(self) -> bool:
         """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            return bool(foreign.cert_path(self.config))
+            return bool(docker_machine.cert_path(self.config))
         given = self.config.driver.get("TLS", True)
         return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
 
@@ -235,9 +235,9 @@ class Machine:
     def looked_after(self) -> bool:
         """Whether a driver looks after it, dinv's or docker-machine's; else it is but a URL."""
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            return self.config.driver_name not in foreign.WITHOUT_DRIVER
+            return self.config.driver_name not in docker_machine.WITHOUT_DRIVER
         return self.driver.provisioned
 
     @property
@@ -253,16 +253,16 @@ class Machine:
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            return foreign.environment(self.config)
+            return docker_machine.environment(self.config)
         return dict(self._provisioner_class().credentials(self.config))
 
     def swarm_url(self) -> str:
         """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
-        from dinv import foreign
+        from dinv.drivers import docker_machine
 
-        return foreign.swarm_url(self.config)
+        return docker_machine.swarm_url(self.config)
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""
@@ -287,7 +287,7 @@ class Machine:
     def daemon_version(self) -> str:
         """The version of its daemon, asked of the daemon."""
         self._running()
-        from dinv.validity import expiry
+        from dinv.pki.validity import expiry
 
         try:
             with self.engine() as engine:
@@ -299,7 +299,7 @@ class Machine:
 
     def disk_usage(self) -> DiskUsage:
         """How full its image cache is. Raises MachineNotRunning, MachineGone."""
-        from dinv.diskusage import measure
+        from dinv.access.disk_usage import measure
 
         return measure(self)
 
@@ -390,7 +390,7 @@ class Machine:
         """Remove its docker context, if dinv wrote one."""
         context = str(self.config.ours.get("Context") or "")
         if context:
-            from dinv import contexts
+            from dinv.endpoints import contexts
 
             contexts.remove(context, self.config.identity)
 
@@ -400,29 +400,28 @@ class Machine:
         They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
         from a new CA, whose key is put there too, where the CA is the machine's own.
         """
-        from dinv import sharedca
-        from dinv.authorities import open_authority
-        from dinv.certificates import issue
+        from dinv.authorities import open_authority, own_ca
+        from dinv.pki.certificates import issue
 
         directory = directory or self.directory
         authority_name = str(self.config.ours["Authority"])
-        shared = authority_name == sharedca.AUTHORITY
+        shared = authority_name == own_ca.AUTHORITY
         authority = open_authority(
             authority_name,
             machine=self.name,
             directory=directory if new_ca and authority_name == "local" else self.directory,
-            options=sharedca.authority_options(self.config)
+            options=own_ca.authority_options(self.config)
             if shared
             else self.config.ours.get("AuthorityOptions") or {},
         )
         names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
-        client = sharedca.client_pair(self.config) if shared else None
+        client = own_ca.client_pair(self.config) if shared else None
         issue(authority, machine=self.name, directory=directory, names=names, client=client)
 
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""
-        from dinv import contexts
-        from dinv.files import read
+        from dinv.endpoints import contexts
+        from dinv.system.files import read
 
         files = {}
         for name in ("ca", "cert", "key"):
@@ -446,13 +445,13 @@ class Machine:
 
         Raises InputError for a machine that cannot have one, ContextError, MachineBusy.
         """
-        from dinv import contexts
+        from dinv.endpoints import contexts
 
         context = contexts.read(self.name)
         if context is not None and context.host == self.url and (self.has_context or not context.owner):
             return
         if self.config.foreign or not self.has_tls or not self.driver.provisioned:
-            from dinv.contextuse import refuse_context
+            from dinv.shells.use import refuse_context
 
             raise refuse_context(self.name)
         with self._changing("writing its docker context"):
@@ -489,9 +488,9 @@ class Machine:
     def _changing(self, doing: str, progress: Progress | None = None) -> Iterator[bool]:
         """Hold its lock; yields whether an upgrade that was killed has been finished or undone first."""
         if self.config.foreign:
-            from dinv import foreign
+            from dinv.drivers import docker_machine
 
-            foreign.needs_driver(self.config, doing)
+            docker_machine.needs_driver(self.config, doing)
         if self.config.unfinished:
             holder = self.store.holder(self.name)
             if holder is not None:
@@ -505,13 +504,13 @@ class Machine:
                 raise MachineNotFound(self.name)
             self.config.follow(now)
             if now.name != now.first_name:
-                from dinv import twins
+                from dinv.store import twins
 
                 twins.check(self.store, now)
             settled = bool(self.config.ours.get("Upgrade"))
             if settled:
+                from dinv.lifecycle.upgrade import settle
                 from dinv.progress import Progress as Silent
-                from dinv.upgrading import settle
 
                 settle(self, progress or Silent(), timeout=START_SECONDS)
             yield settled
@@ -568,7 +567,7 @@ class Machine:
 
     def _finish_renewal(self, progress: Progress, timeout: float) -> None:
         if self.renewing():
-            from dinv.renewal import resume
+            from dinv.lifecycle.renew import resume
 
             resume(self, progress, timeout=timeout)
 

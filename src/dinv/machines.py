@@ -8,7 +8,7 @@ import os
 from dinv.errors import DinvError, InputError, MachineNotFound, NoEndpoint
 from dinv.machine import Machine
 from dinv.progress import Progress
-from dinv.store import DEFAULT_NAME, Store
+from dinv.store.store import DEFAULT_NAME, Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,9 +97,9 @@ class Machines:
         """Make a machine and wait until it answers.
 
         Options are the flags of `dinv create`: sizes as text ("2g"), `timeout` in seconds, what may be
-        given several times as a sequence. Raises what `dinv.create.create` raises.
+        given several times as a sequence. Raises what `dinv.lifecycle.create.create` raises.
         """
-        from dinv.create import create
+        from dinv.lifecycle.create import create
 
         return create(
             self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
@@ -116,8 +116,8 @@ class Machines:
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Machine:
-        """Make a machine of a container that runs; see `dinv.adopting.adopt`. `timeout` in seconds."""
-        from dinv.adopting import DEFAULT_TIMEOUT, adopt
+        """Make a machine of a container that runs; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
+        from dinv.lifecycle.adopt import DEFAULT_TIMEOUT, adopt
 
         return adopt(
             self.store,
@@ -137,7 +137,7 @@ class Machines:
         With `force` it is forgotten even if its endpoint does not answer. Returns a line for each thing
         left, on purpose or not. Raises MachineNotFound, MachineBusy, EndpointError.
         """
-        from dinv.removal import remove
+        from dinv.lifecycle.remove import remove
 
         return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
 
@@ -150,8 +150,8 @@ class Machines:
         force: bool = False,
         timeout: float | None = None,
     ) -> bool:
-        """Make a machine anew from a newer image; see `dinv.upgrading.upgrade`. `timeout` in seconds."""
-        from dinv.upgrading import DEFAULT_TIMEOUT, upgrade
+        """Make a machine anew from a newer image; see `dinv.lifecycle.upgrade.upgrade`. `timeout` in seconds."""
+        from dinv.lifecycle.upgrade import DEFAULT_TIMEOUT, upgrade
 
         return upgrade(
             self.store,
@@ -171,8 +171,8 @@ class Machines:
         clients: bool = False,
         timeout: float | None = None,
     ) -> None:
-        """Give a machine new certificates; see `dinv.renewal.renew`. `timeout` in seconds."""
-        from dinv.renewal import DEFAULT_TIMEOUT, renew
+        """Give a machine new certificates; see `dinv.lifecycle.renew.renew`. `timeout` in seconds."""
+        from dinv.lifecycle.renew import DEFAULT_TIMEOUT, renew
 
         renew(
             self.store,
@@ -184,8 +184,8 @@ class Machines:
         )
 
     def provision(self, name: str, *, progress: Progress | None = None, timeout: float | None = None) -> None:
-        """Finish or repair a machine; see `dinv.renewal.provision`. `timeout` in seconds."""
-        from dinv.renewal import DEFAULT_TIMEOUT, provision
+        """Finish or repair a machine; see `dinv.lifecycle.renew.provision`. `timeout` in seconds."""
+        from dinv.lifecycle.renew import DEFAULT_TIMEOUT, provision
 
         provision(
             self.store, name, progress or Progress(), timeout=timeout or DEFAULT_TIMEOUT, trace=self._trace
@@ -200,14 +200,14 @@ class Machines:
         archive: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Take images into a machine; see `dinv.imageloading`.
+        """Take images into a machine; see `dinv.access.load`.
 
         `source` is an endpoint as `create` takes it; without one they are looked for on the engine that the
         docker CLI uses here, then on the machine's endpoint. `archive` is the path of what `docker save`
         wrote, "-" standard input.
         Raises InputError, ImageError, MachineNotRunning.
         """
-        from dinv import imageloading
+        from dinv.access import load
 
         progress = progress or Progress()
         if bool(images) == bool(archive):
@@ -218,22 +218,22 @@ class Machines:
             )
         with self.get(name) as machine, contextlib.ExitStack() as stack:
             if archive:
-                imageloading.load_archive(machine, stack.enter_context(_open_archive(archive)), progress)
+                load.load_archive(machine, stack.enter_context(_open_archive(archive)), progress)
                 return
             engines = [stack.enter_context(engine) for engine in self._image_sources(machine, source)]
-            imageloading.load(machine, images, engines, progress)
+            load.load(machine, images, engines, progress)
 
     def _image_sources(self, machine: Machine, named: str | None) -> Iterator[Engine]:
         """The engines that may have an image, in the order in which they are asked."""
         if named:
             yield self.endpoint(named)
             return
-        from dinv.endpoint import resolve
+        from dinv.endpoints.resolve import resolve
 
         with contextlib.suppress(NoEndpoint):
             yield resolve(None, self.store, trace=self._trace).engine(trace=self._trace)
         if machine.driver.provisioned:
-            from dinv.endpoint import Endpoint
+            from dinv.endpoints.resolve import Endpoint
 
             yield Endpoint.recorded(machine.config.driver.get("Endpoint") or {}).engine(trace=self._trace)
 
@@ -246,20 +246,20 @@ class Machines:
         progress: Progress | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Let ports of this computer lead to ports of a machine; see `dinv.forwarding`.
+        """Let ports of this computer lead to ports of a machine; see `dinv.access.forward`.
 
         `ports` are as `8080`, `8080:80`, `127.0.0.1:8080:80`; a port here of 0 is one that is free. Goes on
         until `wanted` says no; or, with `detach`, in a process of its own, whose pid it returns. Raises
         InputError, MachineNotRunning.
         """
-        from dinv import forwarding, forwards
+        from dinv.access import background_forwards, forward
 
         if not ports:
             raise InputError("Name the ports to forward, such as 8080 or 8080:80")
-        wishes = [forwarding.Forward.parse(port) for port in ports]
+        wishes = [forward.Forward.parse(port) for port in ports]
         progress = progress or Progress()
         with self.get(name) as machine:
-            forwarding.check(machine)
+            forward.check(machine)
         directory, identity = machine.directory, machine.config.identity
 
         def there() -> bool:
@@ -268,44 +268,44 @@ class Machines:
                 return self.store.load(name).identity == identity
             return False
 
-        with forwarding.listening(wishes) as listeners:
+        with forward.listening(wishes) as listeners:
             pid = 0
             if detach:
-                pid = forwards.detach(
+                pid = background_forwards.detach(
                     directory,
                     listeners,
-                    lambda recorded: forwarding.serve(
+                    lambda recorded: forward.serve(
                         lambda: self.get(name), listeners, Progress(), wanted=lambda: recorded() and there()
                     ),
                 )
             for listener in listeners:
                 progress.line("Forward", str(listener.forward), f"process {pid}" if pid else "Ctrl-C ends it")
             if not pid:
-                forwarding.serve(
+                forward.serve(
                     lambda: self.get(name), listeners, progress, wanted=lambda: wanted() and there()
                 )
         return pid
 
     def forwards(self, name: str) -> list[str]:
         """What of a machine is forwarded in the background, such as "127.0.0.1:8080 -> 80 (process 7)"."""
-        from dinv import forwards
+        from dinv.access import background_forwards
 
         return [
             f"{text} (process {detached.pid})"
-            for detached in forwards.found(self.get(name).directory)
+            for detached in background_forwards.found(self.get(name).directory)
             for text in detached.forwards
         ]
 
     def stop_forwards(self, name: str, *, progress: Progress | None = None) -> None:
         """End what of a machine is forwarded in the background."""
-        from dinv import forwards
+        from dinv.access import background_forwards
 
-        ended = forwards.stop(self.get(name).directory)
+        ended = background_forwards.stop(self.get(name).directory)
         (progress or Progress()).line("Forward", f"{ended} ended" if ended else "there was none")
 
     def export(self, name: str, out: BinaryIO) -> None:
-        """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.moving.export`."""
-        from dinv.moving import export
+        """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.lifecycle.transfer.export`."""
+        from dinv.lifecycle.transfer import export
 
         export(self.store, name, out)
 
@@ -317,8 +317,8 @@ class Machines:
         context: bool = True,
         progress: Progress | None = None,
     ) -> str:
-        """Take in a machine from an archive or a directory; see `dinv.moving.import_`. Returns its name."""
-        from dinv.moving import import_
+        """Take in a machine from an archive or a directory (`lifecycle.transfer.import_`). Returns its name."""
+        from dinv.lifecycle.transfer import import_
 
         return import_(self.store, source, progress or Progress(), name=name, context=context)
 
@@ -333,7 +333,7 @@ class Machines:
 
         Raises NoEndpoint, InputError.
         """
-        from dinv.endpoint import resolve
+        from dinv.endpoints.resolve import resolve
 
         endpoint = resolve(
             named or os.environ.get("DINV_ENDPOINT"),
@@ -385,17 +385,19 @@ _SWARM = "swarm"
 
 def _create_options(options: dict[str, Any]) -> Any:
     """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
-    from dinv import drivers, registries, sharedca
-    from dinv.classicswarm import swarm_options
-    from dinv.create import CreateOptions
+    from dinv import drivers
+    from dinv.authorities import own_ca
+    from dinv.lifecycle.create import CreateOptions
+    from dinv.provisioners.classic_swarm import swarm_options
     from dinv.provisioners.docker import engine_options
+    from dinv.registries import ca as registry_ca
 
     driver = options.get("driver") or "docker"
     flags = {flag.key: flag for flag in drivers.find(driver).create_flags()}
     shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
     tls_sans = options.pop("tls_san", ())
-    registry_cas = registries.read(options.pop("registry_ca", None) or ())
-    certificates = {key: options.pop(key, "") for key in sharedca.OPTIONS}
+    registry_cas = registry_ca.read(options.pop("registry_ca", None) or ())
+    certificates = {key: options.pop(key, "") for key in own_ca.OPTIONS}
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
     swarm = {key: options.pop(key) for key in list(options) if key.startswith(_SWARM)}
     unknown = sorted(set(options) - set(flags))
@@ -410,6 +412,6 @@ def _create_options(options: dict[str, Any]) -> Any:
         swarm_options=swarm_options(**swarm),
         tls_sans=tls_sans,
         registry_cas=registry_cas,
-        shared_ca=sharedca.SharedCA.given(certificates),
+        shared_ca=own_ca.SharedCA.given(certificates),
         **shared,
     )

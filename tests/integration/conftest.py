@@ -13,12 +13,12 @@ import pytest
 from harness import Dinv, clear, ensure_image, inventory, load_small_image
 
 import dinv as library
-from dinv import contexts
-from dinv.endpoint import Endpoint, local_engine_socket
+from dinv.endpoints import contexts
+from dinv.endpoints.resolve import Endpoint, local_engine_socket
 from dinv.errors import DinvError
-from dinv.files import remove_tree
 from dinv.progress import Progress
-from dinv.store import Store
+from dinv.store.store import Store
+from dinv.system.files import remove_tree
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,7 +45,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A dockerd that only this session uses; its URL."""
-    from dinv.localengine import LocalEngine
+    from dinv.endpoints.local.engine import LocalEngine
 
     store = Store(str(tmp_path_factory.mktemp("engine")))
     engine = LocalEngine(store)

@@ -17,7 +17,7 @@ import pytest
 from documents import blocks, pages
 from users import User, busybox_tar
 
-from dinv.endpoint import Endpoint
+from dinv.endpoints.resolve import Endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING
 import pytest
 from harness import Dinv, import_busybox
 
-from dinv import processes, routes
-from dinv.drivers.docker import ownnetwork
-from dinv.endpoint import Endpoint
-from dinv.localengine import LocalEngine
+from dinv.drivers.docker.network import own_network
+from dinv.endpoints.local.engine import LocalEngine
+from dinv.endpoints.resolve import Endpoint
 from dinv.progress import Progress
-from dinv.store import Store
+from dinv.store.store import Store
+from dinv.system import processes, routes
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -156,7 +156,7 @@ def test_machines_and_networks_end_with_it(place: Place) -> None:
 def test_an_engine_that_was_killed_is_cleared_away(place: Place, then: str) -> None:
     place.dinv("engine", "start", check=True)
     with place.engine() as engine:
-        network = ownnetwork.ensure(engine)
+        network = own_network.ensure(engine)
     assert network is not None
     sleeper = place.run_container()
     os.kill(place.local.status().pid, signal.SIGKILL)
@@ -171,7 +171,7 @@ def test_an_engine_that_was_killed_is_cleared_away(place: Place, then: str) -> N
             assert engine.containers.inspect("sleeper")["State"]["Running"] is False
             engine.containers.start("sleeper")
         place.dinv("engine", "stop", check=True)
-    assert not routes.is_device(ownnetwork.bridge_of(network))
+    assert not routes.is_device(own_network.bridge_of(network))
     assert place.traces() == []
 
 
@@ -243,7 +243,7 @@ def test_two_stores_have_two_engines(place: Place, tmp_path: Path) -> None:
             subnets = [
                 engine.networks.inspect("bridge")["IPAM"]["Config"][0]["Subnet"] for engine in (one, two)
             ]
-            own = ownnetwork.bridge_of(two.networks.inspect("dinv"))
+            own = own_network.bridge_of(two.networks.inspect("dinv"))
         assert len(set(subnets)) == 2
         assert f"-A FORWARD -i {own} -j ACCEPT" in _run("iptables", "-S"), "machines there have a way out"
         other.dinv("engine", "stop", check=True)

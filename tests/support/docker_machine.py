@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
-from dinv.config import MachineConfig
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.drivers.docker.flags import configure
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.progress import Progress
-from dinv.store import Store
+from dinv.store.record import MachineConfig
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from fake_engine import FakeEngine

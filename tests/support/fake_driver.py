@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from dinv import drivers, files, provisioners
+from dinv import drivers, provisioners
 from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
 from dinv.machine import Machine
 from dinv.provisioners import Provisioner
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
+from dinv.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import pytest
 
     from dinv.channel import Channel
-    from dinv.config import MachineConfig
     from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
 
 class World:

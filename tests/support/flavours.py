@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from users import User
 
-from dinv.endpoint import resolve
-from dinv.store import Store
+from dinv.endpoints.resolve import resolve
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from dinv.engine import Engine

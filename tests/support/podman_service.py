@@ -17,7 +17,7 @@ import pytest
 
 from dinv.engine import Engine, parse_address
 from dinv.errors import DinvError
-from dinv.files import remove_tree
+from dinv.system.files import remove_tree
 
 if TYPE_CHECKING:
     from typing import Self

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
-from dinv.store import Store
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from dinv.channel import IDLE_SECONDS, ContainerChannel, File, pack
 from dinv.engine.containers import PathStat
-from dinv.engine.deadline import IdleDeadline
 from dinv.errors import NotFound, ServerError
+from dinv.system.deadline import IdleDeadline
 
 DIRECTORY, LINK, PIPE = 1 << 31, 1 << 27, 1 << 25
 PARTS = st.lists(st.from_regex(r"[a-z]{1,5}", fullmatch=True), min_size=1, max_size=5)

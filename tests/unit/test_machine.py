@@ -9,8 +9,7 @@ import pytest
 from fake_driver import install, write_certificates
 from kills import Killed, killed_at_change
 
-from dinv import contexts
-from dinv.config import CREATING, READY, MachineConfig
+from dinv.endpoints import contexts
 from dinv.errors import (
     ContextError,
     EndpointUnreachable,
@@ -24,7 +23,8 @@ from dinv.errors import (
 from dinv.machine import STOP_SECONDS, Machine
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
-from dinv.store import Store
+from dinv.store.record import CREATING, READY, MachineConfig
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,8 +8,9 @@ import pytest
 from fake_driver import install, without_keys
 
 import dinv
-from dinv import contexts, create
+from dinv.endpoints import contexts
 from dinv.errors import InputError, MachineDied, MachineNotFound
+from dinv.lifecycle import create
 from dinv.machines import Machines, _create_options
 
 if TYPE_CHECKING:
@@ -17,9 +18,9 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
-    from dinv.create import CreateOptions
+    from dinv.lifecycle.create import CreateOptions
     from dinv.machine import Machine
-    from dinv.store import Store
+    from dinv.store.store import Store
 
 
 @pytest.fixture

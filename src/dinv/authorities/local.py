@@ -11,10 +11,10 @@ import os
 
 from cryptography.hazmat.primitives import serialization
 
-from dinv import files
 from dinv.authorities.signing import fault, self_signed, sign
-from dinv.certificates import load_chain, load_key, new_key
 from dinv.errors import CertificateError, InputError, StoreNotWritable
+from dinv.pki.certificates import load_chain, load_key, new_key
+from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from dinv.authorities import CertificateRequest
-    from dinv.certificates import PrivateKey
+    from dinv.pki.certificates import PrivateKey
 
     _Signer = tuple[x509.Certificate, PrivateKey]
 

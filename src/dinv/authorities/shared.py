@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from cryptography.hazmat.primitives import serialization
 
-from dinv import files
 from dinv.authorities.signing import fault, sign
-from dinv.certificates import load_chain, load_key, unrooted
 from dinv.errors import CertificateError, InputError
+from dinv.pki.certificates import load_chain, load_key, unrooted
+from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from dinv.authorities import CertificateRequest
-    from dinv.certificates import PrivateKey
+    from dinv.pki.certificates import PrivateKey
 
 _OPTIONS = ("ca-cert", "ca-key")
 

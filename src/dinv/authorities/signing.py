@@ -14,15 +14,15 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
-from dinv.certificates import USAGES, distinguished_name, general_names, subject
 from dinv.errors import CertificateError
+from dinv.pki.certificates import USAGES, distinguished_name, general_names, subject
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dinv.authorities import CertificateRequest
-    from dinv.certificates import PrivateKey
+    from dinv.pki.certificates import PrivateKey
 
 CA_LIFETIME = dt.timedelta(days=3650)
 LIFETIME = dt.timedelta(days=825)

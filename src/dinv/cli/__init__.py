@@ -170,7 +170,7 @@ def module_name(verb: str) -> str:
     from keyword import iskeyword
 
     name = verb.replace("-", "_")
-    return f"dinv.cli.{name}_" if iskeyword(name) else f"dinv.cli.{name}"
+    return f"dinv.cli.verbs.{name}_" if iskeyword(name) else f"dinv.cli.verbs.{name}"
 
 
 def _fail(voice: Voice, error: DinvError, *, notes: BaseException | None = None) -> int:

@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from types import FrameType, ModuleType
 
-    from dinv.cli.formatting import Format
+    from dinv.cli.show.formatting import Format
     from dinv.cli.voice import Voice
-    from dinv.config import MachineConfig
     from dinv.errors import DinvError
     from dinv.machine import Machine
     from dinv.machines import Machines
     from dinv.progress import Progress
-    from dinv.store import Store
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 AGAIN_SECONDS = 0.02
 
@@ -83,13 +83,13 @@ class App:
                 raise InputError(f"Error parsing boolean value from MACHINE_DEBUG: {error}") from error
 
     def _take_legacy(self, word: str, name: str, equals: str, value: str, words: list[str]) -> None:
-        from dinv.cli import legacy
+        from dinv.cli import docker_machine_options
 
-        if name in legacy.CERTIFICATES:
+        if name in docker_machine_options.CERTIFICATES:
             self.certificates[name] = self._value(word, equals, value, words)
-        elif name in legacy.TOKENS:
-            self._remarks += legacy.needless(name, self._value(word, equals, value, words))
-        elif name in legacy.SWITCHES:
+        elif name in docker_machine_options.TOKENS:
+            self._remarks += docker_machine_options.needless(name, self._value(word, equals, value, words))
+        elif name in docker_machine_options.SWITCHES:
             self._switch(name, equals, value)
         else:
             from dinv.cli.parser import unknown_flag
@@ -131,7 +131,7 @@ class App:
         if take_rest is not None:
             words, rest = take_rest(words)
         if parser.asks_for_events(words):
-            from dinv.cli.events import Events
+            from dinv.cli.show.events import Events
 
             self.voice.events = Events()
         for remark in self._remarks:
@@ -155,7 +155,7 @@ class App:
     @property
     def store(self) -> Store:
         """The user's store; what only reads records needs no more, and `machines` takes longer to load."""
-        from dinv.store import Store
+        from dinv.store.store import Store
 
         return Store(self.store_path)
 
@@ -173,20 +173,20 @@ class App:
         """
         if not options.format or (own_table and options.format == "table"):
             return None
-        from dinv.cli.formatting import Format
+        from dinv.cli.show.formatting import Format
 
         return Format(options.format, columns)
 
     def progress(self, machine: str = "") -> Progress:
         """How to show what is done, to one `machine` where it is said: as --progress and --quiet say."""
-        from dinv.cli.output import progress
+        from dinv.cli.show.output import progress
 
         live = not self.debug and not self._several
         return progress(self.voice, kind=self._progress, machine=machine, live=live)
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The names given, or the machine `default` if there is one. Raises InputError."""
-        from dinv.store import DEFAULT_NAME
+        from dinv.store.store import DEFAULT_NAME
 
         names = list(given)
         if names:
@@ -217,7 +217,7 @@ class App:
 
         Those that are `forgiven` do not make it fail.
         """
-        from dinv.cli.output import for_each
+        from dinv.cli.show.output import for_each
 
         return for_each(self.voice, self.names(given), action, forgiven=forgiven)
 

@@ -91,11 +91,11 @@ class Parser(argparse.ArgumentParser):
         self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
 
     def add_format(self, texts: str = FORMAT_HELP) -> None:
-        """`--format` of a verb that prints a record, "" where it is not given; see dinv.cli.formatting."""
+        """`--format` of a verb that prints a record, "" where it is not given; see dinv.cli.show.formatting."""
         self.add_argument("--format", default="", metavar="FORMAT", help=texts)
 
     def add_progress(self, quiet: str = "print nothing but errors") -> None:
-        """`--quiet` and `--progress` of a verb that may take long; see dinv.cli.output."""
+        """`--quiet` and `--progress` of a verb that may take long; see dinv.cli.show.output."""
         self.add_argument("-q", "--quiet", action="store_true", help=quiet)
         self.add_argument(
             "--progress", choices=PROGRESSES, default=AUTO, metavar="KIND", help=", ".join(PROGRESSES)
@@ -114,7 +114,7 @@ class Parser(argparse.ArgumentParser):
 
     def format_help(self, *, everything: bool = False) -> str:
         """The help of the verb, with examples; its rare flags only with `everything`."""
-        from dinv.cli.helptext import help_text
+        from dinv.cli.help_text import help_text
 
         return help_text(self, everything=everything)
 

@@ -1,6 +1,6 @@
 """How the program speaks: with the name that it was called by, and as docker-machine where it is called so.
 
-Called as docker-machine, an error is in its words (`dinv.cli.dockermachine`), without the program's name
+Called as docker-machine, an error is in its words (`dinv.cli.docker_machine`), without the program's name
 before it.
 """
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import TextIO
 
-    from dinv.cli.events import Events
+    from dinv.cli.show.events import Events
     from dinv.errors import DinvError
 
 
@@ -61,7 +61,7 @@ class Voice:
         if not self.docker_machine:
             self._print(f"{self.program}: ", error, notes)
             return
-        from dinv.cli.dockermachine import text_of
+        from dinv.cli.docker_machine import text_of
         from dinv.errors import UsageError
 
         if isinstance(error, UsageError) and error.help:
@@ -96,7 +96,7 @@ class Voice:
         if self.events is not None:
             self.events.write("trace", text=line)
         else:
-            from dinv.visible import one_line
+            from dinv.formats.visible import one_line
 
             print(one_line(line), file=sys.stderr)
 
@@ -109,17 +109,17 @@ def put(text: str, *, keep: str = "", end: str = "\n") -> None:
 
     The letters of `keep` go out as they are: those of the user's own template.
     """
-    from dinv.visible import visible
+    from dinv.formats.visible import visible
 
     print(visible(text, f"\n\t{keep}"), end=end)
 
 
 def _write(text: str, stream: TextIO, *, before: str = "", colour: str = "") -> None:
     """Print a line, and `before` it what has a colour on a terminal that wants colours."""
-    from dinv.visible import visible
+    from dinv.formats.visible import visible
 
     if before and stream.isatty():
-        from dinv.cli.colour import painted, wanted
+        from dinv.cli.show.colour import painted, wanted
 
         before = painted(before, colour) if wanted(stream) else before
     # With its end in one piece: several machines are worked on at once, and each has its say.

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dinv.channel import Channel
-    from dinv.config import MachineConfig
-    from dinv.kinds import Kinds
+    from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
     from dinv.states import Status
-    from dinv.store import Store
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 GROUP = "dinv.drivers"
 

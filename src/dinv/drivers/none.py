@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import os
 
-from dinv import home
-from dinv.config import STORE_CERTS
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
-from dinv.files import read
+from dinv.formats.urls import is_url
 from dinv.states import RUNNING, UNANSWERED, Status
-from dinv.urls import is_url
+from dinv.store.record import STORE_CERTS
+from dinv.system import home
+from dinv.system.files import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
 
     from dinv.channel import Channel
-    from dinv.config import MachineConfig
-    from dinv.kinds import Kinds
+    from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
-    from dinv.store import Store
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 _STORE_CERTIFICATES = {
     "CertDir": STORE_CERTS,
@@ -127,7 +127,7 @@ class NoneDriver(Driver):
         command: Sequence[str],  # noqa: ARG002
         mounts: Mapping[str, str],  # noqa: ARG002
     ) -> None:
-        from dinv.files import write_all
+        from dinv.system.files import write_all
 
         directory = self.config.directory
         write_all(
@@ -173,7 +173,7 @@ class NoneDriver(Driver):
         timeout: float,
         trace: Callable[[str], None] | None = None,  # noqa: ARG003
     ) -> dict[str, Status]:
-        from dinv.reachability import connect_all
+        from dinv.system.reachability import connect_all
 
         urls = {config.name: str(config.driver.get("URL", "")) for config in configs}
         addresses = {name: address for name, url in urls.items() if (address := _address(url))}

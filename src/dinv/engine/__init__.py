@@ -24,14 +24,8 @@ from __future__ import annotations
 
 from dinv.engine.addresses import parse_address
 from dinv.engine.client import Engine, Ping
-from dinv.engine.deadline import Deadline, IdleDeadline
-from dinv.engine.transport import (
-    SSHTransport,
-    TCPTransport,
-    TLSFiles,
-    Transport,
-    UnixTransport,
-)
+from dinv.engine.wire.transport import SSHTransport, TCPTransport, TLSFiles, Transport, UnixTransport
+from dinv.system.deadline import Deadline, IdleDeadline
 
 __all__ = [
     "Deadline",

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import home
-from dinv.engine.transport import (
+from dinv.engine.wire.transport import (
     DEFAULT_SOCKET,
     PLAIN_PORT,
     TLS_PORT,
@@ -20,6 +19,7 @@ from dinv.engine.transport import (
     UnixTransport,
 )
 from dinv.errors import InputError
+from dinv.system import home
 
 _MAX_PORT = 65535
 _OTHERS = {

@@ -6,11 +6,9 @@ import json
 from functools import cached_property
 from time import monotonic, sleep
 
-from dinv import jsontext
 from dinv.engine import shapes
-from dinv.engine.deadline import Deadline
-from dinv.engine.http import Connection
-from dinv.engine.http_syntax import quote
+from dinv.engine.wire.http import Connection
+from dinv.engine.wire.http_syntax import quote
 from dinv.errors import (
     BadRequest,
     Conflict,
@@ -24,6 +22,8 @@ from dinv.errors import (
     ServerError,
     Unauthorized,
 )
+from dinv.formats import json_text
+from dinv.system.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
     from dinv.engine.containers import Containers
     from dinv.engine.execs import Execs
-    from dinv.engine.http import Readable, Response
     from dinv.engine.images import Images
     from dinv.engine.networks import Networks
     from dinv.engine.shapes import Shape
-    from dinv.engine.transport import Transport
     from dinv.engine.volumes import Volumes
+    from dinv.engine.wire.http import Readable, Response
+    from dinv.engine.wire.transport import Transport
 
     QueryValue = str | int | bool | Mapping[str, Any] | list[str] | None
 
@@ -218,7 +218,7 @@ class Engine:
         """
         data = self.call(method, path, query=query, body=body, versioned=versioned, timeout=timeout)
         try:
-            found = jsontext.parse(data) if data.strip() else None
+            found = json_text.parse(data) if data.strip() else None
         except ValueError as exc:
             deep = "too deep" in str(exc)
             why = f"cannot be used: it is {exc}" if deep else f"is not JSON: {data[:80]!r}"
@@ -477,7 +477,7 @@ def _message(data: bytes) -> str:
     """Return the text of an error body: `{"message": ...}` since API 1.24, plain text before."""
     text = data.decode(errors="replace").strip()
     try:
-        found = jsontext.parse(text)
+        found = json_text.parse(text)
     except ValueError:
         return text
     if isinstance(found, dict):

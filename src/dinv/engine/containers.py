@@ -5,11 +5,11 @@ from __future__ import annotations
 import io
 from math import inf
 
-from dinv import jsontext
 from dinv.engine import shapes
-from dinv.engine.http_syntax import quote
-from dinv.engine.streams import Demultiplexer, Output, Plain
+from dinv.engine.wire.http_syntax import quote
+from dinv.engine.wire.streams import Demultiplexer, Output, Plain
 from dinv.errors import ProtocolError
+from dinv.formats import json_text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.engine.client import Engine
-    from dinv.engine.deadline import Deadline
-    from dinv.engine.hijack import HijackedStream
-    from dinv.engine.http import Readable, Response
+    from dinv.engine.wire.hijack import HijackedStream
+    from dinv.engine.wire.http import Readable, Response
+    from dinv.system.deadline import Deadline
 
     JSON = dict[str, Any]
     JSONList = list[dict[str, Any]]
@@ -293,7 +293,7 @@ class Containers:
 
         `timeout` is for connecting. The stream is the caller's to close.
         """
-        from dinv.engine.hijack import hijack
+        from dinv.engine.wire.hijack import hijack
 
         if tty is None:
             tty = self._has_tty(container, timeout)
@@ -388,7 +388,7 @@ def _stat(response: Response) -> PathStat:
     from base64 import b64decode
 
     try:
-        found = jsontext.parse(b64decode(response.headers[_STAT_HEADER]))
+        found = json_text.parse(b64decode(response.headers[_STAT_HEADER]))
         return PathStat(
             str(found["name"]),
             int(found["size"]),

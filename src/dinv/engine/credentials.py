@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 
-from dinv import dockerconfig
+from dinv.endpoints import docker_config
 from dinv.engine.reference import DOCKER_HUB
 
 TYPE_CHECKING = False
@@ -91,18 +91,18 @@ def find(
     given = _from_auths(_environment(environ, warn), key, f"${ENVIRONMENT}", warn)
     if given is not None:
         return given
-    path = dockerconfig.config_file(config_dir)
-    config = dockerconfig.load(path, warn)
-    helpers = dockerconfig.table(config, "credHelpers")
+    path = docker_config.config_file(config_dir)
+    config = docker_config.load(path, warn)
+    helpers = docker_config.table(config, "credHelpers")
     # An entry of "" says that this registry has no helper (docker/cli: getConfiguredCredentialStore).
     named = next((helpers[name] for name in _names(key) if name in helpers), None)
-    helper = dockerconfig.text(config, "credsStore") if named is None else named
+    helper = docker_config.text(config, "credsStore") if named is None else named
     if helper and isinstance(helper, str):
         try:
             return _ask(helper, key)
         except _HelperError as error:
             warn(f"{error}: going on without it")
-    return _from_auths(dockerconfig.table(config, "auths"), key, path, warn)
+    return _from_auths(docker_config.table(config, "auths"), key, path, warn)
 
 
 class _HelperError(Exception):
@@ -115,14 +115,14 @@ def _environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> dic
     if not value:
         return {}
     try:
-        found = dockerconfig.parse(os.fsencode(value))
+        found = docker_config.parse(os.fsencode(value))
     except ValueError as error:
         warn(f"${ENVIRONMENT} cannot be used ({error}): going on without it")
         return {}
     if not isinstance(found, dict):
         warn(f"${ENVIRONMENT} cannot be used (it is not a JSON object): going on without it")
         return {}
-    return dockerconfig.table(found, "auths")
+    return docker_config.table(found, "auths")
 
 
 def _names(key: str) -> tuple[str, ...]:
@@ -148,8 +148,8 @@ def _from_auths(
 def _from_entry(
     entry: dict[str, Any], server: str, where: str, warn: Callable[[str], None]
 ) -> Credentials | None:
-    username, password = dockerconfig.text(entry, "username"), dockerconfig.text(entry, "password")
-    packed = dockerconfig.text(entry, "auth")
+    username, password = docker_config.text(entry, "username"), docker_config.text(entry, "password")
+    packed = docker_config.text(entry, "auth")
     if packed:
         from base64 import b64decode
 
@@ -167,8 +167,8 @@ def _from_entry(
             username = password = ""
         # docker/cli pads with zero bytes: config/configfile/file.go
         password = password.strip("\0")
-    identity = dockerconfig.text(entry, "identitytoken")
-    registry = dockerconfig.text(entry, "registrytoken")
+    identity = docker_config.text(entry, "identitytoken")
+    registry = docker_config.text(entry, "registrytoken")
     if not (username or identity or registry):
         return None
     return Credentials(
@@ -187,7 +187,7 @@ def _ask(helper: str, server: str) -> Credentials | None:
         found = None
     username = secret = ""
     if isinstance(found, dict):
-        username, secret = dockerconfig.text(found, "Username"), dockerconfig.text(found, "Secret")
+        username, secret = docker_config.text(found, "Username"), docker_config.text(found, "Secret")
         if not username and not secret:
             return None  # docker takes an answer of {} for no credentials
     if not username or not secret:

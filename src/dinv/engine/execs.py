@@ -6,8 +6,8 @@ from math import inf
 from time import sleep
 
 from dinv.engine import shapes
-from dinv.engine.deadline import Deadline
-from dinv.engine.http_syntax import quote
+from dinv.engine.wire.http_syntax import quote
+from dinv.system.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from typing import Any, BinaryIO
 
     from dinv.engine.client import Engine
-    from dinv.engine.hijack import HijackedStream, Sink
+    from dinv.engine.wire.hijack import HijackedStream, Sink
 
     JSON = dict[str, Any]
 
@@ -74,7 +74,7 @@ class Execs:
         Raises BadRequest or NotFound when the command cannot be run (moby answers 400 for one
         that is not there).
         """
-        from dinv.engine.hijack import hijack
+        from dinv.engine.wire.hijack import hijack
 
         body = {"Detach": False, "Tty": tty}
         return hijack(self._engine, f"/exec/{quote(exec_id)}/start", body=body, tty=tty, timeout=timeout)

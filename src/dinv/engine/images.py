@@ -5,11 +5,11 @@ from __future__ import annotations
 from math import inf
 
 from dinv.engine import shapes
-from dinv.engine.deadline import Deadline, IdleDeadline
-from dinv.engine.http_syntax import quote
 from dinv.engine.reference import parse_reference
-from dinv.engine.streams import JSONLines
+from dinv.engine.wire.http_syntax import quote
+from dinv.engine.wire.streams import JSONLines
 from dinv.errors import NotFound, ServerError, Unauthorized
+from dinv.system.deadline import Deadline, IdleDeadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dinv.engine.client import Engine
     from dinv.engine.credentials import Credentials
-    from dinv.engine.http import Readable, Response
+    from dinv.engine.wire.http import Readable, Response
     from dinv.errors import EngineError
 
     JSON = dict[str, Any]

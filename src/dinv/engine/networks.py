@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.engine import shapes
-from dinv.engine.http_syntax import quote
+from dinv.engine.wire.http_syntax import quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.engine.client import Engine
-    from dinv.engine.deadline import Deadline
+    from dinv.system.deadline import Deadline
 
     JSON = dict[str, Any]
     JSONList = list[dict[str, Any]]

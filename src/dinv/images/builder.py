@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dinv
-from dinv.engine.deadline import Deadline, IdleDeadline
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
 from dinv.images import LABEL_CONTRACT, LABEL_VERSION
 from dinv.images.debian import SUITE, DebianBase, missing_tools
+from dinv.system.deadline import Deadline, IdleDeadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

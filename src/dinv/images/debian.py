@@ -16,8 +16,8 @@ import stat
 import subprocess
 import time
 
-from dinv import locks, scratch
 from dinv.errors import DeadlineExceeded, ImageBuildError
+from dinv.system import locks, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import IO, Self
 
-    from dinv.engine.deadline import Deadline
+    from dinv.system.deadline import Deadline
 
 SUITE = "trixie"
 _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"

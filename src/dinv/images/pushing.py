@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from dinv.engine.deadline import IdleDeadline
 from dinv.engine.reference import DOCKER_HUB, parse_reference
 from dinv.errors import EngineError, ImageError, InputError, NotFound, Unauthorized
 from dinv.images import builder, recognise
+from dinv.system.deadline import IdleDeadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

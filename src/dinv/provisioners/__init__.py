@@ -14,10 +14,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dinv.config import MachineConfig
     from dinv.drivers import Driver
     from dinv.images import ImageContract
     from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
 GROUP = "dinv.provisioners"
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 
-from dinv import files
 from dinv.errors import (
     ClientNotRefused,
     DeadlineExceeded,
@@ -21,16 +20,17 @@ from dinv.errors import (
     MachineUnusable,
 )
 from dinv.provisioners import Provisioner
+from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-    from dinv.config import MachineConfig
     from dinv.drivers import Driver
     from dinv.engine import Engine
     from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
 POLL_SECONDS = 0.01
 LOOK_SECONDS = 0.5
@@ -85,8 +85,8 @@ class DockerProvisioner(Provisioner):
 
     def provision(self) -> None:
         # Not with the module: `env` takes no more of it than `credentials`.
-        from dinv import registries
         from dinv.images.options import with_defaults
+        from dinv.registries import ca as registry_ca
 
         directory = self.config.directory
         serving = self.contract.files(
@@ -98,7 +98,7 @@ class DockerProvisioner(Provisioner):
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()
         # Those that a waiting image begins with come last.
-        self.driver.channel().put([*registries.machine_files(directory), *taken_over, *serving])
+        self.driver.channel().put([*registry_ca.machine_files(directory), *taken_over, *serving])
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal
@@ -172,7 +172,7 @@ class DockerProvisioner(Provisioner):
 
     def _check_validity(self) -> None:
         """Raise MachineUnusable where a certificate has expired: no waiting helps."""
-        from dinv.validity import remark
+        from dinv.pki.validity import remark
 
         file, said = remark(self.config.directory)
         if said:

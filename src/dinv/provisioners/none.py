@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import NoReturn
 
-    from dinv.config import MachineConfig
     from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
 
 CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")

@@ -108,7 +108,7 @@ def remembered(directory: str, kind: str) -> bool:
 
 def remember(directory: str, kind: str) -> None:
     """Keep that one has. Of two processes that do so at a time one may be forgotten: it is tried again."""
-    from dinv import files
+    from dinv.system import files
 
     if not kind:
         return

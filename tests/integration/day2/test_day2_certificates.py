@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.sharedca import SharedCA
+from dinv.authorities.own_ca import SharedCA
 
 if TYPE_CHECKING:
     from pathlib import Path

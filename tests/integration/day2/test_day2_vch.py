@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 from flavours import check_calls
 
-from dinv.endpoint import Endpoint
+from dinv.endpoints.resolve import Endpoint
 from dinv.testing.vch import VchSimulator, remove_leftovers
 
 if TYPE_CHECKING:

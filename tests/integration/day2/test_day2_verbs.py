@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv import contexts
+from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.errors import EndpointTLSError, NotFound
 

@@ -10,7 +10,7 @@ import pytest
 from flavours import Place, Resident, check_calls
 from podman_service import PodmanService
 
-from dinv.endpoint import Endpoint
+from dinv.endpoints.resolve import Endpoint
 from dinv.engine import Engine, parse_address
 from dinv.testing.vch import VchSimulator, remove_leftovers
 

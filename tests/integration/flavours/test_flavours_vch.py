@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 from users import finish
 
-from dinv.drivers.docker.ports import FIRST_PORT, PORTS
-from dinv.files import write
+from dinv.drivers.docker.network.ports import FIRST_PORT, PORTS
+from dinv.system.files import write
 from dinv.testing.vch import ContainerNetwork
 
 if TYPE_CHECKING:

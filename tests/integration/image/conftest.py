@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from image_machine import Machine
 
-from dinv import certificates
 from dinv.authorities import open_authority
+from dinv.pki import certificates
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

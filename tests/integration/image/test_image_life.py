@@ -86,8 +86,8 @@ def test_hangup_with_unusable_files_changes_nothing(own: Machine) -> None:
 
 
 def test_hangup_takes_up_new_certificates(own: Machine) -> None:
-    from dinv import certificates
     from dinv.authorities import open_authority
+    from dinv.pki import certificates
 
     with open(f"{own.directory}/server.pem", "rb") as file:
         former = file.read()

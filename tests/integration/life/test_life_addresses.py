@@ -15,7 +15,7 @@ import pytest
 from proxies import Proxy
 from users import eventually, finish
 
-from dinv.drivers.docker import ownnetwork
+from dinv.drivers.docker.network import own_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -53,7 +53,7 @@ def _served(url: str) -> bool:
 
 
 def _networks(engine: Engine) -> list[str]:
-    return [network["Name"] for network in engine.networks.list() if ownnetwork.is_ours(network)]
+    return [network["Name"] for network in engine.networks.list() if own_network.is_ours(network)]
 
 
 def test_a_port_published_in_it_is_at_its_address(shared_user: User, machine: str) -> None:

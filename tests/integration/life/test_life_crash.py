@@ -12,7 +12,7 @@ import pytest
 from proxies import Proxy
 from users import finish
 
-from dinv.drivers.docker import ownnetwork
+from dinv.drivers.docker.network import own_network
 from dinv.engine import Engine, parse_address
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ def network_stays(endpoint_address: str) -> Iterator[None]:
     The first one's, which makes it, are in test_life_addresses.py.
     """
     with Engine(parse_address(endpoint_address)) as engine:
-        network = ownnetwork.ensure(engine, labels={ownnetwork.LABEL_KEEP: "test"})
+        network = own_network.ensure(engine, labels={own_network.LABEL_KEEP: "test"})
         yield
         if network is not None:
             engine.networks.remove(network["Id"])

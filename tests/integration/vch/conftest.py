@@ -10,9 +10,9 @@ import pytest
 from harness import import_busybox
 from vch_client import IMAGE, WITH_VOLUME
 
-from dinv.endpoint import Endpoint
+from dinv.endpoints.resolve import Endpoint
 from dinv.engine import Engine, parse_address
-from dinv.engine.transport import TLSFiles
+from dinv.engine.wire.transport import TLSFiles
 from dinv.errors import NotFound
 from dinv.testing.vch import VchSimulator, remove_leftovers
 

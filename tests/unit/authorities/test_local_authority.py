@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dinv import certificates
 from dinv.authorities import CertificateRequest, signing
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, InputError, StoreNotWritable
+from dinv.pki import certificates
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from dinv.cli import ls, ssh, start
 from dinv.cli.app import App
-from dinv.cli.events import JsonProgress
-from dinv.cli.output import LiveProgress, PlainProgress, QuietProgress
+from dinv.cli.show.events import JsonProgress
+from dinv.cli.show.output import LiveProgress, PlainProgress, QuietProgress
+from dinv.cli.verbs import ls, ssh, start
 from dinv.cli.voice import Voice
 from dinv.errors import InputError, Interrupted, MachineNotFound
-from dinv.store import Store
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv import contexts
 from dinv.cli import VERBS, main
 from dinv.cli.mistakes import ELSEWHERE
+from dinv.endpoints import contexts
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,9 +12,9 @@ import pytest
 
 from dinv.cli import VERBS, main, module_name
 from dinv.cli.app import App
-from dinv.cli.examples import EXAMPLES
-from dinv.cli.help import GROUPS, REST, grouped
+from dinv.cli.help_examples import EXAMPLES
 from dinv.cli.parser import Parser
+from dinv.cli.verbs.help import GROUPS, REST, grouped
 from dinv.cli.voice import Voice
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_the_help_of_create_fits_a_screen_and_all_of_it_can_be_had(
     assert "--tls-ca-key" not in short
     assert "$DINV_CPUS" not in short
     parser = Parser("dinv", "create", "", [])
-    importlib.import_module("dinv.cli.create").arguments(parser)
+    importlib.import_module("dinv.cli.verbs.create").arguments(parser)
     for flag in parser._flags():
         assert f"--{flag}" in everything
     assert "$DINV_CPUS" in everything

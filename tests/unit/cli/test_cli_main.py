@@ -13,10 +13,11 @@ import pytest
 
 import dinv
 from dinv import cli
-from dinv.cli import VERBS, main, module_name, version
-from dinv.config import READY, MachineConfig
+from dinv.cli import VERBS, main, module_name
+from dinv.cli.verbs import version
 from dinv.errors import DinvError, Interrupted, MachineBusy, PreCreateCheckFailed
-from dinv.store import Store
+from dinv.store.record import READY, MachineConfig
+from dinv.store.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -269,14 +270,17 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "needless"),
     [
-        (["url", "dev"], ["dinv.machine", "dinv.machines", "dinv.visible", "dinv.locks"]),
-        (["ls", "-q"], ["dinv.machine", "dinv.machines", "dinv.locks"]),
-        (["ls"], ["dinv.machines", "dinv.connecting", "dinv.locks", "socket"]),
+        (["url", "dev"], ["dinv.machine", "dinv.machines", "dinv.formats.visible", "dinv.system.locks"]),
+        (["ls", "-q"], ["dinv.machine", "dinv.machines", "dinv.system.locks"]),
+        (["ls"], ["dinv.machines", "dinv.access.connect", "dinv.system.locks", "socket"]),
         (
             ["env", "--shell", "sh", "dev"],
-            ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.locks", "socket"],
+            ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.system.locks", "socket"],
         ),
-        (["status", "dev"], ["dinv.machines", "dinv.connecting", "dinv.locks", "ipaddress", "socket"]),
+        (
+            ["status", "dev"],
+            ["dinv.machines", "dinv.access.connect", "dinv.system.locks", "ipaddress", "socket"],
+        ),
     ],
 )
 def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: list[str]) -> None:
@@ -299,9 +303,9 @@ def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: 
                 Path(config.directory, f"{name}.pem").write_bytes(b"")
         needless = [
             *needless,
-            "dinv.registries",
+            "dinv.registries.ca",
             "dinv.channel",
-            "dinv.cli.dockermachine",
+            "dinv.cli.docker_machine",
             "dinv.cli.mistakes",
         ]
         code = (

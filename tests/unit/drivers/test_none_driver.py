@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv import contexts
 from dinv import open as open_store
-from dinv.environment import setting
+from dinv.endpoints import contexts
 from dinv.errors import InputError, MachineUnusable
-from dinv.listing import rows
+from dinv.listing.rows import rows
 from dinv.progress import Progress
+from dinv.shells.env import setting
 from dinv.states import RUNNING
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
         asked.append(timeout)
         return {}
 
-    monkeypatch.setattr("dinv.reachability.connect_all", connect_all)
+    monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
     machines.create("dev", driver="none", url="tcp://h:1").close()
     machines.create("dev2", driver="none", url="tcp://h:2").close()
     for row in rows(machines.store, timeout=1.5):

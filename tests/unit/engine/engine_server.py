@@ -7,7 +7,7 @@ import socket
 import threading
 from typing import TYPE_CHECKING
 
-from dinv.engine.transport import UnixTransport
+from dinv.engine.wire.transport import UnixTransport
 
 if TYPE_CHECKING:
     import ssl

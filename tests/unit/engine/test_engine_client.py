@@ -225,8 +225,8 @@ def test_import_is_light() -> None:
         "cryptography",
         "rich",
         "asyncio",
-        "dinv.engine.tls",
-        "dinv.engine.ssh",
+        "dinv.engine.wire.tls",
+        "dinv.engine.wire.ssh",
         "dinv.engine.images",
     ]
     assert not modules_after("import dinv.engine") & set(heavy)

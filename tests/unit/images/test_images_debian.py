@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.engine.deadline import Deadline
 from dinv.errors import DeadlineExceeded, ImageBuildError
 from dinv.images import debian
 from dinv.images.debian import DebianBase, mirror_lines
+from dinv.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable

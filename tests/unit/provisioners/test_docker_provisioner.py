@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Self, cast
 import pytest
 from own_certificates import Own
 
-from dinv.config import MachineConfig
 from dinv.errors import (
     CertificateError,
     ClientNotRefused,
@@ -30,7 +29,8 @@ from dinv.progress import Progress
 from dinv.provisioners import docker, find, trial
 from dinv.provisioners import docker as provisioners_docker
 from dinv.provisioners.docker import DockerProvisioner, engine_options
-from dinv.store import Store
+from dinv.store.record import MachineConfig
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

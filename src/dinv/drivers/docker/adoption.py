@@ -7,9 +7,9 @@ what is refused, and that the record goes by the container's id.
 from __future__ import annotations
 
 from dinv import images
-from dinv.drivers.docker import ports
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
+from dinv.drivers.docker.network import ports
 from dinv.errors import (
     CannotAdopt,
     ConfigError,

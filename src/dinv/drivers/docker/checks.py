@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dinv.drivers.docker import ownnetwork, ports, volumes
+from dinv.drivers.docker import volumes
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID
+from dinv.drivers.docker.network import own_network, ports
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
 
 TYPE_CHECKING = False
@@ -26,7 +27,7 @@ def check(driver: DockerDriver, progress: Progress) -> None:
     _container_name(driver)
     _cache_volume(driver)
     _network(driver)
-    ownnetwork.settle(driver)
+    own_network.settle(driver)
     ports.settle(driver)
     ports.choose(driver)
     driver.settle_address()

@@ -16,8 +16,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dinv.config import MachineConfig
     from dinv.drivers.docker.driver import DockerDriver
+    from dinv.store.record import MachineConfig
 
 CHANGE_SECONDS = 60.0
 """For a call that makes, renames or removes something: little work, but a busy disk can take its time."""

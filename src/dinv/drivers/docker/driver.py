@@ -6,12 +6,11 @@ import contextlib
 import json
 import time
 
-from dinv import urls
 from dinv.drivers import AddressTaken, Driver
 from dinv.drivers.docker import containers
 from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, MachineSpec, detect, of_name
-from dinv.endpoint import Endpoint
+from dinv.endpoints.resolve import Endpoint
 from dinv.errors import (
     BadRequest,
     Conflict,
@@ -27,6 +26,7 @@ from dinv.errors import (
     ServerError,
     Unauthorized,
 )
+from dinv.formats import urls
 from dinv.states import (
     ERROR,
     OWN_ADDRESS,
@@ -46,13 +46,13 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dinv.channel import Channel
-    from dinv.config import MachineConfig
     from dinv.drivers import Flag, Replacement
     from dinv.drivers.docker.flavours.engine import EngineFlavour
     from dinv.engine import Engine
-    from dinv.kinds import Kinds
+    from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
-    from dinv.store import Store
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 DAEMON_PORT = 2376
 
@@ -178,7 +178,7 @@ class DockerDriver(Driver):
     def outer(self) -> MachineConfig | None:
         """The machine of this store that the endpoint is, if it is one."""
         if self._outer is None:
-            from dinv.drivers.docker import nested
+            from dinv.drivers.docker.network import nested
 
             self._outer = (nested.find(self) if self.engine.transport.host is not None else None,)
         return self._outer[0]
@@ -196,7 +196,7 @@ class DockerDriver(Driver):
         return self._networks
 
     def unreached(self) -> str:
-        from dinv.drivers.docker.elsewhere import why
+        from dinv.drivers.docker.network.elsewhere import why
 
         return why(self)
 
@@ -239,18 +239,18 @@ class DockerDriver(Driver):
         found = ensure(self.engine, image, progress, advice=self.image_advice(image))
         contract = self.take_image(image, found)
         if self.config.unfinished:
-            from dinv.drivers.docker import inner, ownnetwork
+            from dinv.drivers.docker.network import inner, own_network
 
             # The network, too, may come only when who asked for it is gone.
             self._may_be_asked_for = True
-            ownnetwork.prepare(self)
+            own_network.prepare(self)
             self._may_be_asked_for = False
             inner.choose(self)
         return contract
 
     def image_advice(self, image: str) -> str:
         """What to do about an image that the endpoint lacks: into a machine it is loaded, not built there."""
-        from dinv.endpoint import machine_at
+        from dinv.endpoints.resolve import machine_at
 
         outer = machine_at(self.store, self.endpoint.url)
         return f"Take it there with: dinv load {outer} {image}" if outer else self.flavour.image_advice
@@ -305,7 +305,7 @@ class DockerDriver(Driver):
     def _specification(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
     ) -> MachineSpec:
-        from dinv.drivers.docker import publishing
+        from dinv.drivers.docker.network import publishing
 
         kept = self.config.driver
         labels = {
@@ -351,14 +351,14 @@ class DockerDriver(Driver):
         return ContainerReplacement(self)
 
     def move(self) -> None:
-        from dinv.drivers.docker.ports import choose
+        from dinv.drivers.docker.network.ports import choose
 
         kept = self.config.driver
         containers.remove(self, self.container)
         if kept.get("OwnNetwork"):
-            from dinv.drivers.docker import ownnetwork
+            from dinv.drivers.docker.network import own_network
 
-            ownnetwork.move(self)
+            own_network.move(self)
             return
         kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
         choose(self)
@@ -375,18 +375,18 @@ class DockerDriver(Driver):
         if not self.config.driver.get("OwnNetwork"):
             self._start(timeout)
             return
-        from dinv.drivers.docker import ownnetwork
+        from dinv.drivers.docker.network import own_network
 
-        device = ownnetwork.led_away(self)
+        device = own_network.led_away(self)
         if device:
             subnet = self.config.driver["OwnNetwork"]["Subnet"]
-            ownnetwork.mend(self, f"This computer looks for {subnet} at {device} now")
+            own_network.mend(self, f"This computer looks for {subnet} at {device} now")
         try:
             self._start(timeout)
         except AddressTaken:
             if self.config.unfinished:
                 raise
-            ownnetwork.change_address(self)
+            own_network.change_address(self)
             self._start(timeout)
 
     def _start(self, timeout: float, *, mended: bool = False) -> None:
@@ -398,9 +398,9 @@ class DockerDriver(Driver):
             network = self.config.driver["Network"] if self.config.driver.get("OwnNetwork") else ""
             if not network or mended or not containers.own_id(self, self.container):
                 raise self.gone() from error
-            from dinv.drivers.docker import ownnetwork
+            from dinv.drivers.docker.network import own_network
 
-            ownnetwork.mend(self, f"Network {network} was removed from the endpoint")
+            own_network.mend(self, f"Network {network} was removed from the endpoint")
             self._start(timeout, mended=True)
         except DeadlineExceeded as error:
             raise MachineError(
@@ -422,7 +422,7 @@ class DockerDriver(Driver):
                     f'{self.endpoint} cannot start machine "{self.config.name}": {error.message}'
                     f"{self.flavour.start_refused(error, self.config.driver)}",
                 ) from error
-            from dinv.drivers.docker import publishing
+            from dinv.drivers.docker.network import publishing
 
             kept = self.config.driver
             further = publishing.refused(kept.get("PublishPorts") or (), error.message)
@@ -447,7 +447,7 @@ class DockerDriver(Driver):
     def _follow_port(self) -> None:
         """Of a container that somebody has published at whatever port is free (`docker run -p 2376`)."""
         if self.adopted and self.config.driver["Port"]:
-            from dinv.drivers.docker.ports import follow_port
+            from dinv.drivers.docker.network.ports import follow_port
 
             settings = self.engine.containers.inspect(self.container).get("NetworkSettings") or {}
             follow_port(self, settings.get("Ports") or {})
@@ -554,9 +554,9 @@ class DockerDriver(Driver):
             containers.remove(self, self.beside)
         volumes.remove_all(self, keep_cache=keep_cache)
         if self.config.driver.get("OwnNetwork"):
-            from dinv.drivers.docker import ownnetwork
+            from dinv.drivers.docker.network import own_network
 
-            ownnetwork.remove_unused(self)
+            own_network.remove_unused(self)
 
     # What it is like
 
@@ -616,7 +616,7 @@ class DockerDriver(Driver):
         found = (network.get(key) for key in ("IPAddress", "GlobalIPv6Address") for network in networks)
         kept["OwnAddress"] = next((address for address in found if address), "")
         if not of_name(kept.get("Flavour", "")).chooses_address and kept["Port"]:
-            from dinv.drivers.docker.ports import follow
+            from dinv.drivers.docker.network.ports import follow
 
             follow(self, settings.get("Ports") or {})
         self.settle_address()
@@ -627,7 +627,7 @@ class DockerDriver(Driver):
         return str(self.config.driver.get("OwnAddress", ""))
 
     def addresses(self) -> list[str]:
-        from dinv.drivers.docker.ports import addresses
+        from dinv.drivers.docker.network.ports import addresses
 
         return addresses(self)
 
@@ -644,7 +644,7 @@ class DockerDriver(Driver):
             from dinv.channel import ContainerChannel
 
             return ContainerChannel(self.engine, self.container)
-        from dinv.drivers.docker.vmchannel import VmChannel
+        from dinv.drivers.docker.vm_channel import VmChannel
 
         return VmChannel(self.engine, self.container, self.config.name)
 

@@ -6,19 +6,19 @@ import ipaddress
 import re
 
 from dinv.drivers import Flag
-from dinv.drivers.docker import publishing
+from dinv.drivers.docker.network import publishing
 from dinv.errors import InputError
-from dinv.units import parse_size
+from dinv.formats.units import parse_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from dinv.config import MachineConfig
-    from dinv.endpoint import Endpoint
+    from dinv.endpoints.resolve import Endpoint
     from dinv.progress import Progress
-    from dinv.store import Store
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 DEFAULT_IMAGE = "dinv:latest"
 
@@ -121,7 +121,7 @@ def configure(
     trace: Callable[[str], None] | None,
 ) -> Endpoint:
     """Take the flags' values into `config.driver`; returns the endpoint. Raises InputError, NoEndpoint."""
-    from dinv.endpoint import resolve
+    from dinv.endpoints.resolve import resolve
 
     kept = config.driver
     kept["Image"] = values.get("image") or DEFAULT_IMAGE

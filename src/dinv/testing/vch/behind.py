@@ -11,18 +11,18 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from dinv.engine import Engine, parse_address
-from dinv.engine.deadline import Deadline
-from dinv.engine.http import Connection
-from dinv.engine.http_syntax import quote
+from dinv.engine.wire.http import Connection
+from dinv.engine.wire.http_syntax import quote
 from dinv.errors import DinvError
+from dinv.system.deadline import Deadline
 from dinv.testing.vch.errors import VicError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dinv.engine.bytestream import ByteStream
-    from dinv.engine.http import Readable, Response
-    from dinv.engine.transport import TLSFiles
+    from dinv.engine.wire.byte_stream import ByteStream
+    from dinv.engine.wire.http import Readable, Response
+    from dinv.engine.wire.transport import TLSFiles
 
 CALL_SECONDS = 60.0
 _LOOK_MILLISECONDS = 200

@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import pkcs12
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dinv import files
+from dinv.system import files
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from dinv.errors import DinvError
 
 if TYPE_CHECKING:
-    from dinv.engine.bytestream import ByteStream
+    from dinv.engine.wire.byte_stream import ByteStream
 
 _PIECE = 65536
 _ROUND_MILLISECONDS = 1000

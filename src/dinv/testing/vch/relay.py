@@ -11,7 +11,7 @@ from dinv.testing.vch.wire import Answer
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from dinv.engine.http import Response
+    from dinv.engine.wire.http import Response
     from dinv.testing.vch.state import Context
     from dinv.testing.vch.wire import Connection
 

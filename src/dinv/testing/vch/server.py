@@ -9,7 +9,7 @@ import ssl
 import threading
 from typing import TYPE_CHECKING
 
-from dinv.engine.bytestream import ByteStream
+from dinv.engine.wire.byte_stream import ByteStream
 from dinv.testing.vch.behind import hang_up
 from dinv.testing.vch.pump import pump
 from dinv.testing.vch.wire import Connection, TLSServerStream, is_connection_error

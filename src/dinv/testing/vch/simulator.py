@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from dinv import files
 from dinv.errors import DinvError, InputError
+from dinv.system import files
 from dinv.testing.vch import folder as certificates
 from dinv.testing.vch import ports
 from dinv.testing.vch.behind import Behind, BehindError
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
-    from dinv.engine.transport import TLSFiles
+    from dinv.engine.wire.transport import TLSFiles
     from dinv.testing.vch.settings import TLSMode
     from dinv.testing.vch.state import Volume
 

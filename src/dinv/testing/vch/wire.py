@@ -1,7 +1,7 @@
 """The server's side of HTTP/1.1: requests in, answers out, one connection.
 
 Not http.server: it buffers what follows a request, where exec and attach take the connection over. What
-reads and waits is dinv's own (dinv.engine.bytestream), with a deadline for each wait.
+reads and waits is dinv's own (dinv.engine.wire.byte_stream), with a deadline for each wait.
 """
 
 from __future__ import annotations
@@ -12,15 +12,15 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, unquote
 
-from dinv.engine.bytestream import ByteStream
-from dinv.engine.deadline import Deadline
-from dinv.engine.http_syntax import ChunkedDecoder, LengthDecoder
+from dinv.engine.wire.byte_stream import ByteStream
+from dinv.engine.wire.http_syntax import ChunkedDecoder, LengthDecoder
 from dinv.errors import DinvError
+from dinv.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from dinv.engine.http_syntax import Decoder
+    from dinv.engine.wire.http_syntax import Decoder
 
 IDLE_SECONDS = 600.0
 """How long a connection may lie idle, and a client take for each piece of a request or an answer."""

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dinv.engine.bytestream import ByteStream
+from dinv.engine.wire.byte_stream import ByteStream
 from dinv.testing.vch import bodies, routes
 from dinv.testing.vch.behind import BehindError
 from dinv.testing.vch.calls import Calls

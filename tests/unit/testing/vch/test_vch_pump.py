@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.engine.bytestream import ByteStream
+from dinv.engine.wire.byte_stream import ByteStream
 from dinv.testing.vch.pump import pump
 
 if TYPE_CHECKING:

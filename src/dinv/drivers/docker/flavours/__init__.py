@@ -6,7 +6,7 @@ from a machine's specification, and reads in what comes back whether that was ho
 
 from __future__ import annotations
 
-from dinv.drivers.docker.flavours.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

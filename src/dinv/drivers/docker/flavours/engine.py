@@ -8,9 +8,9 @@ of the outer one are hidden), and no host devices.
 
 from __future__ import annotations
 
-from dinv.drivers.docker.flavours.labels import LABEL_ID
 from dinv.errors import PreCreateCheckFailed
-from dinv.units import format_size
+from dinv.formats.units import format_size
+from dinv.labels import LABEL_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class EngineFlavour:
     image_advice = "Build it there with: dinv image build"
     """What to do about a machine image that is not there and cannot be pulled."""
     archives_are_docker_cps = True
-    """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vmchannel`."""
+    """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vm_channel`."""
     chooses_subnets = True
     """Whether a machine shares networks with its endpoint, and so its own ones' subnets are chosen for it."""
     has_own_network = True

@@ -18,7 +18,7 @@ from dinv.drivers.docker.flavours.engine import (
     missing_ports,
 )
 from dinv.errors import PreCreateCheckFailed
-from dinv.units import format_size
+from dinv.formats.units import format_size
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,0 +1,152 @@
+"""Whether clients get to a machine's daemon: by its files, and for `config` by asking it once.
+
+`docker $(docker-machine config NAME)` is what scripts write, and GitLab Runner calls a machine healthy when
+`config` ends with 0: docker-machine connects before it prints anything (docker/machine: libmachine/check).
+`env`, which shells run as they start, looks at the record and the files alone.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import (
+    DeadlineExceeded,
+    EndpointError,
+    EndpointTLSError,
+    EngineError,
+    InputError,
+    MachineUnusable,
+)
+from dinv.machine import LOOK_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.engine import Deadline
+    from dinv.errors import MachineNotRunning
+    from dinv.machine import Machine
+
+CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
+
+
+def check_files(machine: Machine) -> None:
+    """See that it was made to its end, and that the files clients need can be read.
+
+    Raises MachineUnusable.
+    """
+    if machine.config.unfinished:
+        raise MachineUnusable(machine.name, machine.url, machine.status().error)
+    directory = machine.environment().get("DOCKER_CERT_PATH", "")
+    for name in CLIENT_FILES if directory else ():
+        path = os.path.join(directory, name)
+        reason = _unreadable(path)
+        if reason:
+            raise MachineUnusable(
+                machine.name, machine.url, f"open {path}: {reason}", _renewal(machine), connection=True
+            )
+
+
+def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
+    """See that its daemon answers a client with its certificates, within `timeout` seconds for all of it.
+
+    With `swarm`, the legacy swarm's that it is the master of. Raises MachineUnusable, MachineNotRunning,
+    InputError.
+    """
+    check_files(machine)
+    from dinv.engine import Deadline
+
+    if machine.has_tls:
+        # What it takes here is not to be on the machine's account: the import, where there is much to do.
+        import dinv.engine.wire.tls  # noqa: F401
+    deadline = Deadline(timeout)
+    if not swarm:
+        _ask(machine, machine.known_url(), deadline)
+        return
+    url = machine.swarm_url()
+    try:
+        _ask(machine, url, deadline)
+    except MachineUnusable:
+        # If the machine itself answers, it is the swarm that does not.
+        _ask(machine, machine.known_url(), Deadline(timeout))
+        raise MachineUnusable(
+            machine.name,
+            url,
+            "Connection to Swarm cannot be checked but the certs are valid. Maybe swarm is not started",
+        ) from None
+
+
+def refused(machine: Machine) -> MachineNotRunning | MachineUnusable:
+    """The error that nothing listens where a machine should.
+
+    A host without a driver always runs, as docker-machine has it, and nobody here can start its daemon.
+    """
+    if machine.looked_after:
+        return machine.not_running()
+    return MachineUnusable(
+        machine.name,
+        machine.url,
+        "its daemon is not running (connection refused)",
+        "Whoever looks after its daemon has to start it, or its URL has changed.",
+        connection=True,
+    )
+
+
+def _ask(machine: Machine, url: str, deadline: Deadline) -> None:
+    try:
+        with machine.engine(url=url) as engine:
+            engine.ping(timeout=deadline)
+    except EndpointTLSError as error:
+        raise MachineUnusable(machine.name, url, error.reason, _renewal(machine), connection=True) from error
+    except DeadlineExceeded as error:
+        raise MachineUnusable(
+            machine.name,
+            url,
+            f"no answer within {deadline.seconds:g} s",
+            f"It may be paused, or have too much to do. See: dinv status {machine.name}{_restart(machine)}",
+            connection=True,
+        ) from error
+    except EndpointError as error:
+        if isinstance(error.__cause__, ConnectionRefusedError) and url == machine.url:
+            raise refused(machine) from error
+        reason = str(getattr(error, "reason", error))
+        raise MachineUnusable(
+            machine.name, url, reason, f"See: dinv status {machine.name}{_restart(machine)}", connection=True
+        ) from error
+    except EngineError as error:
+        raise MachineUnusable(
+            machine.name, url, f"it answers, but not as a Docker daemon does: {error}"
+        ) from error
+    except InputError as error:
+        raise MachineUnusable(machine.name, url, str(error)) from error
+
+
+def _unreadable(path: str) -> str:
+    """Why a file cannot be read, in the system's words, or "". It is not opened: it may be a pipe."""
+    import stat
+
+    try:
+        mode = os.stat(path).st_mode
+    except (OSError, ValueError) as error:
+        return str(getattr(error, "strerror", None) or error)
+    if not stat.S_ISREG(mode):
+        return "not a regular file"
+    return "" if os.access(path, os.R_OK) else "Permission denied"
+
+
+def _renewal(machine: Machine) -> str:
+    """What to do about certificates."""
+    if not machine.looked_after:
+        return (
+            f"Certificates for it are not made here, but by who runs its daemon. They are looked for in "
+            f"{machine.cert_path}"
+        )
+    if machine.config.foreign:
+        return f"docker-machine has its driver, and makes new ones: regenerate-certs {machine.name}"
+    return (
+        f"Make new ones: dinv regenerate-certs {machine.name}. With --client-certs its CA and the clients' "
+        f"are new too."
+    )
+
+
+def _restart(machine: Machine) -> str:
+    restart = machine.looked_after and not machine.config.foreign
+    return f", and to restart it: dinv restart {machine.name}" if restart else ""

@@ -1,0 +1,84 @@
+"""`dinv scp --delta`: what differs is copied, by the system's rsync, with `dinv ssh` in ssh's place."""
+
+from __future__ import annotations
+
+import os
+
+from dinv.access import ssh
+from dinv.access.scp import check_exists
+from dinv.errors import InputError
+from dinv.system import programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from dinv.access.scp import Place
+    from dinv.machine import Machine
+    from dinv.machines import Machines
+
+LOOK_SECONDS = 10.0
+"""How long a machine may take to say whether it has a program."""
+
+
+def rsync_command(
+    source: Place, target: Place, *, recursive: bool, quiet: bool, machines: Machines
+) -> list[str]:
+    """The command line of rsync that copies what differs between `source` and `target`.
+
+    One of the two is in a running machine, and it goes by rsync's rules: `DIR/` is what is in DIR, and
+    a directory's copy is in the target, whether or not that was there. As with scp, permission bits and
+    times travel and set-id bits do not, and links that lead out of the tree do not come here. Raises
+    InputError, MachineNotFound, MachineNotRunning, MachineError.
+    """
+    places = (source, target)
+    theirs = [place for place in places if place.machine is not None]
+    if not theirs:
+        raise InputError(
+            f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here: rsync itself."
+        )
+    for place in theirs:
+        check_exists(place, machines)
+    if len(theirs) > 1:
+        raise InputError(
+            f"--delta is rsync's, and rsync has one of its ends here: it cannot copy {source} to {target}. "
+            f"Leave --delta out, or copy to a directory here first."
+        )
+    rsync = programs.find("rsync", "--delta")
+    with machines.get(str(theirs[0].machine)) as machine:
+        if not machine.config.foreign:
+            theirs[0].as_root()
+            _check_has_rsync(machine)
+    return [
+        rsync,
+        *("-e", quoted(ssh.transport(machines.store.path))),
+        # Times, since without them rsync compares the content of all files at each run.
+        *("--perms", "--times", "--chmod=ug-s"),
+        *(["--recursive", "--links"] if recursive else []),
+        *(["--safe-links"] if recursive and target.machine is None else []),
+        *(["--quiet"] if quiet else ["--progress"]),
+        # Names go over as they are, and not through a shell's hands.
+        "--protect-args",
+        "--",
+        *map(_path, places),
+    ]
+
+
+def quoted(words: Sequence[str]) -> str:
+    """Words as rsync's `-e` splits them again: a quote within quotes is written twice (rsync(1))."""
+    return " ".join("'" + word.replace("'", "''") + "'" for word in words)
+
+
+def _path(place: Place) -> str:
+    if place.machine is None:
+        # Neither a host's nor an option.
+        return os.path.join(os.curdir, place.path)
+    path = place.path.removeprefix("~/") if place.path != "~" else ""
+    login = f"{place.user}@{place.machine}" if place.user else place.machine
+    return f"{login}:{path}"
+
+
+def _check_has_rsync(machine: Machine) -> None:
+    argv = ["/bin/sh", "-c", "command -v rsync >/dev/null"]
+    if machine.channel().run(argv, timeout=LOOK_SECONDS):
+        raise ssh.lacks(machine.name, "rsync", "rsync")

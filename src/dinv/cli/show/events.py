@@ -1,0 +1,105 @@
+"""`--progress json`: one JSON object a line on standard error, for programs that show progress themselves.
+
+Every object has `time` (RFC 3339, UTC), `seconds` since the command began, and `event`:
+
+    step      work begins: `subject`, `text`
+    update    it goes on: the same, `detail`, and `step_seconds` since it began
+    line      a fact: `subject`, `text`, `state`
+    note      a remark, warning: `text`
+    trace     with --debug, a call of the API: `text`
+    error     `type` (an error of dinv's), `text`, `notes`, `exit_code`
+    done      the command is over, the last of all: `exit_code`
+
+`machine` is the machine's name, where it is about one. docs/formats.md has the same for users.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+
+from dinv.cli.show.output import EVERY_SECONDS, TickingProgress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
+    from dinv.cli.voice import Voice
+    from dinv.errors import DinvError
+
+OFTEN_SECONDS = 0.2
+"""Updates come this often at most."""
+
+
+class Events:
+    """Writes events; the end of one is the end of a line, whoever else writes one."""
+
+    def __init__(self) -> None:
+        self._begun = time.monotonic()
+        self._lock = threading.Lock()
+
+    def write(self, event: str, machine: str = "", **more: Any) -> None:
+        """Write one, now. What a string has for control characters is escaped, as JSON has it."""
+        now = time.time()
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
+        record: dict[str, Any] = {
+            "time": f"{stamp}.{int(now % 1 * 1000):03d}Z",
+            "seconds": round(time.monotonic() - self._begun, 3),
+            "event": event,
+        }
+        if machine:
+            record["machine"] = machine
+        line = json.dumps({**record, **more})
+        with self._lock:
+            print(f"{line}\n", end="", file=sys.stderr, flush=True)
+
+    def error(self, error: DinvError, text: str, notes: Sequence[str]) -> None:
+        """An error of the command's, or of one machine of several."""
+        self.write(
+            "error",
+            str(getattr(error, "machine", "") or error.about),
+            type=type(error).__name__,
+            text=text,
+            notes=list(notes),
+            exit_code=error.exit_code,
+        )
+
+
+class JsonProgress(TickingProgress):
+    """Progress as events, of one machine or of none in particular."""
+
+    def __init__(self, voice: Voice, machine: str = "") -> None:
+        super().__init__(voice)
+        self._machine = machine
+        self._soon = self._next = 0.0
+        self._said = ""
+
+    def line(self, label: str, text: str, state: str = "") -> None:
+        self._write("line", subject=label, text=text, state=state)
+
+    def note(self, text: str) -> None:
+        self._write("note", text=self._voice.called(text))
+
+    def warn(self, text: str) -> None:
+        self._write("warning", text=self._voice.called(text))
+
+    def _begin(self) -> None:
+        self._soon = self._next = 0.0
+        self._said = ""
+        if self._work is not None:
+            self._write("step", subject=self._work[0], text=self._work[1])
+
+    def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
+        # What is new comes soon, and the same again now and then.
+        if seconds < self._next and (seconds < self._soon or detail == self._said):
+            return
+        self._soon, self._next, self._said = seconds + OFTEN_SECONDS, seconds + EVERY_SECONDS, detail
+        self._write("update", subject=label, text=text, detail=detail, step_seconds=round(seconds, 3))
+
+    def _write(self, event: str, **more: Any) -> None:
+        events = self._voice.events
+        if events is not None:
+            events.write(event, self._machine, **more)

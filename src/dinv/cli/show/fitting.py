@@ -1,0 +1,129 @@
+"""Tables on a terminal: coloured where it wants that, and never wider than it is.
+
+Only there: in a pipe or a file a table is as docker-machine lays it out, whatever its width.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from dinv.formats.table import table, widths
+from dinv.formats.visible import one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import TextIO
+
+DEFAULT_COLUMNS = 80
+LEAST_CELL = 8
+"""Cells are not cut shorter than this; below some 25 columns a line may wrap after all."""
+
+
+def show(
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    *,
+    spare: Sequence[str] = (),
+    below: str = "",
+    coloured: str = "",
+    colours: Mapping[str, str] | None = None,
+) -> None:
+    """Print a table on standard output.
+
+    Where it is wider than the terminal, `below` is the column whose texts move under the table, `spare`
+    those left out then, in this order, as far as need be; after that the widest cells are cut. `coloured`
+    is the column whose cells have `colours`, by their text.
+    """
+    if not sys.stdout.isatty():
+        print(table(head, rows))
+        return
+    from dinv.cli.show.colour import wanted
+
+    room = columns_of(sys.stdout)
+    cells = [[one_line(cell) for cell in row] for row in rows]
+    lines, moved = fitted(head, cells, room, spare=spare, below=below)
+    if colours and coloured in lines[0] and wanted(sys.stdout):
+        laid_out = _laid_out(lines, lines[0].index(coloured), colours)
+    else:
+        laid_out = _laid_out(lines, 0, {})
+    print("\n".join([*laid_out, *moved]))
+
+
+def columns_of(stream: TextIO) -> int:
+    """How many columns a terminal has."""
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
+    except (OSError, ValueError):
+        return DEFAULT_COLUMNS
+
+
+def fitted(
+    head: Sequence[str], rows: Sequence[Sequence[str]], room: int, *, spare: Sequence[str], below: str
+) -> tuple[list[list[str]], list[str]]:
+    """The lines of a table, cell by cell, that is at most `room` wide; and the lines to stand below it."""
+    lines = [list(head), *(list(row) for row in rows)]
+    moved: list[str] = []
+    if below in head and _width(lines) > room:
+        moved = _below(lines, head.index(below), room)
+        _drop(lines, below)
+    for column in spare:
+        if _width(lines) <= room:
+            break
+        _drop(lines, column)
+    _cut(lines, room)
+    return lines, moved
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    return sum(widths(lines)) + max(len(line[-1]) for line in lines)
+
+
+def _drop(lines: list[list[str]], column: str) -> None:
+    if column in lines[0] and len(lines[0]) > 1:
+        place = lines[0].index(column)
+        for line in lines:
+            del line[place]
+
+
+def _below(lines: list[list[str]], place: int, room: int) -> list[str]:
+    """What stands in a column as paragraphs, each with the row's name before it."""
+    import textwrap
+
+    said = [(line[0], line[place]) for line in lines[1:] if line[place]]
+    paragraphs = [
+        textwrap.wrap(
+            f"{name}: {text}", max(room, LEAST_CELL), subsequent_indent="  ", break_on_hyphens=False
+        )
+        for name, text in said
+    ]
+    return [line for paragraph in paragraphs for line in paragraph]
+
+
+def _cut(lines: list[list[str]], room: int) -> None:
+    """Shorten the cells of the widest column until the table fits, then those of the next."""
+    while (over := _width(lines) - room) > 0:
+        longest = [max(len(line[place]) for line in lines) for place in range(len(lines[0]))]
+        place = longest.index(max(longest))
+        if longest[place] <= LEAST_CELL:
+            return
+        # No further than to the next widest: all of them give way alike.
+        others = [length for other, length in enumerate(longest) if other != place]
+        target = max(LEAST_CELL, longest[place] - over, min(longest[place] - 1, max(others, default=0)))
+        for line in lines:
+            if len(line[place]) > target:
+                line[place] = f"{line[place][: target - 1]}\u2026"
+
+
+def _laid_out(lines: Sequence[Sequence[str]], coloured: int, colours: Mapping[str, str]) -> list[str]:
+    from dinv.cli.show.colour import painted
+
+    across = [*widths(lines), 0]
+    return [
+        "".join(
+            painted(cell, colours.get(cell, "") if place == coloured else "") + " " * (width - len(cell))
+            for place, (cell, width) in enumerate(zip(line, across, strict=True))
+        ).rstrip()
+        for line in lines
+    ]

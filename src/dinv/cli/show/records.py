@@ -1,0 +1,144 @@
+"""What `--format` prints: one record a verb, with the same keys for the same things in all of them.
+
+Of a machine every record has KNOWN, which asks nobody; a verb adds what it found out. Sizes are in bytes,
+times as RFC 3339 has them. docs/formats.md lists them.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from dinv.access.disk_usage import DiskUsage
+    from dinv.endpoints.local.engine import EngineStatus
+    from dinv.images.builder import MachineImage
+    from dinv.machine import Machine
+    from dinv.states import Status
+    from dinv.store.record import MachineConfig
+
+KNOWN = (
+    "Name",
+    "DriverName",
+    "URL",
+    "IPAddress",
+    "Reached",
+    "DockerVersion",
+    "Endpoint",
+    "Image",
+    "Isolation",
+)
+
+
+def known(config: MachineConfig) -> dict[str, Any]:
+    """What the record of a machine says; DockerVersion is of its last start."""
+    kept = config.driver
+    endpoint = kept.get("Endpoint")
+    return {
+        "Name": config.name,
+        "DriverName": config.driver_name,
+        "URL": config.url,
+        "IPAddress": config.ip,
+        "Reached": kept.get("Reached", ""),
+        "DockerVersion": version(str(config.ours.get("DockerVersion") or "")),
+        # Another driver of docker-machine's may call something else so.
+        "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",
+        "Image": kept.get("Image", ""),
+        "Isolation": kept.get("Isolation", ""),
+    }
+
+
+def version(found: str) -> str:
+    """A daemon's version as `ls` has it: v26.1.5, or Unknown."""
+    return f"v{found}" if found else "Unknown"
+
+
+def of_status(machine: Machine, status: Status) -> dict[str, Any]:
+    """`status`, and `active`."""
+    return {**known(machine.config), "State": status.state, "Error": status.error}
+
+
+def of_environment(machine: Machine | None, variables: Mapping[str, str | None]) -> dict[str, Any]:
+    """`env`; without a machine it is what to unset. A variable that is to be unset is None."""
+    record = known(machine.config) if machine is not None else {}
+    return {**record, "Environment": dict(variables)}
+
+
+def of_flags(machine: Machine, flags: Iterable[str]) -> dict[str, Any]:
+    """`config`: the docker CLI's flags, without the quotes that a shell takes off."""
+    bare = [flag.replace('="', "=").removesuffix('"') for flag in flags]
+    return {**known(machine.config), "CertPath": machine.cert_path if machine.has_tls else "", "Flags": bare}
+
+
+def of_document(machine: Machine) -> dict[str, Any]:
+    """`inspect`: docker-machine's document, and beside it what all other records have."""
+    return {**known(machine.config), **machine.inspect()}
+
+
+def of_creation(machine: Machine) -> dict[str, Any]:
+    """`create`."""
+    context = machine.name if machine.has_context else ""
+    return {
+        **known(machine.config),
+        "CertPath": machine.cert_path if machine.has_tls else "",
+        "Context": context,
+    }
+
+
+def of_disk_usage(machine: Machine, usage: DiskUsage) -> dict[str, Any]:
+    """`df`."""
+    return {
+        **known(machine.config),
+        "CacheVolume": usage.volume,
+        "Size": usage.size,
+        "Available": usage.available,
+        "UsedPercent": round(usage.used_percent, 1),
+        "Images": usage.images,
+        "Containers": usage.containers,
+        "Volumes": usage.volumes,
+        "BuildCache": usage.build_cache,
+    }
+
+
+def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, Any]]:
+    """`image ls`: one for each name of each image; one without a name is called by its ID."""
+    return [
+        {
+            "Image": name,
+            "ID": image.id,
+            "Contract": image.contract,
+            "Version": image.version,
+            "Base": image.base,
+            "Created": image.created.isoformat(),
+            "Size": image.size,
+            "Endpoint": endpoint,
+        }
+        for image in images
+        for name in image.tags or (image.id,)
+    ]
+
+
+def of_engine(status: EngineStatus) -> dict[str, Any]:
+    """`engine status`."""
+    from dinv.states import ERROR, RUNNING, STOPPED
+
+    return {
+        "State": RUNNING if status.running else ERROR if status.pid else STOPPED,
+        "URL": f"unix://{status.socket}",
+        "DockerVersion": version(status.version),
+        "PID": status.pid,
+        "DataRoot": status.data_root,
+        "Log": status.log,
+        "Error": status.reason,
+    }
+
+
+def of_versions(docker_machine: str, machine: Machine | None = None) -> dict[str, Any]:
+    """`version`: dinv's, docker-machine's that it stands in for, and what a machine's daemon says."""
+    import dinv
+
+    record = {"Version": dinv.__version__, "DockerMachineVersion": docker_machine}
+    if machine is None:
+        return record
+    return {**known(machine.config), "DockerVersion": version(machine.daemon_version()), **record}

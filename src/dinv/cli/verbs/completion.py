@@ -1,0 +1,46 @@
+"""`dinv completion`: a script that completes command lines in a shell."""
+
+from __future__ import annotations
+
+import argparse
+
+from dinv.errors import UsageError
+from dinv.shells.completion import SHELLS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.shells.completion.values import LISTS
+
+    parser.add_argument("shell", nargs="?", choices=SHELLS)
+    # What the scripts call.
+    parser.add_argument("--list", choices=LISTS, help=argparse.SUPPRESS)
+    parser.add_argument("--word", default="", help=argparse.SUPPRESS)
+    parser.add_argument("--endpoint", help=argparse.SUPPRESS)
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    if options.list:
+        from dinv.shells.completion.values import values
+
+        for value in values(options.list, app.machines, word=options.word, endpoint=options.endpoint):
+            print(value)
+        return
+    if not options.shell:
+        raise UsageError(f"Say for which shell: {', '.join(SHELLS)}", see=f"{app.program} completion --help")
+    from dinv.cli import VERBS, module_name
+    from dinv.cli.parser import Parser
+    from dinv.shells.completion import script
+    from dinv.shells.completion.commands import command
+
+    commands = []
+    for verb, text in VERBS.items():
+        module = __import__(module_name(verb), fromlist=["arguments"])
+        parser = Parser(app.program, verb, text, [])
+        module.arguments(parser)
+        commands.append(command(verb, parser, takes_rest=hasattr(module, "takes_rest")))
+    print(script(options.shell, app.program, commands), end="")

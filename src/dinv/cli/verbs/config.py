@@ -1,0 +1,32 @@
+"""`dinv config`: flags for the docker CLI: `docker $(dinv config dev) ps`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?")
+    parser.add_argument("--swarm", action="store_true", help="of the legacy swarm that it is the master of")
+    parser.add_format()
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.access.connect import check
+
+    form = app.format(options, "Name", "URL", "CertPath")
+    with app.machine(options.name) as machine:
+        check(machine, swarm=options.swarm)
+        flags = machine.docker_flags(swarm=options.swarm)
+        if form is not None:
+            from dinv.cli.show import records
+
+            form.show(records.of_flags(machine, flags))
+            return
+    for flag in flags:
+        print(flag)

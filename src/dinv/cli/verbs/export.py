@@ -1,0 +1,41 @@
+"""`dinv export`."""
+
+from __future__ import annotations
+
+import sys
+
+from dinv.authorities import own_ca
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?")
+    parser.usage = f"{parser.prog} [NAME] > FILE"
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    if sys.stdout.isatty():
+        raise InputError(
+            f"An archive with private keys is not for a terminal: {app.program} export NAME > FILE"
+        )
+    (name,) = app.names([options.name] if options.name else [])
+    app.machines.export(name, sys.stdout.buffer)
+    print(
+        f"Warning: this archive holds the private keys of {name}. Who has it has the machine: "
+        f"keep it as you keep a password.",
+        file=sys.stderr,
+    )
+    ca = own_ca.ca_path(app.machines.get(name).config)
+    if ca:
+        print(
+            f"The private key of its CA, which is shared ({ca}), is not in it: elsewhere the machine can be "
+            f"used, but its certificates cannot be renewed.",
+            file=sys.stderr,
+        )

@@ -1,0 +1,87 @@
+"""`dinv image`: build machine images, push them to a registry, and list those an endpoint has."""
+
+from __future__ import annotations
+
+from dinv.cli.voice import put
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.drivers.docker.flags import DEFAULT_IMAGE
+
+    parser.add_argument("action", choices=("build", "push", "ls"))
+    parser.add_argument("reference", nargs="?", metavar="REF", help="push: where to, REGISTRY/NAME[:TAG]")
+    parser.add_argument(
+        "--base",
+        metavar="photon|debian|REF",
+        help="what to build on (photon where the endpoint can have it, else debian)",
+    )
+    parser.add_argument("--tag", metavar="REF", help=f"build: name of the image ({DEFAULT_IMAGE})")
+    parser.add_argument(
+        "--image",
+        metavar="REF",
+        help=f"push: which image (the newer of REF and {DEFAULT_IMAGE}; built where there is neither)",
+    )
+    parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
+    parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
+    parser.add_format()
+    parser.add_progress("print only the id, or the names")
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.cli.show import image_table
+    from dinv.drivers.docker.flags import DEFAULT_IMAGE
+    from dinv.images import builder
+
+    _check(options)
+    form = app.format(options, own_table=True)
+    app.voice.aside = bool(options.format)
+    progress = app.progress()
+    with app.machines.endpoint(
+        options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
+    ) as engine:
+        if options.action == "ls":
+            image_table.show(builder.image_list(engine), form, engine.address, quiet=options.quiet)
+            return
+        with app.interruptible():
+            if options.action == "push":
+                from dinv.images.pushing import push
+
+                identity, name = push(
+                    engine, options.reference, progress, image=options.image or "", base=options.base
+                )
+            else:
+                tag = options.tag or DEFAULT_IMAGE
+                with progress.working("Image", f"building {tag}"):
+                    identity = builder.build(engine, base=options.base, tag=tag, report=progress.update)
+                name = identity
+        built = [image for image in builder.image_list(engine) if image.id == identity]
+        if options.action == "build":
+            progress.line("Image", tag, f"built on {', '.join(image.base for image in built)}")
+    if options.format:
+        image_table.show(built, form, engine.address, quiet=False)
+    elif options.quiet:
+        put(name)
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raise InputError for what belongs to another action."""
+    from dinv.errors import InputError
+
+    push = options.action == "push"
+    if push and not options.reference:
+        raise InputError(
+            "image push takes where to: REGISTRY/NAME[:TAG], such as registry.example.com/dinv:1"
+        )
+    if options.reference and not push:
+        raise InputError(f'image {options.action} takes no argument, and was given "{options.reference}"')
+    if options.tag and options.action != "build":
+        raise InputError(f"--tag is for image build, and not for image {options.action}")
+    if options.image and not push:
+        raise InputError(f"--image is for image push, and not for image {options.action}")

@@ -1,0 +1,36 @@
+"""`dinv mount`: a machine's directory here, by sshfs."""
+
+from __future__ import annotations
+
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.missing = parser.extra = "Improper number of arguments"
+    parser.add_argument("source", metavar="[NAME:]PATH", help="what to mount")
+    parser.add_argument("mountpoint", nargs="?", metavar="DIR", help="an empty directory here (PATH)")
+    parser.add_argument("-u", "--unmount", action="store_true", help="unmount DIR")
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    from dinv.access import mount
+
+    before, colon, path = options.source.partition(":")
+    if not colon:
+        before, path = "", options.source
+    user, _, name = before.rpartition("@")
+    where = options.mountpoint or path
+    if not where:
+        raise InputError(f"Say on which directory here to mount it: {app.program} mount {options.source} DIR")
+    if options.unmount:
+        mount.unmount(where)
+        return
+    with app.interruptible(), app.machine(name or None) as machine:
+        mount.mount(machine, path, where, user=user)

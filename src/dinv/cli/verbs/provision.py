@@ -1,0 +1,29 @@
+"""`dinv provision`."""
+
+from __future__ import annotations
+
+from dinv.cli.waiting import add_arguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.lifecycle.renew import DEFAULT_TIMEOUT
+
+    add_arguments(parser, DEFAULT_TIMEOUT)
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    def provision(name: str) -> None:
+        progress = app.progress(name)
+        progress.note(f'Provisioning "{name}"...')
+        app.machines.provision(name, progress=progress, timeout=options.timeout)
+        progress.note(f'Machine "{name}" was provisioned.')
+
+    with app.interruptible():
+        return app.for_each(options.name, provision)

@@ -1,0 +1,48 @@
+"""`dinv regenerate-certs`."""
+
+from __future__ import annotations
+
+from dinv.cli.show.output import confirmed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.lifecycle.renew import DEFAULT_TIMEOUT
+
+    parser.add_argument("name", nargs="*")
+    parser.add_argument("-f", "--force", action="store_true", help="do not ask")
+    parser.add_argument(
+        "--client-certs",
+        action="store_true",
+        help="new CA and client certificates too: earlier ones are refused",
+    )
+    parser.add_argument(
+        "--timeout",
+        type="seconds",
+        default=DEFAULT_TIMEOUT,
+        metavar="SECONDS",
+        help=f"for the daemon to take them ({DEFAULT_TIMEOUT:g})",
+    )
+    parser.add_progress()
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    names = app.names(options.name)
+    question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
+    if not options.force and not confirmed(question, without="--force"):
+        return 0
+    app.progress().note("Regenerating TLS certificates")
+
+    def renew(name: str) -> None:
+        app.machines.renew_certificates(
+            name, progress=app.progress(name), clients=options.client_certs, timeout=options.timeout
+        )
+
+    with app.interruptible():
+        return app.for_each(names, renew)

@@ -1,0 +1,31 @@
+"""`dinv status`."""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    parser.add_argument("name", nargs="?")
+    parser.add_format()
+
+
+def run(app: App, options: argparse.Namespace) -> None:
+    form = app.format(options, "Name", "State", "Error")
+    from dinv.pki.validity import with_expiry
+
+    with app.machine(options.name) as machine:
+        status = with_expiry(machine, machine.status(), soon=True)
+    if form is not None:
+        from dinv.cli.show import records
+
+        form.show(records.of_status(machine, status))
+        return
+    print(status.state)
+    if status.error:
+        app.voice.remark(f"{machine.name}: {status.error}")

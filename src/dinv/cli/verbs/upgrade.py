@@ -1,0 +1,35 @@
+"""`dinv upgrade`."""
+
+from __future__ import annotations
+
+from dinv.cli.waiting import add_arguments
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import argparse
+
+    from dinv.cli.app import App
+    from dinv.cli.parser import Parser
+
+
+def arguments(parser: Parser) -> None:
+    from dinv.lifecycle.upgrade import DEFAULT_TIMEOUT
+
+    add_arguments(parser, DEFAULT_TIMEOUT)
+    parser.add_argument("--image", default="", metavar="REF", help="the image (default: its own, newer)")
+    parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
+
+
+def run(app: App, options: argparse.Namespace) -> int:
+    def upgrade(name: str) -> None:
+        progress = app.progress(name)
+        progress.note(f'Upgrading "{name}"...')
+        done = app.machines.upgrade(
+            name, progress=progress, image=options.image, force=options.force, timeout=options.timeout
+        )
+        progress.note(
+            f'Machine "{name}" was upgraded.' if done else f'Machine "{name}" has this image already.'
+        )
+
+    with app.interruptible():
+        return app.for_each(options.name, upgrade)

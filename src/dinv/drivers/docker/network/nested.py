@@ -1,0 +1,83 @@
+"""A machine on a machine: what the outer one has to do with how the inner one is reached.
+
+The outer machine is an endpoint like others, and is told by its record in the store. Where its own address
+is reached, so is what is published on it. Where only a port of it is published, the inner machine can have
+one of those that lead into the outer one as well, from its `--publish-ports`. Each inner machine gets some
+such ports for machines that are made on it in turn, which takes them from what its outer one has.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import DinvError, PreCreateCheckFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.store.record import MachineConfig
+
+SPARE = 8
+"""How many further ports a machine on a machine has, for those that are made on it."""
+
+
+def find(driver: DockerDriver) -> MachineConfig | None:
+    """The machine that a machine is to be made on, if its endpoint is one of this store's."""
+    from dinv.endpoints.resolve import machine_at
+
+    name = machine_at(driver.store, driver.endpoint.url)
+    if not name:
+        return None
+    try:
+        found = driver.store.load(name)
+    except DinvError:
+        return None
+    return found if found.driver_name == driver.name else None
+
+
+def leading_in(outer: MachineConfig) -> list[int] | None:
+    """The ports of the outer machine that are reached beside its daemon's; None for all of them."""
+    kept = outer.driver
+    if not kept.get("Port"):
+        return None
+    return [
+        int(port["Port"])
+        for port in kept.get("PublishPorts") or ()
+        if port["Port"] == port["MachinePort"] and port["Protocol"] == "tcp"
+    ]
+
+
+def no_port(outer: MachineConfig) -> PreCreateCheckFailed:
+    """The error that no port is left which leads to a machine on the outer one."""
+    return PreCreateCheckFailed(
+        f'A machine on machine "{outer.name}" could not be reached from here: {outer.name} is reached at a '
+        f"published port, and no other that is free leads into it. Make it with some: "
+        f"dinv create --publish-ports 24000-24007 {outer.name}"
+    )
+
+
+def add_spare_ports(
+    further: list[dict[str, Any]], port: int, candidates: Iterable[int], is_free: Callable[[int], bool]
+) -> None:
+    """Give an inner machine, whose daemon is published on `port`, ports for machines that are made on it.
+
+    `candidates` lead into the outer one. Half of those that are free are left to others.
+    """
+    taken = {int(each["Port"]) for each in further} | {port}
+    free = []
+    for candidate in candidates:
+        if candidate not in taken and is_free(candidate):
+            free.append(candidate)
+            if len(free) == SPARE * 2:
+                break
+    further += [
+        {"Address": "", "Port": each, "MachinePort": each, "Protocol": "tcp"}
+        for each in free[: len(free) // 2]
+    ]
+
+
+def to_avoid(outer: MachineConfig | None) -> list[str]:
+    """Subnets that are in use around the outer machine, as its record has them."""
+    kept: Mapping[str, Any] = outer.driver if outer is not None else {}
+    return [str(subnet) for subnet in kept.get("Avoid") or ()]

@@ -1,0 +1,227 @@
+"""Which port of the endpoint a machine is published on, and by which addresses it is reached.
+
+A port is chosen once and kept, so that the URL outlives restarts; Docker's own random ports change with
+each start. The choice begins with a number made from the machine's name, so that a machine which is
+made again keeps its URL, and two that are made at once hardly ever want the same.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+import socket
+import zlib
+
+from dinv.drivers.docker.flavours import LABEL_PORT
+from dinv.drivers.docker.flavours.engine import DAEMON_PORT
+from dinv.drivers.docker.network import nested, publishing
+from dinv.errors import PreCreateCheckFailed
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from dinv.drivers.docker.driver import DockerDriver
+
+FIRST_PORT = 23760
+PORTS = 4000
+"""From 23760 to 27759: nothing registered of note there, and below Linux's ephemeral ports (32768)."""
+
+_LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
+_HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}", re.IGNORECASE)
+"""What can be looked up (RFC 1123, 2.1): not all that may be a machine's or a container's name can."""
+
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104  (compared with, never bound)
+
+
+def host_of(driver: DockerDriver) -> tuple[str, bool]:
+    """Where ports published on the endpoint are reached, and whether that is this computer."""
+    host = driver.engine.transport.host
+    if host is None:
+        return "127.0.0.1", True
+    if driver.outer is not None:
+        return host, False
+    if host == "localhost":
+        return host, True
+    try:
+        return host, ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host, False
+
+
+def settle(driver: DockerDriver) -> None:
+    """Decide what `--publish` left open: address and host. The port is `choose`'s."""
+    kept = driver.config.driver
+    host, local = host_of(driver)
+    if not kept["PublishAddress"] and kept["Published"]:
+        # A VCH publishes on its own public address, and refuses to be told another.
+        kept["PublishAddress"] = "127.0.0.1" if local and driver.flavour.chooses_address else ""
+    address = kept["PublishAddress"]
+    # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
+    elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
+    kept["Host"] = host if address in _ANY or elsewhere else address
+    if address == "::" and local:
+        kept["Host"] = "::1"
+    if not kept["Published"]:
+        kept["Host"] = ""
+
+
+def follow(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+    """Take over the address that the endpoint says a running machine is published at.
+
+    A VCH's public address may be another than the one its API is at (vmware/vic: network/utils.go); where
+    the API's name or address leads there too, that stays. `published` is NetworkSettings.Ports.
+    """
+    kept = driver.config.driver
+    for binding in published.get(DAEMON_PORT) or ():
+        address = str(binding.get("HostIp") or "")
+        if address not in _ANY and address not in (kept["Host"], *_resolved(kept["Host"])):
+            kept["Host"] = address
+
+
+def follow_port(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+    """Take over the port of a machine whose endpoint chooses another at each start (`docker run -p 2376`)."""
+    bound = (str(binding.get("HostPort") or "") for binding in published.get(DAEMON_PORT) or ())
+    port = next((int(text) for text in bound if text.isdecimal()), 0)
+    if port:
+        driver.config.driver["Port"] = port
+
+
+def choose(driver: DockerDriver) -> None:
+    """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
+    kept = driver.config.driver
+    further = kept.get("PublishPorts") or []
+    if not kept["Published"] and not further:
+        return
+    _, local = host_of(driver)
+    services = _services(driver)
+    if further:
+        _check_further(driver, further, services, local=local)
+    if not kept["Published"]:
+        return
+    used = _used(driver)
+    refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
+
+    def is_free(port: int) -> bool:
+        taken = port in used or port in refused
+        return not taken and (not local or _can_bind(kept["PublishAddress"], port))
+
+    if kept["PortChosen"]:
+        if kept["Port"] in services:
+            raise PreCreateCheckFailed(
+                f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would "
+                f"take the place of its API or SSH, and nobody could reach the endpoint any more. "
+                f"Choose another with --publish, or leave the port to dinv."
+            )
+        if not is_free(kept["Port"]):
+            by = f" by container {used[kept['Port']]}" if kept["Port"] in used else ""
+            raise PreCreateCheckFailed(
+                f"Port {kept['Port']} is in use on {driver.endpoint}{by}. "
+                f"Choose another with --publish, or leave the port to dinv."
+            )
+        return
+    kept["Port"] = _first_free(driver, is_free)
+
+
+def _first_free(driver: DockerDriver, is_free: Callable[[int], bool]) -> int:
+    candidates, outer = _candidates(driver), driver.outer
+    for port in candidates:
+        if is_free(port):
+            if outer is not None and not driver.config.driver.get("RefusedPorts"):
+                nested.add_spare_ports(driver.config.driver["PublishPorts"], port, candidates, is_free)
+            return port
+    if outer is not None:
+        raise nested.no_port(outer)
+    raise PreCreateCheckFailed(
+        f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
+    )
+
+
+def _candidates(driver: DockerDriver) -> list[int]:
+    """The ports that a machine can be published on, the one to try first at the beginning."""
+    leading_in = nested.leading_in(driver.outer) if driver.outer is not None else None
+    if leading_in is not None:
+        return leading_in
+    start = zlib.crc32(driver.config.name.encode())
+    return [FIRST_PORT + (start + step) % PORTS for step in range(PORTS)]
+
+
+def _check_further(
+    driver: DockerDriver, further: list[dict[str, Any]], services: frozenset[int], *, local: bool
+) -> None:
+    """See that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
+    publishing.settle(further, local=local and driver.flavour.chooses_address)
+    guarded = dict.fromkeys(services, "of its own services") if further else {}
+    publishing.check(further, {**_used(driver), **guarded}, str(driver.endpoint))
+    for port in further if local else ():
+        if port["Protocol"] == "tcp" and not _can_bind(port["Address"], port["Port"]):
+            raise PreCreateCheckFailed(
+                f"--publish-ports: port {port['Port']} is in use on this computer. Choose another."
+            )
+
+
+def _services(driver: DockerDriver) -> frozenset[int]:
+    """Ports of the endpoint's own services that it would give away."""
+    flavour, address = driver.flavour, driver.engine.transport.address
+    if flavour.guards_services or not address.startswith("tcp://"):
+        return flavour.services
+    return flavour.services | {int(address.rpartition(":")[2])}
+
+
+def _used(driver: DockerDriver) -> dict[int, str]:
+    """Ports of the endpoint's containers, with whose they are; ours also while they are stopped."""
+    used: dict[int, str] = {}
+    for container in driver.engine.containers.list(all=True):
+        name = (container.get("Names") or ["?"])[0].lstrip("/")
+        for port in container.get("Ports") or ():
+            if port.get("PublicPort"):
+                used[int(port["PublicPort"])] = name
+        label = (container.get("Labels") or {}).get(LABEL_PORT, "")
+        if label.isdigit() and int(label):
+            used[int(label)] = name
+    return used
+
+
+def _can_bind(address: str, port: int) -> bool:
+    """Whether the port is free here. A hint only: a local socket may lead into another host's network."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        import errno
+
+        return error.errno != errno.EADDRINUSE
+    return True
+
+
+def addresses(driver: DockerDriver) -> list[str]:
+    """Names and addresses for the server certificate.
+
+    The host as typed and as resolved, the published address, the machine's own address where it is
+    known, and the names other containers of its network know it by.
+    """
+    kept = driver.config.driver
+    found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
+    # One that is reached at a published port is free to change its own address with each start.
+    own = "" if kept["Port"] else kept.get("OwnAddress", "")
+    found += [own, *(name for name in (driver.container, driver.config.name) if _HOST_NAME.fullmatch(name))]
+    return list(dict.fromkeys(name for name in found if name and name not in _ANY))
+
+
+def _resolved(host: str) -> list[str]:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        pass
+    else:
+        return []
+    if not host or host == "localhost":
+        return []
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError):
+        return []
+    return [str(entry[4][0]) for entry in found]

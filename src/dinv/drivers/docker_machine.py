@@ -1,0 +1,237 @@
+"""Machines that docker-machine made: what can be known of them, and done, without their driver.
+
+Their config.json says where they were when docker-machine last looked: `Driver.IPAddress`, or the URL
+of the driver `none`. That, their certificates and their SSH key (see dinv.access.system_ssh) are all dinv needs
+to connect; it never writes them, and what needs their driver (start, stop, ...) says so.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dinv.drivers import Driver
+from dinv.errors import InputError, MachineNotRunning, NoSwarm
+from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from typing import Any, NoReturn
+
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+WITHOUT_DRIVER = ("none", "ci-test")
+"""docker-machine's names for hosts that it has not made (docker/machine: drivers/none)."""
+
+_REFUSED = {
+    "starting it": "hosts without a driver cannot be started\n",
+    "stopping it": "hosts without a driver cannot be stopped\n",
+    "killing it": "hosts without a driver cannot be killed\n",
+    "restarting it": "hosts without a driver cannot be restarted\n",
+}
+"""docker-machine's words for what is being done (drivers/none/driver.go)."""
+_DOCKER_PORT = 2376
+_PORT_KEYS = ("EnginePort", "DockerPort")
+"""Where the drivers generic and azure keep the daemon's port."""
+_TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
+_LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
+
+
+# Where it is
+
+
+def url(config: MachineConfig) -> str:
+    """Where its daemon was last known to listen, as tcp://HOST:PORT; "" when that was never known."""
+    kept = config.driver
+    if config.driver_name in WITHOUT_DRIVER:
+        return _text(kept.get("URL"))
+    address = _text(kept.get("IPAddress"))
+    ports = [kept[key] for key in _PORT_KEYS if isinstance(kept.get(key), int) and kept[key] > 0]
+    return f"tcp://{_bracketed(address)}:{(*ports, _DOCKER_PORT)[0]}" if address else ""
+
+
+def ip(config: MachineConfig) -> str:
+    """The host in `url`. The driver `none` keeps it with its port, which is no address."""
+    return _host_and_port(url(config))[0] if config.driver_name in WITHOUT_DRIVER else _address(config)
+
+
+def swarm_url(config: MachineConfig) -> str:
+    """Where the legacy swarm listens that it is the master of. Raises NoSwarm when it is of none."""
+    if not config.swarm_options.get("Master"):
+        raise NoSwarm(config.name)
+    host = _host_and_port(url(config))[0]
+    port = _host_and_port(_text(config.swarm_options.get("Host")))[1]
+    if not host or not port:
+        raise MachineNotRunning(config.name, "without a known address")
+    return f"tcp://{_bracketed(host)}:{port}"
+
+
+def cert_path(config: MachineConfig) -> str:
+    """The directory with its ca.pem, cert.pem and key.pem: DOCKER_CERT_PATH; "" for one without TLS.
+
+    docker-machine copies them into the machine's directory, but not for the driver `none` (#1221). Such a
+    host has TLS if there are files for it (#2355).
+    """
+    given = config.driver_name in WITHOUT_DRIVER
+    if given and not _host_and_port(url(config))[0]:
+        return ""
+    directories = (config.directory, located(config, _text(config.auth_options.get("CertDir"))))
+    for directory in directories:
+        if all(os.path.exists(os.path.join(directory, file)) for file in _TLS_FILES):
+            return directory
+    return "" if given else config.directory
+
+
+def environment(config: MachineConfig) -> dict[str, str]:
+    """The variables by which docker's CLI and libraries find it."""
+    certificates = cert_path(config)
+    return {
+        **({"DOCKER_TLS_VERIFY": "1"} if certificates else {}),
+        "DOCKER_HOST": url(config),
+        **({"DOCKER_CERT_PATH": certificates} if certificates else {}),
+        "DOCKER_MACHINE_NAME": config.name,
+    }
+
+
+def located(config: MachineConfig, path: str) -> str:
+    """Where a file of the machine's is now: docker-machine's paths are absolute, and stores are moved.
+
+    A path that is no more is looked for by its name in the machine's directory and the store's. Relative
+    paths are the store's.
+    """
+    if not path:
+        return ""
+    base = re.split(r"[/\\]", path.rstrip("/\\"))[-1]
+    here = os.path.normpath(os.path.join(config.store_path, path))
+    if os.path.exists(here):
+        return here
+    certs = os.path.join(config.store_path, "certs")
+    for found in (
+        os.path.join(config.directory, base),
+        os.path.join(certs, base),
+        os.path.join(config.store_path, base),
+        config.directory if base == config.name else "",
+    ):
+        if found and os.path.exists(found):
+            return found
+    return path if re.match(r"[A-Za-z]:\\", path) else here
+
+
+def shown(config: MachineConfig) -> dict[str, Any]:
+    """The document with paths that lead somewhere: what `inspect` shows."""
+    document = dict(config.document())
+    driver = {
+        key: located(config, value) if key in _LOCATED and isinstance(value, str) else value
+        for key, value in config.driver.items()
+    }
+    if _text(driver.get("StorePath")) and not os.path.exists(driver["StorePath"]):
+        driver["StorePath"] = config.store_path
+    auth = {
+        key: located(config, value)
+        if isinstance(value, str) and key.endswith(("Path", "Dir")) and "Remote" not in key
+        else value
+        for key, value in config.auth_options.items()
+    }
+    document["Name"] = config.name
+    document["Driver"] = driver
+    document["HostOptions"] = {**document["HostOptions"], "AuthOptions": auth}
+    return document
+
+
+def needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
+    """Raise InputError: what was asked for, such as "stopping it", is its driver's to do."""
+    if config.driver_name in WITHOUT_DRIVER:
+        raise InputError(
+            f"{_REFUSED.get(doing, '')}"
+            f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
+            f"({config.driver_name}): dinv can connect to it, and do nothing to it."
+        )
+    raise InputError(
+        f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
+        f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp and mount work, and nothing is "
+        f"changed."
+    )
+
+
+# Whether it answers
+
+
+class DockerMachines(Driver):
+    """Stands in for the drivers of docker-machine where only states are asked for; never instantiated."""
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:  # noqa: ARG003  (one group of all)
+        return ""
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,  # noqa: ARG003  (the seam's)
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,  # noqa: ARG003  (the seam's; no API is called)
+    ) -> dict[str, Status]:
+        """Whether each accepts a connection, all at once; `timeout` in seconds for all of them."""
+        return statuses(configs, timeout=timeout)
+
+
+def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
+    """Whether something listens where each machine should, by name.
+
+    Their driver cannot be asked, so one that does not answer is no more than that: Error, or Timeout. Where
+    there never was a driver it is Running, as docker-machine has it, with what was said in the error.
+    `timeout` in seconds is for all of them; each host is connected to once.
+    """
+    from dinv.system.reachability import connect_all
+
+    configs = list(configs)
+    hosts = {config.name: _host_and_port(url(config)) for config in configs}
+    answers = connect_all({host for host in hosts.values() if host[0] and host[1]}, timeout=timeout)
+    found = {}
+    for config in configs:
+        where = url(config)
+        said = answers.get(hosts[config.name])
+        if not where:
+            found[config.name] = Status(ERROR, "no address of it is known; its driver is docker-machine's")
+        elif where.startswith("unix:"):
+            exists = os.path.exists(where.removeprefix("unix://"))
+            found[config.name] = Status(RUNNING) if exists else _unanswered(ERROR, f"there is no {where}")
+        elif not hosts[config.name][1]:
+            found[config.name] = _unanswered(ERROR, f"its URL says no host and port: {where}")
+        elif said is None:
+            found[config.name] = _unanswered(TIMEOUT, f"{where} did not answer within {timeout:g} s")
+        elif said:
+            found[config.name] = _unanswered(ERROR, f"{where} does not answer: {said}")
+        else:
+            found[config.name] = Status(RUNNING)
+        if config.driver_name in WITHOUT_DRIVER:
+            found[config.name] = Status(RUNNING, found[config.name].error)
+    return found
+
+
+def _unanswered(state: str, said: str) -> Status:
+    return Status(state, f"{UNANSWERED}{said}")
+
+
+# Text
+
+
+def _address(config: MachineConfig) -> str:
+    return _text(config.driver.get("IPAddress"))
+
+
+def _host_and_port(where: str) -> tuple[str, int]:
+    """The two in tcp://HOST:PORT; "" and 0 for what is not so."""
+    found = re.fullmatch(r"(?:tcp|https?)://(?:\[([^\]]+)\]|([^/:\[\]]+)):([0-9]{1,5})/?", where)
+    return (found[1] or found[2], int(found[3])) if found else ("", 0)
+
+
+def _bracketed(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
+
+
+def _text(value: object) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,1 @@
+"""How an engine is spoken to: sockets, TLS, ssh, HTTP, streams."""

@@ -1,0 +1,130 @@
+"""Bytes to and from the endpoint, with a deadline on each wait."""
+
+from __future__ import annotations
+
+import select
+from math import ceil
+
+from dinv.errors import EndpointUnreachable
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import _socket
+
+    from dinv.errors import DinvError
+    from dinv.system.deadline import Deadline
+
+# poll() takes an int of milliseconds; a day is long enough for one round of it.
+_LONGEST_POLL = 86_400_000
+
+
+def poll_limit(deadline: Deadline) -> int:
+    """Milliseconds to give poll(); it may have to be called again before the deadline."""
+    remaining = deadline.remaining()
+    return _LONGEST_POLL if remaining is None else min(_LONGEST_POLL, ceil(remaining * 1000))
+
+
+class ByteStream:
+    """A connected stream socket, made non-blocking; waiting is done here and nowhere else.
+
+    `answered` tells whether anything was ever received: a stream that dies before that was
+    refused, not interrupted.
+    """
+
+    def __init__(self, sock: _socket.socket, address: str) -> None:
+        sock.settimeout(0)
+        self.sock = sock
+        self.address = address
+        self.answered = False
+
+    def fileno(self) -> int:
+        """Return the descriptor to select on. Look at `pending` first."""
+        return self.sock.fileno()
+
+    def pending(self) -> int:
+        """Bytes that `try_recv` has ready though the descriptor may not be readable (TLS)."""
+        return 0
+
+    def try_recv(self, size: int) -> bytes | None:
+        """Receive what is there: None when nothing is yet, b"" at the end of the stream."""
+        try:
+            data = self.sock.recv(size)
+        except BlockingIOError:
+            return None
+        if data:
+            self.answered = True
+        return data
+
+    def try_send(self, data: bytes | memoryview) -> int:
+        """Send what goes out without waiting; return how many bytes of `data` were taken, 0 for none."""
+        try:
+            return self.sock.send(data)
+        except BlockingIOError:
+            return 0
+
+    def flush(self) -> bool:
+        """Pass on what `try_send` took and still holds; True when nothing is held any more."""
+        return True
+
+    def wait(self, deadline: Deadline, what: str, *, read: bool = False, write: bool = False) -> None:
+        """Wait until the socket can be read from, or written to. Raises DeadlineExceeded."""
+        poll = select.poll()
+        poll.register(self.sock, (select.POLLIN if read else 0) | (select.POLLOUT if write else 0))
+        while True:
+            if poll.poll(poll_limit(deadline)):
+                return
+            deadline.raise_if_expired(what)
+
+    def recv(self, size: int, deadline: Deadline, what: str) -> bytes:
+        """Receive at least one byte, b"" at the end.
+
+        Raises DeadlineExceeded, EndpointUnreachable (the connection broke), EndpointTLSError.
+        """
+        while True:
+            deadline.raise_if_expired(what)
+            try:
+                data = self.try_recv(size)
+            except OSError as exc:
+                raise self.lost(what, exc) from exc
+            if data is not None:
+                deadline.progress()
+                return data
+            self.wait(deadline, what, read=True)
+
+    def send_all(self, data: bytes, deadline: Deadline, what: str) -> None:
+        """Send all of `data`. Raises as `recv` does."""
+        view = memoryview(data)
+        while view or not self.flush():
+            deadline.raise_if_expired(what)
+            try:
+                sent = self.try_send(view) if view else 0
+            except OSError as exc:
+                raise self.lost(what, exc) from exc
+            if sent:
+                deadline.progress()
+                view = view[sent:]
+            else:
+                self.wait(deadline, what, write=True)
+
+    def lost(self, what: str, exc: OSError | None = None) -> DinvError:
+        """Return the error that says why the stream broke off during `what`."""
+        reason = f" ({exc.strerror})" if exc is not None and exc.strerror else ""
+        return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}")
+
+    def spoken_by_another(self, data: bytes) -> DinvError | None:  # noqa: ARG002  (nobody else is here)
+        """Return the error that says whose words `data` is, where somebody else is on the way; else None."""
+        return None
+
+    def close_write(self) -> None:
+        """Tell the other side that nothing more comes from here; reading goes on."""
+        import _socket
+
+        try:
+            self.sock.shutdown(_socket.SHUT_WR)
+        except OSError:
+            # The other side has gone already, which reading will tell with a better reason.
+            return
+
+    def close(self) -> None:
+        """Close the connection. May be called again."""
+        self.sock.close()

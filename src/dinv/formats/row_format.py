@@ -1,0 +1,69 @@
+"""`--format` with a template for each record, as docker-machine's `ls` takes it (commands/ls.go there)."""
+
+from __future__ import annotations
+
+from dinv.formats.tabwriter import line_up
+from dinv.formats.template import Heading, Record, Template
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+_TABLE = "table"
+
+HEADINGS = {
+    "Name": "NAME",
+    "Active": "ACTIVE",
+    "ActiveHost": "ACTIVE_HOST",
+    "ActiveSwarm": "ACTIVE_SWARM",
+    "DriverName": "DRIVER",
+    "State": "STATE",
+    "URL": "URL",
+    "SwarmOptions": "SWARM_OPTIONS",
+    "Swarm": "SWARM",
+    "EngineOptions": "ENGINE_OPTIONS",
+    "Error": "ERRORS",
+    "DockerVersion": "DOCKER",
+    "ResponseTime": "RESPONSE",
+    # Ours
+    "IPAddress": "IP",
+    "Reached": "REACHED",
+    "Endpoint": "ENDPOINT",
+    "Image": "IMAGE",
+    "Isolation": "ISOLATION",
+}
+
+
+def heading(field: str) -> str:
+    """What stands above a field: docker-machine's word, or the field's own: UsedPercent is USED PERCENT."""
+    import re
+
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", field)
+    return HEADINGS.get(field) or " ".join(words).upper()
+
+
+class RowFormat:
+    r"""`--format` as given: a template, whose rows are lined up under headings if `table` stands before it.
+
+    In its text `\t` is a tab and `\n` a newline, unless `escapes` says no. Raises TemplateError.
+    """
+
+    def __init__(self, text: str, *, escapes: bool = True) -> None:
+        self._is_table = text.startswith(_TABLE)
+        start = len(_TABLE) if self._is_table else 0
+        start += len(text[start:]) - len(text[start:].lstrip(" "))
+        self._template = Template(text.rstrip(" "), escapes=escapes, start=start)
+
+    def render(self, records: Iterable[Mapping[str, Any]], head: Iterable[str] = ()) -> str:
+        """The lines for all records, each with its newline; `head`: fields to expect where there is none.
+
+        A field that a record does not have is an error. Raises TemplateError.
+        """
+        rows = [Record(record) for record in records]
+        found = [self._template.render(row) for row in rows]
+        if not self._is_table:
+            return "".join(f"{line}\n" for line in found)
+        fields = rows[0] if rows else head
+        headings = Record((field, Heading(heading(field))) for field in fields)
+        return line_up("".join(f"{line}\n" for line in (self._template.render(headings), *found)))

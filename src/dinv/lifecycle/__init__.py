@@ -1,0 +1,1 @@
+"""What happens to a machine, from create to remove: one operation a file."""

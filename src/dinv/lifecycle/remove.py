@@ -1,0 +1,135 @@
+"""Removing machines, in whatever state they are: whole, half made, gone, unreadable."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv.access import background_forwards
+from dinv.errors import (
+    ConfigError,
+    ConfigTooNew,
+    DeadlineExceeded,
+    EndpointError,
+    InputError,
+    MachineNotFound,
+    StoreError,
+)
+from dinv.machine import Machine
+from dinv.store import twins
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.store.store import Store
+
+_KEYS = ("key.pem", "server-key.pem", "ca-key.pem")
+
+
+def remove(
+    store: Store,
+    name: str,
+    *,
+    keep_cache: bool = False,
+    force: bool = False,
+    trace: Callable[[str], None] | None = None,
+) -> list[str]:
+    """Remove a machine from its endpoint, its docker context, and the store; in this order.
+
+    What is gone already is no error. Returns a line for each thing that stays. Raises MachineNotFound,
+    MachineBusy, and without `force` what says that the endpoint cannot be reached or is not known.
+    """
+    with store.lock(name, "removing it"):
+        try:
+            machine = Machine(store.load(name), store, trace=trace)
+        except MachineNotFound:
+            raise
+        except ConfigTooNew as error:
+            if not force:
+                error.add_note(_forcing(name))
+                raise
+            left = [_traces(name)]
+        except ConfigError as error:
+            if _may_be_one(store, name):
+                if not force:
+                    raise _damaged(error) from error
+                left = [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
+            else:
+                left = []
+        else:
+            with machine, twins.kept_by(store, machine.config) as other:
+                if other:
+                    left = [
+                        f'The machine is kept: "{other}" is another record of it. Only this one is removed.'
+                    ]
+                else:
+                    left = _unmake(machine, keep_cache=keep_cache, force=force)
+                _forget(store, name)
+                return left
+        _forget(store, name)
+    return left
+
+
+def _forget(store: Store, name: str) -> None:
+    with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
+        background_forwards.stop(store.directory(name))
+    store.remove(name)
+
+
+def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
+    if machine.config.foreign:
+        from dinv.drivers.docker_machine import WITHOUT_DRIVER
+
+        if not force and machine.config.driver_name not in WITHOUT_DRIVER:
+            raise InputError(
+                f'Machine "{machine.name}" was made by docker-machine, with its driver '
+                f"{machine.config.driver_name}, which dinv does not have: docker-machine itself removes it. "
+                f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running."
+            )
+        return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
+    try:
+        _ = machine.driver
+    except InputError as error:
+        if not force:
+            error.add_note(_forcing(machine.name))
+            raise
+        machine.remove_context()
+        return [f"{error}", f"What it has made of {machine.name} is left where it is."]
+    try:
+        return machine.unmake(keep_cache=keep_cache)
+    except (EndpointError, DeadlineExceeded) as error:
+        if not force:
+            error.add_note(_forcing(machine.name))
+            raise
+        machine.remove_context()
+        return [f"{error}", _traces(machine.name)]
+
+
+def _may_be_one(store: Store, name: str) -> bool:
+    """Whether a directory without a record that can be read may be a machine's.
+
+    A create that was killed before its first record has made nothing, not even keys.
+    """
+    import os
+
+    directory = store.directory(name)
+    return any(os.path.lexists(os.path.join(directory, file)) for file in ("config.json", *_KEYS))
+
+
+def _damaged(error: ConfigError) -> StoreError:
+    return StoreError(
+        f'{error.path}: {error.reason}. So the endpoint of machine "{error.machine}" is not known, and the '
+        f"machine is kept, with its keys. Restore the file from a backup. {_forcing(error.machine)}"
+    )
+
+
+def _forcing(name: str) -> str:
+    return f"To forget the machine all the same: dinv rm -f {name}"
+
+
+def _traces(name: str) -> str:
+    return (
+        f"If the machine is still on its endpoint, remove it there: docker rm -f dinv-{name}; "
+        f"docker volume rm dinv-{name}-cache; and if no other machine is there: docker network rm dinv. "
+        f"Its docker context: docker context rm -f {name}"
+    )

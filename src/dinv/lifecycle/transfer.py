@@ -1,0 +1,381 @@
+"""Moving machines between stores: out as a tar archive, in from one or from a machine's directory.
+
+The archive holds the machine's directory as it is, under the machine's name: config.json, certificates and
+keys, also that of its CA if that is the machine's own, so who has it has the machine. It is plain tar, and
+is read with distrust: only files of known names are taken, as regular files of bounded size, with modes of
+our own. Nothing in it names a file elsewhere: of a shared CA only the certificate is known afterwards.
+
+docker-machine's directories are taken as they are too (docker-machine#23); of those what a driver keeps
+for itself, disks say, stays behind, and paths in config.json are made to point at what came along.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+
+from dinv.errors import InputError, MachineExists
+from dinv.formats import json_text
+from dinv.store import twins
+from dinv.store.record import MachineConfig
+from dinv.store.store import check_name
+from dinv.system import files, home
+from dinv.system.files import PENDING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from tarfile import TarFile
+    from typing import Any, BinaryIO
+
+    from dinv.progress import Progress
+    from dinv.store.store import Store
+
+LARGEST_FILE = 1024 * 1024
+"""Bytes. Of the files that are taken, a bundle of CAs may have some hundred thousand."""
+MOST_FILES = 100
+MOST_MEMBERS = 1000
+"""Entries of an archive that are looked at, those that are not taken included."""
+
+_KNOWN = re.compile(
+    r"config\.json|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
+    r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
+)
+_PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
+_KEY_FILES = ("SSHKeyPath", "SSHKey")
+_TLS_FILES = ("CA", "Cert", "Key")
+_PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
+"""What is said nothing of: locks, staging, backups."""
+
+
+def export(store: Store, name: str, out: BinaryIO) -> list[str]:
+    """Write a machine, with its keys, to `out` as a tar archive; returns the names of its files.
+
+    Raises MachineNotFound, MachineBusy, ConfigError, and InputError for a machine that is not whole.
+    """
+    import contextlib
+
+    config = store.load(name)
+    # What docker-machine made is only read: not even a lock is left there.
+    locked = store.lock(name, "exporting it") if config.ours else contextlib.nullcontext()
+    with locked:
+        config = store.load(name)
+        check_whole(config)
+        content, _ = _directory(store.directory(name))
+        if config.ours:
+            # Where the store is here is nobody's business there.
+            content["config.json"] = _relative(config)
+        _add_certificates(content, store, config)
+    import io
+    import tarfile
+
+    with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
+        for path, data in sorted(content.items()):
+            member = tarfile.TarInfo(f"{name}/{path}")
+            member.size, member.mode = len(data), _mode(path)
+            tar.addfile(member, io.BytesIO(data))
+    return sorted(content)
+
+
+def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
+    """Those of the store, where they are what a host without a driver is reached by: now it has its own."""
+    from dinv.access.connect import CLIENT_FILES
+    from dinv.machine import Machine
+
+    directory = Machine(config, store).cert_path
+    if directory == config.directory:
+        return
+    for name in CLIENT_FILES:
+        path = os.path.join(directory, name)
+        try:
+            content[name] = files.read(path, largest=LARGEST_FILE)
+        except OSError as error:
+            raise InputError(f"{path}: {error.strerror}") from error
+
+
+def _relative(config: MachineConfig) -> bytes:
+    import json
+
+    return json.dumps(config.document(), indent=4).encode()
+
+
+def check_whole(config: MachineConfig) -> None:
+    """Raise InputError for a machine that something is half done with."""
+    from dinv.machine import unfinished
+
+    if config.unfinished:
+        raise InputError(f'Machine "{config.name}" cannot be exported: {unfinished(config).error}')
+    if config.ours.get("Upgrade"):
+        raise InputError(
+            f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
+            f"Finish it first: dinv start {config.name}"
+        )
+
+
+def import_(
+    store: Store, source: str | BinaryIO, progress: Progress, *, name: str = "", context: bool = True
+) -> str:
+    """Take a machine into the store; returns its name: `name`, or the one that it had.
+
+    `source` is an archive, open or by its path, or a machine's directory in another store. Nothing that
+    is there is replaced. With `context` it gets a docker context, unless there is one of that name.
+    Raises InputError for what is no machine, MachineExists, ConfigError, StoreNotWritable.
+    """
+    if not isinstance(source, str):
+        found, content, left = _archive(source)
+    elif os.path.isdir(source):
+        found = os.path.basename(home.absolute(source))
+        content, left = _directory(source)
+    else:
+        try:
+            with open(source, "rb") as file:
+                found, content, left = _archive(file)
+        except OSError as error:
+            raise InputError(f"{source}: {error.strerror}") from error
+    if "config.json" not in content:
+        raise InputError("There is no machine in it: it has no config.json")
+    name = name or found
+    check_name(name)
+    config = _config(content, name, store.path)
+    check_whole(config)
+    for other in twins.others(store, config):
+        raise InputError(f'This machine is in the store already, as "{other.name}"')
+    outside = _forget_files(config)
+    _put(store, config, content)
+    for path in left:
+        progress.note(f"Not taken along: {path}")
+    _say(config, progress, outside)
+    if context and config.ours:
+        _write_context(store, name, progress)
+    return name
+
+
+def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None:
+    """All files, config.json last: without it a directory is no machine yet, and `rm -f` removes it."""
+    from dinv.errors import StoreNotWritable
+    from dinv.system import files
+
+    name, directory = config.name, store.directory(config.name)
+    with store.claim(name, "importing it") as leftovers:
+        if leftovers:
+            if os.path.exists(os.path.join(directory, "config.json")):
+                raise MachineExists(name)
+            store.empty(name)
+        try:
+            for folder in {os.path.dirname(path) for path in content} - {""}:
+                os.mkdir(os.path.join(directory, folder), 0o700)
+            files.write_all(
+                (os.path.join(directory, path), data, _mode(path))
+                for path, data in content.items()
+                if path != "config.json"
+            )
+            store.save(config)
+        except BaseException as error:
+            store.remove(name)
+            if isinstance(error, OSError):
+                raise StoreNotWritable(
+                    str(error.filename or directory), error.strerror or str(error)
+                ) from error
+            raise
+
+
+def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineConfig:
+    """The machine's config for its new place. Raises InputError, ConfigError."""
+    path = "config.json of what is imported"
+    try:
+        document = json_text.parse(content["config.json"])
+    except ValueError as error:
+        raise InputError(f"{path}: not valid JSON ({error})") from error
+    config = MachineConfig.read(document, name=name, path=path, store_path=store_path)
+    _move_paths(config.document(), name, set(content))
+    return config
+
+
+def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
+    """Make the paths in a config point at the files that came along, and no others."""
+    fresh = MachineConfig.new(name=name, store_path="", driver_name="", identity="x", created="")
+    auth = document["HostOptions"]["AuthOptions"]
+    for key in auth:
+        if key.endswith(("Path", "Dir")) and "Remote" not in key:
+            auth[key] = ""
+    for key, path in fresh.auth_options.items():
+        if isinstance(path, str):
+            is_directory = path in (".", f"machines/{name}")
+            auth[key] = path if is_directory or os.path.basename(path) in files else ""
+    driver = document["Driver"]
+    driver["StorePath"] = "."
+    driver.setdefault("SSHKeyPath", "")
+    for key in _KEY_FILES:
+        if key in driver:
+            key_file = os.path.basename(str(driver[key] or ""))
+            driver[key] = f"machines/{name}/{key_file}" if key_file in files else ""
+    document["Name"] = name
+    ours = document.get("Dinv")
+    if isinstance(ours, dict):
+        driver["MachineName"] = name
+        ours["Context"] = ""
+        ours["AuthorityOptions"] = {
+            key: value for key, value in (ours.get("AuthorityOptions") or {}).items() if not _is_path(value)
+        }
+    driver.pop("CertificateSource", None)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value
+
+
+def _forget_files(config: MachineConfig) -> str:
+    """Take out what leads to the endpoint and has not come along; returns what that was, for a note.
+
+    A docker context of the same name here may be of anything, and with the certificates of whoever imports.
+    """
+    endpoint = config.driver.get("Endpoint")
+    if not config.ours or not isinstance(endpoint, dict):
+        return ""
+    left = f'docker context "{endpoint.get("Context")}"' if endpoint.get("Context") else ""
+    endpoint["Context"] = ""
+    tls = endpoint.get("TLS")
+    if isinstance(tls, dict):
+        if any(tls.get(key) for key in _TLS_FILES):
+            left = left or "certificates for it"
+        endpoint["TLS"] = {**dict.fromkeys(_TLS_FILES, ""), "Verify": tls.get("Verify") is not False}
+    elif tls:
+        endpoint["TLS"] = None
+    return left
+
+
+def _say(config: MachineConfig, progress: Progress, left: str) -> None:
+    """What of its endpoint holds on another computer is not dinv's to know."""
+    endpoint = config.driver.get("Endpoint")
+    url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
+    if config.ours.get("Authority") == "shared":
+        progress.note(
+            "Its CA is one that several machines share, and its private key has not come along: the machine "
+            "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "
+            "here too, write where into its config.json: HostOptions.AuthOptions.CaPrivateKeyPath"
+        )
+    if left:
+        progress.note(
+            f"The {left} on the computer that it comes from has not come along: its daemon can be used, but "
+            f"not started or stopped. If there are certificates for {url} here, write where into its "
+            f"config.json: Driver.Endpoint.TLS, CA, Cert and Key"
+        )
+    if url.startswith("unix://"):
+        progress.note(
+            f"Its endpoint is {url}, which is meant on the computer that it comes from: elsewhere its daemon "
+            f"can be used, but not started or stopped."
+        )
+
+
+def _write_context(store: Store, name: str, progress: Progress) -> None:
+    from dinv.endpoints import contexts
+    from dinv.errors import ContextError
+    from dinv.machine import Machine
+
+    with store.lock(name, "importing it"), Machine(store.load(name), store) as machine:
+        if not machine.has_tls:
+            return
+        try:
+            # Whosever it is: if this very machine's, by another store, that would remove it with its own.
+            if contexts.read(name) is not None:
+                progress.note(f'There is a docker context "{name}" already; it is left as it is')
+                return
+            machine.config.ours["Context"] = name
+            store.save(machine.config)
+            machine.write_context()
+        except ContextError as error:
+            machine.config.ours["Context"] = ""
+            store.save(machine.config)
+            progress.warn(f"No docker context: {error}")
+
+
+def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
+    """The known files of a machine's directory, and the names of what is left behind. Raises InputError."""
+    content: dict[str, bytes] = {}
+    left = []
+    try:
+        for path, full in _walk(directory):
+            if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
+                content[path] = files.read(full, largest=LARGEST_FILE)
+                _check_count(content)
+            elif not _PASSED_OVER.fullmatch(path):
+                left.append(path)
+    except OSError as error:
+        raise InputError(f"{error.filename or directory}: {error.strerror}") from error
+    return content, left
+
+
+def _walk(directory: str) -> Iterator[tuple[str, str]]:
+    """What is in a directory, and in its directory registry-ca: a machine's path, and the full one.
+
+    Last what was on its way to its place when a process was killed (`dinv.system.files`): that is what counts.
+    """
+    folders = {"registry-ca": "registry-ca/", PENDING: ""}
+    for entry in sorted(os.listdir(directory), key=lambda entry: (entry == PENDING, entry)):
+        full = os.path.join(directory, entry)
+        if entry in folders and os.path.isdir(full) and not os.path.islink(full):
+            inside = sorted(os.listdir(full))
+            yield from ((f"{folders[entry]}{name}", os.path.join(full, name)) for name in inside)
+        else:
+            yield entry, full
+
+
+def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
+    """The machine's name, its files, and what is left behind, from a tar archive. Raises InputError."""
+    import tarfile
+
+    from dinv.formats.archives import Entry
+
+    try:
+        # Plain tar only: what unpacks to a hundred times its size is not asked for.
+        with tarfile.open(fileobj=source, mode="r|", tarinfo=Entry) as tar:
+            return _members(tar)
+    except InputError:
+        raise
+    except OSError as error:
+        raise InputError(f"The archive cannot be read: {error.strerror or error}") from error
+    except Exception as error:
+        # TarError, and what else tarfile makes of headers that somebody has thought up.
+        raise InputError(f"This is no archive of a machine, or it is damaged: {error}") from error
+
+
+def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
+    from dinv.formats.archives import check_global
+
+    names: set[str] = set()
+    content: dict[str, bytes] = {}
+    left = []
+    for number, member in enumerate(tar):
+        if number >= MOST_MEMBERS:
+            raise InputError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
+        check_global(tar)
+        if member.isdir():
+            continue
+        name, _, path = member.name.removeprefix("./").partition("/")
+        if not member.isreg() or member.issparse() or not _KNOWN.fullmatch(path):
+            left.append(repr(member.name))
+            continue
+        names.add(name)
+        _check_size(path, member.size)
+        file = tar.extractfile(member)
+        if path in content or file is None:
+            raise InputError(f"The archive has {member.name!r} twice: that is no machine's.")
+        content[path] = file.read()
+        _check_count(content)
+    if len(names) > 1:
+        raise InputError(f"The archive has files of {len(names)} machines; one at a time can be imported.")
+    return next(iter(names), ""), content, left
+
+
+def _check_size(path: str, size: int) -> None:
+    if not 0 <= size <= LARGEST_FILE:
+        raise InputError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
+
+
+def _check_count(content: dict[str, bytes]) -> None:
+    if len(content) > MOST_FILES:
+        raise InputError(f"There are more than {MOST_FILES} files: that is no machine's.")
+
+
+def _mode(path: str) -> int:
+    return 0o644 if _PUBLIC.fullmatch(path) else 0o600

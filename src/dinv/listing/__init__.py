@@ -1,0 +1,1 @@
+"""`ls`: which machines there are, and what state they are in."""

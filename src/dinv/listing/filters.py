@@ -1,0 +1,98 @@
+"""`ls --filter`: which machines are listed (docker/machine: commands/ls.go).
+
+Values of one key are alternatives, different keys have all to hold. What docker-machine crashed on is no
+error here: labels without `=`, in a filter or on a machine.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from dinv.states import Status
+    from dinv.store.record import MachineConfig
+
+KEYS = ("driver", "label", "name", "state", "swarm")
+
+
+class Filters:
+    """What was asked for, as `key=value`. Raises InputError for what is none."""
+
+    def __init__(self, words: Iterable[str] = ()) -> None:
+        self._values: dict[str, list[str]] = {}
+        self._names: list[re.Pattern[str]] = []
+        for word in words:
+            key, equals, value = word.partition("=")
+            key = key.strip().lower()
+            if not equals:
+                raise InputError(f'Unsupported filter syntax\nA filter is KEY=VALUE, and "{word}" is none.')
+            if key not in KEYS:
+                from dinv.suggestions import did_you_mean
+
+                meant = did_you_mean(key, KEYS)
+                said = f"Unsupported filter key '{key}'\nKnown are: {', '.join(KEYS)}"
+                raise InputError(f"{said}\n{meant}" if meant else said)
+            self._values.setdefault(key, []).append(value)
+            if key == "name":
+                self._names.append(_pattern(value))
+
+    @property
+    def need_state(self) -> bool:
+        """Whether endpoints have to be asked before it is known which machines are meant."""
+        return "state" in self._values
+
+    def take_record(self, name: str, config: MachineConfig | None, masters: dict[str, str]) -> bool:
+        """Whether a machine may be meant, by what its record says; `config` is None if it cannot be read.
+
+        `masters`: names of swarm masters by the URL that their swarm is discovered with.
+        """
+        if self._names and not any(pattern.search(name) for pattern in self._names):
+            return False
+        if config is None:
+            # Nothing else is known of it: it is neither of this driver nor of another.
+            return not {"driver", "label", "swarm"} & set(self._values)
+        return (
+            self._is_one_of("driver", config.driver_name)
+            and self._is_one_of("swarm", masters.get(str(config.swarm_options.get("Discovery") or ""), ""))
+            and self._has_label(config)
+        )
+
+    def take_status(self, status: Status) -> bool:
+        """Whether a machine that may be meant is, now that its state is known."""
+        return self._is_one_of("state", status.state)
+
+    def _is_one_of(self, key: str, found: str) -> bool:
+        wanted = self._values.get(key)
+        return wanted is None or found.casefold() in [value.casefold() for value in wanted]
+
+    def _has_label(self, config: MachineConfig) -> bool:
+        wanted = self._values.get("label")
+        if wanted is None:
+            return True
+        kept = config.engine_options.get("Labels")
+        labels = dict(_label(str(word)) for word in kept) if isinstance(kept, list) else {}
+        return any(
+            key in labels and ("=" not in word or labels[key].casefold() == value.casefold())
+            for word, (key, value) in ((word, _label(word)) for word in wanted)
+        )
+
+
+def _label(word: str) -> tuple[str, str]:
+    key, _, value = word.partition("=")
+    return key, value
+
+
+def _pattern(value: str) -> re.Pattern[str]:
+    with warnings.catch_warnings():
+        # Of what may mean something else in a later Python: no matter of who has typed it.
+        warnings.simplefilter("ignore")
+        try:
+            return re.compile(value)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise InputError(f"The filter name={value} is no regular expression: {error}") from error

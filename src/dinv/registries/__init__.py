@@ -1,0 +1,1 @@
+"""Private registries, as a machine's daemon has to know them."""

@@ -1,0 +1,49 @@
+"""`use`: the docker CLI talks to a machine from now on, in every shell: its current context."""
+
+from __future__ import annotations
+
+import os
+
+from dinv.endpoints import contexts
+from dinv.errors import InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.machine import Machine
+    from dinv.progress import Progress
+
+# What the docker CLI looks at first (docker/cli: cli/command/cli.go, resolveContextName).
+_FIRST = ("DOCKER_HOST", "DOCKER_CONTEXT")
+
+
+def use(machine: Machine, progress: Progress) -> None:
+    """Make the machine's context the current one, and the context itself where there is none yet.
+
+    Raises MachineNotRunning for one whose address is not known, InputError for one without TLS, ContextError.
+    """
+    machine.known_url()
+    machine.ensure_context()
+    contexts.set_current(machine.name)
+    progress.line("Context", machine.name, f"is what docker uses now: {machine.url}")
+    _warn(progress)
+
+
+def unset(progress: Progress) -> None:
+    """Let the docker CLI go back to its default: no context is the current one. Raises ContextError."""
+    contexts.set_current(contexts.DEFAULT)
+    progress.line("Context", contexts.DEFAULT, "is what docker uses now")
+    _warn(progress)
+
+
+def refuse_context(name: str) -> InputError:
+    """The error that a machine has no docker context, and cannot have one."""
+    return InputError(
+        f'Machine "{name}" has no docker context: its daemon is reached without TLS, or by keys that are not '
+        f"dinv's to copy. Use it by its environment: eval $(dinv env {name})"
+    )
+
+
+def _warn(progress: Progress) -> None:
+    for variable in _FIRST:
+        if os.environ.get(variable):
+            progress.warn(f"{variable} is set, and comes before it in this shell: unset {variable}")

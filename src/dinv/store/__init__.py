@@ -1,0 +1,1 @@
+"""Machines on disk: the directory, its locks, and the record of each machine."""

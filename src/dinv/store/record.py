@@ -1,0 +1,317 @@
+"""A machine's config.json: docker-machine's schema (ConfigVersion 3), and what dinv keeps beside it.
+
+Where things stand in the document, so that scripts which read docker-machine's find them:
+
+    ConfigVersion  3
+    Driver         what the driver keeps: IPAddress, MachineName, StorePath, and its own keys
+    DriverName     "docker"
+    HostOptions    EngineOptions, SwarmOptions, AuthOptions
+    Name           the machine's; the directory's name wins over it, as in libmachine
+    Dinv           ours: Version, ID, Phase (see CREATING), Created, Context (of docker's, by name, or ""),
+                   Provisioner, Authority and AuthorityOptions, ImageContract, DockerVersion (at its last
+                   start); Stopped while dinv has it stopped, Upgrade, Renewal and Adopting (the container)
+                   while one is under way
+
+A document without `Dinv` is docker-machine's, and is never written. Keys that are not known are kept as
+they are.
+
+Paths are absolute in the file, since docker-machine wants them so, and relative to the store here: those that
+lie in the store that the file was written in (its `Driver.StorePath`) lie in the one that it is read in, so a
+store can be moved (docker-machine#1407). Relative ones, which dinv 0.1.0 wrote, are the store's.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import ConfigError, ConfigTooNew
+from dinv.formats import kinds, urls
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+CONFIG_VERSION = 3
+"""docker/machine: libmachine/version/version.go."""
+
+DINV_VERSION = 1
+
+CREATING = "creating"
+READY = "ready"
+
+_AUTH_PATHS = {
+    "CertDir": ".",
+    "CaCertPath": "ca.pem",
+    "CaPrivateKeyPath": "ca-key.pem",
+    "ServerCertPath": "server.pem",
+    "ServerKeyPath": "server-key.pem",
+    "ClientCertPath": "cert.pem",
+    "ClientKeyPath": "key.pem",
+    "StorePath": ".",
+}
+
+
+_REMOTE_PATHS = ("CaCertRemotePath", "ServerCertRemotePath", "ServerKeyRemotePath")
+"""Of files in the machine; its image contract has them."""
+
+STORE_CERTS = "certs"
+"""docker-machine's directory for the CA and the client of a store (commands/mcndirs), relative to it."""
+
+
+class MachineConfig:
+    """The document of one machine, with names for what dinv itself reads in it."""
+
+    def __init__(self, document: dict[str, Any], *, name: str, store_path: str) -> None:
+        self.name = name
+        self.store_path = store_path
+        self._document = document
+
+    @classmethod
+    def new(
+        cls, *, name: str, store_path: str, driver_name: str, identity: str, created: str
+    ) -> MachineConfig:
+        """The document of a machine that is about to be made. `created` is RFC 3339, UTC."""
+        from dinv.provisioners.classic_swarm import no_swarm
+
+        directory = f"machines/{name}"
+        auth = {key: os.path.normpath(f"{directory}/{file}") for key, file in _AUTH_PATHS.items()}
+        document: dict[str, Any] = {
+            "ConfigVersion": CONFIG_VERSION,
+            "Driver": {
+                "IPAddress": "",
+                "MachineName": name,
+                "SSHUser": "",
+                "SSHPort": 0,
+                "SSHKeyPath": "",
+                "StorePath": ".",
+                "SwarmMaster": False,
+                "SwarmHost": "",
+                "SwarmDiscovery": "",
+            },
+            "DriverName": driver_name,
+            "HostOptions": {
+                "Driver": "",
+                "Memory": 0,
+                "Disk": 0,
+                "EngineOptions": {},
+                "SwarmOptions": no_swarm(),
+                "AuthOptions": {**auth, **dict.fromkeys(_REMOTE_PATHS, ""), "ServerCertSANs": []},
+            },
+            "Name": name,
+            "Dinv": {
+                "Version": DINV_VERSION,
+                "ID": identity,
+                "Phase": CREATING,
+                "Created": created,
+                "Context": "",
+                "Provisioner": "docker",
+                "Authority": "local",
+                "DockerVersion": "",
+            },
+        }
+        return cls(document, name=name, store_path=store_path)
+
+    @classmethod
+    def read(cls, document: Any, *, name: str, path: str, store_path: str) -> MachineConfig:
+        """Check the shape of what was in the file `path`. Raises ConfigError, ConfigTooNew."""
+        if not isinstance(document, dict):
+            raise ConfigError(name, path, "not a JSON object")
+        version = document.get("ConfigVersion", 0)
+        if not isinstance(version, int) or version < 0:
+            raise ConfigError(name, path, "ConfigVersion is not a number")
+        if version > CONFIG_VERSION:
+            raise ConfigTooNew(name, path, version, CONFIG_VERSION)
+        if (version < CONFIG_VERSION or "RawDriver" in document) and "Dinv" not in document:
+            from dinv.store.migrations import migrate
+
+            try:
+                document = migrate(document)
+            except ValueError as error:
+                raise ConfigError(name, path, f"ConfigVersion {version}: {error}") from error
+        elif version < CONFIG_VERSION:
+            raise ConfigError(name, path, f"ConfigVersion {version}: dinv has never written that")
+        for key, kind in (("Driver", dict), ("DriverName", str), ("HostOptions", dict)):
+            if not isinstance(document.get(key), kind):
+                raise ConfigError(name, path, f"{key} is missing or of the wrong kind")
+        _check_options(document["HostOptions"], name, path)
+        if document.get("Dinv") is not None:
+            _check_ours(document["Dinv"], name, path)
+            _make_relative(document)
+            document["Driver"] = kinds.Part(document["Driver"], name, path, "Driver")
+            document["Dinv"] = kinds.Part(document["Dinv"], name, path, "Dinv")
+        _check_places(document["Driver"], name, path, ours=bool(document.get("Dinv")))
+        return cls(document, name=name, store_path=store_path)
+
+    def follow(self, newer: MachineConfig) -> None:
+        """Become what `newer` is: the same machine, read again. Parts that were handed out go stale."""
+        self._document = newer.document()
+
+    def document(self) -> dict[str, Any]:
+        """All of it, with paths relative to the store."""
+        return self._document
+
+    def shown(self) -> dict[str, Any]:
+        """What `inspect` shows, and what goes into the file: the document with absolute paths."""
+        if self.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.shown(self)
+        shown = dict(self._document)
+        shown["Name"] = self.name
+        shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
+        shown["HostOptions"] = dict(self._document["HostOptions"])
+        auth = {**dict.fromkeys(_REMOTE_PATHS, ""), **self.auth_options}
+        shown["HostOptions"]["AuthOptions"] = self._absolute(auth, tuple(_AUTH_PATHS))
+        return shown
+
+    def _absolute(self, part: dict[str, Any], keys: tuple[str, ...]) -> dict[str, Any]:
+        paths = {
+            key: os.path.normpath(os.path.join(self.store_path, part[key]))
+            for key in keys
+            if isinstance(part.get(key), str) and part[key]
+        }
+        return {**part, **paths}
+
+    @property
+    def first_name(self) -> str:
+        """The name that it was recorded under; not `name` in a copied or moved directory."""
+        return str(self._document.get("Name") or self.name)
+
+    @property
+    def directory(self) -> str:
+        """The machine's directory in the store, absolute."""
+        return os.path.join(self.store_path, "machines", self.name)
+
+    @property
+    def cert_directory(self) -> str:
+        """Where its clients' ca.pem, cert.pem and key.pem are: in its own, or where the store has its."""
+        if self.auth_options.get("CertDir") == STORE_CERTS:
+            return os.path.join(self.store_path, STORE_CERTS)
+        return self.directory
+
+    @property
+    def driver_name(self) -> str:
+        return str(self._document["DriverName"])
+
+    @property
+    def driver(self) -> dict[str, Any]:
+        """What the driver keeps; drivers change it in place."""
+        driver: dict[str, Any] = self._document["Driver"]
+        return driver
+
+    def check_kept(self, kept: kinds.Kinds) -> None:
+        """Raise ConfigError where a driver keeps something else than it says that it does."""
+        if reason := kinds.wrong(self.driver, kept, "Driver"):
+            raise ConfigError(self.name, os.path.join(self.directory, "config.json"), reason)
+
+    @property
+    def foreign(self) -> bool:
+        """Whether docker-machine made it: then it is only read (`dinv.drivers.docker_machine`)."""
+        return not self.ours
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, as last known: tcp://HOST:PORT, or ""."""
+        if self.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.url(self)
+        return str(self.driver.get("URL", ""))
+
+    @property
+    def ip(self) -> str:
+        """The address in `url`, as last known, or ""."""
+        if self.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.ip(self)
+        return str(self.driver.get("IPAddress", ""))
+
+    @property
+    def engine_options(self) -> dict[str, Any]:
+        """Return libmachine's engine.Options: ArbitraryFlags, Env, Labels, RegistryMirror, ..."""
+        options: dict[str, Any] = self._document["HostOptions"]["EngineOptions"]
+        return options
+
+    @property
+    def swarm_options(self) -> dict[str, Any]:
+        """Return libmachine's swarm.Options."""
+        options: dict[str, Any] = self._document["HostOptions"]["SwarmOptions"]
+        return options
+
+    @property
+    def auth_options(self) -> dict[str, Any]:
+        """Return libmachine's auth.Options."""
+        options: dict[str, Any] = self._document["HostOptions"]["AuthOptions"]
+        return options
+
+    @property
+    def ours(self) -> dict[str, Any]:
+        """Return dinv's own part; empty for a machine that docker-machine made."""
+        ours: dict[str, Any] = self._document.get("Dinv") or {}
+        return ours
+
+    @property
+    def identity(self) -> str:
+        """What the machine's objects on the endpoint carry as label `io.dinv.id`."""
+        return str(self.ours.get("ID", ""))
+
+    @property
+    def unfinished(self) -> bool:
+        """Whether this is what a create has recorded that never came to its end."""
+        return self.ours.get("Phase") == CREATING
+
+
+def _check_options(options: dict[str, Any], name: str, path: str) -> None:
+    for key in ("EngineOptions", "SwarmOptions", "AuthOptions"):
+        if options.get(key) is None:
+            options[key] = {}
+        if not isinstance(options[key], dict):
+            raise ConfigError(name, path, f"HostOptions.{key} is of the wrong kind")
+        if reason := kinds.wrong(options[key], kinds.OPTIONS[key], f"HostOptions.{key}"):
+            raise ConfigError(name, path, reason)
+
+
+def _make_relative(document: dict[str, Any]) -> None:
+    """Paths that lie in the store that the document was written in, relative to it."""
+    driver, auth = document["Driver"], document["HostOptions"]["AuthOptions"]
+    store = driver.get("StorePath")
+    if not isinstance(store, str) or not os.path.isabs(store):
+        return
+    for part, keys in ((driver, ("SSHKeyPath", "StorePath")), (auth, _AUTH_PATHS)):
+        for key in keys:
+            path = part.get(key)
+            if path == store:
+                part[key] = "."
+            elif isinstance(path, str) and path.startswith(os.path.join(store, "")):
+                part[key] = os.path.relpath(path, store)
+
+
+def _check_ours(ours: Any, name: str, path: str) -> None:
+    if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
+        raise ConfigError(name, path, "Dinv.ID is missing")
+    if not isinstance(ours.get("Version"), int):
+        raise ConfigError(name, path, "Dinv.Version is not a number")
+    if ours["Version"] > DINV_VERSION:
+        raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
+    journal = ours.get("Upgrade")
+    reason = kinds.wrong(ours, kinds.OURS, "Dinv")
+    if not reason and journal:
+        needed = ("Driver", "ImageContract", "DockerVersion", "Running")
+        absent = next((key for key in needed if key not in journal), "")
+        reason = kinds.wrong(journal, kinds.UPGRADE, "Dinv.Upgrade")
+        reason = reason or (f"Dinv.Upgrade.{absent} is missing" if absent else "")
+    if reason:
+        raise ConfigError(name, path, reason)
+
+
+def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
+    """Of what docker-machine made another type is as good as nothing: its drivers keep what they like."""
+    for key, what, is_one in (
+        ("URL", "URL", urls.is_url),
+        ("IPAddress", "address", urls.is_address),
+        ("SSHUser", "user", urls.is_user),
+    ):
+        value = driver.get(key)
+        if not (is_one(value) if isinstance(value, str) else value is None or not ours):
+            raise ConfigError(name, path, f"Driver.{key} is no {what}: {value!r}")

@@ -1,0 +1,343 @@
+"""Machines on disk: where they are, who may write them now, how they are read and replaced.
+
+The layout is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates.
+Names that begin with a dot are not machines. What dinv adds in a machine's directory: `ca-key.pem` (the
+key of the machine's own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
+
+Writers hold an advisory lock (`dinv.system.locks`) on `machines/NAME/.lock`. It lies inside the directory
+that it protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the file
+is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
+no lock: config.json is only ever replaced as a whole.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import itertools
+import json
+import os
+
+from dinv.errors import (
+    ConfigError,
+    InputError,
+    InvalidName,
+    LocksNotKept,
+    MachineBusy,
+    MachineExists,
+    MachineNotFound,
+    StoreError,
+    StoreNotWritable,
+)
+from dinv.formats import json_text
+from dinv.store.record import MachineConfig
+from dinv.system import home
+from dinv.system.files import PENDING, read, remove_tree, sweep, sync_directory, write
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+NAME = r"[a-zA-Z0-9][a-zA-Z0-9.-]*"
+"""libmachine: libmachine/host/host.go, without its needless backslash."""
+
+DEFAULT_NAME = "default"
+"""The machine meant when none is named, as in docker-machine."""
+
+LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
+"""Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
+
+LONGEST_NAME = 68
+"""`dinv-NAME-cache` has at most 80 characters, vSphere's limit (design decision 8), one spare; and a
+host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver sees to."""
+
+
+def default_path() -> str:
+    """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`. Raises InputError where there is no home."""
+    named = os.environ.get("MACHINE_STORAGE_PATH")
+    return named or home.within(".docker", "machine", instead="MACHINE_STORAGE_PATH, or give --storage-path")
+
+
+def check_name(name: str) -> None:
+    """Raise InputError unless `name` can be a machine's."""
+    import re
+
+    if not re.fullmatch(NAME, name):
+        raise InvalidName(name, _nearest(name))
+    if len(name) > LONGEST_NAME:
+        raise InputError(
+            f'The machine name "{name}" has {len(name)} characters; at most {LONGEST_NAME} are allowed.'
+        )
+
+
+def _nearest(name: str) -> str:
+    """A name that can be a machine's, and is like one that cannot; "" when there is none."""
+    import re
+
+    found = re.sub(r"[^a-zA-Z0-9.-]+", "-", name).strip("-.")
+    return found if len(found) <= LONGEST_NAME else ""
+
+
+def natural_order(name: str) -> list[tuple[int, int, str]]:
+    """Sort key: `m` before `m2` before `m10`, upper and lower case alike."""
+    key = []
+    for digits, letters in itertools.groupby(name.lower(), str.isdecimal):
+        part = "".join(letters)
+        key.append((1, int(part), "") if digits else (2, 0, part))
+    return [*key, (0, 0, name)]
+
+
+def _is_entry(name: str) -> bool:
+    """Whether `name` is a plain name in the directory of machines; docker-machine's own may be looser."""
+    return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
+
+
+_LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+
+
+def _holder(descriptor: int) -> str:
+    """What the holder of a lock has written into it."""
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+
+
+def _said_in(path: str) -> str:
+    try:
+        descriptor = os.open(path, _LOOK)
+    except OSError:  # its holder has just removed it
+        return ""
+    try:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _is_one(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a machine's directory; a link that leads to itself was meant for one, perhaps."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return True
+
+
+class Store:
+    """The directory on the user's side that holds the machines."""
+
+    def __init__(self, path: str | None = None) -> None:
+        self.path = home.absolute(path or default_path())
+        self.machines_directory = os.path.join(self.path, "machines")
+        self._held: set[str] = set()
+        self._still_open = False
+
+    def directory(self, name: str) -> str:
+        """The directory of one machine, which may not be there."""
+        return os.path.join(self.machines_directory, name)
+
+    def names(self) -> list[str]:
+        """The names of all machines, also those whose config.json cannot be read. Raises StoreError."""
+        try:
+            with os.scandir(self.machines_directory) as entries:
+                found = [entry.name for entry in entries if not entry.name.startswith(".") and _is_one(entry)]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(
+                f"The store cannot be read: {self.machines_directory}: {error.strerror}"
+            ) from error
+        return sorted(found, key=natural_order)
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a machine of this name, or the beginning or end of one."""
+        return _is_entry(name) and os.path.isdir(self.directory(name))
+
+    def missing(self, name: str) -> MachineNotFound:
+        """The error that there is no machine of this name; it says which one may have been meant."""
+        from dinv.suggestions import closest
+
+        try:
+            return MachineNotFound(name, closest(name, self.names()))
+        except StoreError:
+            return MachineNotFound(name)
+
+    def load(self, name: str) -> MachineConfig:
+        """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
+
+        Certificates that a killed process has left half replaced are all in place afterwards.
+        """
+        if not _is_entry(name):
+            raise self.missing(name)
+        path = os.path.join(self.directory(name), "config.json")
+        try:
+            content = read(path)
+        except OSError as error:
+            if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
+                raise self.missing(name) from error
+            raise ConfigError(name, path, error.strerror or str(error)) from error
+        try:
+            document = json_text.parse(content)
+        except ValueError as error:
+            raise ConfigError(name, path, f"not valid JSON ({error})") from error
+        config = MachineConfig.read(document, name=name, path=path, store_path=self.path)
+        if config.ours and os.path.exists(os.path.join(self.directory(name), PENDING)):
+            from dinv.lifecycle.renew import finish_switch
+
+            finish_switch(config, self)
+        return config
+
+    def save(self, config: MachineConfig) -> None:
+        """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""
+        directory = self.directory(config.name)
+        content = json.dumps(config.shown(), indent=4).encode()
+        with self._writing(directory):
+            sweep(directory)
+            write(os.path.join(directory, "config.json"), content, mode=0o600)
+            sync_directory(directory)
+
+    @contextlib.contextmanager
+    def lock(self, name: str, doing: str) -> Iterator[None]:
+        """Hold the lock of a machine that exists; `doing` is what others are told of it.
+
+        Raises MachineNotFound, or MachineBusy at once when another process has it.
+        """
+        with contextlib.ExitStack() as stack:
+            while True:
+                if not self.exists(name):
+                    raise self.missing(name)
+                if self._lock(name, doing, stack):
+                    break
+            yield
+
+    def holder(self, name: str) -> str | None:
+        """What another process that holds a machine's lock says that it does; None when nobody holds it.
+
+        A look only: it is over by the time that anybody reads it. None also where it cannot be told.
+        """
+        if name in self._held:
+            return None
+        from dinv.system import locks
+
+        path = os.path.join(self.directory(name), ".lock")
+        descriptor = locks.is_held(path)
+        if descriptor is None:
+            return None
+        try:
+            return _holder(descriptor)
+        finally:
+            os.close(descriptor)
+
+    @contextlib.contextmanager
+    def claim(self, name: str, doing: str) -> Iterator[bool]:
+        """Take `name` for a new machine: make its directory and hold its lock.
+
+        Yields whether something is in the directory already: what a create that was killed has left.
+        Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
+        MachineBusy, StoreNotWritable, LocksNotKept.
+        """
+        directory = self.directory(name)
+        with contextlib.ExitStack() as stack:
+            while True:
+                with self._writing(directory):
+                    os.makedirs(self.path, mode=0o700, exist_ok=True)
+                    os.makedirs(self.machines_directory, mode=0o700, exist_ok=True)
+                    made = True
+                    try:
+                        os.mkdir(directory, 0o700)
+                    except FileExistsError:
+                        made = False
+                        # A file, or a link to nowhere, will not go away as a removed machine does.
+                        dangling = os.path.islink(directory) and not os.path.isdir(directory)
+                        if dangling or os.path.isfile(directory):
+                            raise
+                try:
+                    if self._lock(name, doing, stack):
+                        break
+                except LocksNotKept:
+                    if made:  # no machine comes of it, and none could be removed
+                        with contextlib.suppress(OSError):
+                            remove_tree(directory)
+                    raise
+            leftovers = set(os.listdir(directory)) - {".lock"}
+            if "config.json" in leftovers and not self.load(name).unfinished:
+                raise MachineExists(name)
+            yield bool(leftovers)
+
+    def abandon(self, name: str) -> None:
+        """Remove the directory of a claim in which nothing has been written yet; any other stays."""
+        with contextlib.suppress(StoreError), self.lock(name, "removing it"):
+            if os.listdir(self.directory(name)) == [".lock"]:
+                self.remove(name)
+
+    def empty(self, name: str) -> None:
+        """Remove all in a machine's directory but the lock, which the caller holds."""
+        directory = self.directory(name)
+        with self._writing(directory), os.scandir(directory) as entries:
+            for entry in list(entries):
+                if entry.is_dir(follow_symlinks=False):
+                    remove_tree(entry.path)
+                elif entry.name != ".lock":
+                    os.unlink(entry.path)
+
+    def remove(self, name: str) -> None:
+        """Remove a machine's directory; the caller holds its lock. Raises StoreNotWritable.
+
+        It is renamed first, so that no half removed machine is ever seen, and what a crash leaves is
+        swept up by the next removal.
+        """
+        directory = self.directory(name)
+        with self._writing(directory):
+            doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.getpid()}")
+            os.rename(directory, doomed)
+            sync_directory(self.machines_directory)
+            self._sweep_removed()
+
+    def _sweep_removed(self) -> None:
+        """Remove what is left of removed machines. Raises OSError."""
+        self._still_open = False
+        with os.scandir(self.machines_directory) as entries:
+            remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]
+        for path in remains:
+            try:
+                remove_tree(path)
+            except OSError as error:
+                if error.errno not in (errno.ENOTEMPTY, errno.EBUSY):
+                    raise
+                # NFS and FUSE keep a removed file, under another name, for as long as somebody has it open:
+                # here it is the lock.
+                self._still_open = True
+
+    def _let_go(self, held: list[int]) -> None:
+        for descriptor in held:
+            os.close(descriptor)
+        if self._still_open:
+            with contextlib.suppress(OSError):
+                self._sweep_removed()
+
+    def _lock(self, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
+        """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
+        from dinv.system import locks
+
+        path = os.path.join(self.directory(name), ".lock")
+        pauses = iter(LOOKED_AT_SECONDS)
+        # Whatever interrupts this, what is held is let go.
+        held: list[int] = []
+        stack.callback(self._let_go, held)
+        try:
+            held.append(locks.open_locked(path, wait=lambda: next(pauses, None)))
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+        except BlockingIOError as error:
+            raise MachineBusy(name, _said_in(path)) from error
+        except OSError as error:
+            raise StoreNotWritable(path, error.strerror or str(error)) from error
+        with self._writing(path):
+            os.ftruncate(held[0], 0)
+            os.pwrite(held[0], f"{doing}, process {os.getpid()}\n".encode(), 0)
+        self._held.add(name)
+        stack.callback(self._held.discard, name)
+        return True
+
+    @contextlib.contextmanager
+    def _writing(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreNotWritable(os.fspath(error.filename or path), error.strerror or str(error)) from error

@@ -1,0 +1,101 @@
+"""Several records of one machine in one store, as copying a machine's directory makes them.
+
+The identity that a record has (`Dinv.ID`) is what tells a machine from every other. Two records with the same
+one would change the same container, each under its own lock. So one of them is the machine: the one in the
+directory that its record names. The others can be used to connect, are not changed, and can be removed: the
+machine itself goes with its last record.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+
+from dinv.errors import InputError, MachineBusy, MachineNotFound, StoreError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+WAIT_SECONDS = 10.0
+POLL_SECONDS = 0.05
+
+
+def originals(configs: Iterable[MachineConfig]) -> Mapping[str, str]:
+    """The names of records that are copies, each with the name of the one that it is a copy of."""
+    by_identity: dict[str, list[MachineConfig]] = {}
+    for config in configs:
+        if config.identity:
+            by_identity.setdefault(config.identity, []).append(config)
+    found = {}
+    for same in by_identity.values():
+        if len(same) > 1:
+            first = next((config for config in same if config.name == config.first_name), same[0])
+            found.update({config.name: first.name for config in same if config is not first})
+    return found
+
+
+def others(store: Store, config: MachineConfig) -> list[MachineConfig]:
+    """The other records of the machine that can be read."""
+    found = []
+    for name in store.names() if config.identity else ():
+        with contextlib.suppress(StoreError):
+            other = store.load(name) if name != config.name else config
+            if other is not config and other.identity == config.identity:
+                found.append(other)
+    return found
+
+
+def text(name: str, original: str) -> str:
+    """What is said of a copy."""
+    return (
+        f'it is a copy of the record of machine "{original}", and is not changed under this name. '
+        f"Remove this record, and nothing else: dinv rm {name}"
+    )
+
+
+def check(store: Store, config: MachineConfig) -> None:
+    """Raise InputError for a record that is a copy; only one in another directory than its own can be."""
+    if config.name == config.first_name:
+        return
+    original = originals([config, *others(store, config)]).get(config.name)
+    if original:
+        raise InputError(f'Machine "{config.name}" cannot be changed: {text(config.name, original)}')
+
+
+@contextlib.contextmanager
+def kept_by(store: Store, config: MachineConfig) -> Iterator[str]:
+    """The name of another record of the machine, which stays while this lasts; "" where there is none.
+
+    The caller holds the lock of its own. Raises MachineBusy.
+    """
+    for other in others(store, config):
+        with contextlib.ExitStack() as stack:
+            try:
+                _lock(store, other.name, stack, wait=config.name < other.name)
+                still = store.load(other.name).identity == config.identity
+            except (MachineNotFound, StoreError) as error:
+                if isinstance(error, MachineBusy):
+                    raise
+                still = False
+            if still:
+                yield other.name
+                return
+    yield ""
+
+
+def _lock(store: Store, name: str, stack: contextlib.ExitStack, *, wait: bool) -> None:
+    """Of two that remove both records at the same time one waits, and the other is refused."""
+    end = time.monotonic() + (WAIT_SECONDS if wait else 0)
+    while True:
+        try:
+            stack.enter_context(store.lock(name, "removing another record of it"))
+        except MachineBusy:
+            if time.monotonic() >= end:
+                raise
+            time.sleep(POLL_SECONDS)
+        else:
+            return

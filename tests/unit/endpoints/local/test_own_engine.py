@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dinv import cli
+from dinv.endpoints.local import engine as local_engine
+from dinv.endpoints.local.engine import EngineStatus, LocalEngine
+from dinv.errors import LocalEngineError
+from dinv.progress import Progress
+from dinv.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A computer with a dockerd that does nothing, for a user who is root."""
+    program = tmp_path / "bin" / "dockerd"
+    program.parent.mkdir()
+    program.write_text("#!/bin/sh\nexit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(local_engine, "search_path", lambda: str(program.parent))
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+
+
+def test_the_status_of_none(store: Store) -> None:
+    status = LocalEngine(store).status()
+    assert not status.running
+    assert str(status).splitlines()[0] == "Engine       not running"
+    assert f"unix://{store.path}/engine/docker.sock" in str(status)
+    assert not os.path.exists(store.path)
+
+
+def test_the_status_of_one_that_answers_and_of_one_that_does_not() -> None:
+    answering = EngineStatus(socket="/s", data_root="/d", log="/l", pid=7, version="20.10.24")
+    assert answering.running
+    assert " ".join(str(answering).split()) == (
+        "Engine running Socket unix:///s Process 7 Version 20.10.24 Data /d Log /l"
+    )
+    silent = EngineStatus(socket="/s", data_root="/d", log="/l", pid=7, reason="no permission")
+    assert not silent.running
+    assert "does not answer: no permission" in str(silent)
+
+
+def test_status_is_the_exit_status_of_the_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["-s", store.path, "engine", "status"]) == 1
+    assert "not running" in capsys.readouterr().out
+
+
+def test_a_computer_without_dockerd_is_told_what_to_install(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(local_engine, "search_path", lambda: str(tmp_path))
+    with pytest.raises(LocalEngineError, match=r"apt-get install docker\.io") as raised:
+        LocalEngine(store).start(Progress())
+    assert all(name in str(raised.value) for name in ("Fedora", "Photon", "--endpoint"))
+    assert not os.path.exists(store.path)
+
+
+def test_who_is_not_root_is_given_the_command_for_the_same_store(
+    store: Store, installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(LocalEngineError, match=f"sudo dinv -s {store.path} engine start"):
+        LocalEngine(store).start(Progress())
+    assert not os.path.exists(store.path)
+
+
+def test_elsewhere_than_on_linux_there_is_none(
+    store: Store, installed: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "platform", "darwin")
+    with pytest.raises(LocalEngineError, match="needs Linux"):
+        LocalEngine(store).start(Progress())
+
+
+def test_stopping_what_does_not_run_needs_nobody_in_particular(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    LocalEngine(store).stop(Progress())
+    assert not os.path.exists(store.path)
+
+
+def test_somebody_else_at_work_on_it_is_waited_for_no_longer_than_asked(
+    store: Store, installed: None
+) -> None:
+    engine = LocalEngine(store)
+    os.makedirs(engine.directory)
+    with open(os.path.join(engine.directory, ".lock"), "wb") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(LocalEngineError, match="Another dinv"):
+            engine.start(Progress(), timeout=0.1)
+
+
+def test_a_store_that_cannot_be_made_is_an_error_of_ours(installed: None, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LocalEngineError, match="Not a directory"):
+        LocalEngine(Store(str(tmp_path / "file" / "store"))).start(Progress(), timeout=1)
+
+
+def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
+    short = LocalEngine(Store("/store"))
+    assert short._exec_root == "/store/engine/exec"
+    between = LocalEngine(Store("/" + "s" * 80))
+    assert between.socket.startswith(between.store.path)
+    assert between._exec_root == f"/run/{between._bridge.name}"
+    long = LocalEngine(Store("/" + "s" * 120))
+    assert len(long.socket) <= local_engine.LONGEST_SOCKET
+
+
+def test_a_socket_directory_that_others_can_enter_is_refused(
+    installed: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path))
+    engine = LocalEngine(Store(str(tmp_path / ("s" * 120))))
+    os.mkdir(os.path.dirname(engine.socket), 0o755)
+    with pytest.raises(LocalEngineError, match="not a directory for root alone"):
+        engine.start(Progress(), timeout=1)
+
+
+def test_the_last_words_leave_out_what_is_of_no_interest(store: Store) -> None:
+    engine = LocalEngine(store)
+    os.makedirs(engine.directory)
+    assert engine._last_words() == []
+    with open(engine.log, "w", encoding="utf-8") as log:
+        log.write('time="1" level=info msg="Starting up"\n')
+    assert len(engine._last_words()) == 1
+    with open(engine.log, "a", encoding="utf-8") as log:
+        log.write('time="2" level=warning msg="odd"\n\nfailed to start daemon: cgroups: cannot find\n')
+    words = engine._last_words()
+    assert words == ['time="2" level=warning msg="odd"', "failed to start daemon: cgroups: cannot find"]
+    assert "cannot find" in str(LocalEngineError("It ended.", words))
+
+
+def test_dockerd_gets_proxies_and_not_what_docker_clients_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
+    environment = local_engine._environment()
+    assert environment["HTTPS_PROXY"] == "http://proxy.example:3128"
+    assert not {"DOCKER_TLS_VERIFY", "NOTIFY_SOCKET"} & set(environment)
+    assert "/usr/sbin" in environment["PATH"].split(":")

@@ -1,0 +1,42 @@
+"""Tables as docker-machine lays them out: scripts cut them into columns."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dinv.formats.table import LEAST_WIDTH, PADDING, table
+
+CELL = st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=12)
+TABLES = st.integers(1, 5).flatmap(
+    lambda columns: st.tuples(
+        st.lists(CELL, min_size=columns, max_size=columns),
+        st.lists(st.lists(CELL, min_size=columns, max_size=columns), max_size=5),
+    )
+)
+
+
+def test_docker_machines_own_layout() -> None:
+    rows = [("dev", "-", "docker", "Running"), ("a-longer-name", "*", "docker", "Stopped")]
+    assert table(("NAME", "ACTIVE", "DRIVER", "STATE"), rows).splitlines() == [
+        "NAME            ACTIVE   DRIVER   STATE",
+        "dev             -        docker   Running",
+        "a-longer-name   *        docker   Stopped",
+    ]
+
+
+@given(TABLES)
+def test_every_cell_stands_under_its_head(given_table: tuple[list[str], list[list[str]]]) -> None:
+    head, rows = given_table
+    lines = table(head, rows).split("\n")
+    assert len(lines) == len(rows) + 1
+    widths = [
+        max(LEAST_WIDTH, max(len(row[column]) for row in [head, *rows]) + PADDING)
+        for column in range(len(head) - 1)
+    ]
+    for line, row in zip(lines, [head, *rows], strict=True):
+        start = 0
+        for cell, width in zip(row, widths, strict=False):
+            assert line[start : start + width] == cell.ljust(width)
+            start += width
+        assert line[start:] == row[-1]

@@ -1,0 +1,577 @@
+"""The create transaction: a machine at its end, or nothing; whatever happens, at whatever step."""
+
+from __future__ import annotations
+
+import os
+import threading
+import warnings
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from fake_driver import install, without_keys
+
+from dinv.authorities.own_ca import SharedCA
+from dinv.endpoints import contexts
+from dinv.errors import (
+    CertificateError,
+    ContextTaken,
+    EndpointUnreachable,
+    InputError,
+    Interrupted,
+    MachineBusy,
+    MachineDied,
+    MachineExists,
+    PreCreateCheckFailed,
+)
+from dinv.lifecycle.create import ADDRESSES_TO_TRY, DEFAULT_TIMEOUT, CreateOptions, create
+from dinv.lifecycle.remove import remove
+from dinv.lifecycle.renew import provision
+from dinv.machine import Machine
+from dinv.progress import Progress
+from dinv.states import STOPPED
+from dinv.store.record import READY
+from dinv.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from fake_driver import World
+
+KNOWN = [
+    "configure",
+    "check",
+    "save",
+    "saved",
+    "prepare",
+    "certificates",
+    "create volume",
+    "create container",
+    "created",
+    "save",
+    "saved",
+    "provision",
+    "start",
+    "refresh",
+    "health",
+    "context",
+    "context written",
+    "save",
+    "saved",
+]
+"""The steps of a create whose address is known before the start. Those before RECORDED leave no record."""
+RECORDED = KNOWN.index("saved")
+
+FIRST = [
+    *KNOWN[: KNOWN.index("created") + 1],
+    "start",
+    "save",
+    "saved",
+    "provision",
+    *KNOWN[KNOWN.index("refresh") :],
+]
+"""Where it is started while its certificates are being made."""
+
+UNKNOWN = [
+    *KNOWN[: KNOWN.index("provision")],
+    "start",
+    "refresh",
+    "certificates",
+    "provision",
+    *KNOWN[KNOWN.index("health") :],
+]
+
+ERRORS: list[BaseException] = [
+    MachineDied("dev", 1, ["x"]),
+    KeyboardInterrupt(),
+    Interrupted(15),
+    OSError(5, "I/O"),
+]
+
+
+@pytest.fixture
+def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What no driver does is a step too. No keys are made, and nothing has to outlast a power cut."""
+    world = install(monkeypatch, str(tmp_path / "endpoint"))
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    without_keys(monkeypatch)
+
+    def stepped(owner: type, method: str, before: str, after: str = "") -> None:
+        real: Callable[..., Any] = getattr(owner, method)
+
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            world.step(before)
+            result = real(*args, **kwargs)
+            if after:
+                world.step(after)
+            return result
+
+        monkeypatch.setattr(owner, method, wrapper)
+
+    stepped(Store, "save", "save", "saved")
+    stepped(Machine, "issue_certificates", "certificates")
+    stepped(Machine, "write_context", "context", "context written")
+    return world
+
+
+def kind_of(world: World, known: str) -> None:
+    """Whether the address is known before the start, and whether that waits for certificates."""
+    world.address_known = known != "own-address"
+    world.takes_files_running = known == "started-first"
+
+
+def options(**changes: Any) -> CreateOptions:
+    return CreateOptions(driver="fake", **changes)
+
+
+def make(store: Store, **changes: Any) -> Machine:
+    return create(store, "dev", options(**changes), Progress())
+
+
+def fail(world: World, at: int, error: BaseException) -> None:
+    """Raise `error` at the step of this number, once."""
+
+    def attempt(_step: str) -> None:
+        if len(world.steps) == at + 1:
+            raise error
+
+    world.at = attempt
+
+
+def nothing_left(world: World, store: Store) -> None:
+    assert world.things() == {}
+    assert store.names() == []
+    assert os.listdir(store.machines_directory) == []
+    assert contexts.read("dev") is None
+
+
+def whole(world: World, store: Store) -> None:
+    config = store.load("dev")
+    assert config.ours["Phase"] == READY
+    assert world.things() == {"container-dev": config.identity, "volume-dev": config.identity}
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.owner == config.identity
+    assert context.host == config.driver["URL"]
+
+
+def but_certificates(steps: list[str]) -> list[str]:
+    """They are made while the image is fetched: their step may come a little earlier or later."""
+    return [step for step in steps if step != "certificates"]
+
+
+# At its end
+
+
+def test_a_create_goes_step_by_step(world: World, store: Store) -> None:
+    with make(store) as machine:
+        assert but_certificates(world.steps) == but_certificates(KNOWN)
+        assert world.steps.index("saved") < world.steps.index("certificates") < world.steps.index("provision")
+        assert machine.config.ours["DockerVersion"] == "26.1.5"
+        assert machine.has_context
+    whole(world, store)
+    assert world.open == set()
+
+
+def test_a_machine_whose_address_comes_with_the_start_waits_for_its_certificates(
+    world: World, store: Store
+) -> None:
+    world.address_known = False
+    make(store, timeout=33).close()
+    assert but_certificates(world.steps) == but_certificates(UNKNOWN)
+    assert world.steps.index("refresh") < len(world.steps) - world.steps[::-1].index("certificates")
+    config = store.load("dev")
+    assert config.driver["URL"] == "tcp://10.0.0.9:1000"
+    assert config.driver["Environment"] == {"DINV_WAIT_FOR_CERTS": "33"}
+
+
+def test_a_machine_whose_address_is_known_does_not_wait(world: World, store: Store) -> None:
+    make(store).close()
+    assert store.load("dev").driver["Environment"] == {}
+
+
+def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are_made(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.takes_files_running = True
+    started = threading.Event()
+    real = Machine.issue_certificates
+
+    def after_the_start(machine: Machine) -> None:
+        assert started.wait(20)
+        real(machine)
+
+    monkeypatch.setattr(Machine, "issue_certificates", after_the_start)
+    world.at = lambda step: started.set() if step == "start" else None
+    make(store, timeout=33).close()
+    assert but_certificates(world.steps) == but_certificates(FIRST)
+    assert store.load("dev").driver["Environment"] == {"DINV_WAIT_FOR_CERTS": "33"}
+    whole(world, store)
+
+
+def test_an_image_that_cannot_wait_has_its_certificates_before_the_start(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.takes_files_running = True
+    monkeypatch.setattr("dinv.images.dinv.DinvContract.waits_for_certificates", False)
+    make(store).close()
+    assert but_certificates(world.steps) == but_certificates(KNOWN)
+
+
+def test_options_are_kept_in_the_record(world: World, store: Store) -> None:
+    make(
+        store, driver_values={"size": "3"}, engine_options={"Labels": ["a=b"]}, tls_sans=iter(["dev.test"])
+    ).close()
+    config = store.load("dev")
+    assert config.driver["Size"] == "3"
+    assert config.engine_options["Labels"] == ["a=b"]
+    assert config.auth_options["ServerCertSANs"] == ["dev.test"]
+
+
+def test_without_a_context_none_is_written(world: World, store: Store) -> None:
+    machine = make(store, context=False)
+    machine.close()
+    assert contexts.read("dev") is None
+    assert not machine.has_context
+
+
+def test_somebody_elses_context_is_left_and_told(
+    world: World, store: Store, capsys: pytest.CaptureFixture[str]
+) -> None:
+    contexts.write("dev", host="tcp://h:1", description="", owner="other", ca=b"", cert=b"", key=b"")
+    warned: list[str] = []
+
+    class Listener(Progress):
+        def warn(self, text: str) -> None:
+            warned.append(text)
+
+    machine = create(store, "dev", options(), Listener())
+    machine.close()
+    assert not machine.has_context
+    found = contexts.read("dev")
+    assert found is not None
+    assert found.owner == "other"
+    assert len(warned) == 1
+    assert str(ContextTaken("dev", "")).partition("(")[0].strip() in warned[0]
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_a_port_that_somebody_else_was_faster_with_is_given_up(
+    world: World, store: Store, *, first: bool
+) -> None:
+    world.takes_files_running = first
+    world.ports_taken = 2
+    make(store).close()
+    assert store.load("dev").driver["URL"] == "tcp://127.0.0.1:1002"
+    assert world.steps.count("create container") == 3
+    assert world.steps.count("provision") == (1 if first else 3)
+    whole(world, store)
+
+
+@pytest.mark.parametrize("first", [False, True])
+def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch, *, first: bool
+) -> None:
+    named: list[list[str]] = []
+    real = Machine.issue_certificates
+
+    def issue(machine: Machine) -> None:
+        named.append(machine.driver.addresses())
+        real(machine)
+
+    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    world.takes_files_running = first
+    world.ports_taken, world.moves_address = 2, True
+    make(store).close()
+    assert store.load("dev").driver["URL"] == "tcp://10.213.0.2:1000"
+    assert named[-1] == ["10.213.0.2"]
+    assert world.steps[::-1].index("provision") < world.steps[::-1].index("certificates")
+    whole(world, store)
+
+
+def test_when_port_after_port_is_taken_it_gives_up(world: World, store: Store) -> None:
+    world.ports_taken = 10**6
+    with pytest.raises(PreCreateCheckFailed, match="--publish"):
+        make(store)
+    assert world.steps.count("start") == ADDRESSES_TO_TRY
+    nothing_left(world, store)
+
+
+# What never begins
+
+
+@pytest.mark.parametrize("timeout", [0, -1, float("nan"), float("inf")])
+def test_every_wait_has_an_end(timeout: float) -> None:
+    with pytest.raises(InputError, match="timeout"):
+        CreateOptions(timeout=timeout)
+
+
+def test_the_least_that_has_to_be_said() -> None:
+    least = CreateOptions()
+    assert (least.driver, least.timeout, least.keep_on_failure, least.context) == (
+        "docker",
+        DEFAULT_TIMEOUT,
+        False,
+        True,
+    )
+
+
+def test_a_bad_name_touches_nothing(world: World, store: Store) -> None:
+    with pytest.raises(InputError):
+        create(store, "no/name", options(), Progress())
+    assert not os.path.exists(store.path)
+
+
+def test_an_unknown_driver_touches_nothing(world: World, store: Store) -> None:
+    with pytest.raises(InputError, match="nosuch"):
+        create(store, "dev", CreateOptions(driver="nosuch"), Progress())
+    assert store.names() == []
+
+
+def test_a_machine_that_is_there_is_not_touched(world: World, store: Store) -> None:
+    make(store).close()
+    before = world.things(), store.load("dev").document()
+    world.steps.clear()
+    with pytest.raises(MachineExists):
+        make(store)
+    assert world.steps == []
+    assert before == (world.things(), store.load("dev").document())
+
+
+def test_a_machine_somebody_is_at_work_on_is_not_touched(world: World, store: Store) -> None:
+    with store.claim("dev", "creating it"), pytest.raises(MachineBusy):
+        make(store)
+    assert world.steps == []
+
+
+# Failing at each step
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
+@pytest.mark.parametrize("at", range(len(KNOWN)))
+def test_a_failure_at_any_step_leaves_nothing(
+    world: World, store: Store, at: int, known: str, error: BaseException
+) -> None:
+    kind_of(world, known)
+    fail(world, at, error)
+    with pytest.raises(type(error)) as caught:
+        make(store)
+    assert caught.value is error
+    nothing_left(world, store)
+    assert world.open == set()
+    world.at = lambda _step: None
+    world.steps.clear()
+    make(store).close()
+    whole(world, store)
+
+
+def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To save is to sweep: it would take away what the other thread has not moved into its place yet."""
+    created, saved = threading.Event(), threading.Event()
+    staged_still_there: list[bool] = []
+    real = Machine.issue_certificates
+
+    def slow(machine: Machine) -> None:
+        staged = os.path.join(machine.directory, ".key.pem.00.dinv-tmp")
+        with open(staged, "wb"):
+            pass
+        assert created.wait(20)
+        saved.wait(0.2)
+        staged_still_there.append(os.path.exists(staged))
+        real(machine)
+
+    def watch(step: str) -> None:
+        if step == "created":
+            created.set()
+        elif step == "saved" and created.is_set():
+            saved.set()
+
+    monkeypatch.setattr(Machine, "issue_certificates", slow)
+    world.at = watch
+    make(store).close()
+    assert staged_still_there == [True]
+
+
+def test_certificates_that_cannot_be_made_leave_nothing(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_machine: Machine) -> None:
+        raise CertificateError("no entropy")
+
+    monkeypatch.setattr(Machine, "issue_certificates", broken)
+    with pytest.raises(CertificateError, match="entropy"):
+        make(store)
+    assert "start" not in world.steps
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize("error", ERRORS[:3], ids=lambda error: type(error).__name__)
+@pytest.mark.parametrize("at", range(len(UNKNOWN)))
+def test_what_is_kept_on_failure_can_be_removed(
+    world: World, store: Store, at: int, error: BaseException
+) -> None:
+    world.address_known = False
+    fail(world, at, error)
+    with pytest.raises(type(error)) as caught:
+        make(store, keep_on_failure=True)
+    notes = "".join(getattr(caught.value, "__notes__", ()))
+    vars(caught.value).pop("__notes__", None)
+    assert world.open == set()
+    if at > RECORDED:
+        assert "remove" not in world.steps
+        assert store.names() == ["dev"]
+        assert "dinv rm -y dev" in notes
+        world.at = lambda _step: None
+        assert remove(store, "dev") == []
+    else:
+        assert notes == ""
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize(
+    "second", [EndpointUnreachable("unix:///fake", "gone"), KeyboardInterrupt(), OSError(5, "I/O")]
+)
+@pytest.mark.parametrize("at", [KNOWN.index("created"), KNOWN.index("health"), len(KNOWN) - 1])
+def test_an_undo_that_fails_leaves_the_record_and_says_how_to_finish(
+    world: World, store: Store, at: int, second: BaseException
+) -> None:
+    error = MachineDied("dev", 1, [])
+
+    def attempt(step: str) -> None:
+        if len(world.steps) == at + 1:
+            raise error
+        if step == "remove":
+            raise second
+
+    world.at = attempt
+    with pytest.raises(MachineDied) as caught:
+        make(store)
+    assert caught.value is error
+    assert any("dinv rm -y dev" in note for note in error.__notes__)
+    assert store.load("dev").identity in world.things().values()
+    assert world.open == set()
+    world.at = lambda _step: None
+    assert remove(store, "dev") == []
+    nothing_left(world, store)
+
+
+def test_a_store_that_fails_in_the_undo_does_not_hide_the_first_error(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_store: Store, _name: str) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(Store, "remove", broken)
+    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no such network"))
+    with pytest.raises(PreCreateCheckFailed, match="network") as caught:
+        make(store)
+    assert any("dinv rm" in note for note in caught.value.__notes__)
+
+
+# A CA of the user's own
+
+
+def own_ca(directory: Path) -> SharedCA:
+    return SharedCA((str(directory / "ca.pem"), str(directory / "ca-key.pem")), ("", ""))
+
+
+def test_a_ca_of_the_users_own_is_made_once_all_checks_are_done(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    there: list[tuple[str, bool]] = []
+    world.at = lambda step: there.append((step, (tmp_path / "pki").exists()))
+    with make(store, shared_ca=own_ca(tmp_path / "pki")) as machine:
+        assert machine.config.ours["Authority"] == "shared"
+    assert dict(reversed(there))["check"] is False
+    assert dict(there)["prepare"] is True
+    ca = (tmp_path / "pki" / "ca.pem").read_bytes()
+    with create(store, "two", options(shared_ca=own_ca(tmp_path / "pki")), Progress()) as another:
+        assert another.config.auth_options["CaCertPath"] == str(tmp_path / "pki" / "ca.pem")
+    assert (tmp_path / "pki" / "ca.pem").read_bytes() == ca
+
+
+def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    (tmp_path / "ca.pem").touch()
+    with pytest.raises(CertificateError, match="is there, but not its key"):
+        make(store, shared_ca=own_ca(tmp_path))
+    assert world.steps == []
+    nothing_left(world, store)
+
+
+def test_it_is_made_for_nobody_whose_create_cannot_be(world: World, store: Store, tmp_path: Path) -> None:
+    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no"))
+    with pytest.raises(PreCreateCheckFailed):
+        make(store, shared_ca=own_ca(tmp_path / "pki"))
+    assert not (tmp_path / "pki").exists()
+
+
+# Killed at each step
+
+
+def killed_at(world: World, store: Store, at: int) -> None:
+    """A create in a process of its own that is gone, as after kill -9, at the step of this number."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; there are none
+        child = os.fork()
+    if not child:
+        try:
+            world.at = lambda _step: os._exit(77) if len(world.steps) == at + 1 else None
+            make(store)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.waitstatus_to_exitcode(status) == 77
+
+
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
+@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
+def test_a_kill_at_any_step_can_be_removed(world: World, store: Store, at: int, known: str) -> None:
+    kind_of(world, known)
+    killed_at(world, store, at)
+    assert store.names() == ["dev"]
+    remove(store, "dev")
+    nothing_left(world, store)
+
+
+@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
+@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
+def test_a_kill_at_any_step_is_finished_by_the_same_create(
+    world: World, store: Store, at: int, known: str
+) -> None:
+    kind_of(world, known)
+    killed_at(world, store, at)
+    make(store).close()
+    whole(world, store)
+    assert world.open == set()
+
+
+@pytest.mark.parametrize("known", ["published", "started-first"])
+@pytest.mark.parametrize("at", range(KNOWN.index("created"), len(KNOWN) - 1))
+def test_a_kill_once_there_is_a_container_is_finished_by_provision(
+    world: World, store: Store, at: int, known: str
+) -> None:
+    """With the docker context that it was to have."""
+    kind_of(world, known)
+    killed_at(world, store, at)
+    world.states["dev"] = STOPPED
+    provision(store, "dev", Progress())
+    whole(world, store)
+
+
+def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(world: World, store: Store) -> None:
+    killed_at(world, store, KNOWN.index("health"))
+    left = store.load("dev").document()
+
+    def gone(_step: str) -> None:
+        raise EndpointUnreachable("unix:///fake", "gone")
+
+    world.at = gone
+    with pytest.raises(EndpointUnreachable):
+        make(store)
+    assert store.load("dev").document() == left
+    assert world.open == set()

@@ -1,0 +1,587 @@
+"""Renewal and provisioning, against a daemon that really verifies certificates."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_driver import FakeProvisioner, install
+from kills import Killed, killed_at_change
+from tls_daemon import TLSDaemon
+
+from dinv import provisioners
+from dinv.authorities.own_ca import SharedCA
+from dinv.endpoints import contexts
+from dinv.engine import Engine, TLSFiles, parse_address
+from dinv.errors import (
+    CertificateError,
+    DinvError,
+    EndpointTLSError,
+    InputError,
+    MachineNotReady,
+    MachineNotRunning,
+)
+from dinv.lifecycle.remove import remove
+from dinv.lifecycle.renew import provision, renew
+from dinv.machine import Machine
+from dinv.pki.certificates import facts
+from dinv.progress import Progress
+from dinv.states import RUNNING, STOPPED
+from dinv.store.record import CREATING, READY, MachineConfig
+from dinv.system import files
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from fake_driver import World
+
+    from dinv.store.store import Store
+
+SILENT = Progress()
+PAIR = ("cert.pem", "key.pem")
+
+
+class ServingProvisioner(FakeProvisioner):
+    """Puts its files where a TLSDaemon has its own."""
+
+    daemon: TLSDaemon
+
+    def provision(self) -> None:
+        super().provision()
+        for name in ("ca.pem", "server.pem", "server-key.pem"):
+            shutil.copy(os.path.join(self.config.directory, name), self.daemon.directory)
+
+    def activate(self, *, starting: bool = False) -> None:
+        super().activate(starting=starting)
+        self.daemon.reload()
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = install(monkeypatch, str(tmp_path / "endpoint"))
+    monkeypatch.setitem(provisioners._BUILT_IN, "docker", f"{__name__}:ServingProvisioner")
+    return world
+
+
+@pytest.fixture
+def daemon(tmp_path: Path) -> Iterator[TLSDaemon]:
+    (tmp_path / "machine").mkdir()
+    with TLSDaemon(str(tmp_path / "machine")) as daemon:
+        ServingProvisioner.daemon = daemon
+        yield daemon
+
+
+@pytest.fixture
+def machine(world: World, store: Store, daemon: TLSDaemon) -> Machine:
+    """A running machine, with a context."""
+    return running(world, store, daemon)
+
+
+def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None = None) -> Machine:
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
+    )
+    config.driver.update(
+        URL=daemon.url, IPAddress="127.0.0.1", Port=daemon.server_address[1], Container="dinv-dev"
+    )
+    config.ours.update(Phase=READY, ImageContract="dinv", Context="dev")
+    config.swarm_options["Discovery"] = "token://kept"
+    if ca is not None:
+        ca.make_missing()
+        ca.record(config)
+    machine = Machine(config, store)
+    with store.claim("dev", "creating it"):
+        store.save(config)
+        machine.issue_certificates()
+        machine.write_context()
+    machine.provisioner.provision()
+    machine.provisioner.activate()
+    world.put("container-dev", "x")
+    world.states["dev"] = RUNNING
+    world.steps.clear()
+    return machine
+
+
+def content(machine: Machine) -> dict[str, bytes]:
+    found = {}
+    for name in sorted(os.listdir(machine.directory)):
+        if name.endswith(".pem"):
+            with open(os.path.join(machine.directory, name), "rb") as file:
+                found[name] = file.read()
+    return found
+
+
+def ping(url: str, ca: str, cert: str, key: str) -> None:
+    with Engine(parse_address(url, TLSFiles(ca, cert, key)), timeout=5) as engine:
+        engine.ping()
+
+
+def works(machine: Machine) -> None:
+    """Everything a user has works: what `env` points at, and the context."""
+    ping(machine.url, *(os.path.join(machine.directory, f"{name}.pem") for name in ("ca", "cert", "key")))
+    context = contexts.read("dev")
+    assert context is not None
+    ping(machine.url, str(context.ca), str(context.cert), str(context.key))
+
+
+def keep_client(machine: Machine, directory: Path) -> list[str]:
+    """A copy of the client's files, as a colleague may have them."""
+    directory.mkdir()
+    names = ("ca.pem", *PAIR)
+    return [shutil.copy(os.path.join(machine.directory, name), str(directory)) for name in names]
+
+
+def test_the_machine_gets_a_new_certificate_and_clients_keep_theirs(
+    machine: Machine, store: Store, tmp_path: Path
+) -> None:
+    before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
+    renew(store, "dev", SILENT)
+    after = content(machine)
+    assert {name for name in after if after[name] != before[name]} == {"server.pem", "server-key.pem"}
+    works(machine)
+    ping(machine.url, *colleague)
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+
+
+def test_with_client_certs_all_is_new_and_earlier_clients_are_refused(
+    machine: Machine, store: Store, tmp_path: Path
+) -> None:
+    before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
+    renew(store, "dev", SILENT, clients=True)
+    after = content(machine)
+    assert set(after) == set(before)
+    assert not [name for name in after if after[name] == before[name]]
+    works(machine)
+    ca = os.path.join(machine.directory, "ca.pem")
+    with pytest.raises(EndpointTLSError, match="refused"):
+        ping(machine.url, ca, *colleague[1:])
+    with pytest.raises(EndpointTLSError, match="another CA"):
+        ping(machine.url, *colleague)
+    # One CA alone, and a machine that trusts no other.
+    assert after["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
+    for name in ("ca-key.pem", "key.pem", "server-key.pem"):
+        assert os.stat(os.path.join(machine.directory, name)).st_mode & 0o777 == 0o600
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+    assert store.load("dev").swarm_options["Discovery"] == "token://kept"
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_at_each_step_the_store_works_with_the_machine(
+    machine: Machine, store: Store, world: World, *, clients: bool
+) -> None:
+    looked = []
+
+    def look(step: str) -> None:
+        looked.append(step)
+        works(machine)
+
+    world.at = look
+    renew(store, "dev", SILENT, clients=clients)
+    assert looked.count("activate") == (2 if clients else 1)
+
+
+def killed(
+    store: Store, world: World, monkeypatch: pytest.MonkeyPatch, number: int, *, clients: bool
+) -> bool:
+    """Renew, and be killed; False when it was done before that."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # nothing has to outlast a power cut
+    with killed_at_change(number) as changes:
+        world.at = lambda name: changes.step(name) if name in ("provision", "activate") else None
+        try:
+            renew(store, "dev", SILENT, clients=clients)
+        except Killed:
+            return True
+        finally:
+            world.at = lambda _step: None
+    assert changes.seen.count("replace") > 2, "changes were looked at"
+    return False
+
+
+@pytest.mark.parametrize(
+    ("then", "clients"),
+    [(then, clients) for then in ("renew", "provision") for clients in (False, True)]
+    + [("restart", True), ("stop, start", True), ("rm", True)],
+)
+def test_killed_anywhere_it_works_and_can_be_finished(
+    *,
+    tmp_path: Path,
+    machine: Machine,
+    store: Store,
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    clients: bool,
+    then: str,
+) -> None:
+    """Killed before each change, one later each time: whatever reads the machine next finds it whole."""
+    number = -1
+    colleague = keep_client(machine, tmp_path / "colleague")
+    while killed(store, world, monkeypatch, number := number + 1, clients=clients):
+        loaded = store.load("dev")
+        asked = clients and number > 0
+        assert (loaded.ours.get("Renewal") == {"Clients": True}) == asked
+        assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
+        works(machine)
+        if then == "rm" and number % 7 == 0:
+            # Not the last kill: the machine is put back as it was.
+            kept = content(machine)
+            remove(store, "dev")
+            assert not store.exists("dev")
+            with store.claim("dev", "test"):
+                store.save(loaded)
+                files.replace_set(machine.directory, [(name, data, 0o600) for name, data in kept.items()])
+                machine.write_context()
+            world.states["dev"] = RUNNING
+        elif then != "rm":
+            if then == "renew":
+                renew(store, "dev", SILENT, clients=clients)
+            elif then == "provision":
+                provision(store, "dev", SILENT)
+            elif then == "stop, start":
+                Machine(loaded, store).stop()
+                Machine(store.load("dev"), store).start(SILENT)
+            else:
+                Machine(loaded, store).restart(SILENT)
+            works(machine)
+            assert content(machine)["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
+            assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+            assert "Renewal" not in store.load("dev").ours
+            if asked:
+                with pytest.raises(EndpointTLSError, match="refused"):
+                    ping(machine.url, os.path.join(machine.directory, "ca.pem"), *colleague[1:])
+                shutil.rmtree(tmp_path / "colleague")
+                colleague = keep_client(machine, tmp_path / "colleague")
+            elif not clients:
+                ping(machine.url, *colleague)
+    assert number > (30 if clients else 15)
+
+
+def test_killed_again_and_again_it_goes_on_working(
+    machine: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What finishes a kill is killed too."""
+    number = -1
+    while killed(store, world, monkeypatch, number := number + 1, clients=True):
+        pending = os.path.join(machine.directory, files.PENDING)
+        with contextlib.suppress(Killed), killed_at_change(number % 3):
+            store.load("dev")
+        store.load("dev")
+        assert not os.path.exists(pending)
+        works(machine)
+    assert number > 30
+
+
+def test_a_plain_renewal_that_was_killed_revokes_nobody(
+    machine: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    colleague = keep_client(machine, tmp_path / "colleague")
+    assert killed(store, world, monkeypatch, 8, clients=False)
+    assert os.path.isdir(os.path.join(machine.directory, ".renewal"))
+    provision(store, "dev", SILENT)
+    works(machine)
+    ping(machine.url, *colleague)
+
+
+def test_whoever_reads_while_somebody_is_at_work_leaves_the_rest_to_that_one(
+    machine: Machine, store: Store
+) -> None:
+    cert = content(machine)["cert.pem"]
+    with store.lock("dev", "test"):
+        files.stage_set(machine.directory, [("cert.pem", b"new", 0o644)])
+        store.load("dev")
+        assert content(machine)["cert.pem"] == b"new"
+        assert os.path.exists(os.path.join(machine.directory, files.PENDING))
+        files.stage_set(machine.directory, [("cert.pem", cert, 0o644)])
+        files.move_set(machine.directory)
+    store.load("dev")
+    assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
+    works(machine)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+@pytest.mark.parametrize("step", ["provision", "activate"])
+def test_what_fails_is_undone(
+    machine: Machine, store: Store, world: World, *, clients: bool, step: str
+) -> None:
+    before = content(machine)
+    failed: list[str] = []
+
+    def at(now: str) -> None:
+        if now == step and not failed:
+            failed.append(now)
+            raise DinvError("broken")
+
+    world.at = at
+    with pytest.raises(DinvError, match="broken") as caught:
+        renew(store, "dev", SILENT, clients=clients)
+    assert "as they were before" in caught.value.__notes__[0]
+    assert content(machine) == before
+    works(machine)
+    assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+
+
+def test_a_daemon_that_does_not_take_them_keeps_the_old_ones(
+    machine: Machine, store: Store, daemon: TLSDaemon, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(machine)
+    monkeypatch.setattr(daemon, "reload", lambda: None)
+    with pytest.raises(MachineNotReady, match="old certificate"):
+        renew(store, "dev", SILENT, timeout=0.3)
+    assert content(machine) == before
+    works(machine)
+
+
+def test_what_cannot_be_undone_says_so(machine: Machine, store: Store, world: World) -> None:
+    def at(step: str) -> None:
+        if step == "activate":
+            raise DinvError("no signal")
+
+    world.at = at
+    with pytest.raises(DinvError, match="no signal") as caught:
+        renew(store, "dev", SILENT)
+    assert "dinv provision dev" in caught.value.__notes__[0]
+    world.at = lambda _step: None
+    works(machine)
+    provision(store, "dev", SILENT)
+    works(machine)
+
+
+def test_a_client_that_cannot_be_used_is_renewed_too(machine: Machine, store: Store) -> None:
+    for spoil in (b"", b"nonsense"):
+        with open(os.path.join(machine.directory, "cert.pem"), "wb") as file:
+            file.write(spoil)
+        ca = content(machine)["ca.pem"]
+        renew(store, "dev", SILENT)
+        assert content(machine)["ca.pem"] == ca
+        works(machine)
+
+
+def test_a_ca_that_cannot_sign_needs_client_certs(machine: Machine, store: Store) -> None:
+    os.unlink(os.path.join(machine.directory, "ca-key.pem"))
+    with pytest.raises(CertificateError) as caught:
+        renew(store, "dev", SILENT)
+    assert "--client-certs dev" in caught.value.__notes__[0]
+    works(machine)
+    renew(store, "dev", SILENT, clients=True)
+    works(machine)
+
+
+def test_a_machine_that_does_not_run_is_left_alone(machine: Machine, store: Store, world: World) -> None:
+    world.states["dev"] = STOPPED
+    before = content(machine)
+    with pytest.raises(MachineNotRunning):
+        renew(store, "dev", SILENT)
+    assert content(machine) == before
+
+
+def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Machine, store: Store) -> None:
+    machine.remove_context()
+    contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
+    renew(store, "dev", SILENT, clients=True)
+    context = contexts.read("dev")
+    assert context is not None
+    assert context.host == "tcp://else:1"
+
+
+# A CA of the user's own
+
+
+class Warnings(Progress):
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def warn(self, text: str) -> None:
+        self.said.append(text)
+
+
+def own_ca(directory: Path, *, client: bool = False) -> SharedCA:
+    ca = str(directory / "ca.pem"), str(directory / "ca-key.pem")
+    pair = str(directory / "client.pem"), str(directory / "client-key.pem")
+    return SharedCA(ca, pair if client else ("", ""))
+
+
+@pytest.fixture
+def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+    """A running machine with a CA of the user's own, and a client certificate that dinv has made."""
+    return running(world, store, daemon, own_ca(tmp_path / "pki"))
+
+
+@pytest.fixture
+def given(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+    """A running machine whose client certificate is the user's own, too."""
+    return running(world, store, daemon, own_ca(tmp_path / "pki", client=True))
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_a_shared_ca_signs_again_and_earlier_clients_stay(
+    sharing: Machine, store: Store, tmp_path: Path, *, clients: bool
+) -> None:
+    before, colleague = content(sharing), keep_client(sharing, tmp_path / "colleague")
+    progress = Warnings()
+    renew(store, "dev", progress, clients=clients)
+    after = content(sharing)
+    changed = {"server.pem", "server-key.pem", *(PAIR if clients else ())}
+    assert {name for name in after if after[name] != before[name]} == changed
+    assert "ca-key.pem" not in after
+    works(sharing)
+    ping(sharing.url, *colleague)
+    said = (
+        f"The CA is shared ({tmp_path}/pki/ca.pem): earlier client certificates are let in until they expire"
+    )
+    assert progress.said == ([said] if clients else [])
+
+
+def test_without_the_key_of_a_shared_ca_nothing_is_changed(
+    sharing: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(sharing)
+    (tmp_path / "pki" / "ca-key.pem").unlink()
+    with pytest.raises(
+        CertificateError, match=r"pki/ca-key\.pem is not there any more\. Put it back"
+    ) as caught:
+        renew(store, "dev", SILENT)
+    assert not hasattr(caught.value, "__notes__"), "--client-certs would not help"
+    assert content(sharing) == before
+    works(sharing)
+    assert not os.path.exists(os.path.join(sharing.directory, ".renewal"))
+
+
+def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
+    sharing: Machine, store: Store, tmp_path: Path
+) -> None:
+    colleague = keep_client(sharing, tmp_path / "colleague")
+    shutil.rmtree(tmp_path / "pki")
+    ca = own_ca(tmp_path / "pki")
+    ca.make_missing()
+    renew(store, "dev", SILENT)
+    works(sharing)
+    assert content(sharing)["ca.pem"] == (tmp_path / "pki" / "ca.pem").read_bytes()
+    with pytest.raises(EndpointTLSError, match="refused"):
+        ping(sharing.url, ca.ca[0], *colleague[1:])
+
+
+def test_a_client_of_the_users_own_is_not_dinvs_to_renew(
+    given: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(given)
+    assert before["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
+    with pytest.raises(InputError, match=r"is yours.*pki/client\.pem"):
+        renew(store, "dev", SILENT, clients=True)
+    assert content(given) == before
+    renew(store, "dev", SILENT)
+    assert content(given)["cert.pem"] == before["cert.pem"]
+    works(given)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_a_new_client_of_the_users_own_is_taken_up(
+    given: Machine, store: Store, tmp_path: Path, *, clients: bool
+) -> None:
+    for name in ("client.pem", "client-key.pem"):
+        (tmp_path / "pki" / name).unlink()
+    own_ca(tmp_path / "pki", client=True).make_missing()
+    renew(store, "dev", SILENT, clients=clients)
+    assert content(given)["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
+    works(given)
+
+
+def test_a_client_of_the_users_own_that_is_by_another_ca_changes_nothing(
+    given: Machine, store: Store, tmp_path: Path
+) -> None:
+    before = content(given)
+    shutil.rmtree(tmp_path / "pki")
+    own_ca(tmp_path / "pki", client=True).make_missing()
+    shutil.copy(os.path.join(given.directory, "cert.pem"), tmp_path / "pki" / "client.pem")
+    shutil.copy(os.path.join(given.directory, "key.pem"), tmp_path / "pki" / "client-key.pem")
+    with pytest.raises(CertificateError, match="does not lead to the trust anchor"):
+        renew(store, "dev", SILENT)
+    assert content(given) == before
+    works(given)
+
+
+def test_killed_anywhere_with_a_shared_ca_it_works(
+    sharing: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    number = -1
+    while killed(store, world, monkeypatch, number := number + 1, clients=True):
+        store.load("dev")
+        works(sharing)
+        renew(store, "dev", SILENT)
+        works(sharing)
+    assert number > 15
+
+
+# Provisioning
+
+
+@pytest.mark.parametrize("lost", [["server.pem"], ["cert.pem", "key.pem"], ["server-key.pem"], ["cert.pem"]])
+@pytest.mark.parametrize("state", [RUNNING, STOPPED])
+def test_what_was_lost_in_the_store_is_repaired(
+    machine: Machine, store: Store, world: World, daemon: TLSDaemon, *, lost: list[str], state: str
+) -> None:
+    for name in lost:
+        os.unlink(os.path.join(machine.directory, name))
+    world.states["dev"] = state
+    provision(store, "dev", SILENT)
+    daemon.reload()
+    works(machine)
+    assert world.states["dev"] == RUNNING
+
+
+@pytest.mark.parametrize("state", [RUNNING, STOPPED])
+@pytest.mark.parametrize("context", ["dev", ""])
+def test_a_create_that_was_killed_is_finished(
+    *, machine: Machine, store: Store, world: World, daemon: TLSDaemon, state: str, context: str
+) -> None:
+    """With a docker context, if that was to be one."""
+    config = store.load("dev")
+    machine.remove_context()
+    config.ours.update(Phase=CREATING, Context=context, ImageContract="")
+    with store.lock("dev", "test"):
+        store.save(config)
+    world.states["dev"] = state
+    with pytest.raises(InputError, match="dinv provision dev"):
+        renew(store, "dev", SILENT)
+    provision(store, "dev", SILENT)
+    daemon.reload()
+    if context:
+        works(machine)
+    else:
+        assert contexts.read("dev") is None
+    now = store.load("dev")
+    assert not now.unfinished
+    assert (now.ours["ImageContract"], now.ours["DockerVersion"]) == ("dinv", "26.1.5")
+
+
+def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_from_its_end(
+    machine: Machine, store: Store
+) -> None:
+    config = store.load("dev")
+    config.ours.update(Phase=CREATING)
+    with store.lock("dev", "test"):
+        store.save(config)
+    machine.remove_context()
+    contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
+    progress = Warnings()
+    provision(store, "dev", progress)
+    assert any("No docker context" in text for text in progress.said)
+    now = store.load("dev")
+    assert (now.unfinished, now.ours["Context"]) == (False, "")
+
+
+def test_without_a_container_there_is_nothing_to_finish(machine: Machine, store: Store, world: World) -> None:
+    del world.states["dev"]
+    with pytest.raises(InputError, match="dinv rm dev"):
+        provision(store, "dev", SILENT)
+
+
+def test_the_new_certificate_has_all_names(machine: Machine, store: Store) -> None:
+    config = store.load("dev")
+    config.auth_options["ServerCertSANs"] = ["extra.test"]
+    with store.lock("dev", "test"):
+        store.save(config)
+    renew(store, "dev", SILENT)
+    assert "extra.test" in facts(content(machine)["server.pem"]).names

@@ -1,0 +1,172 @@
+"""Locks where flock(2) works, where another kind has to do, and where there is none."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dinv.errors import LocksNotKept, StoreError
+from dinv.system import locks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dinv.store.store import Store
+
+KINDS = {"flock": 0, "ENOLCK": errno.ENOLCK, "ENOSYS": errno.ENOSYS, "EOPNOTSUPP": errno.EOPNOTSUPP}
+
+
+def refusing(number: int) -> Callable[..., None]:
+    def refuse(*_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    return refuse
+
+
+@pytest.fixture(params=KINDS)
+def kind(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The file system takes flock(2), or answers it with this."""
+    if KINDS[request.param]:
+        monkeypatch.setattr(fcntl, "flock", refusing(KINDS[request.param]))
+    return str(request.param)
+
+
+def is_taken(path: str) -> bool:
+    descriptor = locks.is_held(path)
+    if descriptor is None:
+        return False
+    os.close(descriptor)
+    return True
+
+
+@pytest.mark.usefixtures("kind")
+def test_one_holder_at_a_time_also_within_a_process(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    assert not is_taken(path)
+    with locks.held(path):
+        assert is_taken(path)
+        assert is_taken(path)  # looking has not dropped it, as closing a file drops POSIX's own locks
+        with pytest.raises(BlockingIOError):
+            locks.open_locked(path)
+    assert not is_taken(path)
+    with locks.held(path):
+        pass
+
+
+def test_it_is_the_childrens_too_and_ends_with_the_last(kind: str, tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    descriptor = locks.open_locked(path)
+    child = subprocess.Popen(
+        [sys.executable, "-c", "input()"], stdin=subprocess.PIPE, pass_fds=(descriptor,), close_fds=True
+    )
+    try:
+        os.close(descriptor)
+        assert is_taken(path), kind
+    finally:
+        child.kill()
+        child.communicate()
+    assert not is_taken(path)
+
+
+@pytest.mark.usefixtures("kind")
+def test_those_who_look_do_not_see_each_other(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.touch()
+    with open(path, "rb") as looking:
+        locks.take(looking.fileno(), str(path), shared=True)
+        assert not is_taken(str(path))
+        with pytest.raises(BlockingIOError):
+            locks.open_locked(str(path))
+
+
+@pytest.mark.usefixtures("kind")
+def test_waiting_goes_on_until_it_is_enough(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    first = locks.open_locked(path)
+    waited: list[float] = []
+
+    def wait() -> float | None:
+        waited.append(0)
+        if len(waited) == 3:
+            os.close(first)
+        return 0.001
+
+    os.close(locks.open_locked(path, wait=wait))
+    assert len(waited) == 3
+
+
+@pytest.mark.usefixtures("kind")
+def test_a_lock_whose_file_was_removed_meanwhile_is_let_go(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    first = locks.open_locked(path)
+
+    def wait() -> float | None:
+        if os.path.exists(path):
+            os.unlink(path)
+            os.close(first)
+        return 0.001
+
+    descriptor = locks.open_locked(path, wait=wait)
+    assert locks.is_current(descriptor, path)
+    os.close(descriptor)
+
+
+def test_a_directory_that_is_gone(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        locks.open_locked(str(tmp_path / "gone" / "lock"))
+
+
+@pytest.fixture
+def no_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fcntl, "flock", refusing(errno.ENOLCK))
+    monkeypatch.setattr(fcntl, "fcntl", refusing(errno.ENOLCK))
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_without_any_it_is_an_error_that_says_what_to_do(tmp_path: Path) -> None:
+    path = str(tmp_path / "lock")
+    with pytest.raises(LocksNotKept, match=r"No locks available.*MACHINE_STORAGE_PATH.*Lustre"):
+        locks.open_locked(path)
+    assert locks.is_held(path) is None
+
+
+@pytest.mark.usefixtures("no_locks")
+def test_a_store_without_any_is_not_written(store: Store) -> None:
+    with pytest.raises(LocksNotKept, match="machines/dev"), store.claim("dev", "creating it"):
+        pass
+    with pytest.raises(StoreError), store.lock("dev", "removing it"):
+        pass
+    assert store.names() == []
+    os.makedirs(store.directory("dev"))
+    with pytest.raises(LocksNotKept), store.lock("dev", "removing it"):
+        pass
+    assert store.names() == ["dev"]
+    assert store.holder("dev") is None
+
+
+def test_numbers_that_are_never_the_same_are_not_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Some file systems make up the number of a file each time."""
+    monkeypatch.setattr(locks, "is_current", lambda *_: False)
+    monkeypatch.setattr(time, "sleep", lambda _: None)
+    with pytest.raises(LocksNotKept, match="another number"):
+        locks.open_locked(str(tmp_path / "lock"))
+
+
+def test_a_file_that_an_nfs_server_has_removed_is_not_current(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    descriptor = locks.open_locked(str(tmp_path / "lock"))
+    with monkeypatch.context() as stale, contextlib.closing(os.fdopen(descriptor)):
+        stale.setattr(os, "fstat", refusing(errno.ESTALE))
+        assert not locks.is_current(descriptor, str(tmp_path / "lock"))
