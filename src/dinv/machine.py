@@ -222,6 +222,13 @@ class Machine:
         return str(self.config.driver.get("Reached") or "")
 
     @property
+    def shared_ca(self) -> str:
+        """The path of its CA's certificate where that is the user's own; "" where the machine has its own."""
+        from dinv.authorities import own_ca
+
+        return own_ca.ca_path(self.config)
+
+    @property
     def has_tls(self) -> bool:
         """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
         if self.config.foreign:

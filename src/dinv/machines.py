@@ -150,7 +150,7 @@ class Machines:
         force: bool = False,
         timeout: float | None = None,
     ) -> bool:
-        """Make a machine anew from a newer image; see `dinv.lifecycle.upgrade.upgrade`. `timeout` in seconds."""
+        """Make a machine anew from a newer image (`lifecycle.upgrade.upgrade`). `timeout` in seconds."""
         from dinv.lifecycle.upgrade import DEFAULT_TIMEOUT, upgrade
 
         return upgrade(
@@ -304,7 +304,7 @@ class Machines:
         (progress or Progress()).line("Forward", f"{ended} ended" if ended else "there was none")
 
     def export(self, name: str, out: BinaryIO) -> None:
-        """Write a machine, with its private keys, to `out` as a tar archive; see `dinv.lifecycle.transfer.export`."""
+        """Write a machine, with its private keys, to `out` as a tar archive (`lifecycle.transfer.export`)."""
         from dinv.lifecycle.transfer import export
 
         export(self.store, name, out)
@@ -317,7 +317,7 @@ class Machines:
         context: bool = True,
         progress: Progress | None = None,
     ) -> str:
-        """Take in a machine from an archive or a directory (`lifecycle.transfer.import_`). Returns its name."""
+        """Take in a machine from an archive or a directory (`transfer.import_`). Returns its name."""
         from dinv.lifecycle.transfer import import_
 
         return import_(self.store, source, progress or Progress(), name=name, context=context)

@@ -62,13 +62,13 @@ def mount(machine: Machine, path: str, directory: str, *, user: str = "") -> Non
     path = "" if path == "~" else path.removeprefix("~/")
     login = f"{user}@{machine.name}" if user else machine.name
     options = [word for option in _OPTIONS for word in ("-o", option)]
-    ssh = ssh.transport(machine.store.path)
-    environment = {**os.environ, _COMMAND: f'exec {shlex.join(ssh)} "$@"'}
+    transport = ssh.transport(machine.store.path)
+    environment = {**os.environ, _COMMAND: f'exec {shlex.join(transport)} "$@"'}
     source = f"{login}:{path}"
     failure = _start([sshfs, *options, source, where], environment, source)
     if failure:
-        reason = _said_by_ssh([*ssh, "-oBatchMode=yes", "-s", "--", login, ssh_options.SUBSYSTEM]) or failure
-        raise DinvError(f"{source} cannot be mounted: {reason}")
+        said = _said_by_ssh([*transport, "-oBatchMode=yes", "-s", "--", login, ssh_options.SUBSYSTEM])
+        raise DinvError(f"{source} cannot be mounted: {said or failure}")
 
 
 def unmount(directory: str) -> None:

@@ -96,7 +96,7 @@ def copy(
     A target that is a directory gets a copy of the source's name; `SOURCE/.` copies what is in it. Otherwise
     the target is the copy's name, in a directory that exists; with a slash at its end it must be a directory
     itself. In a machine, relative paths and `~` start from /root. A source that is a symbolic link is
-    followed; those inside a directory stay links. See `dinv.formats.archives` for what travels and what does not.
+    followed; those inside a directory stay links. `dinv.formats.archives` says what travels.
 
     Works on stopped machines, too. A file here appears whole or not at all; a directory, or a file in a
     machine, may be there in part when a copy is broken off. Raises CopyError, MachineNotFound, MachineError.

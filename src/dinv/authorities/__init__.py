@@ -1,8 +1,8 @@
 """Authorities: who signs the certificates of a machine.
 
 An authority gets a certificate signing request and gives back a signed chain; private keys stay with
-`dinv.pki.certificates`, which makes them. Built in are the names in `BUILT_IN`; other packages add theirs in the
-entry-point group `dinv.authorities`:
+`dinv.pki.certificates`, which makes them. Built in are the names in `BUILT_IN`; other packages add theirs in
+the entry-point group `dinv.authorities`:
 
     [project.entry-points."dinv.authorities"]
     corporate = "corporate_pki.dinv:CorporateAuthority"

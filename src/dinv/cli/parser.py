@@ -91,7 +91,7 @@ class Parser(argparse.ArgumentParser):
         self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
 
     def add_format(self, texts: str = FORMAT_HELP) -> None:
-        """`--format` of a verb that prints a record, "" where it is not given; see dinv.cli.show.formatting."""
+        """`--format` of a verb that prints a record, "" where it is not given (`cli.show.formatting`)."""
         self.add_argument("--format", default="", metavar="FORMAT", help=texts)
 
     def add_progress(self, quiet: str = "print nothing but errors") -> None:

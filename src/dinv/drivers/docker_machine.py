@@ -1,7 +1,7 @@
 """Machines that docker-machine made: what can be known of them, and done, without their driver.
 
 Their config.json says where they were when docker-machine last looked: `Driver.IPAddress`, or the URL
-of the driver `none`. That, their certificates and their SSH key (see dinv.access.system_ssh) are all dinv needs
+of the driver `none`. That, their certificates and their SSH key (dinv.access.system_ssh) are all dinv needs
 to connect; it never writes them, and what needs their driver (start, stop, ...) says so.
 """
 

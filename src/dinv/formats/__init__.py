@@ -1,1 +1,1 @@
-"""Text and bytes in the forms of others: tables, sizes, JSON, templates, tar. Nothing here knows a machine."""
+"""Formats of others: tables, sizes, JSON, templates, tar archives. Nothing here knows a machine."""

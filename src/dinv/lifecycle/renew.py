@@ -9,8 +9,8 @@ a new CA is what revocation is.
     stage the new set -> the store trusts both CAs -> the machine too, with its new certificate -> the new
     client's pair is in place -> the machine trusts the new CA alone -> the store too
 
-Each arrow between changes of the store is one set of files (`dinv.system.files`): of a process that was killed
-among them, the next command that reads the machine, whichever it is, does the rest, docker context
+Each arrow between changes of the store is one set of files (`dinv.system.files`): of a process that was
+killed among them, the next command that reads the machine, whichever it is, does the rest, docker context
 included (`finish_switch`). A set is decided on only when the machine is ready for it, so that asks nothing
 of the machine.
 

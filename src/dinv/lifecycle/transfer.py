@@ -308,7 +308,7 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
 def _walk(directory: str) -> Iterator[tuple[str, str]]:
     """What is in a directory, and in its directory registry-ca: a machine's path, and the full one.
 
-    Last what was on its way to its place when a process was killed (`dinv.system.files`): that is what counts.
+    Last what was on its way to its place when a process was killed (`system.files`): that is what counts.
     """
     folders = {"registry-ca": "registry-ca/", PENDING: ""}
     for entry in sorted(os.listdir(directory), key=lambda entry: (entry == PENDING, entry)):

@@ -5,8 +5,8 @@ Names that begin with a dot are not machines. What dinv adds in a machine's dire
 key of the machine's own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
 
 Writers hold an advisory lock (`dinv.system.locks`) on `machines/NAME/.lock`. It lies inside the directory
-that it protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the file
-is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
+that it protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the
+file is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
 no lock: config.json is only ever replaced as a whole.
 """
 

@@ -79,7 +79,7 @@ def test_the_directory_is_the_docker_clis(monkeypatch: pytest.MonkeyPatch) -> No
 
 def test_reading_loads_little() -> None:
     loaded = modules_after(
-        "from dinv import contexts; contexts.current('/missing'); contexts.read('dev', '/missing')"
+        "from dinv.endpoints import contexts; contexts.current('/missing'); contexts.read('dev', '/missing')"
     )
     assert not {"cryptography", "typing", "pathlib", "shutil", "dataclasses", "dinv.staging"} & loaded
 

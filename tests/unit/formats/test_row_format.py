@@ -109,7 +109,7 @@ def test_swarms_of_old() -> None:
 
 
 def test_the_page_on_formats_has_every_field_and_every_function() -> None:
-    page = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "formats.md")
+    page = os.path.join(os.path.dirname(__file__), "..", "..", "..", "docs", "formats.md")
     with open(page, encoding="utf-8") as file:
         words = set(re.findall(r"[A-Za-z]+", " ".join(re.findall(r"`[^`\n]+`", file.read()))))
     assert set(HEADINGS) <= words

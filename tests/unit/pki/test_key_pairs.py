@@ -160,9 +160,9 @@ def test_of_several_at_once_one_makes_them(paths: tuple[str, str]) -> None:
 
 def test_whoever_is_killed_while_making_leaves_no_lock_that_holds(paths: tuple[str, str]) -> None:
     program = (
-        "import os, signal, sys; from dinv import keypairs\n"
+        "import os, signal, sys; from dinv.pki import key_pairs\n"
         "die = lambda key: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "keypairs.make((sys.argv[1], sys.argv[2]), lambda: b'key', die)\n"
+        "key_pairs.make((sys.argv[1], sys.argv[2]), lambda: b'key', die)\n"
     )
     done = subprocess.run([sys.executable, "-c", program, *paths], check=False, timeout=60)
     assert done.returncode == -9

@@ -212,7 +212,7 @@ def test_whatever_is_killed_each_set_is_whole_or_not_there(steps: list[tuple[set
 def test_after_a_kill_9_at_any_moment_a_set_is_as_it_was_or_as_it_was_to_be(tmp_path: Path) -> None:
     """Really killed: a process that replaces the set by turns is, some time after it began."""
     program = (
-        "import sys; from dinv import files\n"
+        "import sys; from dinv.system import files\n"
         f"sets = {[entries(OLD), entries(NEW)]!r}\n"
         "files.replace_set(sys.argv[1], sets[0]); print(flush=True)\n"
         "for turn in range(10**9): files.replace_set(sys.argv[1], sets[turn % 2])\n"

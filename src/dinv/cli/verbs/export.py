@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 
-from dinv.authorities import own_ca
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
@@ -32,7 +31,7 @@ def run(app: App, options: argparse.Namespace) -> None:
         f"keep it as you keep a password.",
         file=sys.stderr,
     )
-    ca = own_ca.ca_path(app.machines.get(name).config)
+    ca = app.machines.get(name).shared_ca
     if ca:
         print(
             f"The private key of its CA, which is shared ({ca}), is not in it: elsewhere the machine can be "

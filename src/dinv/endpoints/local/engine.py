@@ -9,10 +9,10 @@ Everything of it is in `<store>/engine/`:
     dockerd.log      what it has said since its last start; dockerd.log.1 the time before
     .lock            held (`dinv.system.locks`) while somebody starts or stops it
 
-It has a bridge of its own (dinv.endpoints.local.bridge) and, where the system's containerd serves it, a namespace of its
-own there. Beside another dockerd it makes no firewall rules: at its start a dockerd empties the chains
-that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains). The network that its
-machines are on is made with it then, and let out like its bridge.
+It has a bridge of its own (dinv.endpoints.local.bridge) and, where the system's containerd serves it, a
+namespace of its own there. Beside another dockerd it makes no firewall rules: at its start a dockerd
+empties the chains that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains).
+The network that its machines are on is made with it then, and let out like its bridge.
 """
 
 from __future__ import annotations

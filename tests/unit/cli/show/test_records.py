@@ -61,7 +61,7 @@ def test_the_page_on_formats_has_every_key(store: Store) -> None:
         *records.of_versions("0.16.2"),
         *(key for record in records.of_images([image], "unix:///d") for key in record),
     }
-    page = os.path.join(os.path.dirname(__file__), "..", "..", "docs", "formats.md")
+    page = os.path.join(os.path.dirname(__file__), "..", "..", "..", "..", "docs", "formats.md")
     with open(page, encoding="utf-8") as file:
         words = set(re.findall(r"[A-Za-z]+", " ".join(re.findall(r"`[^`\n]+`", file.read()))))
     assert keys <= words

@@ -41,7 +41,7 @@ def dinv(world: World, capsys: pytest.CaptureFixture[str]) -> Program:
 
 
 def sources() -> Iterator[tuple[str, ast.Module]]:
-    (directory,) = cli.__path__
+    directory = os.path.join(cli.__path__[0], "verbs")
     for verb in VERBS:
         name = module_name(verb).rpartition(".")[2]
         with open(os.path.join(directory, f"{name}.py"), encoding="utf-8") as file:
