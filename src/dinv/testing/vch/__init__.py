@@ -27,9 +27,9 @@ The way of a call, top to bottom, a file each:
 
 from __future__ import annotations
 
-from dinv.testing.vch.calls import Call, Calls
-from dinv.testing.vch.errors import VicError
 from dinv.testing.vch.faults import Faults
+from dinv.testing.vch.log import Call, Calls
+from dinv.testing.vch.rules.errors import VicError
 from dinv.testing.vch.settings import ContainerNetwork
 from dinv.testing.vch.simulator import VchSimulator, remove_leftovers
 

@@ -9,9 +9,9 @@ import threading
 from typing import TYPE_CHECKING
 
 from dinv.errors import DinvError, InputError
+from dinv.testing.vch.rules.versions import RELEASES
 from dinv.testing.vch.settings import DEFAULT_STORE, TLS_MODES, ContainerNetwork
 from dinv.testing.vch.simulator import VchSimulator, default_port, remove_leftovers
-from dinv.testing.vch.versions import RELEASES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

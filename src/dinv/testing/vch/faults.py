@@ -10,11 +10,11 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from dinv.testing.vch import errors
-from dinv.testing.vch.portlayer import OPERATIONS, PortLayerError, told
+from dinv.testing.vch.rules import errors
+from dinv.testing.vch.rules.port_layer import OPERATIONS, PortLayerError, told
 
 if TYPE_CHECKING:
-    from dinv.testing.vch.errors import VicError
+    from dinv.testing.vch.rules.errors import VicError
 
 MUTATING = frozenset(
     (

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from dinv.errors import InputError
-from dinv.testing.vch.versions import RELEASES
+from dinv.testing.vch.rules.versions import RELEASES
 
 if TYPE_CHECKING:
     from dinv.engine.wire.transport import TLSFiles
-    from dinv.testing.vch.versions import Release
+    from dinv.testing.vch.rules.versions import Release
 
 TLSMode = Literal["verify", "server", "none"]
 TLS_MODES: tuple[TLSMode, ...] = ("verify", "server", "none")

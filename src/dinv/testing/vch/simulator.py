@@ -14,14 +14,14 @@ from typing import TYPE_CHECKING
 from dinv.errors import DinvError, InputError
 from dinv.system import files
 from dinv.testing.vch import folder as certificates
-from dinv.testing.vch import ports
-from dinv.testing.vch.behind import Behind, BehindError
-from dinv.testing.vch.calls import Calls
+from dinv.testing.vch.calls.routes import Router
 from dinv.testing.vch.faults import Faults
-from dinv.testing.vch.routes import Router
-from dinv.testing.vch.server import Server, listen, tls_context
+from dinv.testing.vch.log import Calls
+from dinv.testing.vch.rules import ports
 from dinv.testing.vch.settings import PLAIN_PORT, TLS_PORT, ContainerNetwork, Settings
 from dinv.testing.vch.state import LABEL, PREFIX, Vch
+from dinv.testing.vch.wire.behind import Behind, BehindError
+from dinv.testing.vch.wire.server import Server, listen, tls_context
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

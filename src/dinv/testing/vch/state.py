@@ -12,19 +12,20 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from dinv.testing.vch import bodies, errors
-from dinv.testing.vch.behind import BehindError
-from dinv.testing.vch.errors import VicError
-from dinv.testing.vch.portlayer import PortLayerError
+from dinv.testing.vch.rules import errors
+from dinv.testing.vch.rules.errors import VicError
+from dinv.testing.vch.rules.port_layer import PortLayerError
+from dinv.testing.vch.wire import bodies
+from dinv.testing.vch.wire.behind import BehindError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-    from dinv.testing.vch.behind import Behind
-    from dinv.testing.vch.calls import Call
     from dinv.testing.vch.faults import Faults
+    from dinv.testing.vch.log import Call
     from dinv.testing.vch.settings import Settings
-    from dinv.testing.vch.wire import Connection, Request
+    from dinv.testing.vch.wire.behind import Behind
+    from dinv.testing.vch.wire.http import Connection, Request
 
     JSON = dict[str, Any]
 

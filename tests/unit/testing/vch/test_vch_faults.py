@@ -4,8 +4,8 @@ import pytest
 
 from dinv.drivers.docker.flavours.vch import VchFlavour
 from dinv.errors import EngineError
-from dinv.testing.vch.errors import VicError
 from dinv.testing.vch.faults import MUTATING, Faults
+from dinv.testing.vch.rules.errors import VicError
 
 
 def test_none_unless_asked_for() -> None:

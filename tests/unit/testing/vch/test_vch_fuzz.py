@@ -15,19 +15,20 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dinv.engine.wire.byte_stream import ByteStream
-from dinv.testing.vch import bodies, routes
-from dinv.testing.vch.behind import BehindError
-from dinv.testing.vch.calls import Calls
+from dinv.testing.vch.calls import routes
+from dinv.testing.vch.calls.routes import Router
 from dinv.testing.vch.faults import Faults
-from dinv.testing.vch.routes import Router
+from dinv.testing.vch.log import Calls
 from dinv.testing.vch.settings import Settings
 from dinv.testing.vch.state import Vch
-from dinv.testing.vch.wire import BadWire, Connection
+from dinv.testing.vch.wire import bodies
+from dinv.testing.vch.wire.behind import BehindError
+from dinv.testing.vch.wire.http import BadWire, Connection
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dinv.testing.vch.behind import Behind
+    from dinv.testing.vch.wire.behind import Behind
 
     JSON = dict[str, Any]
 
@@ -258,8 +259,8 @@ def test_any_bytes_at_all_are_survived(served: Served, data: bytes) -> None:
     ],
 )
 def test_what_is_no_body_is_a_500_with_the_reason(served: Served, body: bytes, kind: str, words: str) -> None:
-    from dinv.testing.vch.errors import VicError
-    from dinv.testing.vch.wire import Request
+    from dinv.testing.vch.rules.errors import VicError
+    from dinv.testing.vch.wire.http import Request
 
     client, server = socket.socketpair()
     with (

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dinv.testing.vch.errors import VicError
+from dinv.testing.vch.rules.errors import VicError
 from dinv.testing.vch.state import Container
 
 
