@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.drivers.docker.flags import configure
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID
+from dinv.labels import LABEL, LABEL_ID
 from dinv.progress import Progress
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
@@ -19,15 +19,17 @@ if TYPE_CHECKING:
 MOUNTS = {"cache": "/var/lib/docker"}
 
 
-def new_driver(engine: FakeEngine, name: str = "dev", *, identity: str = "x", **values: Any) -> DockerDriver:
+def new_driver(
+    engine: FakeEngine, name: str = "dev", *, identity: str = "x", store: Store | None = None, **values: Any
+) -> DockerDriver:
     """A driver with its flags taken, and nothing made."""
-    store = Store("/nonexistent")
+    store = store or Store("/nonexistent")
     config = MachineConfig.new(
         name=name, store_path=store.path, driver_name="docker", identity=identity, created="now"
     )
     configure(config, store, {"endpoint": engine.transport.address, **values}, Progress(), None)
     driver = DockerDriver(config, store)
-    driver._engine = cast("Engine", engine)
+    driver.site._engine = cast("Engine", engine)
     return driver
 
 

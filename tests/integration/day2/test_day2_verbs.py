@@ -138,7 +138,7 @@ def test_killed_it_is_finished_by_the_next(
     """Kill -9 right after a call, which a patched driver does to itself."""
     home, after = {
         "set aside": ("replacement.ContainerReplacement", "set_aside"),
-        "beside": ("driver.DockerDriver", "create_as"),
+        "beside": ("replacement.ContainerReplacement", "make_beside"),
         "made": ("replacement.ContainerReplacement", "replace"),
         "started": ("driver.DockerDriver", "start"),
     }[moment]

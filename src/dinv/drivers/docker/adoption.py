@@ -7,7 +7,6 @@ what is refused, and that the record goes by the container's id.
 from __future__ import annotations
 
 from dinv import images
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.drivers.docker.network import ports
 from dinv.errors import (
@@ -19,13 +18,14 @@ from dinv.errors import (
     MachineNotFound,
     NotFound,
 )
+from dinv.labels import LABEL, LABEL_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
     from dinv.images import ImageContract
     from dinv.progress import Progress
 
@@ -33,22 +33,22 @@ PLAIN_PORT = "2375/tcp"
 LOOK_SECONDS = 5.0
 
 
-def examine(driver: DockerDriver, container: str, progress: Progress) -> str:
+def examine(site: Site, container: str, progress: Progress) -> str:
     """Take what is known of a container into the machine's config; returns the name of its contract.
 
     Raises CannotAdopt, and what reaching an endpoint raises.
     """
-    kept = driver.config.driver
-    flavour = driver.flavour
+    kept = site.config.driver
+    flavour = site.flavour
     try:
-        inspected = driver.engine.containers.inspect(container)
+        inspected = site.engine.containers.inspect(container)
     except NotFound as error:
         raise CannotAdopt(
-            container, f"{driver.endpoint} has no such container. Those it has: docker ps"
+            container, f"{site.endpoint} has no such container. Those it has: docker ps"
         ) from error
     name = str(inspected.get("Name") or container).lstrip("/")
     config = inspected.get("Config") or {}
-    _nobodys(driver, name, str(inspected["Id"]), config.get("Labels") or {})
+    _nobodys(site, name, str(inspected["Id"]), config.get("Labels") or {})
     _lasting(name, inspected)
     contract = images.recognise(config)
     if not contract:
@@ -61,7 +61,7 @@ def examine(driver: DockerDriver, container: str, progress: Progress) -> str:
     found = images.find(contract)
     reason = found.cannot_adopt(config)
     if reason:
-        raise CannotAdopt(name, f"{reason}. {_anew(driver, found, inspected)}")
+        raise CannotAdopt(name, f"{reason}. {_anew(site, found, inspected)}")
     kept.update(
         Adopted=True,
         Container=name,
@@ -73,26 +73,26 @@ def examine(driver: DockerDriver, container: str, progress: Progress) -> str:
         CacheVolumeNamed=True,
         CacheVolumeKept=True,
     )
-    _address(driver, name, inspected, _anew(driver, found, inspected))
-    driver.settle_address()
-    _speaks_tls(driver, name)
+    _address(site, name, inspected, _anew(site, found, inspected))
+    site.settle_address()
+    _speaks_tls(site, name)
     progress.line("Container", name, f"{contract} at {kept['URL']}")
     return contract
 
 
-def _nobodys(driver: DockerDriver, name: str, identity: str, labels: Mapping[str, str]) -> None:
+def _nobodys(site: Site, name: str, identity: str, labels: Mapping[str, str]) -> None:
     if LABEL_ID in labels:
         raise CannotAdopt(
             name,
             f'it is the machine "{labels.get(LABEL, "")}" that dinv made. Take that into this store from '
             f"where it was made: dinv export there, dinv import here",
         )
-    for other in driver.store.names():
+    for other in site.store.names():
         try:
-            config = driver.store.load(other)
+            config = site.store.load(other)
         except (ConfigError, MachineNotFound):
             continue
-        if config.driver.get("ContainerID") == identity and config.name != driver.config.name:
+        if config.driver.get("ContainerID") == identity and config.name != site.config.name:
             raise CannotAdopt(name, f'it is the machine "{other}" of this store already')
 
 
@@ -116,7 +116,7 @@ def _volume(inspected: Mapping[str, Any], contract: ImageContract) -> str:
     return str(names[0] or "") if names else ""
 
 
-def _anew(driver: DockerDriver, contract: ImageContract, inspected: Mapping[str, Any]) -> str:
+def _anew(site: Site, contract: ImageContract, inspected: Mapping[str, Any]) -> str:
     """How to have a machine of dinv's own with the same images."""
     volume = _volume(inspected, contract)
     cache = f" --cache-volume {volume}" if volume else ""
@@ -124,13 +124,13 @@ def _anew(driver: DockerDriver, contract: ImageContract, inspected: Mapping[str,
     return (
         f"That cannot be changed of a container that exists. A machine made anew in its place serves with "
         f"TLS {kept}: docker rm -f {str(inspected.get('Name') or '').lstrip('/')}, then "
-        f"dinv create{cache} {driver.config.name}"
+        f"dinv create{cache} {site.config.name}"
     )
 
 
-def _address(driver: DockerDriver, name: str, inspected: Mapping[str, Any], anew: str) -> None:
+def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> None:
     """Where its daemon is published, or else its own address where that can be reached."""
-    kept = driver.config.driver
+    kept = site.config.driver
     settings = inspected.get("NetworkSettings") or {}
     published = settings.get("Ports") or {}
     network = str((inspected.get("HostConfig") or {}).get("NetworkMode") or "")
@@ -144,13 +144,13 @@ def _address(driver: DockerDriver, name: str, inspected: Mapping[str, Any], anew
             Published=True,
             Port=int(binding["HostPort"]),
             PortChosen=True,
-            PublishAddress=address if driver.flavour.chooses_address else "",
+            PublishAddress=address if site.flavour.chooses_address else "",
         )
-        ports.settle(driver)
-        ports.follow(driver, published)
+        ports.settle(site)
+        ports.follow(site, published)
         return
     kept.update(Published=False, Port=0, PublishAddress="")
-    ports.settle(driver)
+    ports.settle(site)
     if published.get(PLAIN_PORT):
         raise CannotAdopt(
             name, f"it publishes plain TCP alone, port 2375, where whoever asks is root. {anew}"
@@ -159,20 +159,20 @@ def _address(driver: DockerDriver, name: str, inspected: Mapping[str, Any], anew
         raise CannotAdopt(name, f"it publishes no port 2376, and has no address of its own. {anew}")
 
 
-def _speaks_tls(driver: DockerDriver, name: str) -> None:
+def _speaks_tls(site: Site, name: str) -> None:
     """See that something listens there, and that it is no Docker daemon without TLS."""
     import socket
 
     from dinv.engine import Engine, TCPTransport
 
-    host, _, port = driver.url.removeprefix("tcp://").rpartition(":")
+    host, _, port = site.url.removeprefix("tcp://").rpartition(":")
     host = host.strip("[]")
     try:
         socket.create_connection((host, int(port)), timeout=LOOK_SECONDS).close()
     except OSError as error:
         raise CannotAdopt(
             name,
-            f"its daemon does not answer at {driver.url} from here ({error.strerror or error}), where dinv's "
+            f"its daemon does not answer at {site.url} from here ({error.strerror or error}), where dinv's "
             f"clients would look for it. Publish its port 2376, or wait until it has started",
         ) from error
     try:
@@ -180,4 +180,4 @@ def _speaks_tls(driver: DockerDriver, name: str) -> None:
             engine.ping()
     except (EngineError, EndpointError, DeadlineExceeded):
         return  # "Client sent an HTTP request to an HTTPS server", or whatever its version has for that
-    raise CannotAdopt(name, f"its daemon listens at {driver.url} without TLS, where whoever asks is root")
+    raise CannotAdopt(name, f"its daemon listens at {site.url} without TLS, where whoever asks is root")

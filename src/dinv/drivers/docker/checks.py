@@ -3,66 +3,66 @@
 from __future__ import annotations
 
 from dinv.drivers.docker import volumes
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID
-from dinv.drivers.docker.network import own_network, ports
+from dinv.drivers.docker.network import own_address, ports
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
+from dinv.labels import LABEL, LABEL_ID
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
 
 
-def check(driver: DockerDriver, progress: Progress) -> None:
+def check(site: Site, progress: Progress) -> None:
     """Look whether the endpoint can have the machine, and settle what the user left open.
 
     Raises PreCreateCheckFailed, and what reaching an endpoint raises.
     """
-    kept = driver.config.driver
-    flavour = driver.flavour
-    progress.line("Endpoint", f"{_shown(driver)} ({flavour.title} {flavour.version})")
+    kept = site.config.driver
+    flavour = site.flavour
+    progress.line("Endpoint", f"{_shown(site)} ({flavour.title} {flavour.version})")
     for note in flavour.settle(kept):
         progress.note(note)
     kept["Flavour"] = flavour.name
-    _container_name(driver)
-    _cache_volume(driver)
-    _network(driver)
-    own_network.settle(driver)
-    ports.settle(driver)
-    ports.choose(driver)
-    driver.settle_address()
+    _container_name(site)
+    _cache_volume(site)
+    _network(site)
+    own_address.settle(site)
+    ports.settle(site)
+    ports.choose(site)
+    site.settle_address()
 
 
-def _shown(driver: DockerDriver) -> str:
-    endpoint = driver.endpoint
+def _shown(site: Site) -> str:
+    endpoint = site.endpoint
     return f"{endpoint} (context {endpoint.context})" if endpoint.context else str(endpoint)
 
 
-def _container_name(driver: DockerDriver) -> None:
+def _container_name(site: Site) -> None:
     try:
-        found = driver.engine.containers.inspect(driver.container)
+        found = site.engine.containers.inspect(site.container)
     except NotFound:
         return
     labels = (found.get("Config") or {}).get("Labels") or {}
     whose = "a machine of another store" if LABEL in labels else "not a machine of dinv"
     raise PreCreateCheckFailed(
-        f"{driver.endpoint} has a container {driver.container} already ({whose}). "
-        f"Choose another machine name, or remove it: docker rm -f {driver.container}"
+        f"{site.endpoint} has a container {site.container} already ({whose}). "
+        f"Choose another machine name, or remove it: docker rm -f {site.container}"
     )
 
 
-def _cache_volume(driver: DockerDriver) -> None:
-    kept, volume = driver.config.driver, driver.cache_volume
+def _cache_volume(site: Site) -> None:
+    kept, volume = site.config.driver, site.cache_volume
     try:
-        found = driver.engine.volumes.inspect(volume)
+        found = site.engine.volumes.inspect(volume)
     except NotFound:
         return
-    if not kept["CacheVolumeNamed"] and (found.get("Labels") or {}).get(LABEL_ID) != driver.config.identity:
+    if not kept["CacheVolumeNamed"] and (found.get("Labels") or {}).get(LABEL_ID) != site.config.identity:
         raise PreCreateCheckFailed(
-            f"{driver.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the "
+            f"{site.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the "
             f"images in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
         )
-    users = [name for name, _ in volumes.users(driver, volume)]
+    users = [name for name, _ in volumes.users(site, volume)]
     if users:
         raise PreCreateCheckFailed(
             f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "
@@ -73,20 +73,20 @@ def _cache_volume(driver: DockerDriver) -> None:
     kept["CacheVolumeKept"] = True
 
 
-def _network(driver: DockerDriver) -> None:
-    kept = driver.config.driver
+def _network(site: Site) -> None:
+    kept = site.config.driver
     if not kept["Network"]:
-        _reachable(driver, bridge=True)
+        _reachable(site, bridge=True)
         return
     try:
-        found = driver.engine.networks.inspect(kept["Network"])
+        found = site.engine.networks.inspect(kept["Network"])
     except NotFound as error:
-        names = ", ".join(sorted(network["Name"] for network in driver.engine.networks.list()))
+        names = ", ".join(sorted(network["Name"] for network in site.engine.networks.list()))
         raise PreCreateCheckFailed(
-            f"{driver.endpoint} has no network {kept['Network']}. It has: {names}"
+            f"{site.endpoint} has no network {kept['Network']}. It has: {names}"
         ) from error
-    own_addresses = driver.flavour.has_own_addresses(str(found.get("Driver")))
-    _reachable(driver, bridge=not own_addresses)
+    own_addresses = site.flavour.has_own_addresses(str(found.get("Driver")))
+    _reachable(site, bridge=not own_addresses)
     if kept["IP"] and (not own_addresses or _subnets(found)):
         _address_in(found, kept["IP"], kept["Network"])
     if own_addresses:
@@ -99,10 +99,10 @@ def _network(driver: DockerDriver) -> None:
         kept["Published"] = False
 
 
-def _reachable(driver: DockerDriver, *, bridge: bool) -> None:
-    if bridge and not driver.config.driver["Published"] and not driver.flavour.bridges_reachable:
+def _reachable(site: Site, *, bridge: bool) -> None:
+    if bridge and not site.config.driver["Published"] and not site.flavour.bridges_reachable:
         raise PreCreateCheckFailed(
-            f"--publish none: a machine of {driver.flavour.title} can be reached at its own address on a "
+            f"--publish none: a machine of {site.flavour.title} can be reached at its own address on a "
             f"container network only. Name one with --network, or leave --publish away."
         )
 

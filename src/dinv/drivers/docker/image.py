@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from dinv.drivers.docker.site import Site
     from dinv.engine import Engine
     from dinv.progress import Progress
 
@@ -34,6 +35,24 @@ def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
             f"not look like docker:dind or dch-photon. Build one with: dinv image build"
         )
     return contract
+
+
+def advice(site: Site, image: str) -> str:
+    """What to do about an image that the endpoint lacks: into a machine it is loaded, not built there."""
+    from dinv.endpoints.resolve import machine_at
+
+    outer = machine_at(site.store, site.endpoint.url)
+    return f"Take it there with: dinv load {outer} {image}" if outer else site.flavour.image_advice
+
+
+def take(site: Site, image: str, inspected: Mapping[str, Any]) -> str:
+    """Let `create` use an image that the endpoint has; returns the name of its contract.
+
+    Raises ImageError for one that is no machine image.
+    """
+    site.image_id = str(inspected.get("Id", ""))
+    site.declared_volumes = set((inspected.get("Config") or {}).get("Volumes") or ())
+    return site.config.driver.get("ImageContract") or contract_of(image, inspected)
 
 
 def ensure(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:

@@ -8,16 +8,16 @@ container quota does, has nobody's machine stopped for that.
 from __future__ import annotations
 
 from dinv.drivers import Offer, Replacement
-from dinv.drivers.docker import containers
+from dinv.drivers.docker import containers, creation
 from dinv.drivers.docker.containers import CHANGE_SECONDS
-from dinv.drivers.docker.image import refresh
+from dinv.drivers.docker.image import advice, refresh, take
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
 
 STOP_SECONDS = 20
@@ -27,61 +27,67 @@ STOP_SECONDS = 20
 class ContainerReplacement(Replacement):
     """A container that takes the place of another on the same endpoint."""
 
-    def __init__(self, driver: DockerDriver) -> None:
-        self._driver = driver
+    def __init__(self, site: Site) -> None:
+        self._site = site
 
     def offer(self, image: str, progress: Progress) -> Offer:
-        driver = self._driver
-        kept = driver.config.driver
+        site = self._site
+        kept = site.config.driver
         try:
-            container = driver.engine.containers.inspect(driver.container)
+            container = site.engine.containers.inspect(site.container)
         except NotFound as error:
-            raise driver.gone() from error
-        if kept.get("IP") and driver.flavour.keeps_stopped_addresses:
+            raise containers.gone(site) from error
+        if kept.get("IP") and site.flavour.keeps_stopped_addresses:
             raise PreCreateCheckFailed(
-                f"This machine cannot be made anew beside its old self: {driver.flavour.title} keeps the "
+                f"This machine cannot be made anew beside its old self: {site.flavour.title} keeps the "
                 f"address {kept['IP']} with the stopped one. Make it anew with its images instead: "
-                f"dinv rm --keep-cache {driver.config.name}, "
-                f"then dinv create --cache-volume {driver.cache_volume} {driver.config.name} ..."
+                f"dinv rm --keep-cache {site.config.name}, "
+                f"then dinv create --cache-volume {site.cache_volume} {site.config.name} ..."
             )
         image = image or str(kept["Image"])
-        found = refresh(driver.engine, image, progress, advice=driver.image_advice(image))
-        contract = driver.take_image(image, found)
+        found = refresh(site.engine, image, progress, advice=advice(site, image))
+        contract = take(site, image, found)
         return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
 
     def replace(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
-        driver = self._driver
-        if not containers.own_id(driver, driver.container):
-            raise driver.gone()
-        containers.remove(driver, driver.beside)
-        driver.create_as(driver.beside, environment, command, mounts)
+        site = self._site
+        if not containers.own_id(site, site.container):
+            raise containers.gone(site)
+        containers.remove(site, site.beside)
+        self.make_beside(environment, command, mounts)
         self.set_aside()
-        driver.engine.containers.rename(driver.beside, driver.container, timeout=CHANGE_SECONDS)
+        site.engine.containers.rename(site.beside, site.container, timeout=CHANGE_SECONDS)
+
+    def make_beside(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        """Make the new container, under a name of its own. Raises PreCreateCheckFailed."""
+        creation.create(self._site, self._site.beside, environment, command, mounts)
 
     def set_aside(self) -> None:
         """Stop the old container and keep it under another name. Raises MachineGone."""
-        driver = self._driver
-        identity = containers.own_id(driver, driver.container)
+        site = self._site
+        identity = containers.own_id(site, site.container)
         if not identity:
-            raise driver.gone()
-        calls = driver.engine.containers
+            raise containers.gone(site)
+        calls = site.engine.containers
         calls.stop(identity, grace=STOP_SECONDS, timeout=STOP_SECONDS + CHANGE_SECONDS)
-        calls.rename(identity, driver.aside, timeout=CHANGE_SECONDS)
+        calls.rename(identity, site.aside, timeout=CHANGE_SECONDS)
 
     def take_back(self) -> None:
-        driver = self._driver
-        containers.remove(driver, driver.beside)
-        aside = containers.own_id(driver, driver.aside)
+        site = self._site
+        containers.remove(site, site.beside)
+        aside = containers.own_id(site, site.aside)
         if aside:
-            containers.remove(driver, driver.container)
-            driver.engine.containers.rename(aside, driver.container, timeout=CHANGE_SECONDS)
-        elif not containers.own_id(driver, driver.container):
-            raise MachineGone(driver.config.name, driver.container, str(driver.endpoint))
+            containers.remove(site, site.container)
+            site.engine.containers.rename(aside, site.container, timeout=CHANGE_SECONDS)
+        elif not containers.own_id(site, site.container):
+            raise MachineGone(site.config.name, site.container, str(site.endpoint))
 
     def let_go(self) -> None:
-        containers.remove(self._driver, self._driver.aside)
+        containers.remove(self._site, self._site.aside)
 
 
 def _hash(image_id: object) -> str:

@@ -7,7 +7,6 @@ import time
 
 from dinv.drivers.docker import containers
 from dinv.drivers.docker.containers import CHANGE_SECONDS
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.errors import (
     BadRequest,
     Conflict,
@@ -17,13 +16,14 @@ from dinv.errors import (
     PreCreateCheckFailed,
     ServerError,
 )
+from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from typing import Any
 
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
 
 CACHE = "cache"
 LOCAL = "local"
@@ -34,45 +34,45 @@ REMOVE_SECONDS = 10.0
 """How long a volume may still be in use by what is being removed."""
 
 
-def make(driver: DockerDriver, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
+def make(site: Site, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
     """Make the machine's volumes; returns them with the path of each. Raises PreCreateCheckFailed.
 
     What the image declares and the contract does not know of gets a volume with a name as well:
     an anonymous one would be left behind by who removes the container without `v`.
     """
-    kept = driver.config.driver
+    kept = site.config.driver
     made = []
-    for role, path in {**mounts, **_data_roles(driver, mounts)}.items():
+    for role, path in {**mounts, **_data_roles(site, mounts)}.items():
         if role == CACHE:
-            volume = driver.cache_volume
+            volume = site.cache_volume
             if not kept["CacheVolumeKept"]:
-                _make(driver, volume, role, int(kept["CacheSize"]) or driver.flavour.default_cache)
+                _make(site, volume, role, int(kept["CacheSize"]) or site.flavour.default_cache)
         else:
             # By the container's name: an imported machine may go by another one here.
-            volume = f"{driver.container}-{role}"
-            _make(driver, volume, role, 0)
+            volume = f"{site.container}-{role}"
+            _make(site, volume, role, 0)
         made.append((volume, path))
     return made
 
 
-def _data_roles(driver: DockerDriver, mounts: Mapping[str, str]) -> dict[str, str]:
+def _data_roles(site: Site, mounts: Mapping[str, str]) -> dict[str, str]:
     """The paths that the image declares, by the role of each one's volume.
 
     What a path has once got it keeps: the next image may declare others, and in its place would be theirs.
     """
-    declared = sorted(driver.declared_volumes - set(mounts.values()))
+    declared = sorted(site.declared_volumes - set(mounts.values()))
     if not declared:
         return {}
-    roles: dict[str, str] = driver.config.driver.setdefault("DataVolumes", {})
+    roles: dict[str, str] = site.config.driver.setdefault("DataVolumes", {})
     for path in declared:
         roles.setdefault(path, f"data{len(roles) + 1}")
     return {roles[path]: path for path in declared}
 
 
-def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
-    config, engine = driver.config, driver.engine
+def _make(site: Site, name: str, role: str, size: int) -> None:
+    config, engine = site.config, site.engine
     labels = {LABEL: config.name, LABEL_ID: config.identity, LABEL_ROLE: role}
-    options = driver.flavour.volume_options(size, str(config.driver.get("VolumeStore") or ""))
+    options = site.flavour.volume_options(size, str(config.driver.get("VolumeStore") or ""))
     try:
         volume = engine.volumes.create(
             name, labels=labels, driver=LOCAL, driver_opts=options, timeout=CHANGE_SECONDS
@@ -82,36 +82,36 @@ def _make(driver: DockerDriver, name: str, role: str, size: int) -> None:
             # A VCH has an error for a name that exists, be it by a call of ours that was made again.
             volume = engine.volumes.inspect(name)
         except NotFound:
-            reason = driver.flavour.volume_refused(error, size) or error.message
+            reason = site.flavour.volume_refused(error, size) or error.message
             raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
     if (volume.get("Labels") or {}).get(LABEL_ID) != config.identity:
         # Made by somebody else since the check; an engine returns it as if it were new.
-        raise PreCreateCheckFailed(f"{driver.endpoint} has a volume {name} of somebody else.")
+        raise PreCreateCheckFailed(f"{site.endpoint} has a volume {name} of somebody else.")
 
 
-def check_free(driver: DockerDriver) -> None:
+def check_free(site: Site) -> None:
     """Raise MachineError when another container that runs has one of the machine's volumes.
 
     A VCH would try for more than a minute, and say no more then than that a device is in use.
     """
-    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") or ()
+    mounts = site.engine.containers.inspect(site.container).get("Mounts") or ()
     for volume in sorted(_names(mounts)):
-        for name, state in users(driver, volume):
-            if name != driver.container and state in _HOLDING:
+        for name, state in users(site, volume):
+            if name != site.container and state in _HOLDING:
                 raise MachineError(
-                    driver.config.name,
-                    f'Volume {volume} of machine "{driver.config.name}" is in use by container {name}, which '
+                    site.config.name,
+                    f'Volume {volume} of machine "{site.config.name}" is in use by container {name}, which '
                     f"runs: a VCH attaches a volume to one running container at a time. Stop that one first.",
                 )
 
 
-def users(driver: DockerDriver, volume: str) -> Iterator[tuple[str, str]]:
+def users(site: Site, volume: str) -> Iterator[tuple[str, str]]:
     """Names of the containers that have a volume, and the state of each in lower case.
 
     The filter takes any mount whose name or path contains the words. A VCH's list has no mounts (seen, with
     `"Mounts": null`): there each one is asked for.
     """
-    calls = driver.engine.containers
+    calls = site.engine.containers
     for found in calls.list(all=True, filters={"volume": [volume]}):
         name = (found.get("Names") or ["?"])[0].lstrip("/")
         mounts = found.get("Mounts")
@@ -126,70 +126,70 @@ def _names(mounts: Iterable[Mapping[str, Any]]) -> set[str]:
     return {str(mount["Name"]) for mount in mounts if mount.get("Name")}
 
 
-def remove_all(driver: DockerDriver, *, keep_cache: bool) -> None:
+def remove_all(site: Site, *, keep_cache: bool) -> None:
     """Remove the machine's volumes, with `keep_cache` all but its cache volume."""
-    identity = driver.config.identity
-    for found in driver.engine.volumes.list(filters={"label": [f"{LABEL_ID}={identity}"]}):
+    identity = site.config.identity
+    for found in site.engine.volumes.list(filters={"label": [f"{LABEL_ID}={identity}"]}):
         labels = found.get("Labels") or {}
-        kept = keep_cache and found["Name"] == driver.cache_volume
+        kept = keep_cache and found["Name"] == site.cache_volume
         if labels.get(LABEL_ID) == identity and not kept:
-            _remove(driver, found["Name"])
+            _remove(site, found["Name"])
 
 
-def unlabelled(driver: DockerDriver, *, keep_cache: bool) -> list[str]:
+def unlabelled(site: Site, *, keep_cache: bool) -> list[str]:
     """The volumes of the machine's container that have its name and no label.
 
     An engine that comes to a create call when the volumes for it are gone again makes others by itself.
     """
-    if not containers.own_id(driver, driver.container):
+    if not containers.own_id(site, site.container):
         return []
-    kept = keep_cache or driver.config.driver.get("CacheVolumeKept")
-    mounts = driver.engine.containers.inspect(driver.container).get("Mounts") or ()
+    kept = keep_cache or site.config.driver.get("CacheVolumeKept")
+    mounts = site.engine.containers.inspect(site.container).get("Mounts") or ()
     names = [str(mount.get("Name") or "") for mount in mounts]
     return [
         name
         for name in names
-        if name.startswith(f"{driver.container}-")
-        and not (kept and name == driver.cache_volume)
-        and not _is_labelled(driver, name)
+        if name.startswith(f"{site.container}-")
+        and not (kept and name == site.cache_volume)
+        and not _is_labelled(site, name)
     ]
 
 
-def _is_labelled(driver: DockerDriver, name: str) -> bool:
+def _is_labelled(site: Site, name: str) -> bool:
     try:
-        return bool(driver.engine.volumes.inspect(name).get("Labels"))
+        return bool(site.engine.volumes.inspect(name).get("Labels"))
     except NotFound:
         return False
 
 
-def remove(driver: DockerDriver, names: Iterable[str]) -> None:
+def remove(site: Site, names: Iterable[str]) -> None:
     """Remove these; what is gone already is no error."""
     for name in names:
-        _remove(driver, name)
+        _remove(site, name)
 
 
-def _remove(driver: DockerDriver, name: str) -> None:
+def _remove(site: Site, name: str) -> None:
     """Remove a volume, and whatever has come to use it of a create that was killed."""
     end = time.monotonic() + REMOVE_SECONDS
     while True:
         try:
-            driver.engine.volumes.remove(name, timeout=CHANGE_SECONDS)
+            site.engine.volumes.remove(name, timeout=CHANGE_SECONDS)
         except NotFound:
             return
         except Conflict:
             if time.monotonic() > end:
                 raise
         else:
-            _check_removed(driver, name)
+            _check_removed(site, name)
             return
         time.sleep(0.1)
-        containers.remove(driver, driver.container)
+        containers.remove(site, site.container)
 
 
-def _check_removed(driver: DockerDriver, name: str) -> None:
+def _check_removed(site: Site, name: str) -> None:
     end = time.monotonic() + containers.LAG_SECONDS
-    filters = {"label": [f"{LABEL_ID}={driver.config.identity}"]}
-    while name in [found["Name"] for found in driver.engine.volumes.list(filters=filters)]:
+    filters = {"label": [f"{LABEL_ID}={site.config.identity}"]}
+    while name in [found["Name"] for found in site.engine.volumes.list(filters=filters)]:
         if time.monotonic() >= end:
-            raise NotDone(str(driver.endpoint), f"removed volume {name}", "still has it")
+            raise NotDone(str(site.endpoint), f"removed volume {name}", "still has it")
         time.sleep(0.05)

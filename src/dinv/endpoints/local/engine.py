@@ -22,11 +22,11 @@ import os
 import signal
 import time
 
-from dinv.drivers.docker.flavours import LABEL
 from dinv.endpoints.local import systemd
 from dinv.endpoints.local.bridge import Bridge, search_path
 from dinv.endpoints.resolve import Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
+from dinv.labels import LABEL
 from dinv.system import locks, processes
 
 TYPE_CHECKING = False

@@ -99,9 +99,8 @@ def photon(engine: FakeEngine, port: int, **changes: Any) -> dict[str, Any]:
 
 
 def adopted(engine: FakeEngine, tmp_path: Path, name: str = "dev") -> DockerDriver:
-    driver = new_driver(engine, name)
-    driver.store = Store(str(tmp_path))
-    driver.config.ours["ImageContract"] = examine(driver, "photon", Progress())
+    driver = new_driver(engine, name, store=Store(str(tmp_path)))
+    driver.config.ours["ImageContract"] = examine(driver.site, "photon", Progress())
     driver.config.ours["Phase"] = READY
     return driver
 

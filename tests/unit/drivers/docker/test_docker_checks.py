@@ -8,8 +8,8 @@ import pytest
 from docker_machine import container, made, new_driver
 from fake_engine import FakeEngine
 
-from dinv.drivers.docker.flavours import LABEL_ID
 from dinv.errors import DinvError, PreCreateCheckFailed
+from dinv.labels import LABEL_ID
 from dinv.progress import Progress
 
 LAB = {

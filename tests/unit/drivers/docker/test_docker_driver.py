@@ -12,7 +12,6 @@ from fake_engine import FakeEngine, port_taken
 from dinv.drivers import AddressTaken, find
 from dinv.drivers.docker import containers
 from dinv.drivers.docker.driver import DockerDriver
-from dinv.drivers.docker.flavours import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import (
     BadRequest,
@@ -26,6 +25,7 @@ from dinv.errors import (
     ServerError,
 )
 from dinv.images import LABEL_CONTRACT
+from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
 from dinv.store.record import READY
@@ -34,6 +34,8 @@ from dinv.store.store import Store
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from dinv.drivers.docker.site import Site
 
 
 @pytest.fixture
@@ -249,7 +251,7 @@ def test_what_comes_after_the_removal_is_removed_too(
     there = dict(engine.containers.there)
     engine.containers.there.clear()
     killed = DockerDriver(driver.config, driver.store)
-    killed._engine = driver._engine
+    killed.site._engine = driver.site._engine
     monkeypatch.setattr(
         "dinv.drivers.docker.driver.time.sleep", lambda _: engine.containers.there.update(there)
     )
@@ -276,7 +278,7 @@ def test_a_volume_that_the_engine_makes_for_what_comes_late_goes_too(
     engine.containers.there.clear()
     engine.volumes.there.clear()
     killed = DockerDriver(driver.config, driver.store)
-    killed._engine = driver._engine
+    killed.site._engine = driver.site._engine
 
     def late(_: float) -> None:
         engine.containers.there.update(there)
@@ -490,12 +492,12 @@ def test_what_is_shown_a_little_longer_is_waited_for(
     real, asked = engine.containers.remove, 0
     own_id = containers.own_id
 
-    def later(driver: DockerDriver, name: str) -> str:
+    def later(site: Site, name: str) -> str:
         nonlocal asked
         asked += 1
         if asked == 3:
             real("dinv-dev", force=True, volumes=True, timeout=1)
-        return own_id(driver, name)
+        return own_id(site, name)
 
     monkeypatch.setattr(engine.containers, "remove", lambda *_, **__: None)
     monkeypatch.setattr(containers, "own_id", later)

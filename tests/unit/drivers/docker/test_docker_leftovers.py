@@ -67,6 +67,6 @@ def test_before_each_start_but_the_first(
     driver = made(engine)
     driver.config.ours.update(ImageContract=contract, Phase=phase)
     files = Files({"/var/run": None, "/var/run/docker.pid": b"7"}, {})
-    monkeypatch.setattr(driver, "channel", lambda: files)
+    monkeypatch.setattr(driver.site, "channel", lambda: files)
     driver.start(timeout=1)
     assert files.emptied == (["/var/run/docker.pid"] if looked else [])

@@ -8,6 +8,7 @@ import pytest
 from docker_machine import MOUNTS, made
 from fake_engine import FakeEngine
 
+from dinv.drivers.docker.creation import create
 from dinv.errors import (
     BadRequest,
     ImageMissing,
@@ -118,7 +119,7 @@ def test_another_contract_is_found_out(engine: FakeEngine) -> None:
 def test_a_vch_keeps_an_address_that_was_chosen(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     driver = running(engine)
     driver.config.driver["IP"] = "192.0.2.7"
-    monkeypatch.setattr(driver.flavour, "keeps_stopped_addresses", True)
+    monkeypatch.setattr(driver.site.flavour, "keeps_stopped_addresses", True)
     with pytest.raises(PreCreateCheckFailed, match=r"192\.0\.2\.7"):
         driver.replacement().offer("", Progress())
 
@@ -170,12 +171,12 @@ def test_what_the_endpoint_refuses_stops_nothing(engine: FakeEngine) -> None:
 def test_what_a_kill_has_left_beside_goes(engine: FakeEngine) -> None:
     driver = running(engine)
     driver.config.ours["Upgrade"] = {"Answers": False}
-    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    create(driver.site, "dinv-dev_new", {}, (), MOUNTS)
     driver.replacement().take_back()
     assert set(engine.containers.there) == {"dinv-dev"}
-    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    create(driver.site, "dinv-dev_new", {}, (), MOUNTS)
     driver.replacement().replace({}, (), MOUNTS)
-    driver.create_as("dinv-dev_new", {}, (), MOUNTS)
+    create(driver.site, "dinv-dev_new", {}, (), MOUNTS)
     driver.remove()
     assert engine.containers.there == {}
 

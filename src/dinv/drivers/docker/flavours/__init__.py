@@ -1,91 +1,36 @@
 """Flavours of endpoint: how one and the same machine is asked of different Docker APIs.
 
-The user is never asked for it: `/info` and `/version` tell. A flavour writes the create calls' bodies
-from a machine's specification, and reads in what comes back whether that was honoured.
+The user is never asked for it: `/info` tells. A flavour writes the create calls' bodies from a machine's
+specification, and reads in what comes back whether that was honoured. A new one is a subclass of
+EngineFlavour in a file of its own, and a row of the table here.
 """
 
 from __future__ import annotations
 
-from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+from dinv import plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from typing import Any
 
     from dinv.drivers.docker.flavours.engine import EngineFlavour
 
-__all__ = ["LABEL", "LABEL_ID", "LABEL_PORT", "LABEL_ROLE", "MachineSpec", "detect", "of_name"]
-
-
-class MachineSpec:
-    """A machine as every endpoint is asked for it, whatever the flavour.
-
-    `command` is what the image's init gets as arguments, () for its own.
-    `memory` is bytes and `cpus` a number of CPUs, 0 for no limit. `port` is the one published at
-    `publish_address`, 0 for none: then the machine is reached at its own address. `mounts` pairs
-    volumes with absolute paths.
-    """
-
-    def __init__(
-        self,
-        *,
-        hostname: str,
-        image: str,
-        labels: Mapping[str, str],
-        environment: Mapping[str, str],
-        command: Sequence[str],
-        mounts: Sequence[tuple[str, str]],
-        cpus: float,
-        memory: int,
-        network: str,
-        ip: str,
-        publish_address: str,
-        port: int,
-        isolation: str,
-        dns: Sequence[str] = (),
-        ports: Mapping[str, Sequence[Mapping[str, str]]] | None = None,
-    ) -> None:
-        self.hostname = hostname
-        self.image = image
-        self.labels = labels
-        self.environment = environment
-        self.command = command
-        self.mounts = mounts
-        self.cpus = cpus
-        self.memory = memory
-        self.network = network
-        self.ip = ip
-        self.publish_address = publish_address
-        self.port = port
-        self.isolation = isolation
-        self.dns = dns
-        self.ports = ports or {}
+_ENGINE = "engine"
+_FLAVOURS = {
+    "vch": "dinv.drivers.docker.flavours.vch:VchFlavour",
+    "podman": "dinv.drivers.docker.flavours.podman:PodmanFlavour",
+    _ENGINE: "dinv.drivers.docker.flavours.engine:EngineFlavour",
+}
+"""By the name that a machine's record keeps, in the order in which they are asked: the last takes any."""
 
 
 def detect(info: Mapping[str, Any]) -> EngineFlavour:
-    """The flavour of an endpoint, from its `/info`.
-
-    A VCH says who it is by its ID (vmware/vic: lib/apiservers/engine/backends/system.go); Podman's
-    compatible API by the key that only it has (containers/podman: pkg/api/handlers/compat/info.go).
-    """
-    if info.get("ID") == "vSphere Integrated Containers":
-        return of_name("vch")(info)
-    if "BuildahVersion" in info:
-        return of_name("podman")(info)
-    return of_name("engine")(info)
+    """The flavour of an endpoint, from its `/info`: the first that says that it is its own."""
+    return next(flavour for flavour in map(of_name, _FLAVOURS) if flavour.recognises(info))(info)
 
 
 def of_name(name: str) -> type[EngineFlavour]:
-    """The flavour of this name, as a machine's config keeps it."""
-    if name == "vch":
-        from dinv.drivers.docker.flavours.vch import VchFlavour
-
-        return VchFlavour
-    if name == "podman":
-        from dinv.drivers.docker.flavours.podman import PodmanFlavour
-
-        return PodmanFlavour
-    from dinv.drivers.docker.flavours.engine import EngineFlavour
-
-    return EngineFlavour
+    """The flavour of this name, as a machine's record keeps it; a plain engine for one that is not known."""
+    flavour: type[EngineFlavour] = plugins.load(_FLAVOURS.get(name, _FLAVOURS[_ENGINE]))
+    return flavour

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.drivers.docker.flavours import MachineSpec
+    from dinv.channel import Channel
+    from dinv.drivers.docker.flavours.specification import MachineSpec
+    from dinv.engine import Engine
     from dinv.errors import EngineError
 
 DAEMON_PORT = "2376/tcp"
@@ -58,8 +60,6 @@ class EngineFlavour:
     """Whether images can be built and loaded there."""
     image_advice = "Build it there with: dinv image build"
     """What to do about a machine image that is not there and cannot be pulled."""
-    archives_are_docker_cps = True
-    """Whether its archive calls do what `docker cp` wants of them; see `dinv.drivers.docker.vm_channel`."""
     chooses_subnets = True
     """Whether a machine shares networks with its endpoint, and so its own ones' subnets are chosen for it."""
     has_own_network = True
@@ -69,6 +69,18 @@ class EngineFlavour:
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         self._info = info
+
+    @classmethod
+    def recognises(cls, info: Mapping[str, Any]) -> bool:  # noqa: ARG003  (a plain engine is what nothing else is)
+        """Whether an endpoint with this `/info` is of this flavour."""
+        return True
+
+    @staticmethod
+    def channel(engine: Engine, container: str, machine: str) -> Channel:  # noqa: ARG004  (a VCH's, for messages)
+        """The way files and commands get into a machine's container; `machine` is the machine's name."""
+        from dinv.channel import ContainerChannel
+
+        return ContainerChannel(engine, container)
 
     @property
     def version(self) -> str:

@@ -12,9 +12,10 @@ from dinv.drivers.docker.flavours.engine import EngineFlavour
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
-    from dinv.drivers.docker.flavours import MachineSpec
+    from dinv.drivers.docker.flavours.specification import MachineSpec
 
 _CONSOLE = {
     "PathOnHost": "/dev/console",
@@ -53,6 +54,11 @@ class PodmanFlavour(EngineFlavour):
     has_own_network = False
     takes_files_running = False
     """It freezes a container that it copies to (podman-cp(1): --pause)."""
+
+    @classmethod
+    def recognises(cls, info: Mapping[str, Any]) -> bool:
+        # Only its compatible API has this key (containers/podman: pkg/api/handlers/compat/info.go).
+        return "BuildahVersion" in info
 
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
         body = super().create_body(spec)

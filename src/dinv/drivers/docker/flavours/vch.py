@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.drivers.docker.flavours import MachineSpec
+    from dinv.channel import Channel
+    from dinv.drivers.docker.flavours.specification import MachineSpec
+    from dinv.engine import Engine
     from dinv.errors import EngineError
 
 VM = "vm"
@@ -77,8 +79,18 @@ class VchFlavour(EngineFlavour):
         "A VCH can neither build nor load images: it pulls them from a registry that it trusts. From an "
         "engine, dinv image push REGISTRY/dinv --endpoint ENGINE puts one there; then --image REGISTRY/dinv"
     )
-    archives_are_docker_cps = False
     single_attach = True
+
+    @classmethod
+    def recognises(cls, info: Mapping[str, Any]) -> bool:
+        # Its ID is no random one (vmware/vic: lib/apiservers/engine/backends/system.go).
+        return info.get("ID") == "vSphere Integrated Containers"
+
+    @staticmethod
+    def channel(engine: Engine, container: str, machine: str) -> Channel:
+        from dinv.drivers.docker.flavours.vm_channel import VmChannel
+
+        return VmChannel(engine, container, machine)
 
     @property
     def volume_stores(self) -> list[str] | None:

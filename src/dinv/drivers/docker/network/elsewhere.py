@@ -12,21 +12,21 @@ from dinv.errors import DinvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
 
 _LISTENS = "0A"  # in /proc/net/tcp (linux: include/net/tcp_states.h)
 _SECONDS = 10.0
 
 
-def why(driver: DockerDriver) -> str:
+def why(site: Site) -> str:
     """What keeps clients from a machine that listens; "" while it does not, or where that is not known."""
-    if not _listens(driver):
+    if not _listens(site):
         return ""
-    kept, endpoint = driver.config.driver, driver.endpoint
+    kept, endpoint = site.config.driver, site.endpoint
     if not kept.get("Port"):
         network = kept.get("Network") or "bridge"
         return (
-            f"it listens at {driver.url}, and there is no way from here to network {network} of {endpoint}. "
+            f"it listens at {site.url}, and there is no way from here to network {network} of {endpoint}. "
             f"Make it with a published port: dinv create --publish ADDRESS"
         )
     if _is_loopback(str(kept.get("Host", ""))):
@@ -51,11 +51,11 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def _listens(driver: DockerDriver) -> bool:
+def _listens(site: Site) -> bool:
     """Whether something listens on the daemon's port in the machine."""
     said = bytearray()
     try:
-        driver.channel().run(
+        site.channel().run(
             ["cat", "/proc/net/tcp", "/proc/net/tcp6"],
             stdout=said.extend,
             stderr=lambda _: None,

@@ -17,15 +17,15 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
 
 
-def choose(driver: DockerDriver) -> None:
+def choose(site: Site) -> None:
     """Choose the pools of the machine's daemon, in its config; none where all subnets are in use."""
-    kept = driver.config.driver
-    if not driver.flavour.chooses_subnets or kept.get("AddressPools"):
+    kept = site.config.driver
+    if not site.flavour.chooses_subnets or kept.get("AddressPools"):
         return
-    around = _around(driver)
+    around = _around(site)
     kept["Avoid"] = [str(subnet) for subnet in around]
     taken = [*around, *routes.networks()]
     kept["AddressPools"] = next(
@@ -33,14 +33,14 @@ def choose(driver: DockerDriver) -> None:
     )
 
 
-def _around(driver: DockerDriver) -> list[ipaddress.IPv4Network]:
+def _around(site: Site) -> list[ipaddress.IPv4Network]:
     """The subnets that the endpoint has, may give its networks, and is among."""
-    kept = driver.config.driver
+    kept = site.config.driver
     own = (kept.get("OwnNetwork") or {}).get("Subnet")
-    texts = [*nested.to_avoid(driver.outer), *([own] if own else [])]
-    texts += [str(pool.get("Base")) for pool in driver.flavour.address_pools]
-    host = driver.engine.transport.host
-    found = [subnet for network in driver.networks() for subnet in subnets.of_network(network)]
+    texts = [*nested.to_avoid(site.outer), *([own] if own else [])]
+    texts += [str(pool.get("Base")) for pool in site.flavour.address_pools]
+    host = site.engine.transport.host
+    found = [subnet for network in site.networks() for subnet in subnets.of_network(network)]
     for text in (*texts, host or ""):
         try:
             found.append(ipaddress.IPv4Network(text, strict=False))

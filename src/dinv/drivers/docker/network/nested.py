@@ -8,32 +8,17 @@ such ports for machines that are made on it in turn, which takes them from what 
 
 from __future__ import annotations
 
-from dinv.errors import DinvError, PreCreateCheckFailed
+from dinv.errors import PreCreateCheckFailed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from dinv.drivers.docker.driver import DockerDriver
     from dinv.store.record import MachineConfig
 
 SPARE = 8
 """How many further ports a machine on a machine has, for those that are made on it."""
-
-
-def find(driver: DockerDriver) -> MachineConfig | None:
-    """The machine that a machine is to be made on, if its endpoint is one of this store's."""
-    from dinv.endpoints.resolve import machine_at
-
-    name = machine_at(driver.store, driver.endpoint.url)
-    if not name:
-        return None
-    try:
-        found = driver.store.load(name)
-    except DinvError:
-        return None
-    return found if found.driver_name == driver.name else None
 
 
 def leading_in(outer: MachineConfig) -> list[int] | None:

@@ -12,17 +12,17 @@ import re
 import socket
 import zlib
 
-from dinv.drivers.docker.flavours import LABEL_PORT
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.drivers.docker.network import nested, publishing
 from dinv.errors import PreCreateCheckFailed
+from dinv.labels import LABEL_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
-    from dinv.drivers.docker.driver import DockerDriver
+    from dinv.drivers.docker.site import Site
 
 FIRST_PORT = 23760
 PORTS = 4000
@@ -35,12 +35,12 @@ _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}", re.IGNORECASE)
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104  (compared with, never bound)
 
 
-def host_of(driver: DockerDriver) -> tuple[str, bool]:
+def host_of(site: Site) -> tuple[str, bool]:
     """Where ports published on the endpoint are reached, and whether that is this computer."""
-    host = driver.engine.transport.host
+    host = site.engine.transport.host
     if host is None:
         return "127.0.0.1", True
-    if driver.outer is not None:
+    if site.outer is not None:
         return host, False
     if host == "localhost":
         return host, True
@@ -50,13 +50,13 @@ def host_of(driver: DockerDriver) -> tuple[str, bool]:
         return host, False
 
 
-def settle(driver: DockerDriver) -> None:
+def settle(site: Site) -> None:
     """Decide what `--publish` left open: address and host. The port is `choose`'s."""
-    kept = driver.config.driver
-    host, local = host_of(driver)
+    kept = site.config.driver
+    host, local = host_of(site)
     if not kept["PublishAddress"] and kept["Published"]:
         # A VCH publishes on its own public address, and refuses to be told another.
-        kept["PublishAddress"] = "127.0.0.1" if local and driver.flavour.chooses_address else ""
+        kept["PublishAddress"] = "127.0.0.1" if local and site.flavour.chooses_address else ""
     address = kept["PublishAddress"]
     # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
     elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
@@ -67,40 +67,55 @@ def settle(driver: DockerDriver) -> None:
         kept["Host"] = ""
 
 
-def follow(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+def refresh_address(site: Site) -> bool:
+    """Ask the endpoint where the started machine is; True when that is not where it was."""
+    kept = site.config.driver
+    before = kept.get("URL", "")
+    settings = site.engine.containers.inspect(site.container).get("NetworkSettings") or {}
+    networks = list((settings.get("Networks") or {}).values())
+    # The second on a network without IPv4 only, which Docker has from 27 on.
+    found = (network.get(key) for key in ("IPAddress", "GlobalIPv6Address") for network in networks)
+    kept["OwnAddress"] = next((address for address in found if address), "")
+    if not site.recorded_flavour.chooses_address and kept["Port"]:
+        follow(site, settings.get("Ports") or {})
+    site.settle_address()
+    return bool(before != kept.get("URL"))
+
+
+def follow(site: Site, published: Mapping[str, Any]) -> None:
     """Take over the address that the endpoint says a running machine is published at.
 
     A VCH's public address may be another than the one its API is at (vmware/vic: network/utils.go); where
     the API's name or address leads there too, that stays. `published` is NetworkSettings.Ports.
     """
-    kept = driver.config.driver
+    kept = site.config.driver
     for binding in published.get(DAEMON_PORT) or ():
         address = str(binding.get("HostIp") or "")
         if address not in _ANY and address not in (kept["Host"], *_resolved(kept["Host"])):
             kept["Host"] = address
 
 
-def follow_port(driver: DockerDriver, published: Mapping[str, Any]) -> None:
+def follow_port(site: Site, published: Mapping[str, Any]) -> None:
     """Take over the port of a machine whose endpoint chooses another at each start (`docker run -p 2376`)."""
     bound = (str(binding.get("HostPort") or "") for binding in published.get(DAEMON_PORT) or ())
     port = next((int(text) for text in bound if text.isdecimal()), 0)
     if port:
-        driver.config.driver["Port"] = port
+        site.config.driver["Port"] = port
 
 
-def choose(driver: DockerDriver) -> None:
+def choose(site: Site) -> None:
     """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
-    kept = driver.config.driver
+    kept = site.config.driver
     further = kept.get("PublishPorts") or []
     if not kept["Published"] and not further:
         return
-    _, local = host_of(driver)
-    services = _services(driver)
+    _, local = host_of(site)
+    services = _services(site)
     if further:
-        _check_further(driver, further, services, local=local)
+        _check_further(site, further, services, local=local)
     if not kept["Published"]:
         return
-    used = _used(driver)
+    used = _used(site)
     refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
 
     def is_free(port: int) -> bool:
@@ -110,50 +125,50 @@ def choose(driver: DockerDriver) -> None:
     if kept["PortChosen"]:
         if kept["Port"] in services:
             raise PreCreateCheckFailed(
-                f"Port {kept['Port']} is one of {driver.endpoint}'s own: published there, the machine would "
+                f"Port {kept['Port']} is one of {site.endpoint}'s own: published there, the machine would "
                 f"take the place of its API or SSH, and nobody could reach the endpoint any more. "
                 f"Choose another with --publish, or leave the port to dinv."
             )
         if not is_free(kept["Port"]):
             by = f" by container {used[kept['Port']]}" if kept["Port"] in used else ""
             raise PreCreateCheckFailed(
-                f"Port {kept['Port']} is in use on {driver.endpoint}{by}. "
+                f"Port {kept['Port']} is in use on {site.endpoint}{by}. "
                 f"Choose another with --publish, or leave the port to dinv."
             )
         return
-    kept["Port"] = _first_free(driver, is_free)
+    kept["Port"] = _first_free(site, is_free)
 
 
-def _first_free(driver: DockerDriver, is_free: Callable[[int], bool]) -> int:
-    candidates, outer = _candidates(driver), driver.outer
+def _first_free(site: Site, is_free: Callable[[int], bool]) -> int:
+    candidates, outer = _candidates(site), site.outer
     for port in candidates:
         if is_free(port):
-            if outer is not None and not driver.config.driver.get("RefusedPorts"):
-                nested.add_spare_ports(driver.config.driver["PublishPorts"], port, candidates, is_free)
+            if outer is not None and not site.config.driver.get("RefusedPorts"):
+                nested.add_spare_ports(site.config.driver["PublishPorts"], port, candidates, is_free)
             return port
     if outer is not None:
         raise nested.no_port(outer)
     raise PreCreateCheckFailed(
-        f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {driver.endpoint}."
+        f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {site.endpoint}."
     )
 
 
-def _candidates(driver: DockerDriver) -> list[int]:
+def _candidates(site: Site) -> list[int]:
     """The ports that a machine can be published on, the one to try first at the beginning."""
-    leading_in = nested.leading_in(driver.outer) if driver.outer is not None else None
+    leading_in = nested.leading_in(site.outer) if site.outer is not None else None
     if leading_in is not None:
         return leading_in
-    start = zlib.crc32(driver.config.name.encode())
+    start = zlib.crc32(site.config.name.encode())
     return [FIRST_PORT + (start + step) % PORTS for step in range(PORTS)]
 
 
 def _check_further(
-    driver: DockerDriver, further: list[dict[str, Any]], services: frozenset[int], *, local: bool
+    site: Site, further: list[dict[str, Any]], services: frozenset[int], *, local: bool
 ) -> None:
     """See that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
-    publishing.settle(further, local=local and driver.flavour.chooses_address)
+    publishing.settle(further, local=local and site.flavour.chooses_address)
     guarded = dict.fromkeys(services, "of its own services") if further else {}
-    publishing.check(further, {**_used(driver), **guarded}, str(driver.endpoint))
+    publishing.check(further, {**_used(site), **guarded}, str(site.endpoint))
     for port in further if local else ():
         if port["Protocol"] == "tcp" and not _can_bind(port["Address"], port["Port"]):
             raise PreCreateCheckFailed(
@@ -161,18 +176,18 @@ def _check_further(
             )
 
 
-def _services(driver: DockerDriver) -> frozenset[int]:
+def _services(site: Site) -> frozenset[int]:
     """Ports of the endpoint's own services that it would give away."""
-    flavour, address = driver.flavour, driver.engine.transport.address
+    flavour, address = site.flavour, site.engine.transport.address
     if flavour.guards_services or not address.startswith("tcp://"):
         return flavour.services
     return flavour.services | {int(address.rpartition(":")[2])}
 
 
-def _used(driver: DockerDriver) -> dict[int, str]:
+def _used(site: Site) -> dict[int, str]:
     """Ports of the endpoint's containers, with whose they are; ours also while they are stopped."""
     used: dict[int, str] = {}
-    for container in driver.engine.containers.list(all=True):
+    for container in site.engine.containers.list(all=True):
         name = (container.get("Names") or ["?"])[0].lstrip("/")
         for port in container.get("Ports") or ():
             if port.get("PublicPort"):
@@ -197,17 +212,17 @@ def _can_bind(address: str, port: int) -> bool:
     return True
 
 
-def addresses(driver: DockerDriver) -> list[str]:
+def addresses(site: Site) -> list[str]:
     """Names and addresses for the server certificate.
 
     The host as typed and as resolved, the published address, the machine's own address where it is
     known, and the names other containers of its network know it by.
     """
-    kept = driver.config.driver
+    kept = site.config.driver
     found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
     # One that is reached at a published port is free to change its own address with each start.
     own = "" if kept["Port"] else kept.get("OwnAddress", "")
-    found += [own, *(name for name in (driver.container, driver.config.name) if _HOST_NAME.fullmatch(name))]
+    found += [own, *(name for name in (site.container, site.config.name) if _HOST_NAME.fullmatch(name))]
     return list(dict.fromkeys(name for name in found if name and name not in _ANY))
 
 

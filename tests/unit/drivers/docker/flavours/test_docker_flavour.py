@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from dinv.drivers.docker.flavours import MachineSpec, detect
+from dinv.drivers.docker.flavours import detect
 from dinv.drivers.docker.flavours.engine import EngineFlavour
+from dinv.drivers.docker.flavours.specification import MachineSpec
 from dinv.errors import PreCreateCheckFailed, ServerError
 
 

@@ -135,7 +135,7 @@ def test_following_takes_what_there_is(vch: FakeEngine) -> None:
         {"80/tcp": [{"HostIp": "10.0.0.1"}]},
     ]
     for published in told:
-        ports.follow(driver, published)
+        ports.follow(driver.site, published)
     assert driver.config.driver["Host"] == "127.0.0.1"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dinv.drivers.docker.flavours import MachineSpec
+from dinv.drivers.docker.flavours.specification import MachineSpec
 from dinv.drivers.docker.flavours.vch import MIB, VchFlavour
 from dinv.errors import Conflict, EngineError, PreCreateCheckFailed, ServerError
 

@@ -39,9 +39,9 @@ def machine(name: str, **kept: Any) -> MachineConfig:
 def on(outer: MachineConfig | None, engine: FakeEngine, name: str = "dev", **values: Any) -> DockerDriver:
     """A machine that is made on another, or on the engine alone."""
     driver = new_driver(engine, name, identity=name, **values)
-    driver._outer = (outer,)
+    driver.site._outer = (outer,)
     driver.pre_create_check(Progress())
-    inner.choose(driver)
+    inner.choose(driver.site)
     driver.create({}, (), MOUNTS)
     return driver
 
@@ -73,7 +73,7 @@ def test_on_one_that_has_ports_leading_into_it() -> None:
     )
     assert nested.leading_in(one.config) == [24001, 24002, 24003]
     for driver in (one,):
-        engine.containers.start(driver.container, timeout=1)
+        engine.containers.start(driver.site.container, timeout=1)
     two = on(outer, engine, "two")
     assert two.url == "tcp://127.0.0.1:24004"
     assert nested.leading_in(two.config) == [24005]
@@ -95,7 +95,7 @@ def test_who_is_found_by_its_address(monkeypatch: pytest.MonkeyPatch) -> None:
     found["none"].driver["URL"] = "tcp://other:2376"
     monkeypatch.setattr(driver.store, "names", lambda: list(found))
     monkeypatch.setattr(driver.store, "load", lambda name: found[name])
-    outer = nested.find(driver)
+    outer = driver.site.outer
     assert outer is found["outer"]
 
 
@@ -139,7 +139,7 @@ def test_they_stay_what_they_are(no_routes: list[ipaddress.IPv4Network]) -> None
     driver = on(None, FakeEngine())
     before = driver.config.driver["AddressPools"]
     no_routes.append(net("172.16.0.0/12"))
-    inner.choose(driver)
+    inner.choose(driver.site)
     assert driver.config.driver["AddressPools"] == before
 
 

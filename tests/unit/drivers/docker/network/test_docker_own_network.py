@@ -11,7 +11,7 @@ from docker_machine import MOUNTS, container, new_driver
 from fake_engine import FakeEngine
 
 from dinv.drivers import AddressTaken
-from dinv.drivers.docker.network import own_network
+from dinv.drivers.docker.network import own_address, own_network
 from dinv.errors import Conflict, MachineError, PreCreateCheckFailed, ServerError, Unauthorized
 from dinv.progress import Progress
 from dinv.system import routes
@@ -42,7 +42,7 @@ class Computer:
 
     def is_own(self, address: str) -> bool:
         gateways = (
-            {own_network._gateway(network) for network in self.made()} if self.is_the_engines else set()
+            {own_network.gateway_of(network) for network in self.made()} if self.is_the_engines else set()
         )
         return address in self.own | gateways
 
@@ -82,7 +82,7 @@ def made(
     driver = new_driver(engine, name, identity=name, **values)
     monkeypatch.setattr(driver.store, "save", lambda _: None)
     driver.pre_create_check(Progress())
-    own_network.prepare(driver)
+    own_address.prepare(driver.site)
     driver.create({}, (), MOUNTS)
     return driver
 
@@ -98,7 +98,7 @@ def test_the_first_machine_makes_it_and_the_last_one_removes_it(
     assert one.addresses()[0] == one.ip
     assert engine.calls.count(("create network", "dinv")) == 1
     for driver in (one, two):
-        assert not engine.containers.inspect(driver.container)["HostConfig"].get("PortBindings")
+        assert not engine.containers.inspect(driver.site.container)["HostConfig"].get("PortBindings")
         driver.config.ours["Phase"] = "ready"
     one.remove()
     assert "dinv" in engine.networks.there
@@ -242,7 +242,7 @@ def test_addresses_of_all_containers_are_taken(engine: FakeEngine, monkeypatch: 
 
 def test_a_full_network_says_what_to_do(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     made(engine, monkeypatch, "first")
-    monkeypatch.setattr(own_network, "_elsewhere", lambda *_: "tun0")
+    monkeypatch.setattr(own_network, "elsewhere", lambda *_: "tun0")
     with pytest.raises(PreCreateCheckFailed, match=r"--publish 127\.0\.0\.1"):
         made(engine, monkeypatch)
 
@@ -273,7 +273,7 @@ def test_a_machine_follows_from_a_subnet_that_is_led_away(
     assert driver.ip == before, "until its certificates are for the new one"
     assert driver.refresh_address()
     assert driver.ip != before
-    assert list(engine.containers.inspect(driver.container)["NetworkSettings"]["Networks"]) == ["dinv-2"]
+    assert list(engine.containers.inspect(driver.site.container)["NetworkSettings"]["Networks"]) == ["dinv-2"]
 
 
 def test_a_machine_that_cannot_be_mended_says_how_to_keep_its_images(

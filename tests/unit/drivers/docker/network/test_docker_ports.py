@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 import zlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker_machine import container, made, new_driver
@@ -12,10 +12,10 @@ from fake_engine import FakeEngine
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv.drivers.docker.flavours import LABEL_PORT
 from dinv.drivers.docker.network import ports
 from dinv.drivers.docker.network.ports import FIRST_PORT, PORTS, addresses, choose, host_of, settle
 from dinv.errors import PreCreateCheckFailed
+from dinv.labels import LABEL_PORT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.driver import DockerDriver
 
 
-def settled(engine: FakeEngine, name: str = "dev", **values: str) -> DockerDriver:
+def settled(engine: FakeEngine, name: str = "dev", **values: Any) -> DockerDriver:
     driver = new_driver(engine, name, **values)
-    settle(driver)
-    choose(driver)
-    driver.settle_address()
+    settle(driver.site)
+    choose(driver.site)
+    driver.site.settle_address()
     return driver
 
 
@@ -50,7 +50,7 @@ def taken() -> Iterator[int]:
     ],
 )
 def test_where_the_endpoints_ports_are(host: str | None, found: tuple[str, bool]) -> None:
-    assert host_of(new_driver(FakeEngine(host=host))) == found
+    assert host_of(new_driver(FakeEngine(host=host)).site) == found
 
 
 @pytest.mark.parametrize(
@@ -70,7 +70,7 @@ def test_loopback_here_and_all_addresses_there(
     host: str | None, publish: str | None, address: str, reached: str
 ) -> None:
     driver = new_driver(FakeEngine(host=host), publish=publish)
-    settle(driver)
+    settle(driver.site)
     assert (driver.config.driver["PublishAddress"], driver.config.driver["Host"]) == (address, reached)
 
 
@@ -90,7 +90,7 @@ def test_a_port_that_was_refused_is_not_tried_again() -> None:
     driver = settled(FakeEngine(host="10.0.0.1"))
     first = driver.config.driver["Port"]
     driver.config.driver["RefusedPorts"] = [first]
-    choose(driver)
+    choose(driver.site)
     assert driver.config.driver["Port"] == FIRST_PORT + (first - FIRST_PORT + 1) % PORTS
 
 
@@ -99,7 +99,7 @@ def test_the_last_port_is_followed_by_the_first(monkeypatch: pytest.MonkeyPatch)
     driver = settled(FakeEngine(host="10.0.0.1"))
     assert driver.config.driver["Port"] == FIRST_PORT + PORTS - 1
     driver.config.driver["RefusedPorts"] = [FIRST_PORT + PORTS - 1]
-    choose(driver)
+    choose(driver.site)
     assert driver.config.driver["Port"] == FIRST_PORT
 
 
@@ -156,7 +156,7 @@ def test_the_certificate_is_for_all_the_names(monkeypatch: pytest.MonkeyPatch) -
         return [(0, 0, 0, "", ("10.0.0.3", 0)), (0, 0, 0, "", ("fd00::3", 0, 0, 0))]
 
     monkeypatch.setattr(socket, "getaddrinfo", resolved)
-    assert addresses(settled(FakeEngine(host="lab.test"))) == [
+    assert addresses(settled(FakeEngine(host="lab.test")).site) == [
         "lab.test",
         "10.0.0.3",
         "fd00::3",
@@ -170,15 +170,15 @@ def test_a_name_that_does_not_resolve_is_still_a_name(monkeypatch: pytest.Monkey
         raise socket.gaierror
 
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
-    assert addresses(settled(FakeEngine(host="lab.test")))[0] == "lab.test"
+    assert addresses(settled(FakeEngine(host="lab.test")).site)[0] == "lab.test"
 
 
 def test_all_addresses_is_no_name() -> None:
-    found = addresses(settled(FakeEngine(), publish="0.0.0.0:4000"))
+    found = addresses(settled(FakeEngine(), publish="0.0.0.0:4000").site)
     assert found == ["127.0.0.1", "dinv-dev", "dev"]
 
 
 def test_an_own_address_is_in_the_certificate() -> None:
     driver = settled(FakeEngine(), publish="none")
     driver.config.driver["OwnAddress"] = "172.17.0.9"
-    assert "172.17.0.9" in addresses(driver)
+    assert "172.17.0.9" in addresses(driver.site)

@@ -69,7 +69,7 @@ def test_they_are_published_for_this_computer_only_on_a_local_endpoint() -> None
     for host, address in ((None, "127.0.0.1"), ("lab.test", "")):
         engine = FakeEngine(host=host)
         driver = made(engine, publish_ports=["28080:80", "28053:53/udp"])
-        bound = engine.containers.inspect(driver.container)["HostConfig"]["PortBindings"]
+        bound = engine.containers.inspect(driver.site.container)["HostConfig"]["PortBindings"]
         assert bound["80/tcp"] == [{"HostIp": address, "HostPort": "28080"}]
         assert bound["53/udp"] == [{"HostIp": address, "HostPort": "28053"}]
         assert bound["2376/tcp"][0]["HostPort"] == str(driver.config.driver["Port"])

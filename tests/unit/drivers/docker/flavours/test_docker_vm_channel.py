@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from dinv.channel import File
-from dinv.drivers.docker.vm_channel import VmChannel
+from dinv.drivers.docker.flavours.vm_channel import VmChannel
 from dinv.engine.containers import PathStat
 from dinv.errors import CopyError, NotFound, ServerError
 from dinv.formats import archives

@@ -1,0 +1,75 @@
+"""Making a machine's container and volumes, as the record and the endpoint's flavour say."""
+
+from __future__ import annotations
+
+from dinv.drivers.docker import containers, volumes
+from dinv.drivers.docker.containers import CHANGE_SECONDS
+from dinv.drivers.docker.flavours.specification import MachineSpec
+from dinv.drivers.docker.network import publishing
+from dinv.errors import BadRequest, Conflict, PreCreateCheckFailed, ServerError
+from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from dinv.drivers.docker.site import Site
+
+
+def create(
+    site: Site, name: str, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+) -> None:
+    """Make the machine, not started, as a container of this name. Raises PreCreateCheckFailed."""
+    flavour = site.flavour
+    spec = _specification(site, environment, command, volumes.make(site, mounts))
+    site.may_be_asked_for = True
+    try:
+        identity, warnings = site.engine.containers.create(
+            name, flavour.create_body(spec), timeout=CHANGE_SECONDS
+        )
+    except Conflict as error:
+        # A call that was made again may find what it made the first time.
+        identity, warnings = containers.own_id(site, name), []
+        if not identity:
+            raise PreCreateCheckFailed(
+                f"{site.endpoint} has just got a container {name} from somebody else. "
+                f"Choose another machine name."
+            ) from error
+    except (BadRequest, ServerError) as error:
+        raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
+    site.may_be_asked_for = False
+    site.config.driver["ContainerID"] = identity
+    ignored = flavour.ignored(spec, site.engine.containers.inspect(name))
+    if ignored:
+        said = f" It says: {' '.join(warnings)}" if warnings else ""
+        raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
+
+
+def _specification(
+    site: Site, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
+) -> MachineSpec:
+    config, kept = site.config, site.config.driver
+    labels = {
+        **kept["Labels"],
+        LABEL: config.name,
+        LABEL_ID: config.identity,
+        LABEL_ROLE: "machine",
+        LABEL_PORT: str(kept["Port"]),
+    }
+    return MachineSpec(
+        hostname=config.name[:63].rstrip(".-"),
+        image=kept["Image"],
+        labels=labels,
+        environment=environment,
+        command=command,
+        mounts=mounts,
+        cpus=kept["CPUs"],
+        memory=kept["Memory"],
+        network=kept["Network"],
+        ip=kept["IP"],
+        publish_address=kept["PublishAddress"],
+        port=kept["Port"],
+        isolation=kept["Isolation"],
+        dns=kept.get("DNS") or (),
+        ports=publishing.bindings(kept.get("PublishPorts") or ()),
+    )

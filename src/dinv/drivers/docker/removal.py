@@ -1,0 +1,63 @@
+"""Removing all that a machine has on its endpoint, and saying what stays there on purpose."""
+
+from __future__ import annotations
+
+import time
+
+from dinv import images
+from dinv.drivers.docker import containers, volumes
+from dinv.drivers.docker.network import own_network
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers.docker.site import Site
+
+IN_FLIGHT_SECONDS = 1.0
+"""How long an engine may still be making a container or a network for a client that is gone."""
+
+
+def remove(site: Site, *, keep_cache: bool) -> list[str]:
+    """Remove the machine's containers and volumes; returns a line for each thing that stays on purpose."""
+    kept = site.config.driver
+    if not kept.get("Endpoint"):
+        return []
+    if site.adopted:
+        return [_left_behind(site)]
+    _remove_objects(site, keep_cache=keep_cache)
+    if site.config.unfinished and site.may_be_asked_for:
+        # An engine finishes the create call of a client that is gone: its container may come only now.
+        time.sleep(IN_FLIGHT_SECONDS)
+        late = volumes.unlabelled(site, keep_cache=keep_cache)
+        _remove_objects(site, keep_cache=keep_cache)
+        volumes.remove(site, late)
+    volume = site.cache_volume
+    if kept.get("CacheVolumeKept"):
+        return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
+    if keep_cache:
+        return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
+    return []
+
+
+def _left_behind(site: Site) -> str:
+    name = site.container
+    said = (
+        f"Container {name} stays on {site.endpoint} with its volumes, as dinv did not make it. "
+        f"Remove it: docker rm -f {name}"
+    )
+    anew = images.find(str(site.config.ours.get("ImageContract") or "dinv")).own_certificates
+    if not anew:
+        return said
+    return (
+        f"{said}\nThe certificates that it has are of no more use to anybody. For some of its own: "
+        f"docker exec {name} sh -c '{anew}', then docker restart {name}"
+    )
+
+
+def _remove_objects(site: Site, *, keep_cache: bool) -> None:
+    containers.remove(site, site.container)
+    if site.config.ours.get("Upgrade"):
+        containers.remove(site, site.aside)
+        containers.remove(site, site.beside)
+    volumes.remove_all(site, keep_cache=keep_cache)
+    if site.config.driver.get("OwnNetwork"):
+        own_network.remove_unused(site.engine)

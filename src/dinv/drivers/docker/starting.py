@@ -1,0 +1,120 @@
+"""Starting a machine: what is cleared away before, and what a refused start means."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv import images
+from dinv.drivers import AddressTaken
+from dinv.drivers.docker import containers, volumes
+from dinv.drivers.docker.leftovers import empty_pid_files
+from dinv.drivers.docker.network import own_address, ports, publishing
+from dinv.errors import (
+    BadRequest,
+    Conflict,
+    DeadlineExceeded,
+    MachineError,
+    NotFound,
+    PreCreateCheckFailed,
+    ServerError,
+    Unauthorized,
+)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers.docker.site import Site
+    from dinv.errors import EngineError
+
+
+def start(site: Site, *, timeout: float) -> None:
+    """Start the machine, on a network that this computer reaches; `timeout` in seconds.
+
+    Raises AddressTaken, MachineGone, MachineError, PreCreateCheckFailed.
+    """
+    if site.flavour.single_attach:
+        volumes.check_free(site)
+    _clear_leftovers(site)
+    if not site.config.driver.get("OwnNetwork"):
+        _start(site, timeout)
+        return
+    device = own_address.led_away(site)
+    if device:
+        subnet = site.config.driver["OwnNetwork"]["Subnet"]
+        own_address.mend(site, f"This computer looks for {subnet} at {device} now")
+    try:
+        _start(site, timeout)
+    except AddressTaken:
+        if site.config.unfinished:
+            raise
+        own_address.change(site)
+        _start(site, timeout)
+
+
+def _clear_leftovers(site: Site) -> None:
+    """A container that has run before may have been killed, by whomever."""
+    contract = str(site.config.ours.get("ImageContract") or "")
+    if contract and (site.adopted or not site.config.unfinished):
+        with contextlib.suppress(NotFound):  # the start says what is not there
+            empty_pid_files(site.channel(), images.find(contract).pid_files)
+
+
+def _start(site: Site, timeout: float, *, mended: bool = False) -> None:
+    # The engine answers when init runs. How long the daemon may take after that is not its business.
+    seconds = max(timeout, site.flavour.start_seconds)
+    try:
+        site.engine.containers.start(site.container, timeout=seconds)
+    except NotFound as error:
+        network = site.config.driver["Network"] if site.config.driver.get("OwnNetwork") else ""
+        if not network or mended or not containers.own_id(site, site.container):
+            raise containers.gone(site) from error
+        own_address.mend(site, f"Network {network} was removed from the endpoint")
+        _start(site, timeout, mended=True)
+    except DeadlineExceeded as error:
+        raise MachineError(
+            site.config.name,
+            f'{site.endpoint} has not started machine "{site.config.name}" within {seconds:g} s. '
+            f"--timeout SECONDS gives it longer.",
+        ) from error
+    except (BadRequest, Conflict, ServerError, Unauthorized) as error:
+        raise _refused(site, error) from error
+    _follow_port(site)
+
+
+def _refused(site: Site, error: EngineError) -> Exception:
+    """What it means that the endpoint has refused to start the container."""
+    config, kept = site.config, site.config.driver
+    published = kept["PublishAddress"]
+    if published and site.flavour.address_absent(error.message):
+        return PreCreateCheckFailed(
+            f'Machine "{config.name}" is to be published at {published}, and the host of '
+            f"{site.endpoint} has no such address. --publish takes one of that host's own, or "
+            f"0.0.0.0 for all of them."
+        )
+    if not site.flavour.address_taken(error.message):
+        return MachineError(
+            config.name,
+            f'{site.endpoint} cannot start machine "{config.name}": {error.message}'
+            f"{site.flavour.start_refused(error, kept)}",
+        )
+    further = publishing.refused(kept.get("PublishPorts") or (), error.message)
+    if further:
+        return PreCreateCheckFailed(
+            f'Port {further} of machine "{config.name}", of its --publish-ports, is in use on '
+            f"{site.endpoint}. Free it."
+        )
+    if not kept.get("OwnNetwork") and (kept.get("PortChosen") or not config.unfinished):
+        host = f"[{published}]" if ":" in published else published
+        address = f"{host}:{kept['Port']}" if host else kept["Port"]
+        return PreCreateCheckFailed(
+            f'Port {address} of machine "{config.name}" is in use on {site.endpoint}. '
+            f"Free it, or choose another with --publish ADDRESS:PORT."
+        )
+    return AddressTaken()
+
+
+def _follow_port(site: Site) -> None:
+    """Of a container that somebody has published at whatever port is free (`docker run -p 2376`)."""
+    if site.adopted and site.config.driver["Port"]:
+        settings = site.engine.containers.inspect(site.container).get("NetworkSettings") or {}
+        ports.follow_port(site, settings.get("Ports") or {})
+        site.settle_address()

@@ -1,0 +1,73 @@
+"""The states of machines, from their endpoint's list of containers (`GET /containers/json`)."""
+
+from __future__ import annotations
+
+from dinv.drivers.docker.flavours import of_name
+from dinv.drivers.docker.site import is_machine
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status, at_work
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from typing import Any
+
+    from dinv.engine import Engine
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+_STATES = {
+    "created": STOPPED,
+    "starting": STARTING,  # a VCH's, with a capital: the VM boots
+    "running": RUNNING,
+    "paused": PAUSED,
+    "restarting": STARTING,
+    "stopping": STOPPING,
+    "removing": STOPPING,
+    "exited": STOPPED,
+    "dead": ERROR,
+}
+
+
+def ask(
+    engine: Engine, configs: Sequence[MachineConfig], store: Store, *, timeout: float
+) -> dict[str, Status]:
+    """The states of machines of one endpoint, by name: one call for all. `timeout` in seconds."""
+    listed = engine.containers.list(all=True, filters=_filters(configs), timeout=timeout)
+    return {config.name: _status(config, listed, store) for config in configs}
+
+
+def _filters(configs: Sequence[MachineConfig]) -> dict[str, list[str]]:
+    """Filters that leave these machines in the list: adopted ones have none of dinv's labels."""
+    if any(config.driver.get("Adopted") for config in configs):
+        return {}
+    return of_name(str(configs[0].driver.get("Flavour") or "")).list_filters()
+
+
+def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: Store) -> Status:
+    container = str(config.driver.get("Container", ""))
+    for found in listed:
+        if f"/{container}" not in (found.get("Names") or []):
+            continue
+        if not is_machine(config, str(found.get("Id", "")), found.get("Labels") or {}):
+            continue
+        state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
+        if config.ours.get("Upgrade"):
+            return Status(state, _or_who(store, config, unfinished_upgrade(config)))
+        # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
+        unhealthy = "(unhealthy)" in str(found.get("Status", ""))
+        return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
+    if config.ours.get("Upgrade"):
+        return Status(STOPPED, _or_who(store, config, unfinished_upgrade(config)))
+    gone = f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}"
+    return Status(ERROR, _or_who(store, config, gone))
+
+
+def unfinished_upgrade(config: MachineConfig) -> str:
+    """What is said of a machine whose upgrade goes on, or was killed."""
+    return f"its upgrade has not finished; finish or undo it: dinv start {config.name}"
+
+
+def _or_who(store: Store, config: MachineConfig, advice: str) -> str:
+    """The advice, or who is changing the machine at this moment: what is done so far is no damage then."""
+    holder = store.holder(config.name)
+    return advice if holder is None else at_work(holder)
