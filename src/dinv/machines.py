@@ -6,6 +6,7 @@ import contextlib
 import os
 
 from dinv.errors import DinvError, InputError, MachineNotFound, NoEndpoint
+from dinv.lifecycle.host import Host
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.store.store import DEFAULT_NAME, Store
@@ -86,7 +87,10 @@ class Machines:
 
     def get(self, name: str = DEFAULT_NAME) -> Machine:
         """The machine of this name. Raises MachineNotFound, ConfigError."""
-        return Machine(self.store.load(name), self.store, trace=self._trace)
+        return Machine(self._host(name))
+
+    def _host(self, name: str) -> Host:
+        return Host(self.store.load(name), self.store, trace=self._trace)
 
     def __iter__(self) -> Iterator[Machine]:
         return (self.get(name) for name in self.names())
@@ -101,8 +105,10 @@ class Machines:
         """
         from dinv.lifecycle.create import create
 
-        return create(
-            self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
+        return Machine(
+            create(
+                self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
+            )
         )
 
     def adopt(
@@ -119,7 +125,7 @@ class Machines:
         """Make a machine of a container that runs; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
         from dinv.lifecycle.adopt import DEFAULT_TIMEOUT, adopt
 
-        return adopt(
+        host = adopt(
             self.store,
             container,
             progress or Progress(),
@@ -130,6 +136,7 @@ class Machines:
             timeout=timeout or DEFAULT_TIMEOUT,
             trace=self._trace,
         )
+        return Machine(host)
 
     def remove(self, name: str, *, keep_cache: bool = False, force: bool = False) -> list[str]:
         """Remove a machine, whatever state it is in, half made or with a config that cannot be read.
@@ -216,14 +223,14 @@ class Machines:
                 if not images
                 else "Images and --input at once: it is one or the other"
             )
-        with self.get(name) as machine, contextlib.ExitStack() as stack:
+        with self._host(name) as machine, contextlib.ExitStack() as stack:
             if archive:
                 load.load_archive(machine, stack.enter_context(_open_archive(archive)), progress)
                 return
             engines = [stack.enter_context(engine) for engine in self._image_sources(machine, source)]
             load.load(machine, images, engines, progress)
 
-    def _image_sources(self, machine: Machine, named: str | None) -> Iterator[Engine]:
+    def _image_sources(self, machine: Host, named: str | None) -> Iterator[Engine]:
         """The engines that may have an image, in the order in which they are asked."""
         if named:
             yield self.endpoint(named)
@@ -258,7 +265,7 @@ class Machines:
             raise InputError("Name the ports to forward, such as 8080 or 8080:80")
         wishes = [forward.Forward.parse(port) for port in ports]
         progress = progress or Progress()
-        with self.get(name) as machine:
+        with self._host(name) as machine:
             forward.check(machine)
         directory, identity = machine.directory, machine.config.identity
 
@@ -275,14 +282,14 @@ class Machines:
                     directory,
                     listeners,
                     lambda recorded: forward.serve(
-                        lambda: self.get(name), listeners, Progress(), wanted=lambda: recorded() and there()
+                        lambda: self._host(name), listeners, Progress(), wanted=lambda: recorded() and there()
                     ),
                 )
             for listener in listeners:
                 progress.line("Forward", str(listener.forward), f"process {pid}" if pid else "Ctrl-C ends it")
             if not pid:
                 forward.serve(
-                    lambda: self.get(name), listeners, progress, wanted=lambda: wanted() and there()
+                    lambda: self._host(name), listeners, progress, wanted=lambda: wanted() and there()
                 )
         return pid
 

@@ -20,7 +20,8 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
 )
-from dinv.machine import STOP_SECONDS, Machine
+from dinv.lifecycle.host import STOP_SECONDS, Host
+from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
 from dinv.store.record import CREATING, READY, MachineConfig
@@ -37,11 +38,11 @@ if TYPE_CHECKING:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = install(monkeypatch, str(tmp_path / "endpoint"))
 
-    def issue(machine: Machine) -> None:
+    def issue(machine: Host) -> None:
         world.step("certificates")
         write_certificates(machine.directory)
 
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    monkeypatch.setattr(Host, "issue_certificates", issue)
     return world
 
 
@@ -54,8 +55,8 @@ def machine(world: World, store: Store) -> Machine:
     config.ours["Phase"] = READY
     with store.claim("dev", "creating it"):
         store.save(config)
-    machine = Machine(store.load("dev"), store)
-    machine.issue_certificates()
+    machine = Machine.recorded(store.load("dev"), store)
+    machine.host.issue_certificates()
     world.steps.clear()
     return machine
 
@@ -68,14 +69,14 @@ def without_ours(machine: Machine) -> None:
 
 
 def test_a_new_one_is_in_no_store(world: World, store: Store) -> None:
-    new = Machine.new(store, "dev", driver="fake")
-    other = Machine.new(store, "dev", driver="fake")
+    new = Host.new(store, "dev", driver="fake")
+    other = Host.new(store, "dev", driver="fake")
     assert new.config.unfinished
     assert len(new.config.identity) == 32
     assert new.config.identity != other.config.identity
     assert store.names() == []
     with pytest.raises(InputError, match="nosuch"):
-        Machine.new(store, "dev", driver="nosuch")
+        Host.new(store, "dev", driver="nosuch")
 
 
 def test_what_is_known_needs_no_endpoint(world: World, machine: Machine) -> None:
@@ -326,7 +327,7 @@ def test_logs_are_the_drivers(machine: Machine) -> None:
 def test_a_context_without_certificates_is_a_context_error(machine: Machine) -> None:
     os.unlink(os.path.join(machine.directory, "key.pem"))
     with pytest.raises(ContextError, match=r"key\.pem"):
-        machine.write_context()
+        machine.host.write_context()
     assert contexts.read("dev") is None
 
 
@@ -353,7 +354,7 @@ def test_killed_anywhere_it_is_repaired_at_the_first_try(
     before = store.load("dev").document()
     number = -1
     while killed(world, store, verb, number := number + 1):
-        now = Machine(store.load("dev"), store)
+        now = Machine.recorded(store.load("dev"), store)
         if world.states["dev"] != RUNNING or now.config.ours.get("Stopped") or then == "restart":
             getattr(now, then)(Progress())
             config = store.load("dev")
@@ -374,7 +375,7 @@ def test_killed_anywhere_it_is_repaired_at_the_first_try(
 def killed(world: World, store: Store, verb: str, number: int) -> bool:
     """Do it, and be killed before the change of this number; False when it was done before that."""
     world.states["dev"] = STOPPED if verb == "start" else RUNNING
-    machine = Machine(store.load("dev"), store)
+    machine = Machine.recorded(store.load("dev"), store)
     with killed_at_change(number) as changes:
         world.at = changes.step
         try:

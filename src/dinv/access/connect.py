@@ -17,18 +17,18 @@ from dinv.errors import (
     InputError,
     MachineUnusable,
 )
-from dinv.machine import LOOK_SECONDS
+from dinv.lifecycle.host import LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine import Deadline
     from dinv.errors import MachineNotRunning
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
-def check_files(machine: Machine) -> None:
+def check_files(machine: Host) -> None:
     """See that it was made to its end, and that the files clients need can be read.
 
     Raises MachineUnusable.
@@ -45,7 +45,7 @@ def check_files(machine: Machine) -> None:
             )
 
 
-def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
+def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
     """See that its daemon answers a client with its certificates, within `timeout` seconds for all of it.
 
     With `swarm`, the legacy swarm's that it is the master of. Raises MachineUnusable, MachineNotRunning,
@@ -74,7 +74,7 @@ def check(machine: Machine, *, swarm: bool = False, timeout: float = LOOK_SECOND
         ) from None
 
 
-def refused(machine: Machine) -> MachineNotRunning | MachineUnusable:
+def refused(machine: Host) -> MachineNotRunning | MachineUnusable:
     """The error that nothing listens where a machine should.
 
     A host without a driver always runs, as docker-machine has it, and nobody here can start its daemon.
@@ -90,7 +90,7 @@ def refused(machine: Machine) -> MachineNotRunning | MachineUnusable:
     )
 
 
-def _ask(machine: Machine, url: str, deadline: Deadline) -> None:
+def _ask(machine: Host, url: str, deadline: Deadline) -> None:
     try:
         with machine.engine(url=url) as engine:
             engine.ping(timeout=deadline)
@@ -132,7 +132,7 @@ def _unreadable(path: str) -> str:
     return "" if os.access(path, os.R_OK) else "Permission denied"
 
 
-def _renewal(machine: Machine) -> str:
+def _renewal(machine: Host) -> str:
     """What to do about certificates."""
     if not machine.looked_after:
         return (
@@ -147,6 +147,6 @@ def _renewal(machine: Machine) -> str:
     )
 
 
-def _restart(machine: Machine) -> str:
+def _restart(machine: Host) -> str:
     restart = machine.looked_after and not machine.config.foreign
     return f", and to restart it: dinv restart {machine.name}" if restart else ""

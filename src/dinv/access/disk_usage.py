@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 CALL_SECONDS = 60.0
 """The daemon walks through all volumes to measure them."""
@@ -41,7 +41,7 @@ class DiskUsage:
         )
 
 
-def measure(machine: Machine) -> DiskUsage:
+def measure(machine: Host) -> DiskUsage:
     """Ask the machine. Raises MachineNotRunning, MachineGone, EngineError."""
     said = bytearray()
     path = machine.contract.mounts["cache"]

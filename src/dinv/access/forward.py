@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
     from dinv.progress import Progress
 
 LOOPBACK = "127.0.0.1"
@@ -117,7 +117,7 @@ def listening(forwards: Sequence[Forward]) -> Iterator[list[Listener]]:
 
 
 def serve(
-    open_machine: Callable[[], Machine],
+    open_machine: Callable[[], Host],
     listeners: Sequence[Listener],
     progress: Progress,
     *,
@@ -154,7 +154,7 @@ def serve(
 
 
 def _connect(
-    open_machine: Callable[[], Machine],
+    open_machine: Callable[[], Host],
     connection: socket.socket,
     forward: Forward,
     progress: Progress,
@@ -183,7 +183,7 @@ def _connect(
             progress.warn(str(error))
 
 
-def check(machine: Machine) -> None:
+def check(machine: Host) -> None:
     """See that it runs, before anything listens. Raises MachineNotRunning, MachineGone, MachineError."""
     if not machine.driver.provisioned:
         raise MachineError(

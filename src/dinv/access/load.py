@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from dinv.engine import Engine
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
     from dinv.progress import Progress
 
 PIECE = 1 << 20
@@ -36,7 +36,7 @@ Chain = tuple[str, ...]
 """The diff ids from the lowest layer to this one."""
 
 
-def load(machine: Machine, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
+def load(machine: Host, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
     """Take images into a machine, each from the first of `sources` that has it.
 
     Raises ImageError for one that none has, or that cannot be taken out of where it is; MachineNotRunning.
@@ -60,7 +60,7 @@ def load(machine: Machine, images: Sequence[str], sources: Sequence[Engine], pro
             progress.line("Image", image, _summary(sent, skipped))
 
 
-def load_archive(machine: Machine, archive: IO[bytes], progress: Progress) -> list[str]:
+def load_archive(machine: Host, archive: IO[bytes], progress: Progress) -> list[str]:
     """Take in what `docker save` wrote; returns the names, or ids, of the images.
 
     An archive that cannot be read twice, such as a pipe's, is kept in a temporary file meanwhile. Raises

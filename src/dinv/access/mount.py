@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import subprocess
 
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 MOUNT_SECONDS = 60.0
 UNMOUNT_SECONDS = 30.0
@@ -41,7 +41,7 @@ _OPTIONS = (
 )
 
 
-def mount(machine: Machine, path: str, directory: str, *, user: str = "") -> None:
+def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
     """Mount a directory of a running machine on an empty one here; it stays when this process has ended.
 
     `path` is relative to the user's home; `user` "" for root, or the one that docker-machine has stored.
@@ -149,7 +149,7 @@ def _mountpoint(directory: str) -> str:
     return where
 
 
-def _check_has_sftp(machine: Machine, user: str) -> None:
+def _check_has_sftp(machine: Host, user: str) -> None:
     if user:
         ssh_options.Session([("l", user)])
     looks = " || ".join(f"[ -x {server} ]" for server in ssh.SFTP_SERVERS)

@@ -20,6 +20,6 @@ def url(config: MachineConfig, store: Store, *, trace: Trace = None) -> str:
     """`Machine.known_url`. Raises MachineNotRunning."""
     if config.url and not config.ours.get("Stopped"):
         return config.url
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
-    return Machine(config, store, trace=trace).known_url()
+    return Host(config, store, trace=trace).known_url()

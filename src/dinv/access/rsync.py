@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dinv.access.scp import Place
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
     from dinv.machines import Machines
 
 LOOK_SECONDS = 10.0
@@ -48,7 +48,7 @@ def rsync_command(
     with machines.get(str(theirs[0].machine)) as machine:
         if not machine.config.foreign:
             theirs[0].as_root()
-            _check_has_rsync(machine)
+            _check_has_rsync(machine.host)
     return [
         rsync,
         *("-e", quoted(ssh.transport(machines.store.path))),
@@ -78,7 +78,7 @@ def _path(place: Place) -> str:
     return f"{login}:{path}"
 
 
-def _check_has_rsync(machine: Machine) -> None:
+def _check_has_rsync(machine: Host) -> None:
     argv = ["/bin/sh", "-c", "command -v rsync >/dev/null"]
     if machine.channel().run(argv, timeout=LOOK_SECONDS):
         raise ssh.lacks(machine.name, "rsync", "rsync")

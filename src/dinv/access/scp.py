@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dinv.channel import Channel
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
     from dinv.machines import Machines
 
 HOME = "/root"
@@ -204,7 +204,7 @@ class _Here(_End):
 
 
 class _InMachine(_End):
-    def __init__(self, place: Place, machine: Machine) -> None:
+    def __init__(self, place: Place, machine: Host) -> None:
         path = place.as_root().path or "."
         if path == "~" or path.startswith("~/"):
             path = HOME + path[1:]
@@ -240,7 +240,7 @@ class _InMachine(_End):
 
 
 def _open(place: Place, machines: Machines) -> _Here | _InMachine:
-    return _Here(place) if place.machine is None else _InMachine(place, machines.get(place.machine))
+    return _Here(place) if place.machine is None else _InMachine(place, machines.get(place.machine).host)
 
 
 # Which names

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.channel import Channel, Terminal
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 DISCONNECTED = 255
 """The exit status of a session that the user broke off, as ssh's."""
@@ -46,7 +46,7 @@ _HANG_UP = (
 )
 
 
-def run_command(machine: Machine, command: Sequence[str], *, terminal: bool) -> int:
+def run_command(machine: Host, command: Sequence[str], *, terminal: bool) -> int:
     """Run a command in a machine on this process's standard streams; returns its exit status.
 
     As ssh does it: the words are joined with blanks and given to `/bin/sh -c`, in root's home. Standard
@@ -110,7 +110,7 @@ def _show_configuration(name: str) -> None:
     (_writer(_STDOUT) or _drop)("".join(f"{line}\n" for line in lines).encode())
 
 
-def _run_subsystem(machine: Machine, command: Sequence[str], session: ssh_options.Session) -> int:
+def _run_subsystem(machine: Host, command: Sequence[str], session: ssh_options.Session) -> int:
     if list(command) != [ssh_options.SUBSYSTEM]:
         asked = " ".join(command) or "none"
         raise InputError(f"Of ssh's subsystems there is {ssh_options.SUBSYSTEM}; asked for: {asked}")
@@ -121,7 +121,7 @@ def _run_subsystem(machine: Machine, command: Sequence[str], session: ssh_option
     return status
 
 
-def _run(machine: Machine, session: ssh_options.Session, argv: Sequence[str], *, terminal: bool) -> int:
+def _run(machine: Host, session: ssh_options.Session, argv: Sequence[str], *, terminal: bool) -> int:
     """Run it, and hang up on it when this end goes first."""
     channel = machine.channel()
     mark = os.urandom(8).hex()

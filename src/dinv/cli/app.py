@@ -199,8 +199,7 @@ class App:
         """The machine of this name, or `default`."""
         from dinv.machine import Machine
 
-        config = self.record(given)
-        return Machine(config, self.store, trace=self.trace)
+        return Machine.recorded(self.record(given), self.store, trace=self.trace)
 
     def record(self, given: str | None) -> MachineConfig:
         """The record of the machine of this name, or of `default`."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 
 from dinv.errors import ContextError, DinvError, InputError, Interrupted
-from dinv.machine import Machine
+from dinv.lifecycle.host import Host
 from dinv.store.store import LONGEST_NAME, check_name
 
 TYPE_CHECKING = False
@@ -49,7 +49,7 @@ def adopt(
     context: bool = True,
     timeout: float = DEFAULT_TIMEOUT,
     trace: Callable[[str], None] | None = None,
-) -> Machine:
+) -> Host:
     """Make a machine of a running container of dch-photon, docker:dind or dinv's own image.
 
     Its daemon is restarted, and serves whom dinv has given a certificate, and nobody else any more. dinv does
@@ -80,8 +80,8 @@ def _adopt(  # noqa: PLR0917  (adopt, once)
     timeout: float,
     trace: Callable[[str], None] | None,
     endpoint: tuple[str | None, str | None],
-) -> Machine:
-    machine = Machine.new(store, name, driver="docker", trace=trace)
+) -> Host:
+    machine = Host.new(store, name, driver="docker", trace=trace)
     before: list[File] = []
     try:
         values: dict[str, Any] = {"endpoint": endpoint[0], "endpoint_cert_path": endpoint[1]}
@@ -103,7 +103,7 @@ def _adopt(  # noqa: PLR0917  (adopt, once)
     return machine
 
 
-def _now_in(machine: Machine) -> list[File]:
+def _now_in(machine: Host) -> list[File]:
     """The files in the container that its new certificates replace."""
     contract, config = machine.contract, machine.config
     files = contract.files(
@@ -140,14 +140,14 @@ def _read(channel: Channel, path: str) -> File | None:
         raise CopyError(f"{path} cannot be read: {error}") from error
 
 
-def _take_over(machine: Machine, progress: Progress, timeout: float) -> None:
+def _take_over(machine: Host, progress: Progress, timeout: float) -> None:
     with progress.working("Docker", "restarting with the new certificates"):
         machine.provisioner.provision()
         machine.provisioner.activate()
     machine.serve(progress, timeout=timeout)
 
 
-def _finish(machine: Machine, progress: Progress, *, context: bool) -> None:
+def _finish(machine: Host, progress: Progress, *, context: bool) -> None:
     from dinv.store.record import READY
 
     ours = machine.config.ours
@@ -165,7 +165,7 @@ def _finish(machine: Machine, progress: Progress, *, context: bool) -> None:
     machine.store.save(machine.config)
 
 
-def _undo(machine: Machine, before: list[File], error: BaseException) -> None:
+def _undo(machine: Host, before: list[File], error: BaseException) -> None:
     """The container's own files in their places, and no machine."""
     try:
         if before:

@@ -16,7 +16,7 @@ import threading
 import time
 
 from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Interrupted
-from dinv.machine import Machine
+from dinv.lifecycle.host import Host
 from dinv.provisioners import classic_swarm
 from dinv.store.store import check_name
 
@@ -83,7 +83,7 @@ def create(
     progress: Progress,
     *,
     trace: Callable[[str], None] | None = None,
-) -> Machine:
+) -> Host:
     """Make the machine `name`.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
@@ -110,7 +110,7 @@ def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
     from dinv.errors import ConfigError
 
     # Without a record it was killed before anything was made.
-    with contextlib.suppress(ConfigError), Machine(store.load(name), store, trace=trace) as machine:
+    with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
         machine.unmake()
     store.empty(name)
 
@@ -129,12 +129,12 @@ class _Creation:
         self.options = options
         self.progress = progress
         self.store = store
-        self.machine = Machine.new(store, name, driver=options.driver, trace=trace)
+        self.machine = Host.new(store, name, driver=options.driver, trace=trace)
         self.recorded = False
         self.certified: list[str] = []
         """The names and addresses that its certificates are for."""
 
-    def run(self) -> Machine:
+    def run(self) -> Host:
         started = time.monotonic()
         try:
             self._check()

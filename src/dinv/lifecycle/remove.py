@@ -14,7 +14,7 @@ from dinv.errors import (
     MachineNotFound,
     StoreError,
 )
-from dinv.machine import Machine
+from dinv.lifecycle.host import Host
 from dinv.store import twins
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def remove(
     """
     with store.lock(name, "removing it"):
         try:
-            machine = Machine(store.load(name), store, trace=trace)
+            machine = Host(store.load(name), store, trace=trace)
         except MachineNotFound:
             raise
         except ConfigTooNew as error:
@@ -76,7 +76,7 @@ def _forget(store: Store, name: str) -> None:
     store.remove(name)
 
 
-def _unmake(machine: Machine, *, keep_cache: bool, force: bool) -> list[str]:
+def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
     if machine.config.foreign:
         from dinv.drivers.docker_machine import WITHOUT_DRIVER
 

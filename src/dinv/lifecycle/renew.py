@@ -37,8 +37,8 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
+from dinv.lifecycle.host import STAGING, STATE_SECONDS, STOP_SECONDS, Host
 from dinv.lifecycle.upgrade import check_ours, settle
-from dinv.machine import STAGING, STATE_SECONDS, STOP_SECONDS, Machine
 from dinv.states import ERROR, RUNNING
 from dinv.system import files
 
@@ -135,12 +135,12 @@ def provision(
         _complete(machine, progress)
 
 
-def asked(machine: Machine) -> bool:
+def asked(machine: Host) -> bool:
     """Whether a renewal that was killed was to lock earlier clients out."""
     return bool((machine.config.ours.get("Renewal") or {}).get("Clients"))
 
 
-def resume(machine: Machine, progress: Progress, *, timeout: float) -> None:
+def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
     """Do what a renewal that was killed was asked for, or renew the server's certificate alone.
 
     The caller holds the machine's lock, and it runs. Raises as `renew` does.
@@ -159,7 +159,7 @@ def finish_switch(config: MachineConfig, store: Store) -> None:
     with (
         contextlib.suppress(OSError, StoreError, ContextError),
         store.lock(config.name, "finishing a renewal"),
-        Machine(config, store) as machine,
+        Host(config, store) as machine,
     ):
         if machine.has_context:
             machine.write_context()
@@ -167,13 +167,13 @@ def finish_switch(config: MachineConfig, store: Store) -> None:
 
 
 @contextlib.contextmanager
-def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Iterator[Machine]:
-    with Machine(store.load(name), store, trace=trace) as machine:
+def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Iterator[Host]:
+    with Host(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
         yield machine
 
 
-def _complete(machine: Machine, progress: Progress) -> None:
+def _complete(machine: Host, progress: Progress) -> None:
     """Record that it is whole, and write the docker context that it should have."""
     from dinv.store.record import READY
 
@@ -189,7 +189,7 @@ def _complete(machine: Machine, progress: Progress) -> None:
     machine.store.save(machine.config)
 
 
-def _missing(machine: Machine) -> list[str]:
+def _missing(machine: Host) -> list[str]:
     there = set(os.listdir(machine.directory))
     return [name for name in ("ca.pem", *_SERVER, *_CLIENT) if name not in there]
 
@@ -197,7 +197,7 @@ def _missing(machine: Machine) -> list[str]:
 class _Renewal:
     """One renewal; the caller holds the machine's lock, and it runs."""
 
-    def __init__(self, machine: Machine, progress: Progress, timeout: float) -> None:
+    def __init__(self, machine: Host, progress: Progress, timeout: float) -> None:
         self.machine = machine
         self.progress = progress
         self.timeout = timeout

@@ -80,9 +80,9 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
 def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
     """Those of the store, where they are what a host without a driver is reached by: now it has its own."""
     from dinv.access.connect import CLIENT_FILES
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
-    directory = Machine(config, store).cert_path
+    directory = Host(config, store).cert_path
     if directory == config.directory:
         return
     for name in CLIENT_FILES:
@@ -101,7 +101,7 @@ def _relative(config: MachineConfig) -> bytes:
 
 def check_whole(config: MachineConfig) -> None:
     """Raise InputError for a machine that something is half done with."""
-    from dinv.machine import unfinished
+    from dinv.lifecycle.host import unfinished
 
     if config.unfinished:
         raise InputError(f'Machine "{config.name}" cannot be exported: {unfinished(config).error}')
@@ -270,9 +270,9 @@ def _say(config: MachineConfig, progress: Progress, left: str) -> None:
 def _write_context(store: Store, name: str, progress: Progress) -> None:
     from dinv.endpoints import contexts
     from dinv.errors import ContextError
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
-    with store.lock(name, "importing it"), Machine(store.load(name), store) as machine:
+    with store.lock(name, "importing it"), Host(store.load(name), store) as machine:
         if not machine.has_tls:
             return
         try:

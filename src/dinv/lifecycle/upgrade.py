@@ -13,7 +13,7 @@ from __future__ import annotations
 import copy
 
 from dinv.errors import DinvError, InputError, MachineGone
-from dinv.machine import STATE_SECONDS, Machine, unfinished
+from dinv.lifecycle.host import STATE_SECONDS, Host, unfinished
 from dinv.states import RUNNING, STOPPED
 from dinv.store import twins
 
@@ -47,7 +47,7 @@ def upgrade(
     policy are back afterwards. Raises what `create` raises, having put the old container in its place
     again; if that fails too, the error has a note that says how to finish.
     """
-    with store.lock(name, "upgrading it"), Machine(store.load(name), store, trace=trace) as machine:
+    with store.lock(name, "upgrading it"), Host(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
         if machine.config.unfinished:
             raise InputError(unfinished(machine.config).error)
@@ -65,7 +65,7 @@ def upgrade(
     return True
 
 
-def check_ours(machine: Machine) -> None:
+def check_ours(machine: Host) -> None:
     """Raise InputError for a machine that dinv does not look after."""
     if not machine.config.ours:
         raise InputError(
@@ -80,7 +80,7 @@ def check_ours(machine: Machine) -> None:
         )
 
 
-def settle(machine: Machine, progress: Progress, *, timeout: float) -> None:
+def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
     """Finish or undo an upgrade that was killed; the caller holds the machine's lock.
 
     The machine runs afterwards if it ran before the upgrade, or if the upgrade had come to its end.
@@ -94,7 +94,7 @@ def settle(machine: Machine, progress: Progress, *, timeout: float) -> None:
     _go_back(machine, journal, progress, timeout)
 
 
-def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float) -> None:
+def _replace(machine: Host, offer: Offer, progress: Progress, timeout: float) -> None:
     config = machine.config
     journal = {
         "Driver": copy.deepcopy(config.driver),
@@ -129,14 +129,14 @@ def _replace(machine: Machine, offer: Offer, progress: Progress, timeout: float)
     _finish(machine)
 
 
-def _finish(machine: Machine) -> None:
+def _finish(machine: Host) -> None:
     machine.driver.replacement().let_go()
     del machine.config.ours["Upgrade"]
     machine.store.save(machine.config)
 
 
 def _undo(
-    machine: Machine, journal: dict[str, Any], progress: Progress, timeout: float, error: BaseException
+    machine: Host, journal: dict[str, Any], progress: Progress, timeout: float, error: BaseException
 ) -> None:
     try:
         _go_back(machine, journal, progress, timeout)
@@ -149,7 +149,7 @@ def _undo(
         error.add_note(f'Machine "{machine.name}" is as it was before.')
 
 
-def _go_back(machine: Machine, journal: dict[str, Any], progress: Progress, timeout: float) -> None:
+def _go_back(machine: Host, journal: dict[str, Any], progress: Progress, timeout: float) -> None:
     """The old container in its place, and what the config said of it; started if it ran."""
     config = machine.config
     try:

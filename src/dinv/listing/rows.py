@@ -218,7 +218,7 @@ def rows(
         if config is None:
             continue
         if config.unfinished:
-            from dinv.machine import unfinished
+            from dinv.lifecycle.host import unfinished
 
             statuses[name] = unfinished(config, store.holder(name))
             continue
@@ -249,11 +249,10 @@ def rows(
 
 
 def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
-    from dinv.machine import Machine
-    from dinv.pki.validity import with_expiry
+    from dinv.lifecycle.host import Host
 
     try:
-        return with_expiry(Machine(config, store), status) if config is not None else status
+        return Host(config, store).with_expiry(status) if config is not None else status
     except DinvError:  # of a driver that is not installed: its status says so
         return status
 

@@ -10,13 +10,9 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.states import Status
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from dinv.machine import Machine
 
 SOON_SECONDS = 14 * 86400
 
@@ -54,30 +50,6 @@ def remark(directory: str, *, soon: bool = False) -> tuple[str, str]:
             if end and end < limit:
                 return name, f"its {what} {verb} on {end[:4]}-{end[4:6]}-{end[6:8]}"
     return "", ""
-
-
-def expiry(machine: Machine, *, soon: bool = False) -> str:
-    """That a certificate of the machine's has expired, or with `soon` will in two weeks, and what to do.
-
-    "" where there is nothing to say. It asks nobody, and loads no library for it.
-    """
-    if not machine.has_tls:
-        return ""
-    file, said = remark(machine.cert_path, soon=soon)
-    if not said:
-        return ""
-    if not machine.looked_after:
-        return f"{said}: who runs its daemon makes another one"
-    if machine.config.foreign:
-        return f"{said}: docker-machine regenerate-certs --client-certs {machine.name}"
-    clients = " --client-certs" if file == "ca.pem" else ""
-    return f"{said}: dinv regenerate-certs{clients} {machine.name}"
-
-
-def with_expiry(machine: Machine, status: Status, *, soon: bool = False) -> Status:
-    """A machine's status, with that in its error."""
-    said = expiry(machine, soon=soon)
-    return Status(status.state, "; ".join(filter(None, (status.error, said))))
 
 
 def _end(path: str, *, bundle: bool) -> str:

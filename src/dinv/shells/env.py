@@ -12,7 +12,6 @@ import os
 
 from dinv.access.connect import check_files, refused
 from dinv.errors import DinvError, InputError
-from dinv.pki.validity import expiry
 from dinv.shells import syntax
 
 TYPE_CHECKING = False
@@ -33,7 +32,7 @@ def setting(
 
     Raises MachineNotRunning, MachineUnusable, InputError.
     """
-    check_files(machine)
+    check_files(machine.host)
     variables: dict[str, str | None] = dict(machine.environment())
     if not machine.has_tls:
         # Those of another machine would make the docker CLI ask this one for TLS.
@@ -48,7 +47,7 @@ def setting(
 
 
 def _expiry(machine: Machine) -> str:
-    said = expiry(machine, soon=True)
+    said = machine.host.expiry(soon=True)
     return f'machine "{machine.name}": {said}' if said else ""
 
 
@@ -78,7 +77,7 @@ def _look(machine: Machine) -> str:
     try:
         _connect(host, int(port))
     except ConnectionRefusedError as error:
-        raise refused(machine) from error
+        raise refused(machine.host) from error
     except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
         return (
             f'machine "{machine.name}" does not answer at {machine.url} ({error}). '

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 
 from dinv.endpoints import contexts
-from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,14 +32,6 @@ def unset(progress: Progress) -> None:
     contexts.set_current(contexts.DEFAULT)
     progress.line("Context", contexts.DEFAULT, "is what docker uses now")
     _warn(progress)
-
-
-def refuse_context(name: str) -> InputError:
-    """The error that a machine has no docker context, and cannot have one."""
-    return InputError(
-        f'Machine "{name}" has no docker context: its daemon is reached without TLS, or by keys that are not '
-        f"dinv's to copy. Use it by its environment: eval $(dinv env {name})"
-    )
 
 
 def _warn(progress: Progress) -> None:

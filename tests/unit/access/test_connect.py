@@ -18,10 +18,10 @@ from dinv import open as open_store
 from dinv.access.connect import check, check_files
 from dinv.authorities import open_authority
 from dinv.errors import MachineNotRunning, MachineUnusable
+from dinv.lifecycle.host import Host
 from dinv.listing.rows import rows
 from dinv.machine import Machine
 from dinv.pki.certificates import issue
-from dinv.pki.validity import expiry, with_expiry
 from dinv.shells.env import setting
 from dinv.states import RUNNING, Status
 from dinv.store.record import READY, MachineConfig
@@ -36,7 +36,7 @@ SECONDS = 0.4
 """Given to a daemon that will not answer."""
 
 
-def add(store: Store, url: str, *, phase: str = READY) -> Machine:
+def add(store: Store, url: str, *, phase: str = READY) -> Host:
     """A machine of the docker driver, with certificates for this computer."""
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
@@ -47,7 +47,7 @@ def add(store: Store, url: str, *, phase: str = READY) -> Machine:
         store.save(config)
         authority = open_authority("local", machine="dev", directory=config.directory, options={})
         issue(authority, machine="dev", directory=config.directory, names=["127.0.0.1"])
-    return Machine(config, store)
+    return Host(config, store)
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def daemon(tmp_path: Path) -> Iterator[TLSDaemon]:
 
 
 @pytest.fixture
-def machine(store: Store, daemon: TLSDaemon) -> Machine:
+def machine(store: Store, daemon: TLSDaemon) -> Host:
     """One that answers."""
     machine = add(store, daemon.url)
     for name in ("ca.pem", "server.pem", "server-key.pem"):
@@ -67,13 +67,13 @@ def machine(store: Store, daemon: TLSDaemon) -> Machine:
     return machine
 
 
-def pem(machine: Machine, name: str) -> str:
+def pem(machine: Host, name: str) -> str:
     return os.path.join(machine.directory, name)
 
 
-def test_one_that_answers(machine: Machine) -> None:
+def test_one_that_answers(machine: Host) -> None:
     check(machine)
-    variables, warning = setting(machine, environ={})
+    variables, warning = setting(Machine(machine), environ={})
     assert (variables["DOCKER_CERT_PATH"], warning) == (machine.directory, "")
 
 
@@ -87,9 +87,7 @@ def test_one_that_answers(machine: Machine) -> None:
         (os.mkdir, "not a regular file"),
     ],
 )
-def test_files_that_cannot_be_used(
-    machine: Machine, name: str, put: Callable[[str], object], said: str
-) -> None:
+def test_files_that_cannot_be_used(machine: Host, name: str, put: Callable[[str], object], said: str) -> None:
     """`env` sees that too, and neither waits for a pipe."""
     os.unlink(pem(machine, name))
     put(pem(machine, name))
@@ -98,10 +96,10 @@ def test_files_that_cannot_be_used(
     assert failed.value.reason == f"open {pem(machine, name)}: {said}"
     assert "dinv regenerate-certs dev" in str(failed.value)
     with pytest.raises(MachineUnusable, match=said):
-        setting(machine, environ={})
+        setting(Machine(machine), environ={})
 
 
-def test_a_ca_that_did_not_sign_its_certificate(machine: Machine, tmp_path: Path) -> None:
+def test_a_ca_that_did_not_sign_its_certificate(machine: Host, tmp_path: Path) -> None:
     other = open_authority("local", machine="x", directory=str(tmp_path), options={})
     with open(pem(machine, "ca.pem"), "wb") as file:
         file.write(other.trust_anchor())
@@ -111,7 +109,7 @@ def test_a_ca_that_did_not_sign_its_certificate(machine: Machine, tmp_path: Path
     assert "--client-certs" in failed.value.hint
 
 
-def test_a_client_that_it_refuses(machine: Machine, tmp_path: Path) -> None:
+def test_a_client_that_it_refuses(machine: Host, tmp_path: Path) -> None:
     other = open_authority("local", machine="x", directory=str(tmp_path), options={})
     issue(other, machine="x", directory=str(tmp_path), names=())
     for name in ("cert.pem", "key.pem"):
@@ -120,7 +118,7 @@ def test_a_client_that_it_refuses(machine: Machine, tmp_path: Path) -> None:
         check(machine)
 
 
-def test_a_file_with_nothing_in_it(machine: Machine) -> None:
+def test_a_file_with_nothing_in_it(machine: Host) -> None:
     with open(pem(machine, "ca.pem"), "wb"):
         pass
     with pytest.raises(MachineUnusable, match="no CA certificate in PEM"):
@@ -129,7 +127,7 @@ def test_a_file_with_nothing_in_it(machine: Machine) -> None:
 
 def test_half_made(store: Store, daemon: TLSDaemon) -> None:
     machine = add(store, daemon.url, phase="creating")
-    for use in (check, check_files, lambda machine: setting(machine, environ={})):
+    for use in (check, check_files, lambda machine: setting(Machine(machine), environ={})):
         with pytest.raises(MachineUnusable, match="create did not finish"):
             use(machine)
 
@@ -202,18 +200,18 @@ def test_hosts_without_tls_are_asked_without(tmp_path: Path) -> None:
 
     machines = open_store(str(tmp_path / "store"))
     with serving(answer) as url, machines.create("plain", driver="none", url=url) as machine:
-        check(machine)
+        check(machine.host)
     # Nobody here can start it.
     with machines.get("plain") as machine, pytest.raises(MachineUnusable, match="Whoever looks after"):
-        check(machine)
+        check(machine.host)
     with (
         machines.create("odd", driver="none", url="none") as machine,
         pytest.raises(MachineUnusable, match="not an address"),
     ):
-        check(machine)
+        check(machine.host)
 
 
-def test_a_swarm_that_is_not_there_is_not_the_machines_fault(machine: Machine) -> None:
+def test_a_swarm_that_is_not_there_is_not_the_machines_fault(machine: Host) -> None:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
     machine.config.swarm_options.update(Master=True, Host=f"tcp://0.0.0.0:{port}")
@@ -224,13 +222,13 @@ def test_a_swarm_that_is_not_there_is_not_the_machines_fault(machine: Machine) -
         check(machine, swarm=True)
 
 
-def let_expire(machine: Machine, name: str, *, days: int) -> None:
+def let_expire(machine: Host, name: str, *, days: int) -> None:
     with open(pem(machine, name), "wb") as file:
         file.write(Own("old", CA if name == "ca.pem" else CLIENT, days=(-90, days)).pem)
 
 
 def test_certificates_that_have_expired_are_told_everywhere(
-    machine: Machine, store: Store, monkeypatch: pytest.MonkeyPatch
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         "dinv.drivers.docker.driver.DockerDriver.states",
@@ -238,17 +236,17 @@ def test_certificates_that_have_expired_are_told_everywhere(
     )
     assert [row.status.error for row in rows(store, timeout=1)] == ["slow"]
     let_expire(machine, "cert.pem", days=-1)
-    said = expiry(machine)
+    said = machine.expiry()
     assert said.startswith("its client certificate expired on ")
     assert said.endswith(": dinv regenerate-certs dev")
     assert [row.status.error for row in rows(store, timeout=1)] == [f"slow; {said}"]
-    assert with_expiry(machine, Status(RUNNING)).error == said
-    assert setting(machine, environ={})[1] == f'machine "dev": {said}'
+    assert machine.with_expiry(Status(RUNNING)).error == said
+    assert setting(Machine(machine), environ={})[1] == f'machine "dev": {said}'
     let_expire(machine, "ca.pem", days=-1)
-    assert expiry(machine).endswith(": dinv regenerate-certs --client-certs dev")
+    assert machine.expiry().endswith(": dinv regenerate-certs --client-certs dev")
 
 
-def test_those_that_soon_will_are_told_where_there_is_room(machine: Machine) -> None:
+def test_those_that_soon_will_are_told_where_there_is_room(machine: Host) -> None:
     let_expire(machine, "cert.pem", days=10)
-    assert expiry(machine) == ""
-    assert "its client certificate expires on " in setting(machine, environ={})[1]
+    assert machine.expiry() == ""
+    assert "its client certificate expires on " in setting(Machine(machine), environ={})[1]

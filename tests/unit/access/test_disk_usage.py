@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dinv.access.disk_usage import DiskUsage
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 HEAD = "Filesystem     1024-blocks      Used Available Capacity Mounted on\n"
 LINE = "overlay          100 60 40      60% /var/lib/docker\n"
@@ -55,7 +55,7 @@ class FakeMachine:
 
 
 def ask(said: str, status: int = 0, usage: Any = None) -> DiskUsage:
-    return measure(cast("Machine", FakeMachine(said, status, usage or {})))
+    return measure(cast("Host", FakeMachine(said, status, usage or {})))
 
 
 def test_sizes_are_bytes() -> None:

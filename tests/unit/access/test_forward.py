@@ -25,7 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
+
 
 SECONDS = 10
 
@@ -112,7 +113,7 @@ def serving() -> Iterator[Callable[[FakeMachine, Told], int]]:
         listener = forwarding.Listener(Forward.parse("0:80"))
         thread = threading.Thread(
             target=lambda: forwarding.serve(
-                lambda: cast("Machine", machine), [listener], told, wanted=lambda: not over.is_set()
+                lambda: cast("Host", machine), [listener], told, wanted=lambda: not over.is_set()
             )
         )
         thread.start()
@@ -177,7 +178,7 @@ def test_a_connection_that_breaks_down_makes_room_for_the_next() -> None:
     here, there = socket.socketpair()
     with there, pytest.raises(Broken):
         forwarding._connect(
-            lambda: cast("Machine", FakeMachine(error=Broken())), here, Forward.parse("80"), Told(), slot
+            lambda: cast("Host", FakeMachine(error=Broken())), here, Forward.parse("80"), Told(), slot
         )
     assert slot.acquire(blocking=False)
 
@@ -262,7 +263,7 @@ def start(directory: Path) -> int:
             str(directory),
             listeners,
             lambda wanted: forwarding.serve(
-                lambda: cast("Machine", FakeMachine()), listeners, Progress(), wanted=wanted
+                lambda: cast("Host", FakeMachine()), listeners, Progress(), wanted=wanted
             ),
         )
 

@@ -17,7 +17,7 @@ from dinv.progress import Progress
 
 if TYPE_CHECKING:
     from dinv.engine import Engine
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 Layer = tuple[str, bytes]
 
@@ -60,12 +60,12 @@ class Daemon:
             raise ServerError("no such file", status=500, method="POST", path="/images/load")
 
 
-def machine(daemon: Daemon) -> Machine:
+def machine(daemon: Daemon) -> Host:
     class FakeMachine:
         def engine(self) -> Daemon:
             return daemon
 
-    return cast("Machine", FakeMachine())
+    return cast("Host", FakeMachine())
 
 
 def archive(*images: tuple[str, list[Layer]], links: bool = False) -> io.BytesIO:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from dinv.machine import Machine
+    from dinv.lifecycle.host import Host
 
 
 class FakeMachine:
@@ -50,7 +50,7 @@ class Computer:
         self.device = directory / "fuse"
         self.device.touch()
         self.fake = FakeMachine(str(directory / "a store"))
-        self.machine: Machine = self.fake  # type: ignore[assignment]
+        self.machine: Host = self.fake  # type: ignore[assignment]
         self.script("sshfs", "")
         self.script("a ssh", "")
         self.mounted()

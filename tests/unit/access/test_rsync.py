@@ -43,6 +43,10 @@ class FakeMachines:
 
 
 class FakeMachine:
+    @property
+    def host(self) -> FakeMachine:
+        return self
+
     def __init__(self, machines: FakeMachines, name: str) -> None:
         self.name = name
         self.config = SimpleNamespace(foreign=name == "theirs")

@@ -78,6 +78,10 @@ class DirectoryChannel(Channel):
 
 
 class FakeMachine:
+    @property
+    def host(self) -> FakeMachine:
+        return self
+
     def __init__(self, name: str, disk: str) -> None:
         self.name = name
         self.the_channel = DirectoryChannel(disk)

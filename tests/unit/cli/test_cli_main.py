@@ -256,8 +256,11 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
 @pytest.mark.parametrize(
     ("words", "needless"),
     [
-        (["url", "dev"], ["dinv.machine", "dinv.machines", "dinv.formats.visible", "dinv.system.locks"]),
-        (["ls", "-q"], ["dinv.machine", "dinv.machines", "dinv.system.locks"]),
+        (
+            ["url", "dev"],
+            ["dinv.lifecycle", "dinv.machine", "dinv.machines", "dinv.formats.visible", "dinv.system.locks"],
+        ),
+        (["ls", "-q"], ["dinv.lifecycle", "dinv.machine", "dinv.machines", "dinv.system.locks"]),
         (["ls"], ["dinv.machines", "dinv.access.connect", "dinv.system.locks", "socket"]),
         (
             ["env", "--shell", "sh", "dev"],

@@ -24,9 +24,9 @@ from dinv.errors import (
     PreCreateCheckFailed,
 )
 from dinv.lifecycle.create import ADDRESSES_TO_TRY, DEFAULT_TIMEOUT, CreateOptions, create
+from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision
-from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.states import STOPPED
 from dinv.store.record import READY
@@ -109,8 +109,8 @@ def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Worl
         monkeypatch.setattr(owner, method, wrapper)
 
     stepped(Store, "save", "save", "saved")
-    stepped(Machine, "issue_certificates", "certificates")
-    stepped(Machine, "write_context", "context", "context written")
+    stepped(Host, "issue_certificates", "certificates")
+    stepped(Host, "write_context", "context", "context written")
     return world
 
 
@@ -124,7 +124,7 @@ def options(**changes: Any) -> CreateOptions:
     return CreateOptions(driver="fake", **changes)
 
 
-def make(store: Store, **changes: Any) -> Machine:
+def make(store: Store, **changes: Any) -> Host:
     return create(store, "dev", options(**changes), Progress())
 
 
@@ -195,13 +195,13 @@ def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are
 ) -> None:
     world.takes_files_running = True
     started = threading.Event()
-    real = Machine.issue_certificates
+    real = Host.issue_certificates
 
-    def after_the_start(machine: Machine) -> None:
+    def after_the_start(machine: Host) -> None:
         assert started.wait(20)
         real(machine)
 
-    monkeypatch.setattr(Machine, "issue_certificates", after_the_start)
+    monkeypatch.setattr(Host, "issue_certificates", after_the_start)
     world.at = lambda step: started.set() if step == "start" else None
     make(store, timeout=33).close()
     assert but_certificates(world.steps) == but_certificates(FIRST)
@@ -273,13 +273,13 @@ def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
     world: World, store: Store, monkeypatch: pytest.MonkeyPatch, *, first: bool
 ) -> None:
     named: list[list[str]] = []
-    real = Machine.issue_certificates
+    real = Host.issue_certificates
 
-    def issue(machine: Machine) -> None:
+    def issue(machine: Host) -> None:
         named.append(machine.driver.addresses())
         real(machine)
 
-    monkeypatch.setattr(Machine, "issue_certificates", issue)
+    monkeypatch.setattr(Host, "issue_certificates", issue)
     world.takes_files_running = first
     world.ports_taken, world.moves_address = 2, True
     make(store).close()
@@ -372,9 +372,9 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
     """To save is to sweep: it would take away what the other thread has not moved into its place yet."""
     created, saved = threading.Event(), threading.Event()
     staged_still_there: list[bool] = []
-    real = Machine.issue_certificates
+    real = Host.issue_certificates
 
-    def slow(machine: Machine) -> None:
+    def slow(machine: Host) -> None:
         staged = os.path.join(machine.directory, ".key.pem.00.dinv-tmp")
         with open(staged, "wb"):
             pass
@@ -389,7 +389,7 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
         elif step == "saved" and created.is_set():
             saved.set()
 
-    monkeypatch.setattr(Machine, "issue_certificates", slow)
+    monkeypatch.setattr(Host, "issue_certificates", slow)
     world.at = watch
     make(store).close()
     assert staged_still_there == [True]
@@ -398,10 +398,10 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
 def test_certificates_that_cannot_be_made_leave_nothing(
     world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_machine: Machine) -> None:
+    def broken(_machine: Host) -> None:
         raise CertificateError("no entropy")
 
-    monkeypatch.setattr(Machine, "issue_certificates", broken)
+    monkeypatch.setattr(Host, "issue_certificates", broken)
     with pytest.raises(CertificateError, match="entropy"):
         make(store)
     assert "start" not in world.steps

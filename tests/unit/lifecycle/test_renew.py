@@ -24,6 +24,7 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
 )
+from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision, renew
 from dinv.machine import Machine
@@ -76,12 +77,12 @@ def daemon(tmp_path: Path) -> Iterator[TLSDaemon]:
 
 
 @pytest.fixture
-def machine(world: World, store: Store, daemon: TLSDaemon) -> Machine:
+def machine(world: World, store: Store, daemon: TLSDaemon) -> Host:
     """A running machine, with a context."""
     return running(world, store, daemon)
 
 
-def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None = None) -> Machine:
+def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None = None) -> Host:
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
     )
@@ -93,7 +94,7 @@ def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None =
     if ca is not None:
         ca.make_missing()
         ca.record(config)
-    machine = Machine(config, store)
+    machine = Host(config, store)
     with store.claim("dev", "creating it"):
         store.save(config)
         machine.issue_certificates()
@@ -106,7 +107,7 @@ def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None =
     return machine
 
 
-def content(machine: Machine) -> dict[str, bytes]:
+def content(machine: Host) -> dict[str, bytes]:
     found = {}
     for name in sorted(os.listdir(machine.directory)):
         if name.endswith(".pem"):
@@ -120,7 +121,7 @@ def ping(url: str, ca: str, cert: str, key: str) -> None:
         engine.ping()
 
 
-def works(machine: Machine) -> None:
+def works(machine: Host) -> None:
     """Everything a user has works: what `env` points at, and the context."""
     ping(machine.url, *(os.path.join(machine.directory, f"{name}.pem") for name in ("ca", "cert", "key")))
     context = contexts.read("dev")
@@ -128,7 +129,7 @@ def works(machine: Machine) -> None:
     ping(machine.url, str(context.ca), str(context.cert), str(context.key))
 
 
-def keep_client(machine: Machine, directory: Path) -> list[str]:
+def keep_client(machine: Host, directory: Path) -> list[str]:
     """A copy of the client's files, as a colleague may have them."""
     directory.mkdir()
     names = ("ca.pem", *PAIR)
@@ -136,7 +137,7 @@ def keep_client(machine: Machine, directory: Path) -> list[str]:
 
 
 def test_the_machine_gets_a_new_certificate_and_clients_keep_theirs(
-    machine: Machine, store: Store, tmp_path: Path
+    machine: Host, store: Store, tmp_path: Path
 ) -> None:
     before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
     renew(store, "dev", SILENT)
@@ -148,7 +149,7 @@ def test_the_machine_gets_a_new_certificate_and_clients_keep_theirs(
 
 
 def test_with_client_certs_all_is_new_and_earlier_clients_are_refused(
-    machine: Machine, store: Store, tmp_path: Path
+    machine: Host, store: Store, tmp_path: Path
 ) -> None:
     before, colleague = content(machine), keep_client(machine, tmp_path / "colleague")
     renew(store, "dev", SILENT, clients=True)
@@ -171,7 +172,7 @@ def test_with_client_certs_all_is_new_and_earlier_clients_are_refused(
 
 @pytest.mark.parametrize("clients", [False, True])
 def test_at_each_step_the_store_works_with_the_machine(
-    machine: Machine, store: Store, world: World, *, clients: bool
+    machine: Host, store: Store, world: World, *, clients: bool
 ) -> None:
     looked = []
 
@@ -209,7 +210,7 @@ def killed(
 def test_killed_anywhere_it_works_and_can_be_finished(
     *,
     tmp_path: Path,
-    machine: Machine,
+    machine: Host,
     store: Store,
     world: World,
     monkeypatch: pytest.MonkeyPatch,
@@ -241,10 +242,10 @@ def test_killed_anywhere_it_works_and_can_be_finished(
             elif then == "provision":
                 provision(store, "dev", SILENT)
             elif then == "stop, start":
-                Machine(loaded, store).stop()
-                Machine(store.load("dev"), store).start(SILENT)
+                Machine.recorded(loaded, store).stop()
+                Machine.recorded(store.load("dev"), store).start(SILENT)
             else:
-                Machine(loaded, store).restart(SILENT)
+                Machine.recorded(loaded, store).restart(SILENT)
             works(machine)
             assert content(machine)["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
             assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
@@ -260,7 +261,7 @@ def test_killed_anywhere_it_works_and_can_be_finished(
 
 
 def test_killed_again_and_again_it_goes_on_working(
-    machine: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+    machine: Host, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What finishes a kill is killed too."""
     number = -1
@@ -275,7 +276,7 @@ def test_killed_again_and_again_it_goes_on_working(
 
 
 def test_a_plain_renewal_that_was_killed_revokes_nobody(
-    machine: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    machine: Host, store: Store, world: World, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     colleague = keep_client(machine, tmp_path / "colleague")
     assert killed(store, world, monkeypatch, 8, clients=False)
@@ -286,7 +287,7 @@ def test_a_plain_renewal_that_was_killed_revokes_nobody(
 
 
 def test_whoever_reads_while_somebody_is_at_work_leaves_the_rest_to_that_one(
-    machine: Machine, store: Store
+    machine: Host, store: Store
 ) -> None:
     cert = content(machine)["cert.pem"]
     with store.lock("dev", "test"):
@@ -303,9 +304,7 @@ def test_whoever_reads_while_somebody_is_at_work_leaves_the_rest_to_that_one(
 
 @pytest.mark.parametrize("clients", [False, True])
 @pytest.mark.parametrize("step", ["provision", "activate"])
-def test_what_fails_is_undone(
-    machine: Machine, store: Store, world: World, *, clients: bool, step: str
-) -> None:
+def test_what_fails_is_undone(machine: Host, store: Store, world: World, *, clients: bool, step: str) -> None:
     before = content(machine)
     failed: list[str] = []
 
@@ -324,7 +323,7 @@ def test_what_fails_is_undone(
 
 
 def test_a_daemon_that_does_not_take_them_keeps_the_old_ones(
-    machine: Machine, store: Store, daemon: TLSDaemon, monkeypatch: pytest.MonkeyPatch
+    machine: Host, store: Store, daemon: TLSDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = content(machine)
     monkeypatch.setattr(daemon, "reload", lambda: None)
@@ -334,7 +333,7 @@ def test_a_daemon_that_does_not_take_them_keeps_the_old_ones(
     works(machine)
 
 
-def test_what_cannot_be_undone_says_so(machine: Machine, store: Store, world: World) -> None:
+def test_what_cannot_be_undone_says_so(machine: Host, store: Store, world: World) -> None:
     def at(step: str) -> None:
         if step == "activate":
             raise DinvError("no signal")
@@ -349,7 +348,7 @@ def test_what_cannot_be_undone_says_so(machine: Machine, store: Store, world: Wo
     works(machine)
 
 
-def test_a_client_that_cannot_be_used_is_renewed_too(machine: Machine, store: Store) -> None:
+def test_a_client_that_cannot_be_used_is_renewed_too(machine: Host, store: Store) -> None:
     for spoil in (b"", b"nonsense"):
         with open(os.path.join(machine.directory, "cert.pem"), "wb") as file:
             file.write(spoil)
@@ -359,7 +358,7 @@ def test_a_client_that_cannot_be_used_is_renewed_too(machine: Machine, store: St
         works(machine)
 
 
-def test_a_ca_that_cannot_sign_needs_client_certs(machine: Machine, store: Store) -> None:
+def test_a_ca_that_cannot_sign_needs_client_certs(machine: Host, store: Store) -> None:
     os.unlink(os.path.join(machine.directory, "ca-key.pem"))
     with pytest.raises(CertificateError) as caught:
         renew(store, "dev", SILENT)
@@ -369,7 +368,7 @@ def test_a_ca_that_cannot_sign_needs_client_certs(machine: Machine, store: Store
     works(machine)
 
 
-def test_a_machine_that_does_not_run_is_left_alone(machine: Machine, store: Store, world: World) -> None:
+def test_a_machine_that_does_not_run_is_left_alone(machine: Host, store: Store, world: World) -> None:
     world.states["dev"] = STOPPED
     before = content(machine)
     with pytest.raises(MachineNotRunning):
@@ -377,7 +376,7 @@ def test_a_machine_that_does_not_run_is_left_alone(machine: Machine, store: Stor
     assert content(machine) == before
 
 
-def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Machine, store: Store) -> None:
+def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Host, store: Store) -> None:
     machine.remove_context()
     contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
     renew(store, "dev", SILENT, clients=True)
@@ -404,20 +403,20 @@ def own_ca(directory: Path, *, client: bool = False) -> SharedCA:
 
 
 @pytest.fixture
-def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Host:
     """A running machine with a CA of the user's own, and a client certificate that dinv has made."""
     return running(world, store, daemon, own_ca(tmp_path / "pki"))
 
 
 @pytest.fixture
-def given(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Machine:
+def given(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Host:
     """A running machine whose client certificate is the user's own, too."""
     return running(world, store, daemon, own_ca(tmp_path / "pki", client=True))
 
 
 @pytest.mark.parametrize("clients", [False, True])
 def test_a_shared_ca_signs_again_and_earlier_clients_stay(
-    sharing: Machine, store: Store, tmp_path: Path, *, clients: bool
+    sharing: Host, store: Store, tmp_path: Path, *, clients: bool
 ) -> None:
     before, colleague = content(sharing), keep_client(sharing, tmp_path / "colleague")
     progress = Warnings()
@@ -435,7 +434,7 @@ def test_a_shared_ca_signs_again_and_earlier_clients_stay(
 
 
 def test_without_the_key_of_a_shared_ca_nothing_is_changed(
-    sharing: Machine, store: Store, tmp_path: Path
+    sharing: Host, store: Store, tmp_path: Path
 ) -> None:
     before = content(sharing)
     (tmp_path / "pki" / "ca-key.pem").unlink()
@@ -450,7 +449,7 @@ def test_without_the_key_of_a_shared_ca_nothing_is_changed(
 
 
 def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
-    sharing: Machine, store: Store, tmp_path: Path
+    sharing: Host, store: Store, tmp_path: Path
 ) -> None:
     colleague = keep_client(sharing, tmp_path / "colleague")
     shutil.rmtree(tmp_path / "pki")
@@ -463,9 +462,7 @@ def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
         ping(sharing.url, ca.ca[0], *colleague[1:])
 
 
-def test_a_client_of_the_users_own_is_not_dinvs_to_renew(
-    given: Machine, store: Store, tmp_path: Path
-) -> None:
+def test_a_client_of_the_users_own_is_not_dinvs_to_renew(given: Host, store: Store, tmp_path: Path) -> None:
     before = content(given)
     assert before["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
     with pytest.raises(InputError, match=r"is yours.*pki/client\.pem"):
@@ -478,7 +475,7 @@ def test_a_client_of_the_users_own_is_not_dinvs_to_renew(
 
 @pytest.mark.parametrize("clients", [False, True])
 def test_a_new_client_of_the_users_own_is_taken_up(
-    given: Machine, store: Store, tmp_path: Path, *, clients: bool
+    given: Host, store: Store, tmp_path: Path, *, clients: bool
 ) -> None:
     for name in ("client.pem", "client-key.pem"):
         (tmp_path / "pki" / name).unlink()
@@ -489,7 +486,7 @@ def test_a_new_client_of_the_users_own_is_taken_up(
 
 
 def test_a_client_of_the_users_own_that_is_by_another_ca_changes_nothing(
-    given: Machine, store: Store, tmp_path: Path
+    given: Host, store: Store, tmp_path: Path
 ) -> None:
     before = content(given)
     shutil.rmtree(tmp_path / "pki")
@@ -503,7 +500,7 @@ def test_a_client_of_the_users_own_that_is_by_another_ca_changes_nothing(
 
 
 def test_killed_anywhere_with_a_shared_ca_it_works(
-    sharing: Machine, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+    sharing: Host, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     number = -1
     while killed(store, world, monkeypatch, number := number + 1, clients=True):
@@ -520,7 +517,7 @@ def test_killed_anywhere_with_a_shared_ca_it_works(
 @pytest.mark.parametrize("lost", [["server.pem"], ["cert.pem", "key.pem"], ["server-key.pem"], ["cert.pem"]])
 @pytest.mark.parametrize("state", [RUNNING, STOPPED])
 def test_what_was_lost_in_the_store_is_repaired(
-    machine: Machine, store: Store, world: World, daemon: TLSDaemon, *, lost: list[str], state: str
+    machine: Host, store: Store, world: World, daemon: TLSDaemon, *, lost: list[str], state: str
 ) -> None:
     for name in lost:
         os.unlink(os.path.join(machine.directory, name))
@@ -534,7 +531,7 @@ def test_what_was_lost_in_the_store_is_repaired(
 @pytest.mark.parametrize("state", [RUNNING, STOPPED])
 @pytest.mark.parametrize("context", ["dev", ""])
 def test_a_create_that_was_killed_is_finished(
-    *, machine: Machine, store: Store, world: World, daemon: TLSDaemon, state: str, context: str
+    *, machine: Host, store: Store, world: World, daemon: TLSDaemon, state: str, context: str
 ) -> None:
     """With a docker context, if that was to be one."""
     config = store.load("dev")
@@ -557,7 +554,7 @@ def test_a_create_that_was_killed_is_finished(
 
 
 def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_from_its_end(
-    machine: Machine, store: Store
+    machine: Host, store: Store
 ) -> None:
     config = store.load("dev")
     config.ours.update(Phase=CREATING)
@@ -572,13 +569,13 @@ def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_
     assert (now.unfinished, now.ours["Context"]) == (False, "")
 
 
-def test_without_a_container_there_is_nothing_to_finish(machine: Machine, store: Store, world: World) -> None:
+def test_without_a_container_there_is_nothing_to_finish(machine: Host, store: Store, world: World) -> None:
     del world.states["dev"]
     with pytest.raises(InputError, match="dinv rm dev"):
         provision(store, "dev", SILENT)
 
 
-def test_the_new_certificate_has_all_names(machine: Machine, store: Store) -> None:
+def test_the_new_certificate_has_all_names(machine: Host, store: Store) -> None:
     config = store.load("dev")
     config.auth_options["ServerCertSANs"] = ["extra.test"]
     with store.lock("dev", "test"):

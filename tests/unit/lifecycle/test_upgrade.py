@@ -9,6 +9,7 @@ from fake_driver import FakeDriver, install, write_certificates
 from kills import Killed
 
 from dinv.errors import DinvError, InputError, MachineGone, MachineNotFound
+from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.upgrade import upgrade
 from dinv.machine import Machine
@@ -38,7 +39,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Worl
         URL="tcp://127.0.0.1:1000", IPAddress="127.0.0.1", Port=1000, Container="dinv-dev", Image="old"
     )
     config.ours.update(Phase=READY, DockerVersion="25.0.0", Unknown="kept")
-    Machine(config, store).use_contract("dinv")
+    Host(config, store).use_contract("dinv")
     config.swarm_options["Discovery"] = "token://kept"
     with store.claim("dev", "creating it"):
         write_certificates(config.directory)
@@ -179,7 +180,7 @@ def test_killed_anywhere_the_next_one_finishes(store: Store, world: World, step:
     if then == "upgrade":
         assert upgrade(store, "dev", SILENT, image="new")
     else:
-        with Machine(store.load("dev"), store) as machine:
+        with Machine.recorded(store.load("dev"), store) as machine:
             if then == "start" and "Upgrade" not in machine.config.ours:
                 with pytest.raises(InputError, match="already running"):
                     machine.start(SILENT)
@@ -202,7 +203,7 @@ def test_once_it_has_answered_it_is_not_undone(store: Store, world: World) -> No
     with pytest.raises(Killed):
         upgrade(store, "dev", SILENT, image="new")
     world.at = lambda _step: None
-    with Machine(store.load("dev"), store) as machine:
+    with Machine.recorded(store.load("dev"), store) as machine:
         machine.start(SILENT)
     assert store.load("dev").driver["Image"] == "new"
     assert "take back" not in world.steps
@@ -214,7 +215,10 @@ def test_with_nothing_to_go_back_to_it_is_gone(store: Store, world: World) -> No
     for thing in list(world.things()):
         if thing != "volume-dev":
             world.take(thing, "x")
-    with Machine(store.load("dev"), store) as machine, pytest.raises(MachineGone, match="dinv rm dev"):
+    with (
+        Machine.recorded(store.load("dev"), store) as machine,
+        pytest.raises(MachineGone, match="dinv rm dev"),
+    ):
         machine.start(SILENT)
     remove(store, "dev")
     assert world.things() == {}

@@ -44,7 +44,7 @@ def machine(store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ma
     with store.claim("dev", "creating it"):
         store.save(config)
     write_certificates(config.directory)
-    return Machine(store.load("dev"), store)
+    return Machine.recorded(store.load("dev"), store)
 
 
 def test_its_context_is_made_and_is_the_current_one(machine: Machine, store: Store) -> None:

@@ -216,11 +216,15 @@ USES: tuple[Callable[[Machine, Store], object], ...] = (
     lambda machine, _: machine.status(timeout=1),
     lambda machine, _: machine.start(Progress()),
     lambda machine, _: machine.stop(),
-    lambda machine, _: machine.issue_certificates() if machine.config.ours else None,
-    lambda machine, _: machine.write_context(),
+    lambda machine, _: machine.host.issue_certificates() if machine.config.ours else None,
+    lambda machine, _: machine.host.write_context(),
     lambda machine, _: machine.engine().close(),
-    lambda machine, _: (machine.driver.facts(), machine.driver.addresses(), machine.driver.refresh_address()),
-    lambda machine, _: machine.provisioner,
+    lambda machine, _: (
+        machine.host.driver.facts(),
+        machine.host.driver.addresses(),
+        machine.host.driver.refresh_address(),
+    ),
+    lambda machine, _: machine.host.provisioner,
 )
 
 
@@ -261,7 +265,7 @@ def test_a_record_with_any_values_is_an_error_of_the_record(
     rows(many, timeout=1, filters=filters)
     with_errors(lambda: active(many, timeout=1))
     try:
-        machine = Machine(many.load("bad"), many)
+        machine = Machine.recorded(many.load("bad"), many)
     except ConfigError:
         return
     with machine:

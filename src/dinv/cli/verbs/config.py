@@ -21,7 +21,7 @@ def run(app: App, options: argparse.Namespace) -> None:
 
     form = app.format(options, "Name", "URL", "CertPath")
     with app.machine(options.name) as machine:
-        check(machine, swarm=options.swarm)
+        check(machine.host, swarm=options.swarm)
         flags = machine.docker_flags(swarm=options.swarm)
         if form is not None:
             from dinv.cli.show import records

@@ -33,4 +33,4 @@ def run(app: App, options: argparse.Namespace) -> None:
         mount.unmount(where)
         return
     with app.interruptible(), app.machine(name or None) as machine:
-        mount.mount(machine, path, where, user=user)
+        mount.mount(machine.host, path, where, user=user)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.machine import START_SECONDS
+    from dinv.lifecycle.host import START_SECONDS
 
     add_arguments(parser, START_SECONDS)
 

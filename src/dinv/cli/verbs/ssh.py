@@ -29,4 +29,4 @@ def run(app: App, options: argparse.Namespace) -> int:
     line = ssh_options.split(options.rest)
     # Closing the terminal's window is SIGHUP: the terminal is restored, and the far side hung up on.
     with app.interruptible(), app.machine(line.host) as machine:
-        return run_command(machine, line.words(), terminal=options.tty)
+        return run_command(machine.host, line.words(), terminal=options.tty)

@@ -17,10 +17,8 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> None:
     form = app.format(options, "Name", "State", "Error")
-    from dinv.pki.validity import with_expiry
-
     with app.machine(options.name) as machine:
-        status = with_expiry(machine, machine.status(), soon=True)
+        status = machine.status(expiry=True)
     if form is not None:
         from dinv.cli.show import records
 

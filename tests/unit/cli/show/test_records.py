@@ -27,7 +27,7 @@ def machine(store: Store, **driver: object) -> Machine:
         name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
     )
     config.driver.update(URL=URL, IPAddress="127.0.0.1", Image="dinv:latest", **driver)
-    return Machine(config, store)
+    return Machine.recorded(config, store)
 
 
 def test_all_records_of_a_machine_have_the_same_keys(store: Store) -> None:

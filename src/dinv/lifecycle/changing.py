@@ -1,0 +1,47 @@
+"""What every change of a machine begins with: its lock, its record as it is now, and what a kill has left."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv.errors import InputError, MachineBusy, MachineNotFound
+from dinv.lifecycle.host import START_SECONDS, unfinished
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+@contextlib.contextmanager
+def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterator[bool]:
+    """Hold its lock; yields whether an upgrade that was killed has been finished or undone first."""
+    if host.config.foreign:
+        from dinv.drivers import docker_machine
+
+        docker_machine.needs_driver(host.config, doing)
+    if host.config.unfinished:
+        holder = host.store.holder(host.name)
+        if holder is not None:
+            raise MachineBusy(host.name, holder)
+        raise InputError(unfinished(host.config).error)
+    with host.store.lock(host.name, doing):
+        # Read before the lock was had: somebody may have made another machine of this name since,
+        # or have changed this one.
+        now = host.store.load(host.name)
+        if now.identity != host.config.identity:
+            raise MachineNotFound(host.name)
+        host.config.follow(now)
+        if now.name != now.first_name:
+            from dinv.store import twins
+
+            twins.check(host.store, now)
+        settled = bool(host.config.ours.get("Upgrade"))
+        if settled:
+            from dinv.lifecycle.upgrade import settle
+            from dinv.progress import Progress as Silent
+
+            settle(host, progress or Silent(), timeout=START_SECONDS)
+        yield settled

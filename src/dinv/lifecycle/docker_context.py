@@ -1,0 +1,30 @@
+"""A machine's docker context, made where there is none yet."""
+
+from __future__ import annotations
+
+from dinv.endpoints import contexts
+from dinv.errors import InputError
+from dinv.lifecycle.changing import changing
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.lifecycle.host import Host
+
+
+def ensure_context(host: Host) -> None:
+    """See to it that there is a docker context of its name and for its address.
+
+    Raises InputError for a machine that cannot have one, ContextError, MachineBusy.
+    """
+    context = contexts.read(host.name)
+    if context is not None and context.host == host.url and (host.has_context or not context.owner):
+        return
+    if host.config.foreign or not host.has_tls or not host.driver.provisioned:
+        raise InputError(
+            f'Machine "{host.name}" has no docker context: its daemon is reached without TLS, or by keys '
+            f"that are not dinv's to copy. Use it by its environment: eval $(dinv env {host.name})"
+        )
+    with changing(host, "writing its docker context"):
+        host.write_context()
+        host.config.ours["Context"] = host.name
+        host.store.save(host.config)

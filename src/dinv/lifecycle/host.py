@@ -1,0 +1,499 @@
+"""A machine from the inside: its record, and the driver, provisioner and authority that it is made of.
+
+The public face is `dinv.machine.Machine`. What changes a machine here wants its lock held (`changing`).
+"""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dinv.errors import (
+    ContextError,
+    DinvError,
+    EndpointTLSError,
+    MachineBusy,
+    MachineGone,
+    MachineNotRunning,
+)
+from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
+from dinv.store.record import MachineConfig
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any, Self
+
+    from dinv.channel import Channel
+    from dinv.drivers import Driver
+    from dinv.engine import Engine
+    from dinv.images import ImageContract
+    from dinv.progress import Progress
+    from dinv.provisioners import Provisioner
+    from dinv.store.store import Store
+
+START_SECONDS = 60.0
+STOP_SECONDS = 20.0
+"""Containers in the machine get 10 s to end (dockerd's own default), then the daemon itself."""
+STATE_SECONDS = 10.0
+LOOK_SECONDS = 1.0
+"""For a look in passing, such as that of `url`, which stands in prompts."""
+
+STAGING = ".renewal"
+"""In a machine's directory: the certificates that a renewal is to put in place."""
+
+
+class Host:
+    """One machine of a store, for the operations in `lifecycle` and `access`.
+
+    Nothing is asked of the endpoint until a method needs it. The caller holds the machine's lock for those
+    that change it.
+    """
+
+    def __init__(
+        self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        self.config = config
+        self.store = store
+        self.trace = trace
+        self._driver: Driver | None = None
+        self._contract: ImageContract | None = None
+        self._provisioner: Provisioner | None = None
+
+    @classmethod
+    def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
+        """A machine that is in no store yet. Raises InputError for an unknown driver."""
+        from dinv.drivers import find
+
+        config = MachineConfig.new(
+            name=name,
+            store_path=store.path,
+            driver_name=driver,
+            identity=os.urandom(16).hex(),
+            created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
+        )
+        find(driver)
+        return cls(config, store, trace=trace)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<Host {self.name} {self.url}>"
+
+    def close(self) -> None:
+        """Close connections to the endpoint; the machine goes on."""
+        if self._driver is not None:
+            self._driver.close()
+
+    # What it is
+
+    @property
+    def name(self) -> str:
+        return self.config.name
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
+        return self.config.url
+
+    @property
+    def ip(self) -> str:
+        """The host in `url`: an address, or the endpoint's name as it was given."""
+        return self.config.ip
+
+    @property
+    def directory(self) -> str:
+        """Its directory in the store."""
+        return self.config.directory
+
+    @property
+    def cert_path(self) -> str:
+        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        if self.config.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.cert_path(self.config) or self.directory
+        return self.config.cert_directory
+
+    @property
+    def driver(self) -> Driver:
+        """What controls it. Raises InputError when its driver is docker-machine's, or not installed."""
+        if self._driver is None:
+            if self.config.foreign:
+                from dinv.drivers import docker_machine
+
+                docker_machine.needs_driver(self.config)
+            from dinv.drivers import find
+
+            self._driver = find(self.config.driver_name)(self.config, self.store, trace=self.trace)
+        return self._driver
+
+    @property
+    def contract(self) -> ImageContract:
+        """How its image takes certificates and options."""
+        if self._contract is None:
+            from dinv.images import find
+
+            self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"))
+        return self._contract
+
+    def use_contract(self, name: str) -> None:
+        """From now on its image is one that keeps this contract."""
+        self.config.ours["ImageContract"] = name
+        self._contract = self._provisioner = None
+        ca, certificate, key = self.contract.certificate_paths
+        self.config.auth_options.update(
+            CaCertRemotePath=ca, ServerCertRemotePath=certificate, ServerKeyRemotePath=key
+        )
+
+    @property
+    def daemon_options(self) -> dict[str, Any]:
+        """What its image contract makes its daemon's options from."""
+        from dinv.images.options import with_defaults
+
+        return with_defaults(self.config.engine_options, self.driver.daemon_defaults())
+
+    @property
+    def provisioner(self) -> Provisioner:
+        """What makes it serve."""
+        if self._provisioner is None:
+            provisioner = self._provisioner_class()
+            self._provisioner = provisioner(self.config, self.driver, self.contract, trace=self.trace)
+        return self._provisioner
+
+    def _provisioner_class(self) -> type[Provisioner]:
+        from dinv.provisioners import find
+
+        return find(str(self.config.ours.get("Provisioner") or "docker"))
+
+    def status(self, *, timeout: float = STATE_SECONDS) -> Status:
+        """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
+        if self.config.unfinished:
+            return unfinished(self.config, self.store.holder(self.name))
+        if self.config.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.statuses([self.config], timeout=timeout)[self.name]
+        return self.driver.state(timeout=timeout)
+
+    def inspect(self) -> dict[str, Any]:
+        """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
+        return self.config.shown()
+
+    def known_url(self) -> str:
+        """`url`, for who is about to use it. Raises MachineNotRunning.
+
+        Nobody is asked, unless dinv has stopped the machine: somebody else may have started it since.
+        """
+        if not self.url or self._left_stopped():
+            raise self.not_running()
+        return self.url
+
+    def known_ip(self) -> str:
+        """`ip`, as `known_url` is `url`. Raises MachineNotRunning."""
+        if not self.ip or self._left_stopped():
+            raise self.not_running()
+        return self.ip
+
+    def own_ip(self) -> str:
+        """Its address on its own network: there the ports that its containers publish are.
+
+        On an engine of the same computer they can be reached there; `known_ip` is where the daemon is.
+        """
+        address = self.driver.own_ip
+        if not address:
+            raise MachineNotRunning(self.name)
+        return address
+
+    @property
+    def reached(self) -> str:
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown.
+
+        At a published port there is the daemon alone: what its containers publish is at `own_ip`.
+        """
+        return str(self.config.driver.get("Reached") or "")
+
+    @property
+    def shared_ca(self) -> str:
+        """The path of its CA's certificate where that is the user's own; "" where the machine has its own."""
+        from dinv.authorities import own_ca
+
+        return own_ca.ca_path(self.config)
+
+    @property
+    def has_tls(self) -> bool:
+        """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
+        if self.config.foreign:
+            from dinv.drivers import docker_machine
+
+            return bool(docker_machine.cert_path(self.config))
+        given = self.config.driver.get("TLS", True)
+        return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
+
+    @property
+    def looked_after(self) -> bool:
+        """Whether a driver looks after it, dinv's or docker-machine's; else it is but a URL."""
+        if self.config.foreign:
+            from dinv.drivers import docker_machine
+
+            return self.config.driver_name not in docker_machine.WITHOUT_DRIVER
+        return self.driver.provisioned
+
+    @property
+    def has_context(self) -> bool:
+        """Whether dinv has written a docker context for it."""
+        return bool(self.config.ours.get("Context"))
+
+    def expiry(self, *, soon: bool = False) -> str:
+        """That a certificate of its own has expired, or with `soon` will in two weeks, and what to do.
+
+        "" where there is nothing to say. It asks nobody, and loads no library for it.
+        """
+        if not self.has_tls:
+            return ""
+        from dinv.pki.validity import remark
+
+        file, said = remark(self.cert_path, soon=soon)
+        if not said:
+            return ""
+        if not self.looked_after:
+            return f"{said}: who runs its daemon makes another one"
+        if self.config.foreign:
+            return f"{said}: docker-machine regenerate-certs --client-certs {self.name}"
+        clients = " --client-certs" if file == "ca.pem" else ""
+        return f"{said}: dinv regenerate-certs{clients} {self.name}"
+
+    def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
+        """Its status, with that in its error."""
+        said = self.expiry(soon=soon)
+        return Status(status.state, "; ".join(filter(None, (status.error, said))))
+
+    # How to talk to it
+
+    def environment(self) -> dict[str, str]:
+        """The variables by which docker's CLI and libraries find the machine.
+
+        `docker.from_env(environment=machine.environment())` is a docker-py client.
+        """
+        if self.config.foreign:
+            from dinv.drivers import docker_machine
+
+            return docker_machine.environment(self.config)
+        return dict(self._provisioner_class().credentials(self.config))
+
+    def swarm_url(self) -> str:
+        """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+        from dinv.drivers import docker_machine
+
+        return docker_machine.swarm_url(self.config)
+
+    def docker_flags(self, *, swarm: bool = False) -> list[str]:
+        """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        url = self.swarm_url() if swarm else self.known_url()
+        if not self.has_tls:
+            return [f"-H={url}"]
+        files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
+        quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
+        return ["--tlsverify", *quoted, f"-H={url}"]
+
+    def engine(self, *, timeout: float = STATE_SECONDS, url: str = "") -> Engine:
+        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own.
+
+        `url`: where something else of the machine's listens, with the same certificates.
+        """
+        from dinv.engine import Engine, TLSFiles, parse_address
+
+        files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
+        tls = TLSFiles(*files) if self.has_tls else None
+        return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self.trace)
+
+    def daemon_version(self) -> str:
+        """The version of its daemon, asked of the daemon."""
+        self.check_running()
+        try:
+            with self.engine() as engine:
+                return str(engine.version().get("Version", ""))
+        except EndpointTLSError as error:
+            if said := self.expiry():
+                error.add_note(said)
+            raise
+
+    def docker_kwargs(self) -> dict[str, Any]:
+        """Keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
+
+        Needs the package docker, whose TLSConfig it makes.
+        """
+        if not self.has_tls:
+            return {"base_url": self.url}
+        from docker.tls import TLSConfig
+
+        files = {name: os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key")}
+        tls = TLSConfig(client_cert=(files["cert"], files["key"]), ca_cert=files["ca"], verify=True)
+        return {"base_url": self.url, "tls": tls}
+
+    def channel(self) -> Channel:
+        """The way files and commands get into the machine, which has to run for commands.
+
+        Raises MachineNotRunning, MachineGone.
+        """
+        self.check_running()
+        return self.driver.channel()
+
+    def logs(
+        self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
+    ) -> Iterator[bytes]:
+        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+        return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
+
+    # What changes it: the caller holds its lock
+
+    def unmake(self, *, keep_cache: bool = False) -> list[str]:
+        """Remove all of it but its directory; the caller holds its lock."""
+        left = self.driver.remove(keep_cache=keep_cache)
+        self.remove_context()
+        return left
+
+    def remove_context(self) -> None:
+        """Remove its docker context, if dinv wrote one."""
+        context = str(self.config.ours.get("Context") or "")
+        if context:
+            from dinv.endpoints import contexts
+
+            contexts.remove(context, self.config.identity)
+
+    def issue_certificates(self, directory: str = "", *, new_ca: bool = False) -> None:
+        """Make new certificates for the addresses it has now; the caller holds its lock.
+
+        They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
+        from a new CA, whose key is put there too, where the CA is the machine's own.
+        """
+        from dinv.authorities import open_authority, own_ca
+        from dinv.pki.certificates import issue
+
+        directory = directory or self.directory
+        authority_name = str(self.config.ours["Authority"])
+        shared = authority_name == own_ca.AUTHORITY
+        authority = open_authority(
+            authority_name,
+            machine=self.name,
+            directory=directory if new_ca and authority_name == "local" else self.directory,
+            options=own_ca.authority_options(self.config)
+            if shared
+            else self.config.ours.get("AuthorityOptions") or {},
+        )
+        names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
+        client = own_ca.client_pair(self.config) if shared else None
+        issue(authority, machine=self.name, directory=directory, names=names, client=client)
+
+    def write_context(self) -> None:
+        """Write its docker context, or bring it up to date. Raises ContextError."""
+        from dinv.endpoints import contexts
+        from dinv.system.files import read
+
+        files = {}
+        for name in ("ca", "cert", "key"):
+            path = os.path.join(self.cert_path, f"{name}.pem")
+            try:
+                files[name] = read(path)
+            except OSError as error:
+                raise ContextError(f"{path}: {error.strerror}") from error
+        contexts.write(
+            self.name,
+            host=self.url,
+            description=f"dinv machine {self.name}",
+            owner=self.config.identity,
+            ca=files["ca"],
+            cert=files["cert"],
+            key=files["key"],
+        )
+
+    def serve(self, progress: Progress, *, timeout: float) -> None:
+        """After a start: follow an address that has changed, wait for the daemon, remember its version.
+
+        The caller holds its lock.
+        """
+        for note in self.driver.notes:
+            progress.note(note)
+        self.driver.notes.clear()
+        if self.driver.refresh_address():
+            # Its certificate is for the old address: what docker-machine's users met as #531.
+            progress.note(f"The address has changed to {self.url}: new certificates")
+            self.issue_certificates()
+            self.provisioner.provision()
+            self.provisioner.activate(starting=True)
+            if self.config.ours.get("Context"):
+                self.write_context()
+        elif self.driver.port_moves and self.config.ours.get("Context"):
+            self.write_context()
+        with progress.working("Docker", f"starting at {self.url}"):
+            version = self.provisioner.health(timeout=timeout, progress=progress)
+        progress.line("Docker", f"{version} ready at {self.url}")
+        self.config.ours["DockerVersion"] = version
+        self.config.ours.pop("Stopped", None)
+        self.store.save(self.config)
+
+    def observed_state(self) -> str:
+        """Its state in a word (`dinv.states`). Raises MachineGone or MachineBusy without a container."""
+        if self.config.foreign:
+            status = self.status()
+            return RUNNING if status.running else f"silent ({status.error})"
+        status = self.driver.state(timeout=STATE_SECONDS)
+        if status.state == ERROR:
+            holder = self.store.holder(self.name)
+            if holder is not None:
+                # Somebody makes, removes or upgrades it: what is missing is on its way, or on its way out.
+                raise MachineBusy(self.name, holder)
+            raise MachineGone(
+                self.name, str(self.config.driver.get("Container", "")), str(self.driver.facts()["endpoint"])
+            )
+        return status.state
+
+    def check_running(self) -> None:
+        """Raise MachineNotRunning, or MachineGone, unless it runs."""
+        state = self.observed_state()
+        if state != RUNNING:
+            raise self.not_running(state)
+
+    def not_running(self, state: str = STOPPED) -> MachineNotRunning:
+        """The error that says so, and how to start it."""
+        if self.config.foreign and state == STOPPED:
+            state = f"silent at {self.url}" if self.url else "without a known address"
+        return MachineNotRunning(self.name, state, startable=not self.config.foreign)
+
+    def renewing(self) -> bool:
+        """Whether a renewal of its certificates was killed."""
+        return bool(self.config.ours.get("Renewal")) or os.path.lexists(os.path.join(self.directory, STAGING))
+
+    def _left_stopped(self) -> bool:
+        """Whether it is as dinv's own `stop` or `kill` has left it, as far as is known."""
+        if not self.config.ours.get("Stopped"):
+            return False
+        try:
+            return self.status(timeout=LOOK_SECONDS).state != RUNNING
+        except DinvError:
+            return True
+
+
+def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
+    """The status of a machine whose create has not come to its end.
+
+    `holder` is what `Store.holder` says: with one it is being made, or cleaned up, at this moment.
+    """
+    if holder is not None:
+        return Status(STARTING, at_work(holder))
+    container = config.ours.get("Adopting")
+    if container:
+        return Status(
+            ERROR,
+            f"its adoption did not finish; finish it: dinv adopt {container} {config.name}, "
+            f"or forget it: dinv rm {config.name}",
+        )
+    return Status(
+        ERROR,
+        f"its create did not finish; finish it: dinv create {config.name} ..., "
+        f"or clean up: dinv rm {config.name}",
+    )

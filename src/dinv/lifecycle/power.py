@@ -1,0 +1,103 @@
+"""Power: start, stop, kill and restart."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv.errors import InputError, StoreError
+from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host import START_SECONDS, STOP_SECONDS
+from dinv.states import PAUSED, RUNNING, STOPPED
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+def start(host: Host, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+    """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
+    with changing(host, "starting it", progress) as settled:
+        state = host.observed_state()
+        if state == PAUSED:
+            host.driver.unpause()
+        elif state != RUNNING:
+            _remember_stopped(host)
+            with progress.working("Machine", f"starting {host.name}"):
+                host.driver.start(timeout=timeout)
+        elif not (host.config.ours.get("Stopped") or host.renewing()):
+            if settled:
+                return
+            raise InputError(f'Machine "{host.name}" is already running.')
+        # Also where somebody else has started it, or a start or restart that was killed.
+        host.serve(progress, timeout=timeout)
+        _finish_renewal(host, progress, timeout)
+
+
+def stop(host: Host, *, timeout: float = STOP_SECONDS) -> None:
+    """Stop it and the containers in it, by force after `timeout` seconds."""
+    with changing(host, "stopping it"):
+        _not_stopped(host)
+        with _remembered_stopped(host):
+            host.driver.stop(timeout=timeout)
+
+
+def kill(host: Host) -> None:
+    """Stop it at once."""
+    with changing(host, "killing it"):
+        _not_stopped(host)
+        with _remembered_stopped(host):
+            host.driver.kill()
+
+
+def restart(host: Host, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+    """Stop it, if it runs, start it, and wait until it serves."""
+    with changing(host, "restarting it", progress):
+        if not host.driver.provisioned:
+            # Not by parts: it is the restart that the driver refuses, not a stop that nobody asked for.
+            host.driver.restart(timeout=timeout)
+            return
+        if host.observed_state() != STOPPED:
+            with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
+                host.driver.stop(timeout=STOP_SECONDS)
+        _remember_stopped(host)
+        with progress.working("Machine", f"starting {host.name}"):
+            host.driver.start(timeout=timeout)
+        host.serve(progress, timeout=timeout)
+        _finish_renewal(host, progress, timeout)
+
+
+def _remember_stopped(host: Host) -> None:
+    """Write down that it is stopped, until `serve` has seen that all is well: a kill may come between."""
+    if not host.config.ours.get("Stopped"):
+        host.config.ours["Stopped"] = True
+        host.store.save(host.config)
+
+
+@contextlib.contextmanager
+def _remembered_stopped(host: Host) -> Iterator[None]:
+    """Write down that dinv stops it, before it does: whoever reads that looks whether it is so."""
+    noted = host.config.ours.get("Stopped")
+    _remember_stopped(host)
+    try:
+        yield
+    except BaseException:
+        if not noted:
+            del host.config.ours["Stopped"]
+            with contextlib.suppress(StoreError):
+                host.store.save(host.config)
+        raise
+
+
+def _finish_renewal(host: Host, progress: Progress, timeout: float) -> None:
+    if host.renewing():
+        from dinv.lifecycle.renew import resume
+
+        resume(host, progress, timeout=timeout)
+
+
+def _not_stopped(host: Host) -> None:
+    if host.observed_state() == STOPPED:
+        raise InputError(f'Machine "{host.name}" is already stopped.')
