@@ -115,9 +115,9 @@ class Machine:
         return self.host.reached
 
     @property
-    def shared_ca(self) -> str:
-        """The path of its CA's certificate where that is the user's own; "" where the machine has its own."""
-        return self.host.shared_ca
+    def ca_elsewhere(self) -> str:
+        """Where its CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        return self.host.ca_elsewhere
 
     @property
     def has_tls(self) -> bool:

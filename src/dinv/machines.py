@@ -393,7 +393,7 @@ _SWARM = "swarm"
 def _create_options(options: dict[str, Any]) -> Any:
     """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
     from dinv import drivers
-    from dinv.authorities import own_ca
+    from dinv.authorities.shared import OPTIONS as SHARED
     from dinv.lifecycle.create import CreateOptions
     from dinv.provisioners.classic_swarm import swarm_options
     from dinv.provisioners.docker import engine_options
@@ -404,7 +404,7 @@ def _create_options(options: dict[str, Any]) -> Any:
     shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
     tls_sans = options.pop("tls_san", ())
     registry_cas = registry_ca.read(options.pop("registry_ca", None) or ())
-    certificates = {key: options.pop(key, "") for key in own_ca.OPTIONS}
+    certificates = {flag.key: options.pop(flag.key) for flag in SHARED if options.get(flag.key)}
     engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
     swarm = {key: options.pop(key) for key in list(options) if key.startswith(_SWARM)}
     unknown = sorted(set(options) - set(flags))
@@ -419,6 +419,7 @@ def _create_options(options: dict[str, Any]) -> Any:
         swarm_options=swarm_options(**swarm),
         tls_sans=tls_sans,
         registry_cas=registry_cas,
-        shared_ca=own_ca.SharedCA.given(certificates),
+        authority="shared" if certificates else "",
+        authority_options=certificates,
         **shared,
     )

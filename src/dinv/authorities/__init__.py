@@ -1,70 +1,82 @@
-"""Authorities: who signs the certificates of a machine.
+"""The Authority seam: who signs the certificates of a machine.
 
 An authority gets a certificate signing request and gives back a signed chain; private keys stay with
-`dinv.pki.certificates`, which makes them. Built in are the names in `BUILT_IN`; other packages add theirs in
-the entry-point group `dinv.authorities`:
+`dinv.pki.certificates`, which makes them. A plugin registers an Authority subclass as entry point in the
+group `dinv.authorities`:
 
     [project.entry-points."dinv.authorities"]
     corporate = "corporate_pki.dinv:CorporateAuthority"
 
-What an entry point names, mostly a class, is called with keyword arguments only (`Opener`):
-
-- `machine`: the machine's name, for subjects, policies and records on the authority's side;
-- `directory`: the machine's directory in the store, where an authority may keep what is its own. It need
-  not exist yet, and nothing is read, written or connected before the first `certificate` or `trust_anchor`;
-- `options`: what the user set for this authority, text to text: a URL, a profile, a command. They are kept
-  in the machine's config.json, so a secret is never among them: an authority takes it from its own
-  environment variable, or from a file that an option names. An option that the authority does not know
-  raises InputError, and so does a value that it cannot use, both when it is called.
+What differs between authorities is asked of the Authority object; nothing outside the file of an authority
+tests its name.
 """
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
+
 from dinv import plugins
+from dinv.errors import InputError, PluginNotFound
+from dinv.pki.requests import CertificateRequest
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from typing import Literal, Protocol
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
-    Role = Literal["server", "client"]
-else:  # typing costs 5 ms at each start, and a protocol does nothing at run time
-    Protocol = object
+    from dinv.declaration import Option
+    from dinv.pki.certificates import Pair
+    from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
 GROUP = "dinv.authorities"
 BUILT_IN = {
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
 }
+DEFAULT = "local"
+
+__all__ = ["Authority", "CertificateRequest", "find", "known", "of_machine", "open_authority"]
 
 
-class CertificateRequest:
-    """What an authority is asked to sign.
+class Authority(ABC):
+    """Signs certificates for one machine.
 
-    `csr`: the signing request, PEM; it carries the key, a subject and the names, signed with the key.
-    `role`: "server" (the machine's daemon) or "client" (its users).
-    `names`: DNS names and IP addresses the certificate has to be good for; may be empty for a client.
-    `machine`: the machine's name.
-    """
-
-    __slots__ = ("csr", "machine", "names", "role")
-
-    def __init__(self, *, csr: bytes, role: Role, names: tuple[str, ...], machine: str) -> None:
-        self.csr = csr
-        self.role = role
-        self.names = names
-        self.machine = machine
-
-    def __repr__(self) -> str:
-        return f"CertificateRequest(role={self.role!r}, names={self.names!r}, machine={self.machine!r})"
-
-
-class Authority(Protocol):
-    """Signs certificates.
+    `machine` is the machine's name; `directory` its directory in the store, which need not exist yet;
+    `options` what was given for the options that the class declares, by keyword. Nothing is read, written or
+    connected to before a method is called. An option that the class does not declare is an InputError.
 
     Every method ends in bounded time, and raises CertificateError when it cannot do its work.
     """
 
+    name: str
+    ca_per_machine = False
+    """Whether each machine has a CA of its own, in the directory: opened for an empty one it makes another.
+
+    Only then can `regenerate-certs --client-certs` lock earlier clients out.
+    """
+    implied_by_options = False
+    """Whether options of it that are given choose it, where no authority is named."""
+    issues: Sequence[str] = ("server", "client")
+    """What a machine gets from it, for people."""
+
+    def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
+        unknown = sorted(set(options) - {flag.key for flag in self.create_flags()})
+        if unknown:
+            raise InputError(f'The authority "{self.name}" has no option {", ".join(unknown)}')
+        self.machine = machine
+        self.directory = directory
+        self.options = dict(options)
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        """The options this authority adds to `create`, such as the URL of a server. Values become text.
+
+        One that is `secret` has no flag and is not recorded: its variable is read whenever it is needed.
+        """
+        return ()
+
+    @abstractmethod
     def certificate(self, request: CertificateRequest) -> bytes:
         """Sign `request`; returns the chain in PEM: the certificate, then its issuers up to the trust anchor.
 
@@ -72,36 +84,124 @@ class Authority(Protocol):
         authority that grants others raises CertificateError, or has its chain refused by dinv.
         """
 
+    @abstractmethod
     def trust_anchor(self) -> bytes:
-        """Return the CA certificates, PEM, by which machine and users know each other."""
+        """The CA certificates, PEM, by which machine and users know each other."""
 
+    def check(self) -> None:  # noqa: B027  (nothing, where there is nothing to look at)
+        """See, before a create makes anything, that it can sign. Makes nothing."""
 
-class Opener(Protocol):
-    """What a name in the table or an entry point stands for; see the head of this module."""
+    def prepare(self, progress: Progress) -> None:  # noqa: B027  (nothing, where nothing has to be made)
+        """Make what is missing, once all checks of a create have passed; say to people what that means."""
 
-    def __call__(self, *, machine: str, directory: str, options: Mapping[str, str]) -> Authority:
-        """Return the authority for `machine`. Raises InputError for options that it cannot use."""
+    def client_pair(self) -> Pair | None:
+        """The user's own client certificate and key; None where dinv makes them for the machine."""
+        return None
+
+    @property
+    def ca_elsewhere(self) -> str:
+        """Where the CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        return _kept_by(self.name)
+
+    def secrets(self) -> dict[str, Any]:
+        """Those of its options that `record` leaves out, by keyword."""
+        return {
+            flag.key: self.options[flag.key]
+            for flag in self.create_flags()
+            if flag.secret and flag.key in self.options
+        }
+
+    def record(self, config: MachineConfig) -> None:
+        """Write into a machine's record that it is this one, and its options, but for secrets."""
+        secrets = self.secrets()
+        config.ours["Authority"] = self.name
+        config.ours["AuthorityOptions"] = {
+            key: value
+            for key, value in self.options.items()
+            if key not in secrets and value not in (None, "")
+        }
+
+    @classmethod
+    def recorded_options(cls, config: MachineConfig) -> dict[str, Any]:
+        """The options in a machine's record, with secrets from their variables."""
+        import os
+
+        secrets = {
+            flag.key: os.environ[flag.env]
+            for flag in cls.create_flags()
+            if flag.secret and os.environ.get(flag.env)
+        }
+        return {**(config.ours.get("AuthorityOptions") or {}), **secrets}
+
+    @classmethod
+    def after_import(cls, config: MachineConfig) -> str:
+        """What to say of a machine's certificates that came from another computer, "" for nothing."""
+        return (
+            f'Its certificates are signed by the authority "{config.ours.get("Authority")}". They can be '
+            f"renewed here where that can be reached from here, by the options in the machine's config.json "
+            f"(Dinv.AuthorityOptions)"
+        )
 
 
 def open_authority(
-    name: str, *, machine: str, directory: str, options: Mapping[str, str] | None = None
+    name: str, *, machine: str, directory: str, options: Mapping[str, Any] | None = None
 ) -> Authority:
-    """Return the authority `name` for a machine whose directory in the store is `directory`.
+    """The authority `name` for a machine whose directory in the store is `directory`.
 
     Raises InputError: there is no such authority, or it cannot use the options.
     """
     return find(name)(machine=machine, directory=directory, options=options or {})
 
 
-def find(name: str) -> Opener:
-    """Return what opens the authority `name`. Entry points are looked at only when it is not built in.
+def of_machine(
+    config: MachineConfig, *, directory: str = "", secrets: Mapping[str, Any] | None = None
+) -> Authority:
+    """The authority in a machine's record, opened for the machine, or for another `directory`.
+
+    `secrets` are options that are not recorded, and come before their variables. Raises InputError, and
+    ConfigError for a record that names none.
+    """
+    found = find(str(config.ours["Authority"]))
+    options = {**found.recorded_options(config), **(secrets or {})}
+    return found(machine=config.name, directory=directory or config.directory, options=options)
+
+
+def ca_elsewhere(config: MachineConfig) -> str:
+    """Where a machine's CA is, to stand behind "the CA is"; "" where it is in the machine's directory.
+
+    Also said of an authority whose package is not installed here, and of a machine of docker-machine's: "".
+    """
+    if not config.ours:
+        return ""
+    try:
+        return of_machine(config).ca_elsewhere
+    except InputError:
+        return _kept_by(str(config.ours["Authority"]))
+
+
+def after_import(config: MachineConfig) -> str:
+    """What to say of the certificates of a machine that came from another computer, "" for nothing."""
+    if not config.ours:
+        return ""
+    try:
+        return find(str(config.ours["Authority"])).after_import(config)
+    except PluginNotFound as error:
+        return f"Its certificates cannot be renewed here: {error}"
+
+
+def _kept_by(name: str) -> str:
+    return f'kept by the authority "{name}"'
+
+
+def find(name: str) -> type[Authority]:
+    """The authority of this name. Entry points are looked at only when it is not built in.
 
     Raises InputError: there is none of this name, or its package cannot be loaded.
     """
-    opener: Opener = plugins.find(name, group=GROUP, built_in=BUILT_IN, what="authority")
-    return opener
+    authority: type[Authority] = plugins.find(name, group=GROUP, built_in=BUILT_IN, what="authority")
+    return authority
 
 
 def known() -> list[str]:
-    """Return the names of all authorities, built in or not, sorted. Scans the entry points."""
+    """The names of all authorities, built in or not, sorted. Scans the entry points."""
     return plugins.known(group=GROUP, built_in=BUILT_IN)

@@ -11,40 +11,42 @@ import os
 
 from cryptography.hazmat.primitives import serialization
 
+from dinv.authorities import Authority
 from dinv.authorities.signing import fault, self_signed, sign
-from dinv.errors import CertificateError, InputError, StoreNotWritable
+from dinv.errors import CertificateError, StoreNotWritable
 from dinv.pki.certificates import load_chain, load_key, new_key
 from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
     from cryptography import x509
 
-    from dinv.authorities import CertificateRequest
     from dinv.pki.certificates import PrivateKey
+    from dinv.pki.requests import CertificateRequest
+    from dinv.store.record import MachineConfig
 
     _Signer = tuple[x509.Certificate, PrivateKey]
 
 _SIGNED = ("server.pem", "cert.pem")
 
 
-class LocalAuthority:
+class LocalAuthority(Authority):
     """Signs with the CA of one machine, which is made when it is first needed.
 
-    See `dinv.authorities.Opener` for the arguments; it has no options. `certificate` and `trust_anchor`
-    raise CertificateError when half of the CA is missing, or it is expired or not one; and
-    StoreNotWritable when a new one cannot be written.
+    `certificate` and `trust_anchor` raise CertificateError when half of the CA is missing, or it is expired
+    or not one; and StoreNotWritable when a new one cannot be written.
     """
 
-    def __init__(self, *, machine: str, directory: str, options: Mapping[str, str]) -> None:
-        if options:
-            raise InputError(
-                f'The authority "local" has no option {", ".join(sorted(options))}. Leave it out.'
-            )
-        self._machine = machine
-        self._directory = directory
+    name = "local"
+    ca_per_machine = True
+    ca_elsewhere = ""
+    issues = ("CA", "server", "client")
+
+    def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
+        super().__init__(machine=machine, directory=directory, options=options)
         self._certificate_path = os.path.join(directory, "ca.pem")
         self._key_path = os.path.join(directory, "ca-key.pem")
         self._signer: _Signer | None = None
@@ -59,12 +61,16 @@ class LocalAuthority:
         The certificate is valid for 825 days, or for as long as the CA is. It comes alone: its issuer is
         the trust anchor.
         """
-        if request.machine != self._machine:
+        if request.machine != self.machine:
             raise CertificateError(
-                f'The CA of machine "{self._machine}" does not sign for machine "{request.machine}". '
+                f'The CA of machine "{self.machine}" does not sign for machine "{request.machine}". '
                 f"Each machine has its own."
             )
         return sign(request, self._ca)
+
+    @classmethod
+    def after_import(cls, config: MachineConfig) -> str:  # noqa: ARG003  (the CA has come along)
+        return ""
 
     def _ca(self) -> _Signer:
         if self._signer is None:
@@ -79,12 +85,12 @@ class LocalAuthority:
         elif key_pem is None:
             raise self._broken(f"{self._certificate_path} is there, but not its key {self._key_path}")
         elif certificate_pem is None and any(
-            os.path.exists(os.path.join(self._directory, name)) for name in _SIGNED
+            os.path.exists(os.path.join(self.directory, name)) for name in _SIGNED
         ):
             raise self._broken(f"{self._key_path} is there, but not its certificate {self._certificate_path}")
         key = load_key(key_pem, self._key_path)
         if certificate_pem is None:
-            certificate = self_signed(key, f"dinv CA for {self._machine}")
+            certificate = self_signed(key, f"dinv CA for {self.machine}")
             certificate_pem = certificate.public_bytes(serialization.Encoding.PEM)
             self._write(self._certificate_path, certificate_pem, 0o644)
         else:
@@ -102,8 +108,8 @@ class LocalAuthority:
 
     def _broken(self, what: str) -> CertificateError:
         return CertificateError(
-            f'The CA of machine "{self._machine}" cannot be used: {what}. Restore both files from a backup, '
-            f"or make the machine anew: dinv rm {self._machine}, then dinv create {self._machine}"
+            f'The CA of machine "{self.machine}" cannot be used: {what}. Restore both files from a backup, '
+            f"or make the machine anew: dinv rm {self.machine}, then dinv create {self.machine}"
         )
 
 

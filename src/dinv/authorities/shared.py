@@ -1,54 +1,134 @@
-"""The authority of several machines: a CA of the user's own, in files that are not the machine's.
+"""The authority of several machines: a CA, and perhaps a client certificate, of the user's own.
 
-Its options are where they are: `ca-cert`, certificates, the CA's first, and `ca-key`, its private key. All of
-the certificates are trust anchors. Nothing is made or changed here, and the key is not kept.
+As docker-machine's --tls-ca-cert and its like name them. The CA signs the certificates of all machines that
+are made with it, and these trust whomever it has signed for. Its private key stays where it is: a machine's
+config.json says where, in docker-machine's fields (HostOptions.AuthOptions), relative to the store for what
+lies in it.
+
+Files that do not exist are made (`dinv.pki.key_pairs`), as docker-machine makes them. All certificates in the
+CA's file are trust anchors, the CA's is the first.
 """
 
 from __future__ import annotations
 
+import os
+
 from cryptography.hazmat.primitives import serialization
 
-from dinv.authorities.signing import fault, sign
-from dinv.errors import CertificateError, InputError
-from dinv.pki.certificates import load_chain, load_key, unrooted
-from dinv.system import files
+from dinv.authorities import Authority
+from dinv.authorities.signing import fault, self_signed, sign
+from dinv.declaration import Option
+from dinv.errors import CertificateError, OptionError
+from dinv.pki import key_pairs
+from dinv.pki.certificates import (
+    check_chain,
+    check_pair,
+    load_chain,
+    load_key,
+    new_key,
+    request,
+    unrooted,
+)
+from dinv.system import files, home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from cryptography import x509
 
-    from dinv.authorities import CertificateRequest
-    from dinv.pki.certificates import PrivateKey
+    from dinv.pki.certificates import Pair, PrivateKey
+    from dinv.pki.requests import CertificateRequest, Role
+    from dinv.progress import Progress
+    from dinv.store.record import MachineConfig
 
-_OPTIONS = ("ca-cert", "ca-key")
+OPTIONS = (
+    Option(
+        "tls-ca-cert",
+        "MACHINE_TLS_CA_CERT",
+        "CA of your own, which the machine trusts, and which signs its certificates",
+        metavar="FILE",
+        rare=True,
+    ),
+    Option(
+        "tls-ca-key",
+        "MACHINE_TLS_CA_KEY",
+        "its private key; both are made if neither is there",
+        metavar="FILE",
+        rare=True,
+    ),
+    Option(
+        "tls-client-cert",
+        "MACHINE_TLS_CLIENT_CERT",
+        "client certificate of your own, by that CA",
+        metavar="FILE",
+        rare=True,
+    ),
+    Option(
+        "tls-client-key",
+        "MACHINE_TLS_CLIENT_KEY",
+        "its private key; both are made if neither is there",
+        metavar="FILE",
+        rare=True,
+    ),
+)
+
+_RECORDED = {
+    "tls_ca_cert": "CaCertPath",
+    "tls_ca_key": "CaPrivateKeyPath",
+    "tls_client_cert": "ClientCertPath",
+    "tls_client_key": "ClientKeyPath",
+}
+"""docker-machine's fields for the options (libmachine: auth.Options)."""
 
 
-class SharedAuthority:
-    """Signs with a CA whose files are named by its options.
+class SharedAuthority(Authority):
+    """Signs with a CA in files that its options name, as they do the user's client pair, if any."""
 
-    See `dinv.authorities.Opener` for the arguments. `certificate` and `trust_anchor` raise CertificateError
-    when one of the files is not there or cannot be used.
-    """
+    name = "shared"
+    implied_by_options = True
 
-    def __init__(self, *, machine: str, directory: str, options: Mapping[str, str]) -> None:  # noqa: ARG002  (what every opener is given)
-        if set(options) != set(_OPTIONS):
-            raise InputError(
-                f'The authority "shared" has the options {" and ".join(_OPTIONS)}, both of them.'
-            )
-        self._certificate_path = options["ca-cert"]
-        self._key_path = options["ca-key"]
+    def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
+        super().__init__(machine=machine, directory=directory, options=options)
+        paths = [str(options.get(flag.key) or "") for flag in OPTIONS]
+        paths = [home.absolute(path) if path else "" for path in paths]
+        self.ca = paths[0], paths[1]
+        """Certificate and key, absolute paths."""
+        self.client = paths[2], paths[3]
+        """The same of the user's pair, or "" twice."""
         self._loaded: tuple[list[x509.Certificate], PrivateKey] | None = None
 
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        return OPTIONS
+
+    @property
+    def issues(self) -> Sequence[str]:  # type: ignore[override]
+        return ("server",) if self.client[0] else ("server", "client")
+
+    @property
+    def ca_elsewhere(self) -> str:
+        return f"shared ({self.ca[0]})"
+
+    # Signing
+
     def trust_anchor(self) -> bytes:
-        """Return all certificates of the file, the CA's first."""
         chain, _ = self._load()
         return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in chain)
 
     def certificate(self, request: CertificateRequest) -> bytes:
-        """Sign for `request`; see `dinv.authorities.signing.sign`."""
         return sign(request, self._signer)
+
+    def client_pair(self) -> Pair | None:
+        """As it is where the user has it; where it is not there any more, as it was copied from there."""
+        if not self.client[0]:
+            return None
+        paths = self.client
+        if not all(os.path.exists(path) for path in paths):
+            own = os.path.join(self.directory, "cert.pem"), os.path.join(self.directory, "key.pem")
+            paths = own if all(os.path.exists(path) for path in own) else paths
+        return key_pairs.read(*paths)
 
     def _signer(self) -> tuple[x509.Certificate, PrivateKey]:
         chain, key = self._load()
@@ -56,9 +136,10 @@ class SharedAuthority:
 
     def _load(self) -> tuple[list[x509.Certificate], PrivateKey]:
         if self._loaded is None:
-            chain = load_chain(self._read(self._certificate_path, "certificate"), self._certificate_path)
-            key = load_key(self._read(self._key_path, "private key"), self._key_path)
-            wrong = fault(chain[0], key, self._certificate_path, self._key_path)
+            certificate_path, key_path = self.ca
+            chain = load_chain(self._read(certificate_path, "certificate"), certificate_path)
+            key = load_key(self._read(key_path, "private key"), key_path)
+            wrong = fault(chain[0], key, certificate_path, key_path)
             if wrong:
                 raise self._unusable(wrong)
             lowest = unrooted(chain)
@@ -89,5 +170,126 @@ class SharedAuthority:
 
     def _unusable(self, reason: str) -> CertificateError:
         return CertificateError(
-            f"The CA {self._certificate_path}, which several machines share, cannot be used: {reason}."
+            f"The CA {self.ca[0]}, which several machines share, cannot be used: {reason}."
         )
+
+    # At a create
+
+    def check(self) -> None:
+        """See that what is there can be used, as far as it is there; nothing is made.
+
+        Raises InputError where one of a pair is not named; CertificateError: half of a pair is there, or
+        what is there is not a CA, or has expired, or the client's certificate is not the CA's, ...
+        """
+        self._check_options()
+        has_ca = key_pairs.both_there(self.ca)
+        has_client = bool(self.client[0]) and key_pairs.both_there(self.client)
+        if has_client and not has_ca:
+            raise CertificateError(
+                f"{self.client[0]} is there, but not the CA that should have signed it: {self.ca[0]}. "
+                f"Name the CA that it is from, or files that do not exist."
+            )
+        if has_ca:
+            self._loaded = None  # another process may have made it since
+            self._try()
+        if has_client:
+            check_pair(key_pairs.read(*self.client), anchor_pem=self.trust_anchor(), role="client")
+
+    def _check_options(self) -> None:
+        paths = dict(zip((flag.name for flag in OPTIONS), (*self.ca, *self.client), strict=True))
+        names = list(paths)
+        for one, other in (names[:2], names[2:]):
+            if bool(paths[one]) != bool(paths[other]):
+                there, missing = (one, other) if paths[one] else (other, one)
+                raise OptionError(
+                    f"is given without {{{missing}}}: a certificate and its key go together", option=there
+                )
+        if not self.ca[0] and not self.client[0]:
+            raise OptionError('is "shared", which needs {tls-ca-cert} and {tls-ca-key}', option="authority")
+        if not self.ca[0]:
+            raise OptionError(
+                "is given without {tls-ca-cert} and {tls-ca-key}: the machine would have a CA of its own, "
+                "which has not signed that certificate, so its daemon would refuse it",
+                option="tls-client-cert",
+            )
+        given = [path for path in paths.values() if path]
+        if len(set(given)) < len(given):
+            raise OptionError("{tls-ca-cert}, {tls-ca-key} and their like name the same file twice")
+
+    def prepare(self, progress: Progress) -> None:
+        """Make the CA, and the client's pair, where there is none.
+
+        Raises CertificateError, also for what another process has made meanwhile and cannot be used.
+        """
+        for path in self.make_missing():
+            progress.line("Certificates", path, "made")
+        progress.note(f"Whoever has a client certificate of the CA {self.ca[0]} can reach {self.machine} too")
+
+    def make_missing(self) -> list[str]:
+        """Make what is not there; returns the paths of the certificates made. Raises CertificateError."""
+        made = []
+        if key_pairs.make(self.ca, new_key, _certify_ca):
+            made.append(self.ca[0])
+        if self.client[0] and key_pairs.make(self.client, new_key, self._certify_client):
+            made.append(self.client[0])
+        self.check()
+        return made
+
+    def _try(self) -> None:
+        """Have the CA sign something for each role: what it may not do is better known now."""
+        key = new_key()
+        wanted: dict[Role, tuple[str, ...]] = {"server": ("localhost",), "client": ()}
+        for role, names in wanted.items():
+            chain = self.certificate(request(key, role=role, names=names, machine="new"))
+            check_chain(chain, key_pem=key, anchor_pem=self.trust_anchor(), role=role, names=names)
+
+    def _certify_client(self, key: bytes) -> bytes:
+        self._loaded = None  # made just now, by whichever process
+        return self.certificate(request(key, role="client", names=(), machine=_user()))
+
+    # In a machine's record
+
+    def record(self, config: MachineConfig) -> None:
+        config.ours["Authority"] = self.name
+        for key, path in zip(_RECORDED.values(), (*self.ca, *self.client), strict=True):
+            if path:
+                config.auth_options[key] = _stored(path, config.store_path)
+
+    @classmethod
+    def recorded_options(cls, config: MachineConfig) -> dict[str, Any]:
+        options = {option: _path(config, key) for option, key in _RECORDED.items()}
+        client = options["tls_client_cert"], options["tls_client_key"]
+        own = tuple(os.path.join(config.directory, name) for name in ("cert.pem", "key.pem"))
+        if client == own or not all(client):
+            # dinv makes the machine's, and these are where it puts them.
+            options |= {"tls_client_cert": "", "tls_client_key": ""}
+        return options
+
+    @classmethod
+    def after_import(cls, config: MachineConfig) -> str:  # noqa: ARG003  (the same for each)
+        return (
+            "Its CA is one that several machines share, and its private key has not come along: the machine "
+            "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "
+            "here too, write where into its config.json: HostOptions.AuthOptions.CaPrivateKeyPath"
+        )
+
+
+def _path(config: MachineConfig, key: str) -> str:
+    path = config.auth_options.get(key)
+    return os.path.normpath(os.path.join(config.store_path, path)) if isinstance(path, str) and path else ""
+
+
+def _stored(path: str, store_path: str) -> str:
+    """Relative to the store for what lies in it: a store may be moved."""
+    inside = os.path.join(store_path, "")
+    return path.removeprefix(inside)
+
+
+def _certify_ca(key: bytes) -> bytes:
+    certificate = self_signed(load_key(key, "the new key"), f"dinv CA of {_user()}")
+    return certificate.public_bytes(serialization.Encoding.PEM)
+
+
+def _user() -> str:
+    """Who it is for, as far as the environment says; docker-machine's certificates have that too."""
+    return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"

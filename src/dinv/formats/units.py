@@ -14,16 +14,24 @@ _SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
-def parse_size(text: str, what: str) -> int:
-    """Bytes in a size such as "512m"; `what` names the flag in the InputError."""
+def size_of(text: str) -> int:
+    """Bytes in a size such as "512m". Raises ValueError, which says why it is not one."""
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
-        raise InputError(f'{what} "{text}" is no size; write a number and a unit, such as 512m or 2g')
+        raise ValueError("is not a size; write a number and a unit, such as 512m or 2g")
     number, unit = match.groups()
     try:
         return int(float(number) * 1024 ** _POWERS[unit.lower()])
     except OverflowError as error:
-        raise InputError(f"{what}: more than any computer has") from error
+        raise ValueError("is more than any computer has") from error
+
+
+def parse_size(text: str, what: str) -> int:
+    """Bytes in a size such as "512m"; `what` names the flag in the InputError."""
+    try:
+        return size_of(text)
+    except ValueError as error:
+        raise InputError(f'{what} "{text}" {error}') from error
 
 
 def format_size(size: float) -> str:

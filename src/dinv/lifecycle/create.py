@@ -15,7 +15,7 @@ import contextlib
 import threading
 import time
 
-from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Interrupted
+from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Interrupted, OptionError
 from dinv.lifecycle.host import Host
 from dinv.provisioners import classic_swarm
 from dinv.store.store import check_name
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
-    from dinv.authorities.own_ca import SharedCA
+    from dinv.authorities import Authority
     from dinv.progress import Progress
     from dinv.store.store import Store
 
@@ -44,8 +44,9 @@ class CreateOptions:
 
     `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
     `swarm_options` libmachine's swarm options, for a host that is somebody else's;
-    `registry_cas` PEM certificates by registry host; `shared_ca` the user's own CA, where the machine is
-    not to have one of its own; `timeout` in seconds, for the daemon to answer.
+    `registry_cas` PEM certificates by registry host; `authority` who signs its certificates, "" for a CA of
+    its own, and `authority_options` the authority's options by keyword; `timeout` in seconds, for the daemon
+    to answer.
     """
 
     def __init__(
@@ -57,7 +58,8 @@ class CreateOptions:
         swarm_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
         registry_cas: Mapping[str, bytes] | None = None,
-        shared_ca: SharedCA | None = None,
+        authority: str = "",
+        authority_options: Mapping[str, Any] | None = None,
         timeout: float = DEFAULT_TIMEOUT,
         keep_on_failure: bool = False,
         context: bool = True,
@@ -70,7 +72,8 @@ class CreateOptions:
         self.swarm_options = dict(swarm_options or {})
         self.tls_sans = tuple(tls_sans)
         self.registry_cas = dict(registry_cas or {})
-        self.shared_ca = shared_ca
+        self.authority = authority
+        self.authority_options = dict(authority_options or {})
         self.timeout = timeout
         self.keep_on_failure = keep_on_failure
         self.context = context
@@ -164,19 +167,13 @@ class _Creation:
                 raise classic_swarm.refuse(self.machine.name)
             config.swarm_options.update(self.options.swarm_options)
             config.driver.update(classic_swarm.driver_fields(self.options.swarm_options))
-        shared_ca = self.options.shared_ca
-        if shared_ca is not None:
-            if not driver.provisioned:
-                raise InputError(
-                    f'--tls-ca-cert and its like: the driver "{config.driver_name}" makes no certificates. '
-                    f"Those of a daemon that somebody else looks after are named with --url-cert-path DIR."
-                )
-            shared_ca.check()
+        authority = self._authority()
         self._take_flags()
         self.progress.stage("Running pre-create checks...")
         driver.pre_create_check(self.progress)
-        if shared_ca is not None:
-            self._share(shared_ca)
+        if authority is not None:
+            authority.prepare(self.progress)
+            authority.record(config)
         if self.options.context and self.machine.has_tls:
             # Recorded before there is any, for who finishes this create or removes what it has left.
             config.ours["Context"] = config.name
@@ -187,22 +184,37 @@ class _Creation:
         self.store.save(config)
         self.recorded = True
 
+    def _authority(self) -> Authority | None:
+        """The authority that was asked for, looked at; None for a CA of the machine's own.
+
+        A CA of its own is not opened before it has to sign: what that imports would hold up the checks.
+        """
+        options, config = self.options, self.machine.config
+        if not options.authority:
+            return None
+        if not self.machine.driver.provisioned:
+            raise OptionError(
+                f'There is nothing to sign for the authority "{options.authority}": the driver '
+                f'"{config.driver_name}" makes no certificates. Those of a daemon that somebody else looks '
+                f"after are named with {{url-cert-path}}."
+            )
+        from dinv.authorities import open_authority
+
+        authority = open_authority(
+            options.authority,
+            machine=config.name,
+            directory=config.directory,
+            options=options.authority_options,
+        )
+        authority.check()
+        self.machine.authority_secrets = authority.secrets()
+        return authority
+
     def _take_flags(self) -> None:
         try:
             self.machine.driver.set_config_from_flags(self.options.driver_values, self.progress)
         except InputError as error:
-            refused = DriverRefused(str(error))
-            for note in getattr(error, "__notes__", ()):
-                refused.add_note(note)
-            raise refused from error
-
-    def _share(self, ca: SharedCA) -> None:
-        for path in ca.make_missing():
-            self.progress.line("Certificates", path, "made")
-        ca.record(self.machine.config)
-        self.progress.note(
-            f"Whoever has a client certificate of the CA {ca.ca[0]} can reach {self.machine.name} too"
-        )
+            raise DriverRefused(error) from error
 
     def _make(self) -> None:
         machine, driver = self.machine, self.machine.driver
@@ -222,7 +234,8 @@ class _Creation:
         self.store.save(machine.config)
         certificates.result()
         self._follow_move()
-        self.progress.line("Certificates", self._issued(), "issued")
+        issued = ", ".join(machine.authority().issues)
+        self.progress.line("Certificates", f"{issued} (ECDSA P-256)", "issued")
         if not driver.address_known:
             self._start_and_follow_address()
         else:
@@ -254,11 +267,6 @@ class _Creation:
         """Make other certificates when `move` has changed more than the port."""
         if self.machine.driver.addresses() != self.certified:
             self._certify()
-
-    def _issued(self) -> str:
-        if self.options.shared_ca is None:
-            return "CA, server, client (ECDSA P-256)"
-        return "server (ECDSA P-256)" if self.options.shared_ca.client[0] else "server, client (ECDSA P-256)"
 
     def _create_container(self) -> None:
         machine = self.machine

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from typing import Any, Self
 
+    from dinv.authorities import Authority
     from dinv.channel import Channel
     from dinv.drivers import Driver
     from dinv.engine import Engine
@@ -59,6 +60,8 @@ class Host:
         self._driver: Driver | None = None
         self._contract: ImageContract | None = None
         self._provisioner: Provisioner | None = None
+        self.authority_secrets: dict[str, Any] = {}
+        """Options of its authority that were given and are not recorded, by keyword."""
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
@@ -218,11 +221,17 @@ class Host:
         return str(self.config.driver.get("Reached") or "")
 
     @property
-    def shared_ca(self) -> str:
-        """The path of its CA's certificate where that is the user's own; "" where the machine has its own."""
-        from dinv.authorities import own_ca
+    def ca_elsewhere(self) -> str:
+        """Where its CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        from dinv import authorities
 
-        return own_ca.ca_path(self.config)
+        return authorities.ca_elsewhere(self.config)
+
+    def authority(self, directory: str = "") -> Authority:
+        """What signs its certificates, opened for it, or for another `directory`. Raises InputError."""
+        from dinv import authorities
+
+        return authorities.of_machine(self.config, directory=directory, secrets=self.authority_secrets)
 
     @property
     def has_tls(self) -> bool:
@@ -371,23 +380,14 @@ class Host:
         They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
         from a new CA, whose key is put there too, where the CA is the machine's own.
         """
-        from dinv.authorities import open_authority, own_ca
         from dinv.pki.certificates import issue
 
         directory = directory or self.directory
-        authority_name = str(self.config.ours["Authority"])
-        shared = authority_name == own_ca.AUTHORITY
-        authority = open_authority(
-            authority_name,
-            machine=self.name,
-            directory=directory if new_ca and authority_name == "local" else self.directory,
-            options=own_ca.authority_options(self.config)
-            if shared
-            else self.config.ours.get("AuthorityOptions") or {},
-        )
+        authority = self.authority()
+        if new_ca and authority.ca_per_machine:
+            authority = self.authority(directory)
         names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
-        client = own_ca.client_pair(self.config) if shared else None
-        issue(authority, machine=self.name, directory=directory, names=names, client=client)
+        issue(authority, machine=self.name, directory=directory, names=names, client=authority.client_pair())
 
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""

@@ -26,7 +26,6 @@ import contextlib
 import os
 import time
 
-from dinv.authorities import own_ca
 from dinv.errors import (
     CertificateError,
     ContextError,
@@ -206,7 +205,8 @@ class _Renewal:
 
     def run(self, *, clients: bool) -> None:
         name = self.machine.name
-        given = own_ca.client_pair(self.machine.config)
+        authority = self.machine.authority()
+        given = authority.client_pair()
         if clients and given and given.chain == self._read("cert.pem"):
             raise InputError(
                 f'The client certificate of machine "{name}" is yours, and other machines may have it too: '
@@ -228,7 +228,7 @@ class _Renewal:
                 files.remove_tree(self.staging)
                 if not interrupted:
                     self._record(clients=False)
-                if not new_ca and self.machine.config.ours.get("Authority") == "local":
+                if not new_ca and authority.ca_per_machine:
                     error.add_note(
                         f"For a new CA and all certificates: dinv regenerate-certs --client-certs {name}"
                     )
@@ -240,9 +240,8 @@ class _Renewal:
                 new_client = new_client or given.chain != self._read("cert.pem")
             self._change(new_ca=new_ca, with_client=new_client, again=interrupted)
         if clients and not new_ca:
-            ca = own_ca.ca_path(self.machine.config)
-            why = f"The CA is shared ({ca})" if ca else "The authority signs with the CA that it had"
-            self.progress.warn(f"{why}: earlier client certificates are let in until they expire")
+            ca = authority.ca_elsewhere or "the one that it was"
+            self.progress.warn(f"The CA is {ca}: earlier client certificates are let in until they expire")
 
     def _interrupted(self) -> bool:
         """Whether a renewal with a new CA was killed: it may have left earlier clients that are let in."""

@@ -14,6 +14,7 @@ from __future__ import annotations
 import os
 import re
 
+from dinv import authorities
 from dinv.errors import InputError, MachineExists
 from dinv.formats import json_text
 from dinv.store import twins
@@ -248,12 +249,9 @@ def _say(config: MachineConfig, progress: Progress, left: str) -> None:
     """What of its endpoint holds on another computer is not dinv's to know."""
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
-    if config.ours.get("Authority") == "shared":
-        progress.note(
-            "Its CA is one that several machines share, and its private key has not come along: the machine "
-            "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "
-            "here too, write where into its config.json: HostOptions.AuthOptions.CaPrivateKeyPath"
-        )
+    said = authorities.after_import(config)
+    if said:
+        progress.note(said)
     if left:
         progress.note(
             f"The {left} on the computer that it comes from has not come along: its daemon can be used, but "

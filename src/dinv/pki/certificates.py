@@ -18,8 +18,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from dinv.authorities import CertificateRequest
 from dinv.errors import CertificateError, StoreNotWritable
+from dinv.pki.requests import CertificateRequest
 from dinv.system import files
 
 TYPE_CHECKING = False
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
 
-    from dinv.authorities import Authority, Role
+    from dinv.pki.requests import Role, Signer
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """Those that Go's TLS, and so a Docker daemon's, can use."""
@@ -169,7 +169,7 @@ class Pair(NamedTuple):
 
 
 def issue(
-    authority: Authority, *, machine: str, directory: str, names: Iterable[str], client: Pair | None = None
+    authority: Signer, *, machine: str, directory: str, names: Iterable[str], client: Pair | None = None
 ) -> None:
     """Have `authority` sign new certificates for a machine, and put them and their keys in `directory`.
 

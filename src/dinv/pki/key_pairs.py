@@ -41,8 +41,8 @@ def read(certificate_path: str, key_path: str) -> Pair:
     return Pair(content[0], content[1], key_path, certificate_path)
 
 
-def both_there(paths: Paths, flags: tuple[str, str]) -> bool:
-    """Whether both are there. Raises CertificateError, which names the flags, when one of them is."""
+def both_there(paths: Paths) -> bool:
+    """Whether both are there. Raises CertificateError when one of them is."""
     if not any(os.path.lexists(path) for path in paths):
         return False
     if not _found(paths):
@@ -54,9 +54,8 @@ def both_there(paths: Paths, flags: tuple[str, str]) -> bool:
         return True
     there, missing = (0, 1) if os.path.lexists(paths[0]) else (1, 0)
     raise CertificateError(
-        f"{paths[there]} ({flags[there]}) is there, but not its {('certificate', 'key')[missing]} "
-        f"{paths[missing]} ({flags[missing]}). Put it there, or name two files that do not exist: "
-        f"then both are made."
+        f"{paths[there]} is there, but not its {('certificate', 'key')[missing]} {paths[missing]}. "
+        f"Put it there, or name two files that do not exist: then both are made."
     )
 
 

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.authorities.own_ca import SharedCA
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -115,8 +113,7 @@ def killed_at(number: int, *words: str) -> bool:
 def test_a_renewal_killed_at_any_rename_leaves_a_machine_that_works(
     machines: Machines, dinv: Dinv, tmp_path: Path, *, shared: bool
 ) -> None:
-    pki = SharedCA((str(tmp_path / "ca.pem"), str(tmp_path / "ca-key.pem")), ("", ""))
-    flags = [f"--tls-ca-cert={pki.ca[0]}", f"--tls-ca-key={pki.ca[1]}"] if shared else []
+    flags = [f"--tls-ca-cert={tmp_path}/ca.pem", f"--tls-ca-key={tmp_path}/ca-key.pem"] if shared else []
     dinv("create", "dev", *flags, check=True)
     number = 0
     while killed_at(number := number + 1, "regenerate-certs", "-f", "--client-certs", "dev"):

@@ -10,18 +10,25 @@ import pytest
 from fresh_python import modules_after
 
 from dinv import authorities
-from dinv.authorities import CertificateRequest
+from dinv.authorities import Authority, CertificateRequest
 from dinv.authorities.local import LocalAuthority
+from dinv.declaration import Option
 from dinv.errors import InputError
+from dinv.store.record import MachineConfig
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
     from pathlib import Path
 
 
-class PluginAuthority:
-    def __init__(self, *, machine: str, directory: str, options: Mapping[str, str]) -> None:
-        self.opened = machine, directory, dict(options)
+class PluginAuthority(Authority):
+    name = "corporate"
+
+    @classmethod
+    def create_flags(cls) -> tuple[Option, ...]:
+        return (
+            Option("url", "CORPORATE_URL", "its server"),
+            Option("token", "CORPORATE_TOKEN", "what lets one in", secret=True),
+        )
 
     def certificate(self, request: CertificateRequest) -> bytes:
         return request.csr
@@ -58,7 +65,47 @@ def test_a_plugin_gets_machine_directory_and_options() -> None:
         "corporate", machine="dev", directory="/d", options={"url": "https://ca"}
     )
     assert isinstance(found, PluginAuthority)
-    assert found.opened == ("dev", "/d", {"url": "https://ca"})
+    assert (found.machine, found.directory, found.options) == ("dev", "/d", {"url": "https://ca"})
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> MachineConfig:
+    return MachineConfig.new(
+        name="dev", store_path=str(tmp_path), driver_name="docker", identity="x", created="now"
+    )
+
+
+@pytest.mark.usefixtures("plugins")
+def test_options_are_recorded_and_secrets_are_not(
+    dev: MachineConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = authorities.open_authority(
+        "corporate", machine="dev", directory="", options={"url": "https://ca", "token": "s3cret"}
+    )
+    found.record(dev)
+    assert dev.ours["Authority"] == "corporate"
+    assert dev.ours["AuthorityOptions"] == {"url": "https://ca"}
+    assert found.secrets() == {"token": "s3cret"}
+    monkeypatch.setenv("CORPORATE_TOKEN", "from the variable")
+    again = authorities.of_machine(dev)
+    assert again.options == {"url": "https://ca", "token": "from the variable"}
+    assert again.directory == dev.directory
+    given = authorities.of_machine(dev, directory="/d", secrets=found.secrets())
+    assert (given.options["token"], given.directory) == ("s3cret", "/d")
+
+
+@pytest.mark.usefixtures("plugins")
+def test_where_the_ca_is_is_said_of_one_that_is_not_installed_too(dev: MachineConfig) -> None:
+    assert authorities.ca_elsewhere(dev) == ""
+    assert authorities.after_import(dev) == ""
+    dev.ours["Authority"] = "corporate"
+    assert authorities.ca_elsewhere(dev) == 'kept by the authority "corporate"'
+    assert authorities.after_import(dev).startswith(
+        'Its certificates are signed by the authority "corporate".'
+    )
+    dev.ours["Authority"] = "elsewhere"
+    assert authorities.ca_elsewhere(dev) == 'kept by the authority "elsewhere"'
+    assert 'cannot be renewed here: Authority "elsewhere" not found' in authorities.after_import(dev)
 
 
 @pytest.mark.usefixtures("plugins")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
-    from dinv.authorities import Role
+    from dinv.pki.requests import Role
 
 
 def local(directory: Path, machine: str = "dev") -> LocalAuthority:

@@ -13,6 +13,7 @@ from dinv.errors import (
     DinvError,
     DriverRefused,
     ImageMissing,
+    InputError,
     InvalidName,
     MachineDied,
     MachineNotFound,
@@ -137,7 +138,7 @@ def test_as_dinv_it_is_one_line(said: Callable[..., list[str]]) -> None:
             ),
         ),
         (
-            DriverRefused("--url option is required when no driver is selected"),
+            DriverRefused(InputError("--url option is required when no driver is selected")),
             "create",
             (
                 "Error setting machine configuration from flags provided: "

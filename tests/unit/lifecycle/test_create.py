@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_driver import install, without_keys
+from shared_ca import shared_options
 
-from dinv.authorities.own_ca import SharedCA
 from dinv.endpoints import contexts
 from dinv.errors import (
     CertificateError,
@@ -474,21 +474,22 @@ def test_a_store_that_fails_in_the_undo_does_not_hide_the_first_error(
 # A CA of the user's own
 
 
-def own_ca(directory: Path) -> SharedCA:
-    return SharedCA((str(directory / "ca.pem"), str(directory / "ca-key.pem")), ("", ""))
-
-
 def test_a_ca_of_the_users_own_is_made_once_all_checks_are_done(
     world: World, store: Store, tmp_path: Path
 ) -> None:
     there: list[tuple[str, bool]] = []
     world.at = lambda step: there.append((step, (tmp_path / "pki").exists()))
-    with make(store, shared_ca=own_ca(tmp_path / "pki")) as machine:
+    with make(store, authority="shared", authority_options=shared_options(tmp_path / "pki")) as machine:
         assert machine.config.ours["Authority"] == "shared"
     assert dict(reversed(there))["check"] is False
     assert dict(there)["prepare"] is True
     ca = (tmp_path / "pki" / "ca.pem").read_bytes()
-    with create(store, "two", options(shared_ca=own_ca(tmp_path / "pki")), Progress()) as another:
+    with create(
+        store,
+        "two",
+        options(authority="shared", authority_options=shared_options(tmp_path / "pki")),
+        Progress(),
+    ) as another:
         assert another.config.auth_options["CaCertPath"] == str(tmp_path / "pki" / "ca.pem")
     assert (tmp_path / "pki" / "ca.pem").read_bytes() == ca
 
@@ -498,7 +499,7 @@ def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
 ) -> None:
     (tmp_path / "ca.pem").touch()
     with pytest.raises(CertificateError, match="is there, but not its key"):
-        make(store, shared_ca=own_ca(tmp_path))
+        make(store, authority="shared", authority_options=shared_options(tmp_path))
     assert world.steps == []
     nothing_left(world, store)
 
@@ -506,7 +507,7 @@ def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
 def test_it_is_made_for_nobody_whose_create_cannot_be(world: World, store: Store, tmp_path: Path) -> None:
     fail(world, KNOWN.index("check"), PreCreateCheckFailed("no"))
     with pytest.raises(PreCreateCheckFailed):
-        make(store, shared_ca=own_ca(tmp_path / "pki"))
+        make(store, authority="shared", authority_options=shared_options(tmp_path / "pki"))
     assert not (tmp_path / "pki").exists()
 
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_driver import FakeProvisioner, install
 from kills import Killed, killed_at_change
+from shared_ca import shared_ca
 from tls_daemon import TLSDaemon
 
 from dinv import provisioners
-from dinv.authorities.own_ca import SharedCA
 from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.errors import (
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
+    from dinv.authorities.shared import SharedAuthority
     from dinv.store.store import Store
 
 SILENT = Progress()
@@ -82,7 +83,7 @@ def machine(world: World, store: Store, daemon: TLSDaemon) -> Host:
     return running(world, store, daemon)
 
 
-def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedCA | None = None) -> Host:
+def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedAuthority | None = None) -> Host:
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
     )
@@ -396,22 +397,16 @@ class Warnings(Progress):
         self.said.append(text)
 
 
-def own_ca(directory: Path, *, client: bool = False) -> SharedCA:
-    ca = str(directory / "ca.pem"), str(directory / "ca-key.pem")
-    pair = str(directory / "client.pem"), str(directory / "client-key.pem")
-    return SharedCA(ca, pair if client else ("", ""))
-
-
 @pytest.fixture
 def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Host:
     """A running machine with a CA of the user's own, and a client certificate that dinv has made."""
-    return running(world, store, daemon, own_ca(tmp_path / "pki"))
+    return running(world, store, daemon, shared_ca(tmp_path / "pki"))
 
 
 @pytest.fixture
 def given(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Host:
     """A running machine whose client certificate is the user's own, too."""
-    return running(world, store, daemon, own_ca(tmp_path / "pki", client=True))
+    return running(world, store, daemon, shared_ca(tmp_path / "pki", client=True))
 
 
 @pytest.mark.parametrize("clients", [False, True])
@@ -453,7 +448,7 @@ def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
 ) -> None:
     colleague = keep_client(sharing, tmp_path / "colleague")
     shutil.rmtree(tmp_path / "pki")
-    ca = own_ca(tmp_path / "pki")
+    ca = shared_ca(tmp_path / "pki")
     ca.make_missing()
     renew(store, "dev", SILENT)
     works(sharing)
@@ -479,7 +474,7 @@ def test_a_new_client_of_the_users_own_is_taken_up(
 ) -> None:
     for name in ("client.pem", "client-key.pem"):
         (tmp_path / "pki" / name).unlink()
-    own_ca(tmp_path / "pki", client=True).make_missing()
+    shared_ca(tmp_path / "pki", client=True).make_missing()
     renew(store, "dev", SILENT, clients=clients)
     assert content(given)["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
     works(given)
@@ -490,7 +485,7 @@ def test_a_client_of_the_users_own_that_is_by_another_ca_changes_nothing(
 ) -> None:
     before = content(given)
     shutil.rmtree(tmp_path / "pki")
-    own_ca(tmp_path / "pki", client=True).make_missing()
+    shared_ca(tmp_path / "pki", client=True).make_missing()
     shutil.copy(os.path.join(given.directory, "cert.pem"), tmp_path / "pki" / "client.pem")
     shutil.copy(os.path.join(given.directory, "key.pem"), tmp_path / "pki" / "client-key.pem")
     with pytest.raises(CertificateError, match="does not lead to the trust anchor"):

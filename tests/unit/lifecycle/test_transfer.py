@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shared_ca import shared_ca
 
 from dinv import open as open_store
-from dinv.authorities.own_ca import SharedCA
 from dinv.endpoints import contexts
 from dinv.errors import (
     ConfigError,
@@ -180,7 +180,7 @@ def test_of_a_shared_ca_the_certificate_comes_along_and_where_it_was_does_not(
 ) -> None:
     """An archive that names a CA of whoever imports it would have that sign."""
     config = store.load("dev")
-    SharedCA((str(tmp_path / "ca.pem"), str(tmp_path / "ca-key.pem")), ("/c.pem", "/k.pem")).record(config)
+    shared_ca(tmp_path, client=True).record(config)
     (tmp_path / "ca-key.pem").write_bytes(b"THE CA'S KEY")
     os.unlink(os.path.join(config.directory, "ca-key.pem"))
     with store.lock("dev", "test"):

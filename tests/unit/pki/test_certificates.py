@@ -28,7 +28,7 @@ from dinv.system import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dinv.authorities import CertificateRequest, Role
+    from dinv.pki.requests import CertificateRequest, Role
 
 FILES = ["ca-key.pem", "ca.pem", "cert.pem", "key.pem", "server-key.pem", "server.pem"]
 

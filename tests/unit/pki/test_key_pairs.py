@@ -19,8 +19,6 @@ from dinv.system import files
 if TYPE_CHECKING:
     from pathlib import Path
 
-FLAGS = ("--cert", "--key")
-
 
 @pytest.fixture
 def paths(tmp_path: Path) -> tuple[str, str]:
@@ -40,9 +38,9 @@ def content(paths: tuple[str, str]) -> list[bytes]:
 
 
 def test_they_are_made_once(paths: tuple[str, str]) -> None:
-    assert not key_pairs.both_there(paths, FLAGS)
+    assert not key_pairs.both_there(paths)
     assert make(paths)
-    assert key_pairs.both_there(paths, FLAGS)
+    assert key_pairs.both_there(paths)
     assert not make(paths, b"another")
     assert content(paths) == [b"certificate of key", b"key"]
     assert [stat.S_IMODE(os.stat(path).st_mode) for path in paths] == [0o644, 0o600]
@@ -67,7 +65,7 @@ def test_where_they_are_nothing_is_written(paths: tuple[str, str], monkeypatch: 
 
     monkeypatch.setattr(os, "makedirs", denied)
     monkeypatch.setattr(os, "open", denied)
-    assert key_pairs.both_there(paths, FLAGS)
+    assert key_pairs.both_there(paths)
     assert not make(paths)
 
 
@@ -82,7 +80,7 @@ def test_where_nothing_can_be_written_half_a_pair_is_still_said(
 
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(CertificateError, match="is there, but not its key"):
-        key_pairs.both_there(paths, FLAGS)
+        key_pairs.both_there(paths)
 
 
 @pytest.mark.parametrize("lone", [0, 1])
@@ -90,9 +88,9 @@ def test_half_a_pair_is_a_mistake(paths: tuple[str, str], lone: int) -> None:
     os.mkdir(os.path.dirname(paths[0]))
     files.write(paths[lone], b"there", mode=0o600)
     with pytest.raises(CertificateError) as caught:
-        key_pairs.both_there(paths, FLAGS)
-    assert str(caught.value).startswith(f"{paths[lone]} ({FLAGS[lone]}) is there, but not its ")
-    assert f"{paths[1 - lone]} ({FLAGS[1 - lone]})" in str(caught.value)
+        key_pairs.both_there(paths)
+    assert str(caught.value).startswith(f"{paths[lone]} is there, but not its ")
+    assert paths[1 - lone] in str(caught.value)
     assert not make(paths)
     assert os.listdir(os.path.dirname(paths[0])) == [os.path.basename(paths[lone])]
 
@@ -121,7 +119,7 @@ def test_a_kill_at_any_step_is_finished(
             make(paths)
     key_was_there = os.path.exists(paths[1])
     both = os.path.exists(paths[0])
-    assert key_pairs.both_there(paths, FLAGS) == both
+    assert key_pairs.both_there(paths) == both
     assert make(paths, b"second") == (not both)
     assert content(paths)[1] == (b"key" if key_was_there else b"second")
     assert content(paths)[0] == b"certificate of " + content(paths)[1]
@@ -134,7 +132,7 @@ def test_a_lock_that_was_left_does_not_make_a_mistake_of_later_good(paths: tuple
     files.write(lock, key_pairs._digest(b"another key"), mode=0o600)
     os.unlink(paths[0])
     with pytest.raises(CertificateError, match="but not its certificate"):
-        key_pairs.both_there(paths, FLAGS)
+        key_pairs.both_there(paths)
     with open(paths[1], "rb") as file:
         assert file.read() == b"key"
 
@@ -146,7 +144,7 @@ def test_of_several_at_once_one_makes_them(paths: tuple[str, str]) -> None:
     def attempt(number: int) -> None:
         gate.wait()
         made.append(make(paths, b"key %d" % number))
-        assert key_pairs.both_there(paths, FLAGS)
+        assert key_pairs.both_there(paths)
 
     threads = [threading.Thread(target=attempt, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -167,7 +165,7 @@ def test_whoever_is_killed_while_making_leaves_no_lock_that_holds(paths: tuple[s
     done = subprocess.run([sys.executable, "-c", program, *paths], check=False, timeout=60)
     assert done.returncode == -9
     assert os.path.exists(paths[1])
-    assert not key_pairs.both_there(paths, FLAGS)
+    assert not key_pairs.both_there(paths)
     assert make(paths, b"second")
     assert content(paths) == [b"certificate of key", b"key"]
     assert sorted(os.listdir(os.path.dirname(paths[0]))) == ["cert.pem", "key.pem"]
@@ -190,7 +188,7 @@ def test_what_cannot_be_written(tmp_path: Path, where: str) -> None:
     if where == "dir":
         assert not make(paths)  # it is there, whatever it is
         with pytest.raises(CertificateError, match="is there, but not its certificate"):
-            key_pairs.both_there(paths, FLAGS)
+            key_pairs.both_there(paths)
     else:
         with pytest.raises(CertificateError, match="cannot be written"):
             make(paths)

@@ -31,10 +31,10 @@ def run(app: App, options: argparse.Namespace) -> None:
         f"keep it as you keep a password.",
         file=sys.stderr,
     )
-    ca = app.machines.get(name).shared_ca
+    ca = app.machines.get(name).ca_elsewhere
     if ca:
         print(
-            f"The private key of its CA, which is shared ({ca}), is not in it: elsewhere the machine can be "
+            f"The private key of its CA, which is {ca}, is not in it: elsewhere the machine can be "
             f"used, but its certificates cannot be renewed.",
             file=sys.stderr,
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,24 +13,16 @@ from cryptography.hazmat.primitives import serialization
 from hypothesis import given
 from hypothesis import strategies as st
 from own_certificates import CA, CLIENT, KEYS, SERVER, Own
+from shared_ca import shared_ca
 
-from dinv.authorities import open_authority, own_ca
-from dinv.authorities.own_ca import OPTIONS, SharedCA
-from dinv.errors import CertificateError, InputError
+from dinv.authorities import ca_elsewhere, of_machine, open_authority
+from dinv.authorities.shared import OPTIONS, SharedAuthority
+from dinv.errors import CertificateError, InputError, OptionError
 from dinv.pki import certificates
 from dinv.store.record import MachineConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-
-def shared(directory: Path, *, client: bool = False) -> SharedCA:
-    paths = {"tls_ca_cert": "ca.pem", "tls_ca_key": "ca-key.pem"}
-    if client:
-        paths |= {"tls_client_cert": "client.pem", "tls_client_key": "client-key.pem"}
-    found = SharedCA.given({option: str(directory / name) for option, name in paths.items()})
-    assert found is not None
-    return found
 
 
 def config(store: Path, name: str = "dev") -> MachineConfig:
@@ -41,15 +34,13 @@ def config(store: Path, name: str = "dev") -> MachineConfig:
 def issue(config: MachineConfig) -> dict[str, bytes]:
     """What a machine of that config is given; its directory is made."""
     os.makedirs(config.directory, exist_ok=True)
-    authority = open_authority(
-        "shared",
+    authority = of_machine(config)
+    certificates.issue(
+        authority,
         machine=config.name,
         directory=config.directory,
-        options=own_ca.authority_options(config),
-    )
-    client = own_ca.client_pair(config)
-    certificates.issue(
-        authority, machine=config.name, directory=config.directory, names=["10.0.0.7"], client=client
+        names=["10.0.0.7"],
+        client=authority.client_pair(),
     )
     found = {}
     for name in os.listdir(config.directory):
@@ -61,31 +52,39 @@ def issue(config: MachineConfig) -> dict[str, bytes]:
 # What is given
 
 
-@given(st.sets(st.sampled_from(OPTIONS)))
+NAMES = [option.key for option in OPTIONS]
+
+
+def opened(paths: dict[str, str]) -> SharedAuthority:
+    return SharedAuthority(machine="dev", directory="", options=paths)
+
+
+@given(st.sets(st.sampled_from(NAMES)))
 def test_pairs_are_whole_and_a_client_needs_its_ca(options: set[str]) -> None:
-    paths = {option: f"/pki/{option}.pem" for option in options}
-    whole = all((f"tls_{who}_cert" in options) == (f"tls_{who}_key" in options) for who in ("ca", "client"))
-    if not options:
-        assert SharedCA.given(paths) is None
-    elif whole and "tls_ca_cert" in options:
-        found = SharedCA.given(paths)
-        assert found is not None
-        assert [path for path in (*found.ca, *found.client) if path] == [
-            paths[option] for option in OPTIONS if option in options
-        ]
-    else:
-        with pytest.raises(InputError, match="given without"):
-            SharedCA.given(paths)
+    with TemporaryDirectory() as directory:
+        authority = opened({option: f"{directory}/{option}.pem" for option in options})
+        whole = all(
+            (f"tls_{who}_cert" in options) == (f"tls_{who}_key" in options) for who in ("ca", "client")
+        )
+        if whole and "tls_ca_cert" in options:
+            authority.check()
+        else:
+            said = (
+                "given without"
+                if options
+                else 'authority is "shared", which needs tls_ca_cert and tls_ca_key'
+            )
+            with pytest.raises(OptionError, match=said):
+                authority.check()
 
 
 def test_paths_are_absolute_and_each_is_another(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", "/home/somebody")
-    found = SharedCA.given({"tls_ca_cert": "ca.pem", "tls_ca_key": "~/ca-key.pem"})
-    assert found is not None
+    found = opened({"tls_ca_cert": "ca.pem", "tls_ca_key": "~/ca-key.pem"})
     assert found.ca == (str(tmp_path / "ca.pem"), "/home/somebody/ca-key.pem")
-    with pytest.raises(InputError, match="same file twice"):
-        SharedCA.given({"tls_ca_cert": "ca.pem", "tls_ca_key": "./ca.pem"})
+    with pytest.raises(OptionError, match="tls_ca_cert, tls_ca_key and their like name the same file twice"):
+        opened({"tls_ca_cert": "ca.pem", "tls_ca_key": "./ca.pem"}).check()
 
 
 # What is there
@@ -95,7 +94,7 @@ def test_paths_are_absolute_and_each_is_another(monkeypatch: pytest.MonkeyPatch,
 def test_a_ca_of_any_kind_of_key_signs(tmp_path: Path, kind: str) -> None:
     ca = Own("corporate", CA, kind=kind)
     ca.put(tmp_path, "ca")
-    own = shared(tmp_path)
+    own = shared_ca(tmp_path)
     own.check()
     assert own.make_missing() == []
     dev = config(tmp_path / "store")
@@ -118,7 +117,7 @@ def test_a_key_as_docker_machine_and_openssl_once_wrote_it(tmp_path: Path, kind:
         serialization.NoEncryption(),
     )
     (tmp_path / "ca-key.pem").write_bytes(key)
-    shared(tmp_path).check()
+    shared_ca(tmp_path).check()
 
 
 @pytest.mark.parametrize("kind", KEYS)
@@ -127,7 +126,7 @@ def test_a_client_of_any_kind_of_key_is_taken_as_it_is(tmp_path: Path, kind: str
     ca.put(tmp_path, "ca")
     client = Own("me", CLIENT, issuer=ca, kind=kind)
     client.put(tmp_path, "client")
-    own = shared(tmp_path, client=True)
+    own = shared_ca(tmp_path, client=True)
     own.check()
     dev = config(tmp_path / "store")
     own.record(dev)
@@ -141,11 +140,11 @@ def test_with_all_its_issuers_a_lower_ca_will_do(tmp_path: Path) -> None:
     lower = Own("lower", CA, issuer=root)
     lower.put(tmp_path, "ca")
     with pytest.raises(CertificateError, match='issuer of "CN=lower" is missing'):
-        shared(tmp_path).check()
+        shared_ca(tmp_path).check()
     (tmp_path / "ca.pem").write_bytes(lower.pem + root.pem)
-    shared(tmp_path).check()
+    shared_ca(tmp_path).check()
     dev = config(tmp_path / "store")
-    shared(tmp_path).record(dev)
+    shared_ca(tmp_path).record(dev)
     assert issue(dev)["ca.pem"] == lower.pem + root.pem
 
 
@@ -169,7 +168,7 @@ SIGNS_NOTHING = x509.KeyUsage(
 def test_what_is_no_ca_is_said_before_anything_is_made(tmp_path: Path, ca: Own, reason: str) -> None:
     ca.put(tmp_path, "ca")
     with pytest.raises(CertificateError, match=reason):
-        shared(tmp_path).check()
+        shared_ca(tmp_path).check()
 
 
 @pytest.mark.parametrize(
@@ -185,7 +184,7 @@ def test_files_that_cannot_be_used(tmp_path: Path, name: str, content: bytes, re
     Own("corporate", CA).put(tmp_path, "ca")
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CertificateError, match=reason) as caught:
-        shared(tmp_path).check()
+        shared_ca(tmp_path).check()
     assert "secret" not in str(caught.value)
 
 
@@ -206,7 +205,7 @@ def test_a_client_that_would_be_refused_is_said_too(tmp_path: Path, client: Own,
     CORPORATE.put(tmp_path, "ca")
     client.put(tmp_path, "client")
     with pytest.raises(CertificateError, match=rf"client\.pem cannot be a client's certificate: .*{reason}"):
-        shared(tmp_path, client=True).check()
+        shared_ca(tmp_path, client=True).check()
 
 
 def test_a_clients_key_that_is_another(tmp_path: Path) -> None:
@@ -214,7 +213,7 @@ def test_a_clients_key_that_is_another(tmp_path: Path) -> None:
     Own("me", CLIENT, issuer=CORPORATE).put(tmp_path, "client")
     (tmp_path / "client-key.pem").write_bytes(Own("x").key_pem())
     with pytest.raises(CertificateError, match=r"client-key\.pem is not its key"):
-        shared(tmp_path, client=True).check()
+        shared_ca(tmp_path, client=True).check()
 
 
 @pytest.mark.parametrize("lone", ["ca.pem", "ca-key.pem", "client.pem", "client-key.pem"])
@@ -224,20 +223,15 @@ def test_half_of_a_pair_is_said_by_name(tmp_path: Path, lone: str) -> None:
     missing = lone.replace(".pem", "-key.pem") if "-key" not in lone else lone.replace("-key", "")
     (tmp_path / missing).unlink()
     with pytest.raises(CertificateError) as caught:
-        shared(tmp_path, client=True).check()
-    flags = {
-        "ca.pem": "--tls-ca-cert",
-        "ca-key.pem": "--tls-ca-key",
-        "client.pem": "--tls-client-cert",
-        "client-key.pem": "--tls-client-key",
-    }
-    assert str(caught.value).startswith(f"{tmp_path / lone} ({flags[lone]}) is there, but not its ")
+        shared_ca(tmp_path, client=True).check()
+    assert str(caught.value).startswith(f"{tmp_path / lone} is there, but not its ")
+    assert str(tmp_path / missing) in str(caught.value)
 
 
 def test_a_client_whose_ca_is_not_there(tmp_path: Path) -> None:
     Own("me", CLIENT, issuer=CORPORATE).put(tmp_path, "client")
     with pytest.raises(CertificateError, match="but not the CA that should have signed it"):
-        shared(tmp_path, client=True).check()
+        shared_ca(tmp_path, client=True).check()
 
 
 # What is not there
@@ -245,7 +239,7 @@ def test_a_client_whose_ca_is_not_there(tmp_path: Path) -> None:
 
 def test_what_is_not_there_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("USER", "somebody")
-    own = shared(tmp_path / "pki", client=True)
+    own = shared_ca(tmp_path / "pki", client=True)
     own.check()
     assert not (tmp_path / "pki").exists()
     assert own.make_missing() == [own.ca[0], own.client[0]]
@@ -269,7 +263,7 @@ def test_eight_at_once_end_with_one_ca_and_files_that_match(tmp_path: Path) -> N
 
     def create(number: int) -> None:
         try:
-            own = shared(tmp_path / "pki", client=True)
+            own = shared_ca(tmp_path / "pki", client=True)
             gate.wait()
             own.check()
             own.make_missing()
@@ -288,7 +282,7 @@ def test_eight_at_once_end_with_one_ca_and_files_that_match(tmp_path: Path) -> N
     assert len({files["ca.pem"] for files in found}) == 1
     assert len({files["cert.pem"] for files in found}) == 1
     assert len({files["server.pem"] for files in found}) == 8
-    shared(tmp_path / "pki", client=True).check()
+    shared_ca(tmp_path / "pki", client=True).check()
 
 
 # What is recorded
@@ -297,24 +291,24 @@ def test_eight_at_once_end_with_one_ca_and_files_that_match(tmp_path: Path) -> N
 def test_where_they_are_is_recorded_as_docker_machine_has_it(tmp_path: Path) -> None:
     """Relative in the store, which may be moved; absolute outside of it. No key is copied."""
     dev = config(tmp_path)
-    shared(tmp_path / "certs", client=True).record(dev)
+    shared_ca(tmp_path / "certs", client=True).record(dev)
     auth = dev.auth_options
     assert auth["CaCertPath"] == "certs/ca.pem"
     assert auth["CaPrivateKeyPath"] == "certs/ca-key.pem"
     assert (auth["ClientCertPath"], auth["ClientKeyPath"]) == ("certs/client.pem", "certs/client-key.pem")
     assert auth["ServerCertPath"] == "machines/dev/server.pem"
     elsewhere = config(tmp_path / "store")
-    shared(tmp_path / "pki").record(elsewhere)
+    shared_ca(tmp_path / "pki").record(elsewhere)
     assert elsewhere.auth_options["CaCertPath"] == str(tmp_path / "pki" / "ca.pem")
     assert elsewhere.auth_options["ClientCertPath"] == "machines/dev/cert.pem"
     shown = elsewhere.shown()["HostOptions"]["AuthOptions"]
     assert shown["CaPrivateKeyPath"] == str(tmp_path / "pki" / "ca-key.pem")
-    assert own_ca.ca_path(elsewhere) == str(tmp_path / "pki" / "ca.pem")
-    assert own_ca.ca_path(config(tmp_path)) == ""
+    assert ca_elsewhere(elsewhere) == f"shared ({tmp_path}/pki/ca.pem)"
+    assert ca_elsewhere(config(tmp_path)) == ""
 
 
 def test_a_client_that_is_gone_is_taken_from_the_store(tmp_path: Path) -> None:
-    own = shared(tmp_path / "pki", client=True)
+    own = shared_ca(tmp_path / "pki", client=True)
     own.make_missing()
     dev = config(tmp_path)
     own.record(dev)
@@ -328,7 +322,7 @@ def test_a_client_that_is_gone_is_taken_from_the_store(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("lost", ["CaCertPath", "CaPrivateKeyPath"])
 def test_a_ca_that_is_gone_is_said(tmp_path: Path, lost: str) -> None:
-    own = shared(tmp_path / "pki")
+    own = shared_ca(tmp_path / "pki")
     own.make_missing()
     dev = config(tmp_path / "store")
     own.record(dev)
@@ -340,7 +334,6 @@ def test_a_ca_that_is_gone_is_said(tmp_path: Path, lost: str) -> None:
         issue(dev)
 
 
-@pytest.mark.parametrize("options", [{}, {"ca-cert": "x"}, {"ca-cert": "x", "ca-key": "y", "url": "z"}])
-def test_the_authority_wants_both_its_options(options: dict[str, str]) -> None:
-    with pytest.raises(InputError, match="ca-cert and ca-key"):
-        open_authority("shared", machine="dev", directory="", options=options)
+def test_an_option_that_it_does_not_have_is_said() -> None:
+    with pytest.raises(InputError, match='authority "shared" has no option url'):
+        open_authority("shared", machine="dev", directory="", options={"url": "z"})

@@ -1,0 +1,195 @@
+"""Options as data: what a driver, a provisioner, an authority, an image contract and `create` itself take.
+
+An Option says how it is called, which variable stands for it, of what type its values are and what people are
+told of it. The flags of `dinv create`, the keyword arguments of `Machines.create`, shell completion and the
+tables of docs/create.md are made from it, and values are checked here and nowhere else.
+"""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import OptionError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+TEXT = "text"
+"""A text, a path as well; a number is taken as one."""
+NUMBER = "number"
+"""A float."""
+INTEGER = "integer"
+SIZE = "size"
+"""Bytes, an int; as text with a unit, such as 512m or 2g, as docker's flags take them."""
+SECONDS = "seconds"
+"""A float above 0, at most LONGEST_SECONDS."""
+SWITCH = "switch"
+"""True or False; on the command line a flag without a value."""
+PAIRS = "pairs"
+"""KEY=VALUE, repeatable. A mapping, too: `label={"team": "red"}` is `label=["team=red"]`."""
+CHOICE = "choice"
+"""One of `values`."""
+
+LONGEST_SECONDS = 86400.0
+"""A day: what is asked to wait for longer would be waited for in vain."""
+
+_TRUE = ("1", "t", "true")
+_FALSE = ("0", "f", "false")
+
+
+class Option:
+    """One option, declared.
+
+    `name` is as on the command line, without dashes; `key` the same as keyword argument. `env` is the
+    variable that stands for it, "" for none; of a repeatable option it is a list separated by commas. `text`
+    is its help, `metavar` what its value is called there, `short` a letter for the flag.
+
+    `type` is one of TEXT, NUMBER, ... in this module. A `repeatable` option may be given several times: as
+    keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always so; with `bare` a
+    key may stand alone. `values` are those that have a name, for completion; only a CHOICE has no others.
+    `default` is what holds where nothing is given.
+
+    `rare` ones are left out of the help until all is asked for, `hidden` ones always. A `secret` has no flag,
+    since command lines can be read by others: it is given by its variable or as keyword argument. `off` is
+    the name of the flag of a SWITCH which is on by default: it switches it off.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        env: str,
+        text: str,
+        *,
+        type: str = TEXT,  # noqa: A002  (what argparse calls it)
+        metavar: str = "VALUE",
+        repeatable: bool = False,
+        rare: bool = False,
+        hidden: bool = False,
+        secret: bool = False,
+        bare: bool = False,
+        short: str = "",
+        off: str = "",
+        default: Any = None,
+        values: Iterable[str] = (),
+    ) -> None:
+        self.name = name
+        self.env = env
+        self.text = text
+        self.type = type
+        self.metavar = metavar
+        self.repeatable = repeatable or type == PAIRS
+        self.rare = rare
+        self.hidden = hidden
+        self.secret = secret
+        self.bare = bare
+        self.short = short
+        self.off = off
+        self.default = default
+        self.values = tuple(values)
+
+    def __repr__(self) -> str:
+        return f"Option({self.name!r}, type={self.type!r})"
+
+    @property
+    def key(self) -> str:
+        """The option as keyword argument."""
+        return self.name.replace("-", "_")
+
+    @property
+    def flag(self) -> str:
+        """The flag, with its dashes; "" for a secret."""
+        return "" if self.secret else f"--{self.off or self.name}"
+
+    def value(self, given: Any, environ: Mapping[str, str]) -> Any:
+        """What holds: what was given, else the variable, else the default; checked, and of the type declared.
+
+        Of a repeatable option that is a tuple; of another without a value the default, mostly None. Raises
+        OptionError.
+        """
+        if self.repeatable:
+            found = self._several(given)
+            if not found and self.env:
+                found = tuple(part for part in environ.get(self.env, "").split(",") if part)
+            return tuple(self.checked(each) for each in found) or tuple(self.default or ())
+        if given is None and self.env:
+            given = environ.get(self.env) or None
+        return self.default if given is None else self.checked(given)
+
+    def checked(self, given: Any) -> Any:
+        """One value as the declared type; what is of that type already stays. Raises OptionError."""
+        if self.type == TEXT:
+            return self._text(given)
+        if given == "":
+            return self.default  # which takes back what a variable says
+        if self.type == SWITCH:
+            return self._switch(given)
+        if self.type in (NUMBER, INTEGER, SECONDS):
+            return self._number(given)
+        text = self._text(given)
+        if self.type == SIZE:
+            return self._size(text)
+        if self.type == PAIRS:
+            key, equals, _ = text.partition("=")
+            if not key or not (equals or self.bare):
+                raise self.refused(given, f"is not {self.metavar}")
+        elif text not in self.values:
+            raise self.refused(given, f"is none of {', '.join(self.values)}")
+        return text
+
+    def refused(self, value: Any, why: str) -> OptionError:
+        """The error that it cannot be given this value; `why` goes on after it: "is not a size"."""
+        return OptionError(why, option=self.name, value=value)
+
+    def _several(self, given: Any) -> tuple[Any, ...]:
+        if given is None:
+            return ()
+        if isinstance(given, dict) and self.type == PAIRS:
+            return tuple(f"{key}={_plain(value)}" for key, value in given.items())
+        if isinstance(given, str | bytes | dict) or not hasattr(given, "__iter__"):
+            example = '{"KEY": "VALUE"} or ["KEY=VALUE"]' if self.type == PAIRS else '["...", "..."]'
+            raise self.refused(given, f"is one value where several may stand: give a list, {example}")
+        return tuple(given)
+
+    def _text(self, given: Any) -> str:
+        if isinstance(given, os.PathLike):
+            given = os.fspath(given)
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            return _plain(given)
+        if not isinstance(given, str):
+            raise self.refused(given, "is not a text")
+        return given
+
+    def _number(self, given: Any) -> float | int:
+        try:
+            number = float("nan") if isinstance(given, bool) else float(given)
+            whole = number.is_integer()
+        except (TypeError, ValueError, OverflowError):
+            number, whole = float("nan"), False
+        if self.type == SECONDS and not 0 < number <= LONGEST_SECONDS:
+            raise self.refused(given, f"is not a number of seconds above 0, {LONGEST_SECONDS:g} at most")
+        if self.type == INTEGER and not whole:
+            raise self.refused(given, "is not a whole number")
+        if number != number:  # noqa: PLR0124  (not a number)
+            raise self.refused(given, "is not a number")
+        return int(number) if self.type == INTEGER else number
+
+    def _size(self, text: str) -> int:
+        from dinv.formats.units import size_of
+
+        try:
+            return size_of(text)
+        except ValueError as error:
+            raise self.refused(text, str(error)) from error
+
+    def _switch(self, given: Any) -> bool:
+        text = str(given).lower()
+        if text not in (*_TRUE, *_FALSE):
+            raise self.refused(given, "is neither true nor false")
+        return text in _TRUE
+
+
+def _plain(value: Any) -> str:
+    """A value of a mapping as a flag would have it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
