@@ -146,7 +146,8 @@ def _serve(options: argparse.Namespace) -> int:
     host, port = _listen(options.listen, options.tls)
     done = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: done.set())
+        if signal.getsignal(number) is not signal.SIG_IGN:  # as in a script's background
+            signal.signal(number, lambda *_: done.set())
     stores = options.volume_store or [DEFAULT_STORE]
     with VchSimulator(
         engine=options.engine,

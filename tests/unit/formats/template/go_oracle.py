@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
+import shutil
 import subprocess
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,21 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BUILD_SECONDS = 150
+OLDEST = (1, 18)
+"""The Go that oracle.go is written for. It is the first in whose templates `and` and `or` stop early."""
+
+
+def why_not(oldest: tuple[int, int] = OLDEST) -> str:
+    """Why Go, of this version or newer, cannot be asked on this computer; empty when it can."""
+    if not shutil.which("go"):
+        return "Go is not installed"
+    asked = subprocess.run(["go", "version"], capture_output=True, text=True, timeout=60, check=False)
+    version = re.search(r"\bgo(\d+)\.(\d+)", asked.stdout)
+    if not version:
+        return f"`go version` does not say a version: {asked.stdout}{asked.stderr}"
+    if (int(version[1]), int(version[2])) < oldest:
+        return f"Go {version[1]}.{version[2]} is too old: {oldest[0]}.{oldest[1]} is needed"
+    return ""
 
 
 class Oracle:

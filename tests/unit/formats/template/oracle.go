@@ -3,6 +3,8 @@
 // Standard input has a JSON document for each: {"Template": ..., "Data": ..., "Struct": ...}; standard output a
 // line for each: ["ok", text] or ["error", message]. Integers stay integers, as in dinv. With Struct the keys of
 // Data are the fields of a struct, in alphabetical order. The first line is Go's version.
+//
+// Written for Go 1.18, since Debian 12 has 1.19.
 package main
 
 import (
@@ -32,7 +34,7 @@ func join(list any, separator string) (string, error) {
 		return "", fmt.Errorf("expected a list; got %T", list)
 	}
 	texts := []string{}
-	for index := range items.Len() {
+	for index := 0; index < items.Len(); index++ {
 		texts = append(texts, fmt.Sprint(items.Index(index).Interface()))
 	}
 	return strings.Join(texts, separator), nil
@@ -46,7 +48,13 @@ func pad(text string, before, after int) string {
 }
 
 func truncate(text string, length int) string {
-	return text[:min(max(length, 0), len(text))]
+	if length < 0 {
+		length = 0
+	}
+	if length > len(text) {
+		length = len(text)
+	}
+	return text[:length]
 }
 
 var functions = template.FuncMap{

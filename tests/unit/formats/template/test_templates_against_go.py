@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import shutil
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from go_oracle import oracle
+from go_oracle import oracle, why_not
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,11 +34,11 @@ DATA: dict[str, Any] = {
     "mix": [1, "a", None, True, ["q"]],
 }
 
-pytestmark = pytest.mark.skipif(not shutil.which("go"), reason="Go is not installed")
-
 
 @pytest.fixture(scope="module")
 def go(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Oracle]:
+    if reason := why_not():
+        pytest.skip(reason)
     with oracle(str(tmp_path_factory.mktemp("go"))) as running:
         yield running
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 import json
 import os
 import random
+import sys
 import tempfile
 from typing import TYPE_CHECKING, Any
 
 import vector_syntax as syntax
 import vector_templates as templates
-from go_oracle import oracle
+from go_oracle import oracle, why_not
 from vector_data import DATA, ODD, ROW
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 FILE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "vectors.jsonl")
 
 SEED = 20
+GO = (1, 23)
+"""The first Go with `{{else with}}`, which is in the templates."""
 LONGEST = 600
 """Characters of a text; what is longer says nothing new, and the file is read by people too."""
 
@@ -64,6 +67,8 @@ def _line(document: dict[str, Any]) -> str:
 
 def write() -> None:
     """Render all cases with Go, and replace the file."""
+    if reason := why_not(GO):
+        sys.exit(reason)
     with tempfile.TemporaryDirectory() as directory, oracle(directory) as go:
         lines = [_line({"go": go.version})]
         for name, template in dict.fromkeys(cases()):
