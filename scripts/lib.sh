@@ -77,7 +77,7 @@ find_python() {
 }
 
 # need_environment runtime|dev: a virtual environment in .venv, with dinv from this checkout, and for dev with
-# what pyproject.toml has for development. It is brought up to date when pyproject.toml has changed.
+# what pyproject.toml has for development. It is brought up to date when that or dinv's version has changed.
 need_environment() {
     have python3 || install_packages python3 python3-venv
     python=$(find_python) || die "Python 3.11 or newer is needed; this is $(python3 --version 2>&1). \
@@ -96,8 +96,9 @@ Debian 12 and Ubuntu 24.04 have it; elsewhere install python3.11 and its venv mo
         say "Python       $("$python" --version 2>&1 | cut -d' ' -f2), environment in .venv"
         "$python" -m venv --clear "$venv"
     fi
-    # Where the checkout is belongs to it too: an environment does not survive being moved.
-    wanted=$(printf '%s ' "$checkout"; cksum <"$checkout/pyproject.toml")
+    # Where the checkout is belongs to it too: an environment does not survive being moved. So does the version,
+    # which the installed package states.
+    wanted=$(printf '%s ' "$checkout"; cat "$checkout/pyproject.toml" "$checkout/src/dinv/__init__.py" | cksum)
     [ "$(cat "$stamp" 2>/dev/null)" != "$wanted" ] || return 0
 
     say "Python       installing dinv and what it needs ($1)"
