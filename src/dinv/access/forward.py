@@ -13,6 +13,8 @@ import socket
 import threading
 
 from dinv.errors import DinvError, InputError, MachineError
+from dinv.formats import host_port
+from dinv.formats.urls import LARGEST_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +27,6 @@ LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 128
 """At once, for each port; the next ones wait, as at a server that is busy."""
 LOOK_SECONDS = 1.0
-_LAST_PORT = 65535
 
 # The port in the machine is "$1". socat alone can end one direction and go on with the other; bash and nc are
 # for images that have no socat, and there what comes after the end of the input has a minute.
@@ -69,13 +70,12 @@ class Forward:
             )
         remote = int(found["remote"])
         local = int(found["local"] or remote)
-        if not 1 <= remote <= _LAST_PORT or local > _LAST_PORT:
-            raise InputError(f'"{text}": a port is a number from 1 to {_LAST_PORT}')
-        return cls((found["host"] or LOOPBACK).strip("[]"), local, remote)
+        if not 1 <= remote <= LARGEST_PORT or local > LARGEST_PORT:
+            raise InputError(f'"{text}": a port is a number from 1 to {LARGEST_PORT}')
+        return cls(host_port.unbracketed(found["host"] or LOOPBACK), local, remote)
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"{host}:{self.local} -> {self.remote}"
+        return f"{host_port.join(self.host, self.local)} -> {self.remote}"
 
 
 class Listener:
@@ -95,9 +95,10 @@ class Listener:
             self.socket.listen(MOST_CONNECTIONS)
         except OSError as error:
             self.socket.close()
+            where = host_port.join(forward.host, forward.local)
             raise InputError(
-                f"Nothing can listen at {forward.host}:{forward.local} here: {error.strerror}. Name another "
-                f"port: {forward.local + 1 if forward.local else 0}:{forward.remote}, or 0:{forward.remote} "
+                f"Nothing can listen at {where} here: {error.strerror}. Name another port: "
+                f"{forward.local + 1 if forward.local else 0}:{forward.remote}, or 0:{forward.remote} "
                 f"for one that is free"
             ) from error
         forward.local = self.socket.getsockname()[1]

@@ -6,6 +6,7 @@ import os
 
 from dinv.drivers.docker_machine import WITHOUT_DRIVER, located, needs_driver
 from dinv.errors import InputError, MachineNotRunning
+from dinv.formats.host_port import SSH_PORT, bracketed
 from dinv.system import programs
 
 TYPE_CHECKING = False
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
 
 NEEDED_BY = "a machine that docker-machine made"
-_PORT = 22
 _USER = "root"
 """libmachine: libmachine/drivers/base.go."""
 _OPTIONS = (
@@ -44,7 +44,7 @@ class Address:
                 f'Machine "{config.name}": its config.json has a user for SSH that is none: {self.user}'
             )
         port = kept.get("SSHPort")
-        self.port = port if isinstance(port, int) and port > 0 else _PORT
+        self.port = port if isinstance(port, int) and port > 0 else SSH_PORT
         self.key = _key(config)
 
     def login(self) -> list[str]:
@@ -83,10 +83,9 @@ def scp_command(config: MachineConfig, user: str, *, recursive: bool, quiet: boo
     """
     scp = programs.find("scp", NEEDED_BY)
     address = Address(config)
-    host = f"[{address.host}]" if ":" in address.host else address.host
     command = [scp, *_OPTIONS, *address.login(), "-P", str(address.port)]
     command += [*(["-r"] if recursive else []), *(["-q"] if quiet else [])]
-    return command, f"{user or address.user}@{host}:"
+    return command, f"{user or address.user}@{bracketed(address.host)}:"
 
 
 def run(

@@ -12,6 +12,8 @@ import re
 
 from dinv.drivers import Driver
 from dinv.errors import InputError, MachineNotRunning, NoSwarm
+from dinv.formats import host_port
+from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
 
 TYPE_CHECKING = False
@@ -32,7 +34,6 @@ _REFUSED = {
     "restarting it": "hosts without a driver cannot be restarted\n",
 }
 """docker-machine's words for what is being done (drivers/none/driver.go)."""
-_DOCKER_PORT = 2376
 _PORT_KEYS = ("EnginePort", "DockerPort")
 """Where the drivers generic and azure keep the daemon's port."""
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
@@ -49,23 +50,23 @@ def url(config: MachineConfig) -> str:
         return _text(kept.get("URL"))
     address = _text(kept.get("IPAddress"))
     ports = [kept[key] for key in _PORT_KEYS if isinstance(kept.get(key), int) and kept[key] > 0]
-    return f"tcp://{_bracketed(address)}:{(*ports, _DOCKER_PORT)[0]}" if address else ""
+    return f"tcp://{host_port.join(address, (*ports, TLS_PORT)[0])}" if address else ""
 
 
 def ip(config: MachineConfig) -> str:
     """The host in `url`. The driver `none` keeps it with its port, which is no address."""
-    return _host_and_port(url(config))[0] if config.driver_name in WITHOUT_DRIVER else _address(config)
+    return _host(url(config)) if config.driver_name in WITHOUT_DRIVER else _address(config)
 
 
 def swarm_url(config: MachineConfig) -> str:
     """Where the legacy swarm listens that it is the master of. Raises NoSwarm when it is of none."""
     if not config.swarm_options.get("Master"):
         raise NoSwarm(config.name)
-    host = _host_and_port(url(config))[0]
-    port = _host_and_port(_text(config.swarm_options.get("Host")))[1]
+    host = _host(url(config))
+    _, port = host_port.of_url(_text(config.swarm_options.get("Host")), missing=0) or ("", 0)
     if not host or not port:
         raise MachineNotRunning(config.name, "without a known address")
-    return f"tcp://{_bracketed(host)}:{port}"
+    return f"tcp://{host_port.join(host, port)}"
 
 
 def cert_path(config: MachineConfig) -> str:
@@ -75,7 +76,7 @@ def cert_path(config: MachineConfig) -> str:
     host has TLS if there are files for it (#2355).
     """
     given = config.driver_name in WITHOUT_DRIVER
-    if given and not _host_and_port(url(config))[0]:
+    if given and not _host(url(config)):
         return ""
     directories = (config.directory, located(config, _text(config.auth_options.get("CertDir"))))
     for directory in directories:
@@ -188,7 +189,7 @@ def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, S
     from dinv.system.reachability import connect_all
 
     configs = list(configs)
-    hosts = {config.name: _host_and_port(url(config)) for config in configs}
+    hosts = {config.name: _host_and_port(config) for config in configs}
     answers = connect_all({host for host in hosts.values() if host[0] and host[1]}, timeout=timeout)
     found = {}
     for config in configs:
@@ -223,14 +224,17 @@ def _address(config: MachineConfig) -> str:
     return _text(config.driver.get("IPAddress"))
 
 
-def _host_and_port(where: str) -> tuple[str, int]:
-    """The two in tcp://HOST:PORT; "" and 0 for what is not so."""
-    found = re.fullmatch(r"(?:tcp|https?)://(?:\[([^\]]+)\]|([^/:\[\]]+)):([0-9]{1,5})/?", where)
-    return (found[1] or found[2], int(found[3])) if found else ("", 0)
+def _host(where: str) -> str:
+    return (host_port.of_url(where) or ("", 0))[0]
 
 
-def _bracketed(address: str) -> str:
-    return f"[{address}]" if ":" in address else address
+def _host_and_port(config: MachineConfig) -> tuple[str, int]:
+    """Where its daemon listens; "" and 0 where its URL leads to no port."""
+    found = host_port.of_url(url(config), missing=0)
+    if found is None:
+        return "", 0
+    host, port = found
+    return host, port or (TLS_PORT if cert_path(config) else PLAIN_PORT)
 
 
 def _text(value: object) -> str:

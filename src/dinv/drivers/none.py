@@ -12,7 +12,8 @@ import os
 
 from dinv.drivers import Driver, Flag
 from dinv.errors import InputError
-from dinv.formats.urls import is_url
+from dinv.formats.host_port import of_url
+from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.states import RUNNING, UNANSWERED, Status
 from dinv.store.record import STORE_CERTS
 from dinv.system import home
@@ -72,7 +73,7 @@ class NoneDriver(Driver):
         directory = values.get("url_cert_path")
         kept = self.config.driver
         kept["URL"] = url
-        kept["IPAddress"] = (_address(url) or ("", 0))[0]
+        kept["IPAddress"] = (of_url(url) or ("", 0))[0]
         self.config.ours["Provisioner"] = "none"
         if directory:
             kept["TLS"] = True
@@ -175,8 +176,12 @@ class NoneDriver(Driver):
     ) -> dict[str, Status]:
         from dinv.system.reachability import connect_all
 
-        urls = {config.name: str(config.driver.get("URL", "")) for config in configs}
-        addresses = {name: address for name, url in urls.items() if (address := _address(url))}
+        urls, addresses = {}, {}
+        for config in configs:
+            url = urls[config.name] = str(config.driver.get("URL", ""))
+            port = PLAIN_PORT if config.driver.get("TLS") is False else TLS_PORT
+            if address := of_url(url, missing=port):
+                addresses[config.name] = address
         answers = connect_all(addresses.values(), timeout=timeout)
         found = {}
         for name, url in urls.items():
@@ -216,12 +221,3 @@ class NoneDriver(Driver):
 
     def ended(self) -> int | None:
         return None
-
-
-def _address(url: str) -> tuple[str, int] | None:
-    """Host and port of a daemon's URL; None when it has none."""
-    rest = url.partition("://")[2].partition("/")[0]
-    host, _, port = rest.rpartition(":")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:  # noqa: PLR2004  (TCP)
-        return None
-    return host.strip("[]"), int(port)

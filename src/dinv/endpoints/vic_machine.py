@@ -15,13 +15,14 @@ import re
 
 from dinv.errors import InputError
 from dinv.formats import env_file
+from dinv.formats.host_port import of_url
+from dinv.formats.urls import TLS_PORT
 from dinv.system import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine.wire.transport import TLSFiles
 
-_TLS_PORT = "2376"
 _KNOWN = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "COMPOSE_TLS_VERSION")
 
 
@@ -115,8 +116,8 @@ def _unverified(host: str, variables: dict[str, str]) -> TLSFiles | None:
     """TLS of a VCH made with --no-tlsverify: its certificate is its own, and nobody's to verify."""
     from dinv.engine.wire.transport import TLSFiles
 
-    port = host.rstrip("/").rpartition(":")[2]
-    if port == _TLS_PORT or variables.get("DOCKER_TLS") or "COMPOSE_TLS_VERSION" in variables:
+    where = of_url(host, missing=0)
+    if (where and where[1] == TLS_PORT) or variables.get("DOCKER_TLS") or "COMPOSE_TLS_VERSION" in variables:
         return TLSFiles(None, None, None, verify=False)
     return None
 

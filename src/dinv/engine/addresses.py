@@ -11,8 +11,6 @@ import re
 
 from dinv.engine.wire.transport import (
     DEFAULT_SOCKET,
-    PLAIN_PORT,
-    TLS_PORT,
     SSHTransport,
     TCPTransport,
     TLSFiles,
@@ -21,13 +19,11 @@ from dinv.engine.wire.transport import (
 from dinv.errors import InputError
 from dinv.system import home
 
-_MAX_PORT = 65535
 _OTHERS = {
     "npipe": "npipe:// is a pipe of Windows, which this system does not have; use unix:// or tcp://",
     "fd": "fd:// is for dockerd, which systemd gives its sockets so; use unix://",
 }
 # Compiled when they are used: that takes longer than all else here, and most addresses need one or none.
-_HOST_PORT = r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?"
 _WITHOUT_SLASHES = r"(unix|tcp|ssh|fd|npipe|https?):(?!//|\d+(?:/|$))"
 # OpenSSH's own rule for names on its command line (ssh.c: valid_ruser), and $, which newer ones refuse.
 _USER = r"(?!-)(?:[^\x00-\x20\x7f'`\"$;&<>|(){}\\:/]|\\(?=.)| (?!-))+"
@@ -100,21 +96,17 @@ def _decoded(url: str, text: str) -> str:
 
 
 def _host_port(url: str, text: str) -> tuple[str, int | None]:
-    match = re.fullmatch(_HOST_PORT, text)
-    if match is None:
-        raise _bad(url, "it should be HOST:PORT, with an IPv6 address in brackets")
-    bracketed, plain, digits = match.groups()
-    # RFC 6874: the % before a zone is itself percent-encoded in a URL.
-    host: str = bracketed.replace("%25", "%", 1) if bracketed else plain or ""
-    if not digits:
-        return host, None
-    port = int(digits)
-    if not 0 < port <= _MAX_PORT:
-        raise _bad(url, f"{digits} is not a port")
-    return host, port
+    from dinv.formats import host_port
+
+    try:
+        return host_port.split(text)
+    except ValueError as error:
+        raise _bad(url, str(error)) from error
 
 
 def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
+    from dinv.formats.urls import PLAIN_PORT, TLS_PORT
+
     # What docker's CLI takes and makes nothing of (net/url: Host and Path of a URL).
     where, _, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
     user, _, where = where.rpartition("@")

@@ -14,27 +14,30 @@ _URL = (
 )
 _ADDRESS = r"(?:[\w:\[][\w.:/%\[\]-]*)?"
 _USER = r"(?:[\w.][\w.+@\\-]*)?"
-_LARGEST_PORT = 65535
+LARGEST_PORT = 65535
+PLAIN_PORT = 2375
+TLS_PORT = 2376
+"""The Docker API's, without and with TLS (IANA: docker, docker-s)."""
 _IPV4_BITS = 32
 
 
 def is_url(text: str) -> bool:
     """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
     host, _, port = text.removeprefix("tcp://").rpartition(":")
-    if _plain(host) and port.isdecimal() and port.isascii():
-        return 0 < int(port) <= _LARGEST_PORT
+    if is_plain(host) and port.isdecimal() and port.isascii():
+        return 0 < int(port) <= LARGEST_PORT
     match = re.fullmatch(_URL, text)
-    return match is not None and int(match["port"] or 1) in range(1, _LARGEST_PORT + 1)
+    return match is not None and int(match["port"] or 1) in range(1, LARGEST_PORT + 1)
 
 
 def is_address(text: str) -> bool:
     """Whether it can be a host or, as docker-machine's driver `none` keeps it, a URL; or is empty."""
-    return _plain(text) or re.fullmatch(_ADDRESS, text) is not None
+    return is_plain(text) or re.fullmatch(_ADDRESS, text) is not None
 
 
 def is_user(text: str) -> bool:
     """Whether it can be a user's name for SSH, or is empty."""
-    return _plain(text) or re.fullmatch(_USER, text) is not None
+    return is_plain(text) or re.fullmatch(_USER, text) is not None
 
 
 def is_subnet(text: str) -> bool:
@@ -60,6 +63,6 @@ def _ipv4(text: str) -> int | None:
         return None
 
 
-def _plain(text: str) -> bool:
+def is_plain(text: str) -> bool:
     """Whether it is a name or an IPv4 address at first sight: compiling expressions takes 2 ms of a start."""
     return not text or (text.isascii() and text.replace(".", "").isalnum())

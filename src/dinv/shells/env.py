@@ -12,6 +12,8 @@ import os
 
 from dinv.access.connect import check_files, refused
 from dinv.errors import DinvError, InputError
+from dinv.formats.host_port import of_url
+from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.shells import syntax
 
 TYPE_CHECKING = False
@@ -70,12 +72,11 @@ def unsetting(
 
 def _look(machine: Machine) -> str:
     """See whether something listens where the machine should; "" or what to warn of."""
-    host, _, port = machine.known_url().removeprefix("tcp://").rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdecimal():
+    where = of_url(machine.known_url(), missing=TLS_PORT if machine.has_tls else PLAIN_PORT)
+    if where is None:
         return f'machine "{machine.name}" has a URL that says no host and port: {machine.url}'
     try:
-        _connect(host, int(port))
+        _connect(*where)
     except ConnectionRefusedError as error:
         raise refused(machine.host) from error
     except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"

@@ -249,6 +249,27 @@ def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, r
     assert "none" in found["odd"].status.error
 
 
+@pytest.mark.parametrize(("tls", "expected"), [(True, 2376), (False, 2375)])
+def test_a_url_without_a_port_means_dockers_own(
+    store: Store, monkeypatch: pytest.MonkeyPatch, *, tls: bool, expected: int
+) -> None:
+    machine = given(store, "tcp://127.0.0.1/", copies=False)
+    if not tls:
+        shutil.rmtree(os.path.join(store.path, "certs"))
+    asked: list[object] = []
+
+    def connect_all(hosts: set[tuple[str, int]], *, timeout: float) -> dict[tuple[str, int], str]:
+        asked.extend(hosts)
+        return {}
+
+    monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
+    list(rows.rows(store, timeout=0.5, environ={}))
+    monkeypatch.setattr(env, "_connect", lambda *where: asked.append(where))
+    assert env.setting(machine, environ={})[1] == ""
+    assert asked == [("127.0.0.1", expected)] * 2
+    assert machine.ip == "127.0.0.1"
+
+
 def test_one_that_says_nothing_is_timed_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dinv.system.reachability.connect_all", lambda _hosts, **_: {})
     add(store)

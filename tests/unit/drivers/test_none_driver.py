@@ -152,7 +152,7 @@ def test_ls_says_who_answers(machines: Machines, listener: str) -> None:
         "b": refused,
         "c": "none",
         "d": "unix:///x.sock",
-        "e": "tcp://h",
+        "e": "tcp://127.0.0.9",
         "f": "h:x",
     }
     for name, url in urls.items():
@@ -161,7 +161,8 @@ def test_ls_says_who_answers(machines: Machines, listener: str) -> None:
     assert {status.state for status in found.values()} == {RUNNING}
     assert found["a"].error == ""
     assert "refused" in found["b"].error
-    assert all("is not the URL of a Docker daemon" in found[name].error for name in "cef")
+    assert all("is not the URL of a Docker daemon" in found[name].error for name in "cf")
+    assert "refused" in found["e"].error  # at docker's own port
     assert "there is no unix:///x.sock" in found["d"].error
     # docker-machine's own suite looks for that.
     assert all(found[name].error.startswith("Unable to query docker version: ") for name in "bcdef")

@@ -18,6 +18,8 @@ from dinv.errors import (
     MachineNotFound,
     NotFound,
 )
+from dinv.formats.host_port import of_url
+from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.labels import LABEL, LABEL_ID
 
 TYPE_CHECKING = False
@@ -29,7 +31,6 @@ if TYPE_CHECKING:
     from dinv.images import ImageContract
     from dinv.progress import Progress
 
-PLAIN_PORT = "2375/tcp"
 LOOK_SECONDS = 5.0
 
 
@@ -151,12 +152,12 @@ def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> 
         return
     kept.update(Published=False, Port=0, PublishAddress="")
     ports.settle(site)
-    if published.get(PLAIN_PORT):
+    if published.get(f"{PLAIN_PORT}/tcp"):
         raise CannotAdopt(
-            name, f"it publishes plain TCP alone, port 2375, where whoever asks is root. {anew}"
+            name, f"it publishes plain TCP alone, port {PLAIN_PORT}, where whoever asks is root. {anew}"
         )
     if not kept["OwnAddress"]:
-        raise CannotAdopt(name, f"it publishes no port 2376, and has no address of its own. {anew}")
+        raise CannotAdopt(name, f"it publishes no port {TLS_PORT}, and has no address of its own. {anew}")
 
 
 def _speaks_tls(site: Site, name: str) -> None:
@@ -165,18 +166,19 @@ def _speaks_tls(site: Site, name: str) -> None:
 
     from dinv.engine import Engine, TCPTransport
 
-    host, _, port = site.url.removeprefix("tcp://").rpartition(":")
-    host = host.strip("[]")
+    where = of_url(site.url)
+    if where is None:
+        raise CannotAdopt(name, f"its URL names no host: {site.url}")
     try:
-        socket.create_connection((host, int(port)), timeout=LOOK_SECONDS).close()
+        socket.create_connection(where, timeout=LOOK_SECONDS).close()
     except OSError as error:
         raise CannotAdopt(
             name,
             f"its daemon does not answer at {site.url} from here ({error.strerror or error}), where dinv's "
-            f"clients would look for it. Publish its port 2376, or wait until it has started",
+            f"clients would look for it. Publish its port {TLS_PORT}, or wait until it has started",
         ) from error
     try:
-        with Engine(TCPTransport(host, int(port)), timeout=LOOK_SECONDS) as engine:
+        with Engine(TCPTransport(*where), timeout=LOOK_SECONDS) as engine:
             engine.ping()
     except (EngineError, EndpointError, DeadlineExceeded):
         return  # "Client sent an HTTP request to an HTTPS server", or whatever its version has for that

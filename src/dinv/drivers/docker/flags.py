@@ -8,7 +8,9 @@ import re
 from dinv.drivers import Flag
 from dinv.drivers.docker.network import publishing
 from dinv.errors import InputError
+from dinv.formats.host_port import unbracketed
 from dinv.formats.units import parse_size
+from dinv.formats.urls import LARGEST_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -224,8 +226,8 @@ def parse_publish(text: Any) -> tuple[str, int]:
             raise InputError(f'--publish "{text}" is not ADDRESS, :PORT, ADDRESS:PORT or none')
         address, port = text, 0
     else:
-        address, port = match["address"].strip("[]"), int(match["port"] or 0)
-        if match["port"] and not 0 < port < 65536:  # noqa: PLR2004  (TCP)
+        address, port = unbracketed(match["address"]), int(match["port"] or 0)
+        if match["port"] and not 0 < port <= LARGEST_PORT:
             raise InputError(f'--publish "{text}": {match["port"]} is no port')
     if address:
         try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dinv.drivers.docker.flavours import detect, of_name
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import DinvError, EngineError
+from dinv.formats.urls import TLS_PORT
 from dinv.labels import LABEL_ID
 from dinv.states import OWN_ADDRESS, PUBLISHED_PORT
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from dinv.formats.kinds import Kinds
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
-
-DAEMON_PORT = 2376
 
 
 def _is_own_network(kept: object) -> bool:
@@ -194,12 +193,14 @@ class Site:
 
     def settle_address(self) -> None:
         """Set URL and IPAddress from what the config says; the machine need not run."""
+        from dinv.formats.host_port import join
+
         kept = self.config.driver
         own = kept.get("OwnAddress") or kept["IP"]
-        address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (own, DAEMON_PORT)
+        address, port = (kept["Host"], kept["Port"]) if kept["Port"] else (own, TLS_PORT)
         kept["IPAddress"] = address
         kept["Reached"] = "" if not address else PUBLISHED_PORT if kept["Port"] else OWN_ADDRESS
-        kept["URL"] = f"tcp://{f'[{address}]' if ':' in address else address}:{port}" if address else ""
+        kept["URL"] = f"tcp://{join(address, port)}" if address else ""
 
     def close(self) -> None:
         """Close the connections to the endpoint."""

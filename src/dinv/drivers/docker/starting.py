@@ -19,6 +19,7 @@ from dinv.errors import (
     ServerError,
     Unauthorized,
 )
+from dinv.formats import host_port
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,8 +104,7 @@ def _refused(site: Site, error: EngineError) -> Exception:
             f"{site.endpoint}. Free it."
         )
     if not kept.get("OwnNetwork") and (kept.get("PortChosen") or not config.unfinished):
-        host = f"[{published}]" if ":" in published else published
-        address = f"{host}:{kept['Port']}" if host else kept["Port"]
+        address = host_port.join(published, kept["Port"]) if published else kept["Port"]
         return PreCreateCheckFailed(
             f'Port {address} of machine "{config.name}" is in use on {site.endpoint}. '
             f"Free it, or choose another with --publish ADDRESS:PORT."

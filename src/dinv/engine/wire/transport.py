@@ -56,8 +56,6 @@ else:
     Transport = object
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
-PLAIN_PORT = 2375
-TLS_PORT = 2376
 
 _CONNECT_REASONS = {
     errno.ENOENT: "there is no such socket; is the engine running?",
@@ -146,22 +144,26 @@ class TCPTransport:
     """A TCP port, with TLS when `tls` is given. `host` may be an IPv6 address with a zone, `fe80::1%eth0`."""
 
     def __init__(self, host: str, port: int, tls: TLSFiles | None = None, *, base_path: str = "") -> None:
+        from dinv.formats.host_port import join
+
         self.host = host
         self.port = port
         self.tls = tls
         self.base_path = base_path
         self.secure = tls is not None
         # A zone means something on this computer only (RFC 6874, section 4).
-        self.http_host = _authority(host.partition("%")[0], port)
-        self.address = f"tcp://{_authority(host.replace('%', '%25'), port)}{base_path}"
+        self.http_host = join(host.partition("%")[0], port)
+        self.address = f"tcp://{join(host.replace('%', '%25'), port)}{base_path}"
         self._context: ssl.SSLContext | None = None
         self._peer = ""
 
     def name_by_address(self) -> bool:
         """Say the address last connected to in the Host header; False where that is what is said already."""
+        from dinv.formats.host_port import join
+
         said = self.http_host
         if self._peer:
-            self.http_host = _authority(self._peer.partition("%")[0], self.port)
+            self.http_host = join(self._peer.partition("%")[0], self.port)
         return self.http_host != said
 
     def another_way(self, error: EndpointUnreachable) -> bool:  # noqa: ARG002  (whatever it is)
@@ -209,10 +211,6 @@ class TCPTransport:
             else:
                 return sock
         raise EndpointUnreachable(self.address, _tcp_reason(failure, deadline)) from failure
-
-
-def _authority(host: str, port: int) -> str:
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def _tcp_reason(exc: OSError | None, deadline: Deadline) -> str:
@@ -269,17 +267,18 @@ class SSHTransport:
     def __init__(
         self, host: str, *, user: str | None = None, port: int | None = None, socket_path: str | None = None
     ) -> None:
+        from dinv.formats.host_port import bracketed
+
         self.destination = host
         self.user = user
         self.port = port
         self.socket_path = socket_path
         self._looking = False
-        name = f"[{host}]" if ":" in host else host
         self.address = "".join(
             (
                 "ssh://",
                 f"{quote(user, _SHOWN)}@" if user else "",
-                name.replace("%", "%25"),
+                bracketed(host).replace("%", "%25"),
                 f":{port}" if port else "",
                 quote(socket_path or "", _SHOWN),
             )

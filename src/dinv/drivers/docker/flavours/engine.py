@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.units import format_size
+from dinv.formats.urls import TLS_PORT
 from dinv.labels import LABEL_ID
 
 TYPE_CHECKING = False
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.errors import EngineError
 
-DAEMON_PORT = "2376/tcp"
+DAEMON_PORT = f"{TLS_PORT}/tcp"
 
 AUTO = "auto"
 CAPABILITIES = "capabilities"

@@ -19,6 +19,7 @@ from dinv.drivers.docker.flavours.engine import (
 )
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.units import format_size
+from dinv.formats.urls import TLS_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,7 +161,7 @@ class VchFlavour(EngineFlavour):
         if spec.dns:
             host["Dns"] = list(spec.dns)
         # On a container network too: the VM's firewall lets in only what is published (vic-product#1220).
-        port = str(spec.port or DAEMON_PORT.partition("/")[0])
+        port = str(spec.port or TLS_PORT)
         host["PortBindings"] = {
             **spec.ports,
             DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}],

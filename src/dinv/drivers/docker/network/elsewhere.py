@@ -9,6 +9,7 @@ there is a port.
 from __future__ import annotations
 
 from dinv.errors import DinvError
+from dinv.formats.urls import TLS_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,6 @@ def _listens(site: Site) -> bool:
 
 
 def listens(table: str) -> bool:
-    """Whether 2376 is listened on, by /proc/net/tcp (proc(5)): the second word is ADDRESS:PORT in hex."""
+    """Whether the daemon's port is listened on, by /proc/net/tcp (proc(5)): ADDRESS:PORT is in hex there."""
     rows = (line.split() for line in table.splitlines())
-    return any(row[1:2] and row[1].endswith(":0948") and row[3:4] == [_LISTENS] for row in rows)
+    return any(row[1:2] and row[1].endswith(f":{TLS_PORT:04X}") and row[3:4] == [_LISTENS] for row in rows)

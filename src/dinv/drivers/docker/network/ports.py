@@ -15,6 +15,7 @@ import zlib
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.drivers.docker.network import nested, publishing
 from dinv.errors import PreCreateCheckFailed
+from dinv.formats.host_port import of_url
 from dinv.labels import LABEL_PORT
 
 TYPE_CHECKING = False
@@ -181,7 +182,8 @@ def _services(site: Site) -> frozenset[int]:
     flavour, address = site.flavour, site.engine.transport.address
     if flavour.guards_services or not address.startswith("tcp://"):
         return flavour.services
-    return flavour.services | {int(address.rpartition(":")[2])}
+    where = of_url(address)
+    return flavour.services | {where[1]} if where else flavour.services
 
 
 def _used(site: Site) -> dict[int, str]:

@@ -11,6 +11,8 @@ import re
 
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import InputError, PreCreateCheckFailed
+from dinv.formats.host_port import unbracketed
+from dinv.formats.urls import LARGEST_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +56,7 @@ def _parse(text: str) -> list[dict[str, Any]]:
     protocol = match["protocol"] or "tcp"
     if any(f"{port}/{protocol}" == DAEMON_PORT for port in inner):
         raise InputError(f"{flag}: where the machine's daemon is published, --publish says")
-    address = (match["address"] or "").strip("[]")
+    address = unbracketed(match["address"] or "")
     try:
         address = str(ipaddress.ip_address(address)) if address else ""
     except ValueError as error:
@@ -67,7 +69,7 @@ def _parse(text: str) -> list[dict[str, Any]]:
 
 def _range(flag: str, first: str, last: str | None) -> range:
     begin, end = int(first), int(last or first)
-    if not 0 < begin <= end < 65536:  # noqa: PLR2004  (TCP, UDP)
+    if not 0 < begin <= end <= LARGEST_PORT:
         raise InputError(f"{flag}: {first}-{last} is no range of ports" if last else f"{flag} is no port")
     return range(begin, end + 1)
 

@@ -1,0 +1,74 @@
+"""HOST:PORT, alone and in the URLs of Docker daemons: one reading of brackets, ports and what stands around.
+
+IPv6 addresses stand in brackets (RFC 3986, section 3.2.2), with their zone behind `%`, which a URL may write
+as `%25` (RFC 6874). A port that is left out is docker's default (docker/cli: opts/hosts.go).
+"""
+
+from __future__ import annotations
+
+import re
+
+from dinv.formats.urls import LARGEST_PORT, TLS_PORT, is_plain
+
+SSH_PORT = 22
+
+# Compiled when they are used: that takes longer than all else here, and most addresses need none.
+_HOST_PORT = r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?"
+_WITH_HOST = ("tcp", "http", "https", "ssh")
+
+
+def bracketed(host: str) -> str:
+    """A host as it is written before a port: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
+
+
+def unbracketed(host: str) -> str:
+    """A host without the brackets that an IPv6 address may stand in."""
+    return host[1:-1] if host.startswith("[") and host.endswith("]") else host
+
+
+def join(host: str, port: int) -> str:
+    """`HOST:PORT`, or `[IPV6]:PORT`."""
+    return f"{bracketed(host)}:{port}"
+
+
+def split(text: str) -> tuple[str, int | None]:
+    """The two in `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`, the address without its brackets.
+
+    The host may be "", the port is None where it is left out. Raises ValueError, which says what is wrong.
+    """
+    host, colon, digits = text.rpartition(":")
+    if not (colon and is_plain(host) and digits.isdecimal() and digits.isascii()):
+        match = re.fullmatch(_HOST_PORT, text)
+        if match is None:
+            raise ValueError("it should be HOST:PORT, with an IPv6 address in brackets")
+        inside, plain, digits = match.groups()
+        host = inside.replace("%25", "%", 1) if inside else plain or ""
+        if not digits:
+            return host, None
+    port = int(digits) if len(digits) < 10 else 0  # noqa: PLR2004  (Python refuses to read very long ones)
+    if not 0 < port <= LARGEST_PORT:
+        raise ValueError(f"{digits} is not a port")
+    return host, port
+
+
+def of_url(url: str, *, missing: int = TLS_PORT) -> tuple[str, int] | None:
+    """Host and port that a daemon's URL leads to; `missing` is the port of one that names none.
+
+    None for a URL that leads to no port, such as unix://PATH, that names no host or is not a URL. What
+    docker takes and makes nothing of, a user, a path or a query, does not matter.
+    """
+    scheme, separator, rest = url.strip().partition("://")
+    if not separator:
+        if ":" not in scheme:
+            return None
+        scheme, rest = "tcp", scheme
+    scheme = scheme.lower()
+    if scheme not in _WITH_HOST:
+        return None
+    where = rest.partition("?")[0].partition("#")[0].partition("/")[0].rpartition("@")[2]
+    try:
+        host, port = split(where)
+    except ValueError:
+        return None
+    return (host, port or (SSH_PORT if scheme == "ssh" else missing)) if host else None
