@@ -14,6 +14,7 @@ from cryptography.hazmat.primitives import serialization
 from dinv.authorities import Authority
 from dinv.authorities.signing import fault, self_signed, sign
 from dinv.errors import CertificateError, StoreNotWritable
+from dinv.pki import pem
 from dinv.pki.certificates import load_chain, load_key, new_key
 from dinv.system import files
 
@@ -78,7 +79,8 @@ class LocalAuthority(Authority):
         return self._signer
 
     def _load_or_make(self) -> _Signer:
-        key_pem, certificate_pem = _read(self._key_path), _read(self._certificate_path)
+        key_pem = pem.read_if_there(self._key_path)
+        certificate_pem = pem.read_if_there(self._certificate_path)
         if key_pem is None and certificate_pem is None:
             key_pem = new_key()
             self._write(self._key_path, key_pem, 0o600)
@@ -111,14 +113,3 @@ class LocalAuthority(Authority):
             f'The CA of machine "{self.machine}" cannot be used: {what}. Restore both files from a backup, '
             f"or make the machine anew: dinv rm {self.machine}, then dinv create {self.machine}"
         )
-
-
-def _read(path: str) -> bytes | None:
-    try:
-        return files.read(path)
-    except FileNotFoundError:
-        return None
-    except OSError as error:
-        raise CertificateError(
-            f"{path} cannot be read: {error.strerror}. Give its owner, whom dinv runs as, access to it."
-        ) from error

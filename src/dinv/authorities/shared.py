@@ -19,7 +19,7 @@ from dinv.authorities import Authority
 from dinv.authorities.signing import fault, self_signed, sign
 from dinv.declaration import Option
 from dinv.errors import CertificateError, OptionError
-from dinv.pki import key_pairs
+from dinv.pki import key_pairs, pem
 from dinv.pki.certificates import (
     check_chain,
     check_pair,
@@ -29,7 +29,7 @@ from dinv.pki.certificates import (
     request,
     unrooted,
 )
-from dinv.system import files, home
+from dinv.system import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -160,13 +160,14 @@ class SharedAuthority(Authority):
                 f"HostOptions.AuthOptions.CaCertPath and CaPrivateKeyPath"
             )
         try:
-            return files.read(path)
-        except FileNotFoundError as error:
+            found = pem.read_if_there(path)
+        except CertificateError as error:
+            raise self._unusable(f"its {what} {error}") from error
+        if found is None:
             raise self._unusable(
                 f"its {what} {path} is not there any more. Put it back. What it has signed goes on working"
-            ) from error
-        except OSError as error:
-            raise self._unusable(f"its {what} {path} cannot be read: {error.strerror}") from error
+            )
+        return found
 
     def _unusable(self, reason: str) -> CertificateError:
         return CertificateError(

@@ -392,23 +392,23 @@ class Host:
     def write_context(self) -> None:
         """Write its docker context, or bring it up to date. Raises ContextError."""
         from dinv.endpoints import contexts
-        from dinv.system.files import read
+        from dinv.errors import CertificateError
+        from dinv.pki import pem
 
-        files = {}
-        for name in ("ca", "cert", "key"):
-            path = os.path.join(self.cert_path, f"{name}.pem")
-            try:
-                files[name] = read(path)
-            except OSError as error:
-                raise ContextError(f"{path}: {error.strerror}") from error
+        try:
+            ca, cert, key = (
+                pem.read(os.path.join(self.cert_path, f"{name}.pem")) for name in ("ca", "cert", "key")
+            )
+        except CertificateError as error:
+            raise ContextError(str(error)) from error
         contexts.write(
             self.name,
             host=self.url,
             description=f"dinv machine {self.name}",
             owner=self.config.identity,
-            ca=files["ca"],
-            cert=files["cert"],
-            key=files["key"],
+            ca=ca,
+            cert=cert,
+            key=key,
         )
 
     def serve(self, progress: Progress, *, timeout: float) -> None:

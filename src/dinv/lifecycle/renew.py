@@ -38,6 +38,7 @@ from dinv.errors import (
 )
 from dinv.lifecycle.host import STAGING, STATE_SECONDS, STOP_SECONDS, Host
 from dinv.lifecycle.upgrade import check_ours, settle
+from dinv.pki import pem
 from dinv.states import ERROR, RUNNING
 from dinv.system import files
 
@@ -402,10 +403,10 @@ class _Renewal:
 
     def _read(self, name: str) -> bytes:
         """A file of the set, b"" when it is not there."""
-        return _content(os.path.join(self.directory, name))
+        return pem.read_if_there(os.path.join(self.directory, name)) or b""
 
     def _staged(self, name: str) -> bytes:
-        return _content(os.path.join(self.staging, name))
+        return pem.read_if_there(os.path.join(self.staging, name)) or b""
 
     def _switch(self, content: dict[str, bytes]) -> None:
         """Replace files in the store, and the docker context with them; those without content stay."""
@@ -456,10 +457,3 @@ def _certificates(pem: bytes) -> list[bytes]:
     end = "-----END CERTIFICATE-----"
     blocks = pem.decode("ascii", "replace").split(end)[:-1]
     return [ssl.PEM_cert_to_DER_cert(block[block.index("-----BEGIN") :] + end) for block in blocks]
-
-
-def _content(path: str) -> bytes:
-    try:
-        return files.read(path)
-    except FileNotFoundError:
-        return b""

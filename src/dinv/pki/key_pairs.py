@@ -12,6 +12,7 @@ import os
 import time
 
 from dinv.errors import CertificateError
+from dinv.pki import pem
 from dinv.system import files, locks
 
 TYPE_CHECKING = False
@@ -32,13 +33,8 @@ def read(certificate_path: str, key_path: str) -> Pair:
     """Read both. Raises CertificateError."""
     from dinv.pki.certificates import Pair
 
-    content = []
-    for path in (key_path, certificate_path):
-        try:
-            content.append(files.read(path))
-        except OSError as error:
-            raise CertificateError(f"{path} cannot be read: {error.strerror}") from error
-    return Pair(content[0], content[1], key_path, certificate_path)
+    key = pem.read(key_path)
+    return Pair(key, pem.read(certificate_path), key_path, certificate_path)
 
 
 def both_there(paths: Paths) -> bool:
@@ -72,7 +68,7 @@ def make(paths: Paths, new_key: Callable[[], bytes], certify: Callable[[bytes], 
             os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
         with _exclusive(key_path) as lock:
             if lock.was_making(paths):
-                key = read(key_path, key_path).key
+                key = pem.read(key_path)
             elif any(os.path.lexists(path) for path in paths):
                 return False
             else:

@@ -20,7 +20,6 @@ from dinv.errors import (
     MachineUnusable,
 )
 from dinv.provisioners import Provisioner
-from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,13 +85,16 @@ class DockerProvisioner(Provisioner):
     def provision(self) -> None:
         # Not with the module: `env` takes no more of it than `credentials`.
         from dinv.images.options import with_defaults
+        from dinv.pki import pem
         from dinv.registries import ca as registry_ca
 
         directory = self.config.directory
+        names = ("ca.pem", "server.pem", "server-key.pem")
+        ca, certificate, key = (pem.read(os.path.join(directory, name)) for name in names)
         serving = self.contract.files(
-            ca=_read(directory, "ca.pem"),
-            certificate=_read(directory, "server.pem"),
-            key=_read(directory, "server-key.pem"),
+            ca=ca,
+            certificate=certificate,
+            key=key,
             options=with_defaults(self.config.engine_options, self.driver.daemon_defaults()),
             driver_name=self.config.driver_name,
         )
@@ -293,13 +295,3 @@ def _check_variable(text: str) -> None:
     if not equals or not name.isidentifier() or not name.isascii():
         # The value may be a password: only the name is shown.
         raise InputError(f'--engine-env "{name}" is not NAME=VALUE')
-
-
-def _read(directory: str, name: str) -> bytes:
-    from dinv.errors import CertificateError
-
-    path = os.path.join(directory, name)
-    try:
-        return files.read(path)
-    except OSError as error:
-        raise CertificateError(f"{path}: {error.strerror}") from error
