@@ -13,7 +13,7 @@ import socket
 import ssl
 import time
 
-from dinv.drivers.docker.network.subnets import fixed_addresses
+from dinv.endpoints.subnets import fixed_addresses
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from harness import Dinv, import_busybox
 
-from dinv.drivers.docker.network import own_network
+from dinv.endpoints import own_network
 from dinv.endpoints.local.engine import LocalEngine
 from dinv.endpoints.resolve import Endpoint
 from dinv.progress import Progress

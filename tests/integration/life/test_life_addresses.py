@@ -15,7 +15,7 @@ import pytest
 from proxies import Proxy
 from users import eventually, finish
 
-from dinv.drivers.docker.network import own_network
+from dinv.endpoints import own_network
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

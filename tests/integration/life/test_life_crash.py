@@ -12,7 +12,7 @@ import pytest
 from proxies import Proxy
 from users import finish
 
-from dinv.drivers.docker.network import own_network
+from dinv.endpoints import own_network
 from dinv.engine import Engine, parse_address
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ import time
 
 from dinv import images
 from dinv.drivers.docker import containers, volumes
-from dinv.drivers.docker.network import own_network
+from dinv.endpoints import own_network
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -390,7 +390,7 @@ class LocalEngine:
 
     def _open_own_network(self, progress: Progress) -> None:
         """Make the network of its machines now, and for good: who makes machines may make no rules for it."""
-        from dinv.drivers.docker.network import own_network, subnets
+        from dinv.endpoints import own_network, subnets
 
         try:
             with Endpoint(f"unix://{self.socket}").engine(trace=self._trace) as engine:

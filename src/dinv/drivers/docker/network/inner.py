@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ipaddress
 
-from dinv.drivers.docker.network import nested, subnets
+from dinv.drivers.docker.network import nested
+from dinv.endpoints import subnets
 from dinv.system import routes
 
 TYPE_CHECKING = False

@@ -10,7 +10,7 @@ import contextlib
 import ipaddress
 import zlib
 
-from dinv.drivers.docker.network import own_network, subnets
+from dinv.endpoints import own_network, subnets
 from dinv.errors import EngineError, MachineError, PreCreateCheckFailed
 
 TYPE_CHECKING = False
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.drivers.docker.network.own_network import Network
     from dinv.drivers.docker.site import Site
+    from dinv.endpoints.own_network import Network
 
 
 def settle(site: Site) -> None:

@@ -11,7 +11,8 @@ from docker_machine import MOUNTS, container, new_driver
 from fake_engine import FakeEngine
 
 from dinv.drivers import AddressTaken
-from dinv.drivers.docker.network import own_address, own_network
+from dinv.drivers.docker.network import own_address
+from dinv.endpoints import own_network
 from dinv.errors import Conflict, MachineError, PreCreateCheckFailed, ServerError, Unauthorized
 from dinv.progress import Progress
 from dinv.system import routes

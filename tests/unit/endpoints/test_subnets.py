@@ -8,7 +8,7 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv.drivers.docker.network import subnets
+from dinv.endpoints import subnets
 
 net = ipaddress.IPv4Network
 

@@ -7,7 +7,7 @@ a device of this name, with the network's gateway as its address, is on this com
 here. An engine in a VM, on another computer or behind a tunnel has it elsewhere, whatever its address.
 
 The engine chooses addresses for others in another part of the subnet (`subnets.automatic`), so nobody gets
-the one of a machine that is stopped. Which machine has which address is `own_address`'s.
+the one of a machine that is stopped. Which machine has which address is up to the driver.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import socket
 import time
 import zlib
 
-from dinv.drivers.docker.network import subnets
+from dinv.endpoints import subnets
 from dinv.errors import Conflict, EngineError
 from dinv.labels import LABEL_ROLE
 from dinv.system import routes
