@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import os
 
-from dinv.drivers import Driver, Flag
+from dinv.drivers.flag import Flag
+from dinv.drivers.recorded import RecordedDriver
 from dinv.errors import InputError
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
@@ -21,7 +22,7 @@ from dinv.system.files import read
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any, ClassVar, NoReturn
 
     from dinv.channel import Channel
@@ -52,13 +53,20 @@ _FLAGS = (
     ),
 )
 
+_DONE = {
+    "start": "started",
+    "stop": "stopped",
+    "kill": "killed",
+    "restart": "restarted",
+    "signal": "sent a signal",
+}
 
-class NoneDriver(Driver):
+
+class NoneDriver(RecordedDriver):
     """A daemon at a URL. `ci-test` is another name of this driver."""
 
     name = "none"
     kinds: ClassVar[Kinds] = {"CertificateSource": str, "TLS": bool}
-    provisioned = False
 
     @classmethod
     def create_flags(cls) -> tuple[Flag, ...]:
@@ -119,9 +127,6 @@ class NoneDriver(Driver):
                 raise InputError(f"--url-cert-path {source}: {path} holds nothing in PEM")
         return found
 
-    def prepare(self, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
-        return ""
-
     def create(
         self,
         environment: Mapping[str, str],  # noqa: ARG002  (the seam's)
@@ -136,26 +141,10 @@ class NoneDriver(Driver):
             for name, data in self._certificates()
         )
 
-    def start(self, *, timeout: float) -> None:  # noqa: ARG002
-        self._cannot("started")
-
-    def stop(self, *, timeout: float) -> None:  # noqa: ARG002
-        self._cannot("stopped")
-
-    def kill(self) -> None:
-        self._cannot("killed")
-
-    def restart(self, *, timeout: float) -> None:  # noqa: ARG002
-        self._cannot("restarted")
-
-    def signal_init(self, signal: str) -> None:  # noqa: ARG002
-        self._cannot("sent a signal")
-
-    def _cannot(self, what: str) -> NoReturn:
-        raise InputError(f"hosts without a driver cannot be {what}")
-
-    def remove(self, *, keep_cache: bool = False) -> list[str]:  # noqa: ARG002
-        return []
+    def refuse(self, doing: str) -> NoReturn:
+        if doing == "logs":
+            raise InputError(f'Machine "{self.config.name}" has no driver: its log is kept where it runs.')
+        raise InputError(f"hosts without a driver cannot be {_DONE[doing]}")
 
     def state(self, *, timeout: float) -> Status:
         states = self.states([self.config], self.store, timeout=timeout)
@@ -194,30 +183,8 @@ class NoneDriver(Driver):
             found[name] = Status(RUNNING, said and f"{UNANSWERED}{said}")
         return found
 
-    @property
-    def address_known(self) -> bool:
-        return True
-
-    def refresh_address(self) -> bool:
-        return False
-
-    def addresses(self) -> list[str]:
-        return [self.ip] if self.ip else []
-
-    def facts(self) -> dict[str, Any]:
-        return {"endpoint": "", "isolation": "", "machine": self.url}
-
     def channel(self) -> Channel:
         raise InputError(
             f'Machine "{self.config.name}" has no driver: there is no way into it but its Docker API. '
             f"For a shell beside its containers: docker run -it IMAGE sh"
         )
-
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:  # noqa: ARG002
-        raise InputError(f'Machine "{self.config.name}" has no driver: its log is kept where it runs.')
-
-    def last_log_lines(self, count: int) -> list[str]:  # noqa: ARG002
-        return []
-
-    def ended(self) -> int | None:
-        return None

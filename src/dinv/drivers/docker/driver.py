@@ -1,20 +1,19 @@
 """The docker driver: a machine is a container on a Docker endpoint, with a cache volume that outlives it.
 
 What it does is in the files beside this one, each about one thing, as functions on the machine's Site.
-Nothing there imports this file. It is loaded by `ls` and `status`, which need nothing else of it than
-states: the others are imported where they are used.
+Nothing there imports this file. `env`, `ls` and `status` load it: the others are imported where they are
+used.
 """
 
 from __future__ import annotations
 
-import contextlib
 import json
 import time
 
 from dinv.drivers import Driver
-from dinv.drivers.docker import site, status
+from dinv.drivers.docker import site
 from dinv.endpoints.resolve import Endpoint
-from dinv.errors import DinvError, InputError, NotDone, NotFound
+from dinv.errors import InputError, NotDone, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.drivers import Flag, Replacement
+    from dinv.errors import DinvError
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
     from dinv.states import Status
@@ -191,6 +191,8 @@ class DockerDriver(Driver):
     # What it is like
 
     def state(self, *, timeout: float) -> Status:
+        from dinv.drivers.docker import status
+
         return status.ask(self.site.engine, [self.config], self.store, timeout=timeout)[self.config.name]
 
     @classmethod
@@ -206,6 +208,8 @@ class DockerDriver(Driver):
         timeout: float,
         trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
+        from dinv.drivers.docker import status
+
         configs = list(configs)
         endpoint = Endpoint.recorded(configs[0].driver.get("Endpoint") or {})
         with endpoint.engine(timeout=timeout, trace=trace) as engine:
@@ -257,12 +261,6 @@ class DockerDriver(Driver):
 
     def channel(self) -> Channel:
         return self.site.channel()
-
-    def last_log_lines(self, count: int) -> list[str]:
-        with contextlib.suppress(DinvError):
-            said = b"".join(self.logs(tail=count, follow=False, timestamps=False))
-            return said.decode(errors="replace").splitlines()[-count:]
-        return []
 
     def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
         try:

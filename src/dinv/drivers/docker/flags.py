@@ -5,8 +5,8 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from dinv.drivers import Flag
 from dinv.drivers.docker.network import publishing
+from dinv.drivers.flag import Flag
 from dinv.errors import InputError
 from dinv.formats.host_port import unbracketed
 from dinv.formats.units import parse_size

@@ -7,10 +7,10 @@ container quota does, has nobody's machine stopped for that.
 
 from __future__ import annotations
 
-from dinv.drivers import Offer, Replacement
 from dinv.drivers.docker import containers, creation
 from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.image import advice, refresh, take
+from dinv.drivers.replacement import Offer, Replacement
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 
 TYPE_CHECKING = False

@@ -1,0 +1,274 @@
+"""The Driver seam: what makes and controls a machine on some infrastructure.
+
+The methods are those of libmachine's Driver (docker/machine: libmachine/drivers/drivers.go) in Python
+names, with two differences. `create` makes the machine without starting it, so that what it needs can
+be put in first, as `docker cp` can; and in place of SSH there is `channel`, by which files and commands
+get into the machine. A driver knows nothing of certificates or of what runs in the machine.
+
+Every driver has the abstract methods. The others have an answer here which is right for a driver without
+that ability: the sections say which abilities there are.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from abc import ABC, abstractmethod
+
+from dinv.errors import DinvError, InputError
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from typing import Any, ClassVar
+
+    from dinv.channel import Channel
+    from dinv.drivers.flag import Flag
+    from dinv.drivers.replacement import Replacement
+    from dinv.formats.kinds import Kinds
+    from dinv.progress import Progress
+    from dinv.states import Status
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+
+class AddressTaken(Exception):
+    """The address the driver chose for a machine turned out to be in use; `move` chooses another.
+
+    No DinvError: nobody but `create` sees it.
+    """
+
+
+class Driver(ABC):
+    """Makes and controls one machine. What it has to remember it keeps in `config.driver`."""
+
+    name: str
+    provisioned: ClassVar[bool] = True
+    """Whether dinv makes and provisions these machines; if not, `create` only records one."""
+    kinds: ClassVar[Kinds] = {}
+    """Of what kind the values are that it keeps there: what a record has otherwise is a ConfigError."""
+
+    def __init__(
+        self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
+    ) -> None:
+        config.check_kept(self.kinds)
+        self.config = config
+        self.store = store
+        self.trace = trace
+        self.notes: list[str] = []
+        """What `start` has found and mended, for the user."""
+
+    def close(self) -> None:  # noqa: B027  (most drivers hold nothing open)
+        """Close connections."""
+
+    # Making a machine, in this order
+
+    @classmethod
+    @abstractmethod
+    def create_flags(cls) -> tuple[Flag, ...]:
+        """The flags this driver adds to `create`."""
+
+    @abstractmethod
+    def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
+        """Take the flags' values (by `Flag.key`) into the config. Raises InputError."""
+
+    @abstractmethod
+    def pre_create_check(self, progress: Progress) -> None:
+        """See whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
+
+    @abstractmethod
+    def prepare(self, progress: Progress) -> str:
+        """Fetch what takes long and is not part of the machine yet: its image.
+
+        Returns the name of the image contract. Raises ImageError.
+        """
+
+    @abstractmethod
+    def create(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        """Make the machine, not started.
+
+        `environment` and `command` are what its init gets, `mounts` where in it each of its volumes (by
+        role: "cache") goes; all are the image contract's to say. Raises PreCreateCheckFailed.
+        """
+
+    @abstractmethod
+    def remove(self, *, keep_cache: bool = False) -> list[str]:
+        """Remove all that `create` made, and what is left of it. What is gone already is not an error.
+
+        Returns a line for each thing that was left on purpose.
+        """
+
+    # Power. `timeout` is in seconds.
+
+    @abstractmethod
+    def start(self, *, timeout: float) -> None:
+        """Start it. Raises AddressTaken when `move` can help, MachineGone, MachineError."""
+
+    @abstractmethod
+    def stop(self, *, timeout: float) -> None:
+        """Stop it cleanly; after `timeout` seconds by force."""
+
+    @abstractmethod
+    def kill(self) -> None:
+        """Stop it at once."""
+
+    def restart(self, *, timeout: float) -> None:
+        """Stop it, if it runs, and start it."""
+        self.stop(timeout=timeout)
+        self.start(timeout=timeout)
+
+    def unpause(self) -> None:
+        """Let it go on, where somebody has paused it. Raises InputError where nobody can pause one."""
+        raise InputError(f"The {self.name} driver cannot let a paused machine go on")
+
+    # Its state
+
+    @abstractmethod
+    def state(self, *, timeout: float) -> Status:
+        """Its state, asked of the infrastructure. Raises DinvError when that does not answer."""
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:
+        """Machines with the same key can be asked for together, by `states`."""
+        return config.name
+
+    @classmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
+    ) -> dict[str, Status]:
+        """The states of machines with one `group_key`, by name. Drivers that can ask once, do."""
+        return {config.name: cls(config, store, trace=trace).state(timeout=timeout) for config in configs}
+
+    def facts(self) -> dict[str, Any]:
+        """What people are told of how the machine is made, as text.
+
+        `endpoint` is a URL and `isolation` a kind of it, "" for none; `machine` is one line.
+        """
+        return {"endpoint": "", "isolation": "", "machine": self.url}
+
+    # Where it is reached. A driver whose machines have an address that is known from the beginning and
+    # stays overrides nothing but what sets `URL` and `IPAddress` in its config.
+
+    @property
+    def url(self) -> str:
+        """Where its daemon listens, as last known: `tcp://HOST:PORT`, or ""."""
+        return str(self.config.driver.get("URL", ""))
+
+    @property
+    def ip(self) -> str:
+        """The address in `url`, as last known."""
+        return str(self.config.driver.get("IPAddress", ""))
+
+    @property
+    def own_ip(self) -> str:
+        """The machine's address on its own network, where ports of containers in it are published."""
+        return self.ip
+
+    def addresses(self) -> list[str]:
+        """The names and addresses by which the machine is reached."""
+        return [self.ip] if self.ip else []
+
+    @property
+    def address_known(self) -> bool:
+        """Whether `url` is settled before the machine starts."""
+        return True
+
+    def refresh_address(self) -> bool:
+        """Ask where the started machine is; True when that is not where it was."""
+        return False
+
+    @property
+    def port_moves(self) -> bool:
+        """Whether each start may publish it at another port; `start` then sets `url`."""
+        return False
+
+    def move(self) -> None:
+        """After AddressTaken: choose another address and unmake what `create` made."""
+        raise InputError(f"The {self.name} driver has no other address to offer")
+
+    def unreached(self) -> str:
+        """Why clients do not get to a daemon that listens, and what to do; "" where it does not listen.
+
+        Asked of the infrastructure; raises nothing.
+        """
+        return ""
+
+    # Into it
+
+    @abstractmethod
+    def channel(self) -> Channel:
+        """The way files and commands get into the machine. Raises InputError where there is none."""
+
+    @property
+    def takes_files_running(self) -> bool:
+        """Whether files can be put into it while it runs as well as before.
+
+        It is then started while its certificates are being made, if its image waits for them.
+        """
+        return False
+
+    def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
+        """Options of the machine's daemon, without dashes, that hold unless somebody has set them."""
+        return {}
+
+    # Its init: the first process in it, which starts the daemon
+
+    @abstractmethod
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+
+    def last_log_lines(self, count: int) -> list[str]:
+        """The last lines its init and daemon have said; none where they cannot be had."""
+        with contextlib.suppress(DinvError):
+            said = b"".join(self.logs(tail=count, follow=False, timestamps=False))
+            return said.decode(errors="replace").splitlines()[-count:]
+        return []
+
+    @abstractmethod
+    def signal_init(self, signal: str) -> None:
+        """Send a signal, such as "SIGHUP", to the machine's init."""
+
+    def ended(self) -> int | None:
+        """The exit status of its init, when that ended by itself since the start.
+
+        None while it runs, and where that cannot be told.
+        """
+        return None
+
+    # Machines made anew from another image
+
+    def replacement(self) -> Replacement:
+        """How the machine is made anew from another image. Raises InputError where it cannot be."""
+        name = self.config.name
+        raise InputError(
+            f'Machine "{name}" cannot be made anew from another image: its driver "{self.name}" has no way '
+            f"to keep the old one until the new one answers. Make another machine, with dinv create, and "
+            f"remove this one: dinv rm {name}"
+        )
+
+    def kind(self) -> str:
+        """What another machine has in common with this one that can do the same: endpoint, image, isolation.
+
+        "" where that cannot be told.
+        """
+        return ""
+
+    # Machines that somebody else made
+
+    def adopt(self, container: str, progress: Progress) -> str:  # noqa: ARG002
+        """Take what is known of a container that somebody else made into the config, and change nothing.
+
+        Returns the name of its image contract. Raises CannotAdopt, InputError where there are no containers.
+        """
+        raise InputError(f'The driver "{self.name}" has no containers to adopt')
+
+    @property
+    def adopted(self) -> bool:
+        """Whether somebody else made what it runs in, which dinv therefore neither removes nor makes anew."""
+        return False

@@ -1,0 +1,58 @@
+"""Drivers of machines that dinv only records: somebody else makes them, and looks after them."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+
+from dinv.drivers.driver import Driver
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import ClassVar, NoReturn
+
+    from dinv.channel import Channel
+    from dinv.progress import Progress
+
+
+class RecordedDriver(Driver):
+    """Nothing is made, and nothing that would change the machine is done."""
+
+    provisioned: ClassVar[bool] = False
+
+    @abstractmethod
+    def refuse(self, doing: str) -> NoReturn:
+        """Raise InputError for what cannot be done: "start", "stop", "kill", "restart", "signal"."""
+
+    @abstractmethod
+    def channel(self) -> Channel:
+        """Raises InputError where nothing but the daemon's API leads into the machine."""
+
+    def prepare(self, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
+        return ""
+
+    def create(
+        self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
+    ) -> None:
+        """Make nothing: the machine is there."""
+
+    def remove(self, *, keep_cache: bool = False) -> list[str]:  # noqa: ARG002
+        return []
+
+    def start(self, *, timeout: float) -> None:  # noqa: ARG002
+        self.refuse("start")
+
+    def stop(self, *, timeout: float) -> None:  # noqa: ARG002
+        self.refuse("stop")
+
+    def kill(self) -> None:
+        self.refuse("kill")
+
+    def restart(self, *, timeout: float) -> None:  # noqa: ARG002
+        self.refuse("restart")
+
+    def signal_init(self, signal: str) -> None:  # noqa: ARG002
+        self.refuse("signal")
+
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:  # noqa: ARG002
+        self.refuse("logs")
