@@ -295,19 +295,19 @@ class Machines:
 
     def forwards(self, name: str) -> list[str]:
         """What of a machine is forwarded in the background, such as "127.0.0.1:8080 -> 80 (process 7)"."""
-        from dinv.access import background_forwards
+        from dinv.store import forwards
 
         return [
             f"{text} (process {detached.pid})"
-            for detached in background_forwards.found(self.get(name).directory)
+            for detached in forwards.found(self.get(name).directory)
             for text in detached.forwards
         ]
 
     def stop_forwards(self, name: str, *, progress: Progress | None = None) -> None:
         """End what of a machine is forwarded in the background."""
-        from dinv.access import background_forwards
+        from dinv.store import forwards
 
-        ended = background_forwards.stop(self.get(name).directory)
+        ended = forwards.stop(self.get(name).directory)
         (progress or Progress()).line("Forward", f"{ended} ended" if ended else "there was none")
 
     def export(self, name: str, out: BinaryIO) -> None:

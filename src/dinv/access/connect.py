@@ -18,14 +18,13 @@ from dinv.errors import (
     MachineUnusable,
 )
 from dinv.lifecycle.host import LOOK_SECONDS
+from dinv.pki import client_files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine import Deadline
     from dinv.errors import MachineNotRunning
     from dinv.lifecycle.host import Host
-
-CLIENT_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 def check_files(machine: Host) -> None:
@@ -36,7 +35,7 @@ def check_files(machine: Host) -> None:
     if machine.config.unfinished:
         raise MachineUnusable(machine.name, machine.url, machine.status().error)
     directory = machine.environment().get("DOCKER_CERT_PATH", "")
-    for name in CLIENT_FILES if directory else ():
+    for name in client_files.NAMES if directory else ():
         path = os.path.join(directory, name)
         reason = _unreadable(path)
         if reason:

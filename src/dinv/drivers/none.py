@@ -15,6 +15,7 @@ from dinv.drivers.recorded import RecordedDriver
 from dinv.errors import InputError
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
+from dinv.pki import client_files
 from dinv.states import RUNNING, UNANSWERED, Status
 from dinv.store.record import STORE_CERTS
 from dinv.system import home
@@ -96,11 +97,9 @@ class NoneDriver(RecordedDriver):
 
     def _use_those_of_the_store(self, url: str, progress: Progress) -> None:
         """From now on, or from when there are some: that is looked for whenever it is connected to."""
-        from dinv.provisioners.none import complete
-
         self.config.auth_options.update(_STORE_CERTIFICATES)
         directory = os.path.join(self.store.path, STORE_CERTS)
-        if complete(directory):
+        if client_files.complete(directory):
             # Recorded: it is not to be reached without TLS when they are lost.
             self.config.driver["TLS"] = True
             progress.note(
@@ -113,11 +112,9 @@ class NoneDriver(RecordedDriver):
 
     def _certificates(self) -> list[tuple[str, bytes]]:
         """The TLS files as they are at their source. Raises InputError."""
-        from dinv.provisioners.none import CERTIFICATE_FILES
-
         source = str(self.config.driver.get("CertificateSource") or "")
         found = []
-        for name in CERTIFICATE_FILES if source else ():
+        for name in client_files.NAMES if source else ():
             path = os.path.join(source, name)
             try:
                 found.append((name, read(path, largest=LARGEST_FILE)))

@@ -15,10 +15,9 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.endpoints import docker_config
 from dinv.errors import ContextError, ContextTaken, InputError
 from dinv.formats import json_text
-from dinv.system import files
+from dinv.system import docker_config, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

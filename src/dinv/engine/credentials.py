@@ -10,8 +10,8 @@ from __future__ import annotations
 import json
 import os
 
-from dinv.endpoints import docker_config
 from dinv.engine.reference import DOCKER_HUB
+from dinv.system import docker_config
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

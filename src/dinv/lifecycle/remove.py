@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.access import background_forwards
 from dinv.errors import (
     ConfigError,
     ConfigTooNew,
@@ -15,7 +14,7 @@ from dinv.errors import (
     StoreError,
 )
 from dinv.lifecycle.host import Host
-from dinv.store import twins
+from dinv.store import forwards, twins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,7 +71,7 @@ def remove(
 
 def _forget(store: Store, name: str) -> None:
     with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
-        background_forwards.stop(store.directory(name))
+        forwards.stop(store.directory(name))
     store.remove(name)
 
 

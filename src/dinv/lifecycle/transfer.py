@@ -17,6 +17,7 @@ import re
 from dinv import authorities
 from dinv.errors import InputError, MachineExists
 from dinv.formats import json_text
+from dinv.pki import client_files
 from dinv.store import twins
 from dinv.store.record import MachineConfig
 from dinv.store.store import check_name
@@ -80,13 +81,12 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
 
 def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
     """Those of the store, where they are what a host without a driver is reached by: now it has its own."""
-    from dinv.access.connect import CLIENT_FILES
     from dinv.lifecycle.host import Host
 
     directory = Host(config, store).cert_path
     if directory == config.directory:
         return
-    for name in CLIENT_FILES:
+    for name in client_files.NAMES:
         path = os.path.join(directory, name)
         try:
             content[name] = files.read(path, largest=LARGEST_FILE)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
-
 from dinv.errors import InputError
+from dinv.pki import client_files
 from dinv.provisioners import Provisioner
 
 TYPE_CHECKING = False
@@ -14,9 +13,6 @@ if TYPE_CHECKING:
 
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
-
-
-CERTIFICATE_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 class NoneProvisioner(Provisioner):
@@ -43,7 +39,7 @@ class NoneProvisioner(Provisioner):
         certificates = config.cert_directory
         if given is None:
             # There were none when it was recorded. Made since, they are for it, as in docker-machine.
-            given = complete(certificates)
+            given = client_files.complete(certificates)
         if not given:
             return {"DOCKER_HOST": url, "DOCKER_MACHINE_NAME": config.name}
         return {
@@ -52,8 +48,3 @@ class NoneProvisioner(Provisioner):
             "DOCKER_CERT_PATH": certificates,
             "DOCKER_MACHINE_NAME": config.name,
         }
-
-
-def complete(directory: str) -> bool:
-    """Whether a directory has all that a client needs for mutual TLS."""
-    return all(os.path.exists(os.path.join(directory, file)) for file in CERTIFICATE_FILES)

@@ -20,6 +20,7 @@ from dinv.access import forward as forwarding
 from dinv.access.forward import Forward
 from dinv.errors import InputError, MachineGone
 from dinv.progress import Progress
+from dinv.store import forwards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -270,20 +271,20 @@ def start(directory: Path) -> int:
 
 def test_one_goes_on_until_it_is_ended(tmp_path: Path) -> None:
     pid = start(tmp_path)
-    (detached,) = background_forwards.found(str(tmp_path))
+    (detached,) = forwards.found(str(tmp_path))
     assert detached.pid == pid
     port = int(detached.forwards[0].split(":")[1].split()[0])
     assert exchange(port, b"hello") == b"HELLO"
-    assert background_forwards.stop(str(tmp_path)) == 1
-    assert not background_forwards.found(str(tmp_path))
+    assert forwards.stop(str(tmp_path)) == 1
+    assert not forwards.found(str(tmp_path))
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", port), timeout=SECONDS)
-    assert background_forwards.stop(str(tmp_path)) == 0
+    assert forwards.stop(str(tmp_path)) == 0
 
 
 def test_one_ends_when_its_record_is_gone(tmp_path: Path) -> None:
     start(tmp_path)
-    (detached,) = background_forwards.found(str(tmp_path))
+    (detached,) = forwards.found(str(tmp_path))
     held = os.open(detached.path, os.O_RDONLY)
     try:
         os.unlink(detached.path)
@@ -294,10 +295,10 @@ def test_one_ends_when_its_record_is_gone(tmp_path: Path) -> None:
 
 def test_one_that_was_killed_leaves_a_record_that_counts_for_nothing(tmp_path: Path) -> None:
     pid = start(tmp_path)
-    (detached,) = background_forwards.found(str(tmp_path))
+    (detached,) = forwards.found(str(tmp_path))
     os.kill(pid, signal.SIGKILL)
     wait(lambda: not detached.running)
-    assert not background_forwards.found(str(tmp_path))
+    assert not forwards.found(str(tmp_path))
     assert not os.path.exists(detached.path)
 
 
@@ -308,6 +309,6 @@ def test_spoilt_records(tmp_path: Path, content: bytes) -> None:
     path.write_bytes(content)
     (path.parent / "x.json").write_bytes(content)
     os.mkfifo(path.parent / "2.json")
-    assert not background_forwards.found(str(tmp_path))
+    assert not forwards.found(str(tmp_path))
     assert not path.exists()
-    assert background_forwards._read(str(tmp_path / "forwards" / "x.json")) == []
+    assert forwards._read(str(tmp_path / "forwards" / "x.json")) == []

@@ -18,9 +18,10 @@ from hypothesis import strategies as st
 from kills import killed_at_rename
 
 from dinv.authorities.local import LocalAuthority
-from dinv.endpoints import contexts, docker_config
+from dinv.endpoints import contexts
 from dinv.errors import ContextError, ContextTaken
 from dinv.pki import certificates
+from dinv.system import docker_config
 
 NAMES = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+", fullmatch=True).filter(lambda name: name != "default")
 PLACE = {"ca": b"CA", "cert": b"CERT", "key": b"KEY"}

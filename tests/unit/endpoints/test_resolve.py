@@ -11,13 +11,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv.endpoints import contexts, docker_config
+from dinv.endpoints import contexts
 from dinv.endpoints import resolve as resolving
 from dinv.endpoints.resolve import DOCKER_SOCKET, Endpoint, local_engine_socket, resolve
 from dinv.engine import TLSFiles
 from dinv.errors import EndpointError, EndpointUnreachable, InputError, NoEndpoint
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
+from dinv.system import docker_config
 
 if TYPE_CHECKING:
     from pathlib import Path

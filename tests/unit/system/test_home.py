@@ -10,12 +10,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dinv.endpoints import contexts, docker_config
+from dinv.endpoints import contexts
 from dinv.engine import credentials
 from dinv.engine.reference import parse_reference
 from dinv.errors import ContextError, InputError
 from dinv.store.store import Store
-from dinv.system import home
+from dinv.system import docker_config, home
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dinv.cli.completion import SHELLS
 from dinv.errors import UsageError
-from dinv.shells.completion import SHELLS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.shells.completion.values import LISTS
+    from dinv.cli.completion.values import LISTS
 
     parser.add_argument("shell", nargs="?", choices=SHELLS)
     # What the scripts call.
@@ -25,7 +25,7 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> None:
     if options.list:
-        from dinv.shells.completion.values import values
+        from dinv.cli.completion.values import values
 
         for value in values(options.list, app.machines, word=options.word, endpoint=options.endpoint):
             print(value)
@@ -33,9 +33,9 @@ def run(app: App, options: argparse.Namespace) -> None:
     if not options.shell:
         raise UsageError(f"Say for which shell: {', '.join(SHELLS)}", see=f"{app.program} completion --help")
     from dinv.cli import VERBS, module_name
+    from dinv.cli.completion import script
+    from dinv.cli.completion.commands import command
     from dinv.cli.parser import Parser
-    from dinv.shells.completion import script
-    from dinv.shells.completion.commands import command
 
     commands = []
     for verb, text in VERBS.items():

@@ -37,7 +37,7 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.cli.show import image_table
     from dinv.drivers.docker.flags import DEFAULT_IMAGE
-    from dinv.images import builder
+    from dinv.images.building import builder
 
     _check(options)
     form = app.format(options, own_table=True)
@@ -51,7 +51,7 @@ def run(app: App, options: argparse.Namespace) -> None:
             return
         with app.interruptible():
             if options.action == "push":
-                from dinv.images.pushing import push
+                from dinv.images.building.pushing import push
 
                 identity, name = push(
                     engine, options.reference, progress, image=options.image or "", base=options.base

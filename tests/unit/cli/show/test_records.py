@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dinv.access.disk_usage import DiskUsage
 from dinv.cli.show import records
 from dinv.endpoints.local.engine import EngineStatus
-from dinv.images.builder import MachineImage
+from dinv.images.building.builder import MachineImage
 from dinv.listing.rows import Row
 from dinv.machine import Machine
 from dinv.states import RUNNING, Status

@@ -10,9 +10,9 @@ from docker_machine import new_driver
 from fake_engine import FakeEngine
 
 from dinv.drivers.docker import image
-from dinv.endpoints import docker_config
 from dinv.errors import ImageMissing, Unauthorized
 from dinv.progress import Progress
+from dinv.system import docker_config
 
 if TYPE_CHECKING:
     from dinv.engine import Engine

@@ -17,7 +17,7 @@ from datetime import UTC, datetime
 import dinv
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
 from dinv.images import LABEL_CONTRACT, LABEL_VERSION
-from dinv.images.debian import SUITE, DebianBase, missing_tools
+from dinv.images.building.debian import SUITE, DebianBase, missing_tools
 from dinv.system.deadline import Deadline, IdleDeadline
 
 TYPE_CHECKING = False
@@ -65,17 +65,17 @@ class MachineImage:
 def sources() -> str:
     """Return the directory with the sources of the official image.
 
-    In an installed package it is beside this file, in a checkout at the project's root.
+    In an installed package it is in `dinv/images/source`, in a checkout at the project's root.
     Raises ImageBuildError.
     """
-    here = os.path.dirname(os.path.abspath(__file__))
-    checkout = os.path.normpath(os.path.join(here, "..", "..", "..", "images"))
-    for directory in (os.path.join(here, "source"), checkout):
+    package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    checkout = os.path.normpath(os.path.join(package, "..", "..", "..", "images"))
+    for directory in (os.path.join(package, "source"), checkout):
         if os.path.isfile(os.path.join(directory, "install.sh")):
             return directory
     raise ImageBuildError(
-        f"The sources of the machine image are neither in {os.path.join(here, 'source')} nor in {checkout}. "
-        f"Install dinv again, or run it from a complete checkout."
+        f"The sources of the machine image are neither in {os.path.join(package, 'source')} nor in "
+        f"{checkout}. Install dinv again, or run it from a complete checkout."
     )
 
 

@@ -12,7 +12,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from dinv.shells.completion.commands import Command
+    from dinv.cli.completion.commands import Command
 
 SHELLS = ("bash", "zsh", "fish")
 
@@ -21,7 +21,7 @@ def script(shell: str, program: str, commands: Sequence[Command]) -> str:
     """The script with which `shell` completes the command lines of `program`. Raises InputError."""
     if shell not in SHELLS:
         raise InputError(f'There is no completion for the shell "{shell}". Known are: {", ".join(SHELLS)}.')
-    module = __import__(f"dinv.shells.completion.{shell}", fromlist=["script"])
+    module = __import__(f"dinv.cli.completion.{shell}", fromlist=["script"])
     make: Callable[[str, Sequence[Command]], str] = module.script
     return make(program, commands)
 

@@ -16,14 +16,14 @@ import pytest
 
 from dinv import states
 from dinv.cli import VERBS, main
+from dinv.cli.completion import SHELLS, function_name, script
+from dinv.cli.completion.commands import command
 from dinv.errors import InputError
-from dinv.shells.completion import SHELLS, function_name, script
-from dinv.shells.completion.commands import command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from dinv.shells.completion.commands import Command
+    from dinv.cli.completion.commands import Command
 
 ODD = "$(touch pwned)"
 NAMES = ["db", "dev", ODD]

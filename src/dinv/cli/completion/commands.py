@@ -23,7 +23,7 @@ ENDPOINTS = "endpoints"
 PATHS = "paths"
 """Of a machine, with its name before: NAME:PATH."""
 LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS)
-"""Those that `dinv completion --list` is asked for, in dinv.shells.completion.values; PATHS are too."""
+"""Those that `dinv completion --list` is asked for, in dinv.cli.completion.values; PATHS are too."""
 NOTHING = ""
 
 
@@ -106,7 +106,7 @@ def command(name: str, parser: argparse.ArgumentParser, *, takes_rest: bool) -> 
 def _known(action: argparse.Action) -> Iterable[str]:
     """Values of a flag that have a name, where there are others as well."""
     from dinv import drivers
-    from dinv.images.builder import BASES
+    from dinv.images.building.builder import BASES
     from dinv.shells import syntax
 
     flag = action.option_strings[-1]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dinv.shells.completion import function_name, quoted
-from dinv.shells.completion.commands import (
+from dinv.cli.completion import function_name, quoted
+from dinv.cli.completion.commands import (
     COMMANDS,
     DIRECTORIES,
     FILES,
@@ -19,7 +19,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dinv.shells.completion.commands import Command, Flag
+    from dinv.cli.completion.commands import Command, Flag
 
 # {f}: the function; {program}: what it completes.
 _SCRIPT = r"""# bash completion for {program}. To use it: eval "$({program} completion bash)"

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any, Self
 import pytest
 
 from dinv.cli import main
+from dinv.cli.completion import values as module
+from dinv.cli.completion.values import LISTS, values
 from dinv.endpoints import contexts
 from dinv.errors import EndpointUnreachable, MachineNotFound
-from dinv.shells.completion import values as module
-from dinv.shells.completion.values import LISTS, values
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dinv.shells.completion import function_name
-from dinv.shells.completion.commands import (
+from dinv.cli.completion import function_name
+from dinv.cli.completion.commands import (
     COMMANDS,
     DIRECTORIES,
     FILES,
@@ -18,7 +18,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from dinv.shells.completion.commands import Command, Flag
+    from dinv.cli.completion.commands import Command, Flag
 
 _SCRIPT = r"""# fish completion for {program}. To use it: {program} completion fish | source
 function {f}_store

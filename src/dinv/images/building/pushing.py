@@ -6,7 +6,8 @@ from datetime import UTC, datetime
 
 from dinv.engine.reference import DOCKER_HUB, parse_reference
 from dinv.errors import EngineError, ImageError, InputError, NotFound, Unauthorized
-from dinv.images import builder, recognise
+from dinv.images import recognise
+from dinv.images.building import builder
 from dinv.system.deadline import IdleDeadline
 
 TYPE_CHECKING = False
