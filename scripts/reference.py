@@ -152,8 +152,8 @@ def all_verbs() -> dict[str, Verb]:
 
 
 def _parser(verb: str, words: list[str]) -> argparse.ArgumentParser:
-    from dinv.cli import VERBS, module_name
     from dinv.cli.parser import Parser
+    from dinv.cli.verbs import VERBS, module_name
 
     parser = Parser("dinv", verb, VERBS[verb], words)
     importlib.import_module(module_name(verb)).arguments(parser)
@@ -161,8 +161,8 @@ def _parser(verb: str, words: list[str]) -> argparse.ArgumentParser:
 
 
 def _verb(name: str) -> Verb:
-    from dinv.cli import VERBS
     from dinv.cli.help_examples import EXAMPLES
+    from dinv.cli.verbs import VERBS
 
     parser = _parser(name, [])
     usage = parser.format_help().partition("\n\n")[0].removeprefix("Usage: ")

@@ -1,7 +1,7 @@
 """Telling the user what is going on.
 
 The library speaks to a Progress; what it does with that is up to who calls. This one says nothing: it is
-what a program gets that did not ask. The command line's are in `dinv.cli.show.output`.
+what a program gets that did not ask. The command line's are in `dinv.cli.show.progress`.
 """
 
 from __future__ import annotations

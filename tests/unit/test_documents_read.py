@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 from documents import LANGUAGES, blocks, commands, pages, read
 
-from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
+from dinv.cli.verbs import VERBS, module_name
 from dinv.cli.voice import Voice
 from dinv.errors import UsageError
 

@@ -11,7 +11,7 @@ import sys
 import pytest
 from harness import CHECKOUT
 
-from dinv.cli import VERBS
+from dinv.cli.verbs import VERBS
 
 MANUALS = ("dinv.1", "dinv-create.1")
 SCRIPT = os.path.join(CHECKOUT, "scripts", "reference.py")

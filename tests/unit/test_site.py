@@ -14,7 +14,7 @@ import pytest
 from documents import pages, read
 from harness import CHECKOUT
 
-from dinv.cli import VERBS
+from dinv.cli.verbs import VERBS
 
 if TYPE_CHECKING:
     from types import ModuleType

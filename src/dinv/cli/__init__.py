@@ -13,6 +13,7 @@ import io
 import os
 import sys
 
+from dinv.cli import verbs
 from dinv.cli.voice import Voice
 from dinv.errors import DinvError, Interrupted
 
@@ -20,43 +21,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
-
-VERBS = {
-    "active": "Print which machine is active",
-    "adopt": "Make a machine of a dch-photon or dind that runs already",
-    "completion": "Print a script that completes commands in bash, zsh or fish",
-    "config": "Print a machine's connection flags, for the docker CLI",
-    "create": "Create a machine",
-    "df": "Show how full a machine's image cache is",
-    "engine": "Run a private Docker engine on this computer",
-    "env": "Print the commands that point the docker CLI at a machine",
-    "export": "Write a machine with its keys to standard output, for import",
-    "forward": "Let ports of this computer lead to ports of a machine",
-    "help": "Show the verbs, or the help of one",
-    "image": "Build, push or list machine images",
-    "import": "Take in a machine that was exported, or docker-machine's",
-    "inspect": "Print all that is known of a machine, as JSON",
-    "ip": "Print the address of a machine",
-    "kill": "Stop a machine at once",
-    "link": "Make dinv answer to another name, such as docker-machine",
-    "load": "Take images of an engine, or of a file, into a machine",
-    "logs": "Print what a machine's init and daemon have said",
-    "ls": "List machines",
-    "mount": "Mount a machine's directory here, by sshfs",
-    "provision": "Finish or repair a machine that is half made",
-    "regenerate-certs": "Give a machine new certificates",
-    "restart": "Restart a machine",
-    "rm": "Remove a machine",
-    "scp": "Copy files to, from and between machines",
-    "ssh": "Run a command in a machine, or a shell",
-    "start": "Start a machine",
-    "status": "Print the state of a machine",
-    "stop": "Stop a machine",
-    "upgrade": "Make a machine anew from a newer image",
-    "url": "Print the URL of a machine",
-    "use": "Let docker use a machine from now on, in every shell",
-    "version": "Print the version of dinv, or of a machine's daemon",
-}
 
 
 def run() -> NoReturn:
@@ -154,23 +118,15 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
 
     app = App(voice)
     verb, rest = app.take_global_options(words)
-    if verb not in VERBS:
+    if verb not in verbs.VERBS:
         from dinv.cli.mistakes import unknown_verb
 
         raise unknown_verb(voice, verb)
     voice.verb = verb
     # importlib.import_module does the same, and importing it takes 0.6 ms.
-    module = __import__(module_name(verb), fromlist=["run"])
+    module = __import__(verbs.module_name(verb), fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
-
-
-def module_name(verb: str) -> str:
-    """The module of a verb: dashes are underscores there, and what is a word of Python's has one behind."""
-    from keyword import iskeyword
-
-    name = verb.replace("-", "_")
-    return f"dinv.cli.verbs.{name}_" if iskeyword(name) else f"dinv.cli.verbs.{name}"
 
 
 def _fail(voice: Voice, error: DinvError, *, notes: BaseException | None = None) -> int:

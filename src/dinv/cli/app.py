@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from dinv.cli.parser import AUTO, QUIET
-from dinv.errors import InputError, Interrupted, UsageError
+from dinv.errors import InputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator
-    from types import FrameType, ModuleType
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+    from types import ModuleType
 
     from dinv.cli.show.formatting import Format
     from dinv.cli.voice import Voice
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
-
-AGAIN_SECONDS = 0.02
 
 _GLOBAL_FLAGS = ("debug", "help", "storage-path", "version")
 _ALIASES = {"h": "help"}
@@ -119,8 +117,8 @@ class App:
 
     def parse(self, verb: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
         """Parse a verb's own words; the global options are taken there too."""
-        from dinv.cli import VERBS
         from dinv.cli.parser import Parser
+        from dinv.cli.verbs import VERBS
 
         parser = Parser(self.program, verb, VERBS[verb], words)
         parser.add_argument("-D", "--debug", action="store_true", help="show every API call, with its time")
@@ -216,51 +214,12 @@ class App:
 
         Those that are `forgiven` do not make it fail.
         """
-        from dinv.cli.show.output import for_each
+        from dinv.cli.several import for_each
 
         return for_each(self.voice, self.names(given), action, forgiven=forgiven)
 
-    @contextlib.contextmanager
-    def interruptible(self) -> Iterator[None]:
-        """SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone.
+    def interruptible(self) -> AbstractContextManager[None]:
+        """SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone."""
+        from dinv.cli.signals import interruptible
 
-        In the middle of an import they wait: what is raised in one of importlib's callbacks is swallowed
-        (seen with Python 3.13), and the signal would be lost.
-        """
-        import signal
-
-        waiting: list[int] = []
-
-        def stop(number: int, frame: FrameType | None) -> None:
-            if _importing(frame):
-                waiting.append(number)
-                signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
-            elif number == signal.SIGINT:
-                raise KeyboardInterrupt
-            else:
-                raise Interrupted(number)
-
-        def again(_: int, frame: FrameType | None) -> None:
-            if waiting:
-                stop(waiting.pop(), frame)
-
-        # What is ignored stays so: nohup, and jobs in a script's background.
-        numbers = [
-            number
-            for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)
-            if signal.getsignal(number) is not signal.SIG_IGN
-        ]
-        before = {number: signal.signal(number, stop) for number in numbers}
-        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, again)
-        try:
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-            for number, handler in before.items():
-                signal.signal(number, handler)
-            if waiting:
-                signal.raise_signal(waiting.pop())
-
-
-def _importing(frame: FrameType | None) -> bool:
-    return frame is not None and frame.f_code.co_filename.startswith("<frozen importlib")
+        return interruptible()

@@ -5,44 +5,53 @@ from __future__ import annotations
 import argparse
 
 from dinv.cli import help_examples
-from dinv.cli.parser import width
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dinv.cli.parser import Parser
+    from collections.abc import Collection, Sequence
+
+    Arguments = Sequence[tuple[argparse.Action, str]]
 
 _TITLES = {"positional arguments": "Arguments", "options": "Options"}
 
 
-def help_text(parser: Parser, *, everything: bool) -> str:
-    """The help of the verb that `parser` is for."""
-    short = bool(parser.rare) and not everything
-    formatter = _ShortFormatter(parser.prog, max_help_position=32, width=width())
-    formatter.short = short
-    formatter.add_usage(parser.usage or _usage(parser), (), (), prefix="Usage: ")
+def help_text(
+    parser: argparse.ArgumentParser,
+    *,
+    verb: str,
+    arguments: Arguments,
+    rare: Collection[str],
+    width: int,
+) -> str:
+    """The help of a verb, `width` columns wide.
+
+    `arguments` are those that are not flags, with how many there may be; `rare` the flags to leave out.
+    """
+    formatter = _ShortFormatter(parser.prog, max_help_position=32, width=width)
+    formatter.short = bool(rare)
+    formatter.add_usage(parser.usage or _usage(parser.prog, arguments), (), (), prefix="Usage: ")
     formatter.add_text(parser.description)
     for group in parser._action_groups:  # noqa: SLF001  (argparse has no other way to list them)
         formatter.start_section(_TITLES.get(group.title or "", group.title))
         formatter.add_arguments(
             action
             for action in group._group_actions  # noqa: SLF001
-            if (action.help or action.option_strings)
-            and not (short and parser.rare.intersection(action.option_strings))
+            if (action.help or action.option_strings) and not set(rare).intersection(action.option_strings)
         )
         formatter.end_section()
     said = formatter.format_help()
-    shown = help_examples.shown(parser.verb, parser.program)
+    shown = help_examples.shown(verb, parser.prog.removesuffix(f" {verb}"))
     if shown:
         said += f"\nExamples:\n{shown}"
-    if short:
-        said += f"\n{len(parser.rare)} rarer options, and variables for all: {parser.prog} --help-all\n"
+    if rare:
+        said += f"\n{len(rare)} rarer options, and variables for all: {parser.prog} --help-all\n"
     return said
 
 
-def _usage(parser: Parser) -> str:
+def _usage(program: str, arguments: Arguments) -> str:
     """`dinv create [OPTIONS] NAME`: the flags are listed below it."""
-    words = [parser.prog, "[OPTIONS]"]
-    for action, nargs in parser.positionals():
+    words = [program, "[OPTIONS]"]
+    for action, nargs in arguments:
         name = _name(action)
         words.append({"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(nargs, name))
     return " ".join(words).replace("%", "%%")

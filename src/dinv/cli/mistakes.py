@@ -5,7 +5,7 @@ Apart from the rest of it, which every prompt loads.
 
 from __future__ import annotations
 
-from dinv.cli import VERBS
+from dinv.cli.verbs import VERBS
 from dinv.errors import DinvError, UsageError
 
 TYPE_CHECKING = False

@@ -116,7 +116,13 @@ class Parser(argparse.ArgumentParser):
         """The help of the verb, with examples; its rare flags only with `everything`."""
         from dinv.cli.help_text import help_text
 
-        return help_text(self, everything=everything)
+        return help_text(
+            self,
+            verb=self.verb,
+            arguments=self.positionals(),
+            rare=() if everything else self.rare,
+            width=width(),
+        )
 
     def positionals(self) -> list[tuple[argparse.Action, str]]:
         """Its arguments that are no flags, with how many there may be, as argparse has it."""

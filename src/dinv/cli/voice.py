@@ -50,7 +50,7 @@ class Voice:
             return text
         import re
 
-        from dinv.cli import VERBS
+        from dinv.cli.verbs import VERBS
 
         verbs = "|".join(map(re.escape, VERBS))
         return re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{self.program} ", text)

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from dinv.cli.app import App
-from dinv.cli.show.events import JsonProgress
-from dinv.cli.show.output import LiveProgress, PlainProgress, QuietProgress
+from dinv.cli.show.event_progress import JsonProgress
+from dinv.cli.show.progress import LiveProgress, PlainProgress, QuietProgress
 from dinv.cli.verbs import ls, ssh, start
 from dinv.cli.voice import Voice
 from dinv.errors import InputError, Interrupted, MachineNotFound

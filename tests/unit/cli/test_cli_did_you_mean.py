@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.cli import VERBS, main
+from dinv.cli import main
 from dinv.cli.mistakes import ELSEWHERE
+from dinv.cli.verbs import VERBS
 from dinv.endpoints import contexts
 
 if TYPE_CHECKING:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv.cli import VERBS, main, module_name
+from dinv.cli import main
 from dinv.cli.app import App
 from dinv.cli.help_examples import EXAMPLES
 from dinv.cli.parser import Parser
+from dinv.cli.verbs import VERBS, module_name
 from dinv.cli.verbs.help import GROUPS, REST, grouped
 from dinv.cli.voice import Voice
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 import dinv
-from dinv.cli import VERBS, main, module_name, verbs
-from dinv.cli.verbs import version
+from dinv.cli import main, verbs
+from dinv.cli.verbs import VERBS, module_name, version
 from dinv.errors import DinvError, Interrupted, MachineBusy, PreCreateCheckFailed
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv.cli import VERBS, module_name
 from dinv.cli.app import App
 from dinv.cli.parser import Parser
+from dinv.cli.verbs import VERBS, module_name
 from dinv.cli.voice import Voice
 from dinv.errors import InputError, UsageError
 

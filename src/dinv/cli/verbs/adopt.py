@@ -36,7 +36,7 @@ def run(app: App, options: argparse.Namespace) -> None:
     form = app.format(options, "Name", "URL", "DockerVersion")
     app.voice.aside = form is not None
     if not options.force:
-        from dinv.cli.show.output import confirmed
+        from dinv.cli.show.question import confirmed
 
         question = (
             f"The daemon in {options.container} is restarted, and refuses its earlier clients from then on. "

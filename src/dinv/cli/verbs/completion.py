@@ -32,10 +32,10 @@ def run(app: App, options: argparse.Namespace) -> None:
         return
     if not options.shell:
         raise UsageError(f"Say for which shell: {', '.join(SHELLS)}", see=f"{app.program} completion --help")
-    from dinv.cli import VERBS, module_name
     from dinv.cli.completion import script
     from dinv.cli.completion.commands import command
     from dinv.cli.parser import Parser
+    from dinv.cli.verbs import VERBS, module_name
 
     commands = []
     for verb, text in VERBS.items():

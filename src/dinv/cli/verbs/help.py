@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli import VERBS, module_name
+from dinv.cli.verbs import VERBS, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

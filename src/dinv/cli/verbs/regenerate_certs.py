@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli.show.output import confirmed
+from dinv.cli.show.question import confirmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

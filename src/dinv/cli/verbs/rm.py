@@ -34,7 +34,7 @@ def run(app: App, options: argparse.Namespace) -> int:
         app.voice.say(f"About to remove {', '.join(options.name)}")
         app.voice.say("WARNING: This action will delete both local reference and remote instance.")
     if asked:
-        from dinv.cli.show.output import confirmed
+        from dinv.cli.show.question import confirmed
 
         if not confirmed("Are you sure? (y/n): ", without="-y"):
             return 0

@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv import states
-from dinv.cli import VERBS, main
+from dinv.cli import main
 from dinv.cli.completion import SHELLS, function_name, script
 from dinv.cli.completion.commands import command
+from dinv.cli.verbs import VERBS
 from dinv.errors import InputError
 
 if TYPE_CHECKING:

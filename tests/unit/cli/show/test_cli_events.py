@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_program import Program
 
-from dinv.cli.show import output
-from dinv.cli.show.events import Events, JsonProgress
+from dinv.cli.show import progress as shown_progress
+from dinv.cli.show.event_progress import JsonProgress
+from dinv.cli.show.events import Events
 from dinv.cli.voice import Voice
 from dinv.errors import EndpointUnreachable
 
@@ -135,7 +136,7 @@ class Recorded(Events):
 
 def test_updates_come_soon_but_not_all_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [100.0]
-    monkeypatch.setattr(output.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
+    monkeypatch.setattr(shown_progress.time, "monotonic", lambda: now[0])  # type: ignore[attr-defined]
     voice = Voice("dinv")
     voice.events = recorded = Recorded()
     progress = JsonProgress(voice, "dev")

@@ -7,8 +7,9 @@ import time
 
 import pytest
 
-from dinv.cli.show import output
-from dinv.cli.show.output import LiveProgress, PlainProgress, QuietProgress, for_each
+from dinv.cli.several import for_each
+from dinv.cli.show import progress as shown_progress
+from dinv.cli.show.progress import LiveProgress, PlainProgress, QuietProgress
 from dinv.cli.voice import Voice
 from dinv.errors import DinvError, EndpointUnreachable
 
@@ -20,7 +21,7 @@ class Clock:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 100.0
-        monkeypatch.setattr(output.time, "monotonic", lambda: self.now)  # type: ignore[attr-defined]
+        monkeypatch.setattr(shown_progress.time, "monotonic", lambda: self.now)  # type: ignore[attr-defined]
 
 
 @pytest.fixture
@@ -66,7 +67,7 @@ def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], cloc
 def test_seconds_are_counted_while_the_work_says_nothing(
     kind: type[PlainProgress], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(shown_progress, "TICK_SECONDS", 0.01)
     shown: list[float] = []
     show = kind._show
 
@@ -92,7 +93,7 @@ def test_seconds_are_counted_while_the_work_says_nothing(
 def test_what_the_work_said_last_is_shown_with_the_seconds(
     capsys: pytest.CaptureFixture[str], clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(output, "TICK_SECONDS", 0.01)
+    monkeypatch.setattr(shown_progress, "TICK_SECONDS", 0.01)
     progress = PlainProgress(DINV)
     said = ""
     with progress.working("Image", "pulling"):

@@ -13,7 +13,7 @@ from fake_program import Program
 
 from dinv import cli, machines
 from dinv.access.disk_usage import DiskUsage
-from dinv.cli import VERBS, module_name
+from dinv.cli.verbs import VERBS, module_name
 from dinv.errors import EndpointUnreachable
 from dinv.machine import Machine
 from dinv.shells import env
