@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import OptionError
+from dinv.timeouts import LONGEST_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +32,6 @@ PAIRS = "pairs"
 """KEY=VALUE, repeatable. A mapping, too: `label={"team": "red"}` is `label=["team=red"]`."""
 CHOICE = "choice"
 """One of `values`."""
-
-LONGEST_SECONDS = 86400.0
-"""A day: what is asked to wait for longer would be waited for in vain."""
 
 _TRUE = ("1", "t", "true")
 _FALSE = ("0", "f", "false")

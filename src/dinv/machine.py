@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dinv.lifecycle.host import START_SECONDS, STATE_SECONDS, STOP_SECONDS, Host
+from dinv.lifecycle.host import Host
+from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ class Machine:
 
     # What changes it
 
-    def start(self, progress: Progress | None = None, *, timeout: float = START_SECONDS) -> None:
+    def start(self, progress: Progress | None = None, *, timeout: float = SERVE_SECONDS) -> None:
         """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
         from dinv.lifecycle.power import start
 
@@ -200,7 +201,7 @@ class Machine:
 
         kill(self.host)
 
-    def restart(self, progress: Progress | None = None, *, timeout: float = START_SECONDS) -> None:
+    def restart(self, progress: Progress | None = None, *, timeout: float = SERVE_SECONDS) -> None:
         """Stop it, if it runs, start it, and wait until it serves."""
         from dinv.lifecycle.power import restart
 

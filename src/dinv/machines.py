@@ -10,6 +10,7 @@ from dinv.lifecycle.host import Host
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.store.store import DEFAULT_NAME, Store
+from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,7 +124,7 @@ class Machines:
         progress: Progress | None = None,
     ) -> Machine:
         """Make a machine of a container that runs; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
-        from dinv.lifecycle.adopt import DEFAULT_TIMEOUT, adopt
+        from dinv.lifecycle.adopt import adopt
 
         host = adopt(
             self.store,
@@ -133,7 +134,7 @@ class Machines:
             endpoint=endpoint or os.environ.get("DINV_ENDPOINT"),
             cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
             context=context,
-            timeout=timeout or DEFAULT_TIMEOUT,
+            timeout=timeout or SERVE_SECONDS,
             trace=self._trace,
         )
         return Machine(host)
@@ -158,7 +159,7 @@ class Machines:
         timeout: float | None = None,
     ) -> bool:
         """Make a machine anew from a newer image (`lifecycle.upgrade.upgrade`). `timeout` in seconds."""
-        from dinv.lifecycle.upgrade import DEFAULT_TIMEOUT, upgrade
+        from dinv.lifecycle.upgrade import upgrade
 
         return upgrade(
             self.store,
@@ -166,7 +167,7 @@ class Machines:
             progress or Progress(),
             image=image,
             force=force,
-            timeout=timeout or DEFAULT_TIMEOUT,
+            timeout=timeout or SERVE_SECONDS,
             trace=self._trace,
         )
 
@@ -179,23 +180,23 @@ class Machines:
         timeout: float | None = None,
     ) -> None:
         """Give a machine new certificates; see `dinv.lifecycle.renew.renew`. `timeout` in seconds."""
-        from dinv.lifecycle.renew import DEFAULT_TIMEOUT, renew
+        from dinv.lifecycle.renew import renew
 
         renew(
             self.store,
             name,
             progress or Progress(),
             clients=clients,
-            timeout=timeout or DEFAULT_TIMEOUT,
+            timeout=timeout or SERVE_SECONDS,
             trace=self._trace,
         )
 
     def provision(self, name: str, *, progress: Progress | None = None, timeout: float | None = None) -> None:
         """Finish or repair a machine; see `dinv.lifecycle.renew.provision`. `timeout` in seconds."""
-        from dinv.lifecycle.renew import DEFAULT_TIMEOUT, provision
+        from dinv.lifecycle.renew import provision
 
         provision(
-            self.store, name, progress or Progress(), timeout=timeout or DEFAULT_TIMEOUT, trace=self._trace
+            self.store, name, progress or Progress(), timeout=timeout or SERVE_SECONDS, trace=self._trace
         )
 
     def load_images(

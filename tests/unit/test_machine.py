@@ -20,12 +20,13 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
 )
-from dinv.lifecycle.host import STOP_SECONDS, Host
+from dinv.lifecycle.host import Host
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
 from dinv.store.record import CREATING, READY, MachineConfig
 from dinv.store.store import Store
+from dinv.timeouts import STOP_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -17,8 +17,8 @@ from dinv.errors import (
     InputError,
     MachineUnusable,
 )
-from dinv.lifecycle.host import LOOK_SECONDS
 from dinv.pki import client_files
+from dinv.timeouts import LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 128
 """At once, for each port; the next ones wait, as at a server that is busy."""
-LOOK_SECONDS = 1.0
+POLL_SECONDS = 1.0
 
 # The port in the machine is "$1". socat alone can end one direction and go on with the other; bash and nc are
 # for images that have no socat, and there what comes after the end of the input has a minute.
@@ -137,10 +137,10 @@ def serve(
             listener.socket.setblocking(False)  # noqa: FBT003
             selector.register(listener.socket, selectors.EVENT_READ, listener)
         while wanted():
-            for key, _ in selector.select(LOOK_SECONDS):
+            for key, _ in selector.select(POLL_SECONDS):
                 listener = key.data
                 slot = slots[listener.socket]
-                if not slot.acquire(timeout=LOOK_SECONDS):
+                if not slot.acquire(timeout=POLL_SECONDS):
                     continue
                 try:
                     connection, _ = listener.socket.accept()

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
 MOUNT_SECONDS = 60.0
 UNMOUNT_SECONDS = 30.0
-LOOK_SECONDS = 10.0
 _STOP_SECONDS = 5.0
 _LAST_LINES = 3
 _DEVICE = "/dev/fuse"
@@ -152,9 +151,8 @@ def _mountpoint(directory: str) -> str:
 def _check_has_sftp(machine: Host, user: str) -> None:
     if user:
         ssh_options.Session([("l", user)])
-    looks = " || ".join(f"[ -x {server} ]" for server in ssh.SFTP_SERVERS)
-    if machine.channel().run(["/bin/sh", "-c", looks], timeout=LOOK_SECONDS):
-        raise ssh.lacks_sftp(machine.name)
+    look = " || ".join(f"[ -x {server} ]" for server in ssh.SFTP_SERVERS)
+    ssh.check_has(machine, look, *ssh.SFTP)
 
 
 def _start(command: list[str], environment: dict[str, str], source: str) -> str:

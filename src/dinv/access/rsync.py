@@ -14,11 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dinv.access.scp import Place
-    from dinv.lifecycle.host import Host
     from dinv.machines import Machines
-
-LOOK_SECONDS = 10.0
-"""How long a machine may take to say whether it has a program."""
 
 
 def rsync_command(
@@ -48,7 +44,7 @@ def rsync_command(
     with machines.get(str(theirs[0].machine)) as machine:
         if not machine.config.foreign:
             theirs[0].as_root()
-            _check_has_rsync(machine.host)
+            ssh.check_has(machine.host, "command -v rsync >/dev/null", "rsync", "rsync")
     return [
         rsync,
         *("-e", quoted(ssh.transport(machines.store.path))),
@@ -76,9 +72,3 @@ def _path(place: Place) -> str:
     path = place.path.removeprefix("~/") if place.path != "~" else ""
     login = f"{place.user}@{place.machine}" if place.user else place.machine
     return f"{login}:{path}"
-
-
-def _check_has_rsync(machine: Host) -> None:
-    argv = ["/bin/sh", "-c", "command -v rsync >/dev/null"]
-    if machine.channel().run(argv, timeout=LOOK_SECONDS):
-        raise ssh.lacks(machine.name, "rsync", "rsync")

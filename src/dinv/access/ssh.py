@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 DISCONNECTED = 255
 """The exit status of a session that the user broke off, as ssh's."""
 HANG_UP_SECONDS = 5.0
+ASK_SECONDS = 10.0
+"""How long a machine may take to say whether it has a program."""
+SFTP = ("sftp-server", "openssh-sftp-server")
+"""The program behind SFTP, and the package of Debian's that it is in."""
 SFTP_SERVERS = (
     "/usr/lib/openssh/sftp-server",  # Debian, Ubuntu
     "/usr/libexec/sftp-server",  # Photon
@@ -80,11 +84,6 @@ def run_command(machine: Host, command: Sequence[str], *, terminal: bool) -> int
     return _run(machine, session, argv, terminal=terminal)
 
 
-def lacks_sftp(machine: str) -> MachineError:
-    """The error that a machine has no sftp-server."""
-    return lacks(machine, "sftp-server", "openssh-sftp-server")
-
-
 def lacks(machine: str, program: str, package: str) -> MachineError:
     """The error that a machine's image came without a program, which is in a package of Debian's."""
     return MachineError(
@@ -94,6 +93,12 @@ def lacks(machine: str, program: str, package: str) -> MachineError:
         f"Until its next upgrade, it can be put in: dinv ssh {machine} "
         f"'apt-get update && apt-get install -y {package}', or with the image's own package manager.",
     )
+
+
+def check_has(machine: Host, look: str, program: str, package: str) -> None:
+    """Raise MachineError, as `lacks`, unless the shell command `look` succeeds in the running machine."""
+    if machine.channel().run(["/bin/sh", "-c", look], timeout=ASK_SECONDS):
+        raise lacks(machine.name, program, package)
 
 
 def transport(store_path: str) -> list[str]:
@@ -117,7 +122,7 @@ def _run_subsystem(machine: Host, command: Sequence[str], session: ssh_options.S
     argv = ["/bin/sh", "-c", f"{_HOME}; {_SUBSYSTEM}"]
     status = _run(machine, session, argv, terminal=False)
     if status == _NOT_FOUND:
-        raise lacks_sftp(machine.name)
+        raise lacks(machine.name, *SFTP)
     return status
 
 

@@ -32,7 +32,7 @@ def add_arguments(parser: Parser) -> None:
 
     from dinv.cli import docker_machine_options
     from dinv.drivers import find
-    from dinv.lifecycle.create import DEFAULT_TIMEOUT
+    from dinv.timeouts import SERVE_SECONDS
 
     parser.missing = "Error: No machine name specified"
     parser.extra = "Invalid command line. Found extra arguments [{extra}]"
@@ -44,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
     parser.add_argument(
-        "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({DEFAULT_TIMEOUT:g})"
+        "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({SERVE_SECONDS:g})"
     )
     parser.add_argument(
         "--keep-on-failure", action="store_true", default=None, help="leave what was made when it fails"

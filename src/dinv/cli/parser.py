@@ -34,8 +34,6 @@ PROGRESSES = (AUTO, "plain", JSON, QUIET)
 FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
 ONE_NAME = "Error: Expected one machine name as an argument"
 _TOO_MANY = "Error: Too many arguments given"
-MOST_SECONDS = 86400.0
-"""A day: what is asked to wait for longer would be waited for in vain."""
 
 
 def boolean(text: str) -> bool:
@@ -49,14 +47,16 @@ def boolean(text: str) -> bool:
 
 def seconds(text: str) -> float:
     """A time to wait, above 0 and at most a day; argparse's `type="seconds"`."""
+    from dinv.timeouts import LONGEST_SECONDS
+
     try:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value <= MOST_SECONDS:  # not so for nan either
+    if not 0 < value <= LONGEST_SECONDS:  # not so for nan either
         raise argparse.ArgumentTypeError(
             f'invalid value "{text}" for flag {_FLAG}: parse error\n'
-            f"It has to be a number of seconds above 0, up to {MOST_SECONDS:g}"
+            f"It has to be a number of seconds above 0, up to {LONGEST_SECONDS:g}"
         )
     return value
 

@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 DOCKER_SOCKET = "/var/run/docker.sock"
 PROBE_SECONDS = 3.0
+LONGEST_SOCKET = 107
+"""Bytes in the path of a unix socket (unix(7))."""
 _SCHEMES = ("unix", "tcp", "http", "https", "ssh", "fd", "npipe")
 
 _NAMED = "--endpoint"
@@ -147,10 +149,10 @@ def resolve(
 def local_engine_socket(store: Store) -> str:
     """Where dinv's own local engine listens.
 
-    Under the store, unless that is too long for a socket's address (107 bytes, unix(7)).
+    Under the store, unless that is too long for a socket's address (LONGEST_SOCKET).
     """
     path = os.path.join(store.path, "engine", "docker.sock")
-    if len(os.fsencode(path)) <= 107:  # noqa: PLR2004  (the figure is explained above)
+    if len(os.fsencode(path)) <= LONGEST_SOCKET:
         return path
     import hashlib
 

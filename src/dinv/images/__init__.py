@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dinv.channel import File
 
 GROUP = "dinv.images"
+DEFAULT_IMAGE = "dinv:latest"
+"""What machines are made from unless another image is named, and what `image build` makes."""
 LABEL_CONTRACT = "io.dinv.image.contract"
 LABEL_VERSION = "io.dinv.image.version"
 

@@ -14,6 +14,7 @@ import re
 from dinv.errors import ContextError, DinvError, InputError, Interrupted
 from dinv.lifecycle.host import Host
 from dinv.store.store import LONGEST_NAME, check_name
+from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.store.store import Store
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for the daemon to answer again."""
 MOST_BYTES = 1 << 20
 """Of a certificate or a key that is kept until all is well."""
 
@@ -47,7 +46,7 @@ def adopt(
     endpoint: str | None = None,
     cert_path: str | None = None,
     context: bool = True,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> Host:
     """Make a machine of a running container of dch-photon, docker:dind or dinv's own image.

@@ -5,7 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from dinv.errors import InputError, MachineBusy, MachineNotFound
-from dinv.lifecycle.host import START_SECONDS, unfinished
+from dinv.lifecycle.host import unfinished
+from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,5 +44,5 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
             from dinv.lifecycle.upgrade import settle
             from dinv.progress import Progress as Silent
 
-            settle(host, progress or Silent(), timeout=START_SECONDS)
+            settle(host, progress or Silent(), timeout=SERVE_SECONDS)
         yield settled

@@ -19,6 +19,7 @@ from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Inte
 from dinv.lifecycle.host import Host
 from dinv.provisioners import classic_swarm
 from dinv.store.store import check_name
+from dinv.timeouts import LONGEST_SECONDS, SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,10 +29,6 @@ if TYPE_CHECKING:
     from dinv.authorities import Authority
     from dinv.progress import Progress
     from dinv.store.store import Store
-
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for the daemon to answer after the start."""
-LONGEST_TIMEOUT = 86400
 
 ADDRESSES_TO_TRY = 8
 ADDRESS_CHANGES = 3
@@ -60,12 +57,14 @@ class CreateOptions:
         registry_cas: Mapping[str, bytes] | None = None,
         authority: str = "",
         authority_options: Mapping[str, Any] | None = None,
-        timeout: float = DEFAULT_TIMEOUT,
+        timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
         context: bool = True,
     ) -> None:
-        if not 0 < timeout <= LONGEST_TIMEOUT:
-            raise InputError(f"--timeout {timeout:g}: a number of seconds above 0, {LONGEST_TIMEOUT} at most")
+        if not 0 < timeout <= LONGEST_SECONDS:
+            raise InputError(
+                f"--timeout {timeout:g}: a number of seconds above 0, {LONGEST_SECONDS:g} at most"
+            )
         self.driver = driver
         self.driver_values = dict(driver_values or {})
         self.engine_options = dict(engine_options or {})

@@ -18,6 +18,7 @@ from dinv.errors import (
 )
 from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
 from dinv.store.record import MachineConfig
+from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.provisioners import Provisioner
     from dinv.store.store import Store
-
-START_SECONDS = 60.0
-STOP_SECONDS = 20.0
-"""Containers in the machine get 10 s to end (dockerd's own default), then the daemon itself."""
-STATE_SECONDS = 10.0
-LOOK_SECONDS = 1.0
-"""For a look in passing, such as that of `url`, which stands in prompts."""
 
 STAGING = ".renewal"
 """In a machine's directory: the certificates that a renewal is to put in place."""

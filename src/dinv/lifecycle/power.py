@@ -6,8 +6,8 @@ import contextlib
 
 from dinv.errors import InputError, StoreError
 from dinv.lifecycle.changing import changing
-from dinv.lifecycle.host import START_SECONDS, STOP_SECONDS
 from dinv.states import PAUSED, RUNNING, STOPPED
+from dinv.timeouts import SERVE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 
-def start(host: Host, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
     """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
     with changing(host, "starting it", progress) as settled:
         state = host.observed_state()
@@ -52,7 +52,7 @@ def kill(host: Host) -> None:
             host.driver.kill()
 
 
-def restart(host: Host, progress: Progress, *, timeout: float = START_SECONDS) -> None:
+def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
     """Stop it, if it runs, start it, and wait until it serves."""
     with changing(host, "restarting it", progress):
         if not host.driver.provisioned:

@@ -36,11 +36,12 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
-from dinv.lifecycle.host import STAGING, STATE_SECONDS, STOP_SECONDS, Host
+from dinv.lifecycle.host import STAGING, Host
 from dinv.lifecycle.upgrade import check_ours, settle
 from dinv.pki import pem
 from dinv.states import ERROR, RUNNING
 from dinv.system import files
+from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for the daemon to answer with its new certificate, and for the old client to be refused."""
 POLL_SECONDS = 0.05
 CALL_SECONDS = 5.0
 
@@ -67,7 +66,7 @@ def renew(
     progress: Progress,
     *,
     clients: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
     """Give a running machine new certificates. Containers in it keep running where its image allows.
@@ -96,7 +95,7 @@ def provision(
     name: str,
     progress: Progress,
     *,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
     """Put all into a machine again that dinv puts into one, and see that it serves; start it if need be.

@@ -13,9 +13,10 @@ from __future__ import annotations
 import copy
 
 from dinv.errors import DinvError, InputError, MachineGone
-from dinv.lifecycle.host import STATE_SECONDS, Host, unfinished
+from dinv.lifecycle.host import Host, unfinished
 from dinv.states import RUNNING, STOPPED
 from dinv.store import twins
+from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,9 +27,6 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.store.store import Store
 
-DEFAULT_TIMEOUT = 60.0
-"""Seconds for the daemon of the new container to answer."""
-
 
 def upgrade(
     store: Store,
@@ -37,7 +35,7 @@ def upgrade(
     *,
     image: str = "",
     force: bool = False,
-    timeout: float = DEFAULT_TIMEOUT,
+    timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> bool:
     """Make a machine anew from `image`, or from a newer version of its own; it runs afterwards.

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
 
 POLL_SECONDS = 0.01
-LOOK_SECONDS = 0.5
+LOOK_EVERY_SECONDS = 0.5
 """How often a machine that does not answer yet is looked at, for whether its daemon has ended."""
 CALL_SECONDS = 5.0
 LOG_LINES = 20
@@ -121,7 +121,7 @@ class DockerProvisioner(Provisioner):
         dockerd 26.1; dch-photon's /dinv removes none).
         """
         end = time.monotonic() + RESTART_SECONDS
-        next_look = time.monotonic() + LOOK_SECONDS
+        next_look = time.monotonic() + LOOK_EVERY_SECONDS
         with self._client(with_certificate=True) as engine:
             while (now := time.monotonic()) < end:
                 try:
@@ -130,7 +130,7 @@ class DockerProvisioner(Provisioner):
                     return False
                 except (EndpointError, DeadlineExceeded):
                     if now >= next_look:
-                        next_look = now + LOOK_SECONDS
+                        next_look = now + LOOK_EVERY_SECONDS
                         self._look()
                     time.sleep(POLL_SECONDS)
                 else:
@@ -139,7 +139,7 @@ class DockerProvisioner(Provisioner):
 
     def health(self, *, timeout: float, progress: Progress) -> str:
         end = time.monotonic() + timeout
-        next_look = time.monotonic() + LOOK_SECONDS
+        next_look = time.monotonic() + LOOK_EVERY_SECONDS
         unreached = _Unreached(self.driver)
         with self._client(with_certificate=True) as engine:
             tries = 0
@@ -155,7 +155,7 @@ class DockerProvisioner(Provisioner):
                     nobody_there = isinstance(error, EndpointUnreachable)
                 now = time.monotonic()
                 if now >= next_look:
-                    next_look = now + LOOK_SECONDS
+                    next_look = now + LOOK_EVERY_SECONDS
                     self._look()
                     progress.update(f"waiting for the daemon: {reason}")
                 why = unreached.look(now, last=now >= end) if nobody_there else ""

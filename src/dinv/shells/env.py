@@ -15,6 +15,7 @@ from dinv.errors import DinvError, InputError
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.shells import syntax
+from dinv.timeouts import LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from dinv.machine import Machine
     from dinv.machines import Machines
 
-LOOK_SECONDS = 1.0
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 
 

@@ -23,7 +23,7 @@ from dinv.errors import (
     MachineExists,
     PreCreateCheckFailed,
 )
-from dinv.lifecycle.create import ADDRESSES_TO_TRY, DEFAULT_TIMEOUT, CreateOptions, create
+from dinv.lifecycle.create import ADDRESSES_TO_TRY, CreateOptions, create
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision
@@ -31,6 +31,7 @@ from dinv.progress import Progress
 from dinv.states import STOPPED
 from dinv.store.record import READY
 from dinv.store.store import Store
+from dinv.timeouts import SERVE_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -310,7 +311,7 @@ def test_the_least_that_has_to_be_said() -> None:
     least = CreateOptions()
     assert (least.driver, least.timeout, least.keep_on_failure, least.context) == (
         "docker",
-        DEFAULT_TIMEOUT,
+        SERVE_SECONDS,
         False,
         True,
     )

@@ -137,7 +137,7 @@ def provisioner(daemon: Daemon, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     made = DockerProvisioner(config, cast("Driver", daemon), DinvContract())
     monkeypatch.setattr(made, "_client", daemon.client)
     monkeypatch.setattr(docker, "POLL_SECONDS", 0.0)
-    monkeypatch.setattr(docker, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(docker, "LOOK_EVERY_SECONDS", 0.0)
     return made
 
 
@@ -235,7 +235,7 @@ def test_a_daemon_that_listens_and_is_not_reached_is_not_waited_for(
 ) -> None:
     """Seen twice, since those who forward ports take their time."""
     monkeypatch.setattr(provisioners_docker, "UNREACHED_SECONDS", 0.05)
-    monkeypatch.setattr(provisioners_docker, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(provisioners_docker, "LOOK_EVERY_SECONDS", 0.01)
     daemon.why_unreached = "it looks like a tunnel"
     daemon.answers = [REFUSED] * 10**5
     with pytest.raises(MachineUnreached, match=r"is not reached at tcp://.* it looks like a tunnel"):

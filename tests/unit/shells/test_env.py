@@ -10,10 +10,10 @@ from fake_driver import install
 
 from dinv.errors import InputError, MachineNotRunning
 from dinv.machines import Machines
-from dinv.shells import env
 from dinv.shells.env import VARIABLES, setting, unsetting
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store
+from dinv.timeouts import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def test_a_machine_that_says_nothing_is_set_with_a_warning(
 ) -> None:
     def silent(address: tuple[str, int], timeout: float) -> None:
         assert address == ("::1", 2376)
-        assert timeout == env.LOOK_SECONDS
+        assert timeout == LOOK_SECONDS
         raise TimeoutError("timed out")
 
     monkeypatch.setattr(socket, "create_connection", silent)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.adopt import DEFAULT_TIMEOUT
+    from dinv.timeouts import SERVE_SECONDS
 
     parser.add_argument("container", metavar="CONTAINER", help="its name or id on the endpoint")
     parser.add_argument(
@@ -24,9 +24,9 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--timeout",
         type="seconds",
-        default=DEFAULT_TIMEOUT,
+        default=SERVE_SECONDS,
         metavar="SECONDS",
-        help=f"for its daemon to answer again ({DEFAULT_TIMEOUT:g})",
+        help=f"for its daemon to answer again ({SERVE_SECONDS:g})",
     )
     parser.add_format()
     parser.add_progress("print only the machine's name")

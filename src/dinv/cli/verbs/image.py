@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.drivers.docker.flags import DEFAULT_IMAGE
+    from dinv.images import DEFAULT_IMAGE
 
     parser.add_argument("action", choices=("build", "push", "ls"))
     parser.add_argument("reference", nargs="?", metavar="REF", help="push: where to, REGISTRY/NAME[:TAG]")
@@ -36,7 +36,7 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: argparse.Namespace) -> None:
     from dinv.cli.show import image_table
-    from dinv.drivers.docker.flags import DEFAULT_IMAGE
+    from dinv.images import DEFAULT_IMAGE
     from dinv.images.building import builder
 
     _check(options)

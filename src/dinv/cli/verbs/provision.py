@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.renew import DEFAULT_TIMEOUT
+    from dinv.timeouts import SERVE_SECONDS
 
-    add_arguments(parser, DEFAULT_TIMEOUT)
+    add_arguments(parser, SERVE_SECONDS)
 
 
 def run(app: App, options: argparse.Namespace) -> int:

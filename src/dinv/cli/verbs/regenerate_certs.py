@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.renew import DEFAULT_TIMEOUT
+    from dinv.timeouts import SERVE_SECONDS
 
     parser.add_argument("name", nargs="*")
     parser.add_argument("-f", "--force", action="store_true", help="do not ask")
@@ -25,9 +25,9 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "--timeout",
         type="seconds",
-        default=DEFAULT_TIMEOUT,
+        default=SERVE_SECONDS,
         metavar="SECONDS",
-        help=f"for the daemon to take them ({DEFAULT_TIMEOUT:g})",
+        help=f"for the daemon to take them ({SERVE_SECONDS:g})",
     )
     parser.add_progress()
 

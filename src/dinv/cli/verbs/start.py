@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.host import START_SECONDS
+    from dinv.timeouts import SERVE_SECONDS
 
-    add_arguments(parser, START_SECONDS)
+    add_arguments(parser, SERVE_SECONDS)
 
 
 def run(app: App, options: argparse.Namespace) -> int:

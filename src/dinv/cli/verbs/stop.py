@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.host import STOP_SECONDS
+    from dinv.timeouts import STOP_SECONDS
 
     parser.add_argument("name", nargs="*")
     parser.add_argument(

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.lifecycle.upgrade import DEFAULT_TIMEOUT
+    from dinv.timeouts import SERVE_SECONDS
 
-    add_arguments(parser, DEFAULT_TIMEOUT)
+    add_arguments(parser, SERVE_SECONDS)
     parser.add_argument("--image", default="", metavar="REF", help="the image (default: its own, newer)")
     parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dinv.images import ImageContract
     from dinv.progress import Progress
 
-LOOK_SECONDS = 5.0
+CONNECT_SECONDS = 5.0
 
 
 def examine(site: Site, container: str, progress: Progress) -> str:
@@ -170,7 +170,7 @@ def _speaks_tls(site: Site, name: str) -> None:
     if where is None:
         raise CannotAdopt(name, f"its URL names no host: {site.url}")
     try:
-        socket.create_connection(where, timeout=LOOK_SECONDS).close()
+        socket.create_connection(where, timeout=CONNECT_SECONDS).close()
     except OSError as error:
         raise CannotAdopt(
             name,
@@ -178,7 +178,7 @@ def _speaks_tls(site: Site, name: str) -> None:
             f"clients would look for it. Publish its port {TLS_PORT}, or wait until it has started",
         ) from error
     try:
-        with Engine(TCPTransport(*where), timeout=LOOK_SECONDS) as engine:
+        with Engine(TCPTransport(*where), timeout=CONNECT_SECONDS) as engine:
             engine.ping()
     except (EngineError, EndpointError, DeadlineExceeded):
         return  # "Client sent an HTTP request to an HTTPS server", or whatever its version has for that

@@ -11,6 +11,7 @@ from dinv.errors import InputError
 from dinv.formats.host_port import unbracketed
 from dinv.formats.units import parse_size
 from dinv.formats.urls import LARGEST_PORT
+from dinv.images import DEFAULT_IMAGE
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
-DEFAULT_IMAGE = "dinv:latest"
 
 LEAST_MEMORY = 128 * 1024 * 1024
 """Bytes. A daemon alone takes some 80 MB; below this it is killed at start or soon after."""

@@ -12,6 +12,7 @@ from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.image import advice, refresh, take
 from dinv.drivers.replacement import Offer, Replacement
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
+from dinv.timeouts import STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
 
-STOP_SECONDS = 20
 """What the old container has to stop cleanly; containers in it get 10 s by default."""
 
 
@@ -73,7 +73,7 @@ class ContainerReplacement(Replacement):
         if not identity:
             raise containers.gone(site)
         calls = site.engine.containers
-        calls.stop(identity, grace=STOP_SECONDS, timeout=STOP_SECONDS + CHANGE_SECONDS)
+        calls.stop(identity, grace=int(STOP_SECONDS), timeout=STOP_SECONDS + CHANGE_SECONDS)
         calls.rename(identity, site.aside, timeout=CHANGE_SECONDS)
 
     def take_back(self) -> None:

@@ -24,7 +24,7 @@ import time
 
 from dinv.endpoints.local import systemd
 from dinv.endpoints.local.bridge import Bridge, search_path
-from dinv.endpoints.resolve import Endpoint, local_engine_socket
+from dinv.endpoints.resolve import LONGEST_SOCKET, Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
 from dinv.labels import LABEL
 from dinv.system import locks, processes
@@ -43,8 +43,6 @@ ANSWER_SECONDS = 3.0
 KILL_SECONDS = 10.0
 """How long what was killed may take to be gone."""
 LOG_LINES = 10
-LONGEST_SOCKET = 107
-"""Bytes in a unix socket's path (unix(7))."""
 _LONGEST_IN_EXEC_ROOT = "containerd/containerd-debug.sock"
 
 _DONE = {"start": "started", "stop": "stopped", "enable": "started at boot", "disable": "kept from booting"}
@@ -271,7 +269,7 @@ class LocalEngine:
                 directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 stack.callback(os.close, directory)
                 probe = stack.enter_context(socket.socket(socket.AF_UNIX))
-                # By the descriptor: a socket's address has 107 bytes, and a path may have more.
+                # By the descriptor: a path may be longer than a socket's address.
                 name = f".socket.{os.urandom(6).hex()}"
                 probe.bind(f"/proc/self/fd/{directory}/{name}")
                 os.unlink(name, dir_fd=directory)

@@ -16,7 +16,7 @@ from datetime import UTC, datetime
 
 import dinv
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
-from dinv.images import LABEL_CONTRACT, LABEL_VERSION
+from dinv.images import DEFAULT_IMAGE, LABEL_CONTRACT, LABEL_VERSION
 from dinv.images.building.debian import SUITE, DebianBase, missing_tools
 from dinv.system.deadline import Deadline, IdleDeadline
 
@@ -32,8 +32,6 @@ BASES = {"photon": "photon:5.0", "debian": "debian:trixie-slim"}
 
 PULL_IDLE_SECONDS = 60.0
 """A registry that says nothing for so long is taken for dead."""
-
-DEFAULT_TAG = "dinv:latest"
 
 # Dockerfile instructions that POST /images/create takes as `changes` (moby:
 # builder/dockerfile/internals.go validCommitCommands). STOPSIGNAL is not among them; an imported image
@@ -89,7 +87,7 @@ def build(
     engine: Engine,
     *,
     base: str | None = None,
-    tag: str = DEFAULT_TAG,
+    tag: str = DEFAULT_IMAGE,
     report: Callable[[str], None] = lambda _line: None,
     timeout: float = 1800.0,
 ) -> str:

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from dinv.engine.reference import DOCKER_HUB, parse_reference
 from dinv.errors import EngineError, ImageError, InputError, NotFound, Unauthorized
-from dinv.images import recognise
+from dinv.images import DEFAULT_IMAGE, recognise
 from dinv.images.building import builder
 from dinv.system.deadline import IdleDeadline
 
@@ -28,7 +28,7 @@ def push(
 ) -> tuple[str, str]:
     """Push a machine image of `engine` to a registry; returns the image's id and what the registry calls it.
 
-    `image` is which one; without it, the newer of `reference` and dinv:latest as the engine has them, and
+    `image` is which one; without it, the newer of `reference` and DEFAULT_IMAGE as the engine has them, and
     where it has neither, one is built on `base` (see `builder.build`). The engine keeps it under both names.
     Credentials are those that docker's CLI has. Raises InputError for a reference without a registry or with
     a digest, ImageError, ImageBuildError, and what reaching an endpoint raises.
@@ -61,15 +61,15 @@ def _found(engine: Engine, image: str, name: str, base: str | None, progress: Pr
         chosen = image
     else:
         there = {}
-        for known in (name, builder.DEFAULT_TAG):
+        for known in (name, DEFAULT_IMAGE):
             try:
                 there[known] = engine.images.inspect(known)
             except NotFound:
                 continue
         if not there:
-            with progress.working("Image", f"building {builder.DEFAULT_TAG}"):
+            with progress.working("Image", f"building {DEFAULT_IMAGE}"):
                 builder.build(engine, base=base, report=progress.update)
-            there[builder.DEFAULT_TAG] = engine.images.inspect(builder.DEFAULT_TAG)
+            there[DEFAULT_IMAGE] = engine.images.inspect(DEFAULT_IMAGE)
         chosen, found = max(there.items(), key=lambda item: _created(item[1]))
     if not recognise(found.get("Config") or {}):
         raise ImageError(

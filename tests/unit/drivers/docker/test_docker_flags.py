@@ -9,8 +9,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from dinv.drivers.docker.flags import DEFAULT_IMAGE, FLAGS, configure, parse_publish
+from dinv.drivers.docker.flags import FLAGS, configure, parse_publish
 from dinv.errors import InputError, NoEndpoint
+from dinv.images import DEFAULT_IMAGE
 from dinv.progress import Progress
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store

@@ -10,6 +10,7 @@ import pytest
 from dinv import cli
 from dinv.endpoints.local import engine as local_engine
 from dinv.endpoints.local.engine import EngineStatus, LocalEngine
+from dinv.endpoints.resolve import LONGEST_SOCKET
 from dinv.errors import LocalEngineError
 from dinv.progress import Progress
 from dinv.store.store import Store
@@ -112,7 +113,7 @@ def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
     assert between.socket.startswith(between.store.path)
     assert between._exec_root == f"/run/{between._bridge.name}"
     long = LocalEngine(Store("/" + "s" * 120))
-    assert len(long.socket) <= local_engine.LONGEST_SOCKET
+    assert len(long.socket) <= LONGEST_SOCKET
 
 
 def test_a_socket_directory_that_others_can_enter_is_refused(

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from dinv.engine.wire.hijack import HijackedStream
     from dinv.engine.wire.http import Readable
 
-LOOK_SECONDS = 60.0
+TRY_SECONDS = 60.0
 """For a command that only looks; a VM under load takes its time."""
 _MOST_CHECKED = 50
 """Files and names that are looked at after a copy to or from a stopped machine: each costs a call."""
@@ -105,7 +105,7 @@ class VmChannel(ContainerChannel):
         if not state.get("Running"):
             return False
         if self._tar is None:
-            self._tar = self.run(["/bin/sh", "-c", _HAS_TAR], timeout=LOOK_SECONDS) == 0
+            self._tar = self.run(["/bin/sh", "-c", _HAS_TAR], timeout=TRY_SECONDS) == 0
         return self._tar
 
     def _unpack(self, directory: str, archive: bytes | Readable) -> None:
