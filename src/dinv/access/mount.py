@@ -8,11 +8,10 @@ sshfs unmounts and ends. Who uses the mount then gets errors, and nothing hangs.
 from __future__ import annotations
 
 import os
-import re
 
 from dinv.access import ssh, ssh_options
 from dinv.errors import DeadlineExceeded, DinvError, InputError
-from dinv.system import programs, scratch
+from dinv.system import mounts, programs, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -25,7 +24,6 @@ UNMOUNT_SECONDS = 30.0
 _STOP_SECONDS = 5.0
 _LAST_LINES = 3
 _DEVICE = "/dev/fuse"
-_MOUNTS = "/proc/self/mountinfo"
 _COMMAND = "DINV_SSH_COMMAND"
 # sshfs splits this at each blank and knows no quotes (sshfs.c: tokenize_on_space), so the command itself is
 # in a variable. What sshfs appends, the machine's name last but one, is "$@".
@@ -79,7 +77,7 @@ def unmount(directory: str) -> None:
     import subprocess
 
     where = os.path.realpath(directory)
-    kind = _mounted(where)
+    kind = mounts.kind_at(where)
     if kind == "":
         raise InputError(f"Nothing is mounted at {directory}")
     if kind not in (None, "fuse.sshfs"):
@@ -123,7 +121,7 @@ def _mountpoint(directory: str) -> str:
 
     quoted = shlex.quote(directory)
     where = os.path.realpath(directory)
-    if _mounted(where):
+    if mounts.kind_at(where):
         raise InputError(
             f"Something is mounted at {directory} already. To unmount it: dinv mount -u {quoted}"
         )
@@ -139,7 +137,7 @@ def _mountpoint(directory: str) -> str:
         raise InputError(
             f"{directory} is not empty: what is in it could not be seen. Name an empty directory"
         )
-    if os.path.exists(_MOUNTS) and not os.access(_DEVICE, os.R_OK | os.W_OK):
+    if os.path.exists(mounts.MOUNTS) and not os.access(_DEVICE, os.R_OK | os.W_OK):
         why = "may not be used" if os.path.exists(_DEVICE) else "is missing"
         raise InputError(
             f"{_DEVICE} {why} on this computer, and without it nothing can be mounted by sshfs: run modprobe "
@@ -214,23 +212,3 @@ def _end(child: subprocess.Popen[bytes]) -> None:
 def _last_lines(said: bytes) -> str:
     lines = said.decode(errors="replace").splitlines()
     return "\n".join([line.removeprefix("dinv: ") for line in lines if line.strip()][-_LAST_LINES:])
-
-
-def _mounted(where: str) -> str | None:
-    """The type of what is mounted at a path, "" for nothing; None where that cannot be told (macOS).
-
-    From the kernel's list: looking at a mount whose other side is gone may fail, or wait.
-    """
-    try:
-        with open(_MOUNTS, encoding="utf-8", errors="surrogateescape") as file:
-            lines = file.read().splitlines()
-    except OSError:
-        return None
-    found = ""
-    for line in lines:
-        # proc(5): ID PARENT DEVICE ROOT POINT OPTIONS [TAG...] - TYPE SOURCE ...
-        before, _, after = line.partition(" - ")
-        point = re.sub(r"\\([0-7]{3})", lambda octal: chr(int(octal[1], 8)), before.split(" ")[4])
-        if point == where:
-            found = after.split(" ")[0]
-    return found

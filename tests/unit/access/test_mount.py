@@ -56,7 +56,7 @@ class Computer:
         self.mounted()
         monkeypatch.setenv("PATH", f"{self.programs}")
         monkeypatch.setattr(ssh, "transport", lambda store: [f"{self.programs}/a ssh", "-s", store])
-        monkeypatch.setattr(mount, "_MOUNTS", str(self.mounts))
+        monkeypatch.setattr("dinv.system.mounts.MOUNTS", str(self.mounts))
         monkeypatch.setattr(mount, "_DEVICE", str(self.device))
 
     def script(self, name: str, text: str) -> None:

@@ -27,7 +27,7 @@ from dinv.endpoints.local.bridge import Bridge, search_path
 from dinv.endpoints.resolve import LONGEST_SOCKET, Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
 from dinv.labels import LABEL
-from dinv.system import locks, processes
+from dinv.system import locks, mounts, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -528,9 +528,5 @@ def _unmount_below(directory: str) -> None:
     """Unmount all that is mounted in a directory, the last first, even if it is in use."""
     import subprocess
 
-    with open("/proc/self/mountinfo", encoding="utf-8", errors="surrogateescape") as file:
-        # The fifth field, with space, tab, newline and backslash as octal escapes (proc(5)).
-        fields = [line.split()[4] for line in file]
-    points = [field.replace("\\040", " ").replace("\\011", "\t").replace("\\134", "\\") for field in fields]
-    for point in reversed([point for point in points if point.startswith(directory + os.sep)]):
+    for point in reversed(mounts.below(directory)):
         subprocess.run(["umount", "--lazy", point], check=False, capture_output=True, timeout=KILL_SECONDS)

@@ -17,7 +17,7 @@ import subprocess
 import time
 
 from dinv.errors import DeadlineExceeded, ImageBuildError
-from dinv.system import locks, scratch
+from dinv.system import locks, mounts, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -320,12 +320,11 @@ def _wait_for_lock(lock: int, path: str, report: Callable[[str], None], deadline
 
 def _clear(path: str) -> None:
     """Empty the directory of what a killed build left; never through a mount that still stands in it."""
-    with contextlib.suppress(OSError), open("/proc/self/mounts", encoding="utf-8", errors="replace") as file:
-        for line in file:
-            if line.split()[1].startswith(f"{path}/"):
-                raise ImageBuildError(
-                    f"A former build left {line.split()[1]} mounted: umount it and try again"
-                )
+    mounted = []
+    with contextlib.suppress(OSError):
+        mounted = mounts.below(path)
+    if mounted:
+        raise ImageBuildError(f"A former build left {mounted[0]} mounted: umount it and try again")
     for entry in os.scandir(path):
         if entry.is_dir(follow_symlinks=False):
             shutil.rmtree(entry.path, ignore_errors=True)
