@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.formats.tabwriter import line_up
+from dinv.formats.table import line_up
 from dinv.formats.template import Heading, Record, Template
 
 TYPE_CHECKING = False

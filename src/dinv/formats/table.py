@@ -1,4 +1,4 @@
-"""Tables as docker-machine lays them out, since scripts cut them into columns."""
+"""Tables as docker-machine lays them out, by Go's text/tabwriter, since scripts cut them into columns."""
 
 from __future__ import annotations
 
@@ -6,26 +6,54 @@ from dinv.formats.visible import one_line
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
-PADDING = 3
-"""Go's text/tabwriter as docker-machine sets it up: minimal width 5, padding 3 (commands/ls.go)."""
 LEAST_WIDTH = 5
+PADDING = 3
+"""As docker-machine sets the tabwriter up: minimal width 5, padding 3, spaces (commands/ls.go)."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell and 3; the last one is not padded."""
     lines = [head, *([one_line(cell) for cell in row] for row in rows)]
-    across = widths(lines)
-    return "\n".join(
-        "".join(f"{cell:<{width}}" for cell, width in zip(line[:-1], across, strict=True)) + line[-1]
-        for line in lines
-    )
+    return line_up("\n".join(map("\t".join, lines)))
 
 
 def widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    """How wide each column but the last is, with its padding."""
-    return [
-        max(LEAST_WIDTH, max(len(line[column]) for line in lines) + PADDING)
-        for column in range(len(lines[0]) - 1)
-    ]
+    """How wide `table` makes each column but the last, with its padding."""
+    return [_width(line[column] for line in lines) for column in range(len(lines[0]) - 1)]
+
+
+def line_up(text: str) -> str:
+    """Replace tabs, each of which ends a cell, by spaces.
+
+    A column is a run of lines that all have a cell there which ends in a tab; it is as wide as its widest
+    cell and the padding. What follows a line's last tab is not padded. Widths are in characters.
+    """
+    lines = [line.split("\t") for line in text.split("\n")]
+    # Lines that have the same columns before this one.
+    blocks = [(0, len(lines), 0)]
+    while blocks:
+        begin, end, column = blocks.pop()
+        for start, stop in _runs(lines, begin, end, column):
+            width = _width(cells[column] for cells in lines[start:stop])
+            for cells in lines[start:stop]:
+                cells[column] = cells[column].ljust(width)
+            blocks.append((start, stop, column + 1))
+    return "\n".join("".join(cells) for cells in lines)
+
+
+def _width(cells: Iterable[str]) -> int:
+    return max(LEAST_WIDTH, max(map(len, cells)) + PADDING)
+
+
+def _runs(lines: list[list[str]], begin: int, end: int, column: int) -> Iterator[tuple[int, int]]:
+    """Runs of lines that have a cell in `column` which ends in a tab."""
+    start = begin
+    while start < end:
+        stop = start
+        while stop < end and column < len(lines[stop]) - 1:
+            stop += 1
+        if stop > start:
+            yield start, stop
+        start = stop + 1
