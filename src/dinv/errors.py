@@ -5,14 +5,15 @@
     │   ├── UsageError             ... the command line is not as its verb has it
     │   ├── InvalidName            ... no machine can be called so
     │   ├── NobodyToAsk            ... a question has to be answered, and nobody is there
-    │   ├── NoSwarm                ... a machine is not the master of a legacy swarm
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── OptionError            ... an option has a value that cannot be used
     │   │   └── DriverRefused      ... one that a driver has looked at
+    │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
     │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
     │   ├── MachineNotFound
     │   ├── MachineExists
+    │   ├── AlreadyInStore         the machine to import is here, under whatever name
     │   ├── MachineBusy            another process is at work on it
     │   ├── ConfigError            its config.json cannot be read
     │   │   └── ConfigTooNew       ... was written by a newer version
@@ -40,6 +41,13 @@
     ├── CannotAdopt                a container cannot become a machine; nothing was changed
     ├── MachineError               a machine that exists
     │   ├── MachineNotRunning
+    │   ├── AlreadyRunning         start: it runs
+    │   ├── AlreadyStopped         stop, kill: it is stopped
+    │   ├── MachineUnfinished      its create, adoption or upgrade did not come to its end
+    │   ├── NotSupported           its driver, or the way it was made, does not allow it
+    │   ├── RecordCopied           its record is a copy of another machine's
+    │   ├── CommandFailed          a command in it ended with another status than 0
+    │   ├── NoSwarm                it is not the master of a legacy swarm
     │   ├── MachineGone            its container is not on the endpoint any more
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
@@ -47,6 +55,13 @@
     │   ├── MachineUnusable        clients cannot get to its daemon as they should
     │   ├── ClientNotRefused       it lets clients in that have no certificate
     │   └── ContainersCannotRun    its daemon answers, and can run nothing
+    ├── NoActiveMachine            the docker CLI uses no machine here
+    ├── PluginBroken               the package that a driver, provisioner, ... comes from does not load
+    ├── LocalError                 this computer lacks something, or does not allow it
+    │   ├── ProgramMissing
+    │   ├── CannotListen           a port to forward from cannot be had
+    │   ├── MountError             a directory cannot be mounted here, or unmounted
+    │   └── LinkError              another name for dinv cannot be made
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError
     ├── ContextError               docker contexts on the user's side
@@ -104,16 +119,6 @@ class InvalidName(InputError):
         )
         self.name = name
         self.nearest = nearest
-
-
-class NoSwarm(InputError):
-    """A machine is not the master of a swarm of docker-machine's days."""
-
-    def __init__(self, machine: str) -> None:
-        super().__init__(
-            f'"{machine}" is not a swarm master. The --swarm flag is intended for use with swarm masters'
-        )
-        self.machine = machine
 
 
 class NobodyToAsk(InputError):
@@ -198,6 +203,10 @@ class DriverRefused(OptionError):
         return super()._said(flags=flags) if isinstance(self.error, OptionError) else str(self.error)
 
 
+class ArchiveError(InputError):
+    """An archive to import is damaged, or is not a machine's."""
+
+
 class TemplateError(InputError):
     """A template cannot be parsed, or cannot be executed on what it is given.
 
@@ -244,6 +253,14 @@ class MachineExists(StoreError):
             f'Docker machine "{machine}" already exists\n'
             f"Choose another name, or remove it first: dinv rm {machine}"
         )
+        self.machine = machine
+
+
+class AlreadyInStore(StoreError):
+    """The machine to import is in the store already: `machine` is the name that it has there."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(f'This machine is in the store already, as "{machine}"')
         self.machine = machine
 
 
@@ -486,6 +503,66 @@ class MachineNotRunning(MachineError):
         self.state = state
 
 
+class AlreadyRunning(MachineError):
+    """It was to be started, and runs."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(machine, f'Machine "{machine}" is already running.')
+
+
+class AlreadyStopped(MachineError):
+    """It was to be stopped or killed, and is stopped."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(machine, f'Machine "{machine}" is already stopped.')
+
+
+class MachineUnfinished(MachineError):
+    """Its create, its adoption or its upgrade did not come to its end. The message says how to finish it."""
+
+
+class NotSupported(MachineError):
+    """Its driver cannot do it, or it is not dinv's to do: docker-machine's machines are only read."""
+
+
+class RecordCopied(MachineError):
+    """Its record is a copy of that of `original`, which is the one that can change the machine."""
+
+    def __init__(self, machine: str, original: str, said: str) -> None:
+        super().__init__(machine, f'Machine "{machine}" cannot be changed: {said}')
+        self.original = original
+
+
+class CommandFailed(MachineError):
+    """A command in the machine ended with an exit status that is not 0.
+
+    `argv` is the command, `exit_status` what it ended with, `stdout` and `stderr` what it said, as bytes.
+    """
+
+    def __init__(
+        self, machine: str, argv: tuple[str, ...], exit_status: int, stdout: bytes, stderr: bytes
+    ) -> None:
+        lines = stderr.decode(errors="replace").strip().splitlines()
+        said = f": {lines[-1].strip()}" if lines else ""
+        super().__init__(
+            machine, f'In machine "{machine}", {argv[0]} ended with exit status {exit_status}{said}'
+        )
+        self.argv = argv
+        self.exit_status = exit_status
+        self.stdout = stdout
+        self.stderr = stderr
+
+
+class NoSwarm(MachineError):
+    """It is not the master of a swarm of docker-machine's days."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            machine,
+            f'"{machine}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
+        )
+
+
 class MachineGone(MachineError):
     """The machine's container is not on its endpoint any more."""
 
@@ -583,6 +660,64 @@ class ContainersCannotRun(MachineError):
             f"{reason.rstrip('.')}. {advice}",
         )
         self.reason = reason
+
+
+class NoActiveMachine(DinvError):
+    """The docker CLI uses no machine here: DOCKER_HOST and the current context lead to none that runs."""
+
+    def __init__(self) -> None:
+        super().__init__("No active host found")
+
+
+class PluginBroken(DinvError):
+    """A package is installed that has this implementation, and it cannot be loaded.
+
+    `what` is its seam ("driver"), `name` its name there, `package` the distribution, or "".
+    """
+
+    def __init__(self, what: str, name: str, target: str, reason: Exception, package: str = "") -> None:
+        super().__init__(
+            f'The {what} "{name}" cannot be loaded from {target}: {reason!r}. '
+            f"Repair or remove the package {package or 'it comes with'}."
+        )
+        self.what = what
+        self.name = name
+        self.package = package
+
+
+class LocalError(DinvError):
+    """This computer lacks something that is needed, or does not allow it."""
+
+
+class ProgramMissing(LocalError):
+    """A program that dinv runs is not installed. `needed_by` is what needs it, such as "mount"."""
+
+    def __init__(self, program: str, needed_by: str) -> None:
+        super().__init__(f"There is no {program} on this computer, and {needed_by} needs it. Install it.")
+        self.program = program
+        self.needed_by = needed_by
+
+
+class CannotListen(LocalError):
+    """Nothing can listen at a port of this computer: it is in use, or reserved. `inner` is the machine's."""
+
+    def __init__(self, host: str, port: int, inner: int, reason: str) -> None:
+        where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        super().__init__(
+            f"Nothing can listen at {where} here: {reason}. Name another port: "
+            f"{port + 1 if port else 0}:{inner}, or 0:{inner} for one that is free"
+        )
+        self.host = host
+        self.port = port
+        self.reason = reason
+
+
+class MountError(LocalError):
+    """A machine's directory cannot be mounted on a directory here, or not be unmounted."""
+
+
+class LinkError(LocalError):
+    """Another name for dinv cannot be made."""
 
 
 class CopyError(DinvError):

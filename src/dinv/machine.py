@@ -140,7 +140,7 @@ class Machine:
         return self.host.environment()
 
     def swarm_url(self) -> str:
-        """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+        """Where the legacy swarm listens that it is the master of. Raises NoSwarm."""
         return self.host.swarm_url()
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
@@ -184,19 +184,19 @@ class Machine:
     # What changes it
 
     def start(self, progress: Progress | None = None, *, timeout: float = SERVE_SECONDS) -> None:
-        """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
+        """Start it, or let it go on, and wait until it serves. Raises AlreadyRunning."""
         from dinv.lifecycle.power import start
 
         start(self.host, _silent(progress), timeout=timeout)
 
     def stop(self, *, timeout: float = STOP_SECONDS) -> None:
-        """Stop it and the containers in it, by force after `timeout` seconds."""
+        """Stop it and the containers in it, by force after `timeout` seconds. Raises AlreadyStopped."""
         from dinv.lifecycle.power import stop
 
         stop(self.host, timeout=timeout)
 
     def kill(self) -> None:
-        """Stop it at once."""
+        """Stop it at once. Raises AlreadyStopped."""
         from dinv.lifecycle.power import kill
 
         kill(self.host)
@@ -210,7 +210,7 @@ class Machine:
     def ensure_context(self) -> None:
         """See to it that there is a docker context of its name and for its address.
 
-        Raises InputError for a machine that cannot have one, ContextError, MachineBusy.
+        Raises NotSupported for a machine that cannot have one, ContextError, MachineBusy.
         """
         from dinv.lifecycle.docker_context import ensure_context
 

@@ -5,7 +5,7 @@ Scanning entry points costs 20 ms and more, so what is built in never waits for 
 
 from __future__ import annotations
 
-from dinv.errors import InputError, PluginNotFound
+from dinv.errors import PluginBroken, PluginNotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> An
     """What `name` stands for in the entry-point group `group`.
 
     `built_in` maps names to "module:attribute"; `what` names the seam in messages ("driver"). Raises
-    PluginNotFound, or InputError when its package cannot be loaded.
+    PluginNotFound, or PluginBroken when its package cannot be loaded.
     """
     if name in built_in:
         return load(built_in[name])
@@ -29,9 +29,8 @@ def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> An
         return plugins[name].load()
     except Exception as error:  # whatever the import of somebody else's package raises
         distribution = plugins[name].dist
-        raise InputError(
-            f'The {what} "{name}" cannot be loaded from {plugins[name].value}: {error!r}. '
-            f"Repair or remove the package {distribution.name if distribution else 'it comes with'}."
+        raise PluginBroken(
+            what, name, plugins[name].value, error, distribution.name if distribution else ""
         ) from error
 
 

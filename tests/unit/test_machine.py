@@ -11,6 +11,8 @@ from kills import Killed, killed_at_change
 
 from dinv.endpoints import contexts
 from dinv.errors import (
+    AlreadyRunning,
+    AlreadyStopped,
     ContextError,
     EndpointUnreachable,
     InputError,
@@ -19,6 +21,8 @@ from dinv.errors import (
     MachineNotFound,
     MachineNotReady,
     MachineNotRunning,
+    MachineUnfinished,
+    NotSupported,
 )
 from dinv.lifecycle.host import Host
 from dinv.machine import Machine
@@ -215,13 +219,13 @@ def test_a_stopped_one_is_taken_for_stopped_where_nobody_answers(world: World, m
         machine.known_url()
 
 
-def test_what_is_done_already_is_an_input_error(world: World, machine: Machine) -> None:
+def test_what_is_done_already_is_a_state_and_not_an_input(world: World, machine: Machine) -> None:
     world.states["dev"] = RUNNING
-    with pytest.raises(InputError, match="already running"):
+    with pytest.raises(AlreadyRunning, match="already running"):
         machine.start(Progress())
     world.states["dev"] = STOPPED
     for again in (machine.stop, machine.kill):
-        with pytest.raises(InputError, match="already stopped"):
+        with pytest.raises(AlreadyStopped, match="already stopped"):
             again()
 
 
@@ -277,10 +281,10 @@ def test_a_machine_made_anew_meanwhile_is_another_one(world: World, store: Store
 
 def test_docker_machines_own_and_half_made_ones_are_not_changed(world: World, machine: Machine) -> None:
     machine.config.ours["Phase"] = CREATING
-    with pytest.raises(InputError, match="did not finish"):
+    with pytest.raises(MachineUnfinished, match="did not finish"):
         machine.stop()
     without_ours(machine)
-    with pytest.raises(InputError, match="docker-machine"):
+    with pytest.raises(NotSupported, match="docker-machine"):
         machine.stop()
     assert world.steps == []
 

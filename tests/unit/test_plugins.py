@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv import plugins
-from dinv.errors import InputError
+from dinv.errors import InputError, PluginBroken
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -62,9 +62,9 @@ def test_an_unknown_name_is_refused_with_the_names_there_are(installed: Callable
 
 
 @pytest.mark.parametrize("value", ["nosuch.module:Thing", "json:NoSuchThing"])
-def test_a_broken_plugin_is_an_input_error(installed: Callable[..., list[str]], value: str) -> None:
+def test_a_broken_plugin_is_told_as_one(installed: Callable[..., list[str]], value: str) -> None:
     installed(broken=value)
-    with pytest.raises(InputError, match="broken") as caught:
+    with pytest.raises(PluginBroken, match="broken") as caught:
         find("broken")
     assert value in str(caught.value)
     assert caught.value.__cause__ is not None

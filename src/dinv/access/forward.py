@@ -12,7 +12,7 @@ import re
 import socket
 import threading
 
-from dinv.errors import DinvError, InputError, MachineError
+from dinv.errors import CannotListen, DinvError, InputError, MachineError
 from dinv.formats import host_port
 from dinv.formats.urls import LARGEST_PORT
 
@@ -95,18 +95,13 @@ class Listener:
             self.socket.listen(MOST_CONNECTIONS)
         except OSError as error:
             self.socket.close()
-            where = host_port.join(forward.host, forward.local)
-            raise InputError(
-                f"Nothing can listen at {where} here: {error.strerror}. Name another port: "
-                f"{forward.local + 1 if forward.local else 0}:{forward.remote}, or 0:{forward.remote} "
-                f"for one that is free"
-            ) from error
+            raise CannotListen(forward.host, forward.local, forward.remote, str(error.strerror)) from error
         forward.local = self.socket.getsockname()[1]
 
 
 @contextlib.contextmanager
 def listening(forwards: Sequence[Forward]) -> Iterator[list[Listener]]:
-    """Listen at all of them, or none. Raises InputError."""
+    """Listen at all of them, or none. Raises InputError for an address, CannotListen for a port."""
     listeners: list[Listener] = []
     try:
         for forward in forwards:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 
 from dinv.access import ssh, ssh_options
-from dinv.errors import DeadlineExceeded, DinvError, InputError
+from dinv.errors import DeadlineExceeded, MountError
 from dinv.system import mounts, programs, scratch
 
 TYPE_CHECKING = False
@@ -42,8 +42,8 @@ def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
     """Mount a directory of a running machine on an empty one here; it stays when this process has ended.
 
     `path` is relative to the user's home; `user` "" for root, or the one that docker-machine has stored.
-    Raises InputError for what has to be done here first, MachineNotRunning, MachineError when its image has
-    no sftp-server, DeadlineExceeded, and DinvError with sshfs's own words.
+    Raises ProgramMissing, MountError for what has to be done here first or with sshfs's own words,
+    MachineNotRunning, MachineError when its image has no sftp-server, DeadlineExceeded.
     """
     import shlex
 
@@ -65,13 +65,13 @@ def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
     failure = _start([sshfs, *options, source, where], environment, source)
     if failure:
         said = _said_by_ssh([*transport, "-oBatchMode=yes", "-s", "--", login, ssh_options.SUBSYSTEM])
-        raise DinvError(f"{source} cannot be mounted: {said or failure}")
+        raise MountError(f"{source} cannot be mounted: {said or failure}")
 
 
 def unmount(directory: str) -> None:
     """Take a mount of sshfs's away, whether or not its machine is still there.
 
-    Raises InputError where nothing of sshfs's is mounted, and DinvError when it cannot be unmounted.
+    Raises MountError where nothing of sshfs's is mounted, or it cannot be unmounted; DeadlineExceeded.
     """
     import shlex
     import subprocess
@@ -79,9 +79,9 @@ def unmount(directory: str) -> None:
     where = os.path.realpath(directory)
     kind = mounts.kind_at(where)
     if kind == "":
-        raise InputError(f"Nothing is mounted at {directory}")
+        raise MountError(f"Nothing is mounted at {directory}")
     if kind not in (None, "fuse.sshfs"):
-        raise InputError(f"What is mounted at {directory} is {kind}, and no mount of sshfs's")
+        raise MountError(f"What is mounted at {directory} is {kind}, and no mount of sshfs's")
     command = [*_unmounter(), where]
     try:
         done = subprocess.run(
@@ -101,7 +101,7 @@ def unmount(directory: str) -> None:
     if "busy" in said:
         lazy = shlex.join([*command[:-1], "-z" if "-u" in command else "-l", where])
         hint = f"\nClose what is open there, and leave the directory. To take it away all the same: {lazy}"
-    raise DinvError(f"{directory} cannot be unmounted: {said}{hint}")
+    raise MountError(f"{directory} cannot be unmounted: {said}{hint}")
 
 
 def _unmounter() -> list[str]:
@@ -116,30 +116,30 @@ def _unmounter() -> list[str]:
 
 
 def _mountpoint(directory: str) -> str:
-    """The directory to mount on, as an absolute path. Raises InputError."""
+    """The directory to mount on, as an absolute path. Raises MountError."""
     import shlex
 
     quoted = shlex.quote(directory)
     where = os.path.realpath(directory)
     if mounts.kind_at(where):
-        raise InputError(
+        raise MountError(
             f"Something is mounted at {directory} already. To unmount it: dinv mount -u {quoted}"
         )
     try:
         found = os.listdir(where)
     except FileNotFoundError as error:
-        raise InputError(
+        raise MountError(
             f"There is no directory {directory} here to mount on. Make it: mkdir -p {quoted}"
         ) from error
     except OSError as error:
-        raise InputError(f"{directory} cannot be mounted on: {error.strerror}") from error
+        raise MountError(f"{directory} cannot be mounted on: {error.strerror}") from error
     if found:
-        raise InputError(
+        raise MountError(
             f"{directory} is not empty: what is in it could not be seen. Name an empty directory"
         )
     if os.path.exists(mounts.MOUNTS) and not os.access(_DEVICE, os.R_OK | os.W_OK):
         why = "may not be used" if os.path.exists(_DEVICE) else "is missing"
-        raise InputError(
+        raise MountError(
             f"{_DEVICE} {why} on this computer, and without it nothing can be mounted by sshfs: run modprobe "
             f"fuse as root; a container has to be given it (docker run --device {_DEVICE})"
         )
@@ -170,7 +170,7 @@ def _start(command: list[str], environment: dict[str, str], source: str) -> str:
                 start_new_session=True,
             )
         except OSError as error:
-            raise DinvError(f"{command[0]} cannot be run: {error.strerror}") from error
+            raise MountError(f"{command[0]} cannot be run: {error.strerror}") from error
         try:
             status = child.wait(MOUNT_SECONDS)
         except subprocess.TimeoutExpired as error:

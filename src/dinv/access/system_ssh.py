@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dinv.drivers.docker_machine import WITHOUT_DRIVER, located, needs_driver
-from dinv.errors import InputError, MachineNotRunning
+from dinv.errors import LocalError, MachineError, MachineNotRunning
 from dinv.formats.host_port import SSH_PORT, bracketed
 from dinv.system import programs
 
@@ -40,8 +40,9 @@ class Address:
             raise MachineNotRunning(config.name, "without a known address")
         self.user = _text(kept.get("SSHUser")) or _USER
         if self.user.startswith("-"):
-            raise InputError(
-                f'Machine "{config.name}": its config.json has a user for SSH that is none: {self.user}'
+            raise MachineError(
+                config.name,
+                f'Machine "{config.name}": its config.json has a user for SSH that is none: {self.user}',
             )
         port = kept.get("SSHPort")
         self.port = port if isinstance(port, int) and port > 0 else SSH_PORT
@@ -98,7 +99,7 @@ def run(
 def replace_process(command: list[str]) -> int:
     """Become another program: its exit status, signals and terminal are the user's own.
 
-    Returns only where `os.execv` has been replaced. Raises InputError.
+    Returns only where `os.execv` has been replaced. Raises LocalError.
     """
     import signal
     import sys
@@ -110,7 +111,7 @@ def replace_process(command: list[str]) -> int:
     try:
         os.execv(command[0], command)  # noqa: S606  (without a shell is what is meant)
     except OSError as error:
-        raise InputError(f"{command[0]} cannot be run: {error.strerror}") from error
+        raise LocalError(f"{command[0]} cannot be run: {error.strerror}") from error
     return 0
 
 
@@ -123,12 +124,14 @@ def _key(config: MachineConfig) -> str:
     except OSError as error:
         if not named:
             return ""
-        raise InputError(
-            f'The SSH key of machine "{config.name}" cannot be used: {path}: {error.strerror}'
+        raise MachineError(
+            config.name,
+            f'The SSH key of machine "{config.name}" cannot be used: {path}: {error.strerror}',
         ) from error
     if mode & 0o077:
-        raise InputError(
-            f"The SSH key {path} can be read by others, and ssh takes none such. Run: chmod 600 {path}"
+        raise MachineError(
+            config.name,
+            f"The SSH key {path} can be read by others, and ssh takes none such. Run: chmod 600 {path}",
         )
     return path
 

@@ -148,7 +148,7 @@ def open_authority(
 ) -> Authority:
     """The authority `name` for a machine whose directory in the store is `directory`.
 
-    Raises InputError: there is no such authority, or it cannot use the options.
+    Raises PluginNotFound, PluginBroken, and InputError for options that it cannot use.
     """
     return find(name)(machine=machine, directory=directory, options=options or {})
 
@@ -196,7 +196,7 @@ def _kept_by(name: str) -> str:
 def find(name: str) -> type[Authority]:
     """The authority of this name. Entry points are looked at only when it is not built in.
 
-    Raises InputError: there is none of this name, or its package cannot be loaded.
+    Raises PluginNotFound, PluginBroken.
     """
     authority: type[Authority] = plugins.find(name, group=GROUP, built_in=BUILT_IN, what="authority")
     return authority

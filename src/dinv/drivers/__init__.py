@@ -53,6 +53,6 @@ def known() -> list[str]:
 
 
 def find(name: str) -> type[Driver]:
-    """The driver of this name, built in or a plugin's. Raises InputError."""
+    """The driver of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     driver: type[Driver] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="driver")
     return driver

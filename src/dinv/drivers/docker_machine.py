@@ -11,7 +11,7 @@ import os
 import re
 
 from dinv.drivers import Driver
-from dinv.errors import InputError, MachineNotRunning, NoSwarm
+from dinv.errors import MachineNotRunning, NoSwarm, NotSupported
 from dinv.formats import host_port
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
@@ -142,17 +142,19 @@ def shown(config: MachineConfig) -> dict[str, Any]:
 
 
 def needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
-    """Raise InputError: what was asked for, such as "stopping it", is its driver's to do."""
+    """Raise NotSupported: what was asked for, such as "stopping it", is its driver's to do."""
     if config.driver_name in WITHOUT_DRIVER:
-        raise InputError(
+        raise NotSupported(
+            config.name,
             f"{_REFUSED.get(doing, '')}"
             f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
-            f"({config.driver_name}): dinv can connect to it, and do nothing to it."
+            f"({config.driver_name}): dinv can connect to it, and do nothing to it.",
         )
-    raise InputError(
+    raise NotSupported(
+        config.name,
         f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
         f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp and mount work, and nothing is "
-        f"changed."
+        f"changed.",
     )
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 
-from dinv.errors import DinvError, InputError
+from dinv.errors import DinvError, NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -119,8 +119,8 @@ class Driver(ABC):
         self.start(timeout=timeout)
 
     def unpause(self) -> None:
-        """Let it go on, where somebody has paused it. Raises InputError where nobody can pause one."""
-        raise InputError(f"The {self.name} driver cannot let a paused machine go on")
+        """Let it go on, where somebody has paused it. Raises NotSupported where nobody can pause one."""
+        raise NotSupported(self.config.name, f"The {self.name} driver cannot let a paused machine go on")
 
     # Its state
 
@@ -190,7 +190,7 @@ class Driver(ABC):
 
     def move(self) -> None:
         """After AddressTaken: choose another address and unmake what `create` made."""
-        raise InputError(f"The {self.name} driver has no other address to offer")
+        raise NotSupported(self.config.name, f"The {self.name} driver has no other address to offer")
 
     def unreached(self) -> str:
         """Why clients do not get to a daemon that listens, and what to do; "" where it does not listen.
@@ -203,7 +203,7 @@ class Driver(ABC):
 
     @abstractmethod
     def channel(self) -> Channel:
-        """The way files and commands get into the machine. Raises InputError where there is none."""
+        """The way files and commands get into the machine. Raises NotSupported where there is none."""
 
     @property
     def takes_files_running(self) -> bool:
@@ -244,12 +244,13 @@ class Driver(ABC):
     # Machines made anew from another image
 
     def replacement(self) -> Replacement:
-        """How the machine is made anew from another image. Raises InputError where it cannot be."""
+        """How the machine is made anew from another image. Raises NotSupported where it cannot be."""
         name = self.config.name
-        raise InputError(
+        raise NotSupported(
+            name,
             f'Machine "{name}" cannot be made anew from another image: its driver "{self.name}" has no way '
             f"to keep the old one until the new one answers. Make another machine, with dinv create, and "
-            f"remove this one: dinv rm {name}"
+            f"remove this one: dinv rm {name}",
         )
 
     def kind(self) -> str:
@@ -264,9 +265,9 @@ class Driver(ABC):
     def adopt(self, container: str, progress: Progress) -> str:  # noqa: ARG002
         """Take what is known of a container that somebody else made into the config, and change nothing.
 
-        Returns the name of its image contract. Raises CannotAdopt, InputError where there are no containers.
+        Returns the name of its image contract. Raises CannotAdopt, and NotSupported without containers.
         """
-        raise InputError(f'The driver "{self.name}" has no containers to adopt')
+        raise NotSupported(self.config.name, f'The driver "{self.name}" has no containers to adopt')
 
     @property
     def adopted(self) -> bool:

@@ -12,7 +12,7 @@ import os
 
 from dinv.drivers.flag import Flag
 from dinv.drivers.recorded import RecordedDriver
-from dinv.errors import InputError
+from dinv.errors import InputError, NotSupported
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.pki import client_files
@@ -140,8 +140,11 @@ class NoneDriver(RecordedDriver):
 
     def refuse(self, doing: str) -> NoReturn:
         if doing == "logs":
-            raise InputError(f'Machine "{self.config.name}" has no driver: its log is kept where it runs.')
-        raise InputError(f"hosts without a driver cannot be {_DONE[doing]}")
+            raise NotSupported(
+                self.config.name,
+                f'Machine "{self.config.name}" has no driver: its log is kept where it runs.',
+            )
+        raise NotSupported(self.config.name, f"hosts without a driver cannot be {_DONE[doing]}")
 
     def state(self, *, timeout: float) -> Status:
         states = self.states([self.config], self.store, timeout=timeout)
@@ -181,7 +184,8 @@ class NoneDriver(RecordedDriver):
         return found
 
     def channel(self) -> Channel:
-        raise InputError(
+        raise NotSupported(
+            self.config.name,
             f'Machine "{self.config.name}" has no driver: there is no way into it but its Docker API. '
-            f"For a shell beside its containers: docker run -it IMAGE sh"
+            f"For a shell beside its containers: docker run -it IMAGE sh",
         )

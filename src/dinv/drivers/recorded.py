@@ -22,11 +22,11 @@ class RecordedDriver(Driver):
 
     @abstractmethod
     def refuse(self, doing: str) -> NoReturn:
-        """Raise InputError for what cannot be done: "start", "stop", "kill", "restart", "signal"."""
+        """Raise NotSupported for what cannot be done: "start", "stop", "kill", "restart", "signal"."""
 
     @abstractmethod
     def channel(self) -> Channel:
-        """Raises InputError where nothing but the daemon's API leads into the machine."""
+        """Raises NotSupported where nothing but the daemon's API leads into the machine."""
 
     def prepare(self, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
         return ""

@@ -104,7 +104,7 @@ class ImageContract(ABC):
 
 
 def find(name: str) -> ImageContract:
-    """The contract of this name, built in or a plugin's. Raises InputError."""
+    """The contract of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     return _load(name)()
 
 

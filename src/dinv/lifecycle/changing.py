@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import InputError, MachineBusy, MachineNotFound
+from dinv.errors import MachineBusy, MachineNotFound, MachineUnfinished
 from dinv.lifecycle.host import unfinished
 from dinv.timeouts import SERVE_SECONDS
 
@@ -27,7 +27,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
         holder = host.store.holder(host.name)
         if holder is not None:
             raise MachineBusy(host.name, holder)
-        raise InputError(unfinished(host.config).error)
+        raise MachineUnfinished(host.name, unfinished(host.config).error)
     with host.store.lock(host.name, doing):
         # Read before the lock was had: somebody may have made another machine of this name since,
         # or have changed this one.

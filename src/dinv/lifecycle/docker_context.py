@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.endpoints import contexts
-from dinv.errors import InputError
+from dinv.errors import NotSupported
 from dinv.lifecycle.changing import changing
 
 TYPE_CHECKING = False
@@ -14,15 +14,16 @@ if TYPE_CHECKING:
 def ensure_context(host: Host) -> None:
     """See to it that there is a docker context of its name and for its address.
 
-    Raises InputError for a machine that cannot have one, ContextError, MachineBusy.
+    Raises NotSupported for a machine that cannot have one, ContextError, MachineBusy.
     """
     context = contexts.read(host.name)
     if context is not None and context.host == host.url and (host.has_context or not context.owner):
         return
     if host.config.foreign or not host.has_tls or not host.driver.provisioned:
-        raise InputError(
+        raise NotSupported(
+            host.name,
             f'Machine "{host.name}" has no docker context: its daemon is reached without TLS, or by keys '
-            f"that are not dinv's to copy. Use it by its environment: eval $(dinv env {host.name})"
+            f"that are not dinv's to copy. Use it by its environment: eval $(dinv env {host.name})",
         )
     with changing(host, "writing its docker context"):
         host.write_context()

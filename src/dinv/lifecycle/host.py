@@ -59,7 +59,7 @@ class Host:
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
-        """A machine that is in no store yet. Raises InputError for an unknown driver."""
+        """A machine that is in no store yet. Raises PluginNotFound."""
         from dinv.drivers import find
 
         config = MachineConfig.new(
@@ -118,7 +118,7 @@ class Host:
 
     @property
     def driver(self) -> Driver:
-        """What controls it. Raises InputError when its driver is docker-machine's, or not installed."""
+        """What controls it. Raises NotSupported for docker-machine's, PluginNotFound, PluginBroken."""
         if self._driver is None:
             if self.config.foreign:
                 from dinv.drivers import docker_machine
@@ -289,7 +289,7 @@ class Host:
         return dict(self._provisioner_class().credentials(self.config))
 
     def swarm_url(self) -> str:
-        """Where the legacy swarm listens that it is the master of. Raises InputError when it is of none."""
+        """Where the legacy swarm listens that it is the master of. Raises NoSwarm."""
         from dinv.drivers import docker_machine
 
         return docker_machine.swarm_url(self.config)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import InputError, StoreError
+from dinv.errors import AlreadyRunning, AlreadyStopped, StoreError
 from dinv.lifecycle.changing import changing
 from dinv.states import PAUSED, RUNNING, STOPPED
 from dinv.timeouts import SERVE_SECONDS, STOP_SECONDS
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
-    """Start it, or let it go on, and wait until it serves. Raises InputError when it runs already."""
+    """Start it, or let it go on, and wait until it serves. Raises AlreadyRunning."""
     with changing(host, "starting it", progress) as settled:
         state = host.observed_state()
         if state == PAUSED:
@@ -30,14 +30,14 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         elif not (host.config.ours.get("Stopped") or host.renewing()):
             if settled:
                 return
-            raise InputError(f'Machine "{host.name}" is already running.')
+            raise AlreadyRunning(host.name)
         # Also where somebody else has started it, or a start or restart that was killed.
         host.serve(progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
 
 
 def stop(host: Host, *, timeout: float = STOP_SECONDS) -> None:
-    """Stop it and the containers in it, by force after `timeout` seconds."""
+    """Stop it and the containers in it, by force after `timeout` seconds. Raises AlreadyStopped."""
     with changing(host, "stopping it"):
         _not_stopped(host)
         with _remembered_stopped(host):
@@ -45,7 +45,7 @@ def stop(host: Host, *, timeout: float = STOP_SECONDS) -> None:
 
 
 def kill(host: Host) -> None:
-    """Stop it at once."""
+    """Stop it at once. Raises AlreadyStopped."""
     with changing(host, "killing it"):
         _not_stopped(host)
         with _remembered_stopped(host):
@@ -100,4 +100,4 @@ def _finish_renewal(host: Host, progress: Progress, timeout: float) -> None:
 
 def _not_stopped(host: Host) -> None:
     if host.observed_state() == STOPPED:
-        raise InputError(f'Machine "{host.name}" is already stopped.')
+        raise AlreadyStopped(host.name)

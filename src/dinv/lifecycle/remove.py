@@ -9,8 +9,10 @@ from dinv.errors import (
     ConfigTooNew,
     DeadlineExceeded,
     EndpointError,
-    InputError,
     MachineNotFound,
+    NotSupported,
+    PluginBroken,
+    PluginNotFound,
     StoreError,
 )
 from dinv.lifecycle.host import Host
@@ -80,15 +82,16 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
         from dinv.drivers.docker_machine import WITHOUT_DRIVER
 
         if not force and machine.config.driver_name not in WITHOUT_DRIVER:
-            raise InputError(
+            raise NotSupported(
+                machine.name,
                 f'Machine "{machine.name}" was made by docker-machine, with its driver '
                 f"{machine.config.driver_name}, which dinv does not have: docker-machine itself removes it. "
-                f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running."
+                f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running.",
             )
         return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
     try:
         _ = machine.driver
-    except InputError as error:
+    except (NotSupported, PluginBroken, PluginNotFound) as error:
         if not force:
             error.add_note(_forcing(machine.name))
             raise

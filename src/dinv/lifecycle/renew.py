@@ -30,9 +30,9 @@ from dinv.errors import (
     CertificateError,
     ContextError,
     DinvError,
-    InputError,
     MachineNotReady,
     MachineNotRunning,
+    MachineUnfinished,
     StoreError,
     StoreNotWritable,
 )
@@ -73,13 +73,13 @@ def renew(
 
     The machine's own key and certificate, from the CA it has; whoever has a client certificate can go on
     using it. With `clients` all is new, the CA too, and earlier client certificates are refused; a CA that
-    is shared stays, and so do they. Raises InputError for a client certificate that is the user's own.
+    is shared stays, and so do they. Raises CertificateError for a client certificate that is the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
     with store.lock(name, "renewing its certificates"), _opened(store, name, trace) as machine:
         if machine.config.unfinished:
-            raise InputError(
-                f'The create of machine "{name}" did not finish. Finish it first: dinv provision {name}'
+            raise MachineUnfinished(
+                name, f'The create of machine "{name}" did not finish. Finish it first: dinv provision {name}'
             )
         if machine.config.ours.get("Upgrade"):
             settle(machine, progress, timeout=timeout)
@@ -101,16 +101,17 @@ def provision(
     """Put all into a machine again that dinv puts into one, and see that it serves; start it if need be.
 
     That finishes a create that was killed after it had made its container, and repairs a machine whose
-    files were lost, there or in the store. Raises InputError when there is too little to finish.
+    files were lost, there or in the store. Raises MachineUnfinished when there is too little to finish.
     """
     with store.lock(name, "provisioning it"), _opened(store, name, trace) as machine:
         if machine.config.ours.get("Upgrade"):
             settle(machine, progress, timeout=timeout)
         status = machine.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
-            raise InputError(
+            raise MachineUnfinished(
+                name,
                 f'Machine "{name}" has no container to provision. Make it anew: dinv rm {name}, then '
-                f"dinv create {name} ..."
+                f"dinv create {name} ...",
             )
         if machine.config.unfinished:
             machine.use_contract(machine.driver.prepare(progress))
@@ -208,7 +209,7 @@ class _Renewal:
         authority = self.machine.authority()
         given = authority.client_pair()
         if clients and given and given.chain == self._read("cert.pem"):
-            raise InputError(
+            raise CertificateError(
                 f'The client certificate of machine "{name}" is yours, and other machines may have it too: '
                 f"dinv does not renew it. Put a new one and its key where the old one came from "
                 f"({self.machine.config.shown()['HostOptions']['AuthOptions']['ClientCertPath']}), then: "

@@ -15,7 +15,7 @@ import os
 import re
 
 from dinv import authorities
-from dinv.errors import InputError, MachineExists
+from dinv.errors import AlreadyInStore, ArchiveError, InputError, MachineExists, MachineUnfinished
 from dinv.formats import json_text
 from dinv.pki import client_files
 from dinv.store import twins
@@ -53,7 +53,7 @@ _PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
 def export(store: Store, name: str, out: BinaryIO) -> list[str]:
     """Write a machine, with its keys, to `out` as a tar archive; returns the names of its files.
 
-    Raises MachineNotFound, MachineBusy, ConfigError, and InputError for a machine that is not whole.
+    Raises MachineNotFound, MachineBusy, ConfigError, and MachineUnfinished.
     """
     import contextlib
 
@@ -105,11 +105,14 @@ def check_whole(config: MachineConfig) -> None:
     from dinv.lifecycle.host import unfinished
 
     if config.unfinished:
-        raise InputError(f'Machine "{config.name}" cannot be exported: {unfinished(config).error}')
+        raise MachineUnfinished(
+            config.name, f'Machine "{config.name}" cannot be exported: {unfinished(config).error}'
+        )
     if config.ours.get("Upgrade"):
-        raise InputError(
+        raise MachineUnfinished(
+            config.name,
             f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
-            f"Finish it first: dinv start {config.name}"
+            f"Finish it first: dinv start {config.name}",
         )
 
 
@@ -120,7 +123,7 @@ def import_(
 
     `source` is an archive, open or by its path, or a machine's directory in another store. Nothing that
     is there is replaced. With `context` it gets a docker context, unless there is one of that name.
-    Raises InputError for what is no machine, MachineExists, ConfigError, StoreNotWritable.
+    Raises ArchiveError, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
     """
     if not isinstance(source, str):
         found, content, left = _archive(source)
@@ -134,13 +137,13 @@ def import_(
         except OSError as error:
             raise InputError(f"{source}: {error.strerror}") from error
     if "config.json" not in content:
-        raise InputError("There is no machine in it: it has no config.json")
+        raise ArchiveError("There is no machine in it: it has no config.json")
     name = name or found
     check_name(name)
     config = _config(content, name, store.path)
     check_whole(config)
     for other in twins.others(store, config):
-        raise InputError(f'This machine is in the store already, as "{other.name}"')
+        raise AlreadyInStore(other.name)
     outside = _forget_files(config)
     _put(store, config, content)
     for path in left:
@@ -319,7 +322,7 @@ def _walk(directory: str) -> Iterator[tuple[str, str]]:
 
 
 def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
-    """The machine's name, its files, and what is left behind, from a tar archive. Raises InputError."""
+    """The machine's name, its files, and what is left behind, from a tar archive. Raises ArchiveError."""
     import tarfile
 
     from dinv.formats.archives import Entry
@@ -328,13 +331,13 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
         # Plain tar only: what unpacks to a hundred times its size is not asked for.
         with tarfile.open(fileobj=source, mode="r|", tarinfo=Entry) as tar:
             return _members(tar)
-    except InputError:
+    except ArchiveError:
         raise
     except OSError as error:
-        raise InputError(f"The archive cannot be read: {error.strerror or error}") from error
+        raise ArchiveError(f"The archive cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # TarError, and what else tarfile makes of headers that somebody has thought up.
-        raise InputError(f"This is no archive of a machine, or it is damaged: {error}") from error
+        raise ArchiveError(f"This is no archive of a machine, or it is damaged: {error}") from error
 
 
 def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
@@ -345,7 +348,7 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
     left = []
     for number, member in enumerate(tar):
         if number >= MOST_MEMBERS:
-            raise InputError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
+            raise ArchiveError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
         check_global(tar)
         if member.isdir():
             continue
@@ -357,22 +360,22 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
         _check_size(path, member.size)
         file = tar.extractfile(member)
         if path in content or file is None:
-            raise InputError(f"The archive has {member.name!r} twice: that is no machine's.")
+            raise ArchiveError(f"The archive has {member.name!r} twice: that is no machine's.")
         content[path] = file.read()
         _check_count(content)
     if len(names) > 1:
-        raise InputError(f"The archive has files of {len(names)} machines; one at a time can be imported.")
+        raise ArchiveError(f"The archive has files of {len(names)} machines; one at a time can be imported.")
     return next(iter(names), ""), content, left
 
 
 def _check_size(path: str, size: int) -> None:
     if not 0 <= size <= LARGEST_FILE:
-        raise InputError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
+        raise ArchiveError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
 
 
 def _check_count(content: dict[str, bytes]) -> None:
     if len(content) > MOST_FILES:
-        raise InputError(f"There are more than {MOST_FILES} files: that is no machine's.")
+        raise ArchiveError(f"There are more than {MOST_FILES} files: that is no machine's.")
 
 
 def _mode(path: str) -> int:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 
-from dinv.errors import DinvError, InputError, MachineGone
+from dinv.errors import DinvError, MachineGone, MachineUnfinished, NotSupported
 from dinv.lifecycle.host import Host, unfinished
 from dinv.states import RUNNING, STOPPED
 from dinv.store import twins
@@ -48,7 +48,7 @@ def upgrade(
     with store.lock(name, "upgrading it"), Host(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
         if machine.config.unfinished:
-            raise InputError(unfinished(machine.config).error)
+            raise MachineUnfinished(name, unfinished(machine.config).error)
         if machine.config.ours.get("Upgrade"):
             settle(machine, progress, timeout=timeout)
         offer = machine.driver.replacement().offer(image, progress)
@@ -64,17 +64,19 @@ def upgrade(
 
 
 def check_ours(machine: Host) -> None:
-    """Raise InputError for a machine that dinv does not look after."""
+    """Raise NotSupported for a machine that dinv does not look after, RecordCopied for a copied record."""
     if not machine.config.ours:
-        raise InputError(
+        raise NotSupported(
+            machine.name,
             f'Machine "{machine.name}" was made by docker-machine, with its driver '
-            f"{machine.config.driver_name}: dinv reads it, and changes nothing of it."
+            f"{machine.config.driver_name}: dinv reads it, and changes nothing of it.",
         )
     twins.check(machine.store, machine.config)
     if not machine.driver.provisioned:
-        raise InputError(
+        raise NotSupported(
+            machine.name,
             f'Machine "{machine.name}" has the driver "{machine.config.driver_name}": '
-            f"somebody else looks after it, and dinv changes nothing of it."
+            f"somebody else looks after it, and dinv changes nothing of it.",
         )
 
 

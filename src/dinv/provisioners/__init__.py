@@ -76,6 +76,6 @@ class Provisioner(ABC):
 
 
 def find(name: str) -> type[Provisioner]:
-    """The provisioner of this name, built in or a plugin's. Raises InputError."""
+    """The provisioner of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     provisioner: type[Provisioner] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="provisioner")
     return provisioner

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.errors import InputError
+from dinv.errors import NotSupported
 from dinv.pki import client_files
 from dinv.provisioners import Provisioner
 
@@ -30,7 +30,9 @@ class NoneProvisioner(Provisioner):
         self._cannot()
 
     def _cannot(self) -> NoReturn:
-        raise InputError(f'Machine "{self.config.name}" has no driver: dinv puts nothing into it.')
+        raise NotSupported(
+            self.config.name, f'Machine "{self.config.name}" has no driver: dinv puts nothing into it.'
+        )
 
     @classmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:

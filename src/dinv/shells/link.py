@@ -6,7 +6,7 @@ import os
 import shutil
 import sys
 
-from dinv.errors import InputError
+from dinv.errors import InputError, LinkError
 from dinv.system import home
 
 PROGRAM = "dinv"
@@ -16,7 +16,8 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
     """Make `name` in `directory` (that of dinv itself) a symbolic link to dinv.
 
     Returns its path, and what there is to know about it, a line each. A link to dinv that is there already
-    is brought up to date; anything else of this name is left as it is. Raises InputError.
+    is brought up to date; anything else of this name is left as it is. Raises InputError for a name that
+    cannot be one, LinkError.
     """
     target = executable()
     if not name or name in (".", "..", PROGRAM) or os.sep in name or name.startswith("-"):
@@ -24,7 +25,7 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
     directory = home.absolute(directory or os.path.dirname(target))
     path = os.path.join(directory, name)
     if os.path.lexists(path) and not _is_ours(path):
-        raise InputError(
+        raise LinkError(
             f"{path} is there already, and is no link to {PROGRAM}. "
             f"Remove it first, or name another directory."
         )
@@ -34,7 +35,7 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
         else:
             os.symlink(target, path)
     except OSError as error:
-        raise InputError(
+        raise LinkError(
             f"{path} cannot be made: {error.strerror}. Name a directory that you may write to."
         ) from error
     return path, _notes(name, path)
@@ -52,7 +53,7 @@ def _replace(path: str, target: str) -> None:
 
 
 def executable() -> str:
-    """The absolute path of dinv's executable, as called or beside Python's. Raises InputError."""
+    """The absolute path of dinv's executable, as called or beside Python's. Raises LinkError."""
     called = shutil.which(sys.argv[0]) if sys.argv and sys.argv[0] else None
     seen = set()
     while called and called not in seen:
@@ -67,7 +68,7 @@ def executable() -> str:
     beside = os.path.join(os.path.dirname(sys.executable), PROGRAM)
     if os.access(beside, os.X_OK):
         return beside
-    raise InputError(f"The executable {PROGRAM} is not to be found. Call this command as {PROGRAM} link ...")
+    raise LinkError(f"The executable {PROGRAM} is not to be found. Call this command as {PROGRAM} link ...")
 
 
 def _is_ours(path: str) -> bool:

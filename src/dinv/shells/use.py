@@ -18,7 +18,8 @@ _FIRST = ("DOCKER_HOST", "DOCKER_CONTEXT")
 def use(machine: Machine, progress: Progress) -> None:
     """Make the machine's context the current one, and the context itself where there is none yet.
 
-    Raises MachineNotRunning for one whose address is not known, InputError for one without TLS, ContextError.
+    Raises MachineNotRunning for one whose address is not known, NotSupported for one without TLS,
+    ContextError.
     """
     machine.known_url()
     machine.ensure_context()

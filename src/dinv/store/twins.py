@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 
-from dinv.errors import InputError, MachineBusy, MachineNotFound, StoreError
+from dinv.errors import MachineBusy, MachineNotFound, RecordCopied, StoreError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -58,12 +58,12 @@ def text(name: str, original: str) -> str:
 
 
 def check(store: Store, config: MachineConfig) -> None:
-    """Raise InputError for a record that is a copy; only one in another directory than its own can be."""
+    """Raise RecordCopied for a record that is a copy; only one in another directory than its own can be."""
     if config.name == config.first_name:
         return
     original = originals([config, *others(store, config)]).get(config.name)
     if original:
-        raise InputError(f'Machine "{config.name}" cannot be changed: {text(config.name, original)}')
+        raise RecordCopied(config.name, original, text(config.name, original))
 
 
 @contextlib.contextmanager

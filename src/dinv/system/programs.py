@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from dinv.errors import InputError
+from dinv.errors import ProgramMissing
 
 
 def find(name: str, needed_by: str) -> str:
-    """The path of a program. Raises InputError, which says what needs it."""
+    """The path of a program. Raises ProgramMissing, which says what needs it."""
     import shutil
 
     found = shutil.which(name)
     if found is None:
-        raise InputError(f"There is no {name} on this computer, and {needed_by} needs it. Install it.")
+        raise ProgramMissing(name, needed_by)
     return found

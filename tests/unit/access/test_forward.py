@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from dinv.access import background_forwards
 from dinv.access import forward as forwarding
 from dinv.access.forward import Forward
-from dinv.errors import InputError, MachineGone
+from dinv.errors import CannotListen, InputError, MachineGone
 from dinv.progress import Progress
 from dinv.store import forwards
 
@@ -191,7 +191,7 @@ def test_a_port_in_use_is_told_and_nothing_listens() -> None:
         port = taken.getsockname()[1]
         first = Forward.parse("0:80")
         with (
-            pytest.raises(InputError, match=f"Nothing can listen at 127.0.0.1:{port} here"),
+            pytest.raises(CannotListen, match=f"Nothing can listen at 127.0.0.1:{port} here"),
             forwarding.listening([first, Forward.parse(f"{port}:80")]),
         ):
             pass
@@ -201,7 +201,7 @@ def test_a_port_in_use_is_told_and_nothing_listens() -> None:
 
 def test_an_address_of_somebody_else() -> None:
     with (
-        pytest.raises(InputError, match=r"192\.0\.2\.1:8080"),
+        pytest.raises(CannotListen, match=r"192\.0\.2\.1:8080"),
         forwarding.listening([Forward.parse("192.0.2.1:8080:80")]),
     ):
         pass

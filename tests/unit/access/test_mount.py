@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinv.access import mount, ssh
-from dinv.errors import DeadlineExceeded, DinvError, InputError, MachineError, MachineNotRunning
+from dinv.errors import (
+    DeadlineExceeded,
+    DinvError,
+    InputError,
+    LocalError,
+    MachineError,
+    MachineNotRunning,
+    MountError,
+    ProgramMissing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -127,7 +136,7 @@ def test_what_sshfs_says_is_the_error(computer: Computer, here: str) -> None:
 
 def test_what_is_in_the_way_here(computer: Computer, here: str, tmp_path: Path) -> None:
     def fails(match: str, directory: str = here) -> None:
-        with pytest.raises(InputError, match=match):
+        with pytest.raises(LocalError, match=match):
             mount.mount(computer.machine, "/x", directory)
 
     fails("mkdir -p '.*no t'", f"{tmp_path}/no t")
@@ -217,10 +226,10 @@ def test_what_unmounts(computer: Computer, here: str, tmp_path: Path, name: str)
 
 def test_only_what_sshfs_has_mounted(computer: Computer, here: str) -> None:
     computer.script("fusermount", "exit 0")
-    with pytest.raises(InputError, match="Nothing is mounted"):
+    with pytest.raises(MountError, match="Nothing is mounted"):
         mount.unmount(here)
     computer.mounted(("fuse.sshfs", here), ("tmpfs", here))
-    with pytest.raises(InputError, match="tmpfs"):
+    with pytest.raises(MountError, match="tmpfs"):
         mount.unmount(here)
     computer.mounts.unlink()  # not to be known: left to the program
     mount.unmount(here)
@@ -228,7 +237,7 @@ def test_only_what_sshfs_has_mounted(computer: Computer, here: str) -> None:
 
 def test_what_keeps_it_mounted(computer: Computer, here: str, monkeypatch: pytest.MonkeyPatch) -> None:
     computer.mounted(("fuse.sshfs", here))
-    with pytest.raises(InputError, match="no umount on this computer"):
+    with pytest.raises(ProgramMissing, match="no umount on this computer"):
         mount.unmount(here)
     computer.script("umount", "echo umount: target is busy >&2; exit 32")
     with pytest.raises(DinvError, match=r"target is busy\n.*umount -l '"):

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dinv.access import rsync, ssh
 from dinv.access.scp import Place
-from dinv.errors import InputError, MachineError, MachineNotFound, MachineNotRunning
+from dinv.errors import InputError, MachineError, MachineNotFound, MachineNotRunning, ProgramMissing
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -156,7 +156,7 @@ def test_what_is_in_the_way_is_told(machines: FakeMachines, monkeypatch: pytest.
     with pytest.raises(MachineNotRunning):
         command(machines, "m:a", "b")
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(InputError, match="no rsync on this computer"):
+    with pytest.raises(ProgramMissing, match="no rsync on this computer"):
         command(machines, "m:a", "b")
 
 

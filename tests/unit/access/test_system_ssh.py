@@ -14,7 +14,14 @@ import pytest
 from dinv import machines
 from dinv.access import system_ssh
 from dinv.access.scp import Place, copy
-from dinv.errors import ConfigError, CopyError, InputError, MachineNotRunning
+from dinv.errors import (
+    ConfigError,
+    CopyError,
+    MachineError,
+    MachineNotRunning,
+    NotSupported,
+    ProgramMissing,
+)
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -105,19 +112,19 @@ def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.M
     config = add(store)
     key = f"{store.directory('dev')}/id_rsa"
     os.chmod(key, 0o644)
-    with pytest.raises(InputError, match=f"chmod 600 {key}"):
+    with pytest.raises(MachineError, match=f"chmod 600 {key}"):
         system_ssh.ssh_command(config, [], [])
     os.unlink(key)
-    with pytest.raises(InputError, match="No such file"):
+    with pytest.raises(MachineError, match="No such file"):
         system_ssh.ssh_command(config, [], [])
-    with pytest.raises(InputError, match="by its URL"):
+    with pytest.raises(NotSupported, match="by its URL"):
         system_ssh.ssh_command(add(store, "given", driver_name="none", URL="tcp://h:1"), [], [])
     with pytest.raises(ConfigError, match="SSHUser is no user"):
         add(store, "odd", SSHUser="-oProxyCommand=true")
     with pytest.raises(MachineNotRunning):
         system_ssh.ssh_command(add(store, "off", IPAddress=""), [], [])
     monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(InputError, match="no ssh on this computer"):
+    with pytest.raises(ProgramMissing, match="no ssh on this computer"):
         system_ssh.ssh_command(config, [], [])
 
 

@@ -13,7 +13,7 @@ from dinv import authorities
 from dinv.authorities import Authority, CertificateRequest
 from dinv.authorities.local import LocalAuthority
 from dinv.declaration import Option
-from dinv.errors import InputError
+from dinv.errors import InputError, PluginBroken
 from dinv.store.record import MachineConfig
 
 if TYPE_CHECKING:
@@ -123,8 +123,8 @@ def test_an_unknown_name_is_told_what_is_known() -> None:
 
 
 @pytest.mark.usefixtures("plugins")
-def test_a_plugin_that_cannot_be_loaded_is_an_error_of_input() -> None:
-    with pytest.raises(InputError, match="dinv_no_such_module"):
+def test_a_plugin_that_cannot_be_loaded_is_told_as_one() -> None:
+    with pytest.raises(PluginBroken, match="dinv_no_such_module"):
         authorities.find("broken")
 
 

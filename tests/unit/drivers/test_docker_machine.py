@@ -12,7 +12,7 @@ import pytest
 
 from dinv import machines
 from dinv.drivers import docker_machine
-from dinv.errors import DinvError, InputError, MachineNotRunning, MachineUnusable
+from dinv.errors import DinvError, MachineNotRunning, MachineUnusable, NoSwarm, NotSupported
 from dinv.listing import rows
 from dinv.shells import env
 from dinv.states import ERROR, RUNNING, TIMEOUT
@@ -313,9 +313,9 @@ def test_what_needs_its_driver_says_so_and_nothing_is_written(store: Store) -> N
     for change in (machine.stop, machine.kill, machine.channel, machine.logs, machine.own_ip):
         with pytest.raises(DinvError):
             change()
-    with pytest.raises(InputError, match="driver virtualbox, which dinv does not have"):
+    with pytest.raises(NotSupported, match="driver virtualbox, which dinv does not have"):
         machine.stop()
-    with pytest.raises(InputError, match="virtualbox"):
+    with pytest.raises(NotSupported, match="virtualbox"):
         machines.open(store.path).remove("dev")
     machine.inspect()
     after = {name: os.stat(os.path.join(machine.directory, name)).st_mtime_ns for name in before}
@@ -324,7 +324,7 @@ def test_what_needs_its_driver_says_so_and_nothing_is_written(store: Store) -> N
 
 def test_a_given_host_has_no_driver_to_miss(store: Store) -> None:
     machine = given(store, "tcp://127.0.0.1:2376")
-    with pytest.raises(InputError, match="by its URL"):
+    with pytest.raises(NotSupported, match="by its URL"):
         machine.kill()
     machines.open(store.path).remove("given")
     assert store.names() == []
@@ -340,7 +340,7 @@ def test_the_address_of_a_swarm_master(store: Store) -> None:
         swarm={"Master": True, "IsSwarm": True, "Host": "tcp://0.0.0.0:3376"},
     )
     assert docker_machine.swarm_url(machine.config) == "tcp://192.168.99.100:3376"
-    with pytest.raises(InputError, match='"other" is not a swarm master'):
+    with pytest.raises(NoSwarm, match='"other" is not a swarm master'):
         docker_machine.swarm_url(add(store, "other").config)
     with pytest.raises(MachineNotRunning):
         docker_machine.swarm_url(add(store, "odd", swarm={"Master": True, "Host": "3376"}).config)

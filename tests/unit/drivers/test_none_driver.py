@@ -10,7 +10,7 @@ import pytest
 
 from dinv import open as open_store
 from dinv.endpoints import contexts
-from dinv.errors import InputError, MachineUnusable
+from dinv.errors import InputError, MachineError, MachineUnusable
 from dinv.listing.rows import rows
 from dinv.progress import Progress
 from dinv.shells.env import setting
@@ -206,6 +206,6 @@ def test_what_changes_a_machine_is_not_to_be_had(
 ) -> None:
     with (
         machines.create("dev", driver="none", url="tcp://h:1") as machine,
-        pytest.raises(InputError, match=said),
+        pytest.raises(MachineError, match=said),
     ):
         what(machine)

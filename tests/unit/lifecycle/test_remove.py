@@ -18,6 +18,7 @@ from dinv.errors import (
     MachineBusy,
     MachineNotFound,
     NotDone,
+    NotSupported,
     ServerError,
     StoreError,
 )
@@ -211,7 +212,7 @@ def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> No
     config = add(world, store)
     del config.document()["Dinv"]
     store.save(config)
-    with pytest.raises(InputError, match="docker-machine itself removes it"):
+    with pytest.raises(NotSupported, match="docker-machine itself removes it"):
         remove(store, "dev")
     assert store.exists("dev")
     assert "docker-machine" in remove(store, "dev", force=True)[0]

@@ -20,9 +20,9 @@ from dinv.errors import (
     CertificateError,
     DinvError,
     EndpointTLSError,
-    InputError,
     MachineNotReady,
     MachineNotRunning,
+    MachineUnfinished,
 )
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
@@ -460,7 +460,7 @@ def test_another_ca_in_the_place_of_the_shared_one_is_taken_up(
 def test_a_client_of_the_users_own_is_not_dinvs_to_renew(given: Host, store: Store, tmp_path: Path) -> None:
     before = content(given)
     assert before["cert.pem"] == (tmp_path / "pki" / "client.pem").read_bytes()
-    with pytest.raises(InputError, match=r"is yours.*pki/client\.pem"):
+    with pytest.raises(CertificateError, match=r"is yours.*pki/client\.pem"):
         renew(store, "dev", SILENT, clients=True)
     assert content(given) == before
     renew(store, "dev", SILENT)
@@ -535,7 +535,7 @@ def test_a_create_that_was_killed_is_finished(
     with store.lock("dev", "test"):
         store.save(config)
     world.states["dev"] = state
-    with pytest.raises(InputError, match="dinv provision dev"):
+    with pytest.raises(MachineUnfinished, match="dinv provision dev"):
         renew(store, "dev", SILENT)
     provision(store, "dev", SILENT)
     daemon.reload()
@@ -566,7 +566,7 @@ def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_
 
 def test_without_a_container_there_is_nothing_to_finish(machine: Host, store: Store, world: World) -> None:
     del world.states["dev"]
-    with pytest.raises(InputError, match="dinv rm dev"):
+    with pytest.raises(MachineUnfinished, match="dinv rm dev"):
         provision(store, "dev", SILENT)
 
 

@@ -16,11 +16,13 @@ from shared_ca import shared_ca
 from dinv import open as open_store
 from dinv.endpoints import contexts
 from dinv.errors import (
+    AlreadyInStore,
     ConfigError,
     DinvError,
     InputError,
     MachineExists,
     MachineNotFound,
+    MachineUnfinished,
     StoreError,
     StoreNotWritable,
 )
@@ -152,7 +154,7 @@ def test_by_file_by_directory_and_open(store: Store, other: Store, tmp_path: Pat
     (tmp_path / "dev.tar").write_bytes(exported(store).read())
     assert import_(other, str(tmp_path / "dev.tar"), Notes(), name="a", context=False) == "a"
     notes = Notes()
-    with pytest.raises(InputError, match='in the store already, as "a"'):
+    with pytest.raises(AlreadyInStore, match='in the store already, as "a"'):
         import_(other, store.directory("dev") + "/", notes, context=False)
     other.remove("a")
     assert import_(other, store.directory("dev") + "/", notes, context=False) == "dev"
@@ -310,7 +312,7 @@ def test_what_is_half_done_is_not_exported(store: Store, change: dict[str, Any])
     config.ours.update(change)
     with store.lock("dev", "test"):
         store.save(config)
-    with pytest.raises(InputError, match="cannot be exported"):
+    with pytest.raises(MachineUnfinished, match="cannot be exported"):
         exported(store)
     with pytest.raises(MachineNotFound):
         exported(store, "nosuch")
@@ -460,7 +462,7 @@ def test_what_claims_to_be_large_and_is_not_there(other: Store) -> None:
     ],
 )
 def test_what_is_no_machine_is_refused(other: Store, content: dict[str, bytes], said: str) -> None:
-    with pytest.raises(InputError, match=said):
+    with pytest.raises((InputError, MachineUnfinished), match=said):
         import_(other, archive(content), Notes())
     assert other.names() == []
 

@@ -8,7 +8,14 @@ import pytest
 from fake_driver import FakeDriver, install, write_certificates
 from kills import Killed
 
-from dinv.errors import DinvError, InputError, MachineGone, MachineNotFound
+from dinv.errors import (
+    AlreadyRunning,
+    DinvError,
+    MachineGone,
+    MachineNotFound,
+    MachineUnfinished,
+    NotSupported,
+)
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.upgrade import upgrade
@@ -116,7 +123,7 @@ def test_a_driver_that_has_no_way_to_do_it_says_so(
     store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delattr(FakeDriver, "replacement")
-    with pytest.raises(InputError, match=r'"dev" cannot be made anew.* "fake" .*dinv rm dev'):
+    with pytest.raises(NotSupported, match=r'"dev" cannot be made anew.* "fake" .*dinv rm dev'):
         upgrade(store, "dev", SILENT)
     assert world.steps == []
     assert "Upgrade" not in store.load("dev").ours
@@ -182,7 +189,7 @@ def test_killed_anywhere_the_next_one_finishes(store: Store, world: World, step:
     else:
         with Machine.recorded(store.load("dev"), store) as machine:
             if then == "start" and "Upgrade" not in machine.config.ours:
-                with pytest.raises(InputError, match="already running"):
+                with pytest.raises(AlreadyRunning, match="already running"):
                     machine.start(SILENT)
             elif then == "start":
                 machine.start(SILENT)
@@ -229,12 +236,12 @@ def test_machines_that_dinv_does_not_look_after(store: Store, world: World) -> N
     config.document()["DriverName"] = "none"
     with store.lock("dev", "test"):
         store.save(config)
-    with pytest.raises(InputError, match="somebody else looks after it"):
+    with pytest.raises(NotSupported, match="somebody else looks after it"):
         upgrade(store, "dev", SILENT)
     del config.document()["Dinv"]
     with store.lock("dev", "test"):
         store.save(config)
-    with pytest.raises(InputError, match="docker-machine"):
+    with pytest.raises(NotSupported, match="docker-machine"):
         upgrade(store, "dev", SILENT)
     with pytest.raises(MachineNotFound):
         upgrade(store, "nosuch", SILENT)
@@ -245,5 +252,5 @@ def test_half_made_ones_are_not_upgraded(store: Store, world: World) -> None:
     config.ours["Phase"] = "creating"
     with store.lock("dev", "test"):
         store.save(config)
-    with pytest.raises(InputError, match="create did not finish"):
+    with pytest.raises(MachineUnfinished, match="create did not finish"):
         upgrade(store, "dev", SILENT)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv.cli import main
-from dinv.errors import InputError
+from dinv.errors import InputError, LinkError
 from dinv.shells.link import executable, link
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def test_what_is_not_ours_stays(dinv: Path, kind: str) -> None:
     else:
         there.symlink_to("/bin/sh" if kind == "link" else "/nowhere")
     before = os.lstat(there)
-    with pytest.raises(InputError, match="is there already"):
+    with pytest.raises(LinkError, match="is there already"):
         link(NAME)
     assert os.lstat(there) == before
     assert sorted(os.listdir(dinv.parent)) == ["dinv", NAME]
@@ -85,9 +85,9 @@ def test_names_that_cannot_be(dinv: Path, name: str) -> None:
 
 
 def test_a_directory_that_cannot_be_written(dinv: Path, tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot be made: No such file"):
+    with pytest.raises(LinkError, match="cannot be made: No such file"):
         link(NAME, str(tmp_path / "nosuch"))
-    with pytest.raises(InputError, match="cannot be made: Not a directory"):
+    with pytest.raises(LinkError, match="cannot be made: Not a directory"):
         link(NAME, str(dinv))
 
 
@@ -108,7 +108,7 @@ def test_called_as_a_module_it_is_the_one_beside_python(
     monkeypatch.setattr(sys, "executable", str(dinv.parent / "python3"))
     assert executable() == str(dinv)
     dinv.unlink()
-    with pytest.raises(InputError, match="not to be found"):
+    with pytest.raises(LinkError, match="not to be found"):
         executable()
 
 
@@ -120,7 +120,7 @@ def test_links_that_go_round_in_circles(dinv: Path, tmp_path: Path, monkeypatch:
     one.symlink_to(two)
     two.symlink_to(one)
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python3"))
-    with pytest.raises(InputError, match="not to be found"):
+    with pytest.raises(LinkError, match="not to be found"):
         executable()
 
 

@@ -8,7 +8,7 @@ import pytest
 from fake_driver import install, write_certificates
 
 from dinv.endpoints import contexts
-from dinv.errors import ContextTaken, InputError, MachineNotRunning
+from dinv.errors import ContextTaken, MachineNotRunning, NotSupported
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.shells import use
@@ -81,7 +81,7 @@ def test_a_context_of_somebody_else_stays(machine: Machine) -> None:
 
 def test_one_without_an_address_or_tls_is_refused(machine: Machine) -> None:
     machine.config.driver["TLS"] = False
-    with pytest.raises(InputError, match="eval \\$\\(dinv env dev\\)"):
+    with pytest.raises(NotSupported, match="eval \\$\\(dinv env dev\\)"):
         use.use(machine, Told())
     machine.config.driver["URL"] = ""
     with pytest.raises(MachineNotRunning):

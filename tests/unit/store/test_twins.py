@@ -10,7 +10,7 @@ import pytest
 from fake_driver import install, without_keys
 
 from dinv.endpoints import contexts
-from dinv.errors import DinvError, InputError, MachineBusy
+from dinv.errors import DinvError, MachineBusy, RecordCopied
 from dinv.lifecycle.renew import provision, renew
 from dinv.lifecycle.upgrade import upgrade
 from dinv.listing.filters import Filters
@@ -68,7 +68,7 @@ def test_ls_tells_which_is_the_copy(machines: Machines, monkeypatch: pytest.Monk
 def test_a_copy_is_not_changed(
     machines: Machines, world: World, change: Callable[[Machines], object]
 ) -> None:
-    with pytest.raises(InputError, match='copy of the record of machine "dev"'):
+    with pytest.raises(RecordCopied, match='copy of the record of machine "dev"'):
         change(machines)
     assert not world.steps
     assert machines.get("a").url == machines.get("dev").url

@@ -25,13 +25,13 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: argparse.Namespace) -> None:
-    from dinv.errors import InputError
+    from dinv.errors import NoActiveMachine
     from dinv.listing.rows import active
 
     form = app.format(options, "Name", "State", "URL")
     name = active(app.store, timeout=options.timeout, trace=app.trace)
     if name is None:
-        raise InputError("No active host found")
+        raise NoActiveMachine
     if form is not None:
         from dinv.cli.show import records
         from dinv.states import RUNNING, Status

@@ -13,7 +13,7 @@ import time
 from dinv.drivers import Driver
 from dinv.drivers.docker import site
 from dinv.endpoints.resolve import Endpoint
-from dinv.errors import InputError, NotDone, NotFound
+from dinv.errors import NotDone, NotFound, NotSupported
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -109,11 +109,12 @@ class DockerDriver(Driver):
 
         if self.adopted:
             container = self.site.container
-            raise InputError(
+            raise NotSupported(
+                self.config.name,
                 f'Machine "{self.config.name}" was adopted: its container {container} was made by '
                 f"somebody else, with settings that dinv does not know, so it cannot be made anew. For a "
                 f"machine of dinv's own with its images: dinv rm {self.config.name}, docker rm -f "
-                f"{container}, then dinv create --cache-volume {self.site.cache_volume} {self.config.name}"
+                f"{container}, then dinv create --cache-volume {self.site.cache_volume} {self.config.name}",
             )
         return ContainerReplacement(self.site)
 

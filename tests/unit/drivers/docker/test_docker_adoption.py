@@ -12,7 +12,7 @@ from fake_engine import FakeEngine
 
 from dinv.drivers.docker import adoption
 from dinv.drivers.docker.adoption import examine
-from dinv.errors import CannotAdopt, InputError
+from dinv.errors import CannotAdopt, NotSupported
 from dinv.images.dch_photon import DchPhotonContract
 from dinv.images.dind import DindContract
 from dinv.progress import Progress
@@ -137,7 +137,7 @@ def test_it_is_known_by_its_id_and_left_when_it_goes(
     assert "docker rm -f photon" in line
     assert "docker exec photon sh -c 'rm -rf /certs/*'" in line
     assert "photon" in engine.containers.there
-    with pytest.raises(InputError, match="was adopted"):
+    with pytest.raises(NotSupported, match="was adopted"):
         driver.replacement()
     found["Id"] = "another"
     assert "gone" in driver.state(timeout=1).error
