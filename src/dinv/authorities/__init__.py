@@ -16,7 +16,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from dinv import plugins
-from dinv.errors import InputError, PluginNotFound
+from dinv.errors import InputError, PluginBroken, PluginNotFound
 from dinv.pki.requests import CertificateRequest
 
 TYPE_CHECKING = False
@@ -175,7 +175,7 @@ def ca_elsewhere(config: MachineConfig) -> str:
         return ""
     try:
         return of_machine(config).ca_elsewhere
-    except InputError:
+    except (InputError, PluginBroken):
         return _kept_by(str(config.ours["Authority"]))
 
 
