@@ -69,10 +69,16 @@
     └── Interrupted                Ctrl-C or SIGTERM
 
 A message says what happened, why, and what to do next. Data that a caller may want to act on
-is in attributes. `exit_code` is what the CLI exits with: 1, or 3 where docker-machine has 3.
+is in attributes; the commands that a message names are in `hints`. `exit_code` is what the CLI exits
+with: 1, or 3 where docker-machine has 3.
 """
 
 from __future__ import annotations
+
+from dinv.wording import command, either, option
+
+_STORAGE_PATH = either("dinv.open(PATH)", "--storage-path")
+NO_CONTEXT = either("context=False", "--no-context")
 
 
 class DinvError(Exception):
@@ -81,6 +87,17 @@ class DinvError(Exception):
     exit_code = 1
     about = ""
     """The machine that a command line had named when it came up, where it is about one of them."""
+
+    @property
+    def text(self) -> str:
+        """The message as it was raised: a `dinv.wording.Wording` where it names commands or options."""
+        return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
+
+    @property
+    def hints(self) -> list[list[str]]:
+        """The commands that the message names, such as ["rm", "-f", "dev"]: what may be done about it."""
+        commands: list[list[str]] = getattr(self.text, "commands", [])
+        return commands
 
 
 class InputError(DinvError):
@@ -238,8 +255,11 @@ class MachineNotFound(StoreError):
     def __init__(self, machine: str, alike: str = "") -> None:
         meant = f'\nDid you mean "{alike}"?' if alike else ""
         super().__init__(
-            f'Docker machine "{machine}" does not exist. Use "dinv ls" to list machines. '
-            f'Use "dinv create" to add a new one.{meant}'
+            f'Docker machine "{machine}" does not exist. Use "'
+            + command("ls")
+            + '" to list machines. Use "'
+            + command("create")
+            + f'" to add a new one.{meant}'
         )
         self.machine = machine
         self.alike = alike
@@ -251,7 +271,7 @@ class MachineExists(StoreError):
     def __init__(self, machine: str) -> None:
         super().__init__(
             f'Docker machine "{machine}" already exists\n'
-            f"Choose another name, or remove it first: dinv rm {machine}"
+            "Choose another name, or remove it first: " + command("rm", machine)
         )
         self.machine = machine
 
@@ -281,7 +301,8 @@ class ConfigError(StoreError):
 
     def __init__(self, machine: str, path: str, reason: str) -> None:
         super().__init__(
-            f"{path}: {reason}. Restore the file from a backup, or forget the machine: dinv rm -f {machine}"
+            f"{path}: {reason}. Restore the file from a backup, or forget the machine: "
+            + command("rm", "-f", machine)
         )
         self.machine = machine
         self.path = path
@@ -308,8 +329,9 @@ class StoreNotWritable(StoreError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
-            f"The store cannot be written: {path}: {reason}. "
-            f"Make it writable, or choose another with --storage-path or MACHINE_STORAGE_PATH."
+            f"The store cannot be written: {path}: {reason}. Make it writable, or choose another with "
+            + _STORAGE_PATH
+            + " or MACHINE_STORAGE_PATH."
         )
         self.path = path
         self.reason = reason
@@ -321,9 +343,10 @@ class LocksNotKept(StoreError):
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
             f"{path} cannot be locked ({reason}): its file system keeps no locks, and without them two dinv "
-            f"at once would spoil what they write. Use a local disk (--storage-path or MACHINE_STORAGE_PATH "
-            f"for the store), or have it mounted with locks: NFS by version 4, or with its lock daemon; "
-            f"Lustre with -o flock."
+            "at once would spoil what they write. Use a local disk ("
+            + _STORAGE_PATH
+            + " or MACHINE_STORAGE_PATH for the store), or have it mounted with locks: NFS by version 4, or "
+            "with its lock daemon; Lustre with -o flock."
         )
         self.path = path
         self.reason = reason
@@ -340,7 +363,10 @@ class NoEndpoint(EndpointError):
         lines = "".join(f"\n  {what}: {said}" for what, said in tried)
         super().__init__(
             f"No Docker endpoint answers. Tried:{lines}\n"
-            f"Name one with --endpoint or DINV_ENDPOINT, or start a private one here: dinv engine start"
+            "Name one with "
+            + option("endpoint")
+            + " or DINV_ENDPOINT, or start a private one here: "
+            + command("engine", "start")
         )
         self.tried = tried
 
@@ -369,7 +395,7 @@ class EndpointTooOld(EndpointError):
     def __init__(self, endpoint: str, found: str, needed: str) -> None:
         super().__init__(
             f"The Docker endpoint {endpoint} speaks API {found}; dinv needs {needed} or newer. "
-            f"Upgrade that engine, or name another endpoint with --endpoint."
+            "Upgrade that engine, or name another endpoint with " + option("endpoint") + "."
         )
         self.endpoint = endpoint
         self.found = found
@@ -393,7 +419,7 @@ class LocalEngineError(EndpointError):
 
     def __init__(self, message: str, log: list[str] | None = None) -> None:
         tail = "".join(f"\n  {line}" for line in log or ())
-        super().__init__(f"{message} Its last lines:{tail}" if tail else message)
+        super().__init__(message + f" Its last lines:{tail}" if tail else message)
         self.log = log or []
 
 
@@ -461,7 +487,7 @@ class ImageMissing(ImageError):
     exit_code = 3
 
     def __init__(self, image: str, endpoint: str, reason: str, advice: str) -> None:
-        super().__init__(f"Image {image} is not on {endpoint} and cannot be pulled: {reason}\n{advice}")
+        super().__init__(f"Image {image} is not on {endpoint} and cannot be pulled: {reason}\n" + advice)
         self.image = image
         self.endpoint = endpoint
         self.reason = reason
@@ -477,7 +503,7 @@ class CannotAdopt(DinvError):
     exit_code = 3
 
     def __init__(self, container: str, reason: str) -> None:
-        super().__init__(f"Container {container} cannot be adopted: {reason}.")
+        super().__init__(f"Container {container} cannot be adopted: " + reason + ".")
         self.container = container
         self.reason = reason
 
@@ -494,12 +520,16 @@ class MachineNotRunning(MachineError):
     """The machine is not running."""
 
     def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
-        how = f"Start it: dinv start {machine}" if startable else "Start it: docker-machine has its driver"
+        how = (
+            "Start it: " + command("start", machine)
+            if startable
+            else "Start it: docker-machine has its driver"
+        )
         if state in ("Starting", "Stopping"):
             # On a VCH a VM boots, which takes minutes.
-            how = f"Wait until it has come to an end, and try again; dinv status {machine} tells."
-        self.hint = f'machine "{machine}" is {state}. {how}'
-        super().__init__(machine, f"Host is not running: {self.hint}")
+            how = "Wait until it has come to an end, and try again; " + command("status", machine) + " tells."
+        self.hint = f'machine "{machine}" is {state}. ' + how
+        super().__init__(machine, "Host is not running: " + self.hint)
         self.state = state
 
 
@@ -570,7 +600,7 @@ class MachineGone(MachineError):
         super().__init__(
             machine,
             f'Machine "{machine}" is gone: {endpoint} has no container {container} of it. '
-            f"Clean up what is left: dinv rm {machine}",
+            "Clean up what is left: " + command("rm", machine),
         )
         self.container = container
         self.endpoint = endpoint
@@ -599,7 +629,7 @@ class MachineNotReady(MachineError):
         super().__init__(
             machine,
             f'The Docker daemon of machine "{machine}" did not answer at {url} within {seconds:g} s '
-            f"({reason}). --timeout gives it longer.{said}",
+            f"({reason}). " + option("timeout") + f" gives it longer.{said}",
         )
         self.url = url
         self.seconds = seconds
@@ -611,7 +641,7 @@ class MachineUnreached(MachineError):
     """The machine's daemon listens, and is not reached from here. `reason` says why, and what to do."""
 
     def __init__(self, machine: str, url: str, reason: str) -> None:
-        super().__init__(machine, f'Machine "{machine}" runs and is not reached at {url}: {reason}.')
+        super().__init__(machine, f'Machine "{machine}" runs and is not reached at {url}: ' + reason + ".")
         self.url = url
         self.reason = reason
 
@@ -629,7 +659,7 @@ class MachineUnusable(MachineError):
         where = f" at {url}" if url else ""
         super().__init__(
             machine,
-            f'Machine "{machine}" cannot be used{where}: {reason}' + (f"\n{hint}" if hint else ""),
+            f'Machine "{machine}" cannot be used{where}: ' + reason + ("\n" + hint if hint else ""),
         )
         self.url = url
         self.reason = reason
@@ -657,7 +687,7 @@ class ContainersCannotRun(MachineError):
         super().__init__(
             machine,
             f'The Docker daemon of machine "{machine}" answers, but no container runs in it: '
-            f"{reason.rstrip('.')}. {advice}",
+            f"{reason.rstrip('.')}. " + advice,
         )
         self.reason = reason
 
@@ -738,7 +768,9 @@ class ContextTaken(ContextError):
     def __init__(self, name: str, path: str) -> None:
         super().__init__(
             f'There is a docker context "{name}" already that was not made for this machine ({path}). '
-            f"It is left as it is. Remove it (docker context rm {name}), or do without one (--no-context)."
+            f"It is left as it is. Remove it (docker context rm {name}), or do without one ("
+            + NO_CONTEXT
+            + ")."
         )
         self.name = name
         self.path = path

@@ -46,6 +46,9 @@ class Voice:
 
     def called(self, text: str) -> str:
         """A text of the library's, with the program named as it was called: `docker-machine rm dev`."""
+        worded = getattr(text, "worded", None)
+        if worded is not None:
+            text = worded(self.program)
         if self.program == "dinv" or "dinv " not in text:
             return text
         import re
@@ -60,17 +63,17 @@ class Voice:
         if isinstance(error, OptionError):
             error.speak_of_flags()
         if self.events is not None:
-            self.events.error(error, self.called(str(error)), [self.called(note) for note in notes])
+            self.events.error(error, self.called(error.text), [self.called(note) for note in notes])
             return
         if not self.docker_machine:
-            self._print(f"{self.program}: ", error, notes)
+            self._print(f"{self.program}: ", error.text, notes)
             return
         from dinv.cli.docker_machine import text_of
         from dinv.errors import UsageError
 
         if isinstance(error, UsageError) and error.help:
             self.say(error.help)
-        self._print("", text_of(error, self.verb), notes)
+        self._print("", text_of(error, self.verb, self.called), notes)
 
     def say(self, text: str) -> None:
         """Print a line on standard output, or aside, at once."""
@@ -104,8 +107,9 @@ class Voice:
 
             print(one_line(line), file=sys.stderr)
 
-    def _print(self, before: str, said: object, notes: Sequence[str]) -> None:
-        _write(self.called("\n".join((str(said), *notes))), sys.stderr, before=before, colour="red")
+    def _print(self, before: str, said: str, notes: Sequence[str]) -> None:
+        text = "\n".join(self.called(each) for each in (said, *notes))
+        _write(text, sys.stderr, before=before, colour="red")
 
 
 def put(text: str, *, keep: str = "", end: str = "\n") -> None:
