@@ -30,7 +30,8 @@ def evaluated(shell: str, script: str, key: str) -> str:
         capture_output=True,
         check=True,
         timeout=20,
-        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        # fish wants a home it can write to.
+        env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8", "HOME": os.environ["HOME"]},
     )
     assert done.stderr == b""
     return done.stdout.decode().removesuffix(".")

@@ -73,8 +73,9 @@ def loop(path: str) -> None:
 
 
 def listening(path: str) -> None:
-    with socket.socket(socket.AF_UNIX) as sock:
-        sock.bind(path)
+    # Under a short name: that of a socket has 107 bytes (macOS: 103), and the tests' directory may be deep.
+    with socket.socket(socket.AF_UNIX) as sock, contextlib.chdir(os.path.dirname(path)):
+        sock.bind(os.path.basename(path))
 
 
 def text(content: bytes) -> Callable[[str], None]:

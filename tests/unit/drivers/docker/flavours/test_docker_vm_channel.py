@@ -161,6 +161,7 @@ def test_what_exists_is_replaced_whole(vm: Vm, channel: VmChannel, tmp_path: Pat
     assert vm.puts == []
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="tar sets the times of directories that are root's")
 def test_certificates_go_the_same_way(channel: VmChannel, tmp_path: Path) -> None:
     path = tmp_path / "certs" / "key.pem"
     path.parent.mkdir()
