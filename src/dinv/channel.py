@@ -83,7 +83,7 @@ class Channel(ABC):
         Raises NotFound, BadRequest, Unauthorized (read-only), ServerError (no space).
         """
 
-    def passing(self, error: EngineError) -> bool:  # noqa: ARG002  (an endpoint's)
+    def passing(self, error: EngineError) -> bool:  # an endpoint's
         """Whether what failed with `error` is likely to succeed a little later."""
         return False
 

@@ -32,6 +32,6 @@ class Progress:
         """How far the work that is going on has come; may be called very often."""
 
     @contextlib.contextmanager
-    def working(self, label: str, text: str) -> Iterator[None]:  # noqa: ARG002  (the base says nothing)
+    def working(self, label: str, text: str) -> Iterator[None]:  # the base says nothing
         """Work that may take long goes on inside."""
         yield

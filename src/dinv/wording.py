@@ -66,7 +66,7 @@ class _Either:
         self.library = library
         self._command_line = command_line
 
-    def at_command_line(self, program: str) -> str:  # noqa: ARG002  (a command's)
+    def at_command_line(self, program: str) -> str:  # a command's
         return self._command_line
 
 

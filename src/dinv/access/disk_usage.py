@@ -49,7 +49,7 @@ def measure(machine: Host) -> DiskUsage:
     text = said.decode(errors="replace").strip()
     fields = text.splitlines()[-1].split() if text else []
     # The columns that POSIX gives df -P: file system, size, used, available, capacity, mounted on.
-    if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():  # noqa: PLR2004
+    if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():
         raise ProtocolError(f"df in machine {machine.name} said: {text}")
     with machine.engine() as engine:
         usage = engine.disk_usage(timeout=CALL_SECONDS)

@@ -70,7 +70,7 @@ class LocalAuthority(Authority):
         return sign(request, self._ca)
 
     @classmethod
-    def after_import(cls, config: MachineConfig) -> str:  # noqa: ARG003  (the CA has come along)
+    def after_import(cls, config: MachineConfig) -> str:  # the CA has come along
         return ""
 
     def _ca(self) -> _Signer:

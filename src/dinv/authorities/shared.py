@@ -267,7 +267,7 @@ class SharedAuthority(Authority):
         return options
 
     @classmethod
-    def after_import(cls, config: MachineConfig) -> str:  # noqa: ARG003  (the same for each)
+    def after_import(cls, config: MachineConfig) -> str:  # the same for each
         return (
             "Its CA is one that several machines share, and its private key has not come along: the machine "
             "can be used, started and stopped, but its certificates are renewed where the CA is. If that is "

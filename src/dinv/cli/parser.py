@@ -242,7 +242,7 @@ class _HelpAll(argparse.Action):
 def shown_flag(program: str, flag: str) -> str:
     """A flag as messages have it, `--memory` or `-m`; docker-machine's, as Go's, have one dash."""
     name = flag.lstrip("-")
-    return f"-{name}" if len(name) < 2 or is_docker_machine(program) else f"--{name}"  # noqa: PLR2004  (one letter)
+    return f"-{name}" if len(name) < 2 or is_docker_machine(program) else f"--{name}"  # one letter
 
 
 def unknown_flag(program: str, word: str, known: Iterable[str], *, see: str = "") -> UsageError:

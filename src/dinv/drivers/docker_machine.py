@@ -165,17 +165,17 @@ class DockerMachines(Driver):
     """Stands in for the drivers of docker-machine where only states are asked for; never instantiated."""
 
     @classmethod
-    def group_key(cls, config: MachineConfig) -> str:  # noqa: ARG003  (one group of all)
+    def group_key(cls, config: MachineConfig) -> str:  # one group of all
         return ""
 
     @classmethod
     def states(
         cls,
         configs: Iterable[MachineConfig],
-        store: Store,  # noqa: ARG003  (the seam's)
+        store: Store,
         *,
         timeout: float,
-        trace: Callable[[str], None] | None = None,  # noqa: ARG003  (the seam's; no API is called)
+        trace: Callable[[str], None] | None = None,  # the seam's; no API is called
     ) -> dict[str, Status]:
         """Whether each accepts a connection, all at once; `timeout` in seconds for all of them."""
         return statuses(configs, timeout=timeout)

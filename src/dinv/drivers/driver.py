@@ -262,7 +262,7 @@ class Driver(ABC):
 
     # Machines that somebody else made
 
-    def adopt(self, container: str, progress: Progress) -> str:  # noqa: ARG002
+    def adopt(self, container: str, progress: Progress) -> str:
         """Take what is known of a container that somebody else made into the config, and change nothing.
 
         Returns the name of its image contract. Raises CannotAdopt, and NotSupported without containers.

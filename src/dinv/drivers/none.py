@@ -107,7 +107,7 @@ class NoneDriver(RecordedDriver):
                 f'For a daemon without TLS: --url-cert-path ""'
             )
 
-    def pre_create_check(self, progress: Progress) -> None:  # noqa: ARG002  (the seam's)
+    def pre_create_check(self, progress: Progress) -> None:
         self._certificates()
 
     def _certificates(self) -> list[tuple[str, bytes]]:
@@ -126,9 +126,9 @@ class NoneDriver(RecordedDriver):
 
     def create(
         self,
-        environment: Mapping[str, str],  # noqa: ARG002  (the seam's)
-        command: Sequence[str],  # noqa: ARG002
-        mounts: Mapping[str, str],  # noqa: ARG002
+        environment: Mapping[str, str],
+        command: Sequence[str],
+        mounts: Mapping[str, str],
     ) -> None:
         from dinv.system.files import write_all
 
@@ -151,17 +151,17 @@ class NoneDriver(RecordedDriver):
         return states[self.config.name]
 
     @classmethod
-    def group_key(cls, config: MachineConfig) -> str:  # noqa: ARG003  (all are looked at at once)
+    def group_key(cls, config: MachineConfig) -> str:  # all are looked at at once
         return ""
 
     @classmethod
     def states(
         cls,
         configs: Iterable[MachineConfig],
-        store: Store,  # noqa: ARG003  (the seam's)
+        store: Store,
         *,
         timeout: float,
-        trace: Callable[[str], None] | None = None,  # noqa: ARG003
+        trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
         from dinv.system.reachability import connect_all
 

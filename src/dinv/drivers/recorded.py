@@ -28,7 +28,7 @@ class RecordedDriver(Driver):
     def channel(self) -> Channel:
         """Raises NotSupported where nothing but the daemon's API leads into the machine."""
 
-    def prepare(self, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
+    def prepare(self, progress: Progress) -> str:
         return ""
 
     def create(
@@ -36,23 +36,23 @@ class RecordedDriver(Driver):
     ) -> None:
         """Make nothing: the machine is there."""
 
-    def remove(self, *, keep_cache: bool = False) -> list[str]:  # noqa: ARG002
+    def remove(self, *, keep_cache: bool = False) -> list[str]:
         return []
 
-    def start(self, *, timeout: float) -> None:  # noqa: ARG002
+    def start(self, *, timeout: float) -> None:
         self.refuse("start")
 
-    def stop(self, *, timeout: float) -> None:  # noqa: ARG002
+    def stop(self, *, timeout: float) -> None:
         self.refuse("stop")
 
     def kill(self) -> None:
         self.refuse("kill")
 
-    def restart(self, *, timeout: float) -> None:  # noqa: ARG002
+    def restart(self, *, timeout: float) -> None:
         self.refuse("restart")
 
-    def signal_init(self, signal: str) -> None:  # noqa: ARG002
+    def signal_init(self, signal: str) -> None:
         self.refuse("signal")
 
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:  # noqa: ARG002
+    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
         self.refuse("logs")

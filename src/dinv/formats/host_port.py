@@ -46,7 +46,7 @@ def split(text: str) -> tuple[str, int | None]:
         host = inside.replace("%25", "%", 1) if inside else plain or ""
         if not digits:
             return host, None
-    port = int(digits) if len(digits) < 10 else 0  # noqa: PLR2004  (Python refuses to read very long ones)
+    port = int(digits) if len(digits) < 10 else 0  # Python refuses to read very long ones
     if not 0 < port <= LARGEST_PORT:
         raise ValueError(f"{digits} is not a port")
     return host, port

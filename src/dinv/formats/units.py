@@ -37,8 +37,8 @@ def parse_size(text: str, what: str) -> int:
 def format_size(size: float) -> str:
     """A size for people: three digits and a unit, multiples of 1024."""
     units = ["B", "KiB", "MiB", "GiB", "TiB"]
-    while len(units) > 1 and abs(size) >= 1000:  # noqa: PLR2004  (three digits)
+    while len(units) > 1 and abs(size) >= 1000:  # three digits
         size /= 1024
         del units[0]
     # From 999.5 on "g" would write 1e+03.
-    return f"{size:.3g} {units[0]}" if abs(size) < 999.5 else f"{size:.0f} {units[0]}"  # noqa: PLR2004
+    return f"{size:.3g} {units[0]}" if abs(size) < 999.5 else f"{size:.0f} {units[0]}"

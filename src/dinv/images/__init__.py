@@ -70,7 +70,7 @@ class ImageContract(ABC):
     own_certificates: str = ""
     """A shell command after which its next start makes certificates of its own; "" when it makes none."""
 
-    def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # noqa: ARG002  (those that can be told more)
+    def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # those that can be told more
         """Why a container, by its `Config`, cannot be given other certificates; "" when it can."""
         return ""
 

@@ -62,11 +62,11 @@ class DchPhotonContract(ImageContract):
     def recognises(cls, config: Mapping[str, Any]) -> bool:
         return list(config.get("Entrypoint") or ()) == ["/dinv"]
 
-    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         # The proxy variables are all that its dockerd inherits on purpose; it gets what is asked for.
         return dockerd_environment(options)
 
-    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:  # noqa: ARG002
+    def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
         for key, flag in _CANNOT.items():
             if options.get(key):
                 raise InputError(f"{flag} cannot be given to a dch-photon image: /dinv has no flag for it")
@@ -88,8 +88,8 @@ class DchPhotonContract(ImageContract):
         ca: bytes,
         certificate: bytes,
         key: bytes,
-        options: Mapping[str, Any],  # noqa: ARG002
-        driver_name: str,  # noqa: ARG002
+        options: Mapping[str, Any],
+        driver_name: str,
     ) -> list[File]:
         ca_path, certificate_path, key_path = self.certificate_paths
         return [

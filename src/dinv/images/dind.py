@@ -61,7 +61,7 @@ class DindContract(ImageContract):
         ours = variables & {"DIND_COMMIT", "DOCKER_TLS_CERTDIR"}
         return "dockerd-entrypoint.sh" in entrypoint and bool(ours)
 
-    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         return {**dockerd_environment(options), "DOCKER_TLS_CERTDIR": _CERTIFICATES}
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
@@ -73,8 +73,8 @@ class DindContract(ImageContract):
         ca: bytes,
         certificate: bytes,
         key: bytes,
-        options: Mapping[str, Any],  # noqa: ARG002
-        driver_name: str,  # noqa: ARG002
+        options: Mapping[str, Any],
+        driver_name: str,
     ) -> list[File]:
         ca_path, certificate_path, key_path = self.certificate_paths
         return [File(ca_path, ca), File(certificate_path, certificate), File(key_path, key, 0o600)]

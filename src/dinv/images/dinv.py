@@ -30,7 +30,7 @@ class DinvContract(ImageContract):
     def recognises(cls, config: Mapping[str, Any]) -> bool:
         return (config.get("Labels") or {}).get(LABEL_CONTRACT) == cls.name
 
-    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:  # noqa: ARG002
+    def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         return {"DINV_WAIT_FOR_CERTS": f"{round(wait_seconds)}"} if wait_seconds else {}
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:

@@ -137,7 +137,7 @@ def _duration(seconds: float) -> str:
     milliseconds = round(seconds * 1000)
     if not milliseconds:
         return "0s"
-    return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.10g}s"  # noqa: PLR2004
+    return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.10g}s"
 
 
 def readable_names(

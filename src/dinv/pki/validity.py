@@ -76,7 +76,7 @@ def _not_after(der: bytes) -> str:
     next(fields)  # the issuer
     tag, validity = next(fields)
     times = list(_fields(validity)) if tag == _SEQUENCE else []
-    if len(times) != 2:  # noqa: PLR2004  (from, to)
+    if len(times) != 2:  # from, to
         raise ValueError("no validity where it should be")
     tag, value = times[1]
     text = value.decode("ascii").removesuffix("Z")

@@ -23,10 +23,10 @@ class NoneProvisioner(Provisioner):
     def provision(self) -> None:
         self._cannot()
 
-    def activate(self, *, starting: bool = False) -> None:  # noqa: ARG002  (the seam's)
+    def activate(self, *, starting: bool = False) -> None:
         self._cannot()
 
-    def health(self, *, timeout: float, progress: Progress) -> str:  # noqa: ARG002  (the seam's)
+    def health(self, *, timeout: float, progress: Progress) -> str:
         self._cannot()
 
     def _cannot(self) -> NoReturn:

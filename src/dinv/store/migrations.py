@@ -52,7 +52,7 @@ def migrate(document: dict[str, Any]) -> dict[str, Any]:
         _from_0(migrated)
     if version <= 1:
         _from_1(migrated)
-    if version <= 2:  # noqa: PLR2004  (a version)
+    if version <= 2:  # a version
         _from_2(migrated)
     migrated["ConfigVersion"] = 3
     return migrated

@@ -36,10 +36,10 @@ class Asked(FakeDriver):
     def states(
         cls,
         configs: Iterable[MachineConfig],
-        store: Store,  # noqa: ARG003  (the seam's)
+        store: Store,
         *,
-        timeout: float,  # noqa: ARG003
-        trace: Callable[[str], None] | None = None,  # noqa: ARG003
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
         configs = list(configs)
         cls.calls.append([config.name for config in configs])

@@ -166,7 +166,7 @@ def _cpus(text: Any) -> float:
         number = float(text)
     except (TypeError, ValueError):
         number = 0.0
-    if not 0.01 <= number < 1e6:  # noqa: PLR2004  (moby's own least; and not infinite)
+    if not 0.01 <= number < 1e6:  # moby's own least; and not infinite
         raise InputError(f'--cpus "{text}" is no number of CPUs; at least 0.01, such as 2 or 1.5')
     return number
 
@@ -181,7 +181,7 @@ def _memory(text: Any) -> int:
 
 
 def _volume(name: Any) -> str:
-    if name and (not _OBJECT_NAME.fullmatch(str(name)) or len(str(name)) < 2):  # noqa: PLR2004  (moby's least)
+    if name and (not _OBJECT_NAME.fullmatch(str(name)) or len(str(name)) < 2):  # moby's least
         raise InputError(f'--cache-volume "{name}" is no volume name; a directory cannot be one')
     return str(name or "")
 
@@ -222,7 +222,7 @@ def parse_publish(text: Any) -> tuple[str, int]:
     text = str(text)
     match = _PUBLISH.fullmatch(f":{text}" if text.isdigit() else text)
     if match is None:
-        if text.count(":") < 2:  # noqa: PLR2004  (an IPv6 address without brackets has two or more)
+        if text.count(":") < 2:  # an IPv6 address without brackets has two or more
             raise InputError(f'--publish "{text}" is not ADDRESS, :PORT, ADDRESS:PORT or none')
         address, port = text, 0
     else:

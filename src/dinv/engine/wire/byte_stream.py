@@ -111,7 +111,7 @@ class ByteStream:
         reason = f" ({exc.strerror})" if exc is not None and exc.strerror else ""
         return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}")
 
-    def spoken_by_another(self, data: bytes) -> DinvError | None:  # noqa: ARG002  (nobody else is here)
+    def spoken_by_another(self, data: bytes) -> DinvError | None:  # nobody else is here
         """Return the error that says whose words `data` is, where somebody else is on the way; else None."""
         return None
 

@@ -308,7 +308,7 @@ class Connection:
     def _refused(self) -> bool:
         """Whether an answer has come already, and is an error."""
         status = bytes(self.buffer[_STATUS_END - 3 : _STATUS_END])
-        return len(status) == 3 and status.isdigit() and int(status) >= _ERROR  # noqa: PLR2004
+        return len(status) == 3 and status.isdigit() and int(status) >= _ERROR
 
     def _receive_head(self, method: str, target: str, deadline: Deadline) -> Head:
         for _ in range(_MOST_HEADS):

@@ -61,7 +61,7 @@ def parse_head(text: bytes) -> Head:
     first, *lines = text.decode("latin-1").split("\r\n")
     version, _, rest = first.partition(" ")
     status, _, reason = rest.partition(" ")
-    if version not in ("HTTP/1.0", "HTTP/1.1") or len(status) != 3 or not status.isdecimal():  # noqa: PLR2004
+    if version not in ("HTTP/1.0", "HTTP/1.1") or len(status) != 3 or not status.isdecimal():
         raise ValueError(f"not HTTP: {first[:80]!r}")
     headers: dict[str, str] = {}
     if len(lines) > _MOST_HEADERS:
@@ -172,7 +172,7 @@ class ChunkedDecoder:
 def _chunk_size(line: bytes) -> int:
     digits = line.partition(b";")[0].strip()
     # int() would take "+5", "0x5" and "1_0", too.
-    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):  # noqa: PLR2004
+    if not digits or len(digits) > 16 or digits.strip(b"0123456789abcdefABCDEF"):
         raise ValueError(f"not the size of a chunk: {line[:40]!r}")
     return int(digits, 16)
 

@@ -100,7 +100,7 @@ class UnixTransport:
         """There is no address to say."""
         return False
 
-    def another_way(self, error: EndpointUnreachable) -> bool:  # noqa: ARG002  (whatever it is)
+    def another_way(self, error: EndpointUnreachable) -> bool:  # whatever it is
         """There is none."""
         return False
 
@@ -166,7 +166,7 @@ class TCPTransport:
             self.http_host = join(self._peer.partition("%")[0], self.port)
         return self.http_host != said
 
-    def another_way(self, error: EndpointUnreachable) -> bool:  # noqa: ARG002  (whatever it is)
+    def another_way(self, error: EndpointUnreachable) -> bool:  # whatever it is
         """There is none."""
         return False
 

@@ -72,7 +72,7 @@ def _small(found: re.Match[str]) -> str:
 def _whole(value: Any) -> Any:
     """Floats without a fraction as Go writes them: 1, not 1.0."""
     match value:
-        case float() if value.is_integer() and abs(value) < 1e21:  # noqa: PLR2004  (Go: encoding/json)
+        case float() if value.is_integer() and abs(value) < 1e21:  # Go: encoding/json
             return int(value)
         case dict():
             return {key: _whole(item) for key, item in value.items()}
@@ -119,7 +119,7 @@ def _not_nil(value: Any) -> None:
 def _slice(value: Any, *places: Any) -> Any:
     if not isinstance(value, list | tuple | str):
         raise CallError(f"can't slice item of type {type_name(value)}")
-    if len(places) > 2:  # noqa: PLR2004
+    if len(places) > 2:
         raise CallError(f"too many slice indexes: {len(places)}")
     begin, end = [*map(_number, places), *(0, len(value))[len(places) :]]
     if not 0 <= begin <= end <= len(value):

@@ -165,7 +165,7 @@ class _Printf:
         if indexed:
             self.good_index = False
         # More than seven digits are too many, whatever they are.
-        number = int(digits[:8]) if len(digits.lstrip("0")) <= 7 else _TOO_LARGE + 1  # noqa: PLR2004
+        number = int(digits[:8]) if len(digits.lstrip("0")) <= 7 else _TOO_LARGE + 1
         return (number, "") if number <= _TOO_LARGE else (None, f"%!(BAD{what})")
 
     def _index(self) -> bool:
@@ -180,7 +180,7 @@ class _Printf:
             return True
         digits = self.form[self.position + 1 : end]
         self.position = end + 1
-        fits = digits.isascii() and digits.isdecimal() and len(digits) <= 7  # noqa: PLR2004
+        fits = digits.isascii() and digits.isdecimal() and len(digits) <= 7
         if fits and 1 <= int(digits) <= len(self.arguments):
             self.argument = int(digits) - 1
         else:
@@ -266,11 +266,11 @@ def quote(value: str, mark: str, *, ascii_only: bool = False) -> str:
         if letter.isprintable() and (letter.isascii() or not ascii_only):
             return letter
         code = ord(letter)
-        if 0xD800 <= code < 0xE000:  # noqa: PLR2004  (half of a surrogate pair: no character)
+        if 0xD800 <= code < 0xE000:  # half of a surrogate pair: no character
             return "\\ufffd"
-        if code < 0x80:  # noqa: PLR2004
+        if code < 0x80:
             return f"\\x{code:02x}"
-        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"  # noqa: PLR2004
+        return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
     return mark + "".join(map(one, value)) + mark
 
@@ -311,7 +311,7 @@ def _integer(value: int, verb: str, flags: _Flags) -> str:
 
 
 def _character(value: int, verb: str, flags: _Flags) -> str:
-    valid = 0 <= value <= _LAST_CODE_POINT and not 0xD800 <= value < 0xE000  # noqa: PLR2004
+    valid = 0 <= value <= _LAST_CODE_POINT and not 0xD800 <= value < 0xE000
     letter = chr(value) if valid else _REPLACEMENT
     if verb == "U":
         text = f"U+{value & 0xFFFF_FFFF_FFFF_FFFF:0{max(4, flags.precision or 0)}X}"

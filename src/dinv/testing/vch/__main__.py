@@ -182,7 +182,7 @@ def _listen(text: str, tls: TLSMode) -> tuple[str, int]:
     host, colon, port = text.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = text, str(default_port(tls))
-    if not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004  (the highest there is)
+    if not port.isdecimal() or int(port) > 65535:  # the highest there is
         raise InputError(
             f'--listen "{text}": write ADDRESS or ADDRESS:PORT, with an IPv6 address in brackets'
         )

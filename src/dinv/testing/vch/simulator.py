@@ -271,7 +271,7 @@ def _remove_all(behind: Behind, identity: str) -> list[str]:
             behind.json("DELETE", path, query=options, seconds=_REMOVE_SECONDS)
             removed.append(name)
         except BehindError as error:
-            if error.status != 404:  # noqa: PLR2004  (somebody else was faster)
+            if error.status != 404:  # somebody else was faster
                 failed.append(f"{name}: {error.message}")
 
     for found in _list(behind, "/containers/json", {**query, "all": "1"}):

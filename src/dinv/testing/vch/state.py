@@ -205,7 +205,7 @@ class Vch:
             try:
                 return attempt()
             except (VicError, PortLayerError) as error:
-                if error.status != 409 or time.monotonic() >= end:  # noqa: PLR2004
+                if error.status != 409 or time.monotonic() >= end:
                     raise
             if self.closing.wait(pause):
                 raise errors.from_portlayer("context canceled")
@@ -274,7 +274,7 @@ class Vch:
                 method, f"/containers/{container.id}{action}", query=query, body=body, seconds=seconds
             )
         except BehindError as error:
-            if error.status == 404 and "No such container" in error.message:  # noqa: PLR2004
+            if error.status == 404 and "No such container" in error.message:
                 self.vanished(container)
                 raise errors.no_such_container(container.name) from error
             raise
@@ -330,7 +330,7 @@ class Vch:
         try:
             self.behind.json("DELETE", f"/volumes/{self.behind_name(name)}")
         except BehindError as error:
-            if error.status != 404:  # noqa: PLR2004
+            if error.status != 404:
                 raise
         with self.lock:
             self.volumes.pop(name, None)

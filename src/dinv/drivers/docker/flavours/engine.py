@@ -72,12 +72,12 @@ class EngineFlavour:
         self._info = info
 
     @classmethod
-    def recognises(cls, info: Mapping[str, Any]) -> bool:  # noqa: ARG003  (a plain engine is what nothing else is)
+    def recognises(cls, info: Mapping[str, Any]) -> bool:  # a plain engine is what nothing else is
         """Whether an endpoint with this `/info` is of this flavour."""
         return True
 
     @staticmethod
-    def channel(engine: Engine, container: str, machine: str) -> Channel:  # noqa: ARG004  (a VCH's, for messages)
+    def channel(engine: Engine, container: str, machine: str) -> Channel:  # a VCH's, for messages
         """The way files and commands get into a machine's container; `machine` is the machine's name."""
         from dinv.channel import ContainerChannel
 
@@ -206,7 +206,7 @@ class EngineFlavour:
             host["Dns"] = list(spec.dns)
         return {**container_config(spec), "StopSignal": "SIGTERM", "HostConfig": host}
 
-    def volume_options(self, size: int, store: str) -> dict[str, str]:  # noqa: ARG002  (a VCH's)
+    def volume_options(self, size: int, store: str) -> dict[str, str]:  # a VCH's
         """DriverOpts of a volume of `size` bytes, 0 for no limit, in the volume store `store`, "" for none.
 
         The `local` driver takes a size where its file system has project quotas: xfs mounted with
@@ -223,7 +223,7 @@ class EngineFlavour:
             )
         return ""
 
-    def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:  # noqa: ARG002  (a VCH's)
+    def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:  # a VCH's
         """What to do about a start that failed, as a sentence after the error's; "" for what is not known."""
         return ""
 
@@ -263,7 +263,7 @@ class EngineFlavour:
         return driver in ("macvlan", "ipvlan")
 
     @staticmethod
-    def transient(error: EngineError) -> bool:  # noqa: ARG004  (a VCH's)
+    def transient(error: EngineError) -> bool:  # a VCH's
         """Whether the same call, made again a little later, is likely to succeed."""
         return False
 

@@ -145,7 +145,7 @@ class VchFlavour(EngineFlavour):
             f"without any needs one first (vic-machine configure --volume-store)."
         )
 
-    def isolation_of(self, inspected: Mapping[str, Any]) -> str:  # noqa: ARG002  (it echoes what it ignores)
+    def isolation_of(self, inspected: Mapping[str, Any]) -> str:  # it echoes what it ignores
         return VM
 
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
@@ -173,7 +173,7 @@ class VchFlavour(EngineFlavour):
         options = {"Capacity": str(-(-size // MIB))} if size else {}
         return {**options, "VolumeStore": store} if store else options
 
-    def volume_refused(self, error: EngineError, size: int) -> str:  # noqa: ARG002  (a VCH limits any volume)
+    def volume_refused(self, error: EngineError, size: int) -> str:  # a VCH limits any volume
         if "No volume store named" in error.message:
             return f"{error.message}. This VCH has: {', '.join(self.volume_stores or ()) or 'none'}"
         return ""

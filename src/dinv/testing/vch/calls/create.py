@@ -141,7 +141,7 @@ def _image(vch: Vch, name: str) -> JSON:
     try:
         found: JSON = vch.behind.json("GET", f"/images/{name}/json")
     except BehindError as error:
-        if error.status != 404:  # noqa: PLR2004
+        if error.status != 404:
             raise
         tagged = name if ":" in name.rpartition("/")[2] or "@" in name else f"{name}:latest"
         raise VicError(404, f"No such image: {tagged}") from error
@@ -279,7 +279,7 @@ def _make(vch: Vch, container: Container) -> None:
     try:
         container.id = vch.behind.json("POST", "/containers/create", query=query, body=body)["Id"]
     except BehindError as error:
-        if error.status >= 500:  # noqa: PLR2004
+        if error.status >= 500:
             raise errors.from_portlayer(vch.own_words(error.message)) from error
         raise
 

@@ -65,7 +65,7 @@ def image_inspect(context: Context) -> Answer:
     try:
         return Answer.json(context.vch.behind.json("GET", f"/images/{name}/json"))
     except BehindError as error:
-        if error.status == 404:  # noqa: PLR2004
+        if error.status == 404:
             raise VicError(404, f"No such image: {name}") from error
         raise
 

@@ -147,7 +147,7 @@ def _unused_address(vch: Vch, network: ContainerNetwork) -> str:
         top = int(subnet.broadcast_address)
         for number in range(top - 1, max(top - _MOST_TRIED, int(subnet.network_address)), -1):
             address = str(ipaddress.ip_address(number))
-            if subnet.version == 4 and address not in used and address != config.get("Gateway"):  # noqa: PLR2004
+            if subnet.version == 4 and address not in used and address != config.get("Gateway"):
                 return address
     raise errors.from_portlayer(f"no address is left on network {network.name}")
 

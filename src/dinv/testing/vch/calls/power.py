@@ -213,7 +213,7 @@ def _remove(vch: Vch, container: Container) -> None:
     try:
         vch.behind.json("DELETE", f"/containers/{container.id}", query={"force": "1"}, seconds=_CALL_SECONDS)
     except BehindError as error:
-        if error.status == 404:  # noqa: PLR2004
+        if error.status == 404:
             vch.forget(container)
             raise errors.no_such_container(container.name) from error
         if "already in progress" not in error.message:

@@ -167,7 +167,7 @@ class Router:
                 call.injected = error.planned
                 raise told(call.operation, error, context.named) from error
         except VicError as error:
-            call.implemented = not (error.unimplemented or (error.status == 404 and not call.operation))  # noqa: PLR2004
+            call.implemented = not (error.unimplemented or (error.status == 404 and not call.operation))
             message = self._vch.own_words(error.message) if isinstance(error, BehindError) else error.message
             call.error = message
             return _error(error.status, message, call.api)

@@ -146,7 +146,7 @@ def _wrong(text: str) -> str:
     parts = text.split(":")
     if len(parts) > _MOST_BIND_PARTS or not parts[0]:
         return invalid
-    if len(parts) == 2 and _is_mode(parts[1]):  # noqa: PLR2004
+    if len(parts) == 2 and _is_mode(parts[1]):
         return invalid
     mode = parts[2] if len(parts) == _MOST_BIND_PARTS else ""
     if not _is_mode(mode):

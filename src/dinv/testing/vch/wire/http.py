@@ -73,7 +73,7 @@ class Body:
         self._decoder = decoder
         self._expected = expected
 
-    def read(self, size: int = _PIECE, /) -> bytes:  # noqa: ARG002  (pieces are as they come)
+    def read(self, size: int = _PIECE, /) -> bytes:  # pieces are as they come
         """The next piece, b"" at the end. Raises DinvError where the client breaks off."""
         while not self._decoder.finished:
             if self._expected:
@@ -217,7 +217,7 @@ class Connection:
         self.give_back(rest)
         first, *lines = head.decode("latin-1").split("\r\n")
         words = first.split(" ")
-        if len(words) != 3 or words[2] != "HTTP/1.1":  # noqa: PLR2004
+        if len(words) != 3 or words[2] != "HTTP/1.1":
             raise BadWire("not HTTP/1.1")
         headers = {
             name.strip().lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)
@@ -265,7 +265,7 @@ class Connection:
 
 
 def _reason(status: int) -> str:
-    if status == 101:  # noqa: PLR2004
+    if status == 101:
         return "UPGRADED"
     try:
         return HTTPStatus(status).phrase
