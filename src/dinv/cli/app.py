@@ -9,11 +9,11 @@ from dinv.errors import InputError, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
     from collections.abc import Callable, Iterable
     from contextlib import AbstractContextManager
     from types import ModuleType
 
+    from dinv.cli.parser import Options
     from dinv.cli.show.formatting import Format
     from dinv.cli.voice import Voice
     from dinv.errors import DinvError
@@ -115,7 +115,7 @@ class App:
             shown = shown_flag(self.program, name)
             raise InputError(f'invalid boolean value "{value}" for {shown}: {error}') from error
 
-    def parse(self, verb: str, module: ModuleType, words: list[str]) -> argparse.Namespace:
+    def parse(self, verb: str, module: ModuleType, words: list[str]) -> Options:
         """Parse a verb's own words; the global options are taken there too."""
         from dinv.cli.parser import Parser
         from dinv.cli.verbs import VERBS
@@ -164,7 +164,7 @@ class App:
 
         return open_store(self.store_path, trace=self.trace)
 
-    def format(self, options: argparse.Namespace, *columns: str, own_table: bool = False) -> Format | None:
+    def format(self, options: Options, *columns: str, own_table: bool = False) -> Format | None:
         """What `--format` asks for, with these columns for its table; None without one.
 
         `own_table`: the verb has one, which it prints in any case. Raises InputError, TemplateError.

@@ -8,14 +8,13 @@ something dinv does not do are errors: going on would make a machine that is not
 
 from __future__ import annotations
 
-import argparse
 import os
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
     from dinv.cli.voice import Voice
 
 CERTIFICATES = {
@@ -50,13 +49,13 @@ def needless(flag: str, value: str) -> list[str]:
 
 def create_arguments(parser: Parser) -> None:
     """The flags that docker-machine's `create` has in addition. They are not in the help."""
-    parser.add_argument("--engine-install-url", help=argparse.SUPPRESS)
+    parser.add_argument("--engine-install-url", hidden=True)
     for name in _SWARM_SWITCHES:
-        parser.add_argument(f"--{name}", action="store_true", default=None, help=argparse.SUPPRESS)
+        parser.add_argument(f"--{name}", action="store_true", default=None, hidden=True)
     for name in _SWARM_VALUES:
-        parser.add_argument(f"--{name}", help=argparse.SUPPRESS)
+        parser.add_argument(f"--{name}", hidden=True)
     for name in _SWARM_LISTS:
-        parser.add_argument(f"--{name}", action="append", help=argparse.SUPPRESS)
+        parser.add_argument(f"--{name}", action="append", hidden=True)
     parser.set_defaults(swarm_image=os.environ.get("MACHINE_SWARM_IMAGE") or None)
 
 
@@ -81,7 +80,7 @@ def certificates(given: Mapping[str, str]) -> dict[str, str]:
     return {option: path for option, path in found.items() if path}
 
 
-def check_create(options: argparse.Namespace, voice: Voice) -> None:
+def check_create(options: Options, voice: Voice) -> None:
     """Look at what create was given in these flags, and take out what nothing comes of."""
     if vars(options).pop("engine_install_url"):
         voice.remark("--engine-install-url does nothing here: Docker comes with the machine's image.")

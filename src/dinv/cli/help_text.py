@@ -2,73 +2,87 @@
 
 from __future__ import annotations
 
-import argparse
+import textwrap
 
 from dinv.cli import help_examples
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterable
 
-    Arguments = Sequence[tuple[argparse.Action, str]]
+    from dinv.cli.parser import Argument, Parser
 
-_TITLES = {"positional arguments": "Arguments", "options": "Options"}
+_TITLES = {"options": "Options"}
+_INDENT = 2
+_WIDEST_FLAG = 30
+"""Columns for flags: what is wider has its text in the next line."""
+_NARROWEST_TEXT = 11
+_MANY = {"?": "[{}]", "*": "[{} ...]", "+": "{0} [{0} ...]", "": "{}"}
 
 
-def help_text(
-    parser: argparse.ArgumentParser,
-    *,
-    verb: str,
-    arguments: Arguments,
-    rare: Collection[str],
-    width: int,
-) -> str:
-    """The help of a verb, `width` columns wide.
-
-    `arguments` are those that are not flags, with how many there may be; `rare` the flags to leave out.
-    """
-    formatter = _ShortFormatter(parser.prog, max_help_position=32, width=width)
-    formatter.short = bool(rare)
-    formatter.add_usage(parser.usage or _usage(parser.prog, arguments), (), (), prefix="Usage: ")
-    formatter.add_text(parser.description)
-    for group in parser._action_groups:  # noqa: SLF001  (argparse has no other way to list them)
-        formatter.start_section(_TITLES.get(group.title or "", group.title))
-        formatter.add_arguments(
-            action
-            for action in group._group_actions  # noqa: SLF001
-            if (action.help or action.option_strings) and not set(rare).intersection(action.option_strings)
+def help_text(parser: Parser, *, rare: Collection[str], width: int) -> str:
+    """The help of a verb, `width` columns wide; `rare` are the flags to leave out."""
+    sections = [("Arguments", [argument for argument in parser.positionals() if argument.help])]
+    sections += [
+        (_TITLES.get(group.title, group.title), [argument for argument in group.arguments if argument.flags])
+        for group in parser.groups
+    ]
+    rows = [
+        (
+            title,
+            [(_left(argument), _right(argument, short=bool(rare))) for argument in _shown(arguments, rare)],
         )
-        formatter.end_section()
-    said = formatter.format_help()
-    shown = help_examples.shown(verb, parser.prog.removesuffix(f" {verb}"))
-    if shown:
-        said += f"\nExamples:\n{shown}"
+        for title, arguments in sections
+    ]
+    column = min(
+        max((len(left) for _, lines in rows for left, _ in lines), default=0) + 2 * _INDENT,
+        _WIDEST_FLAG + _INDENT,
+    )
+    parts = [f"Usage: {parser.usage or _usage(parser)}"]
+    parts += [textwrap.fill(parser.description, max(width, _NARROWEST_TEXT))] if parser.description else []
+    parts += [f"{title}:\n" + "\n".join(_laid_out(lines, column, width)) for title, lines in rows if lines]
+    examples = help_examples.shown(parser.verb, parser.program)
+    parts += [f"Examples:\n{examples.rstrip()}"] if examples else []
     if rare:
-        said += f"\n{len(rare)} rarer options, and variables for all: {parser.prog} --help-all\n"
-    return said
+        parts.append(f"{len(rare)} rarer options, and variables for all: {parser.prog} --help-all")
+    return "\n\n".join(parts) + "\n"
 
 
-def _usage(program: str, arguments: Arguments) -> str:
+def _shown(arguments: Iterable[Argument], rare: Collection[str]) -> list[Argument]:
+    return [
+        argument
+        for argument in arguments
+        if not argument.hidden and not set(rare).intersection(argument.flags)
+    ]
+
+
+def _usage(parser: Parser) -> str:
     """`dinv create [OPTIONS] NAME`: the flags are listed below it."""
-    words = [program, "[OPTIONS]"]
-    for action, nargs in arguments:
-        name = _name(action)
-        words.append({"?": f"[{name}]", "*": f"[{name} ...]", "+": f"{name} [{name} ...]"}.get(nargs, name))
-    return " ".join(words).replace("%", "%%")
+    shown = [argument for argument in parser.positionals() if not argument.hidden]
+    words = [_MANY[argument.nargs].format(argument.value_name) for argument in shown]
+    return " ".join([parser.prog, "[OPTIONS]", *words])
 
 
-def _name(action: argparse.Action) -> str:
-    if action.choices is not None:
-        return "|".join(map(str, action.choices))
-    return action.metavar if isinstance(action.metavar, str) else action.dest.upper()
+def _left(argument: Argument) -> str:
+    """`-d, --driver NAME`."""
+    value = f" {argument.value_name}" if argument.flags and argument.takes_value else ""
+    return (", ".join(argument.flags) or argument.value_name) + value
 
 
-class _ShortFormatter(argparse.HelpFormatter):
-    """argparse's; where it is `short` it leaves out which variable stands for a flag: `($DINV_CPUS)`."""
+def _right(argument: Argument, *, short: bool) -> str:
+    """Its text; a `short` one does not say which variable stands for it: `($DINV_CPUS)`."""
+    before, found, _ = argument.help.rpartition(" ($")
+    return before if short and found else argument.help
 
-    short = False
 
-    def _expand_help(self, action: argparse.Action) -> str:
-        said = super()._expand_help(action)
-        before, found, _ = said.rpartition(" ($")
-        return before if self.short and found else said
+def _laid_out(rows: Iterable[tuple[str, str]], column: int, width: int) -> list[str]:
+    lines = []
+    for left, right in rows:
+        texts = textwrap.wrap(right, max(width - column, _NARROWEST_TEXT)) or [""]
+        first = f"{'':{_INDENT}}{left}"
+        if len(first) + _INDENT > column:
+            lines.append(first)
+        else:
+            lines.append(f"{first:<{column}}{texts.pop(0)}".rstrip())
+        lines += [f"{'':{column}}{text}" for text in texts if text]
+    return lines

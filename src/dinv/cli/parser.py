@@ -1,12 +1,13 @@
-"""argparse, with the flag rules of docker-machine (Go's flag package).
+"""Command lines, by the flag rules of docker-machine (Go's flag package).
 
-`-flag` is `--flag` and `--f` is `-f`; a flag without a value may have one, `--force=false`; and, better than
-there, flags may stand anywhere. Errors are in docker-machine's words, where it has some.
+`-flag` is `--flag` and `--f` is `-f`; a switch may have a value, `--force=false`; and, better than there,
+flags may stand anywhere, and letters together. Errors are in docker-machine's words, where it has some.
+
+argparse would do most of this, and importing it takes more than all else that `url` and `env` do.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 
 from dinv.cli.voice import is_docker_machine
@@ -14,26 +15,24 @@ from dinv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from typing import Any, NoReturn
-
-
-# argparse looks each of its words up in a catalogue of translations, which CPython does not have: 2 ms at
-# each start, most of it the import of locale. dinv's own words are English anyway.
-setattr(argparse, "_", str)  # noqa: B010  (no attribute that type checkers know)
-
+    from collections.abc import Callable, Iterable, Sequence
+    from typing import Any
 
 _TRUE = ("1", "t", "T", "true", "TRUE", "True")
 _FALSE = ("0", "f", "F", "false", "FALSE", "False")
-_NO_FLAG = "\0"
-_FLAG = "\1"
-"""Stands for the flag's name in what is said of its value."""
 AUTO, JSON, QUIET = "auto", "json", "quiet"
 PROGRESSES = (AUTO, "plain", JSON, QUIET)
 """What --progress may be: a line that moves on a terminal and lines elsewhere; lines; events; nothing."""
 FORMAT_HELP = "json, table, or a Go template such as '{{.Name}}'"
 ONE_NAME = "Error: Expected one machine name as an argument"
 _TOO_MANY = "Error: Too many arguments given"
+
+STORE, APPEND = "store", "append"
+SWITCH, SWITCH_OFF = "store_true", "store_false"
+"""What becomes of a flag: its value is kept, or all values are; or it has none, and is True or False."""
+ONE, OPTIONAL, ANY, SOME = "", "?", "*", "+"
+"""How many words an argument takes that is not a flag."""
+_UNSET = object()
 
 
 def boolean(text: str) -> bool:
@@ -46,7 +45,7 @@ def boolean(text: str) -> bool:
 
 
 def seconds(text: str) -> float:
-    """A time to wait, above 0 and at most a day; argparse's `type="seconds"`."""
+    """A time to wait, above 0 and at most a day. Raises ValueError in Go's words."""
     from dinv.timeouts import LONGEST_SECONDS
 
     try:
@@ -54,41 +53,124 @@ def seconds(text: str) -> float:
     except ValueError:
         value = 0.0
     if not 0 < value <= LONGEST_SECONDS:  # not so for nan either
-        raise argparse.ArgumentTypeError(
-            f'invalid value "{text}" for flag {_FLAG}: parse error\n'
-            f"It has to be a number of seconds above 0, up to {LONGEST_SECONDS:g}"
-        )
+        raise ValueError(f"parse error\nIt has to be a number of seconds above 0, up to {LONGEST_SECONDS:g}")
     return value
 
 
-class Parser(argparse.ArgumentParser):
-    """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are InputError.
+def whole_number(text: str) -> int:
+    """A whole number. Raises ValueError in Go's words."""
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError("parse error\nIt has to be a whole number") from None
+
+
+_TYPES: dict[str, Callable[[str], Any]] = {"seconds": seconds, "int": whole_number}
+
+
+class Options:
+    """What a command line says, by the names of its arguments.
+
+    `rest` are the words of a command to run in a machine, which no flag is taken out of.
+    """
+
+    rest: list[str]
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any: ...
+
+
+class Argument:
+    """One flag, or one word or several that are not flags.
+
+    `flags` are its names with their dashes, none for what is not a flag; `dest` is its name in Options;
+    `action` and `nargs` are constants of this module, `type` is "" (text), "seconds" or "int". `metavar` is
+    what its value is called in the help; a `hidden` one is in no help.
+    """
+
+    def __init__(
+        self,
+        *names: str,
+        dest: str = "",
+        action: str = STORE,
+        nargs: str = ONE,
+        type: str = "",  # noqa: A002  (what argparse calls it)
+        default: Any = _UNSET,
+        choices: Sequence[str] | None = None,
+        metavar: str = "",
+        help: str = "",  # noqa: A002  (what argparse calls it)
+        hidden: bool = False,
+    ) -> None:
+        self.flags = names if names[0].startswith("-") else ()
+        self.dest = dest or max(names, key=len).lstrip("-").replace("-", "_")
+        self.action = action
+        self.nargs = nargs
+        self.type = type
+        self.choices = choices
+        self.help = help
+        self.hidden = hidden
+        self.metavar = metavar
+        if default is _UNSET:
+            default = {SWITCH: False, SWITCH_OFF: True}.get(action)
+        self.default = default
+
+    @property
+    def takes_value(self) -> bool:
+        """Whether it is a flag with a value, and not a switch."""
+        return self.action in (STORE, APPEND)
+
+    @property
+    def value_name(self) -> str:
+        """What its value is called in the help: `NAME`, `build|ls`."""
+        return self.metavar or ("|".join(self.choices) if self.choices is not None else self.dest.upper())
+
+
+class Group:
+    """Arguments that stand under one title in the help."""
+
+    def __init__(self, title: str) -> None:
+        self.title = title
+        self.arguments: list[Argument] = []
+
+    def add_argument(self, *names: str, **facts: Any) -> Argument:
+        """Add a flag (`-f`, `--flag`), or an argument that is not one (`name`); see Argument."""
+        argument = Argument(*names, **facts)
+        self.arguments.append(argument)
+        return argument
+
+
+class Parser(Group):
+    """One verb's parser. Flags may stand anywhere; none is abbreviated; errors are UsageError.
 
     `missing` and `extra` are what is said where arguments are missing, and where there are too many,
-    which are "{extra}" in it. `known` are values that have a name, by flag, where there are others as well:
-    completion offers them. `rare` are the flags that the help leaves out unless all is asked for.
+    which are "{extra}" in it. `usage` stands in place of the usage line that is made from the arguments.
+    `known` are values that have a name, by flag, where there are others as well: completion offers them.
+    `rare` are the flags that the help leaves out unless all is asked for.
     """
 
     def __init__(self, program: str, verb: str, description: str, words: list[str]) -> None:
-        super().__init__(
-            prog=f"{program} {verb}",
-            description=description,
-            usage="",  # argparse would make one out of every flag, at each start
-            allow_abbrev=False,
-            formatter_class=lambda prog: argparse.HelpFormatter(prog, max_help_position=32, width=width()),
-        )
-
+        super().__init__("options")
+        self.prog = f"{program} {verb}"
         self.program = program
         self.verb = verb
+        self.description = description
         self.words = words
-        self.known: dict[str, tuple[str, ...]] = {}
-        self.rare: set[str] = set()
-        self._unknown: list[str] = []
-        self._arguments: list[tuple[argparse.Action, str]] = []
+        self.usage = ""
         self.missing = ""
         self.extra = ""
-        self.register("type", "seconds", seconds)
-        self._help_all = self.add_argument("--help-all", nargs=0, action=_HelpAll, help=argparse.SUPPRESS)
+        self.known: dict[str, tuple[str, ...]] = {}
+        self.rare: set[str] = set()
+        self.groups: list[Group] = [self]
+        self._defaults: dict[str, Any] = {}
+        self._help = self.add_argument("-h", "--help", action=SWITCH, help="show this help message and exit")
+        self._help_all = self.add_argument("--help-all", action=SWITCH, hidden=True)
+
+    def add_argument_group(self, title: str) -> Group:
+        """Return a new group, which stands under `title` in the help."""
+        group = Group(title)
+        self.groups.append(group)
+        return group
 
     def add_format(self, texts: str = FORMAT_HELP) -> None:
         """`--format` of a verb that prints a record, "" where it is not given (`cli.show.formatting`)."""
@@ -96,147 +178,212 @@ class Parser(argparse.ArgumentParser):
 
     def add_progress(self, quiet: str = "print nothing but errors") -> None:
         """`--quiet` and `--progress` of a verb that may take long; see dinv.cli.show.output."""
-        self.add_argument("-q", "--quiet", action="store_true", help=quiet)
+        self.add_argument("-q", "--quiet", action=SWITCH, help=quiet)
         self.add_argument(
             "--progress", choices=PROGRESSES, default=AUTO, metavar="KIND", help=", ".join(PROGRESSES)
         )
+
+    def set_defaults(self, **values: Any) -> None:
+        """Let these hold where nothing is given, by the names in Options."""
+        self._defaults.update(values)
+
+    def set_rare(self, *flags: str) -> None:
+        """These, with their dashes, are in the help only where all of it is asked for."""
+        self.rare.update(flags)
+        self._help_all.hidden = False
+        self._help_all.help = "show the rarer options too"
+
+    def all_arguments(self) -> list[Argument]:
+        """Those of all groups, in the order in which they were added."""
+        return [argument for group in self.groups for argument in group.arguments]
+
+    def by_flag(self) -> dict[str, Argument]:
+        """Its flags by their names, with their dashes."""
+        return {flag: argument for argument in self.all_arguments() for flag in argument.flags}
+
+    def positionals(self) -> list[Argument]:
+        """Its arguments that are not flags, hidden ones as well."""
+        return [argument for argument in self.all_arguments() if not argument.flags]
 
     def asks_for_events(self, words: Sequence[str]) -> bool:
         """Whether these words ask for `--progress json`: what is wrong with them is an event then, too."""
         line = " ".join(words)
         asked = f"-progress {JSON}" in line or f"-progress={JSON}" in line
-        return asked and "--progress" in self._option_string_actions
-
-    def set_rare(self, *flags: str) -> None:
-        """These, with their dashes, are in the help only where all of it is asked for."""
-        self.rare.update(flags)
-        self._help_all.help = "show the rarer options too"
+        return asked and "--progress" in self.by_flag()
 
     def format_help(self, *, everything: bool = False) -> str:
         """The help of the verb, with examples; its rare flags only with `everything`."""
         from dinv.cli.help_text import help_text
 
-        return help_text(
-            self,
-            verb=self.verb,
-            arguments=self.positionals(),
-            rare=() if everything else self.rare,
-            width=width(),
-        )
+        return help_text(self, rare=() if everything else self.rare, width=width())
 
-    def positionals(self) -> list[tuple[argparse.Action, str]]:
-        """Its arguments that are no flags, with how many there may be, as argparse has it."""
-        if self._arguments:
-            return self._arguments
-        return [
-            (action, str(action.nargs))
-            for action in self._actions
-            if not action.option_strings and action.help != argparse.SUPPRESS
-        ]
+    def parse(self, words: Sequence[str]) -> Options:
+        """Parse a verb's words. Raises UsageError, and SystemExit where help was asked for and printed."""
+        found = _Found(self, self.by_flag())
+        positional = found.take(list(words))
+        options = Options()
+        values = vars(options)
+        for argument in self.all_arguments():
+            if argument in (self._help, self._help_all):
+                continue
+            default = self._defaults.get(argument.dest, argument.default)
+            given = found.values.get(argument.dest, default)
+            if argument.action == APPEND and argument.dest in found.values:
+                given = [*(default or ()), *given]
+            values[argument.dest] = given
+        self._spread(positional, values)
+        return options
 
-    def error(self, message: str) -> NoReturn:
-        if message.startswith("the following arguments are required"):
-            # A flag that is misspelt has taken what it was given for itself: that comes first.
-            if self._unknown:
-                self._refuse_flag(self._unknown[0])
-            if self.missing:
-                raise UsageError(self.missing, self.format_help())
-        self._refuse(_in_gos_words(message, self.program))
+    def show_help(self, argument: Argument) -> None:
+        """Print the help, if this is one of the flags that ask for it, and end."""
+        if argument in (self._help, self._help_all):
+            print(self.format_help(everything=argument is self._help_all), end="")
+            raise SystemExit(0)
 
-    def _refuse(self, reason: str, meant: str = "") -> NoReturn:
+    def _spread(self, words: list[str], given: dict[str, Any]) -> None:
+        """Give the words that are not flags to the arguments they are for."""
+        wanted = self.positionals()
+        least = [int(argument.nargs in (ONE, SOME)) for argument in wanted]
+        if len(words) < sum(least):
+            names = [argument.value_name for argument in wanted]
+            absent = [name for place, name in enumerate(names) if sum(least[: place + 1]) > len(words)]
+            raise (
+                UsageError(self.missing, self.format_help())
+                if self.missing
+                else self.wrong(f"the following arguments are required: {', '.join(absent)}")
+            )
+        for place, argument in enumerate(wanted):
+            spare = len(words) - sum(least[place + 1 :])
+            count = spare if argument.nargs in (ANY, SOME) else min(1, spare)
+            taken, words = words[:count], words[count:]
+            values = [self.checked(argument, word) for word in taken]
+            if argument.nargs in (ANY, SOME):
+                given[argument.dest] = values
+            elif values:
+                given[argument.dest] = values[0]
+        if words:
+            raise self._too_many(" ".join(words))
+
+    def checked(self, argument: Argument, text: str, flag: str = "") -> Any:
+        """The value that a text is for an argument. Raises UsageError; `flag` is the name it was given by."""
+        if argument.type:
+            try:
+                return _TYPES[argument.type](text)
+            except ValueError as error:
+                raise self.wrong(
+                    f'invalid value "{text}" for flag {shown_flag(self.program, flag)}: {error}'
+                ) from None
+        if argument.choices is not None and text not in argument.choices:
+            from dinv.suggestions import did_you_mean
+
+            said = f'"{text}" is none of {", ".join(argument.choices)}'
+            if flag:
+                said = f"invalid value for flag {shown_flag(self.program, argument.flags[-1])}: {said}"
+            raise self.wrong(said, did_you_mean(text, argument.choices))
+        return text
+
+    def wrong(self, reason: str, meant: str = "") -> UsageError:
+        """The error that the command line is not one of this verb's, with the help of it."""
         usage = f"Incorrect Usage.\n\n{self.format_help()}"
-        raise UsageError(reason, usage, see=f"{self.prog} --help", meant=meant)
+        return UsageError(reason, usage, see=f"{self.prog} --help", meant=meant)
 
-    def _refuse_flag(self, word: str) -> NoReturn:
-        error = unknown_flag(self.program, word, self._flags())
-        self._refuse(error.reason, error.meant)
+    def long_flags(self) -> list[str]:
+        """The long names of its flags, without dashes; not of hidden ones."""
+        shown = (argument for argument in self.all_arguments() if not argument.hidden)
+        return [flag[2:] for argument in shown for flag in argument.flags if flag.startswith("--")]
 
-    def _flags(self) -> list[str]:
-        """The long names of its flags, without dashes; not of those that the help leaves out."""
-        return [
-            name.lstrip("-")
-            for action in self._actions
-            if action.help != argparse.SUPPRESS
-            for name in action.option_strings
-            if name.startswith("--")
-        ]
-
-    def _check_value(self, action: argparse.Action, value: Any) -> None:
-        """As argparse, whose words for it differ from version to version, and with what may be meant."""
-        if action.choices is None or value in action.choices:
-            return
-        from dinv.suggestions import did_you_mean
-
-        known = [str(choice) for choice in action.choices]
-        meant = did_you_mean(str(value), known)
-        said = f'"{value}" is none of {", ".join(known)}'
-        if action.option_strings:
-            said = f"invalid value for flag {shown_flag(self.program, action.option_strings[-1])}: {said}"
-        self._refuse(said, meant)
-
-    def parse(self, words: Sequence[str]) -> argparse.Namespace:
-        """Parse a verb's words. Raises InputError."""
-        # While flags may stand anywhere, argparse takes for a while that there are no arguments.
-        self._arguments = self.positionals()
-        found, extra = self.parse_known_intermixed_args(list(self._go_flags(words)))
-        for key, value in vars(found).items():
-            if isinstance(value, list):
-                setattr(found, key, [_unmarked(item) for item in value])
-            else:
-                setattr(found, key, _unmarked(value))
-        unknown = [word for word in extra if word.startswith("-") and len(word) > 1]
-        if unknown:
-            self._refuse_flag(unknown[0])
-        if extra:
-            raise self._too_many(" ".join(map(_unmarked, extra)))
-        return found
+    def unknown(self, word: str) -> UsageError:
+        """The error that the verb has no such flag."""
+        error = unknown_flag(self.program, word, self.long_flags())
+        return self.wrong(error.reason, error.meant)
 
     def _too_many(self, extra: str) -> UsageError:
         if self.extra:
             return UsageError(self.extra.format(extra=extra), "" if "{" in self.extra else self.format_help())
-        if any(action.dest == "name" and action.nargs == "?" for action in self._actions):
+        if any(argument.dest == "name" and argument.nargs == OPTIONAL for argument in self.positionals()):
             # No help: that of `env` would be evaluated by the shell.
             return UsageError(ONE_NAME)
         return UsageError(_TOO_MANY)
 
-    def _go_flags(self, words: Iterable[str]) -> Iterable[str]:
-        """The words with flags as argparse has them; what is behind `--` is none."""
-        words = iter(words)
-        for word in words:
+
+class _Found:
+    """The flags of one command line, and their values by `dest`."""
+
+    def __init__(self, parser: Parser, flags: dict[str, Argument]) -> None:
+        self._parser = parser
+        self._flags = flags
+        self.values: dict[str, Any] = {}
+        self._unknown = ""
+
+    def take(self, words: list[str]) -> list[str]:
+        """Take the flags, and their values, out of the words; returns those that are left.
+
+        A flag that is not known is an error at the end: behind it, help may be asked for.
+        """
+        left: list[str] = []
+        words.reverse()
+        while words:
+            word = words.pop()
             if word == "--":
-                # argparse takes these for flags again, where flags may stand anywhere.
-                yield from (f"{_NO_FLAG}{rest}" for rest in words)
-            elif word.startswith("-"):
-                yield from self._go_flag(word)
+                left += words[::-1]
+                break
+            if not _is_flag(word):
+                left.append(word)
+                continue
+            flag, equals, value = word.partition("=")
+            name = flag.lstrip("-")
+            argument = self._flags.get(f"--{name}" if len(name) > 1 else f"-{name}")
+            if argument is None or flag.startswith("---"):
+                self._take_letters(word, words)
             else:
-                yield word
+                self._take(argument, name, value if equals else None, words)
+        if self._unknown:
+            raise self._parser.unknown(self._unknown)
+        return left
 
-    def _go_flag(self, word: str) -> Sequence[str]:
-        flag, equals, value = word.partition("=")
-        name = flag.lstrip("-")
-        flag = f"--{name}" if len(name) > 1 else f"-{name}"
-        action = self._option_string_actions.get(flag)
-        if action is None or not name or flag.startswith("---"):
-            if name and not name[0].isdigit():
-                self._unknown.append(word)
-            return (word,)
-        if action.nargs != 0:
-            return (flag + equals + value,)
-        if not equals:
-            return (flag,)
-        try:
-            return (flag,) if boolean(value) else ()
-        except ValueError:
-            self._refuse(f'invalid boolean value "{value}" for {shown_flag(self.program, name)}: parse error')
+    def _take(self, argument: Argument, name: str, value: str | None, words: list[str]) -> None:
+        """One flag; without a `value` of its own it has the next word, if it takes one."""
+        parser = self._parser
+        if not argument.takes_value:
+            try:
+                on = boolean("1" if value is None else value)
+            except ValueError:
+                flag = shown_flag(parser.program, name)
+                raise parser.wrong(f'invalid boolean value "{value}" for {flag}: parse error') from None
+            if on:
+                parser.show_help(argument)
+                self.values[argument.dest] = argument.action == SWITCH
+            return
+        if value is None:
+            if not words or _is_flag(words[-1]) or words[-1] == "--":
+                raise parser.wrong(
+                    f"flag needs an argument: {shown_flag(parser.program, argument.flags[-1])}"
+                )
+            value = words.pop()
+        taken = parser.checked(argument, value, argument.flags[-1])
+        if argument.action == APPEND:
+            self.values[argument.dest] = [*self.values.get(argument.dest, ()), taken]
+        else:
+            self.values[argument.dest] = taken
+
+    def _take_letters(self, word: str, words: list[str]) -> None:
+        """Letters behind one dash, such as `-fy`; the last may have its value behind it, as in `-dnone`."""
+        letters = word[1:]
+        while letters:
+            argument = self._flags.get(f"-{letters[0]}")
+            if argument is None:
+                self._unknown = self._unknown or word
+                return
+            name, letters = letters[0], letters[1:]
+            if argument.takes_value:
+                self._take(argument, name, letters.removeprefix("=") or None, words)
+                return
+            self._take(argument, name, None, words)
 
 
-class _HelpAll(argparse.Action):
-    """`--help-all`."""
-
-    def __call__(self, parser: argparse.ArgumentParser, *_: object) -> None:
-        if isinstance(parser, Parser):  # it is: what for only mypy does not know
-            print(parser.format_help(everything=True), end="")
-        parser.exit()
+def _is_flag(word: str) -> bool:
+    """Whether a word is a flag: `-` is not one, and a negative number is not."""
+    return word.startswith("-") and len(word) > 1 and not word[1:].replace(".", "", 1).isdecimal()
 
 
 def shown_flag(program: str, flag: str) -> str:
@@ -246,7 +393,7 @@ def shown_flag(program: str, flag: str) -> str:
 
 
 def unknown_flag(program: str, word: str, known: Iterable[str], *, see: str = "") -> UsageError:
-    """The error that `word` is no flag, and which of those `known`, without dashes, may be meant."""
+    """The error that `word` is not a flag, and which of those `known`, without dashes, may be meant."""
     from dinv.suggestions import did_you_mean
 
     name = word.partition("=")[0].lstrip("-")
@@ -256,23 +403,8 @@ def unknown_flag(program: str, word: str, known: Iterable[str], *, see: str = ""
     return UsageError(reason, see=see, meant=meant)
 
 
-def _in_gos_words(message: str, program: str) -> str:
-    """What argparse says of a flag's value, as Go's flag package says it."""
-    names, colon, said = message.removeprefix("argument ").partition(": ")
-    if names == message or not colon or not names.startswith("-"):
-        return message
-    flag = shown_flag(program, names.rpartition("/")[2])
-    if said.startswith("expected "):
-        return f"flag needs an argument: {flag}"
-    return said.replace(_FLAG, flag) if _FLAG in said else f"invalid value for flag {flag}: {said}"
-
-
-def _unmarked(value: Any) -> Any:
-    return value.removeprefix(_NO_FLAG) if isinstance(value, str) else value
-
-
 def width() -> int:
-    """Columns for help texts. argparse would ask shutil, whose import takes 3 ms, for each argument added."""
+    """Columns for help texts: two less than the terminal has, or $COLUMNS says."""
     columns = os.environ.get("COLUMNS", "")
     if columns.isdecimal() and int(columns):
         return int(columns) - 2

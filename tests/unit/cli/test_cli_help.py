@@ -101,7 +101,7 @@ def test_the_help_of_create_fits_a_screen_and_all_of_it_can_be_had(
     assert "$DINV_CPUS" not in short
     parser = Parser("dinv", "create", "", [])
     importlib.import_module("dinv.cli.verbs.create").arguments(parser)
-    for flag in parser._flags():
+    for flag in parser.long_flags():
         assert f"--{flag}" in everything
     assert "$DINV_CPUS" in everything
 

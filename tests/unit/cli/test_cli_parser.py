@@ -86,7 +86,7 @@ def test_every_timeout_is_a_time_to_wait(verb: str) -> None:
     module = importlib.import_module(module_name(verb))
     made = Parser("dinv", verb, "", [])
     module.arguments(made)
-    for action in made._actions:
+    for action in made.all_arguments():
         if action.dest == "timeout":
             assert action.type == "seconds"
 
@@ -129,14 +129,17 @@ def test_help_takes_any_width(columns: str, parser: Parser, monkeypatch: pytest.
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--lines", "x"], "invalid value for flag --lines: invalid int value: 'x'. See 'dinv verb --help'."),
+        (
+            ["--lines", "x"],
+            "invalid value \"x\" for flag --lines: parse error\nIt has to be a whole number. See 'dinv verb --help'.",
+        ),
         (["--lines"], "flag needs an argument: --lines. See 'dinv verb --help'."),
         (["--time"], "flag needs an argument: --time. See 'dinv verb --help'."),
     ],
 )
 def test_what_is_wrong_with_a_value_is_said_as_gos_flags_say_it(words: list[str], said: str) -> None:
     parser = Parser("dinv", "verb", "", words)
-    parser.add_argument("-n", "--lines", type=int)
+    parser.add_argument("-n", "--lines", type="int")
     parser.add_argument("-t", "--time", type="seconds")
     with pytest.raises(UsageError) as caught:
         parser.parse(words)

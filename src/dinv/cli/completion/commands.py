@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dinv.cli.show.formatting import FORMATS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from dinv.cli.parser import Argument, Parser
 
 MACHINES = "machines"
 PLACES = "places"
@@ -82,34 +82,33 @@ def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
     ]
 
 
-def command(name: str, parser: argparse.ArgumentParser, *, takes_rest: bool) -> Command:
+def command(name: str, parser: Parser, *, takes_rest: bool) -> Command:
     """What a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
     flags = []
     kinds = [MACHINES] if takes_rest else []
     choices: list[str] = []
-    known: dict[str, tuple[str, ...]] = getattr(parser, "known", {})
-    for action in parser._actions:  # noqa: SLF001  (argparse has no other way to list them)
-        if action.help == argparse.SUPPRESS or isinstance(action, argparse._HelpAction):  # noqa: SLF001
+    for argument in parser.all_arguments():
+        if argument.hidden or "--help" in argument.flags:
             continue
-        if action.option_strings:
-            value = None if action.nargs == 0 else _kind(name, action)
-            offered = action.choices or known.get(action.option_strings[-1]) or _known(action)
-            flags.append(Flag(action.option_strings, action.help or "", value, map(str, offered)))
+        if argument.flags:
+            value = _kind(name, argument) if argument.takes_value else None
+            offered = argument.choices or parser.known.get(argument.flags[-1]) or _known(argument)
+            flags.append(Flag(argument.flags, argument.help, value, offered))
         else:
             if not kinds:
-                choices = [str(choice) for choice in action.choices or ()]
-            kinds.append(_kind(name, action))
+                choices = list(argument.choices or ())
+            kinds.append(_kind(name, argument))
     kinds = kinds or [NOTHING]
-    return Command(name, parser.description or "", [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
+    return Command(name, parser.description, [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
 
 
-def _known(action: argparse.Action) -> Iterable[str]:
+def _known(argument: Argument) -> Iterable[str]:
     """Values of a flag that have a name, where there are others as well."""
     from dinv import drivers
     from dinv.images.building.builder import BASES
     from dinv.shells import syntax
 
-    flag = action.option_strings[-1]
+    flag = argument.flags[-1]
     if flag == "--filter":
         return _filters()
     return {
@@ -129,23 +128,22 @@ def _filters() -> list[str]:
     return [f"{key}={value}" for key in filters.KEYS for value in named.get(key) or ("",)]
 
 
-def _kind(verb: str, action: argparse.Action) -> str:
+def _kind(verb: str, argument: Argument) -> str:
     """What a value is, by the names that verbs give their arguments."""
-    shown = action.metavar if isinstance(action.metavar, str) else ""
     by_metavar = {
         "DIR": DIRECTORIES,
         "FILE": FILES,
         "REF": IMAGES,
         "IMAGE": IMAGES,
         "ENDPOINT": ENDPOINTS,
-    }.get(shown, NOTHING)
-    if action.option_strings:
-        return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(action.option_strings[-1], by_metavar)
-    if action.dest == "name":
+    }.get(argument.metavar, NOTHING)
+    if argument.flags:
+        return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(argument.flags[-1], by_metavar)
+    if argument.dest == "name":
         # That of `create` is not there yet.
         return NOTHING if verb == "create" else MACHINES
-    if action.dest == "verb":
+    if argument.dest == "verb":
         return COMMANDS
-    if shown.startswith("[NAME:]"):
+    if argument.metavar.startswith("[NAME:]"):
         return PLACES
     return by_metavar

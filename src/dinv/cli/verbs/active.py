@@ -6,10 +6,8 @@ from dinv.cli.voice import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -24,7 +22,7 @@ def arguments(parser: Parser) -> None:
     parser.add_format()
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     from dinv.errors import NoActiveMachine
     from dinv.listing.rows import active
 

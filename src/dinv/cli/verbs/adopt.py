@@ -4,10 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -32,7 +30,7 @@ def arguments(parser: Parser) -> None:
     parser.add_progress("print only the machine's name")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     form = app.format(options, "Name", "URL", "DockerVersion")
     app.voice.aside = form is not None
     if not options.force:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dinv.cli.completion import SHELLS
 from dinv.errors import UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -18,12 +16,12 @@ def arguments(parser: Parser) -> None:
 
     parser.add_argument("shell", nargs="?", choices=SHELLS)
     # What the scripts call.
-    parser.add_argument("--list", choices=LISTS, help=argparse.SUPPRESS)
-    parser.add_argument("--word", default="", help=argparse.SUPPRESS)
-    parser.add_argument("--endpoint", help=argparse.SUPPRESS)
+    parser.add_argument("--list", choices=LISTS, hidden=True)
+    parser.add_argument("--word", default="", hidden=True)
+    parser.add_argument("--endpoint", hidden=True)
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     if options.list:
         from dinv.cli.completion.values import values
 

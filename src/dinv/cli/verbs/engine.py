@@ -6,10 +6,8 @@ from dinv.cli.voice import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
     from dinv.cli.show.formatting import Format
     from dinv.endpoints.local.engine import EngineStatus
 
@@ -23,7 +21,7 @@ def arguments(parser: Parser) -> None:
     )
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     from dinv.endpoints.local.engine import LocalEngine
 
     engine = LocalEngine(app.store, trace=app.trace)

@@ -8,10 +8,8 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -19,7 +17,7 @@ def arguments(parser: Parser) -> None:
     parser.usage = f"{parser.prog} [NAME] > FILE"
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     if sys.stdout.isatty():
         raise InputError(
             f"An archive with private keys is not for a terminal: {app.program} export NAME > FILE"

@@ -6,10 +6,8 @@ from dinv.cli.verbs import VERBS, module_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 GROUPS = (
     ("First steps", ("create", "env", "use", "ls", "rm")),
@@ -37,7 +35,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("verb", nargs="?")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     verb = "help" if options.verb == "h" else options.verb
     if verb:
         if verb not in VERBS:

@@ -6,10 +6,8 @@ from dinv.cli.voice import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -34,7 +32,7 @@ def arguments(parser: Parser) -> None:
     parser.add_progress("print only the id, or the names")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     from dinv.cli.show import image_table
     from dinv.images import DEFAULT_IMAGE
     from dinv.images.building import builder
@@ -70,7 +68,7 @@ def run(app: App, options: argparse.Namespace) -> None:
         put(name)
 
 
-def _check(options: argparse.Namespace) -> None:
+def _check(options: Options) -> None:
     """Raise InputError for what belongs to another action."""
     from dinv.errors import InputError
 

@@ -9,10 +9,8 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -24,7 +22,7 @@ def arguments(parser: Parser) -> None:
     parser.add_progress("print only the machine's name")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     stdin = options.source == "-"
     if stdin and sys.stdin.isatty():
         raise InputError(f"There is no archive on a terminal: {app.program} import - < FILE")

@@ -7,10 +7,8 @@ from dinv.cli.voice import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -21,7 +19,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("-f", "--format", default="", metavar="FORMAT", help=FORMAT_HELP)
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     if options.format:
         _show(app, options)
         return
@@ -31,7 +29,7 @@ def run(app: App, options: argparse.Namespace) -> None:
         print(json.dumps(machine.inspect(), indent=4))
 
 
-def _show(app: App, options: argparse.Namespace) -> None:
+def _show(app: App, options: Options) -> None:
     from dinv.cli.show import formatting, records
 
     if options.format in formatting.FORMATS:

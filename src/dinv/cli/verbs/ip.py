@@ -6,10 +6,8 @@ from dinv.states import PUBLISHED_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -20,7 +18,7 @@ def arguments(parser: Parser) -> None:
     parser.add_format()
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     form = app.format(options, "Name", "IPAddress")
     found = {}
 

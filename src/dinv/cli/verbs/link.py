@@ -6,10 +6,8 @@ from dinv.cli.voice import put
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -17,7 +15,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("directory", nargs="?", metavar="DIR", help="where (the directory that dinv is in)")
 
 
-def run(_app: App, options: argparse.Namespace) -> None:
+def run(_app: App, options: Options) -> None:
     from dinv.shells.link import link
 
     path, notes = link(options.link, options.directory)

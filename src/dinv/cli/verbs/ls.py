@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import argparse
-
 from dinv.cli.voice import put
 from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument("ignored", nargs="*", help=argparse.SUPPRESS)
+    parser.add_argument("ignored", nargs="*", hidden=True)
     parser.add_argument(
         "-q", "--quiet", action="store_true", help="names only; asks no endpoint but for a state"
     )
@@ -37,7 +35,7 @@ def arguments(parser: Parser) -> None:
     )
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     from dinv.listing import rows
 
     if options.ignored:

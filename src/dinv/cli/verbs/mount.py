@@ -6,10 +6,8 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -19,7 +17,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("-u", "--unmount", action="store_true", help="unmount DIR")
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     from dinv.access import mount
 
     before, colon, path = options.source.partition(":")

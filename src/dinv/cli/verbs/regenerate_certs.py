@@ -6,10 +6,8 @@ from dinv.cli.show.question import confirmed
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -32,7 +30,7 @@ def arguments(parser: Parser) -> None:
     parser.add_progress()
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     names = app.names(options.name)
     question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
     if not options.force and not confirmed(question, without="--force"):

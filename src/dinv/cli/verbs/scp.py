@@ -4,10 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -19,7 +17,7 @@ def arguments(parser: Parser) -> None:
     parser.add_progress()
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     from dinv.access.scp import Place, copy
 
     source, target = Place.parse(options.source), Place.parse(options.target)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -22,7 +20,7 @@ def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
     return split(words)
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     from dinv.access import ssh_options
     from dinv.access.ssh import run_command
 

@@ -6,10 +6,8 @@ from dinv.cli.waiting import add_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -18,7 +16,7 @@ def arguments(parser: Parser) -> None:
     add_arguments(parser, SERVE_SECONDS)
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     def start(name: str) -> None:
         progress = app.progress(name)
         progress.note(f'Starting "{name}"...')

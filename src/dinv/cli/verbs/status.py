@@ -4,10 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -15,7 +13,7 @@ def arguments(parser: Parser) -> None:
     parser.add_format()
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     form = app.format(options, "Name", "State", "Error")
     with app.machine(options.name) as machine:
         status = machine.status(expiry=True)

@@ -6,10 +6,8 @@ from dinv.cli.waiting import add_arguments
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -20,7 +18,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
 
 
-def run(app: App, options: argparse.Namespace) -> int:
+def run(app: App, options: Options) -> int:
     def upgrade(name: str) -> None:
         progress = app.progress(name)
         progress.note(f'Upgrading "{name}"...')

@@ -9,10 +9,8 @@ DOCKER_MACHINE = "0.16.2"
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import argparse
-
     from dinv.cli.app import App
-    from dinv.cli.parser import Parser
+    from dinv.cli.parser import Options, Parser
 
 
 def arguments(parser: Parser) -> None:
@@ -20,7 +18,7 @@ def arguments(parser: Parser) -> None:
     parser.add_format()
 
 
-def run(app: App, options: argparse.Namespace) -> None:
+def run(app: App, options: Options) -> None:
     form = app.format(options)
     if form is not None:
         from dinv.cli.show import records

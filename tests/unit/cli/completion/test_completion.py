@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import pty
 import select
@@ -18,6 +17,7 @@ from dinv import states
 from dinv.cli import main
 from dinv.cli.completion import SHELLS, function_name, script
 from dinv.cli.completion.commands import command
+from dinv.cli.parser import Parser
 from dinv.cli.verbs import VERBS
 from dinv.errors import InputError
 
@@ -327,7 +327,7 @@ def test_no_such_shell(words: list[str], capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_texts_with_quotes_and_colons_do_no_harm() -> None:
-    parser = argparse.ArgumentParser(description="it's: a 'test'\\")
+    parser = Parser("dinv", "try", "it's: a 'test'\\", [])
     parser.add_argument("--it", help="isn't: $HOME `x` \\")
     commands: list[Command] = [command("try", parser, takes_rest=False)]
     for name in SHELLS:
