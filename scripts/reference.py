@@ -10,13 +10,15 @@ happen to be installed are not: the pages are those of dinv.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.metadata
 import os
 import re
 import sys
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from dinv.cli.parser import Argument, Parser
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -151,11 +153,11 @@ def all_verbs() -> dict[str, Verb]:
     return {name: _verb(name) for _, names in grouped() for name in names}
 
 
-def _parser(verb: str, words: list[str]) -> argparse.ArgumentParser:
-    from dinv.cli.parser import Parser
+def _parser(verb: str, words: list[str]) -> Parser:
+    from dinv.cli import parser as parsers
     from dinv.cli.verbs import VERBS, module_name
 
-    parser = Parser("dinv", verb, VERBS[verb], words)
+    parser = parsers.Parser("dinv", verb, VERBS[verb], words)
     importlib.import_module(module_name(verb)).arguments(parser)
     return parser
 
@@ -181,7 +183,7 @@ def _verb(name: str) -> Verb:
     )
 
 
-def _seams(verb: str, parser: argparse.ArgumentParser) -> dict[str, tuple[Option, ...]]:
+def _seams(verb: str, parser: Parser) -> dict[str, tuple[Option, ...]]:
     """The groups that a verb's parser has where another driver, authority, ... is named on the line.
 
     What has the same options, as one thing with two names, is one group: `driver ci-test or none`.
@@ -189,7 +191,7 @@ def _seams(verb: str, parser: argparse.ArgumentParser) -> dict[str, tuple[Option
     found: dict[tuple[Option, ...], str] = {}
     taken = {name for options in _groups(parser).values() for option in options for name in option.names}
     for flag, module in SEAMS:
-        if flag not in parser._option_string_actions:  # noqa: SLF001  (argparse has no other way)
+        if flag not in parser.by_flag():
             continue
         known = getattr(importlib.import_module(module), "known", None)
         for name in known() if known else ():
@@ -201,45 +203,40 @@ def _seams(verb: str, parser: argparse.ArgumentParser) -> dict[str, tuple[Option
     return {title: options for options, title in found.items()}
 
 
-def _groups(parser: argparse.ArgumentParser) -> dict[str, tuple[Option, ...]]:
+def _groups(parser: Parser) -> dict[str, tuple[Option, ...]]:
     """The options of a parser by the title of their group; without those that the help leaves out."""
     found = {}
-    for group in parser._action_groups:  # noqa: SLF001
+    for group in parser.groups:
         options = tuple(
-            _option(parser, action)
-            for action in group._group_actions  # noqa: SLF001
-            if action.option_strings and action.help != argparse.SUPPRESS
+            _option(argument) for argument in group.arguments if argument.flags and not argument.hidden
         )
         if options:
             found[group.title or ""] = options
     return found
 
 
-def _option(parser: argparse.ArgumentParser, action: argparse.Action) -> Option:
-    text = parser._get_formatter()._expand_help(action) if action.help else ""  # noqa: SLF001
+def _option(argument: Argument) -> Option:
+    text = argument.help
     variable = _VARIABLE.search(text)
     if variable:
         text = text[: variable.start()] + (f" ({variable[2]})" if variable[2] else "")
-    if action.dest == "help":
+    if argument.dest == "help":
         text = "show this help"
-    metavar = ""
-    if action.nargs != 0:
-        metavar = action.metavar if isinstance(action.metavar, str) else action.dest.upper()
-    names = tuple(sorted(action.option_strings, key=len))
-    repeatable = isinstance(action, argparse._AppendAction)  # noqa: SLF001
-    return Option(names, metavar, variable[1] if variable else "", text, repeatable)
+    metavar = argument.value_name if argument.takes_value else ""
+    names = tuple(sorted(argument.flags, key=len))
+    return Option(names, metavar, variable[1] if variable else "", text, argument.action == "append")
 
 
-def _arguments(parser: argparse.ArgumentParser) -> tuple[tuple[str, str], ...]:
+def _arguments(parser: Parser) -> tuple[tuple[str, str], ...]:
     return tuple(
-        (action.metavar if isinstance(action.metavar, str) else action.dest.upper(), action.help)
-        for action in parser._actions  # noqa: SLF001
-        if not action.option_strings and action.help and action.help != argparse.SUPPRESS
+        (argument.value_name, argument.help)
+        for argument in parser.positionals()
+        if argument.help and not argument.hidden
     )
 
 
 def _everywhere(verbs: dict[str, Verb]) -> tuple[Option, ...]:
-    """Those that `dinv.cli.app` adds to every verb's own, and the help, which argparse adds."""
+    """Those that `dinv.cli.app` adds to every verb's own, and the help, which every parser has."""
     own_help = next(option for option in verbs["ls"].options if "--help" in option.names)
     return (
         Option(("-s", "--storage-path"), "DIR", "MACHINE_STORAGE_PATH", "the store (~/.docker/machine)"),

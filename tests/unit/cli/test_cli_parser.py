@@ -131,7 +131,10 @@ def test_help_takes_any_width(columns: str, parser: Parser, monkeypatch: pytest.
     [
         (
             ["--lines", "x"],
-            "invalid value \"x\" for flag --lines: parse error\nIt has to be a whole number. See 'dinv verb --help'.",
+            (
+                'invalid value "x" for flag --lines: parse error\n'
+                "It has to be a whole number. See 'dinv verb --help'."
+            ),
         ),
         (["--lines"], "flag needs an argument: --lines. See 'dinv verb --help'."),
         (["--time"], "flag needs an argument: --time. See 'dinv verb --help'."),
