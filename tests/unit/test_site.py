@@ -2,43 +2,31 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 import shlex
 import sys
 import xml.etree.ElementTree as ET
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from documents import pages, read
 from harness import CHECKOUT
+from scripts import script
 
 from dinv.cli.verbs import VERBS
-
-if TYPE_CHECKING:
-    from types import ModuleType
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-def _script(name: str) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(name, os.path.join(CHECKOUT, "scripts", f"{name}.py"))
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def site() -> Any:
-    return _script("docs_site")
+    return script("docs_site")
 
 
 @pytest.fixture(scope="module")
 def session() -> Any:
-    return _script("session")
+    return script("session")
 
 
 def test_every_page_is_in_the_menu_once(site: Any) -> None:
