@@ -18,7 +18,7 @@ nox.options.default_venv_backend = "virtualenv"
 nox.options.download_python = "never"
 
 PYTHONS = ["3.11", "3.12", "3.13", "3.14"]
-LINTED = ["src", "tests", "benchmarks", "scripts", "noxfile.py"]
+LINTED = ["src", "tests", "benchmarks", "scripts", "examples", "noxfile.py"]
 PROJECT = nox.project.load_toml("pyproject.toml")
 
 

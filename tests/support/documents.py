@@ -37,7 +37,7 @@ class Block:
 
 def pages() -> list[str]:
     """README, what it links to, and the image's own page; relative to the checkout."""
-    found = ["README.md", "CONTRIBUTING.md", "images/README.md"]
+    found = ["README.md", "CONTRIBUTING.md", "examples/README.md", "images/README.md"]
     return found + sorted(os.path.relpath(path, CHECKOUT) for path in glob.glob(f"{CHECKOUT}/docs/*.md"))
 
 
