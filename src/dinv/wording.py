@@ -3,7 +3,7 @@
     raise MachineGone(name, "Its container is gone. Clean up what is left: " + command("rm", name))
 
 is `... left: dinv rm dev` for a caller of the library, and at a command line it names the program as it was
-called: `docker-machine rm dev`. An option is `publish="ADDRESS"` to the one and `--publish ADDRESS` to the
+called: `docker-machine rm dev`. An option is `publish=ADDRESS` to the one and `--publish ADDRESS` to the
 other. What a program can act on is in `Wording.commands`.
 
 A Wording is a str, and stays one when it is put in an f-string or joined: it is then the library's text, and
@@ -78,12 +78,13 @@ def command(*argv: str) -> Wording:
 def option(name: str, value: str = "") -> Wording:
     """An option of `create` or another verb, with a value or without: `option("publish", "ADDRESS")`.
 
-    `name` is as on the command line, without dashes.
+    `name` is as on the command line, without dashes. A value in capitals stands for one that is to be chosen.
     """
     keyword = name.replace("-", "_")
     if not value:
         return either(keyword, f"--{name}")
-    return either(f'{keyword}="{value}"', f"--{name} {value}")
+    is_text = not value.isupper() and not value.replace(".", "", 1).isdecimal()
+    return either(f'{keyword}="{value}"' if is_text else f"{keyword}={value}", f"--{name} {value}")
 
 
 def either(library: str, command_line: str) -> Wording:

@@ -15,6 +15,7 @@ import contextlib
 from abc import ABC, abstractmethod
 
 from dinv.errors import DinvError, NotSupported
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -249,8 +250,10 @@ class Driver(ABC):
         raise NotSupported(
             name,
             f'Machine "{name}" cannot be made anew from another image: its driver "{self.name}" has no way '
-            f"to keep the old one until the new one answers. Make another machine, with dinv create, and "
-            f"remove this one: dinv rm {name}",
+            "to keep the old one until the new one answers. Make another machine, with "
+            + command("create")
+            + ", and remove this one: "
+            + command("rm", name),
         )
 
     def kind(self) -> str:

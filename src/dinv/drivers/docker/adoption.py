@@ -21,6 +21,7 @@ from dinv.errors import (
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.labels import LABEL, LABEL_ID
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def examine(site: Site, container: str, progress: Progress) -> str:
     found = images.find(contract)
     reason = found.cannot_adopt(config)
     if reason:
-        raise CannotAdopt(name, f"{reason}. {_anew(site, found, inspected)}")
+        raise CannotAdopt(name, f"{reason}. " + _anew(site, found, inspected))
     kept.update(
         Adopted=True,
         Container=name,
@@ -86,7 +87,7 @@ def _nobodys(site: Site, name: str, identity: str, labels: Mapping[str, str]) ->
         raise CannotAdopt(
             name,
             f'it is the machine "{labels.get(LABEL, "")}" that dinv made. Take that into this store from '
-            f"where it was made: dinv export there, dinv import here",
+            "where it was made: " + command("export") + " there, " + command("import") + " here",
         )
     for other in site.store.names():
         try:
@@ -120,12 +121,12 @@ def _volume(inspected: Mapping[str, Any], contract: ImageContract) -> str:
 def _anew(site: Site, contract: ImageContract, inspected: Mapping[str, Any]) -> str:
     """How to have a machine of dinv's own with the same images."""
     volume = _volume(inspected, contract)
-    cache = f" --cache-volume {volume}" if volume else ""
+    cache = ("--cache-volume", volume) if volume else ()
     kept = "and keeps its images" if volume else "without its images, which are in no volume"
     return (
         f"That cannot be changed of a container that exists. A machine made anew in its place serves with "
         f"TLS {kept}: docker rm -f {str(inspected.get('Name') or '').lstrip('/')}, then "
-        f"dinv create{cache} {site.config.name}"
+        + command("create", *cache, site.config.name)
     )
 
 
@@ -154,10 +155,10 @@ def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> 
     ports.settle(site)
     if published.get(f"{PLAIN_PORT}/tcp"):
         raise CannotAdopt(
-            name, f"it publishes plain TCP alone, port {PLAIN_PORT}, where whoever asks is root. {anew}"
+            name, f"it publishes plain TCP alone, port {PLAIN_PORT}, where whoever asks is root. " + anew
         )
     if not kept["OwnAddress"]:
-        raise CannotAdopt(name, f"it publishes no port {TLS_PORT}, and has no address of its own. {anew}")
+        raise CannotAdopt(name, f"it publishes no port {TLS_PORT}, and has no address of its own. " + anew)
 
 
 def _speaks_tls(site: Site, name: str) -> None:

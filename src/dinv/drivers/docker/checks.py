@@ -6,6 +6,7 @@ from dinv.drivers.docker import volumes
 from dinv.drivers.docker.network import own_address, ports
 from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
 from dinv.labels import LABEL, LABEL_ID
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -60,16 +61,22 @@ def _cache_volume(site: Site) -> None:
     if not kept["CacheVolumeNamed"] and (found.get("Labels") or {}).get(LABEL_ID) != site.config.identity:
         raise PreCreateCheckFailed(
             f"{site.endpoint} has a volume {volume} already, of an earlier machine. Use it, with the "
-            f"images in it: --cache-volume {volume}\nOr remove it: docker volume rm {volume}"
+            "images in it: " + option("cache-volume", volume) + f"\nOr remove it: docker volume rm {volume}"
         )
     users = [name for name, _ in volumes.users(site, volume)]
     if users:
         raise PreCreateCheckFailed(
             f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "
-            f"Remove that one first (dinv rm --keep-cache leaves the volume), or name another --cache-volume."
+            "Remove that one first ("
+            + command("rm", "--keep-cache")
+            + " leaves the volume), or name another "
+            + option("cache-volume")
+            + "."
         )
     if kept["CacheSize"]:
-        raise PreCreateCheckFailed(f"--cache-size cannot change volume {volume}, which exists already.")
+        raise PreCreateCheckFailed(
+            option("cache-size") + f" cannot change volume {volume}, which exists already."
+        )
     kept["CacheVolumeKept"] = True
 
 
@@ -93,8 +100,9 @@ def _network(site: Site) -> None:
         # Such a network has no published ports: its containers are hosts of the outer network.
         if kept["PublishAddress"] or kept["Port"]:
             raise PreCreateCheckFailed(
-                f"Network {kept['Network']} is a {found['Driver']} network, which publishes no ports: "
-                f"leave --publish away, the machine is reached at its own address."
+                f"Network {kept['Network']} is a {found['Driver']} network, which publishes no ports: leave "
+                + option("publish")
+                + " away, the machine is reached at its own address."
             )
         kept["Published"] = False
 
@@ -102,8 +110,9 @@ def _network(site: Site) -> None:
 def _reachable(site: Site, *, bridge: bool) -> None:
     if bridge and not site.config.driver["Published"] and not site.flavour.bridges_reachable:
         raise PreCreateCheckFailed(
-            f"--publish none: a machine of {site.flavour.title} can be reached at its own address on a "
-            f"container network only. Name one with --network, or leave --publish away."
+            option("publish", "none")
+            + f": a machine of {site.flavour.title} can be reached at its own address on a container network "
+            "only. Name one with " + option("network") + ", or leave " + option("publish") + " away."
         )
 
 
@@ -117,13 +126,14 @@ def _address_in(network: dict[str, object], address: str, name: str) -> None:
         raise DinvError(f"Network {name} has a subnet that cannot be read: {error}") from error
     if not inside:
         raise PreCreateCheckFailed(
-            f"--ip {address} is not in network {name} ({', '.join(subnets) or 'no subnet'})."
+            option("ip", address) + f" is not in network {name} ({', '.join(subnets) or 'no subnet'})."
         )
     attached = network.get("Containers")
     for container in attached.values() if isinstance(attached, dict) else ():
         if str(container.get("IPv4Address", "")).partition("/")[0] == address:
             raise PreCreateCheckFailed(
-                f"--ip {address} is in use by {container.get('Name')} on network {name}. Choose another."
+                option("ip", address)
+                + f" is in use by {container.get('Name')} on network {name}. Choose another."
             )
 
 

@@ -38,7 +38,7 @@ def gone(site: Site) -> MachineError:
     """The error that the machine's container is not there."""
     config = site.config
     if config.ours.get("Upgrade"):
-        return MachineError(config.name, f"{config.name}: {unfinished_upgrade(config)}")
+        return MachineError(config.name, f"{config.name}: " + unfinished_upgrade(config))
     return MachineGone(config.name, site.container, str(site.endpoint))
 
 

@@ -14,6 +14,7 @@ from dinv.drivers import Driver
 from dinv.drivers.docker import site
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import NotDone, NotFound, NotSupported
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -112,9 +113,11 @@ class DockerDriver(Driver):
             raise NotSupported(
                 self.config.name,
                 f'Machine "{self.config.name}" was adopted: its container {container} was made by '
-                f"somebody else, with settings that dinv does not know, so it cannot be made anew. For a "
-                f"machine of dinv's own with its images: dinv rm {self.config.name}, docker rm -f "
-                f"{container}, then dinv create --cache-volume {self.site.cache_volume} {self.config.name}",
+                "somebody else, with settings that dinv does not know, so it cannot be made anew. For a "
+                "machine of dinv's own with its images: "
+                + command("rm", self.config.name)
+                + f", docker rm -f {container}, then "
+                + command("create", "--cache-volume", self.site.cache_volume, self.config.name),
             )
         return ContainerReplacement(self.site)
 

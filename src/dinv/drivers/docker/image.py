@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dinv.errors import EngineError, ImageError, ImageMissing, NotFound
 from dinv.images import LABEL_CONTRACT, recognise
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
     if not contract:
         raise ImageError(
             f"Image {image} is no machine image that dinv knows: it has no label {LABEL_CONTRACT}, and does "
-            f"not look like docker:dind or dch-photon. Build one with: dinv image build"
+            "not look like docker:dind or dch-photon. Build one with: " + command("image", "build")
         )
     return contract
 
@@ -42,7 +43,9 @@ def advice(site: Site, image: str) -> str:
     from dinv.endpoints.resolve import machine_at
 
     outer = machine_at(site.store, site.endpoint.url)
-    return f"Take it there with: dinv load {outer} {image}" if outer else site.flavour.image_advice
+    if not outer:
+        return site.flavour.image_advice
+    return "Take it there with: " + command("load", outer, image)
 
 
 def take(site: Site, image: str, inspected: Mapping[str, Any]) -> str:

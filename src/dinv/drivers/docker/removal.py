@@ -7,6 +7,7 @@ import time
 from dinv import images
 from dinv.drivers.docker import containers, volumes
 from dinv.endpoints import own_network
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,7 +35,8 @@ def remove(site: Site, *, keep_cache: bool) -> list[str]:
     if kept.get("CacheVolumeKept"):
         return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
     if keep_cache:
-        return [f"Volume {volume} stays. Use it again: dinv create --cache-volume {volume} NAME"]
+        again = command("create", "--cache-volume", volume, "NAME")
+        return [f"Volume {volume} stays. Use it again: " + again]
     return []
 
 

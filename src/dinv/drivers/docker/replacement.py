@@ -13,6 +13,7 @@ from dinv.drivers.docker.image import advice, refresh, take
 from dinv.drivers.replacement import Offer, Replacement
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 from dinv.timeouts import STOP_SECONDS
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ class ContainerReplacement(Replacement):
             raise PreCreateCheckFailed(
                 f"This machine cannot be made anew beside its old self: {site.flavour.title} keeps the "
                 f"address {kept['IP']} with the stopped one. Make it anew with its images instead: "
-                f"dinv rm --keep-cache {site.config.name}, "
-                f"then dinv create --cache-volume {site.cache_volume} {site.config.name} ..."
+                + command("rm", "--keep-cache", site.config.name)
+                + ", then "
+                + command("create", "--cache-volume", site.cache_volume, site.config.name, "...")
             )
         image = image or str(kept["Image"])
         found = refresh(site.engine, image, progress, advice=advice(site, image))

@@ -20,6 +20,7 @@ from dinv.errors import (
     Unauthorized,
 )
 from dinv.formats import host_port
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,7 +75,8 @@ def _start(site: Site, timeout: float, *, mended: bool = False) -> None:
         raise MachineError(
             site.config.name,
             f'{site.endpoint} has not started machine "{site.config.name}" within {seconds:g} s. '
-            f"--timeout SECONDS gives it longer.",
+            + option("timeout", "SECONDS")
+            + " gives it longer.",
         ) from error
     except (BadRequest, Conflict, ServerError, Unauthorized) as error:
         raise _refused(site, error) from error
@@ -88,26 +90,28 @@ def _refused(site: Site, error: EngineError) -> Exception:
     if published and site.flavour.address_absent(error.message):
         return PreCreateCheckFailed(
             f'Machine "{config.name}" is to be published at {published}, and the host of '
-            f"{site.endpoint} has no such address. --publish takes one of that host's own, or "
-            f"0.0.0.0 for all of them."
+            f"{site.endpoint} has no such address. "
+            + option("publish")
+            + " takes one of that host's own, or 0.0.0.0 for all of them."
         )
     if not site.flavour.address_taken(error.message):
         return MachineError(
             config.name,
             f'{site.endpoint} cannot start machine "{config.name}": {error.message}'
-            f"{site.flavour.start_refused(error, kept)}",
+            + site.flavour.start_refused(error, kept),
         )
     further = publishing.refused(kept.get("PublishPorts") or (), error.message)
     if further:
         return PreCreateCheckFailed(
-            f'Port {further} of machine "{config.name}", of its --publish-ports, is in use on '
-            f"{site.endpoint}. Free it."
+            f'Port {further} of machine "{config.name}", of its '
+            + option("publish-ports")
+            + f", is in use on {site.endpoint}. Free it."
         )
     if not kept.get("OwnNetwork") and (kept.get("PortChosen") or not config.unfinished):
         address = host_port.join(published, kept["Port"]) if published else kept["Port"]
         return PreCreateCheckFailed(
             f'Port {address} of machine "{config.name}" is in use on {site.endpoint}. '
-            f"Free it, or choose another with --publish ADDRESS:PORT."
+            "Free it, or choose another with " + option("publish", "ADDRESS:PORT") + "."
         )
     return AddressTaken()
 

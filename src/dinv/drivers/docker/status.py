@@ -5,6 +5,7 @@ from __future__ import annotations
 from dinv.drivers.docker.flavours import of_name
 from dinv.drivers.docker.site import is_machine
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status, at_work
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,16 +56,20 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: S
             return Status(state, _or_who(store, config, unfinished_upgrade(config)))
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
-        return Status(state, "its Docker daemon does not answer (dinv logs shows why)" if unhealthy else "")
+        return Status(state, _unhealthy() if unhealthy else "")
     if config.ours.get("Upgrade"):
         return Status(STOPPED, _or_who(store, config, unfinished_upgrade(config)))
-    gone = f"container {container} is gone from the endpoint; clean up: dinv rm {config.name}"
+    gone = f"container {container} is gone from the endpoint; clean up: " + command("rm", config.name)
     return Status(ERROR, _or_who(store, config, gone))
+
+
+def _unhealthy() -> str:
+    return "its Docker daemon does not answer (" + command("logs") + " shows why)"
 
 
 def unfinished_upgrade(config: MachineConfig) -> str:
     """What is said of a machine whose upgrade goes on, or was killed."""
-    return f"its upgrade has not finished; finish or undo it: dinv start {config.name}"
+    return "its upgrade has not finished; finish or undo it: " + command("start", config.name)
 
 
 def _or_who(store: Store, config: MachineConfig, advice: str) -> str:

@@ -83,7 +83,7 @@ def _make(site: Site, name: str, role: str, size: int) -> None:
             volume = engine.volumes.inspect(name)
         except NotFound:
             reason = site.flavour.volume_refused(error, size) or error.message
-            raise PreCreateCheckFailed(f"The volume {name} cannot be made: {reason}.") from error
+            raise PreCreateCheckFailed(f"The volume {name} cannot be made: " + reason + ".") from error
     if (volume.get("Labels") or {}).get(LABEL_ID) != config.identity:
         # Made by somebody else since the check; an engine returns it as if it were new.
         raise PreCreateCheckFailed(f"{site.endpoint} has a volume {name} of somebody else.")

@@ -63,8 +63,8 @@ def test_the_endpoint_is_told(engine: FakeEngine) -> None:
 
 def test_limits_are_what_the_endpoint_has_at_most(engine: FakeEngine) -> None:
     check(engine, cpus="4", memory="8g")
-    refused(engine, "--cpus", cpus="4.5")
-    refused(engine, "--memory", memory="9g")
+    refused(engine, "cpus=4.5", cpus="4.5")
+    refused(engine, "memory=", memory="9g")
 
 
 def test_an_endpoint_of_windows_containers_has_no_machines() -> None:
@@ -72,7 +72,7 @@ def test_an_endpoint_of_windows_containers_has_no_machines() -> None:
 
 
 def test_a_runtime_has_to_be_there(engine: FakeEngine) -> None:
-    refused(engine, "--isolation", isolation="kata")
+    refused(engine, "isolation", isolation="kata")
 
 
 @pytest.mark.parametrize(("identity", "words"), [("", "not a machine of dinv"), ("other", "another store")])
@@ -83,7 +83,7 @@ def test_the_containers_name_has_to_be_free(engine: FakeEngine, identity: str, w
 
 def test_an_earlier_machines_volume_is_offered_not_taken(engine: FakeEngine) -> None:
     engine.volumes.there["dinv-dev-cache"] = {"Name": "dinv-dev-cache", "Labels": {LABEL_ID: "earlier"}}
-    refused(engine, "--cache-volume dinv-dev-cache")
+    refused(engine, 'cache_volume="dinv-dev-cache"')
     assert check(engine, cache_volume="dinv-dev-cache")["CacheVolumeKept"]
 
 
@@ -102,7 +102,7 @@ def test_a_volume_whose_name_only_contains_it_is_not_in_the_way(engine: FakeEngi
 
 def test_a_volume_that_is_there_has_its_size(engine: FakeEngine) -> None:
     engine.volumes.there["mine"] = {"Name": "mine", "Labels": None}
-    refused(engine, "--cache-size", cache_volume="mine", cache_size="1g")
+    refused(engine, "cache_size", cache_volume="mine", cache_size="1g")
     assert not check(engine, cache_volume="new", cache_size="1g")["CacheVolumeKept"]
 
 
@@ -134,7 +134,7 @@ def test_hosts_of_the_outer_network_publish_nothing(engine: FakeEngine, kind: st
     engine.networks.there["lan"] = {"Name": "lan", "Driver": kind}
     kept = check(engine, network="lan")
     assert (kept["Published"], kept["Port"], kept["Host"]) == (False, 0, "")
-    refused(engine, "--publish", network="lan", publish=":4000")
+    refused(engine, "publish", network="lan", publish=":4000")
 
 
 def test_two_machines_are_in_nobodys_way(engine: FakeEngine) -> None:

@@ -162,7 +162,7 @@ def test_a_port_that_was_promised_is_not_moved_away_from(engine: FakeEngine, *, 
     if finished:
         driver.config.ours["Phase"] = READY
     engine.containers.refusal = port_taken()
-    with pytest.raises(PreCreateCheckFailed, match="--publish") as caught:
+    with pytest.raises(PreCreateCheckFailed, match="publish=ADDRESS:PORT") as caught:
         driver.start(timeout=5)
     address = f"127.0.0.1:{driver.config.driver['Port']}" if finished else "[::1]:4000"
     assert f"Port {address} of machine" in str(caught.value)
@@ -386,7 +386,7 @@ def test_on_a_network_without_ipv4_it_is_the_other_one(engine: FakeEngine) -> No
 def test_a_start_that_takes_too_long_names_what_gives_it_longer(engine: FakeEngine) -> None:
     driver = made(engine)
     engine.containers.refusal = DeadlineExceeded("POST /containers/dinv-dev/start", 60)
-    with pytest.raises(MachineError, match=r"within 90 s\. --timeout SECONDS") as caught:
+    with pytest.raises(MachineError, match=r"within 90 s\. timeout=SECONDS") as caught:
         driver.start(timeout=90)
     assert caught.value.machine == "dev"
 

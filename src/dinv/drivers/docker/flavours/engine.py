@@ -12,6 +12,7 @@ from dinv.errors import PreCreateCheckFailed
 from dinv.formats.units import format_size
 from dinv.formats.urls import TLS_PORT
 from dinv.labels import LABEL_ID
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class EngineFlavour:
     """Whether files are put into a running machine as well as into one that is not started."""
     builds_images = True
     """Whether images can be built and loaded there."""
-    image_advice = "Build it there with: dinv image build"
+    image_advice: str = "Build it there with: " + command("image", "build")
     """What to do about a machine image that is not there and cannot be pulled."""
     chooses_subnets = True
     """Whether a machine shares networks with its endpoint, and so its own ones' subnets are chosen for it."""
@@ -118,12 +119,16 @@ class EngineFlavour:
             )
         self._check_rootless()
         if kept.get("VolumeStore"):
-            raise PreCreateCheckFailed(f"--volume-store is for a VCH; a {self.title} has no volume stores.")
+            raise PreCreateCheckFailed(
+                option("volume-store") + f" is for a VCH; a {self.title} has no volume stores."
+            )
         if self.cpus and kept["CPUs"] > self.cpus:
-            raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: the endpoint has {self.cpus} CPUs.")
+            asked = option("cpus", f"{kept['CPUs']:g}")
+            raise PreCreateCheckFailed(asked + f": the endpoint has {self.cpus} CPUs.")
         if self.memory and kept["Memory"] > self.memory:
             raise PreCreateCheckFailed(
-                f"--memory {format_size(kept['Memory'])}: the endpoint has {format_size(self.memory)}."
+                option("memory", format_size(kept["Memory"]))
+                + f": the endpoint has {format_size(self.memory)}."
             )
         kept["Isolation"] = self.isolation(kept["Isolation"])
         return []
@@ -164,7 +169,9 @@ class EngineFlavour:
         if asked in (CAPABILITIES, PRIVILEGED) or asked in runtimes:
             return asked
         raise PreCreateCheckFailed(
-            f'The endpoint has no runtime "{asked}" for --isolation. It has: {", ".join(sorted(runtimes))}; '
+            f'The endpoint has no runtime "{asked}" for '
+            + option("isolation")
+            + f". It has: {', '.join(sorted(runtimes))}; "
             f"without one there are {CAPABILITIES} (as by default) and {PRIVILEGED}."
         )
 
@@ -219,7 +226,7 @@ class EngineFlavour:
         if size and "quota" in error.message:
             return (
                 "the endpoint cannot limit the size of its volumes (that takes a data root on xfs, "
-                "mounted with pquota). Leave --cache-size away, or choose another endpoint"
+                "mounted with pquota). Leave " + option("cache-size") + " away, or choose another endpoint"
             )
         return ""
 

@@ -20,6 +20,7 @@ from dinv.drivers.docker.flavours.engine import (
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.units import format_size
 from dinv.formats.urls import TLS_PORT
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +79,10 @@ class VchFlavour(EngineFlavour):
     """It answers that it does not implement them; images are pulled."""
     image_advice = (
         "A VCH can neither build nor load images: it pulls them from a registry that it trusts. From an "
-        "engine, dinv image push REGISTRY/dinv --endpoint ENGINE puts one there; then --image REGISTRY/dinv"
+        "engine, "
+        + command("image", "push", "REGISTRY/dinv", "--endpoint", "ENGINE")
+        + " puts one there; then "
+        + option("image", "REGISTRY/dinv")
     )
     single_attach = True
 
@@ -106,7 +110,7 @@ class VchFlavour(EngineFlavour):
         self._check_version()
         notes = []
         if kept["CPUs"] != int(kept["CPUs"]):
-            raise PreCreateCheckFailed(f"--cpus {kept['CPUs']:g}: a VCH gives whole CPUs only.")
+            raise PreCreateCheckFailed(option("cpus", f"{kept['CPUs']:g}") + ": a VCH gives whole CPUs only.")
         asked = kept["Memory"]
         if asked:
             steps = -(-max(asked, LEAST_MEMORY) // MEMORY_STEP)
@@ -117,7 +121,7 @@ class VchFlavour(EngineFlavour):
                 )
         if kept["Isolation"] not in (AUTO, VM):
             raise PreCreateCheckFailed(
-                f"--isolation {kept['Isolation']}: on a VCH each machine is a VM of its own."
+                option("isolation", kept["Isolation"]) + ": on a VCH each machine is a VM of its own."
             )
         kept["Isolation"] = VM
         self._check_store(str(kept.get("VolumeStore") or ""))
@@ -138,11 +142,12 @@ class VchFlavour(EngineFlavour):
         has = ", ".join(stores) or "none"
         if store:
             raise PreCreateCheckFailed(
-                f"--volume-store {store}: this VCH has no such volume store. It has: {has}."
+                option("volume-store", store) + f": this VCH has no such volume store. It has: {has}."
             )
         raise PreCreateCheckFailed(
-            f'This VCH has no volume store "default" (it has: {has}). Name one with --volume-store; a VCH '
-            f"without any needs one first (vic-machine configure --volume-store)."
+            f'This VCH has no volume store "default" (it has: {has}). Name one with '
+            + option("volume-store")
+            + "; a VCH without any needs one first (vic-machine configure --volume-store)."
         )
 
     def isolation_of(self, inspected: Mapping[str, Any]) -> str:  # it echoes what it ignores
@@ -181,7 +186,8 @@ class VchFlavour(EngineFlavour):
     def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:
         if "deadline exceeded" in error.message and kept["Network"] and not kept.get("DNS"):
             return (
-                ". On a container network with DHCP a VM starts only when it is told its DNS servers: --dns"
+                ". On a container network with DHCP a VM starts only when it is told its DNS servers: "
+                + option("dns")
             )
         return ""
 

@@ -19,6 +19,7 @@ from dinv.engine.wire.streams import Demultiplexer
 from dinv.errors import CopyError, NotFound, ProtocolError, ServerError
 from dinv.formats import archives
 from dinv.system.deadline import IdleDeadline
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +98,7 @@ class VmChannel(ContainerChannel):
                 )
 
     def _start_first(self) -> str:
-        return f"Start it, and try again: dinv start {self._machine}"
+        return "Start it, and try again: " + command("start", self._machine)
 
     def _by_tar(self) -> bool:
         """Whether it runs, and has a tar."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dinv.errors import DinvError
 from dinv.formats.urls import TLS_PORT
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,18 +29,20 @@ def why(site: Site) -> str:
         network = kept.get("Network") or "bridge"
         return (
             f"it listens at {site.url}, and there is no way from here to network {network} of {endpoint}. "
-            f"Make it with a published port: dinv create --publish ADDRESS"
+            "Make it with a published port: " + command("create", "--publish", "ADDRESS")
         )
     if _is_loopback(str(kept.get("Host", ""))):
         return (
             f"its port is published on {kept['PublishAddress'] or 'all addresses'} of {endpoint}, which is "
-            f"not on this computer: its address looks like a tunnel's. Name the endpoint by where it is "
-            f"(--endpoint ssh://USER@HOST), or publish on an address of it that is reached from here: "
-            f"--publish ADDRESS"
+            "not on this computer: its address looks like a tunnel's. Name the endpoint by where it is ("
+            + option("endpoint", "ssh://USER@HOST")
+            + "), or publish on an address of it that is reached from here: "
+            + option("publish", "ADDRESS")
         )
     return (
         f"its port is published there, and something on the way lets nobody through, a firewall maybe. Open "
-        f"port {kept['Port']}, or publish on another address or port of {endpoint}: --publish ADDRESS:PORT"
+        f"port {kept['Port']}, or publish on another address or port of {endpoint}: "
+        + option("publish", "ADDRESS:PORT")
     )
 
 

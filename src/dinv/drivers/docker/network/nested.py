@@ -9,6 +9,7 @@ such ports for machines that are made on it in turn, which takes them from what 
 from __future__ import annotations
 
 from dinv.errors import PreCreateCheckFailed
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -37,8 +38,8 @@ def no_port(outer: MachineConfig) -> PreCreateCheckFailed:
     """The error that no port is left which leads to a machine on the outer one."""
     return PreCreateCheckFailed(
         f'A machine on machine "{outer.name}" could not be reached from here: {outer.name} is reached at a '
-        f"published port, and no other that is free leads into it. Make it with some: "
-        f"dinv create --publish-ports 24000-24007 {outer.name}"
+        "published port, and no other that is free leads into it. Make it with some: "
+        + command("create", "--publish-ports", "24000-24007", outer.name)
     )
 
 

@@ -12,6 +12,7 @@ import zlib
 
 from dinv.endpoints import own_network, subnets
 from dinv.errors import EngineError, MachineError, PreCreateCheckFailed
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _free_address(site: Site) -> str:
             return address
     raise PreCreateCheckFailed(
         f"No address is left for a machine in network {kept['Network']} ({own['Subnet']}) of "
-        f"{site.endpoint}. Publish its port instead: --publish 127.0.0.1"
+        f"{site.endpoint}. Publish its port instead: " + option("publish", "127.0.0.1")
     )
 
 
@@ -142,8 +143,12 @@ def mend(site: Site, why: str) -> None:
             site.config.name,
             f'Machine "{site.config.name}" cannot be started: {why}, and no other network can be made on '
             f"{site.endpoint} that this computer reaches. Make the machine anew with its images and a "
-            f"published port: dinv rm --keep-cache {site.config.name}, then dinv create "
-            f"--cache-volume {site.cache_volume} --publish 127.0.0.1 {site.config.name}",
+            "published port: "
+            + command("rm", "--keep-cache", site.config.name)
+            + ", then "
+            + command(
+                "create", "--cache-volume", site.cache_volume, "--publish", "127.0.0.1", site.config.name
+            ),
         )
     same = kept["OwnNetwork"]["Subnet"] == str(subnets.of_network(network)[0])
     take(site, network)

@@ -17,6 +17,7 @@ from dinv.drivers.docker.network import nested, publishing
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.host_port import of_url
 from dinv.labels import LABEL_PORT
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -127,14 +128,14 @@ def choose(site: Site) -> None:
         if kept["Port"] in services:
             raise PreCreateCheckFailed(
                 f"Port {kept['Port']} is one of {site.endpoint}'s own: published there, the machine would "
-                f"take the place of its API or SSH, and nobody could reach the endpoint any more. "
-                f"Choose another with --publish, or leave the port to dinv."
+                "take the place of its API or SSH, and nobody could reach the endpoint any more. "
+                "Choose another with " + option("publish") + ", or leave the port to dinv."
             )
         if not is_free(kept["Port"]):
             by = f" by container {used[kept['Port']]}" if kept["Port"] in used else ""
             raise PreCreateCheckFailed(
                 f"Port {kept['Port']} is in use on {site.endpoint}{by}. "
-                f"Choose another with --publish, or leave the port to dinv."
+                "Choose another with " + option("publish") + ", or leave the port to dinv."
             )
         return
     kept["Port"] = _first_free(site, is_free)
@@ -173,7 +174,7 @@ def _check_further(
     for port in further if local else ():
         if port["Protocol"] == "tcp" and not _can_bind(port["Address"], port["Port"]):
             raise PreCreateCheckFailed(
-                f"--publish-ports: port {port['Port']} is in use on this computer. Choose another."
+                option("publish-ports") + f": port {port['Port']} is in use on this computer. Choose another."
             )
 
 

@@ -13,6 +13,7 @@ from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import InputError, PreCreateCheckFailed
 from dinv.formats.host_port import unbracketed
 from dinv.formats.urls import LARGEST_PORT
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ def check(ports: Iterable[Mapping[str, Any]], used: Mapping[int, str], endpoint:
     for port in ports:
         if port["Port"] in used:
             raise PreCreateCheckFailed(
-                f"--publish-ports: port {port['Port']} is in use on {endpoint} by container "
-                f"{used[port['Port']]}. Choose another."
+                option("publish-ports")
+                + f": port {port['Port']} is in use on {endpoint} by container {used[port['Port']]}. "
+                "Choose another."
             )
 
 

@@ -87,7 +87,7 @@ def test_others_are_not(info: dict[str, Any]) -> None:
 
 
 def test_volume_stores_are_a_vchs() -> None:
-    with pytest.raises(PreCreateCheckFailed, match="volume-store"):
+    with pytest.raises(PreCreateCheckFailed, match="volume_store"):
         EngineFlavour({}).settle(kept(VolumeStore="fast"))
 
 

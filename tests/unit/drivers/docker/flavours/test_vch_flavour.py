@@ -107,7 +107,7 @@ def test_no_limits_stay_no_limits() -> None:
         ({"CPUs": 1.5}, INFO, "whole CPUs"),
         ({"Isolation": "privileged"}, INFO, "VM"),
         ({"VolumeStore": "slow"}, INFO, "default, fast"),
-        ({}, {**INFO, "SystemStatus": [["VolumeStores", "fast"]]}, "--volume-store"),
+        ({}, {**INFO, "SystemStatus": [["VolumeStores", "fast"]]}, "volume_store"),
         ({}, {**INFO, "SystemStatus": [["VolumeStores", ""]]}, "none"),
         ({}, {**INFO, "ServerVersion": "v1.1.1-10711-56a309f"}, "docker cp"),
     ],
@@ -188,7 +188,7 @@ def test_a_port_conflict_shows_at_the_start() -> None:
 def test_a_start_without_dns_on_a_network_with_dhcp_is_explained() -> None:
     flavour = VchFlavour(INFO)
     error = ServerError("unable to wait for process launch status: context deadline exceeded", status=500)
-    assert "--dns" in flavour.start_refused(error, {"Network": "public", "DNS": []})
+    assert "dns" in flavour.start_refused(error, {"Network": "public", "DNS": []})
     assert flavour.start_refused(error, {"Network": "public", "DNS": ["10.0.0.1"]}) == ""
     assert flavour.start_refused(error, {"Network": ""}) == ""
     assert flavour.start_refused(ServerError("disk full"), {"Network": "public"}) == ""

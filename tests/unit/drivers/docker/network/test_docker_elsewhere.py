@@ -35,9 +35,9 @@ def test_no_table_is_too_odd(text: str) -> None:
 @pytest.mark.parametrize(
     ("host", "values", "said"),
     [
-        (None, {}, r"published on 127\.0\.0\.1 of unix:.*looks like a tunnel.*--publish ADDRESS"),
+        (None, {}, r"published on 127\.0\.0\.1 of unix:.*looks like a tunnel.*publish=ADDRESS"),
         ("localhost", {}, "looks like a tunnel"),
-        ("lab.test", {}, "a firewall maybe.*--publish ADDRESS:PORT"),
+        ("lab.test", {}, "a firewall maybe.*publish=ADDRESS:PORT"),
         ("lab.test", {"publish": "none"}, "no way from here to network bridge.*--publish"),
     ],
 )

@@ -244,7 +244,7 @@ def test_addresses_of_all_containers_are_taken(engine: FakeEngine, monkeypatch: 
 def test_a_full_network_says_what_to_do(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     made(engine, monkeypatch, "first")
     monkeypatch.setattr(own_network, "elsewhere", lambda *_: "tun0")
-    with pytest.raises(PreCreateCheckFailed, match=r"--publish 127\.0\.0\.1"):
+    with pytest.raises(PreCreateCheckFailed, match=r'publish="127\.0\.0\.1"'):
         made(engine, monkeypatch)
 
 

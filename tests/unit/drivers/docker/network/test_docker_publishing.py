@@ -89,7 +89,7 @@ def test_one_that_was_taken_meanwhile_is_named() -> None:
     engine.containers.refusal = ServerError(
         "driver failed: Bind for 0.0.0.0:8080 failed: port is already allocated", status=500
     )
-    with pytest.raises(PreCreateCheckFailed, match=r"Port 0\.0\.0\.0:8080 .* --publish-ports"):
+    with pytest.raises(PreCreateCheckFailed, match=r"Port 0\.0\.0\.0:8080 .* publish_ports"):
         driver.start(timeout=1)
 
 
