@@ -365,7 +365,7 @@ def _put(
     report: _Report,
 ) -> None:
     """Copy into a machine; from the beginning again where the endpoint says that it was busy just then."""
-    from dinv.engine.client import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_SECONDS
+    from dinv.engine.calls import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_SECONDS
 
     directory, name = destination
     pause, end = FIRST_PAUSE, time.monotonic() + PATIENCE_SECONDS

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.engine import Engine
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
     from dinv.store.store import Store
 
 DOCKER_SOCKET = "/var/run/docker.sock"
@@ -93,7 +93,7 @@ class Endpoint:
     def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
         """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
         from dinv.engine import Engine, UnixTransport, parse_address
-        from dinv.engine.client import newest_api_version
+        from dinv.engine.calls import newest_api_version
 
         try:
             transport = parse_address(self.url, self.tls)
@@ -266,7 +266,7 @@ def _directory_tls(directory: str, *, verify: bool) -> TLSFiles:
 
 
 def _tls(ca: str | None, cert: str | None, key: str | None, verify: bool) -> TLSFiles:  # noqa: FBT001
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
 
     return TLSFiles(ca or None, cert or None, key or None, verify=verify)
 

@@ -21,7 +21,7 @@ from dinv.system import home
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
 
 _KNOWN = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", "COMPOSE_TLS_VERSION")
 
@@ -114,7 +114,7 @@ def _check_unknown(where: str, name: str) -> None:
 
 def _unverified(host: str, variables: dict[str, str]) -> TLSFiles | None:
     """TLS of a VCH made with --no-tlsverify: its certificate is its own, and nobody's to verify."""
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
 
     where = of_url(host, missing=0)
     if (where and where[1] == TLS_PORT) or variables.get("DOCKER_TLS") or "COMPOSE_TLS_VERSION" in variables:
@@ -123,7 +123,7 @@ def _unverified(host: str, variables: dict[str, str]) -> TLSFiles | None:
 
 
 def _verified(path: str, variables: dict[str, str]) -> TLSFiles:
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
 
     folder = os.path.dirname(path)
     named = variables.get("DOCKER_CERT_PATH", "")

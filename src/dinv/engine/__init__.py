@@ -7,14 +7,15 @@
 
 The way of a call, top to bottom, a file each:
 
-    images volumes networks containers execs    the calls, by what they are about
-    client       Engine: version negotiation, one idle connection kept, errors as types
-    http         requests and responses on one connection (http_syntax: how they are written)
-    streams      what comes inside bodies: multiplexed output, lines of JSON
-    hijack       connections that stop being HTTP: exec and attach
-    addresses    how endpoints are written
-    transport    unix://, tcp://, ssh:// (tls and ssh have files of their own)
-    bytestream   bytes to and fro, with a deadline
+    client            Engine, with the calls by what they are about:
+    images volumes networks containers execs
+    calls             a call: version negotiation, one idle connection kept, errors as types
+    addresses         how endpoints are written
+    wire/http         requests and responses on one connection (http_syntax: how they are written)
+    wire/streams      what comes inside bodies: multiplexed output, lines of JSON
+    wire/hijack       connections that stop being HTTP: exec and attach
+    wire/transport    unix:// (tcp_transport, ssh_transport: the others; tls, ssh: what they stream through)
+    wire/byte_stream  bytes to and fro, with a deadline
 
 Every wait has a deadline. Nothing here is imported before it is needed: `import dinv.engine`
 is on the way of each command that talks to an endpoint.
@@ -23,9 +24,31 @@ is on the way of each command that talks to an endpoint.
 from __future__ import annotations
 
 from dinv.engine.addresses import parse_address
-from dinv.engine.client import Engine, Ping
-from dinv.engine.wire.transport import SSHTransport, TCPTransport, TLSFiles, Transport, UnixTransport
+from dinv.engine.calls import Ping
+from dinv.engine.client import Engine
+from dinv.engine.wire.transport import Transport, UnixTransport
 from dinv.system.deadline import Deadline, IdleDeadline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.engine.wire.ssh_transport import SSHTransport
+    from dinv.engine.wire.tcp_transport import TCPTransport
+    from dinv.engine.wire.tls_files import TLSFiles
+else:
+    # Of no use with an engine of this computer, which most commands are for: loaded when asked for.
+    _LATER = {
+        "SSHTransport": "dinv.engine.wire.ssh_transport",
+        "TCPTransport": "dinv.engine.wire.tcp_transport",
+        "TLSFiles": "dinv.engine.wire.tls_files",
+    }
+
+    def __getattr__(name: str) -> object:
+        import importlib
+
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(_LATER[name]), name)
+
 
 __all__ = [
     "Deadline",

@@ -9,15 +9,15 @@ from __future__ import annotations
 import os
 import re
 
-from dinv.engine.wire.transport import (
-    DEFAULT_SOCKET,
-    SSHTransport,
-    TCPTransport,
-    TLSFiles,
-    UnixTransport,
-)
+from dinv.engine.wire.transport import DEFAULT_SOCKET, UnixTransport
 from dinv.errors import InputError
 from dinv.system import home
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.engine.wire.ssh_transport import SSHTransport
+    from dinv.engine.wire.tcp_transport import TCPTransport
+    from dinv.engine.wire.tls_files import TLSFiles
 
 _OTHERS = {
     "npipe": "npipe:// is a pipe of Windows, which this system does not have; use unix:// or tcp://",
@@ -47,6 +47,8 @@ def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPT
     if scheme in ("tcp", "http"):
         return _tcp(url, rest, tls)
     if scheme == "https":
+        from dinv.engine.wire.tls_files import TLSFiles
+
         return _tcp(url, rest, tls or TLSFiles())
     if scheme == "ssh":
         return _ssh(url, rest)
@@ -105,6 +107,7 @@ def _host_port(url: str, text: str) -> tuple[str, int | None]:
 
 
 def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
+    from dinv.engine.wire.tcp_transport import TCPTransport
     from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 
     # What docker's CLI takes and makes nothing of (net/url: Host and Path of a URL).
@@ -126,6 +129,8 @@ def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
 
 
 def _ssh(url: str, rest: str) -> SSHTransport:
+    from dinv.engine.wire.ssh_transport import SSHTransport
+
     where, slash, path = rest.partition("/")
     user, at, where = where.rpartition("@")
     if ":" in user:

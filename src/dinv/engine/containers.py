@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.engine.client import Engine
+    from dinv.engine.calls import Calls
     from dinv.engine.wire.hijack import HijackedStream
     from dinv.engine.wire.http import Readable, Response
     from dinv.system.deadline import Deadline
@@ -102,8 +102,8 @@ class Containers:
     All calls raise NotFound for a container that is not there.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def create(
         self,
@@ -118,7 +118,7 @@ class Containers:
         Raises NotFound for an image that is not there, Conflict when the name is taken.
         """
         query = {"name": name, "platform": platform}
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "POST", "/containers/create", query=query, body=body, shape=shapes.CREATED, timeout=timeout
         )
         warnings: list[str] = found.get("Warnings") or []
@@ -127,14 +127,14 @@ class Containers:
     def inspect(self, container: str, *, size: bool = False, timeout: float | Deadline | None = None) -> JSON:
         """Return one container; with `size` its SizeRw and SizeRootFs (bytes) too, which takes a while."""
         query = {"size": True} if size else None
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "GET", _path(container, "json"), query=query, shape=shapes.CONTAINER, timeout=timeout
         )
         return found
 
     def start(self, container: str, *, timeout: float | Deadline | None = None) -> None:
         """Start it; one that runs already is left alone."""
-        self._engine.call("POST", _path(container, "start"), timeout=timeout)
+        self._calls.call("POST", _path(container, "start"), timeout=timeout)
 
     def stop(
         self, container: str, *, grace: int | None = None, timeout: float | Deadline | None = None
@@ -143,7 +143,7 @@ class Containers:
 
         One that has stopped already is left alone. `timeout` comes on top of the grace when it is not named.
         """
-        self._engine.call(
+        self._calls.call(
             "POST", _path(container, "stop"), query={"t": grace}, timeout=self._with_grace(grace, timeout)
         )
 
@@ -151,28 +151,28 @@ class Containers:
         self, container: str, *, grace: int | None = None, timeout: float | Deadline | None = None
     ) -> None:
         """Stop it as `stop` does, and start it."""
-        self._engine.call(
+        self._calls.call(
             "POST", _path(container, "restart"), query={"t": grace}, timeout=self._with_grace(grace, timeout)
         )
 
     def _with_grace(self, grace: int | None, timeout: float | Deadline | None) -> float | Deadline:
         if timeout is not None:
             return timeout
-        return self._engine.timeout + (_STOP_SECONDS if grace is None else grace)
+        return self._calls.timeout + (_STOP_SECONDS if grace is None else grace)
 
     def kill(
         self, container: str, *, signal: str = "SIGKILL", timeout: float | Deadline | None = None
     ) -> None:
         """Send a signal to its first process. Raises Conflict when it does not run."""
-        self._engine.call("POST", _path(container, "kill"), query={"signal": signal}, timeout=timeout)
+        self._calls.call("POST", _path(container, "kill"), query={"signal": signal}, timeout=timeout)
 
     def unpause(self, container: str, *, timeout: float | Deadline | None = None) -> None:
         """Let its processes go on."""
-        self._engine.call("POST", _path(container, "unpause"), timeout=timeout)
+        self._calls.call("POST", _path(container, "unpause"), timeout=timeout)
 
     def rename(self, container: str, name: str, *, timeout: float | Deadline | None = None) -> None:
         """Give it another name. Raises Conflict when that is taken."""
-        self._engine.call("POST", _path(container, "rename"), query={"name": name}, timeout=timeout)
+        self._calls.call("POST", _path(container, "rename"), query={"name": name}, timeout=timeout)
 
     def remove(
         self,
@@ -183,7 +183,7 @@ class Containers:
         timeout: float | Deadline | None = None,
     ) -> None:
         """Remove it, with its anonymous volumes; `force` kills it first. Raises Conflict while it runs."""
-        self._engine.call(
+        self._calls.call(
             "DELETE", f"/containers/{quote(container)}", query={"force": force, "v": volumes}, timeout=timeout
         )
 
@@ -194,8 +194,8 @@ class Containers:
 
         `condition` (API 1.30): "not-running", "next-exit" or "removed".
         """
-        query = {"condition": condition} if condition and self._engine.at_least("1.30") else None
-        found: JSON = self._engine.json(
+        query = {"condition": condition} if condition and self._calls.at_least("1.30") else None
+        found: JSON = self._calls.json(
             "POST", _path(container, "wait"), query=query, shape=shapes.WAIT, timeout=timeout
         )
         failure = (found.get("Error") or {}).get("Message")
@@ -209,8 +209,8 @@ class Containers:
         Without `one-shot` (API 1.41) the engine takes a second to fill in the sample before it;
         this asks for one-shot where there is.
         """
-        query = {"stream": False, "one-shot": True if self._engine.at_least("1.41") else None}
-        found: JSON = self._engine.json(
+        query = {"stream": False, "one-shot": True if self._calls.at_least("1.41") else None}
+        found: JSON = self._calls.json(
             "GET", _path(container, "stats"), query=query, shape=dict, timeout=timeout
         )
         return found
@@ -220,7 +220,7 @@ class Containers:
     ) -> JSON:
         """Return its processes: "Titles", and "Processes" as rows of text."""
         query = {"ps_args": ps_args}
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "GET", _path(container, "top"), query=query, shape=dict, timeout=timeout
         )
         return found
@@ -229,9 +229,7 @@ class Containers:
         self, container: str, *, height: int, width: int, timeout: float | Deadline | None = None
     ) -> None:
         """Set the size of its TTY, in characters."""
-        self._engine.call(
-            "POST", _path(container, "resize"), query={"h": height, "w": width}, timeout=timeout
-        )
+        self._calls.call("POST", _path(container, "resize"), query={"h": height, "w": width}, timeout=timeout)
 
     def logs(
         self,
@@ -254,9 +252,9 @@ class Containers:
         IdleDeadline the silence), else nothing does. `tty` saves a call to a caller who knows
         whether it has one.
         """
-        if tty is None and not self._engine.at_least("1.42"):
+        if tty is None and not self._calls.at_least("1.42"):
             tty = self._has_tty(container, timeout)
-        response = self._engine.request(
+        response = self._calls.request(
             "GET",
             _path(container, "logs"),
             query={
@@ -293,16 +291,14 @@ class Containers:
 
         `timeout` is for connecting. The stream is the caller's to close.
         """
-        from dinv.engine.wire.hijack import hijack
-
         if tty is None:
             tty = self._has_tty(container, timeout)
         query = {"stream": True, "stdin": stdin, "stdout": stdout, "stderr": stderr, "logs": logs}
-        return hijack(self._engine, _path(container, "attach"), query=query, tty=tty, timeout=timeout)
+        return self._calls.hijack(_path(container, "attach"), query=query, tty=tty, timeout=timeout)
 
     def archive_stat(self, container: str, path: str, *, timeout: float | Deadline | None = None) -> PathStat:
         """Return what `path` is in the container, running or not. Raises NotFound."""
-        with self._engine.request(
+        with self._calls.request(
             "HEAD", _path(container, "archive"), query={"path": path}, timeout=timeout
         ) as response:
             return _stat(response)
@@ -319,7 +315,7 @@ class Containers:
 
         `body_timeout` limits the reading; an IdleDeadline suits it.
         """
-        response = self._engine.request(
+        response = self._calls.request(
             "GET",
             _path(container, "archive"),
             query={"path": path},
@@ -352,7 +348,7 @@ class Containers:
             "noOverwriteDirNonDir": no_overwrite_dir_non_dir or None,
             "copyUIDGID": copy_uid_gid or None,
         }
-        with self._engine.request(
+        with self._calls.request(
             "PUT",
             _path(container, "archive"),
             query=query,
@@ -374,7 +370,7 @@ class Containers:
         Only running ones unless `all`.
         """
         query = {"all": all, "filters": filters or None}
-        found: JSONList = self._engine.json(
+        found: JSONList = self._calls.json(
             "GET", "/containers/json", query=query, shape=shapes.CONTAINERS, timeout=timeout
         )
         return found

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from typing import Any, BinaryIO
 
-    from dinv.engine.client import Engine
+    from dinv.engine.calls import Calls
     from dinv.engine.wire.hijack import HijackedStream, Sink
 
     JSON = dict[str, Any]
@@ -26,8 +26,8 @@ _LONGEST_PAUSE = 0.1
 class Execs:
     """`engine.execs`."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def create(
         self,
@@ -62,7 +62,7 @@ class Execs:
         if workdir:
             body["WorkingDir"] = workdir
         path = f"/containers/{quote(container)}/exec"
-        found: str = self._engine.json("POST", path, body=body, shape=shapes.CREATED, timeout=timeout)["Id"]
+        found: str = self._calls.json("POST", path, body=body, shape=shapes.CREATED, timeout=timeout)["Id"]
         return found
 
     def start(
@@ -74,14 +74,12 @@ class Execs:
         Raises BadRequest or NotFound when the command cannot be run (moby answers 400 for one
         that is not there).
         """
-        from dinv.engine.wire.hijack import hijack
-
         body = {"Detach": False, "Tty": tty}
-        return hijack(self._engine, f"/exec/{quote(exec_id)}/start", body=body, tty=tty, timeout=timeout)
+        return self._calls.hijack(f"/exec/{quote(exec_id)}/start", body=body, tty=tty, timeout=timeout)
 
     def inspect(self, exec_id: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return its state: "Running", "ExitCode" (None until it has ended), "Pid"."""
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "GET", f"/exec/{quote(exec_id)}/json", shape=shapes.EXEC, timeout=timeout
         )
         return found
@@ -90,7 +88,7 @@ class Execs:
         self, exec_id: str, *, height: int, width: int, timeout: float | Deadline | None = None
     ) -> None:
         """Set the size of its TTY, in characters. The command must have been started."""
-        self._engine.call(
+        self._calls.call(
             "POST", f"/exec/{quote(exec_id)}/resize", query={"h": height, "w": width}, timeout=timeout
         )
 
@@ -99,13 +97,13 @@ class Execs:
 
         The engine may note it a moment later than it closes the streams: waits, in fine steps.
         """
-        deadline = Deadline.of(timeout, self._engine.timeout)
+        deadline = Deadline.of(timeout, self._calls.timeout)
         pause = _FIRST_PAUSE
         while True:
             found = self.inspect(exec_id, timeout=deadline)
             if not found.get("Running") and found.get("ExitCode") is not None:
                 return int(found["ExitCode"])
-            deadline.raise_if_expired(f"the end of exec {exec_id[:12]} on {self._engine.address}")
+            deadline.raise_if_expired(f"the end of exec {exec_id[:12]} on {self._calls.address}")
             sleep(pause)
             pause = min(_LONGEST_PAUSE, pause * 2)
 
@@ -138,11 +136,11 @@ class Execs:
             env=env,
             user=user,
             workdir=workdir,
-            timeout=_sooner(deadline, self._engine.timeout),
+            timeout=_sooner(deadline, self._calls.timeout),
         )
-        with self.start(exec_id, tty=tty, timeout=_sooner(deadline, self._engine.timeout)) as stream:
+        with self.start(exec_id, tty=tty, timeout=_sooner(deadline, self._calls.timeout)) as stream:
             stream.copy(stdin=stdin, stdout=stdout, stderr=stderr, timeout=deadline)
-        return self.exit_code(exec_id, timeout=_sooner(deadline, self._engine.timeout))
+        return self.exit_code(exec_id, timeout=_sooner(deadline, self._calls.timeout))
 
 
 def _sooner(deadline: Deadline, seconds: float) -> Deadline:

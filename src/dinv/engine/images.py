@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
-    from dinv.engine.client import Engine
+    from dinv.engine.calls import Calls
     from dinv.engine.credentials import Credentials
     from dinv.engine.wire.http import Readable, Response
     from dinv.errors import EngineError
@@ -47,12 +47,12 @@ class Images:
     sent or received, starts it again. A Deadline limits all of it.
     """
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def inspect(self, image: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one image. Raises NotFound."""
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "GET", f"/images/{quote(image, '/:@')}/json", shape=shapes.IMAGE, timeout=timeout
         )
         return found
@@ -61,7 +61,7 @@ class Images:
         """Give an image one more name (`latest` without a tag). Raises NotFound."""
         reference = parse_reference(name)
         query = {"repo": reference.name, "tag": reference.tag or "latest"}
-        self._engine.call("POST", f"/images/{quote(image, '/:@')}/tag", query=query, timeout=timeout)
+        self._calls.call("POST", f"/images/{quote(image, '/:@')}/tag", query=query, timeout=timeout)
 
     def remove(
         self,
@@ -73,7 +73,7 @@ class Images:
     ) -> None:
         """Remove a name, and the image with its last one. Raises NotFound, Conflict while it is in use."""
         query = {"force": force, "noprune": noprune}
-        self._engine.call("DELETE", f"/images/{quote(image, '/:@')}", query=query, timeout=timeout)
+        self._calls.call("DELETE", f"/images/{quote(image, '/:@')}", query=query, timeout=timeout)
 
     def pull(
         self,
@@ -90,7 +90,7 @@ class Images:
         with what the registry said; InputError for a name that is none.
         """
         reference = parse_reference(image)
-        response = self._engine.request(
+        response = self._calls.request(
             "POST",
             "/images/create",
             query={"fromImage": reference.name, "tag": reference.version, "platform": platform},
@@ -117,7 +117,7 @@ class Images:
         from dinv.engine.credentials import encode_header
 
         reference = parse_reference(image)
-        response = self._engine.request(
+        response = self._calls.request(
             "POST",
             f"/images/{quote(reference.name, '/:')}/push",
             query={"tag": reference.tag or "latest"},
@@ -138,7 +138,7 @@ class Images:
         self, archive: Readable, *, progress: Progress = None, timeout: float | Deadline = IDLE
     ) -> list[str]:
         """Load images from a `docker save` tar; return their names, or ids where they have none."""
-        response = self._engine.request(
+        response = self._calls.request(
             "POST",
             "/images/load",
             query={"quiet": progress is None},
@@ -161,7 +161,7 @@ class Images:
 
         Raises NotFound, ServerError.
         """
-        return self._engine.request("GET", "/images/get", query={"names": images}, timeout=_idle(timeout))
+        return self._calls.request("GET", "/images/get", query={"names": images}, timeout=_idle(timeout))
 
     def import_(
         self,
@@ -179,7 +179,7 @@ class Images:
 
         `changes` are lines of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ...
         """
-        response = self._engine.request(
+        response = self._calls.request(
             "POST",
             "/images/create",
             query={
@@ -233,7 +233,7 @@ class Images:
             from dinv.engine.credentials import encode_header
 
             headers["X-Registry-Config"] = encode_header({one.server: one.fields() for one in registries})
-        response = self._engine.request(
+        response = self._calls.request(
             "POST",
             "/build",
             query={
@@ -276,7 +276,7 @@ class Images:
     ) -> JSONList:
         """Return the images that match all of `filters`, such as `{"label": ["a=b"]}`."""
         query = {"all": all, "filters": filters or None}
-        found: JSONList = self._engine.json(
+        found: JSONList = self._calls.json(
             "GET", "/images/json", query=query, shape=shapes.IMAGES, timeout=timeout
         )
         return found

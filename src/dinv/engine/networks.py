@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.engine.client import Engine
+    from dinv.engine.calls import Calls
     from dinv.system.deadline import Deadline
 
     JSON = dict[str, Any]
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Networks:
     """`engine.networks`. Answers are the API's own objects; networks go by name or id."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def create(
         self,
@@ -47,21 +47,21 @@ class Networks:
             body["Options"] = dict(options)
         if ipam:
             body["IPAM"] = dict(ipam)
-        found: str = self._engine.json(
+        found: str = self._calls.json(
             "POST", "/networks/create", body=body, shape=shapes.CREATED, timeout=timeout
         )["Id"]
         return found
 
     def inspect(self, network: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one network. Raises NotFound."""
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "GET", f"/networks/{quote(network)}", shape=shapes.NETWORK, timeout=timeout
         )
         return found
 
     def remove(self, network: str, *, timeout: float | Deadline | None = None) -> None:
         """Remove a network. Raises NotFound, and Unauthorized (403) while containers are on it."""
-        self._engine.call("DELETE", f"/networks/{quote(network)}", timeout=timeout)
+        self._calls.call("DELETE", f"/networks/{quote(network)}", timeout=timeout)
 
     def connect(
         self,
@@ -75,13 +75,13 @@ class Networks:
         body: JSON = {"Container": container}
         if endpoint_config:
             body["EndpointConfig"] = dict(endpoint_config)
-        self._engine.call("POST", f"/networks/{quote(network)}/connect", body=body, timeout=timeout)
+        self._calls.call("POST", f"/networks/{quote(network)}/connect", body=body, timeout=timeout)
 
     def disconnect(
         self, network: str, container: str, *, force: bool = False, timeout: float | Deadline | None = None
     ) -> None:
         """Detach a container."""
-        self._engine.call(
+        self._calls.call(
             "POST",
             f"/networks/{quote(network)}/disconnect",
             body={"Container": container, "Force": force},
@@ -92,7 +92,7 @@ class Networks:
         self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
     ) -> JSONList:
         """Return the networks that match all of `filters`."""
-        found = self._engine.json(
+        found = self._calls.json(
             "GET", "/networks", query={"filters": filters or None}, shape=shapes.NETWORKS, timeout=timeout
         )
         networks: JSONList = found or []

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
-    from dinv.engine.client import Engine
+    from dinv.engine.calls import Calls
     from dinv.system.deadline import Deadline
 
     JSON = dict[str, Any]
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Volumes:
     """`engine.volumes`. Answers are the API's own objects."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, calls: Calls) -> None:
+        self._calls = calls
 
     def create(
         self,
@@ -36,27 +36,25 @@ class Volumes:
         body: JSON = {"Name": name, "Labels": dict(labels or {}), "DriverOpts": dict(driver_opts or {})}
         if driver:
             body["Driver"] = driver
-        found: JSON = self._engine.json(
+        found: JSON = self._calls.json(
             "POST", "/volumes/create", body=body, shape=shapes.VOLUME, timeout=timeout
         )
         return found
 
     def inspect(self, name: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one volume. Raises NotFound."""
-        found: JSON = self._engine.json(
-            "GET", f"/volumes/{quote(name)}", shape=shapes.VOLUME, timeout=timeout
-        )
+        found: JSON = self._calls.json("GET", f"/volumes/{quote(name)}", shape=shapes.VOLUME, timeout=timeout)
         return found
 
     def remove(self, name: str, *, force: bool = False, timeout: float | Deadline | None = None) -> None:
         """Remove a volume. Raises NotFound, and Conflict while a container uses it."""
-        self._engine.call("DELETE", f"/volumes/{quote(name)}", query={"force": force}, timeout=timeout)
+        self._calls.call("DELETE", f"/volumes/{quote(name)}", query={"force": force}, timeout=timeout)
 
     def list(
         self, *, filters: Mapping[str, list[str]] | None = None, timeout: float | Deadline | None = None
     ) -> JSONList:
         """Return the volumes that match all of `filters`, such as `{"label": ["a=b"]}`."""
-        found = self._engine.json(
+        found = self._calls.json(
             "GET", "/volumes", query={"filters": filters or None}, shape=shapes.VOLUMES, timeout=timeout
         )
         # moby before 23 says null for none.

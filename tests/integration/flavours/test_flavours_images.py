@@ -11,7 +11,7 @@ from contract_images import DCH_PHOTON, DIND, NO_CONTAINERS, OLD_DCH_PHOTON
 
 from dinv.channel import File
 from dinv.engine import Engine, parse_address
-from dinv.engine.wire.transport import TLSFiles
+from dinv.engine.wire.tls_files import TLSFiles
 from dinv.errors import DinvError
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from vch_client import IMAGE, WITH_VOLUME
 
 from dinv.endpoints.resolve import Endpoint
 from dinv.engine import Engine, parse_address
-from dinv.engine.wire.transport import TLSFiles
+from dinv.engine.wire.tls_files import TLSFiles
 from dinv.errors import NotFound
 from dinv.testing.vch import VchSimulator, remove_leftovers
 

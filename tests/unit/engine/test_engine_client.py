@@ -227,6 +227,9 @@ def test_import_is_light() -> None:
         "asyncio",
         "dinv.engine.wire.tls",
         "dinv.engine.wire.ssh",
+        "dinv.engine.wire.tcp_transport",
+        "dinv.engine.wire.ssh_transport",
+        "dinv.engine.wire.tls_files",
         "dinv.engine.images",
     ]
     assert not modules_after("import dinv.engine") & set(heavy)

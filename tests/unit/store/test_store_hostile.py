@@ -246,7 +246,7 @@ def unreachable(*_: object, **__: object) -> None:
 def test_a_record_with_any_values_is_an_error_of_the_record(
     many: Store, monkeypatch: pytest.MonkeyPatch, data: st.DataObject
 ) -> None:
-    monkeypatch.setattr("dinv.engine.client.Connection", unreachable)
+    monkeypatch.setattr("dinv.engine.calls.Connection", unreachable)
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     monkeypatch.setenv("DOCKER_CONFIG", many.path)
     document = json.loads(json.dumps(good_document(many)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import select
 
 from dinv.engine.wire.byte_stream import poll_limit
@@ -16,33 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import BinaryIO, Self
 
-    from dinv.engine.client import Engine, QueryValue
     from dinv.engine.wire.byte_stream import ByteStream
 
     Sink = Callable[[bytes], object] | BinaryIO | None
 
 _PIECE = 65536
-
-
-def hijack(
-    engine: Engine,
-    path: str,
-    *,
-    tty: bool,
-    query: Mapping[str, QueryValue] | None = None,
-    body: object = None,
-    timeout: float | Deadline | None = None,
-) -> HijackedStream:
-    """POST, and take the connection over. `timeout` ends with the answer's headers."""
-    headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
-    data = None
-    if body is not None:
-        headers["Content-Type"] = "application/json"
-        data = json.dumps(body).encode()
-    response = engine.request("POST", path, query=query, body=data, headers=headers, timeout=timeout)
-    # 101; old engines say 200 and go on all the same.
-    stream, early = response.hijack()
-    return HijackedStream(stream, early, tty=tty, what=f"POST {path} on {engine.address}")
 
 
 class HijackedStream:

@@ -17,7 +17,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     import socket
 
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
     from dinv.errors import DinvError
     from dinv.system.deadline import Deadline
 

@@ -11,7 +11,7 @@ from dinv.errors import InputError
 from dinv.testing.vch.rules.versions import RELEASES
 
 if TYPE_CHECKING:
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
     from dinv.testing.vch.rules.versions import Release
 
 TLSMode = Literal["verify", "server", "none"]

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, Self
 
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
     from dinv.testing.vch.settings import TLSMode
     from dinv.testing.vch.state import Volume
 

@@ -11,7 +11,6 @@ import pytest
 from engine_server import PING, Peer, answer, frame, unix_server
 
 from dinv.engine import Engine
-from dinv.engine.wire.hijack import hijack
 from dinv.errors import Conflict, DeadlineExceeded, ProtocolError
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ def test_streams_apart_and_stdin_to_its_end(tmp_path: Path, head: bytes) -> None
     with (
         unix_server(tmp_path, _after_ping(play, head)) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", body={"Tty": False}, tty=False) as stream,
+        engine.hijack("/x", body={"Tty": False}, tty=False) as stream,
     ):
         stream.copy(stdin=io.BytesIO(b"x" * 1_000_000), stdout=out.append, stderr=error, timeout=10)
     assert b"".join(out).removeprefix(b"early ") == b"got 1000000"
@@ -84,7 +83,7 @@ def test_stdin_that_comes_late_does_not_hold_output_up(tmp_path: Path) -> None:
         os.fdopen(read_end, "rb") as stdin,
         unix_server(tmp_path, _after_ping(play)) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
     ):
         stream.copy(stdin=stdin, stdout=show, timeout=10)
     typist.join()
@@ -103,7 +102,7 @@ def test_end_of_stdin_does_not_detach_from_a_terminal(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, _after_ping(play)) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=True) as stream,
+        engine.hijack("/x", tty=True) as stream,
     ):
         stream.copy(stdin=io.BytesIO(b"exit\n"), stdout=out.append, timeout=10)
     assert out == [b"bye"]
@@ -117,7 +116,7 @@ def test_command_that_does_not_read_its_stdin(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, _after_ping(play)) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
     ):
         # The peer closes with data unread.
         stream.copy(stdin=io.BytesIO(b"x" * 10_000), stdout=out.append, timeout=10)
@@ -128,7 +127,7 @@ def test_deadline(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, _after_ping(Peer.read_to_end)) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
         pytest.raises(DeadlineExceeded),
     ):
         stream.copy(timeout=0.1)
@@ -141,7 +140,7 @@ def test_cut_within_aframe(tmp_path: Path) -> None:
             _,
         ),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
         pytest.raises(ProtocolError, match="within a frame"),
     ):
         stream.copy(timeout=10)
@@ -154,7 +153,7 @@ def test_sink_that_fails(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, _after_ping(lambda peer: peer.send(frame(1, b"hello")))) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
         pytest.raises(BrokenPipeError),
     ):
         stream.copy(stdout=fail, timeout=10)
@@ -167,7 +166,7 @@ def test_refused(tmp_path: Path) -> None:
         Engine(transport) as engine,
         pytest.raises(Conflict, match="container is not running"),
     ):
-        hijack(engine, "/x", tty=False)
+        engine.hijack("/x", tty=False)
 
 
 def test_answer_that_is_no_stream(tmp_path: Path) -> None:
@@ -176,7 +175,7 @@ def test_answer_that_is_no_stream(tmp_path: Path) -> None:
         Engine(transport) as engine,
         pytest.raises(ProtocolError, match="closed where it should have gone on"),
     ):
-        hijack(engine, "/x", tty=False)
+        engine.hijack("/x", tty=False)
 
 
 def test_driven_with_select(tmp_path: Path) -> None:
@@ -190,7 +189,7 @@ def test_driven_with_select(tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, _after_ping(play, UPGRADED + b"$ ")) as (transport, _),
         Engine(transport) as engine,
-        hijack(engine, "/x", tty=True) as stream,
+        engine.hijack("/x", tty=True) as stream,
     ):
         assert stream.recv() == b"$ "
         assert stream.recv_now() is None

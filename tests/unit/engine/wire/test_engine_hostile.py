@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from dinv.access.disk_usage import DiskUsage
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.engine import Engine, TLSFiles, parse_address
-from dinv.engine.client import LARGEST_ANSWER
+from dinv.engine.calls import LARGEST_ANSWER
 from dinv.engine.wire.byte_stream import ByteStream
 from dinv.engine.wire.http import Connection
 from dinv.engine.wire.transport import UnixTransport
@@ -315,7 +315,7 @@ def test_the_driver_takes_no_harm(store: Store, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_an_answer_without_end_is_not_read_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinv.engine.client.LARGEST_ANSWER", 10_000)
+    monkeypatch.setattr("dinv.engine.calls.LARGEST_ANSWER", 10_000)
     with (
         Hostile(lambda _method, _path: http(b'"' + b"x" * 20_000 + b'"')) as engine,
         pytest.raises(ProtocolError, match="more than 10000 bytes"),

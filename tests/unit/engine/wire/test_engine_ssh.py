@@ -10,7 +10,6 @@ from engine_server import PING, answer, frame, scripted, unix_server
 
 from dinv.engine import Deadline, Engine, parse_address
 from dinv.engine.wire import ssh
-from dinv.engine.wire.hijack import hijack
 from dinv.engine.wire.ssh import SSHByteStream
 from dinv.errors import DeadlineExceeded, EndpointUnreachable
 
@@ -99,7 +98,7 @@ def test_half_close(fake_ssh: Path, tmp_path: Path) -> None:
     with (
         unix_server(tmp_path, play),
         Engine(parse_address("ssh://far")) as engine,
-        hijack(engine, "/x", tty=False) as stream,
+        engine.hijack("/x", tty=False) as stream,
     ):
         stream.copy(stdin=io.BytesIO(b"x" * 500_000), stdout=out.append, timeout=20)
     assert b"".join(out) == b"got 500000"

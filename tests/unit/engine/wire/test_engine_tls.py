@@ -10,7 +10,6 @@ from engine_certificates import CA, server_context
 from engine_server import PING, Peer, answer, frame, tcp_server
 
 from dinv.engine import Engine, TCPTransport, TLSFiles
-from dinv.engine.wire.hijack import hijack
 from dinv.errors import EndpointTLSError, EndpointUnreachable
 
 if TYPE_CHECKING:
@@ -223,7 +222,7 @@ def test_half_close(ca: CA, version: ssl.TLSVersion, *, busy: bool) -> None:
     with (
         tcp_server(play, context=context) as port,
         Engine(TCPTransport("127.0.0.1", port, TLSFiles(ca.path))) as engine,
-        hijack(engine, "/exec/x/start", tty=False) as stream,
+        engine.hijack("/exec/x/start", tty=False) as stream,
     ):
         stream.copy(stdin=io.BytesIO(b"i" * 200_000), stdout=out.append, timeout=20)
     assert b"".join(out) == (b"e" * 3_000_000 if busy else b"") + b"got 200000"

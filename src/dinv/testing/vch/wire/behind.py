@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from dinv.engine.wire.byte_stream import ByteStream
     from dinv.engine.wire.http import Readable, Response
-    from dinv.engine.wire.transport import TLSFiles
+    from dinv.engine.wire.tls_files import TLSFiles
 
 CALL_SECONDS = 60.0
 _LOOK_MILLISECONDS = 200
