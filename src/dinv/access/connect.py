@@ -138,8 +138,8 @@ def _renewal(machine: Host) -> str:
             f"Certificates for it are not made here, but by who runs its daemon. They are looked for in "
             f"{machine.cert_path}"
         )
-    if machine.config.foreign:
-        return f"docker-machine has its driver, and makes new ones: regenerate-certs {machine.name}"
+    if not machine.driver.provisioned:
+        return f"{machine.driver.keeper} has its driver, and makes new ones: regenerate-certs {machine.name}"
     return (
         f"Make new ones: dinv regenerate-certs {machine.name}. With --client-certs its CA and the clients' "
         f"are new too."
@@ -147,5 +147,4 @@ def _renewal(machine: Host) -> str:
 
 
 def _restart(machine: Host) -> str:
-    restart = machine.looked_after and not machine.config.foreign
-    return f", and to restart it: dinv restart {machine.name}" if restart else ""
+    return f", and to restart it: dinv restart {machine.name}" if machine.driver.provisioned else ""

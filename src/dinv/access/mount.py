@@ -49,11 +49,9 @@ def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
 
     sshfs = programs.find("sshfs", "mount")
     where = _mountpoint(directory)
-    if machine.config.foreign:
-        from dinv.access import system_ssh
-
-        programs.find("ssh", system_ssh.NEEDED_BY)
-        system_ssh.Address(machine.config)
+    address = machine.driver.ssh_address()
+    if address is not None:
+        programs.find("ssh", address.whose)
     else:
         _check_has_sftp(machine, user)
     path = "" if path == "~" else path.removeprefix("~/")

@@ -42,7 +42,7 @@ def rsync_command(
         )
     rsync = programs.find("rsync", "--delta")
     with machines.get(str(theirs[0].machine)) as machine:
-        if not machine.config.foreign:
+        if machine.host.driver.ssh_address() is None:
             theirs[0].as_root()
             ssh.check_has(machine.host, "command -v rsync >/dev/null", "rsync", "rsync")
     return [

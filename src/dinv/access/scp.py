@@ -9,6 +9,7 @@ import time
 from abc import ABC, abstractmethod
 from contextlib import closing, contextmanager
 
+from dinv.access import system_ssh
 from dinv.channel import FileStat
 from dinv.errors import CopyError, EngineError, InputError, MachineError
 from dinv.formats import archives
@@ -109,7 +110,7 @@ def copy(
         raise InputError(f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here, use cp.")
     check_exists(source, machines)
     check_exists(target, machines)
-    if any(place.machine and machines.get(place.machine).config.foreign for place in (source, target)):
+    if any(place.machine and system_ssh.of_machine(place.machine, machines) for place in (source, target)):
         from dinv.access import system_scp
 
         system_scp.copy(

@@ -65,10 +65,11 @@ def run_command(machine: Host, command: Sequence[str], *, terminal: bool) -> int
     MachineGone, and MachineError where there is no sftp-server.
     """
     options, command = ssh_options.take(command)
-    if machine.config.foreign:
+    address = machine.driver.ssh_address()
+    if address is not None:
         from dinv.access import system_ssh
 
-        return system_ssh.run(machine.config, options, command, terminal=terminal)
+        return system_ssh.run(address, options, command, terminal=terminal)
     session = ssh_options.Session(options)
     if session.only_configuration:
         _show_configuration(machine.name)

@@ -1,4 +1,4 @@
-"""Copies to and from machines that docker-machine made: by the system's scp, with its rules and its words."""
+"""Copies to and from machines with an SSH server (docker-machine's): by the system's scp and its rules."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import posixpath
 
 from dinv.access import system_ssh
 from dinv.access.scp import Place
-from dinv.errors import CopyError
+from dinv.errors import CopyError, InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -50,10 +50,7 @@ def _halves(source: Place, target: Place, directory: str) -> Iterator[tuple[Plac
 
 
 def _check(place: Place, machines: Machines) -> None:
-    machine = machines.get(str(place.machine))
-    if machine.config.foreign:
-        system_ssh.Address(machine.config)
-    else:
+    if system_ssh.of_machine(str(place.machine), machines) is None:
         place.as_root()
 
 
@@ -61,8 +58,10 @@ def _scp(source: Place, target: Place, *, recursive: bool, quiet: bool, machines
     import subprocess
 
     theirs = target if source.machine is None else source
-    config = machines.get(str(theirs.machine)).config
-    command, login = system_ssh.scp_command(config, theirs.user, recursive=recursive, quiet=quiet)
+    address = system_ssh.of_machine(str(theirs.machine), machines)
+    if address is None:
+        raise InputError(f"{theirs} is in a machine that has no SSH server")
+    command, login = system_ssh.scp_command(address, theirs.user, recursive=recursive, quiet=quiet)
     paths = [
         # A path here with a colon or a dash is taken for something else; ~/ is where paths there begin.
         os.path.join(".", place.path) if place.machine is None else login + place.path.removeprefix("~/")

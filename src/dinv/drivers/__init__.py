@@ -3,7 +3,10 @@
 driver.py       the Driver seam
 flag.py         a flag that a driver adds to `create`
 replacement.py  how a driver makes a machine anew from another image
+recorded.py     what drivers of machines have in common that dinv only records
+ssh_address.py  where a machine's own SSH server is
 docker/         machines as containers on a Docker endpoint
+docker_machine/ machines that docker-machine made
 none.py         daemons that somebody else looks after
 
 A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. They are looked at only
@@ -22,8 +25,21 @@ if TYPE_CHECKING:
 
     from dinv.drivers.flag import Flag
     from dinv.drivers.replacement import Offer, Replacement
+    from dinv.store.record import MachineConfig
 
-__all__ = ["AddressTaken", "Driver", "Flag", "Offer", "Replacement", "find", "known"]
+__all__ = [
+    "AddressTaken",
+    "Driver",
+    "Flag",
+    "Offer",
+    "Replacement",
+    "find",
+    "ip",
+    "known",
+    "of",
+    "reader",
+    "url",
+]
 
 GROUP = "dinv.drivers"
 
@@ -32,6 +48,9 @@ _BUILT_IN = {
     "docker": "dinv.drivers.docker.driver:DockerDriver",
     "none": "dinv.drivers.none:NoneDriver",
 }
+
+_DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
+"""Stands in for all drivers of docker-machine's, whatever they are called."""
 
 _HOMES = {
     "Flag": "dinv.drivers.flag:Flag",
@@ -56,3 +75,30 @@ def find(name: str) -> type[Driver]:
     """The driver of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     driver: type[Driver] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="driver")
     return driver
+
+
+def of(config: MachineConfig) -> type[Driver]:
+    """The driver of a machine. Raises InputError where that is not installed."""
+    found = reader(config)
+    return find(config.driver_name) if found is Driver else found
+
+
+def reader(config: MachineConfig) -> type[Driver]:
+    """What knows how to read a machine's record: `recorded_url`, `recorded_ip`, `shown`.
+
+    No driver is loaded for a record that dinv wrote, and it need not be installed.
+    """
+    if config.by_dinv:
+        return Driver
+    found: type[Driver] = plugins.load(_DOCKER_MACHINES)
+    return found
+
+
+def url(config: MachineConfig) -> str:
+    """Where a machine's daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
+    return reader(config).recorded_url(config)
+
+
+def ip(config: MachineConfig) -> str:
+    """The address in a machine's URL, or ""."""
+    return reader(config).recorded_ip(config)

@@ -14,7 +14,8 @@ from __future__ import annotations
 import contextlib
 from abc import ABC, abstractmethod
 
-from dinv.errors import DinvError, NotSupported
+from dinv.errors import DinvError, MachineGone, NotSupported
+from dinv.states import ERROR
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.drivers.flag import Flag
     from dinv.drivers.replacement import Replacement
+    from dinv.drivers.ssh_address import SSHAddress
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
     from dinv.states import Status
@@ -45,6 +47,8 @@ class Driver(ABC):
     name: str
     provisioned: ClassVar[bool] = True
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
+    shows_last_url: ClassVar[bool] = False
+    """Whether `ls` says where a machine was that does not run: for those that nothing else is known of."""
     kinds: ClassVar[Kinds] = {}
     """Of what kind the values are that it keeps there: what a record has otherwise is a ConfigError."""
 
@@ -146,6 +150,16 @@ class Driver(ABC):
         """The states of machines with one `group_key`, by name. Drivers that can ask once, do."""
         return {config.name: cls(config, store, trace=trace).state(timeout=timeout) for config in configs}
 
+    def observed(self, status: Status) -> str:
+        """The state in `status`, in a word, for a caller that needs it to run.
+
+        Raises MachineGone for one that is not there.
+        """
+        if status.state == ERROR:
+            container = str(self.config.driver.get("Container", ""))
+            raise MachineGone(self.config.name, container, str(self.facts()["endpoint"]))
+        return status.state
+
     def facts(self) -> dict[str, Any]:
         """What people are told of how the machine is made, as text.
 
@@ -153,18 +167,36 @@ class Driver(ABC):
         """
         return {"endpoint": "", "isolation": "", "machine": self.url}
 
+    # What its record says, without a look at the machine. Of records that dinv wrote this is what holds, for
+    # all drivers (`dinv.drivers.reader`); docker-machine's drivers keep these things in ways of their own.
+
+    @classmethod
+    def recorded_url(cls, config: MachineConfig) -> str:
+        """Where the daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
+        return str(config.driver.get("URL", ""))
+
+    @classmethod
+    def recorded_ip(cls, config: MachineConfig) -> str:
+        """The address in `recorded_url`, or ""."""
+        return str(config.driver.get("IPAddress", ""))
+
+    @classmethod
+    def shown(cls, config: MachineConfig) -> dict[str, Any]:
+        """The document with absolute paths: what `inspect` shows."""
+        return config.shown()
+
     # Where it is reached. A driver whose machines have an address that is known from the beginning and
     # stays overrides nothing but what sets `URL` and `IPAddress` in its config.
 
     @property
     def url(self) -> str:
         """Where its daemon listens, as last known: `tcp://HOST:PORT`, or ""."""
-        return str(self.config.driver.get("URL", ""))
+        return self.recorded_url(self.config)
 
     @property
     def ip(self) -> str:
         """The address in `url`, as last known."""
-        return str(self.config.driver.get("IPAddress", ""))
+        return self.recorded_ip(self.config)
 
     @property
     def own_ip(self) -> str:
@@ -205,6 +237,13 @@ class Driver(ABC):
     @abstractmethod
     def channel(self) -> Channel:
         """The way files and commands get into the machine. Raises NotSupported where there is none."""
+
+    def ssh_address(self) -> SSHAddress | None:
+        """Where its own SSH server is, for machines that are gone into by the system's ssh and scp.
+
+        None where commands and files go by `channel`. Raises NotSupported, MachineNotRunning, MachineError.
+        """
+        return None
 
     @property
     def takes_files_running(self) -> bool:
@@ -262,6 +301,30 @@ class Driver(ABC):
         "" where that cannot be told.
         """
         return ""
+
+    # Whose it is
+
+    @property
+    def keeper(self) -> str:
+        """The program that looks after it, and renews its certificates; "" where somebody does by hand."""
+        return "dinv" if self.provisioned else ""
+
+    @classmethod  # noqa: B027  (most can be changed)
+    def check_change(cls, config: MachineConfig, doing: str) -> None:
+        """Raise NotSupported where nothing can be changed; `doing` is such as "stopping it"."""
+
+    @property
+    def left_alone(self) -> str:
+        """Why dinv makes nothing anew of it, to stand behind the machine's name; "" where it does."""
+        if self.provisioned:
+            return ""
+        return (
+            f'has the driver "{self.config.driver_name}": somebody else looks after it, and dinv changes '
+            f"nothing of it"
+        )
+
+    def check_removal(self) -> None:  # noqa: B027  (most can be removed)
+        """Raise NotSupported for a machine that somebody else has to remove; it can be forgotten by force."""
 
     # Machines that somebody else made
 

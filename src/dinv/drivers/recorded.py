@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from dinv.drivers.driver import Driver
+from dinv.states import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.progress import Progress
+    from dinv.states import Status
 
 
 class RecordedDriver(Driver):
@@ -27,6 +29,9 @@ class RecordedDriver(Driver):
     @abstractmethod
     def channel(self) -> Channel:
         """Raises NotSupported where nothing but the daemon's API leads into the machine."""
+
+    def observed(self, status: Status) -> str:
+        return RUNNING if status.running else f"silent ({status.error})"
 
     def prepare(self, progress: Progress) -> str:
         return ""

@@ -19,10 +19,7 @@ if TYPE_CHECKING:
 @contextlib.contextmanager
 def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterator[bool]:
     """Hold its lock; yields whether an upgrade that was killed has been finished or undone first."""
-    if host.config.foreign:
-        from dinv.drivers import docker_machine
-
-        docker_machine.needs_driver(host.config, doing)
+    host.driver_class.check_change(host.config, doing)
     if host.config.unfinished:
         holder = host.store.holder(host.name)
         if holder is not None:

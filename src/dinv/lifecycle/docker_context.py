@@ -19,7 +19,7 @@ def ensure_context(host: Host) -> None:
     context = contexts.read(host.name)
     if context is not None and context.host == host.url and (host.has_context or not context.owner):
         return
-    if host.config.foreign or not host.has_tls or not host.driver.provisioned:
+    if not host.has_tls or not host.driver.provisioned:
         raise NotSupported(
             host.name,
             f'Machine "{host.name}" has no docker context: its daemon is reached without TLS, or by keys '

@@ -13,7 +13,6 @@ from dinv.errors import (
     DinvError,
     EndpointTLSError,
     MachineBusy,
-    MachineGone,
     MachineNotRunning,
 )
 from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
@@ -95,12 +94,18 @@ class Host:
     @property
     def url(self) -> str:
         """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
-        return self.config.url
+        if self.config.url:
+            return self.config.url
+        from dinv import drivers
+
+        return drivers.url(self.config)
 
     @property
     def ip(self) -> str:
         """The host in `url`: an address, or the endpoint's name as it was given."""
-        return self.config.ip
+        from dinv import drivers
+
+        return drivers.ip(self.config)
 
     @property
     def directory(self) -> str:
@@ -110,23 +115,24 @@ class Host:
     @property
     def cert_path(self) -> str:
         """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
-        if self.config.foreign:
-            from dinv.drivers import docker_machine
+        known = self.config.cert_directory or self.environment().get("DOCKER_CERT_PATH")
+        return known or self.directory
 
-            return docker_machine.cert_path(self.config) or self.directory
-        return self.config.cert_directory
+    @property
+    def driver_class(self) -> type[Driver]:
+        """What is asked for facts about it, where no call of its infrastructure's API is needed.
+
+        Raises PluginNotFound, PluginBroken.
+        """
+        from dinv import drivers
+
+        return drivers.of(self.config)
 
     @property
     def driver(self) -> Driver:
-        """What controls it. Raises NotSupported for docker-machine's, PluginNotFound, PluginBroken."""
+        """What controls it. Raises PluginNotFound, PluginBroken."""
         if self._driver is None:
-            if self.config.foreign:
-                from dinv.drivers import docker_machine
-
-                docker_machine.needs_driver(self.config)
-            from dinv.drivers import find
-
-            self._driver = find(self.config.driver_name)(self.config, self.store, trace=self.trace)
+            self._driver = self.driver_class(self.config, self.store, trace=self.trace)
         return self._driver
 
     @property
@@ -158,28 +164,23 @@ class Host:
     def provisioner(self) -> Provisioner:
         """What makes it serve."""
         if self._provisioner is None:
-            provisioner = self._provisioner_class()
+            from dinv import provisioners
+
+            provisioner = provisioners.of(self.config)
             self._provisioner = provisioner(self.config, self.driver, self.contract, trace=self.trace)
         return self._provisioner
-
-    def _provisioner_class(self) -> type[Provisioner]:
-        from dinv.provisioners import find
-
-        return find(str(self.config.ours.get("Provisioner") or "docker"))
 
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
         """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
         if self.config.unfinished:
             return unfinished(self.config, self.store.holder(self.name))
-        if self.config.foreign:
-            from dinv.drivers import docker_machine
-
-            return docker_machine.statuses([self.config], timeout=timeout)[self.name]
         return self.driver.state(timeout=timeout)
 
     def inspect(self) -> dict[str, Any]:
         """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
-        return self.config.shown()
+        from dinv import drivers
+
+        return drivers.reader(self.config).shown(self.config)
 
     def known_url(self) -> str:
         """`url`, for who is about to use it. Raises MachineNotRunning.
@@ -229,22 +230,14 @@ class Host:
 
     @property
     def has_tls(self) -> bool:
-        """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
-        if self.config.foreign:
-            from dinv.drivers import docker_machine
-
-            return bool(docker_machine.cert_path(self.config))
-        given = self.config.driver.get("TLS", True)
+        """Whether its daemon is reached by mutual TLS; that of a host without a driver may be plain."""
+        given = self.config.tls
         return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
 
     @property
     def looked_after(self) -> bool:
         """Whether a driver looks after it, dinv's or docker-machine's; else it is but a URL."""
-        if self.config.foreign:
-            from dinv.drivers import docker_machine
-
-            return self.config.driver_name not in docker_machine.WITHOUT_DRIVER
-        return self.driver.provisioned
+        return bool(self.driver.keeper)
 
     @property
     def has_context(self) -> bool:
@@ -263,12 +256,11 @@ class Host:
         file, said = remark(self.cert_path, soon=soon)
         if not said:
             return ""
-        if not self.looked_after:
+        keeper = self.driver.keeper
+        if not keeper:
             return f"{said}: who runs its daemon makes another one"
-        if self.config.foreign:
-            return f"{said}: docker-machine regenerate-certs --client-certs {self.name}"
-        clients = " --client-certs" if file == "ca.pem" else ""
-        return f"{said}: dinv regenerate-certs{clients} {self.name}"
+        clients = " --client-certs" if file == "ca.pem" or not self.driver.provisioned else ""
+        return f"{said}: {keeper} regenerate-certs{clients} {self.name}"
 
     def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
         """Its status, with that in its error."""
@@ -282,17 +274,15 @@ class Host:
 
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
-        if self.config.foreign:
-            from dinv.drivers import docker_machine
+        from dinv import provisioners
 
-            return docker_machine.environment(self.config)
-        return dict(self._provisioner_class().credentials(self.config))
+        return dict(provisioners.of(self.config).credentials(self.config))
 
     def swarm_url(self) -> str:
         """Where the legacy swarm listens that it is the master of. Raises NoSwarm."""
-        from dinv.drivers import docker_machine
+        from dinv.provisioners import classic_swarm
 
-        return docker_machine.swarm_url(self.config)
+        return classic_swarm.master_url(self.config, self.url)
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
         """The same for the docker CLI's command line; it takes the quotes off by itself."""
@@ -432,19 +422,13 @@ class Host:
 
     def observed_state(self) -> str:
         """Its state in a word (`dinv.states`). Raises MachineGone or MachineBusy without a container."""
-        if self.config.foreign:
-            status = self.status()
-            return RUNNING if status.running else f"silent ({status.error})"
         status = self.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
             holder = self.store.holder(self.name)
             if holder is not None:
                 # Somebody makes, removes or upgrades it: what is missing is on its way, or on its way out.
                 raise MachineBusy(self.name, holder)
-            raise MachineGone(
-                self.name, str(self.config.driver.get("Container", "")), str(self.driver.facts()["endpoint"])
-            )
-        return status.state
+        return self.driver.observed(status)
 
     def check_running(self) -> None:
         """Raise MachineNotRunning, or MachineGone, unless it runs."""
@@ -454,9 +438,10 @@ class Host:
 
     def not_running(self, state: str = STOPPED) -> MachineNotRunning:
         """The error that says so, and how to start it."""
-        if self.config.foreign and state == STOPPED:
+        startable = self.driver_class.provisioned
+        if not startable and state == STOPPED:
             state = f"silent at {self.url}" if self.url else "without a known address"
-        return MachineNotRunning(self.name, state, startable=not self.config.foreign)
+        return MachineNotRunning(self.name, state, startable=startable)
 
     def renewing(self) -> bool:
         """Whether a renewal of its certificates was killed."""

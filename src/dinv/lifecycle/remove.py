@@ -10,7 +10,6 @@ from dinv.errors import (
     DeadlineExceeded,
     EndpointError,
     MachineNotFound,
-    NotSupported,
     PluginBroken,
     PluginNotFound,
     StoreError,
@@ -78,25 +77,16 @@ def _forget(store: Store, name: str) -> None:
 
 
 def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
-    if machine.config.foreign:
-        from dinv.drivers.docker_machine import WITHOUT_DRIVER
-
-        if not force and machine.config.driver_name not in WITHOUT_DRIVER:
-            raise NotSupported(
-                machine.name,
-                f'Machine "{machine.name}" was made by docker-machine, with its driver '
-                f"{machine.config.driver_name}, which dinv does not have: docker-machine itself removes it. "
-                f"dinv rm -f {machine.name} forgets it, keys and all, and leaves it running.",
-            )
-        return [f"{machine.name} was made by docker-machine: forgotten here, nothing done where it runs."]
     try:
-        _ = machine.driver
-    except (NotSupported, PluginBroken, PluginNotFound) as error:
+        driver = machine.driver
+    except (PluginBroken, PluginNotFound) as error:
         if not force:
             error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
         return [f"{error}", f"What it has made of {machine.name} is left where it is."]
+    if not force:
+        driver.check_removal()
     try:
         return machine.unmake(keep_cache=keep_cache)
     except (EndpointError, DeadlineExceeded) as error:

@@ -59,12 +59,12 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
 
     config = store.load(name)
     # What docker-machine made is only read: not even a lock is left there.
-    locked = store.lock(name, "exporting it") if config.ours else contextlib.nullcontext()
+    locked = store.lock(name, "exporting it") if config.by_dinv else contextlib.nullcontext()
     with locked:
         config = store.load(name)
         check_whole(config)
         content, _ = _directory(store.directory(name))
-        if config.ours:
+        if config.by_dinv:
             # Where the store is here is nobody's business there.
             content["config.json"] = _relative(config)
         _add_certificates(content, store, config)
@@ -149,7 +149,7 @@ def import_(
     for path in left:
         progress.note(f"Not taken along: {path}")
     _say(config, progress, outside)
-    if context and config.ours:
+    if context and config.by_dinv:
         _write_context(store, name, progress)
     return name
 
@@ -234,7 +234,7 @@ def _forget_files(config: MachineConfig) -> str:
     A docker context of the same name here may be of anything, and with the certificates of whoever imports.
     """
     endpoint = config.driver.get("Endpoint")
-    if not config.ours or not isinstance(endpoint, dict):
+    if not config.by_dinv or not isinstance(endpoint, dict):
         return ""
     left = f'docker context "{endpoint.get("Context")}"' if endpoint.get("Context") else ""
     endpoint["Context"] = ""

@@ -65,19 +65,9 @@ def upgrade(
 
 def check_ours(machine: Host) -> None:
     """Raise NotSupported for a machine that dinv does not look after, RecordCopied for a copied record."""
-    if not machine.config.ours:
-        raise NotSupported(
-            machine.name,
-            f'Machine "{machine.name}" was made by docker-machine, with its driver '
-            f"{machine.config.driver_name}: dinv reads it, and changes nothing of it.",
-        )
     twins.check(machine.store, machine.config)
-    if not machine.driver.provisioned:
-        raise NotSupported(
-            machine.name,
-            f'Machine "{machine.name}" has the driver "{machine.config.driver_name}": '
-            f"somebody else looks after it, and dinv changes nothing of it.",
-        )
+    if machine.driver.left_alone:
+        raise NotSupported(machine.name, f'Machine "{machine.name}" {machine.driver.left_alone}.')
 
 
 def settle(machine: Host, progress: Progress, *, timeout: float) -> None:

@@ -39,11 +39,13 @@ class Row:
         *,
         master: str = "",
         seconds: float = 0.0,
+        driver: type[Driver] | None = None,
     ) -> None:
         self.name = name
         self.config = config
         self.status = status
         self.seconds = seconds
+        self._shows_last_url = driver is not None and driver.shows_last_url
         is_master = config is not None and bool(config.swarm_options.get("Master"))
         self.swarm = f"{master} (master)" if master and is_master else master
         self.active_swarm = (
@@ -52,7 +54,7 @@ class Row:
             and status.state == RUNNING
             and docker_host == _swarm_url(config)
         )
-        self.url = config.url if config is not None else ""
+        self.url = _url(config) if config is not None else ""
         self.active = status.state == RUNNING and bool(self.url) and self.url == docker_host
 
     @property
@@ -73,8 +75,7 @@ class Row:
         if self.config is None or self.status.state == TIMEOUT:
             active = ""
         running = self.status.state == RUNNING
-        # Of docker-machine's, where it was is all that anybody knows.
-        where = self.url if running or (self.config is not None and self.config.foreign) else ""
+        where = self.url if running or self._shows_last_url else ""
         error = " ".join(self.status.error.split())
         return (
             self.name,
@@ -120,14 +121,23 @@ class Row:
         }
 
 
+def _url(config: MachineConfig) -> str:
+    """Where its daemon was last known to listen; no driver is loaded where the record says it."""
+    if config.url:
+        return config.url
+    from dinv import drivers
+
+    return drivers.url(config)
+
+
 def _swarm_url(config: MachineConfig) -> str:
     """Where the swarm listens that a machine is the master of; "" where it is of none."""
     if not config.swarm_options.get("Master"):
         return ""
-    from dinv.drivers import docker_machine
+    from dinv.provisioners import classic_swarm
 
     try:
-        return docker_machine.swarm_url(config)
+        return classic_swarm.master_url(config, _url(config))
     except DinvError:  # of no address that is known
         return ""
 
@@ -209,11 +219,14 @@ def rows(
     What is wrong with a machine is in its row: nothing that one machine or endpoint does keeps the
     others from being listed. Endpoints are asked only for machines that no filter has taken out.
     """
+    from dinv import drivers
+
     configs, statuses = _load(store)
     masters = _masters(configs)
     taken = _taken(configs, filters)
     copies = _copies(configs)
-    groups: dict[tuple[str, str], Group] = {}
+    groups: dict[tuple[type[Driver], str], Group] = {}
+    found_drivers: dict[str, type[Driver]] = {}
     for name, config in taken.items():
         if config is None:
             continue
@@ -226,9 +239,8 @@ def rows(
             statuses[name] = Status(ERROR, copies[name])
             continue
         try:
-            driver = _driver(config)
-            driver_name = "" if config.foreign else config.driver_name
-            groups.setdefault((driver_name, driver.group_key(config)), (driver, []))[1].append(config)
+            driver = found_drivers[name] = drivers.of(config)
+            groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
             statuses[name] = Status(ERROR, str(error))
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
@@ -242,6 +254,7 @@ def rows(
             docker_host,
             master=masters.get(_discovery(config), ""),
             seconds=seconds.get(name, 0.0),
+            driver=found_drivers.get(name),
         )
         for name, config in taken.items()
         if filters is None or filters.take_status(statuses[name])
@@ -291,13 +304,15 @@ def active(
     docker_host = docker_host_in_use(environ)
     if not docker_host:
         return None
+    from dinv import drivers
+
     configs = [config for config in _load(store)[0].values() if config is not None and not config.unfinished]
-    meant = [config for config in configs if config.url == docker_host]
+    meant = [config for config in configs if _url(config) == docker_host]
     meant += [config for config in configs if config not in meant and _swarm_url(config) == docker_host]
     for config in meant:
         name = config.name
         try:
-            status = _driver(config).states([config], store, timeout=timeout, trace=trace)[name]
+            status = drivers.of(config).states([config], store, timeout=timeout, trace=trace)[name]
         except DeadlineExceeded as error:
             raise DinvError("Error getting active host: timeout") from error
         if status.state == TIMEOUT:
@@ -305,16 +320,6 @@ def active(
         if status.state == RUNNING:
             return name
     return None
-
-
-def _driver(config: MachineConfig) -> type[Driver]:
-    from dinv.drivers import find
-
-    if config.foreign:
-        from dinv.drivers.docker_machine import DockerMachines
-
-        return DockerMachines
-    return find(config.driver_name)
 
 
 def _ask(

@@ -26,6 +26,9 @@ _BUILT_IN = {
     "none": "dinv.provisioners.none:NoneProvisioner",
 }
 
+_DOCKER_MACHINES = "dinv.provisioners.docker_machine:DockerMachineProvisioner"
+"""Of the machines that docker-machine made; nobody can choose it."""
+
 
 class Provisioner(ABC):
     """Makes one machine serve."""
@@ -78,4 +81,12 @@ class Provisioner(ABC):
 def find(name: str) -> type[Provisioner]:
     """The provisioner of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     provisioner: type[Provisioner] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="provisioner")
+    return provisioner
+
+
+def of(config: MachineConfig) -> type[Provisioner]:
+    """The provisioner of a machine. Raises InputError where that is not installed."""
+    if config.by_dinv:
+        return find(str(config.ours.get("Provisioner") or "docker"))
+    provisioner: type[Provisioner] = plugins.load(_DOCKER_MACHINES)
     return provisioner

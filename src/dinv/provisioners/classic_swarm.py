@@ -9,16 +9,16 @@ from __future__ import annotations
 
 import re
 
-from dinv.errors import InputError
+from dinv.errors import InputError, MachineNotRunning, NoSwarm
+from dinv.formats import host_port
+from dinv.store.record import NO_SWARM
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from typing import Any
 
-DEFAULT_IMAGE = "swarm:latest"
-DEFAULT_STRATEGY = "spread"
-DEFAULT_HOST = "tcp://0.0.0.0:3376"
+    from dinv.store.record import MachineConfig
 
 
 def swarm_options(
@@ -45,26 +45,34 @@ def swarm_options(
             f"Error parsing swarm discovery: Swarm Discovery URL was in the wrong format: {swarm_discovery}"
         )
     return {
+        **NO_SWARM,
         "IsSwarm": swarm or swarm_master,
         "Address": swarm_addr,
         "Discovery": swarm_discovery,
         "Agent": swarm,
         "Master": swarm_master,
-        "Host": swarm_host or DEFAULT_HOST,
-        "Image": swarm_image or DEFAULT_IMAGE,
-        "Strategy": swarm_strategy or DEFAULT_STRATEGY,
-        "Heartbeat": 0,
-        "Overcommit": 0,
+        "Host": swarm_host or NO_SWARM["Host"],
+        "Image": swarm_image or NO_SWARM["Image"],
+        "Strategy": swarm_strategy or NO_SWARM["Strategy"],
         "ArbitraryFlags": list(swarm_opt),
         "ArbitraryJoinFlags": list(swarm_join_opt),
-        "Env": None,
         "IsExperimental": swarm_experimental,
     }
 
 
-def no_swarm() -> dict[str, Any]:
-    """The swarm.Options of a machine that is in none, as docker-machine writes them."""
-    return {**swarm_options(swarm=True), "IsSwarm": False, "Agent": False}
+def master_url(config: MachineConfig, url: str) -> str:
+    """Where the swarm listens whose master is the machine of this record, whose daemon is at `url`.
+
+    Raises NoSwarm when it is master of none, MachineNotRunning when its address is not known.
+    """
+    if not config.swarm_options.get("Master"):
+        raise NoSwarm(config.name)
+    listening = config.swarm_options.get("Host")
+    host, _ = host_port.of_url(url) or ("", 0)
+    _, port = host_port.of_url(listening if isinstance(listening, str) else "", missing=0) or ("", 0)
+    if not host or not port:
+        raise MachineNotRunning(config.name, "without a known address")
+    return f"tcp://{host_port.join(host, port)}"
 
 
 def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:

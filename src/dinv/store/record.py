@@ -51,6 +51,24 @@ _AUTH_PATHS = {
 }
 
 
+NO_SWARM: dict[str, Any] = {
+    "IsSwarm": False,
+    "Address": "",
+    "Discovery": "",
+    "Agent": False,
+    "Master": False,
+    "Host": "tcp://0.0.0.0:3376",
+    "Image": "swarm:latest",
+    "Strategy": "spread",
+    "Heartbeat": 0,
+    "Overcommit": 0,
+    "ArbitraryFlags": [],
+    "ArbitraryJoinFlags": [],
+    "Env": None,
+    "IsExperimental": False,
+}
+"""The swarm.Options of a machine that is in none, as docker-machine writes them (libmachine/swarm)."""
+
 _REMOTE_PATHS = ("CaCertRemotePath", "ServerCertRemotePath", "ServerKeyRemotePath")
 """Of files in the machine; its image contract has them."""
 
@@ -71,8 +89,6 @@ class MachineConfig:
         cls, *, name: str, store_path: str, driver_name: str, identity: str, created: str
     ) -> MachineConfig:
         """The document of a machine that is about to be made. `created` is RFC 3339, UTC."""
-        from dinv.provisioners.classic_swarm import no_swarm
-
         directory = f"machines/{name}"
         auth = {key: os.path.normpath(f"{directory}/{file}") for key, file in _AUTH_PATHS.items()}
         document: dict[str, Any] = {
@@ -94,7 +110,7 @@ class MachineConfig:
                 "Memory": 0,
                 "Disk": 0,
                 "EngineOptions": {},
-                "SwarmOptions": no_swarm(),
+                "SwarmOptions": {**NO_SWARM, "ArbitraryFlags": [], "ArbitraryJoinFlags": []},
                 "AuthOptions": {**auth, **dict.fromkeys(_REMOTE_PATHS, ""), "ServerCertSANs": []},
             },
             "Name": name,
@@ -151,11 +167,7 @@ class MachineConfig:
         return self._document
 
     def shown(self) -> dict[str, Any]:
-        """What `inspect` shows, and what goes into the file: the document with absolute paths."""
-        if self.foreign:
-            from dinv.drivers import docker_machine
-
-            return docker_machine.shown(self)
+        """What goes into the file: the document with absolute paths."""
         shown = dict(self._document)
         shown["Name"] = self.name
         shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
@@ -184,7 +196,12 @@ class MachineConfig:
 
     @property
     def cert_directory(self) -> str:
-        """Where its clients' ca.pem, cert.pem and key.pem are: in its own, or where the store has its."""
+        """Where its clients' ca.pem, cert.pem and key.pem are: in its own, or where the store has its.
+
+        "" for a machine of docker-machine's, where that depends on the files there are.
+        """
+        if not self.by_dinv:
+            return ""
         if self.auth_options.get("CertDir") == STORE_CERTS:
             return os.path.join(self.store_path, STORE_CERTS)
         return self.directory
@@ -205,27 +222,23 @@ class MachineConfig:
             raise ConfigError(self.name, os.path.join(self.directory, "config.json"), reason)
 
     @property
-    def foreign(self) -> bool:
-        """Whether docker-machine made it: then it is only read (`dinv.drivers.docker_machine`)."""
-        return not self.ours
+    def by_dinv(self) -> bool:
+        """Whether dinv wrote it. What docker-machine wrote is only read."""
+        return bool(self.ours)
 
     @property
     def url(self) -> str:
-        """Where its daemon listens, as last known: tcp://HOST:PORT, or ""."""
-        if self.foreign:
-            from dinv.drivers import docker_machine
+        """Where its daemon listens, as last known: tcp://HOST:PORT, or "".
 
-            return docker_machine.url(self)
-        return str(self.driver.get("URL", ""))
+        "" also for a machine of docker-machine's, whose drivers keep it in ways of their own: `drivers.url`.
+        """
+        return str(self.driver.get("URL", "")) if self.by_dinv else ""
 
     @property
-    def ip(self) -> str:
-        """The address in `url`, as last known, or ""."""
-        if self.foreign:
-            from dinv.drivers import docker_machine
-
-            return docker_machine.ip(self)
-        return str(self.driver.get("IPAddress", ""))
+    def tls(self) -> bool | None:
+        """Whether its daemon is reached by TLS; None where that depends on the files there are."""
+        given: bool | None = self.driver.get("TLS", True) if self.by_dinv else None
+        return given
 
     @property
     def engine_options(self) -> dict[str, Any]:

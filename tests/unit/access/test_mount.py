@@ -35,7 +35,7 @@ class FakeMachine:
 
     def __init__(self, store: str) -> None:
         self.name = "dev"
-        self.config = SimpleNamespace(foreign=False)
+        self.driver = SimpleNamespace(ssh_address=lambda: None)
         self.store = SimpleNamespace(path=store)
         self.status = 0
         self.running = True

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from dinv.access import rsync, ssh
 from dinv.access.scp import Place
+from dinv.drivers.ssh_address import SSHAddress
 from dinv.errors import InputError, MachineError, MachineNotFound, MachineNotRunning, ProgramMissing
 
 if TYPE_CHECKING:
@@ -49,7 +50,8 @@ class FakeMachine:
 
     def __init__(self, machines: FakeMachines, name: str) -> None:
         self.name = name
-        self.config = SimpleNamespace(foreign=name == "theirs")
+        address = SSHAddress("192.0.2.1", 22, "docker", "", whose="a test") if name == "theirs" else None
+        self.driver = SimpleNamespace(ssh_address=lambda: address)
         self._machines = machines
 
     def __enter__(self) -> Self:

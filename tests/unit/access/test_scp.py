@@ -6,7 +6,6 @@ import io
 import os
 import posixpath
 import tarfile
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -87,7 +86,6 @@ class FakeMachine:
         self.name = name
         self.the_channel = DirectoryChannel(disk)
         self.the_status = Status(STOPPED)
-        self.config = SimpleNamespace(foreign=False)
         self.closed = False
 
     @property
@@ -96,6 +94,9 @@ class FakeMachine:
 
     def channel(self) -> Channel:
         return self.the_channel
+
+    def ssh_address(self) -> None:
+        return None
 
     def status(self) -> Status:
         return self.the_status

@@ -79,7 +79,7 @@ class FakeMachine:
     def __init__(self) -> None:
         self.the_channel = FakeChannel()
         self.running = True
-        self.config = SimpleNamespace(foreign=False)
+        self.driver = SimpleNamespace(ssh_address=lambda: None)
 
     def channel(self) -> FakeChannel:
         if not self.running:

@@ -14,20 +14,15 @@ import pytest
 from dinv import machines
 from dinv.access import system_ssh
 from dinv.access.scp import Place, copy
-from dinv.errors import (
-    ConfigError,
-    CopyError,
-    MachineError,
-    MachineNotRunning,
-    NotSupported,
-    ProgramMissing,
-)
+from dinv.errors import ConfigError, CopyError, MachineError, MachineNotRunning, NotSupported, ProgramMissing
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
-    from dinv.store.record import MachineConfig
+    from dinv.access.ssh_options import Option
+    from dinv.lifecycle.host import Host
 
 OLD = "/home/ann/.docker/machine"
 """Where the store was when docker-machine wrote it."""
@@ -38,7 +33,7 @@ def store(tmp_path: Path) -> Store:
     return Store(str(tmp_path / "store"))
 
 
-def add(store: Store, name: str = "dev", *, driver_name: str = "google", **driver: Any) -> MachineConfig:
+def add(store: Store, name: str = "dev", *, driver_name: str = "google", **driver: Any) -> Host:
     directory = store.directory(name)
     os.makedirs(directory)
     document = {
@@ -58,7 +53,7 @@ def add(store: Store, name: str = "dev", *, driver_name: str = "google", **drive
     }
     put(os.path.join(directory, "config.json"), json.dumps(document))
     put(os.path.join(directory, "id_rsa"), "key", 0o600)
-    return machines.open(store.path).get(name).config
+    return machines.open(store.path).get(name).host
 
 
 def put(path: str, content: str, mode: int = 0o644) -> None:
@@ -67,9 +62,17 @@ def put(path: str, content: str, mode: int = 0o644) -> None:
     os.chmod(path, mode)
 
 
+def ssh_command(
+    machine: Host, options: Sequence[Option], words: Sequence[str], *, terminal: bool = False
+) -> list[str]:
+    address = machine.driver.ssh_address()
+    assert address is not None
+    return system_ssh.ssh_command(address, options, words, terminal=terminal)
+
+
 def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
-    config = add(store, driver_name="amazonec2", SSHUser="ubuntu")
-    command = system_ssh.ssh_command(config, [("C", "")], ["echo", "a b"])
+    machine = add(store, driver_name="amazonec2", SSHUser="ubuntu")
+    command = ssh_command(machine, [("C", "")], ["echo", "a b"])
     assert os.path.basename(command[0]) == "ssh"
     assert command[command.index("ubuntu@192.0.2.1") :] == [
         "ubuntu@192.0.2.1",
@@ -78,21 +81,21 @@ def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
         *("-C", "echo", "a b"),
     ]
     assert "StrictHostKeyChecking=no" in command
-    assert "-t" in system_ssh.ssh_command(config, [], [], terminal=True)
+    assert "-t" in ssh_command(machine, [], [], terminal=True)
 
 
 def test_a_user_that_is_named_is_the_user(store: Store) -> None:
-    command = system_ssh.ssh_command(add(store), [("l", "ann"), ("s", "")], ["sftp"])
+    command = ssh_command(add(store), [("l", "ann"), ("s", "")], ["sftp"])
     assert command[command.index("ann@192.0.2.1") + 5 :] == ["-p", "2222", "-s", "sftp"]
     assert "docker@192.0.2.1" not in command
 
 
 def test_a_command_with_a_dash_is_no_option(store: Store) -> None:
-    assert system_ssh.ssh_command(add(store), [], ["-x"])[-2:] == ["--", "-x"]
+    assert ssh_command(add(store), [], ["-x"])[-2:] == ["--", "-x"]
 
 
 def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
-    command = system_ssh.ssh_command(
+    command = ssh_command(
         add(store, driver_name="virtualbox", IPAddress="192.168.99.100", SSHPort=53507), [], []
     )
     assert "docker@127.0.0.1" in command
@@ -100,32 +103,34 @@ def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
 
 
 def test_what_docker_machine_leaves_out_is_its_default(store: Store) -> None:
-    config = add(store, SSHUser="", SSHPort=0, SSHKeyPath="")
-    command = system_ssh.ssh_command(config, [], [])
+    machine = add(store, SSHUser="", SSHPort=0, SSHKeyPath="")
+    command = ssh_command(machine, [], [])
     assert "root@192.0.2.1" in command
     assert command[-4:] == ["-i", f"{store.directory('dev')}/id_rsa", "-p", "22"]
     os.unlink(f"{store.directory('dev')}/id_rsa")
-    assert "-i" not in system_ssh.ssh_command(config, [], [])
+    assert "-i" not in ssh_command(machine, [], [])
 
 
 def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    config = add(store)
+    machine = add(store)
     key = f"{store.directory('dev')}/id_rsa"
     os.chmod(key, 0o644)
     with pytest.raises(MachineError, match=f"chmod 600 {key}"):
-        system_ssh.ssh_command(config, [], [])
+        ssh_command(machine, [], [])
+    os.chmod(key, 0o600)
+    with monkeypatch.context() as nowhere:
+        nowhere.setenv("PATH", "/nonexistent")
+        with pytest.raises(ProgramMissing, match="no ssh on this computer"):
+            ssh_command(machine, [], [])
     os.unlink(key)
     with pytest.raises(MachineError, match="No such file"):
-        system_ssh.ssh_command(config, [], [])
+        ssh_command(machine, [], [])
     with pytest.raises(NotSupported, match="by its URL"):
-        system_ssh.ssh_command(add(store, "given", driver_name="none", URL="tcp://h:1"), [], [])
+        ssh_command(add(store, "given", driver_name="none", URL="tcp://h:1"), [], [])
     with pytest.raises(ConfigError, match="SSHUser is no user"):
         add(store, "odd", SSHUser="-oProxyCommand=true")
     with pytest.raises(MachineNotRunning):
-        system_ssh.ssh_command(add(store, "off", IPAddress=""), [], [])
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(ProgramMissing, match="no ssh on this computer"):
-        system_ssh.ssh_command(config, [], [])
+        ssh_command(add(store, "off", IPAddress=""), [], [])
 
 
 def fake(directory: Path, name: str, script: str) -> dict[str, str]:

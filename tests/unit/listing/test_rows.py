@@ -73,7 +73,7 @@ def spoil(store: Store, name: str) -> None:
         file.write(b"{")
 
 
-def foreign(store: Store, name: str, **driver: Any) -> None:
+def of_docker_machine(store: Store, name: str, **driver: Any) -> None:
     """A machine as docker-machine makes it."""
     add(store, name, **driver)
     config = store.load(name)
@@ -156,7 +156,7 @@ def test_an_endpoint_that_never_answers_is_not_waited_for(store: Store) -> None:
 def test_what_cannot_be_asked_for_has_a_row_with_the_reason(store: Store) -> None:
     spoil(store, "spoilt")
     add(store, "half", phase=CREATING)
-    foreign(store, "theirs", Endpoint="a word")
+    of_docker_machine(store, "theirs", Endpoint="a word")
     add(store, "unknown")
     config = store.load("unknown")
     config.document()["DriverName"] = "nosuch"

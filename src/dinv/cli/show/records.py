@@ -33,13 +33,15 @@ KNOWN = (
 
 def known(config: MachineConfig) -> dict[str, Any]:
     """What the record of a machine says; DockerVersion is of its last start."""
+    from dinv import drivers
+
     kept = config.driver
     endpoint = kept.get("Endpoint")
     return {
         "Name": config.name,
         "DriverName": config.driver_name,
-        "URL": config.url,
-        "IPAddress": config.ip,
+        "URL": drivers.url(config),
+        "IPAddress": drivers.ip(config),
         "Reached": kept.get("Reached", ""),
         "DockerVersion": version(str(config.ours.get("DockerVersion") or "")),
         # Another driver of docker-machine's may call something else so.

@@ -1,8 +1,7 @@
-"""Machines that docker-machine made: what can be known of them, and done, without their driver.
+"""What the records of docker-machine say: where a machine is, its certificates, whether it answers.
 
-Their config.json says where they were when docker-machine last looked: `Driver.IPAddress`, or the URL
-of the driver `none`. That, their certificates and their SSH key (dinv.access.system_ssh) are all dinv needs
-to connect; it never writes them, and what needs their driver (start, stop, ...) says so.
+Its drivers keep where a machine was when docker-machine last looked: as `Driver.IPAddress`, or, for hosts
+without a driver, as `Driver.URL`.
 """
 
 from __future__ import annotations
@@ -10,30 +9,20 @@ from __future__ import annotations
 import os
 import re
 
-from dinv.drivers import Driver
-from dinv.errors import MachineNotRunning, NoSwarm, NotSupported
 from dinv.formats import host_port
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
-    from typing import Any, NoReturn
+    from collections.abc import Iterable
+    from typing import Any
 
     from dinv.store.record import MachineConfig
-    from dinv.store.store import Store
 
 WITHOUT_DRIVER = ("none", "ci-test")
 """docker-machine's names for hosts that it has not made (docker/machine: drivers/none)."""
 
-_REFUSED = {
-    "starting it": "hosts without a driver cannot be started\n",
-    "stopping it": "hosts without a driver cannot be stopped\n",
-    "killing it": "hosts without a driver cannot be killed\n",
-    "restarting it": "hosts without a driver cannot be restarted\n",
-}
-"""docker-machine's words for what is being done (drivers/none/driver.go)."""
 _PORT_KEYS = ("EnginePort", "DockerPort")
 """Where the drivers generic and azure keep the daemon's port."""
 _TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
@@ -56,17 +45,6 @@ def url(config: MachineConfig) -> str:
 def ip(config: MachineConfig) -> str:
     """The host in `url`. The driver `none` keeps it with its port, which is no address."""
     return _host(url(config)) if config.driver_name in WITHOUT_DRIVER else _address(config)
-
-
-def swarm_url(config: MachineConfig) -> str:
-    """Where the legacy swarm listens that it is the master of. Raises NoSwarm when it is of none."""
-    if not config.swarm_options.get("Master"):
-        raise NoSwarm(config.name)
-    host = _host(url(config))
-    _, port = host_port.of_url(_text(config.swarm_options.get("Host")), missing=0) or ("", 0)
-    if not host or not port:
-        raise MachineNotRunning(config.name, "without a known address")
-    return f"tcp://{host_port.join(host, port)}"
 
 
 def cert_path(config: MachineConfig) -> str:
@@ -141,44 +119,7 @@ def shown(config: MachineConfig) -> dict[str, Any]:
     return document
 
 
-def needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
-    """Raise NotSupported: what was asked for, such as "stopping it", is its driver's to do."""
-    if config.driver_name in WITHOUT_DRIVER:
-        raise NotSupported(
-            config.name,
-            f"{_REFUSED.get(doing, '')}"
-            f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
-            f"({config.driver_name}): dinv can connect to it, and do nothing to it.",
-        )
-    raise NotSupported(
-        config.name,
-        f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
-        f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp and mount work, and nothing is "
-        f"changed.",
-    )
-
-
 # Whether it answers
-
-
-class DockerMachines(Driver):
-    """Stands in for the drivers of docker-machine where only states are asked for; never instantiated."""
-
-    @classmethod
-    def group_key(cls, config: MachineConfig) -> str:  # one group of all
-        return ""
-
-    @classmethod
-    def states(
-        cls,
-        configs: Iterable[MachineConfig],
-        store: Store,
-        *,
-        timeout: float,
-        trace: Callable[[str], None] | None = None,  # the seam's; no API is called
-    ) -> dict[str, Status]:
-        """Whether each accepts a connection, all at once; `timeout` in seconds for all of them."""
-        return statuses(configs, timeout=timeout)
 
 
 def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinv import machines
-from dinv.drivers import docker_machine
 from dinv.errors import DinvError, MachineNotRunning, MachineUnusable, NoSwarm, NotSupported
 from dinv.listing import rows
 from dinv.shells import env
@@ -310,7 +309,7 @@ def test_what_needs_its_driver_says_so_and_nothing_is_written(store: Store) -> N
         name: os.stat(os.path.join(machine.directory, name)).st_mtime_ns
         for name in os.listdir(machine.directory)
     }
-    for change in (machine.stop, machine.kill, machine.channel, machine.logs, machine.own_ip):
+    for change in (machine.stop, machine.kill, machine.channel, machine.logs):
         with pytest.raises(DinvError):
             change()
     with pytest.raises(NotSupported, match="driver virtualbox, which dinv does not have"):
@@ -339,8 +338,8 @@ def test_the_address_of_a_swarm_master(store: Store) -> None:
         IPAddress="192.168.99.100",
         swarm={"Master": True, "IsSwarm": True, "Host": "tcp://0.0.0.0:3376"},
     )
-    assert docker_machine.swarm_url(machine.config) == "tcp://192.168.99.100:3376"
+    assert machine.swarm_url() == "tcp://192.168.99.100:3376"
     with pytest.raises(NoSwarm, match='"other" is not a swarm master'):
-        docker_machine.swarm_url(add(store, "other").config)
+        add(store, "other").swarm_url()
     with pytest.raises(MachineNotRunning):
-        docker_machine.swarm_url(add(store, "odd", swarm={"Master": True, "Host": "3376"}).config)
+        add(store, "odd", swarm={"Master": True, "Host": "3376"}).swarm_url()
