@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from documents import LANGUAGES, blocks, commands, pages, read
+from harness import CHECKOUT
 
 from dinv.cli.app import App
 from dinv.cli.verbs import VERBS, module_name
@@ -61,10 +63,6 @@ def test_there_is_something_to_see() -> None:
 
 @pytest.mark.parametrize("page", pages())
 def test_links_lead_somewhere(page: str) -> None:
-    import os
-
-    from harness import CHECKOUT
-
     text = read(page)
     for target in re.findall(r"\]\(([^)#\s]+)(?:#[^)]*)?\)", text):
         if "://" not in target:
@@ -77,3 +75,12 @@ def test_links_lead_somewhere(page: str) -> None:
         titles = re.findall(r"^#+ (.+)$", read(there), re.MULTILINE)
         slugs = [re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles]
         assert anchor in slugs, f"{page}: {there} has no part #{anchor}"
+
+
+@pytest.mark.parametrize("page", pages())
+def test_files_that_it_names_are_there(page: str) -> None:
+    """A file moves, and the page that names it does not: that is seen here."""
+    for name in re.findall(
+        r"`((?:src|tests|scripts|benchmarks|images|examples|docs|man)/[\w./-]+)`", read(page)
+    ):
+        assert os.path.exists(os.path.join(CHECKOUT, name)), f"{page}: there is no {name}"
