@@ -11,6 +11,7 @@ import sys
 import tempfile
 
 from benchmarks.process import clean_environment, output_of
+from dinv.drivers.machine_urls import machine_urls
 from dinv.endpoints.resolve import resolve
 from dinv.errors import InputError, NotFound
 from dinv.store.store import Store
@@ -39,7 +40,8 @@ class Session:
         self.interpreter = _interpreter(self.dinv)
         self.directory = tempfile.mkdtemp(prefix="dinv-bench-")
         self.store = Store(os.path.join(self.directory, "store"))
-        found = resolve(endpoint or os.environ.get("DINV_ENDPOINT"), self.store)
+        named = endpoint or os.environ.get("DINV_ENDPOINT")
+        found = resolve(named, self.store, machine_urls=machine_urls)
         if not found.url.startswith("unix://"):
             shutil.rmtree(self.directory)
             raise InputError(

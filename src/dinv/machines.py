@@ -236,10 +236,12 @@ class Machines:
         if named:
             yield self.endpoint(named)
             return
+        from dinv.drivers.machine_urls import machine_urls
         from dinv.endpoints.resolve import resolve
 
         with contextlib.suppress(NoEndpoint):
-            yield resolve(None, self.store, trace=self._trace).engine(trace=self._trace)
+            endpoint = resolve(None, self.store, machine_urls=machine_urls, trace=self._trace)
+            yield endpoint.engine(trace=self._trace)
         if machine.driver.provisioned:
             from dinv.endpoints.resolve import Endpoint
 
@@ -341,11 +343,13 @@ class Machines:
 
         Raises NoEndpoint, InputError.
         """
+        from dinv.drivers.machine_urls import machine_urls
         from dinv.endpoints.resolve import resolve
 
         endpoint = resolve(
             named or os.environ.get("DINV_ENDPOINT"),
             self.store,
+            machine_urls=machine_urls,
             cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
             note=(progress or Progress()).note,
             trace=self._trace,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from users import User
 
+from dinv.drivers.machine_urls import machine_urls
 from dinv.endpoints.resolve import resolve
 from dinv.store.store import Store
 
@@ -49,7 +50,8 @@ class Resident(User):
 
     def engine(self) -> Engine:
         """A client of the user's endpoint."""
-        return resolve(self.endpoint, Store(self.store), environ={}).engine(timeout=30)
+        endpoint = resolve(self.endpoint, Store(self.store), machine_urls=machine_urls, environ={})
+        return endpoint.engine(timeout=30)
 
 
 class Simulate(Protocol):

@@ -113,6 +113,7 @@ def resolve(
     named: str | None,
     store: Store,
     *,
+    machine_urls: Callable[[Store], Mapping[str, str]],
     cert_path: str | None = None,
     note: Callable[[str], None] = lambda _text: None,
     trace: Callable[[str], None] | None = None,
@@ -120,16 +121,17 @@ def resolve(
 ) -> Endpoint:
     """Find the endpoint to make a machine on; `named` is what `--endpoint` or `$DINV_ENDPOINT` says.
 
+    `machine_urls` says which machines of a store are where (`drivers.machine_urls`): they are not endpoints.
     `cert_path` is a directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint. `note` is told
     what was passed over and why. Raises NoEndpoint, InputError.
     """
     named = (named or "").strip()
     if named:
-        return _named(named, store, cert_path, environ)
-    machines = _machine_urls(store)
+        return _named(named, store, cert_path, environ, machine_urls)
+    machines = machine_urls(store)
     tried: list[tuple[str, str]] = []
     host = environ.get("DOCKER_HOST", "").strip()
-    if host and (machine := machines.get(_canonical(host))):
+    if host and (machine := machines.get(canonical(host))):
         note(f"DOCKER_HOST points at machine {machine}, not at an endpoint: passed over")
         tried.append(("$DOCKER_HOST", f"points at machine {machine}"))
     elif host:
@@ -173,9 +175,15 @@ def _own_engine_advice(socket: str) -> str:
     )
 
 
-def _named(named: str, store: Store, cert_path: str | None, environ: Mapping[str, str]) -> Endpoint:
+def _named(
+    named: str,
+    store: Store,
+    cert_path: str | None,
+    environ: Mapping[str, str],
+    machine_urls: Callable[[Store], Mapping[str, str]],
+) -> Endpoint:
     host = environ.get("DOCKER_HOST", "").strip()
-    if named == "default" and host and _canonical(host) not in _machine_urls(store):
+    if named == "default" and host and canonical(host) not in machine_urls(store):
         # docker's name for what it uses without a context (docker/cli: resolveDefaultDockerEndpoint).
         return _at(_with_scheme(host), store, environ, source="DOCKER_HOST")
     if "://" not in named:
@@ -294,7 +302,7 @@ def _chosen_context(
         note(f"config.json names a docker context {name}, which is not there: passed over")
         tried.append((source, f"there is no docker context {name}"))
         return None
-    if machine := machines.get(_canonical(found.url)):
+    if machine := machines.get(canonical(found.url)):
         note(f"{source} ({name}) points at machine {machine}, not at an endpoint: passed over")
         tried.append((source, f"{name} points at machine {machine}"))
         return None
@@ -317,24 +325,8 @@ def _from_context(name: str, *, source: str) -> Endpoint | None:
     return Endpoint(context.host, tls=tls, context=name, source=source)
 
 
-def machine_at(store: Store, url: str) -> str:
-    """The name of the machine of the store whose daemon is at this address; "" where none is."""
-    return _machine_urls(store).get(_canonical(url), "") if url.startswith("tcp://") else ""
-
-
-def _machine_urls(store: Store) -> dict[str, str]:
-    urls = {}
-    for name in store.names():
-        try:
-            url = store.load(name).url
-        except DinvError:
-            continue
-        if url:
-            urls[_canonical(url)] = name
-    return urls
-
-
-def _canonical(url: str) -> str:
+def canonical(url: str) -> str:
+    """A daemon's URL in the form in which it can be compared with others."""
     return _with_scheme(url).rstrip("/").lower().replace("//localhost:", "//127.0.0.1:")
 
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dinv.drivers.machine_urls import machine_at, machine_urls
 from dinv.endpoints import contexts
 from dinv.endpoints import resolve as resolving
 from dinv.endpoints.resolve import DOCKER_SOCKET, Endpoint, local_engine_socket, resolve
@@ -76,7 +77,7 @@ def certificates(directory: Path, *names: str) -> str:
 
 def look(store: Store, named: str | None = None, **environ: str) -> tuple[Endpoint, list[str]]:
     notes: list[str] = []
-    return resolve(named, store, note=notes.append, environ=environ), notes
+    return resolve(named, store, machine_urls=machine_urls, note=notes.append, environ=environ), notes
 
 
 # The order
@@ -354,14 +355,30 @@ def test_a_machines_certificates_say_nothing_about_an_endpoint(store: Store, nam
     assert look(store, named, **environ)[0].tls is None
 
 
+def test_a_machine_of_docker_machine_s_is_not_an_endpoint_either(store: Store) -> None:
+    """Its driver alone knows where it listens: docker-machine records an address, and no URL."""
+    os.makedirs(store.directory("vm"))
+    document = {
+        "ConfigVersion": 3,
+        "Driver": {"IPAddress": "192.168.99.100"},
+        "DriverName": "virtualbox",
+        "HostOptions": {},
+    }
+    with open(os.path.join(store.directory("vm"), "config.json"), "w", encoding="utf-8") as file:
+        json.dump(document, file)
+    assert machine_at(store, "tcp://192.168.99.100:2376") == "vm"
+    with pytest.raises(NoEndpoint):
+        look(store, DOCKER_HOST="tcp://192.168.99.100:2376")
+
+
 def test_a_named_endpoint_has_its_own_certificates(store: Store, tmp_path: Path) -> None:
     path = certificates(tmp_path / "certs", "ca", "cert", "key")
-    found = resolve("tcp://h:2376", store, cert_path=path, environ={})
+    found = resolve("tcp://h:2376", store, machine_urls=machine_urls, cert_path=path, environ={})
     assert found.tls is not None
     assert found.tls.key == os.path.join(path, "key.pem")
     for other in ("unix:///run/d.sock", "ssh://h"):
         with pytest.raises(InputError, match="cert-path"):
-            resolve(other, store, cert_path=path, environ={})
+            resolve(other, store, machine_urls=machine_urls, cert_path=path, environ={})
 
 
 @pytest.mark.parametrize("names", [(), ("ca", "cert"), ("ca", "key"), ("cert", "key")])
@@ -370,7 +387,7 @@ def test_certificates_that_are_not_complete_are_an_error(
 ) -> None:
     path = certificates(tmp_path / "certs", *names)
     with pytest.raises(InputError, match="certs"):
-        resolve("tcp://h:2376", store, cert_path=path, environ={})
+        resolve("tcp://h:2376", store, machine_urls=machine_urls, cert_path=path, environ={})
 
 
 def test_no_directory_of_certificates_is_an_error(store: Store, tmp_path: Path) -> None:

@@ -123,6 +123,7 @@ def configure(
     trace: Callable[[str], None] | None,
 ) -> Endpoint:
     """Take the flags' values into `config.driver`; returns the endpoint. Raises InputError, NoEndpoint."""
+    from dinv.drivers.machine_urls import machine_urls
     from dinv.endpoints.resolve import resolve
 
     kept = config.driver
@@ -149,6 +150,7 @@ def configure(
     endpoint = resolve(
         values.get("endpoint"),
         store,
+        machine_urls=machine_urls,
         cert_path=values.get("endpoint_cert_path"),
         note=progress.note,
         trace=trace,

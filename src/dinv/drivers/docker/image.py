@@ -40,7 +40,7 @@ def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
 
 def advice(site: Site, image: str) -> str:
     """What to do about an image that the endpoint lacks: into a machine it is loaded, not built there."""
-    from dinv.endpoints.resolve import machine_at
+    from dinv.drivers.machine_urls import machine_at
 
     outer = machine_at(site.store, site.endpoint.url)
     if not outer:

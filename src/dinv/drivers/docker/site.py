@@ -133,7 +133,7 @@ class Site:
         return self._outer[0]
 
     def _find_outer(self) -> MachineConfig | None:
-        from dinv.endpoints.resolve import machine_at
+        from dinv.drivers.machine_urls import machine_at
 
         name = machine_at(self.store, self.endpoint.url)
         if not name:

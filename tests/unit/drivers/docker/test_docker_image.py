@@ -77,5 +77,5 @@ def test_what_the_variable_says_is_sent(monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_machine_as_endpoint_is_loaded_with_an_image(monkeypatch: pytest.MonkeyPatch) -> None:
     driver = new_driver(FakeEngine())
     assert image.advice(driver.site, "dinv:latest") == "Build it there with: dinv image build"
-    monkeypatch.setattr("dinv.endpoints.resolve.machine_at", lambda *_: "outer")
+    monkeypatch.setattr("dinv.drivers.machine_urls.machine_at", lambda *_: "outer")
     assert image.advice(driver.site, "dinv:2") == "Take it there with: dinv load outer dinv:2"
