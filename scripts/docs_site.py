@@ -39,6 +39,19 @@ MENU = {
 }
 """Every page but the index, which is the first; one that is in no menu is an error of the build."""
 
+LABELS = {
+    "create": "Create",
+    "day2": "After the create",
+    "formats": "Formats and filters",
+    "image": "The machine image",
+    "library": "The library",
+    "readme": "README",
+    "releases": "Releases",
+    "security": "Security",
+    "vic": "vSphere Integrated Containers",
+}
+"""What pages are called in the menu whose titles are long, or code."""
+
 _LINK = re.compile(r"(!?\[(?:[^\]`]|`[^`]*`)*\])\(([^)#\s]*)(#[^)\s]*)?\)")
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
@@ -77,7 +90,8 @@ def menu(names: set[str]) -> str:
     found = []
     for title, pages in MENU.items():
         there = [page for page in pages if f"{page}.md" in names or page not in map(_stem, TAKEN_IN.values())]
-        found += ["", "```{toctree}", ":hidden:", f":caption: {title}", "", *there, "```"]
+        lines = [f"{LABELS[page]} <{page}>" if page in LABELS else page for page in there]
+        found += ["", "```{toctree}", ":hidden:", f":caption: {title}", "", *lines, "```"]
     return "\n".join(found) + "\n"
 
 
