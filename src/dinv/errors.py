@@ -723,7 +723,8 @@ class ProgramMissing(LocalError):
     """A program that dinv runs is not installed. `needed_by` is what needs it, such as "mount"."""
 
     def __init__(self, program: str, needed_by: str) -> None:
-        super().__init__(f"There is no {program} on this computer, and {needed_by} needs it. Install it.")
+        said = f"There is no {program} on this computer, and "
+        super().__init__(said + needed_by + " needs it. Install it.")
         self.program = program
         self.needed_by = needed_by
 

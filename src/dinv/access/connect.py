@@ -19,6 +19,7 @@ from dinv.errors import (
 )
 from dinv.pki import client_files
 from dinv.timeouts import LOOK_SECONDS
+from dinv.wording import command, either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,16 +101,14 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
             machine.name,
             url,
             f"no answer within {deadline.seconds:g} s",
-            f"It may be paused, or have too much to do. See: dinv status {machine.name}{_restart(machine)}",
+            "It may be paused, or have too much to do. " + _see(machine),
             connection=True,
         ) from error
     except EndpointError as error:
         if isinstance(error.__cause__, ConnectionRefusedError) and url == machine.url:
             raise refused(machine) from error
         reason = str(getattr(error, "reason", error))
-        raise MachineUnusable(
-            machine.name, url, reason, f"See: dinv status {machine.name}{_restart(machine)}", connection=True
-        ) from error
+        raise MachineUnusable(machine.name, url, reason, _see(machine), connection=True) from error
     except EngineError as error:
         raise MachineUnusable(
             machine.name, url, f"it answers, but not as a Docker daemon does: {error}"
@@ -141,10 +140,19 @@ def _renewal(machine: Host) -> str:
     if not machine.driver.provisioned:
         return f"{machine.driver.keeper} has its driver, and makes new ones: regenerate-certs {machine.name}"
     return (
-        f"Make new ones: dinv regenerate-certs {machine.name}. With --client-certs its CA and the clients' "
-        f"are new too."
+        "Make new ones: "
+        + command("regenerate-certs", machine.name)
+        + ". With "
+        + either("client_certs=True", "--client-certs")
+        + " its CA and the clients' are new too."
     )
 
 
-def _restart(machine: Host) -> str:
-    return f", and to restart it: dinv restart {machine.name}" if machine.driver.provisioned else ""
+def _see(machine: Host) -> str:
+    """What to do about a machine whose daemon does not answer."""
+    see = "See: " + command("status", machine.name)
+    return (
+        see + ", and to restart it: " + command("restart", machine.name)
+        if machine.driver.provisioned
+        else see
+    )

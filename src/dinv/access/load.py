@@ -14,6 +14,7 @@ from dinv.errors import BadRequest, DinvError, ImageError, NotFound, ServerError
 from dinv.formats import json_text
 from dinv.formats.archives import Entry
 from dinv.system import scratch
+from dinv.wording import command, either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,10 @@ _END = bytes(2 * BLOCK)
 
 Chain = tuple[str, ...]
 """The diff ids from the lowest layer to this one."""
+
+
+SOURCE = either("source", "--from")
+"""The option that names the engine to take images from."""
 
 
 def load(machine: Host, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
@@ -91,7 +96,7 @@ def _find(image: str, sources: Sequence[Engine]) -> tuple[Engine, dict[str, Any]
             looked.append(f"{_where(source)} ({error})")
     raise ImageError(
         f"No image {image} at {', nor at '.join(looked)}. Build or pull it there, or name another engine "
-        f"with --from; a machine with a way to a registry can pull it by itself."
+        "with " + SOURCE + "; a machine with a way to a registry can pull it by itself."
     )
 
 
@@ -117,7 +122,7 @@ def _save(source: Engine, image: str, archive: IO[bytes], progress: Progress) ->
     except (BadRequest, NotFound, ServerError) as error:
         raise ImageError(
             f"{_where(source)} does not give {image} out ({error.message}). A VCH never does: name an engine "
-            f"that has the image with --from."
+            "that has the image with " + SOURCE + "."
         ) from error
     except OSError as error:
         raise ImageError(
@@ -170,7 +175,7 @@ def _send(daemon: Engine, kept: _Kept, archive: IO[bytes], progress: Progress) -
             daemon.images.load(body)
     except (BadRequest, ServerError) as error:
         raise ImageError(
-            f"The machine's daemon does not take the image: {error.message}. How full it is: dinv df"
+            f"The machine's daemon does not take the image: {error.message}. How full it is: " + command("df")
         ) from error
     return body.sent, left_out
 

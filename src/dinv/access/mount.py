@@ -12,6 +12,7 @@ import os
 from dinv.access import ssh, ssh_options
 from dinv.errors import DeadlineExceeded, MountError
 from dinv.system import mounts, programs, scratch
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -121,7 +122,8 @@ def _mountpoint(directory: str) -> str:
     where = os.path.realpath(directory)
     if mounts.kind_at(where):
         raise MountError(
-            f"Something is mounted at {directory} already. To unmount it: dinv mount -u {quoted}"
+            f"Something is mounted at {directory} already. To unmount it: "
+            + command("mount", "-u", directory)
         )
     try:
         found = os.listdir(where)

@@ -8,6 +8,7 @@ from dinv.access import ssh
 from dinv.access.scp import check_exists
 from dinv.errors import InputError
 from dinv.system import programs
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
 
     from dinv.access.scp import Place
     from dinv.machines import Machines
+
+
+DELTA = option("delta")
 
 
 def rsync_command(
@@ -37,10 +41,12 @@ def rsync_command(
         check_exists(place, machines)
     if len(theirs) > 1:
         raise InputError(
-            f"--delta is rsync's, and rsync has one of its ends here: it cannot copy {source} to {target}. "
-            f"Leave --delta out, or copy to a directory here first."
+            DELTA
+            + f" is rsync's, and rsync has one of its ends here: it cannot copy {source} to {target}. Leave "
+            + DELTA
+            + " out, or copy to a directory here first."
         )
-    rsync = programs.find("rsync", "--delta")
+    rsync = programs.find("rsync", DELTA)
     with machines.get(str(theirs[0].machine)) as machine:
         if machine.host.driver.ssh_address() is None:
             theirs[0].as_root()

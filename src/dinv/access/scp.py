@@ -17,6 +17,7 @@ from dinv.formats.units import format_size
 from dinv.progress import Progress
 from dinv.states import ERROR, STARTING
 from dinv.system import home
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,7 +228,7 @@ class _InMachine(_End):
             if shown.startswith(tuple(f"{root}/" for root in _NOT_FILES)) or shown in _NOT_FILES:
                 raise CopyError(
                     f"{self.place}: {archives.printable(shown)} is not on the machine's disk, and cannot be "
-                    f"copied. Use a command: dinv ssh {self.place.machine} ..."
+                    "copied. Use a command: " + command("ssh", str(self.place.machine), "...")
                 )
         return found
 

@@ -10,6 +10,7 @@ import sys
 
 from dinv.access import ssh_options
 from dinv.errors import Conflict, DinvError, InputError, MachineError, NotFound
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -90,9 +91,14 @@ def lacks(machine: str, program: str, package: str) -> MachineError:
     return MachineError(
         machine,
         f'Machine "{machine}" has no {program}: its image came without. The image that dinv builds has it: '
-        f"dinv image build (for a VCH: dinv image push), then dinv upgrade {machine}.\n"
-        f"Until its next upgrade, it can be put in: dinv ssh {machine} "
-        f"'apt-get update && apt-get install -y {package}', or with the image's own package manager.",
+        + command("image", "build")
+        + " (for a VCH: "
+        + command("image", "push")
+        + "), then "
+        + command("upgrade", machine)
+        + ".\nUntil its next upgrade, it can be put in: "
+        + command("ssh", machine, f"apt-get update && apt-get install -y {package}")
+        + ", or with the image's own package manager.",
     )
 
 

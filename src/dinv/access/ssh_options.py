@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import InputError
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -227,5 +228,5 @@ def _impossible(option: str, value: str) -> InputError:
         )
     return InputError(
         f"{said} is an option of ssh, and machines have no SSH: commands are run by exec on their endpoint. "
-        f"For ports, see: dinv ip --own"
+        "For ports, see: " + command("ip", "--own")
     )

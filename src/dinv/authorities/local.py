@@ -17,6 +17,7 @@ from dinv.errors import CertificateError, StoreNotWritable
 from dinv.pki import pem
 from dinv.pki.certificates import load_chain, load_key, new_key
 from dinv.system import files
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,5 +112,8 @@ class LocalAuthority(Authority):
     def _broken(self, what: str) -> CertificateError:
         return CertificateError(
             f'The CA of machine "{self.machine}" cannot be used: {what}. Restore both files from a backup, '
-            f"or make the machine anew: dinv rm {self.machine}, then dinv create {self.machine}"
+            "or make the machine anew: "
+            + command("rm", self.machine)
+            + ", then "
+            + command("create", self.machine)
         )

@@ -15,7 +15,7 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.errors import ContextError, ContextTaken, InputError
+from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
 from dinv.formats import json_text
 from dinv.system import docker_config, files
 
@@ -153,7 +153,7 @@ def check_name(name: str) -> None:
         return
     raise ContextError(
         f'A docker context cannot be called "{name}": {reason}. '
-        f"Give the machine another name, or do without a context (--no-context)."
+        "Give the machine another name, or do without a context (" + NO_CONTEXT + ")."
     )
 
 
@@ -182,7 +182,7 @@ def write(
     try:
         meta, tls = _paths(name, config_dir)
     except InputError as error:
-        raise ContextError(f"{error} Or do without a docker context (--no-context).") from error
+        raise ContextError(error.text + " Or do without a docker context (" + NO_CONTEXT + ").") from error
     path = os.path.join(meta, "meta.json")
     document = {
         "Name": name,
@@ -327,7 +327,7 @@ def _errors(name: str, path: str) -> Iterator[None]:
         what = f"{error.filename or path}: {error.strerror or error}"
         raise ContextError(
             f'The docker context "{name}" cannot be written: {what}. '
-            f"Make it writable, or do without a context (--no-context)."
+            "Make it writable, or do without a context (" + NO_CONTEXT + ")."
         ) from error
 
 

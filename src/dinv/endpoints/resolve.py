@@ -16,6 +16,7 @@ import os
 
 from dinv.errors import DinvError, EndpointError, InputError, NoEndpoint
 from dinv.system import home
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -56,7 +57,7 @@ class Endpoint:
         """Who named it, for errors; "" where it was named on the command line, or by nobody."""
         if self.source in ("", _NAMED):
             return ""
-        return f"The endpoint is from {self.source}. Another one is named with --endpoint."
+        return f"The endpoint is from {self.source}. Another one is named with " + option("endpoint") + "."
 
     def record(self) -> dict[str, Any]:
         """What a machine's config.json keeps of its endpoint; `recorded` reads it."""

@@ -23,6 +23,7 @@ from dinv.errors import (
 )
 from dinv.formats import json_text
 from dinv.system.deadline import Deadline
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -385,7 +386,7 @@ class Calls:
                 return EndpointError(
                     f"The Docker endpoint {self.address} speaks API {oldest} and newer; this dinv speaks "
                     f"{self._max_api_version} and older. "
-                    "Upgrade dinv, or name another endpoint with --endpoint."
+                    "Upgrade dinv, or name another endpoint with " + option("endpoint") + "."
                 )
         if response.status in _REDIRECT:
             return response.error(f"it sends us elsewhere, to {response.headers.get('location', 'nowhere')}")

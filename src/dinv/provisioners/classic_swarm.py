@@ -12,6 +12,7 @@ import re
 from dinv.errors import InputError, MachineNotRunning, NoSwarm
 from dinv.formats import host_port
 from dinv.store.record import NO_SWARM
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 def refuse(name: str) -> InputError:
     """The error that dinv makes no member of such a swarm, and what to do."""
     return InputError(
-        "--swarm: the swarm of docker-machine's days, containers of the image swarm, is no more. "
+        option("swarm") + ": the swarm of docker-machine's days, containers of the image swarm, is no more. "
         "Docker's own swarm mode is what is left: create the machine without, then "
         f"docker --context {name} swarm init"
     )

@@ -20,6 +20,7 @@ from dinv.errors import (
     MachineUnusable,
 )
 from dinv.provisioners import Provisioner
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -178,12 +179,12 @@ class DockerProvisioner(Provisioner):
 
         file, said = remark(self.config.directory)
         if said:
-            clients = " --client-certs" if file == "ca.pem" else ""
+            clients = ("--client-certs",) if file == "ca.pem" else ()
             raise MachineUnusable(
                 self.config.name,
                 self.driver.url,
                 said,
-                f"Make new ones: dinv regenerate-certs{clients} {self.config.name}",
+                "Make new ones: " + command("regenerate-certs", *clients, self.config.name),
                 connection=True,
             )
 
@@ -204,7 +205,8 @@ class DockerProvisioner(Provisioner):
         if trial.remembered(store, kind):
             return
         name = self.config.name
-        advice = f"To look into it: dinv create --keep-on-failure {name} ..., then dinv logs {name}"
+        kept = command("create", "--keep-on-failure", name, "...")
+        advice = "To look into it: " + kept + ", then " + command("logs", name)
         with (
             progress.working("Docker", "trying whether a container runs"),
             self._client(with_certificate=True) as engine,

@@ -14,6 +14,7 @@ import json
 import os
 
 from dinv.errors import ContainersCannotRun, DeadlineExceeded, DinvError, EngineError
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -34,6 +35,9 @@ _CODE = {
     "arm64": (183, bytes.fromhex("000080d2a80b80d2010000d4")),
 }
 """The program by Go's name of an architecture: ELF's number for it, and the instructions."""
+
+
+_PRIVILEGED = option("isolation", "privileged")
 
 
 def run(engine: Engine, machine: str, advice: str) -> bool:
@@ -84,19 +88,24 @@ def explain(reason: str) -> str:
         return (
             "The endpoint gives the machine fewer capabilities than its containers want, which are Docker's "
             "own 14. Allow them where that is configured (Podman: default_capabilities in containers.conf), "
-            "or create the machine with --isolation privileged."
+            "or create the machine with " + _PRIVILEGED + "."
         )
     if 'mounting "proc"' in said or 'mounting "sysfs"' in said:
         return (
             "The endpoint hides parts of /proc or /sys from the machine, although it was asked not to (by a "
             "policy or a plugin), and with those hidden the kernel lets no container mount its own. "
-            "--isolation privileged, or a runtime made for systems in containers, does not need them shown."
+            + _PRIVILEGED
+            + ", or a runtime made for systems in containers, does not need them shown."
         )
     if "cgroup" in said:
         return (
             "The machine cannot make cgroups of its own. Its image has to make them writable, as dinv's "
-            "own does (dinv image build), or the machine takes --isolation privileged. A rootless endpoint "
-            "has to have them delegated to its user, which takes cgroup v2 and systemd."
+            "own does ("
+            + command("image", "build")
+            + "), or the machine takes "
+            + _PRIVILEGED
+            + ". A rootless endpoint has to have them delegated to its user, "
+            "which takes cgroup v2 and systemd."
         )
     return ""
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import InputError
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -140,7 +141,11 @@ def _refuse(shell: str, key: str, value: str, letters: str = "") -> None:
     if found:
         raise InputError(
             f"{key} cannot be set in {shell}: there is {found!r} in {value!r}, which {shell} cannot be "
-            f"given. Use another shell (--shell), or a store without it in its path (--storage-path)."
+            "given. Use another shell ("
+            + option("shell")
+            + "), or a store without it in its path ("
+            + option("storage-path")
+            + ")."
         )
 
 

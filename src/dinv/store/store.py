@@ -33,6 +33,7 @@ from dinv.formats import json_text
 from dinv.store.record import MachineConfig
 from dinv.system import home
 from dinv.system.files import PENDING, read, remove_tree, sweep, sync_directory, write
+from dinv.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -55,7 +56,8 @@ host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver sees to."""
 def default_path() -> str:
     """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`. Raises InputError where there is no home."""
     named = os.environ.get("MACHINE_STORAGE_PATH")
-    return named or home.within(".docker", "machine", instead="MACHINE_STORAGE_PATH, or give --storage-path")
+    instead = "MACHINE_STORAGE_PATH, or give " + either("a path to dinv.open", "--storage-path")
+    return named or home.within(".docker", "machine", instead=instead)
 
 
 def check_name(name: str) -> None:

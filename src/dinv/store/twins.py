@@ -12,6 +12,7 @@ import contextlib
 import time
 
 from dinv.errors import MachineBusy, MachineNotFound, RecordCopied, StoreError
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def text(name: str, original: str) -> str:
     """What is said of a copy."""
     return (
         f'it is a copy of the record of machine "{original}", and is not changed under this name. '
-        f"Remove this record, and nothing else: dinv rm {name}"
+        "Remove this record, and nothing else: " + command("rm", name)
     )
 
 

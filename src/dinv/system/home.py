@@ -34,7 +34,7 @@ def within(*names: str, instead: str) -> str:
     if not found:
         raise InputError(
             f"There is no home directory: HOME is not set, and user {os.getuid()} has no entry in the "
-            f"password file. Set HOME, or {instead}."
+            f"password file. Set HOME, or " + instead + "."
         )
     return os.path.join(found, *names)
 

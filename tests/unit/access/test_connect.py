@@ -106,7 +106,7 @@ def test_a_ca_that_did_not_sign_its_certificate(machine: Host, tmp_path: Path) -
     with pytest.raises(MachineUnusable, match="signed by another CA") as failed:
         check(machine)
     assert failed.value.connection
-    assert "--client-certs" in failed.value.hint
+    assert "client_certs=True" in failed.value.hint
 
 
 def test_a_client_that_it_refuses(machine: Host, tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_an_endpoint_that_cannot_be_reached_says_who_named_it(store: Store) -> N
         with pytest.raises(EndpointUnreachable) as failed, found.engine() as engine:
             engine.ping()
         notes = getattr(failed.value, "__notes__", [])
-        assert notes == ([f"The endpoint is from {by}. Another one is named with --endpoint."] if by else [])
+        assert notes == ([f"The endpoint is from {by}. Another one is named with endpoint."] if by else [])
     with pytest.raises(InputError) as wrong:
         look(store, DOCKER_HOST="foo://x")[0].engine()
     assert "DOCKER_HOST" in wrong.value.__notes__[0]

@@ -93,7 +93,7 @@ def test_there_is_none_for_other_processors() -> None:
     ("reason", "advice"),
     [
         ("OCI runtime create failed: unable to apply caps: operation not permitted", "default_capabilities"),
-        ("mkdir /sys/fs/cgroup/cpu/docker: read-only file system", "--isolation privileged"),
+        ("mkdir /sys/fs/cgroup/cpu/docker: read-only file system", 'isolation="privileged"'),
         ('error mounting "proc" to rootfs at "/proc": operation not permitted', "hides parts of /proc"),
         ("something else", "Look."),
     ],

@@ -62,7 +62,7 @@ def test_without_any_home_it_is_said_what_to_set(tmp_path: Path) -> None:
     for path in ("~", "~/store"):
         with pytest.raises(InputError, match=r"HOME is not set.*an absolute path"):
             home.absolute(path)
-    with pytest.raises(InputError, match="MACHINE_STORAGE_PATH, or give --storage-path"):
+    with pytest.raises(InputError, match="MACHINE_STORAGE_PATH, or give a path to"):
         Store()
     with pytest.raises(InputError, match="DOCKER_CONFIG"):
         docker_config.directory()

@@ -28,6 +28,7 @@ from dinv.endpoints.resolve import LONGEST_SOCKET, Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
 from dinv.labels import LABEL
 from dinv.system import locks, mounts, processes
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ INSTALL = (
     "  Debian, Ubuntu  apt-get install docker.io\n"
     "  Fedora          dnf install moby-engine\n"
     "  Photon OS       tdnf install docker\n"
-    "Or name an engine elsewhere with --endpoint or DINV_ENDPOINT."
+    "Or name an engine elsewhere with " + option("endpoint") + " or DINV_ENDPOINT."
 )
 
 
@@ -188,12 +189,12 @@ class LocalEngine:
         if not systemd.in_charge():
             raise LocalEngineError(
                 "systemd does not run this computer, so dinv cannot have the engine started at boot. Let "
-                f"what does so run: dinv -s {self.store.path} engine start"
+                "what does so run: " + command("-s", self.store.path, "engine", "start")
             )
         self._unit.enable()
         progress.line("Engine", "started at boot from now on", self._unit.name)
         if not self.status().running:
-            progress.note("It is not running now. Start it: dinv engine start")
+            progress.note("It is not running now. Start it: " + command("engine", "start"))
 
     def disable(self, progress: Progress) -> None:
         """Have it started at boot no more; one that runs goes on. Raises LocalEngineError."""
@@ -214,7 +215,9 @@ class LocalEngine:
 
         if sys.platform != "linux":
             raise LocalEngineError(
-                "dinv's own engine needs Linux. Name an engine with --endpoint or DINV_ENDPOINT."
+                "dinv's own engine needs Linux. Name an engine with "
+                + option("endpoint")
+                + " or DINV_ENDPOINT."
             )
         dockerd = shutil.which("dockerd", path=search_path()) or ""
         if not dockerd and dockerd_needed:
@@ -415,7 +418,9 @@ class LocalEngine:
                 raise LocalEngineError("The engine (dockerd) ended at its start.", self._last_words())
             if time.monotonic() >= until:
                 raise LocalEngineError(
-                    f"The engine (dockerd) did not answer within {timeout:g} s. --timeout gives it longer.",
+                    f"The engine (dockerd) did not answer within {timeout:g} s. "
+                    + option("timeout")
+                    + " gives it longer.",
                     self._last_words(),
                 )
             progress.update("")

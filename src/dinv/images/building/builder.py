@@ -19,6 +19,7 @@ from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
 from dinv.images import DEFAULT_IMAGE, LABEL_CONTRACT, LABEL_VERSION
 from dinv.images.building.debian import SUITE, DebianBase, missing_tools
 from dinv.system.deadline import Deadline, IdleDeadline
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -174,11 +175,11 @@ def _build_dockerfile(
         tail = "".join(f"\n  {line}" for line in said)
         hint = ""
         if not said or "pull" in exc.message or "manifest" in exc.message or "registry" in exc.message:
-            hint = f"\nWithout a registry, an image can be made of Debian packages: {_DEBIAN_COMMAND}"
-        raise ImageBuildError(f"Building {tag} from {base} failed: {exc.message}{tail}{hint}") from exc
+            hint = "\nWithout a registry, an image can be made of Debian packages: " + _DEBIAN_COMMAND
+        raise ImageBuildError(f"Building {tag} from {base} failed: {exc.message}{tail}" + hint) from exc
 
 
-_DEBIAN_COMMAND = "dinv image build --base debian"
+_DEBIAN_COMMAND = command("image", "build", "--base", "debian")
 
 
 def _import_debian(engine: Engine, tag: str, report: Callable[[str], None], deadline: Deadline) -> str:

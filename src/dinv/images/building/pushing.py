@@ -9,6 +9,7 @@ from dinv.errors import EngineError, ImageError, InputError, NotFound, Unauthori
 from dinv.images import DEFAULT_IMAGE, recognise
 from dinv.images.building import builder
 from dinv.system.deadline import IdleDeadline
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def _found(engine: Engine, image: str, name: str, base: str | None, progress: Pr
         try:
             found = engine.images.inspect(image)
         except NotFound as error:
-            raise ImageError(f"{engine.address} has no image {image}. It has: dinv image ls") from error
+            there_are = command("image", "ls")
+            raise ImageError(f"{engine.address} has no image {image}. It has: " + there_are) from error
         chosen = image
     else:
         there = {}
@@ -73,7 +75,10 @@ def _found(engine: Engine, image: str, name: str, base: str | None, progress: Pr
         chosen, found = max(there.items(), key=lambda item: _created(item[1]))
     if not recognise(found.get("Config") or {}):
         raise ImageError(
-            f"{chosen} on {engine.address} is no machine image. Name one with --image: dinv image ls"
+            f"{chosen} on {engine.address} is not a machine image. Name one with "
+            + option("image")
+            + ": "
+            + command("image", "ls")
         )
     progress.line("Image", chosen, f"of {str(found.get('Created') or '')[:19].replace('T', ' ')}")
     return found

@@ -121,7 +121,7 @@ def test_the_one_that_is_named(registry: Registry) -> None:
     registry.add("mine:2", "two", "2025-01-01T00:00:00Z", contract="dind")
     registry.add("web", "three", "2025-01-01T00:00:00Z", contract="")
     assert pushed(registry, image="mine:2") == "two"
-    with pytest.raises(ImageError, match=r"web .* is no machine image"):
+    with pytest.raises(ImageError, match=r"web .* is not a machine image"):
         pushed(registry, image="web")
     with pytest.raises(ImageError, match="has no image nope"):
         pushed(registry, image="nope")
