@@ -47,7 +47,10 @@ class Option:
     `type` is one of TEXT, NUMBER, ... in this module. A `repeatable` option may be given several times: as
     keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always so; with `bare` a
     key may stand alone. `values` are those that have a name, for completion; only a CHOICE has no others.
-    `default` is what holds where nothing is given.
+    `default` is what holds where nothing is given. A variable holds where nothing is given, too; of one that
+    `adds` what is given comes after it.
+
+    Of a `private` one messages show what is before the "=" alone: the rest may be a password.
 
     `rare` ones are left out of the help until all is asked for, `hidden` ones always. A `secret` has no flag,
     since command lines can be read by others: it is given by its variable or as keyword argument. `off` is
@@ -66,7 +69,9 @@ class Option:
         rare: bool = False,
         hidden: bool = False,
         secret: bool = False,
+        adds: bool = False,
         bare: bool = False,
+        private: bool = False,
         short: str = "",
         off: str = "",
         default: Any = None,
@@ -81,7 +86,9 @@ class Option:
         self.rare = rare
         self.hidden = hidden
         self.secret = secret
+        self.adds = adds
         self.bare = bare
+        self.private = private
         self.short = short
         self.off = off
         self.default = default
@@ -108,8 +115,8 @@ class Option:
         """
         if self.repeatable:
             found = self._several(given)
-            if not found and self.env:
-                found = tuple(part for part in environ.get(self.env, "").split(",") if part)
+            if self.env and (self.adds or not found):
+                found = (*(part for part in environ.get(self.env, "").split(",") if part), *found)
             return tuple(self.checked(each) for each in found) or tuple(self.default or ())
         if given is None and self.env:
             given = environ.get(self.env) or None
@@ -138,6 +145,10 @@ class Option:
 
     def refused(self, value: Any, why: str) -> OptionError:
         """The error that it cannot be given this value; `why` goes on after it: "is not a size"."""
+        if self.secret:
+            value = None
+        elif self.private:
+            value = str(value).partition("=")[0]
         return OptionError(why, option=self.name, value=value)
 
     def _several(self, given: Any) -> tuple[Any, ...]:
@@ -174,18 +185,58 @@ class Option:
         return int(number) if self.type == INTEGER else number
 
     def _size(self, text: str) -> int:
-        from dinv.formats.units import size_of
+        from dinv.formats.units import parse_size
 
         try:
-            return size_of(text)
+            return parse_size(text)
         except ValueError as error:
-            raise self.refused(text, str(error)) from error
+            raise self.refused(text, str(error)) from None
 
     def _switch(self, given: Any) -> bool:
         text = str(given).lower()
         if text not in (*_TRUE, *_FALSE):
             raise self.refused(given, "is neither true nor false")
         return text in _TRUE
+
+
+def values(options: Iterable[Option], given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
+    """The values that hold for options, by keyword. Raises OptionError; what is no option's is left alone."""
+    return {option.key: option.value(given.get(option.key), environ) for option in options}
+
+
+def to_record(options: Iterable[Option], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that go into a machine's record: no secrets, and nothing that was not given."""
+    secrets = {option.key for option in options if option.secret}
+    return {
+        key: list(value) if isinstance(value, tuple) else value
+        for key, value in found.items()
+        if key not in secrets and value not in (None, "", ())
+    }
+
+
+def secrets(options: Iterable[Option], found: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the values that `to_record` leaves out, because they are secrets."""
+    keys = {option.key for option in options if option.secret}
+    return {key: value for key, value in found.items() if key in keys}
+
+
+def from_record(
+    options: Iterable[Option],
+    recorded: Mapping[str, Any],
+    given: Mapping[str, Any],
+    environ: Mapping[str, str],
+) -> dict[str, Any]:
+    """The values for a machine that is there: recorded ones, secrets, defaults.
+
+    `given` are the secrets that were given, perhaps with those of others; else their variables hold. Raises
+    OptionError where a value that was edited cannot be used.
+    """
+    return {
+        option.key: option.value(given.get(option.key), environ)
+        if option.secret
+        else option.value(recorded.get(option.key), {})
+        for option in options
+    }
 
 
 def _plain(value: Any) -> str:

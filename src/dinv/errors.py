@@ -168,56 +168,34 @@ class PluginNotFound(InputError):
 class OptionError(InputError):
     """An option has a value that cannot be used, or contradicts another.
 
-    `option` is its name, "" where the error is about several; `value` what it was given, None where that
-    does not matter; `reason` goes on after these. A name in braces in `reason`, `{cache-size}`, is another
-    option's. str() speaks of keyword arguments, `cache_size='lots' is not a size`, until `speak_of_flags`.
+    `option` is its name, without dashes, "" where the error is about several; `value` what it was given, None
+    where that does not matter; `reason` goes on after these: `memory='lots' is not a size`, which is
+    `--memory "lots" is not a size` at a command line.
     """
 
     def __init__(self, reason: str, *, option: str = "", value: object = None) -> None:
         self.option = option
         self.value = value
         self.reason = reason
-        super().__init__(self._said(flags=False))
-
-    def speak_of_flags(self) -> None:
-        """From now on str() is about the command line: `--cache-size "lots" is not a size`."""
-        self.args = (self._said(flags=True),)
-
-    def _said(self, *, flags: bool) -> str:
-        before, _, rest = self.reason.partition("{")
-        said = self._subject(flags=flags) + before
-        while _:
-            inside, closed, after = rest.partition("}")
-            is_option = closed and inside.replace("-", "").isalnum()
-            before, _, rest = after.partition("{") if is_option else rest.partition("{")
-            said += (_option_name(inside, flags=flags) if is_option else "{") + before
-        return said
-
-    def _subject(self, *, flags: bool) -> str:
-        if not self.option:
-            return ""
-        name = _option_name(self.option, flags=flags)
-        if self.value is None:
-            return f"{name} "
-        return f'{name} "{self.value}" ' if flags else f"{name}={self.value!r} "
-
-
-def _option_name(name: str, *, flags: bool) -> str:
-    return f"--{name}" if flags else name.replace("-", "_")
+        keyword, flag = option.replace("-", "_"), f"--{option}"
+        if value is not None:
+            keyword, flag = f"{keyword}={value!r}", f'{flag} "{value}"'
+        space = "" if reason.startswith(":") else " "
+        super().__init__(either(keyword, flag) + (space + reason) if option else reason)
 
 
 class DriverRefused(OptionError):
     """A driver cannot use the options that it was given. `error` is what it raised."""
 
     def __init__(self, error: InputError) -> None:
+        option = error.option if isinstance(error, OptionError) else ""
+        super().__init__(error.text)
         self.error = error
-        option, value = (error.option, error.value) if isinstance(error, OptionError) else ("", None)
-        super().__init__(getattr(error, "reason", str(error)), option=option, value=value)
+        self.option = option
+        self.value = getattr(error, "value", None)
+        self.reason = getattr(error, "reason", str(error))
         for note in getattr(error, "__notes__", ()):
             self.add_note(note)
-
-    def _said(self, *, flags: bool) -> str:
-        return super()._said(flags=flags) if isinstance(self.error, OptionError) else str(self.error)
 
 
 class ArchiveError(InputError):

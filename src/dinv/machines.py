@@ -14,57 +14,10 @@ from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from typing import Any, BinaryIO, TypedDict, Unpack
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from typing import BinaryIO
 
     from dinv.engine import Engine
-
-    class MachineOptions(TypedDict, total=False):
-        """What `create` takes; as the flags of `dinv create`, and as optional."""
-
-        driver: str
-        endpoint: str
-        endpoint_cert_path: str
-        image: str
-        cpus: float | str
-        memory: str
-        cache_size: str
-        cache_volume: str
-        network: str
-        ip: str
-        publish: str
-        label: Iterable[str]
-        isolation: str
-        volume_store: str
-        dns: Iterable[str]
-        url: str
-        url_cert_path: str
-        image_contract: str
-        tls_san: Iterable[str]
-        tls_ca_cert: str
-        tls_ca_key: str
-        tls_client_cert: str
-        tls_client_key: str
-        registry_ca: Iterable[str]
-        engine_opt: Iterable[str]
-        engine_label: Iterable[str]
-        engine_env: Iterable[str]
-        engine_registry_mirror: Iterable[str]
-        engine_insecure_registry: Iterable[str]
-        engine_storage_driver: str
-        swarm: bool
-        swarm_master: bool
-        swarm_discovery: str
-        swarm_image: str
-        swarm_strategy: str
-        swarm_host: str
-        swarm_addr: str
-        swarm_opt: Iterable[str]
-        swarm_join_opt: Iterable[str]
-        swarm_experimental: bool
-        timeout: float
-        keep_on_failure: bool
-        context: bool
 
 
 def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001
@@ -97,19 +50,48 @@ class Machines:
         return (self.get(name) for name in self.names())
 
     def create(
-        self, name: str, *, progress: Progress | None = None, **options: Unpack[MachineOptions]
+        self,
+        name: str,
+        *,
+        driver: str | None = None,
+        provisioner: str | None = None,
+        authority: str | None = None,
+        timeout: float | None = None,
+        keep_on_failure: bool | None = None,
+        context: bool | None = None,
+        progress: Progress | None = None,
+        **options: object,
     ) -> Machine:
         """Make a machine and wait until it answers.
 
-        Options are the flags of `dinv create`: sizes as text ("2g"), `timeout` in seconds, what may be
-        given several times as a sequence. Raises what `dinv.lifecycle.create.create` raises.
-        """
-        from dinv.lifecycle.create import create
+        The keywords are the flags of `dinv create`: `memory="2g"` is --memory 2g. What is not given, or
+        None, is taken from its variable, as there. `timeout` is in seconds; sizes are bytes, or texts such as
+        "2g"; what may be given several times is a list, and what is KEY=VALUE a mapping or a list:
+        `label={"team": "red"}` is `label=["team=red"]`.
 
+        Which `options` there are depends on the driver ("docker" without one), on the provisioner, the
+        authority and the image contract, which may be a plugin's: docs/create.md lists those that are built
+        in, and `dinv create -d DRIVER --help-all` shows all for a choice. They are checked before anything
+        is made: one that there is not raises InputError, which says whose it is or which may be meant, and a
+        value that cannot be used OptionError. Raises also what `dinv.lifecycle.create.create` raises.
+        """
+        options |= {
+            "driver": driver,
+            "provisioner": provisioner,
+            "authority": authority,
+            "timeout": timeout,
+            "keep_on_failure": keep_on_failure,
+            "context": context,
+        }
+        return self._create(name, options, progress)
+
+    def _create(self, name: str, options: Mapping[str, object], progress: Progress | None) -> Machine:
+        from dinv.lifecycle.create import CreateOptions, create
+        from dinv.options import Table
+
+        values = Table.chosen(options, os.environ).values(options, os.environ)
         return Machine(
-            create(
-                self.store, name, _create_options(dict(options)), progress or Progress(), trace=self._trace
-            )
+            create(self.store, name, CreateOptions.of(values), progress or Progress(), trace=self._trace)
         )
 
     def adopt(
@@ -358,14 +340,21 @@ class Machines:
 
     @contextlib.contextmanager
     def temporary(
-        self, name: str | None = None, *, progress: Progress | None = None, **options: Unpack[MachineOptions]
+        self,
+        name: str | None = None,
+        *,
+        context: bool = False,
+        progress: Progress | None = None,
+        **options: object,
     ) -> Iterator[Machine]:
         """A machine for the length of a with-statement, removed at its end, however it ends.
 
-        Without a name it gets one that is not in use. It has no docker context unless asked for.
+        Without a name it gets one that is not in use. It has no docker context unless asked for. `options`
+        are those of `create`, `driver` and the like among them.
         """
-        options.setdefault("context", False)
-        machine = self.create(name or f"tmp-{os.urandom(4).hex()}", progress=progress, **options)
+        machine = self._create(
+            name or f"tmp-{os.urandom(4).hex()}", {**options, "context": context}, progress
+        )
         try:
             yield machine
         finally:
@@ -388,43 +377,3 @@ def _open_archive(path: str) -> Iterator[BinaryIO]:
         raise InputError(f"{path}: {error.strerror}") from error
     with file:
         yield file
-
-
-_SHARED = ("driver", "timeout", "keep_on_failure", "context")
-_ENGINE = "engine_"
-_SWARM = "swarm"
-
-
-def _create_options(options: dict[str, Any]) -> Any:
-    """CreateOptions from the flags as keywords. Raises InputError for one that the driver does not have."""
-    from dinv import drivers
-    from dinv.authorities.shared import OPTIONS as SHARED
-    from dinv.lifecycle.create import CreateOptions
-    from dinv.provisioners.classic_swarm import swarm_options
-    from dinv.provisioners.docker import engine_options
-    from dinv.registries import ca as registry_ca
-
-    driver = options.get("driver") or "docker"
-    flags = {flag.key: flag for flag in drivers.find(driver).create_flags()}
-    shared = {key: options.pop(key) for key in _SHARED if key in options} | {"driver": driver}
-    tls_sans = options.pop("tls_san", ())
-    registry_cas = registry_ca.read(options.pop("registry_ca", None) or ())
-    certificates = {flag.key: options.pop(flag.key) for flag in SHARED if options.get(flag.key)}
-    engine = {key.removeprefix(_ENGINE): options.pop(key) for key in list(options) if key.startswith(_ENGINE)}
-    swarm = {key: options.pop(key) for key in list(options) if key.startswith(_SWARM)}
-    unknown = sorted(set(options) - set(flags))
-    unknown += sorted(_ENGINE + key for key in engine.keys() - (engine_options.__kwdefaults__ or {}).keys())
-    unknown += sorted(swarm.keys() - (swarm_options.__kwdefaults__ or {}).keys())
-    if unknown:
-        raise InputError(f'The driver "{driver}" has no option {", ".join(unknown)}')
-    values = {key: flag.value(options.get(key), os.environ) for key, flag in flags.items()}
-    return CreateOptions(
-        driver_values=values,
-        engine_options=engine_options(**engine),
-        swarm_options=swarm_options(**swarm),
-        tls_sans=tls_sans,
-        registry_cas=registry_cas,
-        authority="shared" if certificates else "",
-        authority_options=certificates,
-        **shared,
-    )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from dinv import declaration
 from dinv.drivers.docker.driver import DockerDriver
-from dinv.drivers.docker.flags import configure
+from dinv.drivers.docker.flags import FLAGS, configure
 from dinv.labels import LABEL, LABEL_ID
 from dinv.progress import Progress
 from dinv.store.record import MachineConfig
@@ -27,7 +28,8 @@ def new_driver(
     config = MachineConfig.new(
         name=name, store_path=store.path, driver_name="docker", identity=identity, created="now"
     )
-    configure(config, store, {"endpoint": engine.transport.address, **values}, Progress(), None)
+    checked = declaration.values(FLAGS, {"endpoint": engine.transport.address, **values}, {})
+    configure(config, store, checked, Progress(), None)
     driver = DockerDriver(config, store)
     driver.site._engine = cast("Engine", engine)
     return driver

@@ -9,7 +9,7 @@ from dinv import drivers, provisioners
 from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
 from dinv.lifecycle.host import Host
-from dinv.provisioners import Provisioner
+from dinv.provisioners import DockerdProvisioner
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
 from dinv.system import files
 
@@ -244,7 +244,7 @@ class FakeReplacement(Replacement):
         World.current.take(f"aside-{self._config.name}", self._config.identity)
 
 
-class FakeProvisioner(Provisioner):
+class FakeProvisioner(DockerdProvisioner):
     """Serves at once."""
 
     name = "docker"

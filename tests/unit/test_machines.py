@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,14 +12,15 @@ import dinv
 from dinv.endpoints import contexts
 from dinv.errors import InputError, MachineDied, MachineNotFound
 from dinv.lifecycle import create
-from dinv.machines import Machines, _create_options
+from dinv.lifecycle.create import CreateOptions
+from dinv.machines import Machines
+from dinv.options import Table
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fake_driver import World
 
-    from dinv.lifecycle.create import CreateOptions
     from dinv.machine import Machine
     from dinv.store.store import Store
 
@@ -27,6 +29,10 @@ if TYPE_CHECKING:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     without_keys(monkeypatch)
     return install(monkeypatch, str(tmp_path / "endpoint"))
+
+
+def create_options(options: dict[str, Any]) -> CreateOptions:
+    return CreateOptions.of(Table.chosen(options, os.environ).values(options, os.environ))
 
 
 @pytest.fixture
@@ -64,7 +70,7 @@ def test_create_get_iterate_remove(machines: Machines) -> None:
 
 def test_options_go_where_they_belong(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_MARKS", "a,,b")
-    found: CreateOptions = _create_options(
+    found = create_options(
         {
             "driver": "fake",
             "size": "3",
@@ -79,29 +85,29 @@ def test_options_go_where_they_belong(world: World, monkeypatch: pytest.MonkeyPa
     assert found.driver_values == {"size": "3", "cache_mark": ("a", "b")}
     assert (found.timeout, found.keep_on_failure, found.context) == (9.0, True, True)
     assert found.tls_sans == ("x",)
-    assert found.engine_options["Labels"] == ["a=b"]
-    assert found.engine_options["StorageDriver"] == "vfs"
+    assert found.provisioner_values["engine_label"] == ("a=b",)
+    assert found.provisioner_values["engine_storage_driver"] == "vfs"
 
 
 def test_what_is_given_wins_over_the_variable(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_MARKS", "a")
     monkeypatch.setenv("FAKE_SIZE", "1")
-    given = _create_options({"driver": "fake", "size": "2", "cache_mark": ["b"]})
+    given = create_options({"driver": "fake", "size": "2", "cache_mark": ["b"]})
     assert given.driver_values == {"size": "2", "cache_mark": ("b",)}
-    assert _create_options({"driver": "fake"}).driver_values == {"size": "1", "cache_mark": ("a",)}
+    assert create_options({"driver": "fake"}).driver_values == {"size": "1", "cache_mark": ("a",)}
     monkeypatch.setenv("FAKE_SIZE", "")
-    assert _create_options({"driver": "fake"}).driver_values["size"] is None
+    assert create_options({"driver": "fake"}).driver_values["size"] is None
 
 
 @pytest.mark.parametrize("options", [{"colour": "red"}, {"engine_colour": "red"}])
 def test_an_option_there_is_not_is_an_input_error(world: World, options: dict[str, Any]) -> None:
     with pytest.raises(InputError, match="colour"):
-        _create_options({"driver": "fake", **options})
+        create_options({"driver": "fake", **options})
 
 
 def test_docker_is_the_driver_meant_when_none_is_named() -> None:
-    assert _create_options({}).driver == "docker"
-    assert _create_options({"driver": ""}).driver == "docker"
+    assert create_options({}).driver == "docker"
+    assert create_options({"driver": ""}).driver == "docker"
 
 
 def test_a_temporary_machine_is_gone_at_the_end(world: World, machines: Machines) -> None:

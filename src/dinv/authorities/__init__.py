@@ -13,9 +13,11 @@ tests its name.
 
 from __future__ import annotations
 
+import os
 from abc import ABC, abstractmethod
 
 from dinv import plugins
+from dinv.declaration import from_record, to_record
 from dinv.errors import InputError, PluginBroken, PluginNotFound
 from dinv.pki.requests import CertificateRequest
 
@@ -34,7 +36,8 @@ BUILT_IN = {
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
 }
-DEFAULT = "local"
+IMPLIED = {"shared": "dinv.authorities.shared_options:OPTIONS"}
+"""Those that an option of theirs chooses where no authority is named, and where these options are."""
 
 __all__ = ["Authority", "CertificateRequest", "find", "known", "of_machine", "open_authority"]
 
@@ -55,8 +58,6 @@ class Authority(ABC):
 
     Only then can `regenerate-certs --client-certs` lock earlier clients out.
     """
-    implied_by_options = False
-    """Whether options of it that are given choose it, where no authority is named."""
     issues: Sequence[str] = ("server", "client")
     """What a machine gets from it, for people."""
 
@@ -103,35 +104,15 @@ class Authority(ABC):
         """Where the CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
         return _kept_by(self.name)
 
-    def secrets(self) -> dict[str, Any]:
-        """Those of its options that `record` leaves out, by keyword."""
-        return {
-            flag.key: self.options[flag.key]
-            for flag in self.create_flags()
-            if flag.secret and flag.key in self.options
-        }
-
     def record(self, config: MachineConfig) -> None:
         """Write into a machine's record that it is this one, and its options, but for secrets."""
-        secrets = self.secrets()
         config.ours["Authority"] = self.name
-        config.ours["AuthorityOptions"] = {
-            key: value
-            for key, value in self.options.items()
-            if key not in secrets and value not in (None, "")
-        }
+        config.ours["AuthorityOptions"] = to_record(self.create_flags(), self.options)
 
     @classmethod
     def recorded_options(cls, config: MachineConfig) -> dict[str, Any]:
-        """The options in a machine's record, with secrets from their variables."""
-        import os
-
-        secrets = {
-            flag.key: os.environ[flag.env]
-            for flag in cls.create_flags()
-            if flag.secret and os.environ.get(flag.env)
-        }
-        return {**(config.ours.get("AuthorityOptions") or {}), **secrets}
+        """What `record` has written into a machine's record, by keyword."""
+        return dict(config.ours.get("AuthorityOptions") or {})
 
     @classmethod
     def after_import(cls, config: MachineConfig) -> str:
@@ -158,11 +139,12 @@ def of_machine(
 ) -> Authority:
     """The authority in a machine's record, opened for the machine, or for another `directory`.
 
-    `secrets` are options that are not recorded, and come before their variables. Raises InputError, and
+    `secrets` are values of options that are not recorded, of other seams too; they come before the variables.
+    Raises InputError, and
     ConfigError for a record that names none.
     """
     found = find(str(config.ours["Authority"]))
-    options = {**found.recorded_options(config), **(secrets or {})}
+    options = from_record(found.create_flags(), found.recorded_options(config), secrets or {}, os.environ)
     return found(machine=config.name, directory=directory or config.directory, options=options)
 
 

@@ -16,8 +16,8 @@ import os
 from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
+from dinv.authorities.shared_options import OPTIONS
 from dinv.authorities.signing import fault, self_signed, sign
-from dinv.declaration import Option
 from dinv.errors import CertificateError, OptionError
 from dinv.pki import key_pairs, pem
 from dinv.pki.certificates import (
@@ -30,6 +30,7 @@ from dinv.pki.certificates import (
     unrooted,
 )
 from dinv.system import home
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,41 +39,11 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from dinv.declaration import Option
     from dinv.pki.certificates import Pair, PrivateKey
     from dinv.pki.requests import CertificateRequest, Role
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
-
-OPTIONS = (
-    Option(
-        "tls-ca-cert",
-        "MACHINE_TLS_CA_CERT",
-        "CA of your own, which the machine trusts, and which signs its certificates",
-        metavar="FILE",
-        rare=True,
-    ),
-    Option(
-        "tls-ca-key",
-        "MACHINE_TLS_CA_KEY",
-        "its private key; both are made if neither is there",
-        metavar="FILE",
-        rare=True,
-    ),
-    Option(
-        "tls-client-cert",
-        "MACHINE_TLS_CLIENT_CERT",
-        "client certificate of your own, by that CA",
-        metavar="FILE",
-        rare=True,
-    ),
-    Option(
-        "tls-client-key",
-        "MACHINE_TLS_CLIENT_KEY",
-        "its private key; both are made if neither is there",
-        metavar="FILE",
-        rare=True,
-    ),
-)
 
 _RECORDED = {
     "tls_ca_cert": "CaCertPath",
@@ -87,7 +58,6 @@ class SharedAuthority(Authority):
     """Signs with a CA in files that its options name, as they do the user's client pair, if any."""
 
     name = "shared"
-    implied_by_options = True
 
     def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
         super().__init__(machine=machine, directory=directory, options=options)
@@ -203,19 +173,26 @@ class SharedAuthority(Authority):
             if bool(paths[one]) != bool(paths[other]):
                 there, missing = (one, other) if paths[one] else (other, one)
                 raise OptionError(
-                    f"is given without {{{missing}}}: a certificate and its key go together", option=there
+                    "is given without " + option(missing) + ": a certificate and its key go together",
+                    option=there,
                 )
         if not self.ca[0] and not self.client[0]:
-            raise OptionError('is "shared", which needs {tls-ca-cert} and {tls-ca-key}', option="authority")
+            needed = option("tls-ca-cert") + " and " + option("tls-ca-key")
+            raise OptionError('is "shared", which needs ' + needed, option="authority")
         if not self.ca[0]:
             raise OptionError(
-                "is given without {tls-ca-cert} and {tls-ca-key}: the machine would have a CA of its own, "
-                "which has not signed that certificate, so its daemon would refuse it",
+                "is given without "
+                + option("tls-ca-cert")
+                + " and "
+                + option("tls-ca-key")
+                + ": the machine would have a CA of its own, which has not signed that certificate, so its "
+                "daemon would refuse it",
                 option="tls-client-cert",
             )
         given = [path for path in paths.values() if path]
         if len(set(given)) < len(given):
-            raise OptionError("{tls-ca-cert}, {tls-ca-key} and their like name the same file twice")
+            which = option("tls-ca-cert") + ", " + option("tls-ca-key")
+            raise OptionError(which + " and their like name the same file twice")
 
     def prepare(self, progress: Progress) -> None:
         """Make the CA, and the client's pair, where there is none.

@@ -1,100 +1,100 @@
-"""The flags of `dinv create`: its own, and those of the driver that is named."""
+"""The flags of `dinv create`, made from the table of options for the driver and so on that are named."""
 
 from __future__ import annotations
 
+import os
+
+from dinv.cli.parser import APPEND, STORE, SWITCH, SWITCH_OFF
+from dinv.declaration import SECONDS
+from dinv.declaration import SWITCH as IS_SWITCH
+from dinv.options import CHOICES, CONTRACT, Table, elsewhere
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from dinv.cli.parser import Parser
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
-_RARE = [
-    "--debug",
-    "--storage-path",
-    "--tls-san",
-    "--engine-registry-mirror",
-    "--registry-ca",
-    "--keep-on-failure",
-    "--no-context",
-    "--tls-ca-cert",
-    "--tls-ca-key",
-    "--tls-client-cert",
-    "--tls-client-key",
-    "--engine-opt",
-    "--engine-label",
-    "--engine-env",
-    "--engine-insecure-registry",
-    "--engine-storage-driver",
-]
+    from dinv.cli.parser import Options, Parser
+    from dinv.declaration import Option
+    from dinv.options import Group
+
+_NOT_OPTIONS = ("name", "quiet", "debug", "storage_path", "rest", "format", "progress")
+"""What the parser has found that is not for `Machines.create`."""
 
 
 def add_arguments(parser: Parser) -> None:
     """All flags, and the name."""
-    import os
-
     from dinv.cli import docker_machine_options
-    from dinv.drivers import find
-    from dinv.timeouts import SERVE_SECONDS
 
     parser.missing = "Error: No machine name specified"
     parser.extra = "Invalid command line. Found extra arguments [{extra}]"
+    parser.whose = _whose
     docker_machine_options.create_arguments(parser)
     parser.add_argument("name")
-    parser.add_argument(
-        "-d", "--driver", metavar="NAME", help="driver: docker, none, or a plugin's ($MACHINE_DRIVER)"
-    )
+    parser.set_rare("--debug", "--storage-path")
+    common, *others = Table.chosen(named(parser.words), os.environ).groups
+    _add_group(parser, common)
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
-    parser.add_argument(
-        "--timeout", type="seconds", metavar="SECONDS", help=f"for the daemon to answer ({SERVE_SECONDS:g})"
-    )
-    parser.add_argument(
-        "--keep-on-failure", action="store_true", default=None, help="leave what was made when it fails"
-    )
-    parser.add_argument(
-        "--no-context", dest="context", action="store_false", default=None, help="write no docker context"
-    )
-    parser.add_argument(
-        "--tls-san", action="append", metavar="NAME", help="further name or address in the server certificate"
-    )
-    docker_machine_options.certificate_arguments(parser)
-    parser.add_argument(
-        "--registry-ca",
-        action="append",
-        metavar="HOST=FILE",
-        help="CA certificate of a private registry",
-    )
-    for name, metavar, text in (
-        ("opt", "FLAG=VALUE", "dockerd option, without its dashes"),
-        ("label", "KEY=VALUE", "label of the machine's engine"),
-        ("env", "NAME=VALUE", "variable in the environment of dockerd, such as HTTPS_PROXY"),
-        ("registry-mirror", "URL", "registry mirror ($ENGINE_REGISTRY_MIRROR)"),
-        ("insecure-registry", "HOST", "registry to be reached without verified TLS"),
-    ):
-        parser.add_argument(f"--engine-{name}", action="append", metavar=metavar, help=text)
-    mirrors = os.environ.get("ENGINE_REGISTRY_MIRROR", "")
-    parser.set_defaults(engine_registry_mirror=[url for url in mirrors.split(",") if url] or None)
-    parser.add_argument("--engine-storage-driver", metavar="NAME", help="dockerd's storage driver")
-    parser.set_rare(*_RARE)
-    driver = driver_named(parser.words)
-    group = parser.add_argument_group(f"driver {driver}")
-    for flag in find(driver).create_flags():
-        group.add_argument(
-            *([f"-{flag.short}"] if flag.short else []),
-            f"--{flag.name}",
-            action="append" if flag.repeatable else "store",
-            metavar=flag.metavar,
-            help=f"{flag.text} (${flag.env})",
-        )
-        parser.known[f"--{flag.name}"] = flag.values
-        if flag.rare:
-            parser.set_rare(f"--{flag.name}")
+    for group in others:
+        _add_group(parser, group)
 
 
-def driver_named(words: list[str]) -> str:
-    """The driver these words name: its flags have to be known before they can be parsed."""
-    import os
+def _add_group(parser: Parser, group: Group) -> None:
+    # Titles are for people; all flags are parsed together.
+    secrets = "; ".join(f"${option.env}: {option.text}" for option in group.options if option.secret)
+    title = f"{group.title} ({secrets})" if secrets else group.title
+    shown = parser.add_argument_group(title) if group.seam and not group.implied else parser
+    for option in group.options:
+        if option.secret:
+            continue
+        flags = [*([f"-{option.short}"] if option.short else []), option.flag]
+        shown.add_argument(*flags, **_facts(option))
+        if option.values:
+            parser.known[option.flag] = option.values
+        if option.rare and not option.hidden:
+            parser.set_rare(option.flag)
 
-    for place, word in enumerate(words):
+
+def _facts(option: Option) -> dict[str, Any]:
+    """What the parser is told of an option."""
+    text = f"{option.text} (${option.env})" if option.env else option.text
+    facts = {"dest": option.key, "help": text, "hidden": option.hidden, "default": None}
+    if option.type == IS_SWITCH:
+        return {**facts, "action": SWITCH_OFF if option.off else SWITCH}
+    return {
+        **facts,
+        "type": "seconds" if option.type == SECONDS else "",
+        "action": APPEND if option.repeatable else STORE,
+        "metavar": option.metavar,
+    }
+
+
+def given(options: Options, before: Mapping[str, str]) -> dict[str, Any]:
+    """What `Machines.create` is given: flags by keyword; `before` are those that stood before the verb."""
+    found = {name.replace("-", "_"): value for name, value in before.items()}
+    found |= {key: value for key, value in vars(options).items() if value is not None}
+    return {key: value for key, value in found.items() if key not in _NOT_OPTIONS}
+
+
+def named(words: Iterable[str]) -> dict[str, str]:
+    """The driver and so on that words name: their flags have to be known to parse the others."""
+    flags = {f"{dash}{option.name}": option.key for option in CHOICES for dash in ("-", "--")}
+    flags |= {f"-{option.short}": option.key for option in CHOICES if option.short}
+    flags |= {f"{dash}{CONTRACT.replace('_', '-')}": CONTRACT for dash in ("-", "--")}
+    found: dict[str, str] = {}
+    words = iter(words)
+    for word in words:
         flag, equals, value = word.partition("=")
-        if flag in ("-d", "--driver", "-driver"):
-            return value if equals else "".join(words[place + 1 : place + 2])
-    return os.environ.get("MACHINE_DRIVER") or "docker"
+        if flag in flags:
+            found[flags[flag]] = value if equals else next(words, "")
+    return found
+
+
+def _whose(name: str) -> str:
+    """What to say of a flag that create does not have: whose it is, "" where it is nobody's."""
+    whose = elsewhere(name.replace("-", "_"))
+    if not whose:
+        return ""
+    seam, _, what = whose.removeprefix("the ").rpartition(" ")
+    return f"It is an option of {whose}: --{seam.replace(' ', '-')} {what.strip(chr(34))}"

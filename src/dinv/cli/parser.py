@@ -146,7 +146,8 @@ class Parser(Group):
     `missing` and `extra` are what is said where arguments are missing, and where there are too many,
     which are "{extra}" in it. `usage` stands in place of the usage line that is made from the arguments.
     `known` are values that have a name, by flag, where there are others as well: completion offers them.
-    `rare` are the flags that the help leaves out unless all is asked for.
+    `rare` are the flags that the help leaves out unless all is asked for. `whose` is asked what to say of the
+    name of a flag that the verb does not have.
     """
 
     def __init__(self, program: str, verb: str, description: str, words: list[str]) -> None:
@@ -159,6 +160,7 @@ class Parser(Group):
         self.usage = ""
         self.missing = ""
         self.extra = ""
+        self.whose: Callable[[str], str] = lambda _: ""
         self.known: dict[str, tuple[str, ...]] = {}
         self.rare: set[str] = set()
         self.groups: list[Group] = [self]
@@ -295,7 +297,8 @@ class Parser(Group):
     def unknown(self, word: str) -> UsageError:
         """The error that the verb has no such flag."""
         error = unknown_flag(self.program, word, self.long_flags())
-        return self.wrong(error.reason, error.meant)
+        whose = self.whose(word.partition("=")[0].lstrip("-"))
+        return self.wrong(error.reason, whose or error.meant)
 
     def _too_many(self, extra: str) -> UsageError:
         if self.extra:

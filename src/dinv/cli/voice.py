@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import sys
 
-from dinv.errors import OptionError
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -60,8 +58,6 @@ class Voice:
 
     def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
         """Print an error, and its notes (PEP 678), on standard error."""
-        if isinstance(error, OptionError):
-            error.speak_of_flags()
         if self.events is not None:
             self.events.error(error, self.called(error.text), [self.called(note) for note in notes])
             return

@@ -1,7 +1,6 @@
 """Drivers: what makes and controls machines, found by name.
 
 driver.py       the Driver seam
-flag.py         a flag that a driver adds to `create`
 replacement.py  how a driver makes a machine anew from another image
 recorded.py     what drivers of machines have in common that dinv only records
 ssh_address.py  where a machine's own SSH server is
@@ -23,7 +22,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dinv.drivers.flag import Flag
+    from dinv.declaration import Option as Flag
     from dinv.drivers.replacement import Offer, Replacement
     from dinv.store.record import MachineConfig
 
@@ -53,7 +52,7 @@ _DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
 """Stands in for all drivers of docker-machine's, whatever they are called."""
 
 _HOMES = {
-    "Flag": "dinv.drivers.flag:Flag",
+    "Flag": "dinv.declaration:Option",
     "Offer": "dinv.drivers.replacement:Offer",
     "Replacement": "dinv.drivers.replacement:Replacement",
 }

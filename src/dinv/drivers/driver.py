@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dinv.channel import Channel
-    from dinv.drivers.flag import Flag
+    from dinv.declaration import Option
     from dinv.drivers.replacement import Replacement
     from dinv.drivers.ssh_address import SSHAddress
     from dinv.formats.kinds import Kinds
@@ -49,6 +49,8 @@ class Driver(ABC):
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
     shows_last_url: ClassVar[bool] = False
     """Whether `ls` says where a machine was that does not run: for those that nothing else is known of."""
+    provisioner: ClassVar[str] = "docker"
+    """The provisioner that its machines have unless another is named."""
     kinds: ClassVar[Kinds] = {}
     """Of what kind the values are that it keeps there: what a record has otherwise is a ConfigError."""
 
@@ -69,12 +71,15 @@ class Driver(ABC):
 
     @classmethod
     @abstractmethod
-    def create_flags(cls) -> tuple[Flag, ...]:
-        """The flags this driver adds to `create`."""
+    def create_flags(cls) -> tuple[Option, ...]:
+        """The options this driver adds to `create`."""
 
     @abstractmethod
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
-        """Take the flags' values (by `Flag.key`) into the config. Raises InputError."""
+        """Take the values of its options, by keyword, into the config. Raises InputError.
+
+        They are of the types declared: None, or (), for what was not given.
+        """
 
     @abstractmethod
     def pre_create_check(self, progress: Progress) -> None:

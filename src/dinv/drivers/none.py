@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import os
 
-from dinv.drivers.flag import Flag
+from dinv.declaration import Option
 from dinv.drivers.recorded import RecordedDriver
-from dinv.errors import InputError, NotSupported
+from dinv.errors import NotSupported, OptionError
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.pki import client_files
@@ -20,6 +20,7 @@ from dinv.states import RUNNING, UNANSWERED, Status
 from dinv.store.record import STORE_CERTS
 from dinv.system import home
 from dinv.system.files import read
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -43,15 +44,13 @@ _STORE_CERTIFICATES = {
 LARGEST_FILE = 1024 * 1024
 """Bytes. A chain of certificates has some thousand."""
 
-_FLAGS = (
-    Flag("url", "DINV_URL", "URL of the Docker daemon, such as tcp://HOST:2376", metavar="URL"),
-    Flag(
-        "url-cert-path",
-        "DINV_URL_CERT_PATH",
-        "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: those in the "
-        'store\'s certs directory, if there are any; "": no TLS)',
-        metavar="DIR",
-    ),
+_URL = Option("url", "DINV_URL", "URL of the Docker daemon, such as tcp://HOST:2376", metavar="URL")
+_CERTIFICATES = Option(
+    "url-cert-path",
+    "DINV_URL_CERT_PATH",
+    "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: those in the "
+    'store\'s certs directory, if there are any; "": no TLS)',
+    metavar="DIR",
 )
 
 _DONE = {
@@ -70,20 +69,19 @@ class NoneDriver(RecordedDriver):
     kinds: ClassVar[Kinds] = {"CertificateSource": str, "TLS": bool}
 
     @classmethod
-    def create_flags(cls) -> tuple[Flag, ...]:
-        return _FLAGS
+    def create_flags(cls) -> tuple[Option, ...]:
+        return (_URL, _CERTIFICATES)
 
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         url = str(values.get("url") or "")
         if not url:
-            raise InputError("--url option is required when no driver is selected")
+            raise OptionError(option("url") + " option is required when no driver is selected")
         if not is_url(url):
-            raise InputError(f"--url {url!r} is no URL of a Docker daemon, such as tcp://HOST:2376")
+            raise _URL.refused(url, "is not the URL of a Docker daemon, such as tcp://HOST:2376")
         directory = values.get("url_cert_path")
         kept = self.config.driver
         kept["URL"] = url
         kept["IPAddress"] = (of_url(url) or ("", 0))[0]
-        self.config.ours["Provisioner"] = "none"
         if directory:
             kept["TLS"] = True
             kept["CertificateSource"] = home.absolute(str(directory))
@@ -119,9 +117,9 @@ class NoneDriver(RecordedDriver):
             try:
                 found.append((name, read(path, largest=LARGEST_FILE)))
             except OSError as error:
-                raise InputError(f"--url-cert-path {source}: {path}: {error.strerror}") from error
+                raise _CERTIFICATES.refused(source, f"cannot be used: {path}: {error.strerror}") from error
             if b"-----BEGIN " not in found[-1][1]:
-                raise InputError(f"--url-cert-path {source}: {path} holds nothing in PEM")
+                raise _CERTIFICATES.refused(source, f"cannot be used: {path} holds nothing in PEM")
         return found
 
     def create(

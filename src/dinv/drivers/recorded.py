@@ -21,6 +21,7 @@ class RecordedDriver(Driver):
     """Nothing is made, and nothing that would change the machine is done."""
 
     provisioned: ClassVar[bool] = False
+    provisioner: ClassVar[str] = "none"
 
     @abstractmethod
     def refuse(self, doing: str) -> NoReturn:

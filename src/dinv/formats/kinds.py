@@ -27,7 +27,7 @@ OURS: Kinds = {
     **dict.fromkeys(
         ("Phase", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"), str
     ),
-    "AuthorityOptions": dict,
+    **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
     "Upgrade": dict,
     "Renewal": dict,
     "Stopped": bool,

@@ -7,14 +7,12 @@ from __future__ import annotations
 
 import re
 
-from dinv.errors import InputError
-
 # Compiled when it is used: `ls` and `status` load this for `format_size`.
 _SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
-def size_of(text: str) -> int:
+def parse_size(text: str) -> int:
     """Bytes in a size such as "512m". Raises ValueError, which says why it is not one."""
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
@@ -24,14 +22,6 @@ def size_of(text: str) -> int:
         return int(float(number) * 1024 ** _POWERS[unit.lower()])
     except OverflowError as error:
         raise ValueError("is more than any computer has") from error
-
-
-def parse_size(text: str, what: str) -> int:
-    """Bytes in a size such as "512m"; `what` names the flag in the InputError."""
-    try:
-        return size_of(text)
-    except ValueError as error:
-        raise InputError(f'{what} "{text}" {error}') from error
 
 
 def format_size(size: float) -> str:

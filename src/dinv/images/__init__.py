@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.channel import File
+    from dinv.declaration import Option
 
 GROUP = "dinv.images"
 DEFAULT_IMAGE = "dinv:latest"
@@ -46,7 +47,8 @@ class ImageContract(ABC):
     """What one kind of machine image promises.
 
     `options` are libmachine's engine options throughout, with `Driver.daemon_defaults` beside them, under
-    `options.DEFAULTS`; `driver_name` stands in the engine's labels.
+    `options.DEFAULTS`; `driver_name` stands in the engine's labels. The contract's own options are those that
+    it declares, given by `--image-contract NAME` and their flags; their values are in `own_options`.
     """
 
     name: str
@@ -70,7 +72,20 @@ class ImageContract(ABC):
     own_certificates: str = ""
     """A shell command after which its next start makes certificates of its own; "" when it makes none."""
 
-    def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # those that can be told more
+    def __init__(self, own_options: Mapping[str, Any] | None = None) -> None:
+        import os
+
+        from dinv.declaration import from_record
+
+        given = own_options or {}
+        self.own_options = from_record(self.create_flags(), given, given, os.environ)
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        """The options this contract adds to `create`, where it is named with `--image-contract`."""
+        return ()
+
+    def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # (those that can be told more)
         """Why a container, by its `Config`, cannot be given other certificates; "" when it can."""
         return ""
 
@@ -103,9 +118,17 @@ class ImageContract(ABC):
         """
 
 
-def find(name: str) -> ImageContract:
-    """The contract of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
-    return _load(name)()
+def find(name: str, own_options: Mapping[str, Any] | None = None) -> ImageContract:
+    """The contract of this name, built in or a plugin's, with values of its own options by keyword.
+
+    Raises PluginNotFound, PluginBroken.
+    """
+    return load(name)(own_options)
+
+
+def known() -> list[str]:
+    """The names of all image contracts there are, built in or not, sorted."""
+    return plugins.known(group=GROUP, built_in=_BUILT_IN)
 
 
 def recognise(config: Mapping[str, Any]) -> str:
@@ -116,9 +139,10 @@ def recognise(config: Mapping[str, Any]) -> str:
     label = str((config.get("Labels") or {}).get(LABEL_CONTRACT) or "")
     if label:
         return label
-    return next((name for name in _BUILT_IN if _load(name).recognises(config)), "")
+    return next((name for name in _BUILT_IN if load(name).recognises(config)), "")
 
 
-def _load(name: str) -> type[ImageContract]:
+def load(name: str) -> type[ImageContract]:
+    """The class of the contract of this name. Raises InputError."""
     contract: type[ImageContract] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="image contract")
     return contract

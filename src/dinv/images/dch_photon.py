@@ -9,8 +9,9 @@ given as placeholders. Images from before VIC 1.5 do not verify clients in spite
 
 from __future__ import annotations
 
+from dinv import wording
 from dinv.channel import File
-from dinv.errors import InputError
+from dinv.errors import OptionError
 from dinv.images import DOCKER_PID_FILES, ImageContract
 from dinv.images.options import dockerd_environment
 from dinv.images.preparation import CGROUPS
@@ -23,9 +24,9 @@ if TYPE_CHECKING:
 _PLACEHOLDER = b"Not here: dinv keeps this key on the user's side.\n"
 
 _CANNOT = {
-    "ArbitraryFlags": "--engine-opt",
-    "Labels": "--engine-label",
-    "RegistryMirror": "--engine-registry-mirror",
+    "ArbitraryFlags": "engine-opt",
+    "Labels": "engine-label",
+    "RegistryMirror": "engine-registry-mirror",
 }
 
 
@@ -67,13 +68,17 @@ class DchPhotonContract(ImageContract):
         return dockerd_environment(options)
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
-        for key, flag in _CANNOT.items():
+        for key, option in _CANNOT.items():
             if options.get(key):
-                raise InputError(f"{flag} cannot be given to a dch-photon image: /dinv has no flag for it")
+                raise OptionError(
+                    "cannot be given to a dch-photon image: /dinv has no flag for it", option=option
+                )
         registries = options.get("InsecureRegistry") or ()
         if len(registries) > 1:
-            raise InputError(
-                "A dch-photon image takes one --engine-insecure-registry: of several its /dinv uses the last"
+            raise OptionError(
+                "A dch-photon image takes one "
+                + wording.option("engine-insecure-registry")
+                + ": of several its /dinv uses the last"
             )
         flags = ["-tlsverify"]
         if options.get("StorageDriver"):

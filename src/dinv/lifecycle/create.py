@@ -15,11 +15,17 @@ import contextlib
 import threading
 import time
 
+from dinv import provisioners
+from dinv.declaration import secrets
 from dinv.errors import ContextError, DinvError, DriverRefused, InputError, Interrupted, OptionError
 from dinv.lifecycle.host import Host
+from dinv.options import TIMEOUT
 from dinv.provisioners import classic_swarm
+from dinv.provisioners.swarm_options import OPTIONS as SWARM
+from dinv.registries import ca as registry_ca
 from dinv.store.store import check_name
-from dinv.timeouts import LONGEST_SECONDS, SERVE_SECONDS
+from dinv.timeouts import SERVE_SECONDS
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.authorities import Authority
+    from dinv.options import Values
     from dinv.progress import Progress
     from dinv.store.store import Store
 
@@ -39,11 +46,10 @@ SHOW_SECONDS = 0.1
 class CreateOptions:
     """What a create is asked for, apart from the name.
 
-    `driver_values` are the driver's flags by keyword; `engine_options` libmachine's engine options;
-    `swarm_options` libmachine's swarm options, for a host that is somebody else's;
-    `registry_cas` PEM certificates by registry host; `authority` who signs its certificates, "" for a CA of
-    its own, and `authority_options` the authority's options by keyword; `timeout` in seconds, for the daemon
-    to answer.
+    `driver_values`, `provisioner_values`, `authority_values` and `contract_values` are values of the options
+    that each of these declares, by keyword. `provisioner` is "" for the driver's usual one, `authority` ""
+    for a CA of the machine's own. `swarm_options` are libmachine's, for a host that is somebody else's;
+    `registry_cas` PEM certificates by registry host; `timeout` is in seconds, for the daemon to answer.
     """
 
     def __init__(
@@ -51,31 +57,54 @@ class CreateOptions:
         *,
         driver: str = "docker",
         driver_values: Mapping[str, Any] | None = None,
-        engine_options: Mapping[str, Any] | None = None,
+        provisioner: str = "",
+        provisioner_values: Mapping[str, Any] | None = None,
+        authority: str = "",
+        authority_values: Mapping[str, Any] | None = None,
+        contract_values: Mapping[str, Any] | None = None,
         swarm_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
         registry_cas: Mapping[str, bytes] | None = None,
-        authority: str = "",
-        authority_options: Mapping[str, Any] | None = None,
         timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
         context: bool = True,
     ) -> None:
-        if not 0 < timeout <= LONGEST_SECONDS:
-            raise InputError(
-                f"--timeout {timeout:g}: a number of seconds above 0, {LONGEST_SECONDS:g} at most"
-            )
         self.driver = driver
         self.driver_values = dict(driver_values or {})
-        self.engine_options = dict(engine_options or {})
+        self.provisioner = provisioner
+        self.provisioner_values = dict(provisioner_values or {})
+        self.authority = authority
+        self.authority_values = dict(authority_values or {})
+        self.contract_values = dict(contract_values or {})
         self.swarm_options = dict(swarm_options or {})
         self.tls_sans = tuple(tls_sans)
         self.registry_cas = dict(registry_cas or {})
-        self.authority = authority
-        self.authority_options = dict(authority_options or {})
-        self.timeout = timeout
+        self.timeout: float = TIMEOUT.checked(timeout)
         self.keep_on_failure = keep_on_failure
         self.context = context
+
+    @classmethod
+    def of(cls, values: Values) -> CreateOptions:
+        """From the values of the table of options. Raises InputError."""
+        common = values.common
+        swarm = {option.key: common[option.key] or option.default for option in SWARM}
+        return cls(
+            driver=values.driver,
+            driver_values=values.driver_values,
+            provisioner=values.provisioner,
+            provisioner_values=values.provisioner_values,
+            authority=values.authority,
+            authority_values=values.authority_values,
+            contract_values=values.contract_values,
+            swarm_options=classic_swarm.swarm_options(
+                **{key: value for key, value in swarm.items() if value}
+            ),
+            tls_sans=common["tls_san"],
+            registry_cas=registry_ca.read(common["registry_ca"]),
+            timeout=common["timeout"],
+            keep_on_failure=common["keep_on_failure"],
+            context=common["context"],
+        )
 
 
 def create(
@@ -156,7 +185,7 @@ class _Creation:
 
     def _check(self) -> None:
         config, driver = self.machine.config, self.machine.driver
-        config.engine_options.update(self.options.engine_options)
+        self._choose_provisioner()
         if self.options.tls_sans:
             from dinv.pki.certificates import canonical_name
 
@@ -177,8 +206,6 @@ class _Creation:
             # Recorded before there is any, for who finishes this create or removes what it has left.
             config.ours["Context"] = config.name
         if self.options.registry_cas:
-            from dinv.registries import ca as registry_ca
-
             registry_ca.keep(config.directory, self.options.registry_cas)
         self.store.save(config)
         self.recorded = True
@@ -195,7 +222,7 @@ class _Creation:
             raise OptionError(
                 f'There is nothing to sign for the authority "{options.authority}": the driver '
                 f'"{config.driver_name}" makes no certificates. Those of a daemon that somebody else looks '
-                f"after are named with {{url-cert-path}}."
+                f"after are named with " + option("url-cert-path") + "."
             )
         from dinv.authorities import open_authority
 
@@ -203,11 +230,28 @@ class _Creation:
             options.authority,
             machine=config.name,
             directory=config.directory,
-            options=options.authority_options,
+            options=options.authority_values,
         )
         authority.check()
-        self.machine.authority_secrets = authority.secrets()
+        self.machine.secrets.update(secrets(authority.create_flags(), options.authority_values))
         return authority
+
+    def _choose_provisioner(self) -> None:
+        """Record what sets it up, and the options of that and of its image contract. Raises InputError."""
+        options, driver = self.options, self.machine.driver
+        name = options.provisioner or driver.provisioner
+        provisioner = provisioners.find(name)
+        if provisioner.provisions != driver.provisioned:
+            raise InputError(
+                f'The provisioner "{name}" puts nothing into a machine, and those that the driver '
+                f'"{driver.name}" makes would not serve'
+                if driver.provisioned
+                else f'The provisioner "{name}" sets machines up, and the driver "{driver.name}" makes none'
+            )
+        provisioner.record(self.machine.config, options.provisioner_values)
+        self.machine.secrets.update(secrets(provisioner.create_flags(), options.provisioner_values))
+        if options.contract_values:
+            self.machine.config.ours["ImageContractOptions"] = options.contract_values
 
     def _take_flags(self) -> None:
         try:

@@ -53,8 +53,8 @@ class Host:
         self._driver: Driver | None = None
         self._contract: ImageContract | None = None
         self._provisioner: Provisioner | None = None
-        self.authority_secrets: dict[str, Any] = {}
-        """Options of its authority that were given and are not recorded, by keyword."""
+        self.secrets: dict[str, Any] = {}
+        """Values of options that were given and are not recorded, by keyword."""
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
@@ -141,11 +141,14 @@ class Host:
         if self._contract is None:
             from dinv.images import find
 
-            self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"))
+            own_options = {**(self.config.ours.get("ImageContractOptions") or {}), **self.secrets}
+            self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"), own_options)
         return self._contract
 
     def use_contract(self, name: str) -> None:
-        """From now on its image is one that keeps this contract."""
+        """From now on its image is one that keeps this contract; options are kept of the one named so far."""
+        if self.config.ours.get("ImageContract") not in (None, name):
+            self.config.ours.pop("ImageContractOptions", None)
         self.config.ours["ImageContract"] = name
         self._contract = self._provisioner = None
         ca, certificate, key = self.contract.certificate_paths
@@ -167,7 +170,9 @@ class Host:
             from dinv import provisioners
 
             provisioner = provisioners.of(self.config)
-            self._provisioner = provisioner(self.config, self.driver, self.contract, trace=self.trace)
+            self._provisioner = provisioner(
+                self.config, self.driver, self.contract, trace=self.trace, secrets=self.secrets
+            )
         return self._provisioner
 
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
@@ -226,7 +231,7 @@ class Host:
         """What signs its certificates, opened for it, or for another `directory`. Raises InputError."""
         from dinv import authorities
 
-        return authorities.of_machine(self.config, directory=directory, secrets=self.authority_secrets)
+        return authorities.of_machine(self.config, directory=directory, secrets=self.secrets)
 
     @property
     def has_tls(self) -> bool:

@@ -218,9 +218,9 @@ def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
     if isinstance(ours, dict):
         driver["MachineName"] = name
         ours["Context"] = ""
-        ours["AuthorityOptions"] = {
-            key: value for key, value in (ours.get("AuthorityOptions") or {}).items() if not _is_path(value)
-        }
+        for part in ("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"):
+            if ours.get(part):
+                ours[part] = {key: value for key, value in ours[part].items() if not _is_path(value)}
     driver.pop("CertificateSource", None)
 
 

@@ -1,7 +1,8 @@
 """The Provisioner seam: what turns a bare machine into what it serves.
 
 A provisioner knows the machine's driver and image contract, never how the machine was made. A plugin
-registers a Provisioner subclass as entry point in the group `dinv.provisioners`.
+registers a Provisioner subclass as entry point in the group `dinv.provisioners`. One that sets up a Docker
+daemon derives from DockerdProvisioner, or from `dinv.provisioners.docker.DockerProvisioner`.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ from dinv import plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any
 
+    from dinv.declaration import Option
     from dinv.drivers import Driver
     from dinv.images import ImageContract
     from dinv.progress import Progress
@@ -31,9 +34,14 @@ _DOCKER_MACHINES = "dinv.provisioners.docker_machine:DockerMachineProvisioner"
 
 
 class Provisioner(ABC):
-    """Makes one machine serve."""
+    """Makes one machine serve.
+
+    `secrets` are values of options that are not in the machine's record, by keyword, its own among them.
+    """
 
     name: str
+    provisions = True
+    """Whether it puts anything in; one that does not goes with drivers that make no machines."""
 
     def __init__(
         self,
@@ -42,11 +50,44 @@ class Provisioner(ABC):
         contract: ImageContract,
         *,
         trace: Callable[[str], None] | None = None,
+        secrets: Mapping[str, Any] | None = None,
     ) -> None:
         self.config = config
         self.driver = driver
         self.contract = contract
         self.trace = trace
+        self.secrets = dict(secrets or {})
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        """The options this provisioner adds to `create`.
+
+        One that is `secret` has no flag and is not recorded: its variable is read whenever it is needed.
+        """
+        return ()
+
+    @classmethod
+    def record(cls, config: MachineConfig, options: Mapping[str, Any]) -> None:
+        """Write into a machine's record that it is this one, and the values of its options, but for secrets.
+
+        Raises InputError for values that it cannot use.
+        """
+        from dinv.declaration import to_record
+
+        config.ours["Provisioner"] = cls.name
+        recorded = to_record(cls.create_flags(), options)
+        if recorded:
+            config.ours["ProvisionerOptions"] = recorded
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The values of its options, by keyword: recorded, secret, or the declared defaults."""
+        import os
+
+        from dinv.declaration import from_record
+
+        recorded = self.config.ours.get("ProvisionerOptions") or {}
+        return from_record(self.create_flags(), recorded, self.secrets, os.environ)
 
     @abstractmethod
     def provision(self) -> None:
@@ -76,6 +117,31 @@ class Provisioner(ABC):
     @abstractmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
         """The environment variables by which clients reach a machine; asks nobody."""
+
+
+class DockerdProvisioner(Provisioner):
+    """One whose options are docker-machine's --engine-*, recorded where docker-machine has them."""
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        from dinv.provisioners.engine_options import OPTIONS
+
+        return OPTIONS
+
+    @classmethod
+    def record(cls, config: MachineConfig, options: Mapping[str, Any]) -> None:
+        from dinv.provisioners import engine_options
+
+        own = {option.key for option in engine_options.OPTIONS}
+        config.engine_options.update(
+            engine_options.recorded({key: value for key, value in options.items() if key in own})
+        )
+        super().record(config, {key: value for key, value in options.items() if key not in own})
+
+
+def known() -> list[str]:
+    """The names of all provisioners there are, built in or not, sorted."""
+    return plugins.known(group=GROUP, built_in=_BUILT_IN)
 
 
 def find(name: str) -> type[Provisioner]:

@@ -13,19 +13,17 @@ from dinv.errors import (
     EndpointTLSError,
     EndpointUnreachable,
     EngineError,
-    InputError,
     MachineDied,
     MachineNotReady,
     MachineUnreached,
     MachineUnusable,
 )
-from dinv.provisioners import Provisioner
+from dinv.provisioners import DockerdProvisioner
 from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Mapping
 
     from dinv.drivers import Driver
     from dinv.engine import Engine
@@ -41,23 +39,6 @@ UNREACHED_SECONDS = 4.0
 """How often a machine that nobody gets to is asked whether its daemon listens."""
 RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
-
-RENAMED_STORAGE_DRIVERS = {"overlay": "overlay2"}
-"""What scripts of docker-machine's time name, and what took its place (overlay is gone since 24.0)."""
-
-_OURS = (
-    "H",
-    "host",
-    "tls",
-    "tlsverify",
-    "tlscacert",
-    "tlscert",
-    "tlskey",
-    "config-file",
-    "data-root",
-    "pidfile",
-)
-"""dockerd's options that dinv answers for; another value breaks what it promises."""
 
 
 class _Unreached:
@@ -78,7 +59,7 @@ class _Unreached:
         return why if listened or last else ""
 
 
-class DockerProvisioner(Provisioner):
+class DockerProvisioner(DockerdProvisioner):
     """Certificates and options in, then wait for the TLS port."""
 
     name = "docker"
@@ -251,49 +232,3 @@ class DockerProvisioner(Provisioner):
             "DOCKER_CERT_PATH": config.directory,
             "DOCKER_MACHINE_NAME": config.name,
         }
-
-
-def engine_options(
-    *,
-    opt: Iterable[str] = (),
-    label: Iterable[str] = (),
-    env: Iterable[str] = (),
-    registry_mirror: Iterable[str] = (),
-    insecure_registry: Iterable[str] = (),
-    storage_driver: str = "",
-) -> dict[str, Any]:
-    """Write libmachine's engine options from `create`'s `--engine-*` flags. Raises InputError."""
-    flags = [text.lstrip("-") for text in opt]
-    for flag in flags:
-        if not flag or flag.partition("=")[0] in _OURS:
-            raise InputError(
-                f"--engine-opt {flag or '(empty)'}: this is dinv's to set. "
-                f"A machine listens with mutual TLS, or not at all."
-            )
-    for text in label:
-        if "=" not in text or text.startswith("="):
-            raise InputError(f'--engine-label "{text}" is not KEY=VALUE')
-    for text in env:
-        _check_variable(text)
-    return {
-        "ArbitraryFlags": flags,
-        "Dns": None,
-        "GraphDir": "",
-        "Env": list(env),
-        "Ipv6": False,
-        "InsecureRegistry": list(insecure_registry),
-        "Labels": list(label),
-        "LogLevel": "",
-        "StorageDriver": RENAMED_STORAGE_DRIVERS.get(storage_driver, storage_driver),
-        "SelinuxEnabled": False,
-        "TlsVerify": True,
-        "RegistryMirror": list(registry_mirror),
-        "InstallURL": "",
-    }
-
-
-def _check_variable(text: str) -> None:
-    name, equals, _ = text.partition("=")
-    if not equals or not name.isidentifier() or not name.isascii():
-        # The value may be a password: only the name is shown.
-        raise InputError(f'--engine-env "{name}" is not NAME=VALUE')

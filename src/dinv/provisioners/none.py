@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dinv.errors import NotSupported
 from dinv.pki import client_files
-from dinv.provisioners import Provisioner
+from dinv.provisioners import DockerdProvisioner
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
 
 
-class NoneProvisioner(Provisioner):
-    """Says how the daemon is reached, and no more."""
+class NoneProvisioner(DockerdProvisioner):
+    """Says how the daemon is reached, no more; options of its engine are recorded as in docker-machine."""
 
     name = "none"
+    provisions = False
 
     def provision(self) -> None:
         self._cannot()

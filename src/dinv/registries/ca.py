@@ -11,7 +11,7 @@ import os
 import re
 
 from dinv.channel import File
-from dinv.errors import InputError
+from dinv.errors import OptionError
 from dinv.system import files, home
 
 TYPE_CHECKING = False
@@ -23,23 +23,25 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{
 
 
 def read(given: Iterable[str]) -> dict[str, bytes]:
-    """The PEM certificates in `HOST=FILE` texts, by registry host. Raises InputError."""
+    """The PEM certificates in `HOST=FILE` texts, by registry host. Raises OptionError."""
     found = {}
     for text in given:
         host, equals, path = text.partition("=")
         if not equals or not _HOST.fullmatch(host) or not path:
-            raise InputError(f'--registry-ca "{text}" is not HOST=FILE, such as registry.test:5000=ca.crt')
+            raise _refused(text, "is not HOST=FILE, such as registry.test:5000=ca.crt")
         try:
             found[host] = files.read(home.expanded(path))
         except OSError as error:
-            raise InputError(f"--registry-ca {text}: {path}: {error.strerror}") from error
+            raise _refused(text, f": {path}: {error.strerror}") from error
         if b"-----BEGIN CERTIFICATE-----" not in found[host]:
-            raise InputError(f"--registry-ca {text}: {path} holds no certificate in PEM")
+            raise _refused(text, f": {path} holds no certificate in PEM")
         if b"PRIVATE KEY" in found[host]:
-            raise InputError(
-                f"--registry-ca {text}: {path} holds a private key, which a machine must not get"
-            )
+            raise _refused(text, f": {path} holds a private key, which a machine must not get")
     return found
+
+
+def _refused(text: str, why: str) -> OptionError:
+    return OptionError(why, option="registry-ca", value=text)
 
 
 def keep(directory: str, certificates: Mapping[str, bytes]) -> None:

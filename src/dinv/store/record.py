@@ -8,7 +8,8 @@ Where things stand in the document, so that scripts which read docker-machine's 
     HostOptions    EngineOptions, SwarmOptions, AuthOptions
     Name           the machine's; the directory's name wins over it, as in libmachine
     Dinv           ours: Version, ID, Phase (see CREATING), Created, Context (of docker's, by name, or ""),
-                   Provisioner, Authority and AuthorityOptions, ImageContract, DockerVersion (at its last
+                   Provisioner, Authority and ImageContract, each with its options
+                   (ProvisionerOptions, AuthorityOptions, ImageContractOptions), DockerVersion (at its last
                    start); Stopped while dinv has it stopped, Upgrade, Renewal and Adopting (the container)
                    while one is under way
 

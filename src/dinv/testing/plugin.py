@@ -19,9 +19,9 @@ import pytest
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from typing import Any
 
     from dinv import Machine
-    from dinv.machines import MachineOptions
 
 _OPTIONS = {
     "endpoint": "Docker API that docker_host machines are made on, as of dinv create --endpoint",
@@ -62,16 +62,16 @@ def _machine(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) ->
 
     import dinv
 
-    options: MachineOptions = {"context": False}
+    options: dict[str, Any] = {}
     for name in _OPTIONS:
         given = request.config.getoption(f"dinv_{name}") or request.config.getini(f"dinv_{name}")
         if given:
-            options[name] = str(given)  # type: ignore[literal-required]
+            options[name] = str(given)
     machines = dinv.open(str(factory.mktemp("dinv")))
     # The name tells who looks at the endpoint where it comes from.
     name = f"pytest-{os.urandom(4).hex()}"
     try:
-        machine = machines.create(name, **options)
+        machine = machines.create(name, context=False, **options)
     except dinv.DinvError as error:
         pytest.fail(_said("there is no Docker host for this test", error), pytrace=False)
     try:

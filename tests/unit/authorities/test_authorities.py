@@ -85,12 +85,11 @@ def test_options_are_recorded_and_secrets_are_not(
     found.record(dev)
     assert dev.ours["Authority"] == "corporate"
     assert dev.ours["AuthorityOptions"] == {"url": "https://ca"}
-    assert found.secrets() == {"token": "s3cret"}
     monkeypatch.setenv("CORPORATE_TOKEN", "from the variable")
     again = authorities.of_machine(dev)
     assert again.options == {"url": "https://ca", "token": "from the variable"}
     assert again.directory == dev.directory
-    given = authorities.of_machine(dev, directory="/d", secrets=found.secrets())
+    given = authorities.of_machine(dev, directory="/d", secrets=found.options)
     assert (given.options["token"], given.directory) == ("s3cret", "/d")
 
 

@@ -16,7 +16,8 @@ from own_certificates import CA, CLIENT, KEYS, SERVER, Own
 from shared_ca import shared_ca
 
 from dinv.authorities import ca_elsewhere, of_machine, open_authority
-from dinv.authorities.shared import OPTIONS, SharedAuthority
+from dinv.authorities.shared import SharedAuthority
+from dinv.authorities.shared_options import OPTIONS
 from dinv.errors import CertificateError, InputError, OptionError
 from dinv.pki import certificates
 from dinv.store.record import MachineConfig

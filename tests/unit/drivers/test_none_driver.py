@@ -124,7 +124,8 @@ def test_tls_files_are_copied(machines: Machines, certificates: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("url", "said"), [("", "--url option is required"), ("tcp://a b", "no URL"), ("tcp://a\n", "no URL")]
+    ("url", "said"),
+    [("", "url option is required"), ("tcp://a b", "not the URL"), ("tcp://a\n", "not the URL")],
 )
 def test_urls_that_are_none(machines: Machines, url: str, said: str) -> None:
     with pytest.raises(InputError, match=said):

@@ -221,7 +221,10 @@ def test_an_image_that_cannot_wait_has_its_certificates_before_the_start(
 
 def test_options_are_kept_in_the_record(world: World, store: Store) -> None:
     make(
-        store, driver_values={"size": "3"}, engine_options={"Labels": ["a=b"]}, tls_sans=iter(["dev.test"])
+        store,
+        driver_values={"size": "3"},
+        provisioner_values={"engine_label": ("a=b",)},
+        tls_sans=iter(["dev.test"]),
     ).close()
     config = store.load("dev")
     assert config.driver["Size"] == "3"
@@ -480,7 +483,7 @@ def test_a_ca_of_the_users_own_is_made_once_all_checks_are_done(
 ) -> None:
     there: list[tuple[str, bool]] = []
     world.at = lambda step: there.append((step, (tmp_path / "pki").exists()))
-    with make(store, authority="shared", authority_options=shared_options(tmp_path / "pki")) as machine:
+    with make(store, authority="shared", authority_values=shared_options(tmp_path / "pki")) as machine:
         assert machine.config.ours["Authority"] == "shared"
     assert dict(reversed(there))["check"] is False
     assert dict(there)["prepare"] is True
@@ -488,7 +491,7 @@ def test_a_ca_of_the_users_own_is_made_once_all_checks_are_done(
     with create(
         store,
         "two",
-        options(authority="shared", authority_options=shared_options(tmp_path / "pki")),
+        options(authority="shared", authority_values=shared_options(tmp_path / "pki")),
         Progress(),
     ) as another:
         assert another.config.auth_options["CaCertPath"] == str(tmp_path / "pki" / "ca.pem")
@@ -500,7 +503,7 @@ def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
 ) -> None:
     (tmp_path / "ca.pem").touch()
     with pytest.raises(CertificateError, match="is there, but not its key"):
-        make(store, authority="shared", authority_options=shared_options(tmp_path))
+        make(store, authority="shared", authority_values=shared_options(tmp_path))
     assert world.steps == []
     nothing_left(world, store)
 
@@ -508,7 +511,7 @@ def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
 def test_it_is_made_for_nobody_whose_create_cannot_be(world: World, store: Store, tmp_path: Path) -> None:
     fail(world, KNOWN.index("check"), PreCreateCheckFailed("no"))
     with pytest.raises(PreCreateCheckFailed):
-        make(store, authority="shared", authority_options=shared_options(tmp_path / "pki"))
+        make(store, authority="shared", authority_values=shared_options(tmp_path / "pki"))
     assert not (tmp_path / "pki").exists()
 
 

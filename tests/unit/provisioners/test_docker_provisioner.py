@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Self, cast
 
 import pytest
 from own_certificates import Own
@@ -24,16 +24,16 @@ from dinv.errors import (
 )
 from dinv.images.dch_photon import DchPhotonContract
 from dinv.images.dinv import DinvContract
-from dinv.images.options import dockerd_arguments, dockerd_environment
 from dinv.progress import Progress
 from dinv.provisioners import docker, find, trial
 from dinv.provisioners import docker as provisioners_docker
-from dinv.provisioners.docker import DockerProvisioner, engine_options
+from dinv.provisioners.docker import DockerProvisioner
+from dinv.provisioners.engine_options import engine_options
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from dinv.channel import File
@@ -335,84 +335,3 @@ def test_the_variables_clients_reach_it_by(provisioner: DockerProvisioner) -> No
         "DOCKER_CERT_PATH": provisioner.config.directory,
         "DOCKER_MACHINE_NAME": "dev",
     }
-
-
-# Engine options
-
-
-def test_a_storage_driver_that_is_gone_has_a_successor() -> None:
-    """docker-machine's own suite asks for it (engine-options.bats)."""
-    assert engine_options(storage_driver="overlay")["StorageDriver"] == "overlay2"
-    assert engine_options(storage_driver="overlay2")["StorageDriver"] == "overlay2"
-
-
-def test_options_become_arguments_as_libmachine_writes_them() -> None:
-    options = engine_options(
-        opt=["--debug", "mtu=1400"],
-        label=["a=b"],
-        registry_mirror=["http://m"],
-        insecure_registry=["r:5000"],
-        storage_driver="vfs",
-    )
-    assert dockerd_arguments(options, "docker") == [
-        "--storage-driver=vfs",
-        "--label=provider=docker",
-        "--label=a=b",
-        "--insecure-registry=r:5000",
-        "--registry-mirror=http://m",
-        "--debug",
-        "--mtu=1400",
-    ]
-
-
-@pytest.mark.parametrize("nothing", [{}, {"Labels": None, "ArbitraryFlags": None, "Env": None}])
-def test_what_docker_machine_left_out_is_nothing(nothing: dict[str, Any]) -> None:
-    assert dockerd_arguments(nothing, "docker") == ["--label=provider=docker"]
-    assert dockerd_environment(nothing) == {}
-
-
-@pytest.mark.parametrize(
-    "flag",
-    [
-        "host=tcp://0.0.0.0:2375",
-        "-H=tcp://0.0.0.0:2375",
-        "--tlsverify=false",
-        "tls=false",
-        "data-root=/x",
-        "",
-        "--",
-    ],
-)
-def test_what_dinv_promises_cannot_be_undone(flag: str) -> None:
-    with pytest.raises(InputError, match="--engine-opt"):
-        engine_options(opt=[flag])
-
-
-@pytest.mark.parametrize(
-    ("name", "given"),
-    [
-        ("label", ["x"]),
-        ("label", ["=x"]),
-        ("env", ["X"]),
-        ("env", ["=x"]),
-        ("env", ["A B=x"]),
-        ("env", ["1=x"]),
-    ],
-)
-def test_pairs_are_pairs(name: str, given: list[str]) -> None:
-    options: dict[str, Callable[[], object]] = {
-        "label": lambda: engine_options(label=given),
-        "env": lambda: engine_options(env=given),
-    }
-    with pytest.raises(InputError, match=f"--engine-{name}"):
-        options[name]()
-
-
-def test_a_refused_variable_is_named_without_its_value() -> None:
-    with pytest.raises(InputError) as caught:
-        engine_options(env=["MY PROXY=http://me:secret@proxy"])
-    assert "secret" not in str(caught.value)
-
-
-def test_values_may_hold_anything_after_the_first_equals_sign() -> None:
-    assert dockerd_environment(engine_options(env=["A=b=c", "B="])) == {"A": "b=c", "B": ""}

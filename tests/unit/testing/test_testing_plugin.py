@@ -56,7 +56,7 @@ def test_an_option_that_create_refuses_is_said_as_create_says_it(pytester: pytes
     pytester.makepyfile(_USES_A_HOST)
     result = pytester.runpytest("--dinv-memory", "lots")
     result.assert_outcomes(errors=2)
-    result.stdout.fnmatch_lines(['*--memory "lots" is no size*'])
+    result.stdout.fnmatch_lines(["*memory='lots' is not a size*"])
 
 
 def test_nothing_is_imported_for_runs_that_do_not_use_it() -> None:

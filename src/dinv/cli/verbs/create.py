@@ -4,8 +4,6 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
-
     from dinv.cli.app import App
     from dinv.cli.parser import Options, Parser
 
@@ -18,18 +16,14 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     from dinv.cli import docker_machine_options
-    from dinv.cli.create_flags import driver_named
+    from dinv.cli.create_flags import given
 
     docker_machine_options.check_create(options, app.voice)
-    given: dict[str, Any] = {key: value for key, value in vars(options).items() if value is not None}
-    for key in ("name", "quiet", "debug", "storage_path", "rest", "format", "progress"):
-        given.pop(key, None)
     form = app.format(options, "Name", "URL", "DockerVersion")
     app.voice.aside = form is not None
-    given = {**docker_machine_options.certificates(app.certificates), **given}
-    given["driver"] = options.driver or driver_named([])
+    wanted = given(options, app.certificates)
     progress = app.progress(options.name)
-    with app.interruptible(), app.machines.create(options.name, progress=progress, **given) as machine:
+    with app.interruptible(), app.machines.create(options.name, progress=progress, **wanted) as machine:
         if form is not None:
             from dinv.cli.show import records
 

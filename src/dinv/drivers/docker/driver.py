@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar
 
     from dinv.channel import Channel
-    from dinv.drivers import Flag, Replacement
+    from dinv.declaration import Option
+    from dinv.drivers import Replacement
     from dinv.errors import DinvError
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
@@ -51,7 +52,7 @@ class DockerDriver(Driver):
     # Making one
 
     @classmethod
-    def create_flags(cls) -> tuple[Flag, ...]:
+    def create_flags(cls) -> tuple[Option, ...]:
         from dinv.drivers.docker.flags import FLAGS
 
         return FLAGS

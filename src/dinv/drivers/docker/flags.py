@@ -5,13 +5,14 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from dinv.declaration import NUMBER, PAIRS, SIZE, Option
 from dinv.drivers.docker.network import publishing
-from dinv.drivers.flag import Flag
-from dinv.errors import InputError
+from dinv.errors import OptionError
 from dinv.formats.host_port import unbracketed
-from dinv.formats.units import parse_size
+from dinv.formats.units import format_size
 from dinv.formats.urls import LARGEST_PORT
 from dinv.images import DEFAULT_IMAGE
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,45 +29,46 @@ LEAST_MEMORY = 128 * 1024 * 1024
 """Bytes. A daemon alone takes some 80 MB; below this it is killed at start or soon after."""
 
 FLAGS = (
-    Flag(
+    Option(
         "endpoint",
         "DINV_ENDPOINT",
         "where to make it: an address or docker context",
         metavar="ENDPOINT",
     ),
-    Flag(
+    Option(
         "endpoint-cert-path",
         "DINV_ENDPOINT_CERT_PATH",
         "directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint",
         metavar="DIR",
         rare=True,
     ),
-    Flag("image", "DINV_IMAGE", f"machine image (default {DEFAULT_IMAGE})", metavar="REF"),
-    Flag("cpus", "DINV_CPUS", "CPUs, such as 1.5 (default: no limit)", metavar="NUMBER"),
-    Flag("memory", "DINV_MEMORY", "memory, such as 2g (default: no limit)", metavar="SIZE"),
-    Flag(
+    Option("image", "DINV_IMAGE", f"machine image (default {DEFAULT_IMAGE})", metavar="REF"),
+    Option("cpus", "DINV_CPUS", "CPUs, such as 1.5 (default: no limit)", type=NUMBER, metavar="NUMBER"),
+    Option("memory", "DINV_MEMORY", "memory, such as 2g (default: no limit)", type=SIZE, metavar="SIZE"),
+    Option(
         "cache-size",
         "DINV_CACHE_SIZE",
         "size of the image cache, such as 20g, where the endpoint can limit it",
+        type=SIZE,
         metavar="SIZE",
         rare=True,
     ),
-    Flag(
+    Option(
         "cache-volume",
         "DINV_CACHE_VOLUME",
         "volume for the image cache; one that exists is used as it is, and kept by rm",
         metavar="NAME",
         rare=True,
     ),
-    Flag(
+    Option(
         "volume-store",
         "DINV_VOLUME_STORE",
         "volume store of a VCH for the machine's volumes",
         metavar="NAME",
         rare=True,
     ),
-    Flag("dns", "DINV_DNS", "DNS server of the machine", metavar="ADDRESS", repeatable=True, rare=True),
-    Flag(
+    Option("dns", "DINV_DNS", "DNS server of the machine", metavar="ADDRESS", repeatable=True, rare=True),
+    Option(
         "image-contract",
         "DINV_IMAGE_CONTRACT",
         "how the image takes its certificates: dinv, dind or dch-photon (default: as the image says)",
@@ -74,9 +76,9 @@ FLAGS = (
         rare=True,
         values=("dinv", "dind", "dch-photon"),
     ),
-    Flag("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
-    Flag("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS", rare=True),
-    Flag(
+    Option("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
+    Option("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS", rare=True),
+    Option(
         "publish",
         "DINV_PUBLISH",
         "address, and port, at which the daemon is published: ADDRESS, :PORT, ADDRESS:PORT, or none to "
@@ -84,7 +86,7 @@ FLAGS = (
         "remote one)",
         metavar="ADDRESS[:PORT]",
     ),
-    Flag(
+    Option(
         "publish-ports",
         "DINV_PUBLISH_PORTS",
         "further ports of the machine to publish on the endpoint, for what containers in it publish: "
@@ -93,15 +95,15 @@ FLAGS = (
         repeatable=True,
         short="p",
     ),
-    Flag(
+    Option(
         "label",
         "DINV_LABELS",
         "label of the machine's container, KEY=VALUE",
+        type=PAIRS,
         metavar="KEY=VALUE",
-        repeatable=True,
         rare=True,
     ),
-    Flag(
+    Option(
         "isolation",
         "DINV_ISOLATION",
         "auto, capabilities, privileged, or a runtime of the endpoint, such as sysbox-runc",
@@ -130,8 +132,7 @@ def configure(
     kept["Image"] = values.get("image") or DEFAULT_IMAGE
     kept["CPUs"] = _cpus(values.get("cpus"))
     kept["Memory"] = _memory(values.get("memory"))
-    cache_size = values.get("cache_size")
-    kept["CacheSize"] = parse_size(str(cache_size), "--cache-size") if cache_size else 0
+    kept["CacheSize"] = values.get("cache_size") or 0
     kept["CacheVolume"] = _volume(values.get("cache_volume")) or f"dinv-{config.name}-cache"
     kept["CacheVolumeNamed"] = bool(values.get("cache_volume"))
     kept["CacheVolumeKept"] = False
@@ -161,39 +162,36 @@ def configure(
     return endpoint
 
 
-def _cpus(text: Any) -> float:
-    if text in (None, ""):
+def _cpus(number: float | None) -> float:
+    if number is None:
         return 0.0
-    try:
-        number = float(text)
-    except (TypeError, ValueError):
-        number = 0.0
     if not 0.01 <= number < 1e6:  # moby's own least; and not infinite
-        raise InputError(f'--cpus "{text}" is no number of CPUs; at least 0.01, such as 2 or 1.5')
+        raise _refused("cpus", f"{number:g}", "is not a number of CPUs; at least 0.01, such as 2 or 1.5")
     return number
 
 
-def _memory(text: Any) -> int:
-    if text in (None, ""):
+def _memory(size: int | None) -> int:
+    if size is None:
         return 0
-    size = parse_size(str(text), "--memory")
     if size < LEAST_MEMORY:
-        raise InputError(f"--memory {text} is too little for a Docker daemon; at least 128m")
+        raise _refused("memory", format_size(size), "is too little for a Docker daemon; at least 128m")
     return size
 
 
 def _volume(name: Any) -> str:
     if name and (not _OBJECT_NAME.fullmatch(str(name)) or len(str(name)) < 2):  # moby's least
-        raise InputError(f'--cache-volume "{name}" is no volume name; a directory cannot be one')
+        raise _refused("cache-volume", name, "is not a volume name; a directory cannot be one")
     return str(name or "")
 
 
 def _network(name: Any) -> str:
     network = str(name or "")
     if network in _NETWORK_MODES or network.startswith("container:"):
-        raise InputError(
-            f"--network {network}: a machine needs a network of its own, since its daemon makes bridges "
-            f"and firewall rules. Name a network of the endpoint (docker network ls)."
+        raise _refused(
+            "network",
+            network,
+            "will not do: a machine needs a network of its own, since its daemon makes bridges "
+            "and firewall rules. Name a network of the endpoint (docker network ls).",
         )
     return "" if network in ("bridge", "default") else network
 
@@ -204,9 +202,10 @@ def _ip(text: Any, network: str) -> str:
     try:
         address = ipaddress.IPv4Address(str(text))
     except ValueError as error:
-        raise InputError(f'--ip "{text}" is no IPv4 address') from error
+        raise _refused("ip", text, "is not an IPv4 address") from error
     if not network:
-        raise InputError("--ip needs --network: addresses can be chosen on user-defined networks only")
+        needed = option("ip") + " needs " + option("network")
+        raise OptionError(needed + ": addresses can be chosen on user-defined networks only")
     return str(address)
 
 
@@ -214,7 +213,7 @@ def _dns(text: Any) -> str:
     try:
         return str(ipaddress.ip_address(str(text)))
     except ValueError as error:
-        raise InputError(f'--dns "{text}" is no IP address') from error
+        raise _refused("dns", text, "is not an IP address") from error
 
 
 def parse_publish(text: Any) -> tuple[str, int]:
@@ -225,24 +224,26 @@ def parse_publish(text: Any) -> tuple[str, int]:
     match = _PUBLISH.fullmatch(f":{text}" if text.isdigit() else text)
     if match is None:
         if text.count(":") < 2:  # an IPv6 address without brackets has two or more
-            raise InputError(f'--publish "{text}" is not ADDRESS, :PORT, ADDRESS:PORT or none')
+            raise _refused("publish", text, "is not ADDRESS, :PORT, ADDRESS:PORT or none")
         address, port = text, 0
     else:
         address, port = unbracketed(match["address"]), int(match["port"] or 0)
         if match["port"] and not 0 < port <= LARGEST_PORT:
-            raise InputError(f'--publish "{text}": {match["port"]} is no port')
+            raise _refused("publish", text, f": {match['port']} is not a port")
     if address:
         try:
             address = str(ipaddress.ip_address(address))
         except ValueError as error:
-            raise InputError(f'--publish "{text}": "{address}" is no IP address') from error
+            raise _refused("publish", text, f': "{address}" is not an IP address') from error
     return address, port
 
 
 def _label(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not key or not equals:
-        raise InputError(f'--label "{text}" is not KEY=VALUE')
+    key, _, value = text.partition("=")
     if key.startswith("io.dinv."):
-        raise InputError(f'--label "{text}": labels that begin with io.dinv. are dinv\'s own')
+        raise _refused("label", text, ": labels that begin with io.dinv. are dinv's own")
     return key, value
+
+
+def _refused(option: str, value: object, why: str) -> OptionError:
+    return OptionError(why, option=option, value=value)

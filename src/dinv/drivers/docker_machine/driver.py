@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
 
     from dinv.channel import Channel
-    from dinv.drivers.flag import Flag
+    from dinv.declaration import Option
     from dinv.drivers.ssh_address import SSHAddress
     from dinv.progress import Progress
     from dinv.states import Status
@@ -35,7 +35,7 @@ class DockerMachineDriver(RecordedDriver):
     shows_last_url: ClassVar[bool] = True
 
     @classmethod
-    def create_flags(cls) -> tuple[Flag, ...]:
+    def create_flags(cls) -> tuple[Option, ...]:
         return ()
 
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from dinv import declaration
 from dinv.drivers.docker.flags import FLAGS, configure, parse_publish
-from dinv.errors import InputError, NoEndpoint
+from dinv.errors import InputError, NoEndpoint, OptionError
 from dinv.images import DEFAULT_IMAGE
 from dinv.progress import Progress
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
+from dinv.wording import Wording
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +33,8 @@ def configured(store: Store, **values: Any) -> dict[str, Any]:
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
     )
-    configure(config, store, {"endpoint": "unix:///e.sock", **values}, Progress(), None)
+    checked = declaration.values(FLAGS, {"endpoint": "unix:///e.sock", **values}, {})
+    configure(config, store, checked, Progress(), None)
     return config.driver
 
 
@@ -96,9 +99,12 @@ def test_publish_none_is_the_machines_own_address(store: Store) -> None:
         ("label", ("io.dinv.machine=x",)),
     ],
 )
-def test_what_cannot_be_is_refused_by_the_flags_name(store: Store, flag: str, value: Any) -> None:
-    with pytest.raises(InputError, match=f"--{flag.replace('_', '-')}"):
+def test_what_cannot_be_is_refused_by_name(store: Store, flag: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=flag) as caught:
         configured(store, **{flag: value})
+    text = caught.value.text
+    assert isinstance(text, Wording)
+    assert text.worded("dinv").startswith(f"--{flag.replace('_', '-')} ")
 
 
 def test_flags_are_looked_at_before_any_endpoint(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -162,7 +168,7 @@ def test_publish(text: str | None, address: str, port: int) -> None:
     ],
 )
 def test_what_cannot_be_published(text: str) -> None:
-    with pytest.raises(InputError, match="--publish"):
+    with pytest.raises(OptionError, match=r"^publish="):
         parse_publish(text)
 
 

@@ -10,7 +10,7 @@ import ipaddress
 import re
 
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
-from dinv.errors import InputError, PreCreateCheckFailed
+from dinv.errors import OptionError, PreCreateCheckFailed
 from dinv.formats.host_port import unbracketed
 from dinv.formats.urls import LARGEST_PORT
 from dinv.wording import option
@@ -35,44 +35,47 @@ def parse(texts: Iterable[str]) -> list[dict[str, Any]]:
     """Read `--publish-ports`: `8000-8019`, `8080:80`, `127.0.0.1:5353:53/udp`. Raises InputError."""
     found = [port for text in texts for port in _parse(str(text))]
     if len(found) > MOST:
-        raise InputError(f"--publish-ports: {len(found)} ports are too many, {MOST} at most")
+        raise OptionError(f": {len(found)} ports are too many, {MOST} at most", option="publish-ports")
     seen = set()
     for port in found:
         key = port["Address"], port["Port"], port["Protocol"]
         if key in seen:
-            raise InputError(f"--publish-ports: {port['Port']}/{port['Protocol']} is there twice")
+            raise OptionError(f": {port['Port']}/{port['Protocol']} is there twice", option="publish-ports")
         seen.add(key)
     return found
 
 
 def _parse(text: str) -> list[dict[str, Any]]:
-    flag = f'--publish-ports "{text}"'
     match = _ONE.fullmatch(text)
     if match is None:
-        raise InputError(f"{flag} is not FIRST[-LAST][:FIRST[-LAST]][/udp], such as 8000-8019 or 8080:80")
-    outer = _range(flag, match["first"], match["last"])
-    inner = _range(flag, match["inner_first"], match["inner_last"]) if match["inner_first"] else outer
+        raise _refused(text, "is not FIRST[-LAST][:FIRST[-LAST]][/udp], such as 8000-8019 or 8080:80")
+    outer = _range(text, match["first"], match["last"])
+    inner = _range(text, match["inner_first"], match["inner_last"]) if match["inner_first"] else outer
     if len(outer) != len(inner):
-        raise InputError(f"{flag}: {len(outer)} ports cannot lead to {len(inner)}")
+        raise _refused(text, f": {len(outer)} ports cannot lead to {len(inner)}")
     protocol = match["protocol"] or "tcp"
     if any(f"{port}/{protocol}" == DAEMON_PORT for port in inner):
-        raise InputError(f"{flag}: where the machine's daemon is published, --publish says")
+        raise _refused(text, ": where the machine's daemon is published, " + option("publish") + " says")
     address = unbracketed(match["address"] or "")
     try:
         address = str(ipaddress.ip_address(address)) if address else ""
     except ValueError as error:
-        raise InputError(f'{flag}: "{address}" is no IP address') from error
+        raise _refused(text, f': "{address}" is not an IP address') from error
     return [
         {"Address": address, "Port": port, "MachinePort": into, "Protocol": protocol}
         for port, into in zip(outer, inner, strict=True)
     ]
 
 
-def _range(flag: str, first: str, last: str | None) -> range:
+def _range(text: str, first: str, last: str | None) -> range:
     begin, end = int(first), int(last or first)
     if not 0 < begin <= end <= LARGEST_PORT:
-        raise InputError(f"{flag}: {first}-{last} is no range of ports" if last else f"{flag} is no port")
+        raise _refused(text, f": {first}-{last} is not a range of ports" if last else "is not a port")
     return range(begin, end + 1)
+
+
+def _refused(text: str, why: str) -> OptionError:
+    return OptionError(why, option="publish-ports", value=text)
 
 
 def settle(ports: Iterable[dict[str, Any]], *, local: bool) -> None:

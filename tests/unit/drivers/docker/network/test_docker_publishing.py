@@ -44,7 +44,7 @@ def test_what_is_asked_for(text: str, found: list[dict[str, Any]]) -> None:
     ],
 )
 def test_what_is_none(text: str) -> None:
-    with pytest.raises(InputError, match="--publish-ports"):
+    with pytest.raises(InputError, match="publish_ports"):
         publishing.parse([text])
 
 

@@ -1,0 +1,233 @@
+"""The one table of options: what `create` takes for a choice of driver, provisioner, authority and contract.
+
+Each of these declares its options itself (`dinv.declaration`); those that every create has are here. The
+flags of the command line, the keyword arguments of `Machines.create`, shell completion and docs/create.md
+read this table.
+
+    table = options.Table.chosen(given, os.environ)
+    values = table.values(given, os.environ)
+"""
+
+from __future__ import annotations
+
+from dinv import authorities, drivers, images, plugins, provisioners
+from dinv.declaration import PAIRS, SECONDS, SWITCH, Option, values
+from dinv.errors import InputError
+from dinv.provisioners import swarm_options
+from dinv.timeouts import SERVE_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from typing import Any
+
+DRIVER = Option(
+    "driver",
+    "MACHINE_DRIVER",
+    "driver: docker, none, or a plugin's",
+    metavar="NAME",
+    short="d",
+    default="docker",
+)
+PROVISIONER = Option(
+    "provisioner",
+    "DINV_PROVISIONER",
+    "what sets the machine up: docker, none, or a plugin's (default: as the driver has it)",
+    metavar="NAME",
+    rare=True,
+)
+AUTHORITY = Option(
+    "authority",
+    "DINV_AUTHORITY",
+    "what signs its certificates: local, a CA of its own; shared, a CA of yours; or a plugin's "
+    "(default: local, or shared where --tls-ca-cert is given)",
+    metavar="NAME",
+    rare=True,
+)
+TIMEOUT = Option(
+    "timeout",
+    "",
+    f"for the daemon to answer ({SERVE_SECONDS:g})",
+    type=SECONDS,
+    metavar="SECONDS",
+    default=SERVE_SECONDS,
+)
+CHOICES = (DRIVER, PROVISIONER, AUTHORITY)
+COMMON = (
+    *CHOICES,
+    TIMEOUT,
+    Option(
+        "keep-on-failure",
+        "",
+        "leave what was made when it fails",
+        type=SWITCH,
+        default=False,
+        rare=True,
+    ),
+    Option(
+        "context",
+        "",
+        "write no docker context",
+        type=SWITCH,
+        default=True,
+        off="no-context",
+        rare=True,
+    ),
+    Option(
+        "tls-san",
+        "",
+        "further name or address in the server certificate",
+        repeatable=True,
+        metavar="NAME",
+        rare=True,
+    ),
+    Option(
+        "registry-ca",
+        "",
+        "CA certificate of a private registry",
+        type=PAIRS,
+        metavar="HOST=FILE",
+        rare=True,
+    ),
+    *swarm_options.OPTIONS,
+)
+"""What every create takes."""
+
+CONTRACT = "image_contract"
+"""The keyword of the option, of a driver that has images, that names a contract."""
+
+SEAMS = {"driver": drivers, "provisioner": provisioners, "authority": authorities, "image contract": images}
+
+
+class Group:
+    """Options that belong together: those of the driver "docker", say, or the common ones.
+
+    `seam` is "driver", `name` "docker"; both are "" for the common ones. `implied`: to give one of them is to
+    choose whose they are.
+    """
+
+    def __init__(self, seam: str, name: str, options: Sequence[Option], *, implied: bool = False) -> None:
+        self.seam = seam
+        self.name = name
+        self.options = tuple(options)
+        self.implied = implied
+
+    @property
+    def title(self) -> str:
+        """Such as "driver docker"; "" for the common ones."""
+        return f"{self.seam} {self.name}".strip()
+
+
+class Values:
+    """What holds for one create: what was chosen, and for each of them the values by keyword, checked.
+
+    `provisioner` and `authority` are "" where none is named.
+    """
+
+    def __init__(self, by_seam: Mapping[str, dict[str, Any]], *, authority: str) -> None:
+        self.common = by_seam.get("", {})
+        self.driver_values = by_seam.get("driver", {})
+        self.provisioner_values = by_seam.get("provisioner", {})
+        self.authority_values = by_seam.get("authority", {})
+        self.contract_values = by_seam.get("image contract", {})
+        self.driver = str(self.common["driver"])
+        self.provisioner = str(self.common["provisioner"] or "")
+        self.authority = authority
+
+
+class Table:
+    """The options of a create, for one choice. Raises InputError for a name that there is not."""
+
+    def __init__(
+        self, *, driver: str = "", provisioner: str = "", authority: str = "", image_contract: str = ""
+    ) -> None:
+        self.driver = driver or str(DRIVER.default)
+        found = drivers.find(self.driver)
+        self.provisioner = provisioner or found.provisioner
+        self.groups = [Group("", "", COMMON)]
+        self._by_key = {option.key: self.groups[0] for option in COMMON}
+        self._add(Group("driver", self.driver, found.create_flags()))
+        self._add(Group("provisioner", self.provisioner, provisioners.find(self.provisioner).create_flags()))
+        if authority:
+            self._add(Group("authority", authority, authorities.find(authority).create_flags()))
+        else:
+            for name, target in authorities.IMPLIED.items():
+                self._add(Group("authority", name, plugins.load(target), implied=True))
+        if image_contract and CONTRACT in self._by_key:
+            contract = images.load(image_contract)
+            self._add(Group("image contract", image_contract, contract.create_flags()))
+
+    @classmethod
+    def chosen(cls, given: Mapping[str, Any], environ: Mapping[str, str]) -> Table:
+        """The table for what is named in `given`, by keyword, or in the variables. Raises InputError."""
+        names = {
+            option.key: str(option.value(given.get(option.key) or None, environ) or "") for option in CHOICES
+        }
+        for option in drivers.find(names["driver"]).create_flags():
+            if option.key == CONTRACT:
+                names[CONTRACT] = str(option.value(given.get(CONTRACT), environ) or "")
+        return cls(**names)
+
+    def __iter__(self) -> Iterator[Option]:
+        for group in self.groups:
+            yield from group.options
+
+    def _add(self, group: Group) -> None:
+        taken = [option.key for option in group.options if option.key in self._by_key]
+        if taken and group.implied:
+            return  # another one's are meant by these names
+        if taken:
+            other = self._by_key[taken[0]].title or "create itself"
+            raise InputError(
+                f'The {group.title} and {other} both have an option "{taken[0]}": they cannot be used '
+                f"together"
+            )
+        self.groups.append(group)
+        self._by_key.update({option.key: group for option in group.options})
+
+    def values(self, given: Mapping[str, Any], environ: Mapping[str, str]) -> Values:
+        """What holds for a create that is given this, by keyword; None is the same as nothing.
+
+        Raises OptionError, and InputError for a keyword that there is not.
+        """
+        unknown = [key for key in given if key not in self._by_key]
+        if unknown:
+            raise InputError(self.unknown(unknown[0]))
+        by_seam: dict[str, dict[str, Any]] = {}
+        authority = str(AUTHORITY.value(given.get("authority") or None, environ) or "")
+        for group in self.groups:
+            # "" names nothing: `driver=""` is the default.
+            wanted = {key: value for key, value in given.items() if value != "" or group.seam}
+            found = values(group.options, wanted, environ)
+            if group.implied:
+                found = {key: value for key, value in found.items() if value}
+                if not found:
+                    continue
+                authority = group.name
+            by_seam[group.seam] = found
+        return Values(by_seam, authority=authority)
+
+    def unknown(self, key: str) -> str:
+        """What to say of a keyword that is no option here: whose it is, or which is meant."""
+        from dinv.suggestions import did_you_mean
+
+        whose = elsewhere(key)
+        hint = f"It is an option of {whose}" if whose else did_you_mean(key, self._by_key)
+        said = f'With the driver "{self.driver}" there is no option "{key}" of create'
+        return f"{said}. {hint}" if hint else said
+
+
+def elsewhere(key: str) -> str:
+    """Whose option a keyword is, such as 'the driver "none"'; "" when it is nobody's.
+
+    For a mistake: it loads all that is installed.
+    """
+    for seam, module in SEAMS.items():
+        for name in module.known():
+            try:
+                found = images.load(name) if module is images else module.find(name)
+                if key in [option.key for option in found.create_flags()]:
+                    return f'the {seam} "{found.name}"'
+            except Exception:  # noqa: BLE001, S112  (somebody else's package: this is not the place to say so)
+                continue
+    return ""
