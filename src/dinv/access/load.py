@@ -12,7 +12,7 @@ import tarfile
 from dinv.engine.shapes import fault
 from dinv.errors import BadRequest, DinvError, ImageError, NotFound, ServerError
 from dinv.formats import json_text
-from dinv.formats.archives import Entry
+from dinv.formats.archives.entries import Entry
 from dinv.system import scratch
 from dinv.wording import command, either
 

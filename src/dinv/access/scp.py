@@ -12,8 +12,12 @@ from contextlib import closing, contextmanager
 from dinv.access import system_ssh
 from dinv.channel import FileStat
 from dinv.errors import CopyError, EngineError, InputError, MachineError
-from dinv.formats import archives
+from dinv.formats.archives.packing import pack
+from dinv.formats.archives.renaming import renamed
+from dinv.formats.archives.stream import PIECE, Stream
+from dinv.formats.archives.unpacking import unpack, unpack_file
 from dinv.formats.units import format_size
+from dinv.formats.visible import one_line
 from dinv.progress import Progress
 from dinv.states import ERROR, STARTING
 from dinv.system import home
@@ -25,6 +29,7 @@ if TYPE_CHECKING:
     from typing import Self
 
     from dinv.channel import Channel
+    from dinv.formats.archives.stream import Readable
     from dinv.lifecycle.host import Host
     from dinv.machines import Machines
 
@@ -51,7 +56,7 @@ class Place:
         self.user = user
 
     def __str__(self) -> str:
-        return archives.printable(self.path if self.machine is None else f"{self.machine}:{self.path}")
+        return one_line(self.path if self.machine is None else f"{self.machine}:{self.path}")
 
     def __repr__(self) -> str:
         return f"Place({self.machine!r}, {self.path!r})"
@@ -142,7 +147,7 @@ def check_exists(place: Place, machines: Machines) -> None:
     error = machines.store.missing(place.machine)
     text = f"{place.machine}:{place.path}"
     if os.path.lexists(text):
-        error.add_note(f"There is a file of this name here; to copy it, write ./{archives.printable(text)}")
+        error.add_note(f"There is a file of this name here; to copy it, write ./{one_line(text)}")
     raise error
 
 
@@ -191,17 +196,17 @@ class _Here(_End):
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
-            raise CopyError(f"{archives.printable(path)}: {error.strerror}") from error
+            raise CopyError(f"{one_line(path)}: {error.strerror}") from error
         directory, regular = stat.S_ISDIR(found.st_mode), stat.S_ISREG(found.st_mode)
         # What /dev/stdout leads to may be a pipe without a name.
         path = path if _is_special(path) else os.path.realpath(path)
         return FileStat(path, is_directory=directory, is_regular=regular, size=found.st_size)
 
     @contextmanager
-    def packed(self, path: str, name: str, report: _Report) -> Iterator[archives.Stream]:
+    def packed(self, path: str, name: str, report: _Report) -> Iterator[Stream]:
         """What is at a path as tar stream for another place, where it is called `name`."""
-        pieces = archives.pack(os.path.realpath(path), name, warn=report.warn)
-        with closing(archives.Stream(pieces, report.moved)) as stream:
+        pieces = pack(os.path.realpath(path), name, warn=report.warn)
+        with closing(Stream(pieces, report.moved)) as stream:
             yield stream
 
 
@@ -227,17 +232,17 @@ class _InMachine(_End):
         for shown in (path, found.path if found else path):
             if shown.startswith(tuple(f"{root}/" for root in _NOT_FILES)) or shown in _NOT_FILES:
                 raise CopyError(
-                    f"{self.place}: {archives.printable(shown)} is not on the machine's disk, and cannot be "
+                    f"{self.place}: {one_line(shown)} is not on the machine's disk, and cannot be "
                     "copied. Use a command: " + command("ssh", str(self.place.machine), "...")
                 )
         return found
 
     @contextmanager
-    def packed(self, path: str, name: str, report: _Report) -> Iterator[archives.Stream]:
+    def packed(self, path: str, name: str, report: _Report) -> Iterator[Stream]:
         """What is at a path as tar stream for another place, where it is called `name`."""
         with self.channel.get_archive(path) as archive:
-            pieces = archives.renamed(archive, name, warn=report.warn)
-            with closing(archives.Stream(pieces, report.moved)) as stream:
+            pieces = renamed(archive, name, warn=report.warn)
+            with closing(Stream(pieces, report.moved)) as stream:
                 yield stream
 
 
@@ -279,9 +284,7 @@ def _destination(origin: _End, found: FileStat, goal: _End) -> tuple[str, str]:
         if inner.is_directory != found.is_directory:
             kinds = "a directory", "a file"
             what, other = kinds if inner.is_directory else kinds[::-1]
-            raise CopyError(
-                f"{goal.place}: there is {what} {archives.printable(name)}; {other} cannot replace it"
-            )
+            raise CopyError(f"{goal.place}: there is {what} {one_line(name)}; {other} cannot replace it")
         return (inner.path, "") if inner.is_directory else _split(inner.path)
     if there is not None:
         if goal.means_directory or found.is_directory:
@@ -291,11 +294,9 @@ def _destination(origin: _End, found: FileStat, goal: _End) -> tuple[str, str]:
         raise CopyError(f"{goal.place}: no such directory")
     above = goal.stat(posixpath.dirname(goal.path))
     if above is None:
-        raise CopyError(
-            f"{goal.place}: there is no directory {archives.printable(posixpath.dirname(goal.path))}"
-        )
+        raise CopyError(f"{goal.place}: there is no directory {one_line(posixpath.dirname(goal.path))}")
     if not above.is_directory:
-        raise CopyError(f"{goal.place}: {archives.printable(above.path)} is not a directory")
+        raise CopyError(f"{goal.place}: {one_line(above.path)} is not a directory")
     return above.path, posixpath.basename(goal.path)
 
 
@@ -356,7 +357,7 @@ def _transfer(
             if not found.is_directory and _is_special(path):
                 _write_into(path, archive)
             else:
-                archives.unpack(archive, directory, name, warn=report.warn, moved=report.moved)
+                unpack(archive, directory, name, warn=report.warn, moved=report.moved)
 
 
 def _put(
@@ -388,7 +389,7 @@ def _put(
 @contextmanager
 def _packed(
     origin: _Here | _InMachine, found: FileStat, goal: _InMachine, name: str, report: _Report
-) -> Iterator[archives.Readable]:
+) -> Iterator[Readable]:
     if origin.place.machine != goal.place.machine:
         with origin.packed(found.path, name, report) as stream:
             yield stream
@@ -400,7 +401,7 @@ def _packed(
     with scratch.file() as file:
         with origin.packed(found.path, name, report) as stream:
             try:
-                while data := stream.read(archives.PIECE):
+                while data := stream.read(PIECE):
                     file.write(data)
             except OSError as error:
                 raise CopyError(f"{scratch.place()}: {error.strerror}") from error
@@ -419,15 +420,15 @@ def _is_special(path: str) -> bool:
     return not stat.S_ISREG(mode) or path.startswith(("/dev/", "/proc/"))
 
 
-def _write_into(path: str, archive: archives.Readable) -> None:
+def _write_into(path: str, archive: Readable) -> None:
     """Progress is not told: what is written to may be the terminal."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
         try:
-            archives.unpack_file(archive, file)
+            unpack_file(archive, file)
         finally:
             os.close(file)
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise CopyError(f"{archives.printable(path)}: {error.strerror}") from error
+        raise CopyError(f"{one_line(path)}: {error.strerror}") from error

@@ -118,7 +118,7 @@ def _read(channel: Channel, path: str) -> File | None:
 
     from dinv.channel import File
     from dinv.errors import CopyError
-    from dinv.formats.archives import Entry
+    from dinv.formats.archives.entries import Entry
 
     found = channel.stat(path)
     if found is None or not found.is_regular or found.size > MOST_BYTES:

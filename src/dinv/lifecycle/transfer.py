@@ -325,7 +325,7 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
     """The machine's name, its files, and what is left behind, from a tar archive. Raises ArchiveError."""
     import tarfile
 
-    from dinv.formats.archives import Entry
+    from dinv.formats.archives.entries import Entry
 
     try:
         # Plain tar only: what unpacks to a hundred times its size is not asked for.
@@ -341,7 +341,7 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
 
 
 def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
-    from dinv.formats.archives import check_global
+    from dinv.formats.archives.entries import check_global
 
     names: set[str] = set()
     content: dict[str, bytes] = {}

@@ -17,7 +17,8 @@ import tarfile
 from dinv.channel import IDLE_SECONDS, ContainerChannel, pack
 from dinv.engine.wire.streams import Demultiplexer
 from dinv.errors import CopyError, NotFound, ProtocolError, ServerError
-from dinv.formats import archives
+from dinv.formats.archives.renaming import alone
+from dinv.formats.archives.stream import Stream
 from dinv.system.deadline import IdleDeadline
 from dinv.wording import command
 
@@ -269,13 +270,13 @@ class _Alone:
         self._path = path
         self._archive = archive
         self._seen: dict[str, None] = {}
-        pieces = archives.alone(
+        pieces = alone(
             archive,
             posixpath.basename(path) or ".",
             is_directory=archive.stat.is_dir,
             seen=self._note,
         )
-        self._stream = archives.Stream(pieces, lambda _: None)
+        self._stream = Stream(pieces, lambda _: None)
 
     def _note(self, name: str) -> None:
         if len(self._seen) < _MOST_CHECKED:

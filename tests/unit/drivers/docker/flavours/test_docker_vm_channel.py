@@ -16,7 +16,8 @@ from dinv.channel import File
 from dinv.drivers.docker.flavours.vm_channel import VmChannel
 from dinv.engine.containers import PathStat
 from dinv.errors import CopyError, NotFound, ServerError
-from dinv.formats import archives
+from dinv.formats.archives.entries import entries
+from dinv.formats.archives.unpacking import unpack_file
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -139,7 +140,7 @@ def packed(*files: tuple[str, bytes, int] | tuple[str, str]) -> bytes:
 
 def names(stream: Any) -> list[str]:
     with stream as archive:
-        return [entry.name for _, entry, _ in archives._entries(archive)]
+        return [entry.name for _, entry, _ in entries(archive)]
 
 
 # A machine that runs
@@ -254,7 +255,7 @@ def test_neighbours_of_a_file_are_left_out(vm: Vm, channel: VmChannel) -> None:
         ("x", b"mine", 0o644), ("x/.d/", b"", 0o755), ("x/.d/z", b"2", 0o644), ("x/y", b"1", 0o644)
     )
     with channel.get_archive("/p/x") as stream, open(os.devnull, "wb") as sink:
-        archives.unpack_file(stream, sink.fileno())
+        unpack_file(stream, sink.fileno())
     assert names(channel.get_archive("/p/x")) == ["x"]
 
 

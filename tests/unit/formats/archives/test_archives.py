@@ -15,11 +15,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.errors import CopyError
-from dinv.formats import archives
+from dinv.formats.archives import packing, renaming, unpacking
+from dinv.formats.archives.entries import header
+from dinv.formats.archives.stream import PIECE, Stream
+from dinv.formats.visible import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+
+    from dinv.formats.archives.stream import Readable
 
 NAMES = st.text(
     st.characters(exclude_characters="/\0", exclude_categories=["Cs"]), min_size=1, max_size=40
@@ -36,27 +41,27 @@ def member(
     entry = tarfile.TarInfo(name)
     entry.type, entry.linkname, entry.mode = kind, link, 0o644
     entry.size = len(content or b"")
-    return archives.header(entry) + (content or b"") + bytes(-entry.size % 512)
+    return header(entry) + (content or b"") + bytes(-entry.size % 512)
 
 
 def directory(name: str, mode: int = 0o755) -> bytes:
     entry = tarfile.TarInfo(name)
     entry.type, entry.mode = tarfile.DIRTYPE, mode
-    return archives.header(entry)
+    return header(entry)
 
 
 def stream(*members: bytes) -> io.BytesIO:
     return io.BytesIO(b"".join(members) + bytes(1024))
 
 
-def unpack(archive: archives.Readable, to: Path, name: str = "copy") -> list[str]:
+def unpack(archive: Readable, to: Path, name: str = "copy") -> list[str]:
     warnings: list[str] = []
-    archives.unpack(archive, str(to), name, warn=warnings.append, moved=ignore)
+    unpacking.unpack(archive, str(to), name, warn=warnings.append, moved=ignore)
     return warnings
 
 
 def packed(path: Path, name: str) -> bytes:
-    return b"".join(archives.pack(str(path), name, warn=ignore))
+    return b"".join(packing.pack(str(path), name, warn=ignore))
 
 
 def tree(path: Path) -> dict[str, tuple[int, object]]:
@@ -77,7 +82,7 @@ def source(tmp_path: Path) -> Path:
     (top / "a b" / "ü" / "new\nline").write_bytes(b"x" * 513)
     (top / "nothing").write_bytes(b"")
     (top / ("l" * 200)).write_bytes(b"long")
-    (top / "private").write_bytes(os.urandom(3 * archives.PIECE + 1))
+    (top / "private").write_bytes(os.urandom(3 * PIECE + 1))
     (top / "private").chmod(0o600)
     (top / os.fsdecode(b"\xff")).write_bytes(b"no text")
     (top / "link").symlink_to("a b/ü")
@@ -97,10 +102,10 @@ def test_what_is_packed_is_unpacked(source: Path, tmp_path: Path) -> None:
 
 
 def test_a_renamed_stream_is_the_same_tree(source: Path, tmp_path: Path) -> None:
-    pieces = archives.renamed(io.BytesIO(packed(source, "any")), "other", warn=ignore)
+    pieces = renaming.renamed(io.BytesIO(packed(source, "any")), "other", warn=ignore)
     into = tmp_path / "into"
     into.mkdir()
-    assert unpack(archives.Stream(pieces, ignore), into, "third") == []
+    assert unpack(Stream(pieces, ignore), into, "third") == []
     assert tree(into / "third") == tree(source)
 
 
@@ -109,7 +114,7 @@ def test_without_a_name_it_is_the_content(source: Path, tmp_path: Path) -> None:
         names = tar.getnames()
     assert "nothing" in names
     assert "" not in names
-    pieces = archives.renamed(io.BytesIO(packed(source, "any")), "", warn=ignore)
+    pieces = renaming.renamed(io.BytesIO(packed(source, "any")), "", warn=ignore)
     with tarfile.open(fileobj=io.BytesIO(b"".join(pieces))) as tar:
         assert tar.getnames() == names
     unpack(io.BytesIO(packed(source, "any")), tmp_path, "")
@@ -128,7 +133,7 @@ def test_sockets_and_pipes_are_left_out(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     warnings: list[str] = []
     with tarfile.open(
-        fileobj=io.BytesIO(b"".join(archives.pack(str(tmp_path), "d", warn=warnings.append)))
+        fileobj=io.BytesIO(b"".join(packing.pack(str(tmp_path), "d", warn=warnings.append)))
     ) as tar:
         assert tar.getnames() == ["d"]
     assert warnings == [f"{tmp_path}/pipe is a named pipe: left out"]
@@ -136,11 +141,11 @@ def test_sockets_and_pipes_are_left_out(tmp_path: Path) -> None:
 
 def test_a_file_that_shrinks_while_it_is_packed_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "f"
-    file.write_bytes(bytes(archives.PIECE * 3))
-    pieces = archives.pack(str(file), "f", warn=ignore)
+    file.write_bytes(bytes(PIECE * 3))
+    pieces = packing.pack(str(file), "f", warn=ignore)
     next(pieces)
     next(pieces)
-    os.truncate(file, archives.PIECE)
+    os.truncate(file, PIECE)
     with pytest.raises(CopyError, match="shorter"):
         list(pieces)
 
@@ -153,7 +158,7 @@ def test_one_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 @given(st.lists(st.binary(max_size=100).filter(bool)), st.integers(1, 300))
 def test_a_stream_gives_what_the_generator_does(pieces: list[bytes], size: int) -> None:
     counted: list[int] = []
-    found = archives.Stream((piece for piece in pieces), counted.append)
+    found = Stream((piece for piece in pieces), counted.append)
     read = []
     while data := found.read(size):
         read.append(data)
@@ -165,7 +170,7 @@ def test_a_stream_gives_what_the_generator_does(pieces: list[bytes], size: int) 
 @given(st.dictionaries(NAMES, st.binary(max_size=2000), min_size=1, max_size=5), NAMES)
 def test_renaming_changes_names_only(files: dict[str, bytes], name: str) -> None:
     archive = stream(directory("top"), *(member(f"top/{file}", content) for file, content in files.items()))
-    made = io.BytesIO(b"".join(archives.renamed(archive, name, warn=ignore)))
+    made = io.BytesIO(b"".join(renaming.renamed(archive, name, warn=ignore)))
     with tarfile.open(fileobj=made, encoding="utf-8") as tar:
         found = {
             entry.name: file.read()
@@ -184,7 +189,7 @@ def test_hard_links_stay(tmp_path: Path) -> None:
     unpack(io.BytesIO(archive), tmp_path)  # once more, over what is there
     assert sorted(os.listdir(tmp_path / "copy")) == ["a", "b"]
     with tarfile.open(
-        fileobj=io.BytesIO(b"".join(archives.renamed(io.BytesIO(archive), "n", warn=ignore)))
+        fileobj=io.BytesIO(b"".join(renaming.renamed(io.BytesIO(archive), "n", warn=ignore)))
     ) as tar:
         assert tar.getmember("n/b").linkname == "n/a"
 
@@ -201,7 +206,7 @@ def test_where_a_file_system_has_no_links_and_no_permissions(
     warnings = unpack(
         stream(
             directory("t"),
-            member("t/a", b"x" * (archives.PIECE + 1)),
+            member("t/a", b"x" * (PIECE + 1)),
             member("t/b", kind=tarfile.LNKTYPE, link="t/a"),
             member("t/l", kind=tarfile.SYMTYPE, link="a"),
             member("t/z", b"z"),
@@ -209,7 +214,7 @@ def test_where_a_file_system_has_no_links_and_no_permissions(
         tmp_path,
     )
     assert sorted(os.listdir(tmp_path / "copy")) == ["a", "b", "z"]
-    assert (tmp_path / "copy" / "b").read_bytes() == b"x" * (archives.PIECE + 1)
+    assert (tmp_path / "copy" / "b").read_bytes() == b"x" * (PIECE + 1)
     assert len(warnings) == 1
     assert "copy/l is a symbolic link" in warnings[0]
     with pytest.raises(CopyError):
@@ -292,24 +297,24 @@ def test_links_out_and_devices_are_left_out(tmp_path: Path) -> None:
     st.integers(0, 3),
 )
 def test_no_link_that_leads_out_is_taken(target: str, depth: int) -> None:
-    if not archives.leads_out(target, depth=depth):
+    if not unpacking.leads_out(target, depth=depth):
         place = ["top", *(f"d{level}" for level in range(depth))]
         found = posixpath.normpath(posixpath.join("/out", *place, target))
         assert found == "/out/top" or found.startswith("/out/top/")
 
 
 def test_chains_of_links_do_not_lead_out() -> None:
-    assert archives.leads_out("d/..", depth=0)  # d may be a link to "."
-    assert archives.leads_out("../x", depth=0)
-    assert not archives.leads_out("../x", depth=1)
-    assert archives.leads_out("a\0b", depth=1)
+    assert unpacking.leads_out("d/..", depth=0)  # d may be a link to "."
+    assert unpacking.leads_out("../x", depth=0)
+    assert not unpacking.leads_out("../x", depth=1)
+    assert unpacking.leads_out("a\0b", depth=1)
 
 
 def test_names_are_shown_without_what_a_terminal_obeys(tmp_path: Path) -> None:
     (warning,) = unpack(stream(directory("t"), member("t/\x1b[2J", kind=tarfile.FIFOTYPE)), tmp_path)
     assert "\x1b" not in warning
-    assert archives.printable("a\udcffb") == "a\\udcffb"
-    assert archives.printable("blank ü") == "blank ü"
+    assert one_line("a\udcffb") == "a\\udcffb"
+    assert one_line("blank ü") == "blank ü"
 
 
 # Cut short
@@ -322,7 +327,7 @@ def whole() -> bytes:
 @given(st.integers(0, len(whole()) - 513))
 def test_a_stream_cut_short_is_an_error(length: int) -> None:
     with pytest.raises(CopyError):
-        list(archives.renamed(io.BytesIO(whole()[:length]), "x", warn=ignore))
+        list(renaming.renamed(io.BytesIO(whole()[:length]), "x", warn=ignore))
 
 
 def test_a_file_cut_short_never_gets_its_name(tmp_path: Path) -> None:
@@ -345,7 +350,7 @@ def test_a_damaged_header_is_no_end(tmp_path: Path) -> None:
 @given(st.binary(max_size=3000))
 def test_rubbish_is_an_error_of_ours(data: bytes) -> None:
     with pytest.raises(CopyError):
-        list(archives.renamed(io.BytesIO(data + b"x"), "x", warn=ignore))
+        list(renaming.renamed(io.BytesIO(data + b"x"), "x", warn=ignore))
 
 
 @pytest.mark.parametrize(
@@ -379,7 +384,7 @@ def test_a_directory_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
 def test_one_file_is_written_into_what_is_open(tmp_path: Path) -> None:
     def into(members: Iterable[bytes]) -> bytes:
         with open(tmp_path / "out", "wb") as file:
-            archives.unpack_file(stream(*members), file.fileno())
+            unpacking.unpack_file(stream(*members), file.fileno())
         return (tmp_path / "out").read_bytes()
 
     assert into([member("f", b"x" * 700)]) == b"x" * 700
