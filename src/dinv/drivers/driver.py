@@ -11,7 +11,6 @@ that ability: the sections say which abilities there are.
 
 from __future__ import annotations
 
-import contextlib
 from abc import ABC, abstractmethod
 
 from dinv.errors import DinvError, MachineGone, NotSupported
@@ -270,6 +269,8 @@ class Driver(ABC):
 
     def last_log_lines(self, count: int) -> list[str]:
         """The last lines its init and daemon have said; none where they cannot be had."""
+        import contextlib
+
         with contextlib.suppress(DinvError):
             said = b"".join(self.logs(tail=count, follow=False, timestamps=False))
             return said.decode(errors="replace").splitlines()[-count:]

@@ -6,8 +6,6 @@ as `%25` (RFC 6874). A port that is left out is docker's default (docker/cli: op
 
 from __future__ import annotations
 
-import re
-
 from dinv.formats.urls import LARGEST_PORT, TLS_PORT, is_plain
 
 SSH_PORT = 22
@@ -37,6 +35,8 @@ def split(text: str) -> tuple[str, int | None]:
 
     The host may be "", the port is None where it is left out. Raises ValueError, which says what is wrong.
     """
+    import re
+
     host, colon, digits = text.rpartition(":")
     if not (colon and is_plain(host) and digits.isdecimal() and digits.isascii()):
         match = re.fullmatch(_HOST_PORT, text)

@@ -6,8 +6,6 @@ command line would read as something else is none of these.
 
 from __future__ import annotations
 
-import re
-
 _URL = (
     r"(?:(?:tcp|https?|ssh)://(?:[\w.+~\\][\w.+~@\\-]*@)?(?:\[[\w:.%-]+\]|\w[\w.-]*)?(?::(?P<port>[0-9]{1,5}))?"
     r"(?:/[\w.:/@%+~=,-]*)?|unix:///?[\w.:/@%+~=,-]*|(?!\w+://)[\w./][\w.:/@%+~=,-]*)?"
@@ -23,6 +21,8 @@ _IPV4_BITS = 32
 
 def is_url(text: str) -> bool:
     """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
+    import re
+
     host, _, port = text.removeprefix("tcp://").rpartition(":")
     if is_plain(host) and port.isdecimal() and port.isascii():
         return 0 < int(port) <= LARGEST_PORT
@@ -32,11 +32,15 @@ def is_url(text: str) -> bool:
 
 def is_address(text: str) -> bool:
     """Whether it can be a host or, as docker-machine's driver `none` keeps it, a URL; or is empty."""
+    import re
+
     return is_plain(text) or re.fullmatch(_ADDRESS, text) is not None
 
 
 def is_user(text: str) -> bool:
     """Whether it can be a user's name for SSH, or is empty."""
+    import re
+
     return is_plain(text) or re.fullmatch(_USER, text) is not None
 
 

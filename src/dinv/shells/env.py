@@ -7,7 +7,6 @@ with a warning.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from dinv.access.connect import check_files, refused
@@ -57,6 +56,8 @@ def unsetting(
     machines: Machines, name: str | None, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str | None]:
     """The variables to unset; with `no_proxy` the proxy exception of the machine in use is taken out."""
+    import contextlib
+
     if name:
         raise InputError("Error: Expected no machine name when the -u flag is present")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
@@ -89,6 +90,8 @@ def _look(machine: Machine) -> str:
 
 def _connect(host: str, port: int) -> None:
     """Connect, and hang up. Raises OSError, UnicodeError."""
+    import contextlib
+
     if not host.replace(".", "").isdigit():
         import socket
 

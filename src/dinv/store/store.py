@@ -12,19 +12,13 @@ no lock: config.json is only ever replaced as a whole.
 
 from __future__ import annotations
 
-import contextlib
 import errno
-import itertools
-import json
 import os
 
 from dinv.errors import (
     ConfigError,
     InputError,
     InvalidName,
-    LocksNotKept,
-    MachineBusy,
-    MachineExists,
     MachineNotFound,
     StoreError,
     StoreNotWritable,
@@ -37,16 +31,14 @@ from dinv.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from contextlib import AbstractContextManager
+    from types import TracebackType
 
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9.-]*"
 """libmachine: libmachine/host/host.go, without its needless backslash."""
 
 DEFAULT_NAME = "default"
 """The machine meant when none is named, as in docker-machine."""
-
-LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
-"""Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
 
 LONGEST_NAME = 68
 """`dinv-NAME-cache` has at most 80 characters, vSphere's limit (design decision 8), one spare; and a
@@ -82,8 +74,10 @@ def _nearest(name: str) -> str:
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
     """Sort key: `m` before `m2` before `m10`, upper and lower case alike."""
+    from itertools import groupby
+
     key = []
-    for digits, letters in itertools.groupby(name.lower(), str.isdecimal):
+    for digits, letters in groupby(name.lower(), str.isdecimal):
         part = "".join(letters)
         key.append((1, int(part), "") if digits else (2, 0, part))
     return [*key, (0, 0, name)]
@@ -94,25 +88,6 @@ def _is_entry(name: str) -> bool:
     return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
-_LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-
-
-def _holder(descriptor: int) -> str:
-    """What the holder of a lock has written into it."""
-    return os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-
-
-def _said_in(path: str) -> str:
-    try:
-        descriptor = os.open(path, _LOOK)
-    except OSError:  # its holder has just removed it
-        return ""
-    try:
-        return _holder(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def _is_one(entry: os.DirEntry[str]) -> bool:
     """Whether it is a machine's directory; a link that leads to itself was meant for one, perhaps."""
     try:
@@ -121,14 +96,34 @@ def _is_one(entry: os.DirEntry[str]) -> bool:
         return True
 
 
+class writing:  # noqa: N801  (used as a function)
+    """A with-statement in which something is written to the store: an OSError there is StoreNotWritable."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            raise StoreNotWritable(
+                os.fspath(error.filename or self._path), error.strerror or str(error)
+            ) from error
+
+
 class Store:
     """The directory on the user's side that holds the machines."""
 
     def __init__(self, path: str | None = None) -> None:
         self.path = home.absolute(path or default_path())
         self.machines_directory = os.path.join(self.path, "machines")
-        self._held: set[str] = set()
-        self._still_open = False
+        self.held: set[str] = set()
+        """Names of the machines whose locks this process has."""
+        self.still_open = False
+        """Whether a removed machine is there for as long as its lock is open."""
 
     def directory(self, name: str) -> str:
         """The directory of one machine, which may not be there."""
@@ -187,33 +182,30 @@ class Store:
 
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""
+        import json
+
         directory = self.directory(config.name)
         content = json.dumps(config.shown(), indent=4).encode()
-        with self._writing(directory):
+        with writing(directory):
             sweep(directory)
             write(os.path.join(directory, "config.json"), content, mode=0o600)
             sync_directory(directory)
 
-    @contextlib.contextmanager
-    def lock(self, name: str, doing: str) -> Iterator[None]:
+    def lock(self, name: str, doing: str) -> AbstractContextManager[None]:
         """Hold the lock of a machine that exists; `doing` is what others are told of it.
 
         Raises MachineNotFound, or MachineBusy at once when another process has it.
         """
-        with contextlib.ExitStack() as stack:
-            while True:
-                if not self.exists(name):
-                    raise self.missing(name)
-                if self._lock(name, doing, stack):
-                    break
-            yield
+        from dinv.store.claims import locked
+
+        return locked(self, name, doing)
 
     def holder(self, name: str) -> str | None:
         """What another process that holds a machine's lock says that it does; None when nobody holds it.
 
         A look only: it is over by the time that anybody reads it. None also where it cannot be told.
         """
-        if name in self._held:
+        if name in self.held:
             return None
         from dinv.system import locks
 
@@ -222,48 +214,25 @@ class Store:
         if descriptor is None:
             return None
         try:
-            return _holder(descriptor)
+            return locks.said(descriptor)
         finally:
             os.close(descriptor)
 
-    @contextlib.contextmanager
-    def claim(self, name: str, doing: str) -> Iterator[bool]:
+    def claim(self, name: str, doing: str) -> AbstractContextManager[bool]:
         """Take `name` for a new machine: make its directory and hold its lock.
 
         Yields whether something is in the directory already: what a create that was killed has left.
         Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
         MachineBusy, StoreNotWritable, LocksNotKept.
         """
-        directory = self.directory(name)
-        with contextlib.ExitStack() as stack:
-            while True:
-                with self._writing(directory):
-                    os.makedirs(self.path, mode=0o700, exist_ok=True)
-                    os.makedirs(self.machines_directory, mode=0o700, exist_ok=True)
-                    made = True
-                    try:
-                        os.mkdir(directory, 0o700)
-                    except FileExistsError:
-                        made = False
-                        # A file, or a link to nowhere, will not go away as a removed machine does.
-                        dangling = os.path.islink(directory) and not os.path.isdir(directory)
-                        if dangling or os.path.isfile(directory):
-                            raise
-                try:
-                    if self._lock(name, doing, stack):
-                        break
-                except LocksNotKept:
-                    if made:  # no machine comes of it, and none could be removed
-                        with contextlib.suppress(OSError):
-                            remove_tree(directory)
-                    raise
-            leftovers = set(os.listdir(directory)) - {".lock"}
-            if "config.json" in leftovers and not self.load(name).unfinished:
-                raise MachineExists(name)
-            yield bool(leftovers)
+        from dinv.store.claims import claimed
+
+        return claimed(self, name, doing)
 
     def abandon(self, name: str) -> None:
         """Remove the directory of a claim in which nothing has been written yet; any other stays."""
+        import contextlib
+
         with contextlib.suppress(StoreError), self.lock(name, "removing it"):
             if os.listdir(self.directory(name)) == [".lock"]:
                 self.remove(name)
@@ -271,7 +240,7 @@ class Store:
     def empty(self, name: str) -> None:
         """Remove all in a machine's directory but the lock, which the caller holds."""
         directory = self.directory(name)
-        with self._writing(directory), os.scandir(directory) as entries:
+        with writing(directory), os.scandir(directory) as entries:
             for entry in list(entries):
                 if entry.is_dir(follow_symlinks=False):
                     remove_tree(entry.path)
@@ -285,15 +254,15 @@ class Store:
         swept up by the next removal.
         """
         directory = self.directory(name)
-        with self._writing(directory):
+        with writing(directory):
             doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.getpid()}")
             os.rename(directory, doomed)
             sync_directory(self.machines_directory)
-            self._sweep_removed()
+            self.sweep_removed()
 
-    def _sweep_removed(self) -> None:
+    def sweep_removed(self) -> None:
         """Remove what is left of removed machines. Raises OSError."""
-        self._still_open = False
+        self.still_open = False
         with os.scandir(self.machines_directory) as entries:
             remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]
         for path in remains:
@@ -304,42 +273,4 @@ class Store:
                     raise
                 # NFS and FUSE keep a removed file, under another name, for as long as somebody has it open:
                 # here it is the lock.
-                self._still_open = True
-
-    def _let_go(self, held: list[int]) -> None:
-        for descriptor in held:
-            os.close(descriptor)
-        if self._still_open:
-            with contextlib.suppress(OSError):
-                self._sweep_removed()
-
-    def _lock(self, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
-        """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
-        from dinv.system import locks
-
-        path = os.path.join(self.directory(name), ".lock")
-        pauses = iter(LOOKED_AT_SECONDS)
-        # Whatever interrupts this, what is held is let go.
-        held: list[int] = []
-        stack.callback(self._let_go, held)
-        try:
-            held.append(locks.open_locked(path, wait=lambda: next(pauses, None)))
-        except (FileNotFoundError, NotADirectoryError):
-            return False
-        except BlockingIOError as error:
-            raise MachineBusy(name, _said_in(path)) from error
-        except OSError as error:
-            raise StoreNotWritable(path, error.strerror or str(error)) from error
-        with self._writing(path):
-            os.ftruncate(held[0], 0)
-            os.pwrite(held[0], f"{doing}, process {os.getpid()}\n".encode(), 0)
-        self._held.add(name)
-        stack.callback(self._held.discard, name)
-        return True
-
-    @contextlib.contextmanager
-    def _writing(self, path: str) -> Iterator[None]:
-        try:
-            yield
-        except OSError as error:
-            raise StoreNotWritable(os.fspath(error.filename or path), error.strerror or str(error)) from error
+                self.still_open = True

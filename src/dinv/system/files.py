@@ -8,7 +8,6 @@ that directory moves the rest: a set is never left half replaced, whatever kille
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import stat
@@ -147,6 +146,8 @@ def move_set(directory: str) -> None:
     Several processes may do that at the same time, and while another set is being decided on: what lies
     in PENDING is always what the files are to be. Raises OSError.
     """
+    import contextlib
+
     pending = os.path.join(directory, PENDING)
     try:
         names = sorted(os.listdir(pending))
@@ -160,6 +161,8 @@ def move_set(directory: str) -> None:
 
 def end_set(directory: str) -> None:
     """Forget that a set was replaced; for who keeps other writers out. Raises OSError."""
+    import contextlib
+
     with contextlib.suppress(FileNotFoundError):
         os.rmdir(os.path.join(directory, PENDING))
 
@@ -195,6 +198,8 @@ def remove_tree(path: str) -> None:
 
     Symbolic links are not followed. Raises OSError.
     """
+    import contextlib
+
     if os.path.islink(path):
         _unlink(path)
         return
@@ -257,6 +262,8 @@ def _sync(descriptor: int) -> None:
 
 def _take_place_of_empty(directory: str, place: str) -> None:
     """Move a directory to a place where an empty one may be, which a killed process has left."""
+    import contextlib
+
     try:
         os.rename(directory, place)
     except OSError:
@@ -269,5 +276,7 @@ def _take_place_of_empty(directory: str, place: str) -> None:
 
 
 def _unlink(path: str) -> None:
+    import contextlib
+
     with contextlib.suppress(FileNotFoundError):
         os.unlink(path)

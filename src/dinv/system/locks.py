@@ -24,6 +24,10 @@ _TRIES = 100
 """How often a file may be replaced while it is being locked before its inode numbers are not believed."""
 
 
+LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
+"""How a lock file is opened by somebody who only looks."""
+
+
 def take(descriptor: int, path: str, *, shared: bool = False) -> None:
     """Lock an open file at once or not at all; `path` is for messages. It ends when the file is closed.
 
@@ -123,7 +127,7 @@ def is_held(path: str) -> int | None:
     A look only: it is over by the time that anybody reads it. None also where it cannot be told.
     """
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK)
+        descriptor = os.open(path, LOOK)
     except OSError:
         return None
     try:
@@ -135,3 +139,8 @@ def is_held(path: str) -> int | None:
         pass
     os.close(descriptor)
     return None
+
+
+def said(descriptor: int) -> str:
+    """What the holder of a lock has written into its file: what it does, and which process it is."""
+    return os.pread(descriptor, 200, 0).decode(errors="replace").strip()

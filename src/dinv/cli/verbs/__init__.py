@@ -46,8 +46,6 @@ VERBS = {
 
 
 def module_name(verb: str) -> str:
-    """The module of a verb: dashes are underscores there, and what is a word of Python's has one behind."""
-    from keyword import iskeyword
-
+    """The module of a verb: `regenerate_certs` of `regenerate-certs`, and `import_`, which Python keeps."""
     name = verb.replace("-", "_")
-    return f"dinv.cli.verbs.{name}_" if iskeyword(name) else f"dinv.cli.verbs.{name}"
+    return f"dinv.cli.verbs.{name}_" if name == "import" else f"dinv.cli.verbs.{name}"

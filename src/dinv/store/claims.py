@@ -1,0 +1,117 @@
+"""Who may write a machine now: its lock, and the claim of a name for a new one.
+
+Apart from the rest of the store, which every prompt loads.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from dinv.errors import LocksNotKept, MachineBusy, MachineExists, StoreNotWritable
+from dinv.store.store import writing
+from dinv.system import locks
+from dinv.system.files import remove_tree
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from dinv.store.store import Store
+
+LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
+"""Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
+
+
+@contextlib.contextmanager
+def locked(store: Store, name: str, doing: str) -> Iterator[None]:
+    """Hold the lock of a machine that exists; `doing` is what others are told of it.
+
+    Raises MachineNotFound, or MachineBusy at once when another process has it.
+    """
+    with contextlib.ExitStack() as stack:
+        while True:
+            if not store.exists(name):
+                raise store.missing(name)
+            if _lock(store, name, doing, stack):
+                break
+        yield
+
+
+@contextlib.contextmanager
+def claimed(store: Store, name: str, doing: str) -> Iterator[bool]:
+    """Take `name` for a new machine: make its directory and hold its lock.
+
+    Yields whether something is in the directory already: what a create that was killed has left.
+    Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
+    MachineBusy, StoreNotWritable, LocksNotKept.
+    """
+    directory = store.directory(name)
+    with contextlib.ExitStack() as stack:
+        while True:
+            with writing(directory):
+                os.makedirs(store.path, mode=0o700, exist_ok=True)
+                os.makedirs(store.machines_directory, mode=0o700, exist_ok=True)
+                made = True
+                try:
+                    os.mkdir(directory, 0o700)
+                except FileExistsError:
+                    made = False
+                    # A file, or a link to nowhere, will not go away as a removed machine does.
+                    dangling = os.path.islink(directory) and not os.path.isdir(directory)
+                    if dangling or os.path.isfile(directory):
+                        raise
+            try:
+                if _lock(store, name, doing, stack):
+                    break
+            except LocksNotKept:
+                if made:  # no machine comes of it, and none could be removed
+                    with contextlib.suppress(OSError):
+                        remove_tree(directory)
+                raise
+        leftovers = set(os.listdir(directory)) - {".lock"}
+        if "config.json" in leftovers and not store.load(name).unfinished:
+            raise MachineExists(name)
+        yield bool(leftovers)
+
+
+def _let_go(store: Store, held: list[int]) -> None:
+    for descriptor in held:
+        os.close(descriptor)
+    if store.still_open:
+        with contextlib.suppress(OSError):
+            store.sweep_removed()
+
+
+def _lock(store: Store, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
+    """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
+    path = os.path.join(store.directory(name), ".lock")
+    pauses = iter(LOOKED_AT_SECONDS)
+    # Whatever interrupts this, what is held is let go.
+    held: list[int] = []
+    stack.callback(_let_go, store, held)
+    try:
+        held.append(locks.open_locked(path, wait=lambda: next(pauses, None)))
+    except (FileNotFoundError, NotADirectoryError):
+        return False
+    except BlockingIOError as error:
+        raise MachineBusy(name, _said_in(path)) from error
+    except OSError as error:
+        raise StoreNotWritable(path, error.strerror or str(error)) from error
+    with writing(path):
+        os.ftruncate(held[0], 0)
+        os.pwrite(held[0], f"{doing}, process {os.getpid()}\n".encode(), 0)
+    store.held.add(name)
+    stack.callback(store.held.discard, name)
+    return True
+
+
+def _said_in(path: str) -> str:
+    try:
+        descriptor = os.open(path, locks.LOOK)
+    except OSError:  # its holder has just removed it
+        return ""
+    try:
+        return locks.said(descriptor)
+    finally:
+        os.close(descriptor)
