@@ -35,10 +35,10 @@ def split(text: str) -> tuple[str, int | None]:
 
     The host may be "", the port is None where it is left out. Raises ValueError, which says what is wrong.
     """
-    import re
-
     host, colon, digits = text.rpartition(":")
     if not (colon and is_plain(host) and digits.isdecimal() and digits.isascii()):
+        import re
+
         match = re.fullmatch(_HOST_PORT, text)
         if match is None:
             raise ValueError("it should be HOST:PORT, with an IPv6 address in brackets")

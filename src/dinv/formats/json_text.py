@@ -54,7 +54,7 @@ def _scanner() -> Callable[[str, int], tuple[Any, int]] | None:
         from _json import make_scanner
     except ImportError:
         return None
-    made: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context)  # type: ignore[arg-type]  (typeshed has another)
+    made: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context)  # type: ignore[arg-type]
     return made
 
 

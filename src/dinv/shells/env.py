@@ -90,8 +90,6 @@ def _look(machine: Machine) -> str:
 
 def _connect(host: str, port: int) -> None:
     """Connect, and hang up. Raises OSError, UnicodeError."""
-    import contextlib
-
     if not host.replace(".", "").isdigit():
         import socket
 
@@ -101,6 +99,9 @@ def _connect(host: str, port: int) -> None:
     # What `socket` is made of, without the enums and selectors, which take 2 ms.
     import _socket
 
-    with contextlib.closing(_socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)) as probe:
+    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
+    try:
         probe.settimeout(LOOK_SECONDS)
         probe.connect((host, port))
+    finally:
+        probe.close()
