@@ -35,9 +35,9 @@ FLOORS = (
     ("authorities", "endpoints"),
     ("channel",),
     ("engine",),
-    ("store", "pki"),
+    ("store", "pki", "declaration"),
     ("system", "formats", "plugins"),
-    ("errors", "declaration", "labels", "progress", "states", "suggestions", "timeouts", "version"),
+    ("errors", "labels", "progress", "states", "suggestions", "timeouts", "wording"),
 )
 MOST_MODULES = 15
 CROWDED = {"cli/verbs"}
