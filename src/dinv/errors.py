@@ -57,6 +57,7 @@
     │   └── ContainersCannotRun    its daemon answers, and can run nothing
     ├── NoActiveMachine            the docker CLI uses no machine here
     ├── PluginBroken               the package that a driver, provisioner, ... comes from does not load
+    ├── PluginsClash               several packages have a driver, provisioner, ... of one name
     ├── LocalError                 this computer lacks something, or does not allow it
     │   ├── ProgramMissing
     │   ├── CannotListen           a port to forward from cannot be had
@@ -678,19 +679,33 @@ class NoActiveMachine(DinvError):
 
 
 class PluginBroken(DinvError):
-    """A package is installed that has this implementation, and it cannot be loaded.
+    """A package is installed that has this implementation, and it cannot be used.
 
-    `what` is its seam ("driver"), `name` its name there, `package` the distribution, or "".
+    `what` is its seam ("driver"), `name` its name there, `package` the distribution, or ""; `reason` goes on
+    after these.
     """
 
-    def __init__(self, what: str, name: str, target: str, reason: Exception, package: str = "") -> None:
+    def __init__(self, what: str, name: str, reason: str, package: str = "") -> None:
         super().__init__(
-            f'The {what} "{name}" cannot be loaded from {target}: {reason!r}. '
-            f"Repair or remove the package {package or 'it comes with'}."
+            f'The {what} "{name}" {reason}. Repair or remove the package {package or "it comes with"}.'
         )
         self.what = what
         self.name = name
+        self.reason = reason
         self.package = package
+
+
+class PluginsClash(DinvError):
+    """Several packages have an implementation of one name. `packages` are their names and versions."""
+
+    def __init__(self, what: str, name: str, packages: list[str]) -> None:
+        super().__init__(
+            f'Several packages have a {what} "{name}": {", ".join(packages)}. Which is meant cannot be told: '
+            f"remove all but one."
+        )
+        self.what = what
+        self.name = name
+        self.packages = packages
 
 
 class LocalError(DinvError):

@@ -96,7 +96,7 @@ COMMON = (
 CONTRACT = "image_contract"
 """The keyword of the option, of a driver that has images, that names a contract."""
 
-SEAMS = {"driver": drivers, "provisioner": provisioners, "authority": authorities, "image contract": images}
+SEAMS = (drivers.SEAM, provisioners.SEAM, authorities.SEAM, images.SEAM)
 
 
 class Group:
@@ -222,12 +222,17 @@ def elsewhere(key: str) -> str:
 
     For a mistake: it loads all that is installed.
     """
-    for seam, module in SEAMS.items():
-        for name in module.known():
+    for seam in SEAMS:
+        for name in seam.known():
             try:
-                found = images.load(name) if module is images else module.find(name)
+                found = seam.find(name)
                 if key in [option.key for option in found.create_flags()]:
-                    return f'the {seam} "{found.name}"'
+                    return f'the {seam.what} "{found.name}"'
             except Exception:  # noqa: BLE001, S112  (somebody else's package: this is not the place to say so)
                 continue
     return ""
+
+
+def installed() -> list[plugins.Plugin]:
+    """All drivers, provisioners, authorities and image contracts, built in or of installed packages."""
+    return [plugin for seam in SEAMS for plugin in seam.installed()]

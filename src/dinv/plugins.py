@@ -5,7 +5,7 @@ Scanning entry points costs 20 ms and more, so what is built in never waits for 
 
 from __future__ import annotations
 
-from dinv.errors import PluginBroken, PluginNotFound
+from dinv.errors import PluginBroken, PluginNotFound, PluginsClash
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -13,25 +13,85 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
     from typing import Any
 
+BUILT_IN = "built in"
 
-def find(name: str, *, group: str, built_in: Mapping[str, str], what: str) -> Any:
-    """What `name` stands for in the entry-point group `group`.
 
-    `built_in` maps names to "module:attribute"; `what` names the seam in messages ("driver"). Raises
-    PluginNotFound, or PluginBroken when its package cannot be loaded.
+class Seam:
+    """One kind of thing that packages can add to.
+
+    `what` is its name in messages ("driver"), `group` the group of entry points, `built_in` maps names to
+    "module:attribute"; `base` is the class, written so too, that all of them derive from.
     """
-    if name in built_in:
-        return load(built_in[name])
-    plugins = _plugins(group)
-    if name not in plugins:
-        raise PluginNotFound(what, name, sorted({*built_in, *plugins}), group)
-    try:
-        return plugins[name].load()
-    except Exception as error:  # whatever the import of somebody else's package raises
-        distribution = plugins[name].dist
-        raise PluginBroken(
-            what, name, plugins[name].value, error, distribution.name if distribution else ""
-        ) from error
+
+    def __init__(self, what: str, group: str, built_in: Mapping[str, str], base: str) -> None:
+        self.what = what
+        self.group = group
+        self.built_in = built_in
+        self.base = base
+
+    def find(self, name: str) -> Any:
+        """The class of this name.
+
+        Raises PluginNotFound, PluginsClash where several packages have one, PluginBroken when its package
+        cannot be loaded, or has something else by that name.
+        """
+        if name in self.built_in:
+            return load(self.built_in[name])
+        plugins = _plugins(self.group)
+        if name not in plugins:
+            raise PluginNotFound(self.what, name, sorted({*self.built_in, *plugins}), self.group)
+        if len(plugins[name]) > 1:
+            raise PluginsClash(self.what, name, [_package(point) for point in plugins[name]])
+        return self._load(plugins[name][0])
+
+    def known(self) -> list[str]:
+        """The names of all there are, built in or not, sorted."""
+        return sorted({*self.built_in, *_plugins(self.group)})
+
+    def installed(self) -> list[Plugin]:
+        """All there are, built in or of packages; the latter are loaded, to see whether they can be."""
+        found = [Plugin(name, self.what, BUILT_IN) for name in sorted(self.built_in)]
+        for name, points in sorted(_plugins(self.group).items()):
+            for point in points:
+                others = [_package(other) for other in points if other is not point]
+                found.append(Plugin(name, self.what, _package(point), self._problem(point, others)))
+        return found
+
+    def _problem(self, point: EntryPoint, others: list[str]) -> str:
+        if point.name in self.built_in:
+            return f"not used: dinv has a {self.what} of this name built in"
+        if others:
+            return f"not used: {' and '.join(others)} has a {self.what} of this name, too"
+        try:
+            self._load(point)
+        except PluginBroken as error:
+            return error.reason
+        return ""
+
+    def _load(self, point: EntryPoint) -> Any:
+        package = point.dist.name if point.dist else ""
+        try:
+            found = point.load()
+        except Exception as error:  # whatever the import of somebody else's package raises
+            reason = f"cannot be loaded from {point.value}: {error!r}"
+            raise PluginBroken(self.what, point.name, reason, package) from error
+        if not (isinstance(found, type) and issubclass(found, load(self.base))):
+            reason = f"is {point.value}, which does not derive from {self.base.replace(':', '.')}"
+            raise PluginBroken(self.what, point.name, reason, package)
+        return found
+
+
+class Plugin:
+    """One implementation: its name, its `kind` ("driver"), what it comes from, and why it cannot be used.
+
+    `source` is BUILT_IN, or a package and its version; `problem` is "" where it can be used.
+    """
+
+    def __init__(self, name: str, kind: str, source: str, problem: str = "") -> None:
+        self.name = name
+        self.kind = kind
+        self.source = source
+        self.problem = problem
 
 
 def load(target: str) -> Any:
@@ -41,12 +101,14 @@ def load(target: str) -> Any:
     return getattr(__import__(module, fromlist=[attribute]), attribute)
 
 
-def known(*, group: str, built_in: Mapping[str, str]) -> list[str]:
-    """The names of all there are, built in or not, sorted."""
-    return sorted({*built_in, *_plugins(group)})
-
-
-def _plugins(group: str) -> dict[str, EntryPoint]:
+def _plugins(group: str) -> dict[str, list[EntryPoint]]:
     from importlib.metadata import entry_points
 
-    return {point.name: point for point in entry_points(group=group)}
+    found: dict[str, list[EntryPoint]] = {}
+    for point in entry_points(group=group):
+        found.setdefault(point.name, []).append(point)
+    return found
+
+
+def _package(point: EntryPoint) -> str:
+    return f"{point.dist.name} {point.dist.version}" if point.dist else "a package without a name"

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from dinv import plugins
-from dinv.errors import InputError, PluginBroken
+from dinv.errors import InputError, PluginBroken, PluginsClash
+from dinv.plugins import Seam
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 GROUP = "dinv.drivers"
-BUILT_IN = {"json": "json:JSONDecoder"}
+SEAM = Seam("driver", GROUP, {"json": "json:JSONDecoder"}, "builtins:dict")
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
 
 
 def find(name: str) -> object:
-    return plugins.find(name, group=GROUP, built_in=BUILT_IN, what="driver")
+    return SEAM.find(name)
 
 
 def test_what_is_built_in_never_waits_for_a_scan(installed: Callable[..., list[str]]) -> None:
@@ -72,4 +72,56 @@ def test_a_broken_plugin_is_told_as_one(installed: Callable[..., list[str]], val
 
 def test_known_are_both_kinds_sorted(installed: Callable[..., list[str]]) -> None:
     installed(a="os:path", json="os:path")
-    assert plugins.known(group=GROUP, built_in=BUILT_IN) == ["a", "json"]
+    assert SEAM.known() == ["a", "json"]
+
+
+class _Package:
+    """Of a distribution, what is asked of one."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.version = "1.0"
+
+
+@pytest.fixture
+def packages(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = []
+    for package, name, value in (
+        ("one", "good", "collections:OrderedDict"),
+        ("one", "json", "collections:OrderedDict"),
+        ("one", "twice", "collections:OrderedDict"),
+        ("two", "twice", "collections:OrderedDict"),
+        ("two", "broken", "nosuch.module:Thing"),
+        ("two", "other", "os:path"),
+    ):
+        point = EntryPoint(name, value, GROUP)
+        vars(point)["dist"] = _Package(package)
+        points.append(point)
+    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: points)
+
+
+@pytest.mark.usefixtures("packages")
+def test_a_name_of_two_packages_is_nobodys() -> None:
+    with pytest.raises(PluginsClash, match=r'"twice": one 1\.0, two 1\.0') as caught:
+        find("twice")
+    assert caught.value.packages == ["one 1.0", "two 1.0"]
+
+
+@pytest.mark.usefixtures("packages")
+def test_what_is_no_class_of_the_seam_is_refused() -> None:
+    with pytest.raises(PluginBroken, match=r"is os:path, which does not derive from builtins\.dict"):
+        find("other")
+
+
+@pytest.mark.usefixtures("packages")
+def test_all_there_are_are_listed_with_what_is_wrong_with_them() -> None:
+    found = {(plugin.name, plugin.source): plugin.problem for plugin in SEAM.installed()}
+    assert found.pop(("broken", "two 1.0")).startswith("cannot be loaded from nosuch.module:Thing: ModuleNot")
+    assert found == {
+        ("json", "built in"): "",
+        ("good", "one 1.0"): "",
+        ("json", "one 1.0"): "not used: dinv has a driver of this name built in",
+        ("other", "two 1.0"): "is os:path, which does not derive from builtins.dict",
+        ("twice", "one 1.0"): "not used: two 1.0 has a driver of this name, too",
+        ("twice", "two 1.0"): "not used: one 1.0 has a driver of this name, too",
+    }

@@ -36,6 +36,7 @@ BUILT_IN = {
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
 }
+SEAM = plugins.Seam("authority", GROUP, BUILT_IN, "dinv.authorities:Authority")
 IMPLIED = {"shared": "dinv.authorities.shared_options:OPTIONS"}
 """Those that an option of theirs chooses where no authority is named, and where these options are."""
 
@@ -180,10 +181,10 @@ def find(name: str) -> type[Authority]:
 
     Raises PluginNotFound, PluginBroken.
     """
-    authority: type[Authority] = plugins.find(name, group=GROUP, built_in=BUILT_IN, what="authority")
+    authority: type[Authority] = SEAM.find(name)
     return authority
 
 
 def known() -> list[str]:
     """The names of all authorities, built in or not, sorted. Scans the entry points."""
-    return plugins.known(group=GROUP, built_in=BUILT_IN)
+    return SEAM.known()

@@ -81,6 +81,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv mount dev:/root/src ~/src", "mount it here, by sshfs"),
         ("dinv mount -u dev:/root/src ~/src", "unmount it"),
     ),
+    "plugins": (
+        ("dinv plugins", "what is built in, and what packages add"),
+        ("dinv plugins --format json", "for a script"),
+    ),
     "provision": (("dinv provision dev", "finish what was interrupted, or repair it"),),
     "regenerate-certs": (
         ("dinv regenerate-certs dev", "a new certificate for its daemon"),

@@ -47,6 +47,7 @@ _BUILT_IN = {
     "docker": "dinv.drivers.docker.driver:DockerDriver",
     "none": "dinv.drivers.none:NoneDriver",
 }
+SEAM = plugins.Seam("driver", GROUP, _BUILT_IN, "dinv.drivers.driver:Driver")
 
 _DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
 """Stands in for all drivers of docker-machine's, whatever they are called."""
@@ -67,12 +68,12 @@ def __getattr__(name: str) -> Any:
 
 def known() -> list[str]:
     """The names of all drivers there are, built in or not, sorted."""
-    return plugins.known(group=GROUP, built_in=_BUILT_IN)
+    return SEAM.known()
 
 
 def find(name: str) -> type[Driver]:
     """The driver of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
-    driver: type[Driver] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="driver")
+    driver: type[Driver] = SEAM.find(name)
     return driver
 
 

@@ -41,6 +41,7 @@ _BUILT_IN = {
     "dch-photon": "dinv.images.dch_photon:DchPhotonContract",
     "dind": "dinv.images.dind:DindContract",
 }
+SEAM = plugins.Seam("image contract", GROUP, _BUILT_IN, "dinv.images:ImageContract")
 
 
 class ImageContract(ABC):
@@ -128,7 +129,7 @@ def find(name: str, own_options: Mapping[str, Any] | None = None) -> ImageContra
 
 def known() -> list[str]:
     """The names of all image contracts there are, built in or not, sorted."""
-    return plugins.known(group=GROUP, built_in=_BUILT_IN)
+    return SEAM.known()
 
 
 def recognise(config: Mapping[str, Any]) -> str:
@@ -144,5 +145,5 @@ def recognise(config: Mapping[str, Any]) -> str:
 
 def load(name: str) -> type[ImageContract]:
     """The class of the contract of this name. Raises InputError."""
-    contract: type[ImageContract] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="image contract")
+    contract: type[ImageContract] = SEAM.find(name)
     return contract

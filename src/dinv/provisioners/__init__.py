@@ -28,6 +28,7 @@ _BUILT_IN = {
     "docker": "dinv.provisioners.docker:DockerProvisioner",
     "none": "dinv.provisioners.none:NoneProvisioner",
 }
+SEAM = plugins.Seam("provisioner", GROUP, _BUILT_IN, "dinv.provisioners:Provisioner")
 
 _DOCKER_MACHINES = "dinv.provisioners.docker_machine:DockerMachineProvisioner"
 """Of the machines that docker-machine made; nobody can choose it."""
@@ -141,12 +142,12 @@ class DockerdProvisioner(Provisioner):
 
 def known() -> list[str]:
     """The names of all provisioners there are, built in or not, sorted."""
-    return plugins.known(group=GROUP, built_in=_BUILT_IN)
+    return SEAM.known()
 
 
 def find(name: str) -> type[Provisioner]:
     """The provisioner of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
-    provisioner: type[Provisioner] = plugins.find(name, group=GROUP, built_in=_BUILT_IN, what="provisioner")
+    provisioner: type[Provisioner] = SEAM.find(name)
     return provisioner
 
 

@@ -104,19 +104,17 @@ def command(name: str, parser: Parser, *, takes_rest: bool) -> Command:
 
 def _known(argument: Argument) -> Iterable[str]:
     """Values of a flag that have a name, where there are others as well."""
-    from dinv import drivers
+    from dinv import options
     from dinv.images.building.builder import BASES
     from dinv.shells import syntax
 
     flag = argument.flags[-1]
     if flag == "--filter":
         return _filters()
-    return {
-        "--format": FORMATS,
-        "--shell": syntax.NAMES,
-        "--driver": tuple(drivers.known()),
-        "--base": tuple(BASES),
-    }.get(flag, ())
+    for seam in options.SEAMS:
+        if flag == f"--{seam.what.replace(' ', '-')}":
+            return seam.known()
+    return {"--format": FORMATS, "--shell": syntax.NAMES, "--base": tuple(BASES)}.get(flag, ())
 
 
 def _filters() -> list[str]:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.images.building.builder import MachineImage
     from dinv.machine import Machine
+    from dinv.plugins import Plugin
     from dinv.states import Status
     from dinv.store.record import MachineConfig
 
@@ -118,6 +119,19 @@ def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, A
         }
         for image in images
         for name in image.tags or (image.id,)
+    ]
+
+
+def of_plugins(plugins: Iterable[Plugin]) -> list[dict[str, Any]]:
+    """`plugins`: Problem is "" for one that can be used."""
+    return [
+        {
+            "Name": plugin.name,
+            "Kind": plugin.kind,
+            "From": plugin.source,
+            "Problem": plugin.problem,
+        }
+        for plugin in plugins
     ]
 
 

@@ -28,6 +28,7 @@ VERBS = {
     "logs": "Print what a machine's init and daemon have said",
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",
+    "plugins": "List drivers, provisioners, authorities and image contracts",
     "provision": "Finish or repair a machine that is half made",
     "regenerate-certs": "Give a machine new certificates",
     "restart": "Restart a machine",

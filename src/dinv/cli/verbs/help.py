@@ -17,7 +17,7 @@ GROUPS = (
     ),
     ("For scripts", ("url", "ip", "config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),
-    ("Images and engines", ("image", "load", "upgrade", "engine")),
+    ("Images and engines", ("image", "load", "upgrade", "engine", "plugins")),
     ("Moving", ("export", "import", "adopt")),
 )
 """The verbs in the order that they are met with; those in no group come last, under REST."""

@@ -74,7 +74,6 @@ FLAGS = (
         "how the image takes its certificates: dinv, dind or dch-photon (default: as the image says)",
         metavar="NAME",
         rare=True,
-        values=("dinv", "dind", "dch-photon"),
     ),
     Option("network", "DINV_NETWORK", "network of the endpoint to join", metavar="NAME"),
     Option("ip", "DINV_IP", "the machine's own IPv4 address on --network", metavar="ADDRESS", rare=True),

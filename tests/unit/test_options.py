@@ -1,0 +1,211 @@
+"""The one table of options: who has which, what is unknown, what cannot be together."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import pytest
+from fake_driver import FakeDriver, install
+
+from dinv import authorities, drivers, images, provisioners
+from dinv.authorities import Authority
+from dinv.declaration import Option
+from dinv.errors import InputError, OptionError, PluginNotFound
+from dinv.images.dinv import DinvContract
+from dinv.options import Table
+from dinv.provisioners import DockerdProvisioner
+from dinv.provisioners.docker import DockerProvisioner
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from dinv.options import Values
+    from dinv.pki.requests import CertificateRequest
+    from dinv.store.record import MachineConfig
+
+
+class OtherDriver(FakeDriver):
+    name = "other"
+    own: ClassVar[tuple[Option, ...]] = (
+        Option("colour", "OTHER_COLOUR", "of it"),
+        Option("url", "", "of it"),
+    )
+
+    @classmethod
+    def create_flags(cls) -> tuple[Option, ...]:
+        return cls.own
+
+
+class OtherAuthority(Authority):
+    name = "other"
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        return (Option("ca-url", "OTHER_CA_URL", "of it"), Option("ca-token", "OTHER_TOKEN", "", secret=True))
+
+    def certificate(self, request: CertificateRequest) -> bytes:
+        raise NotImplementedError
+
+    def trust_anchor(self) -> bytes:
+        raise NotImplementedError
+
+
+class OtherProvisioner(DockerProvisioner):
+    name = "other"
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        return (*super().create_flags(), Option("swap", "", "of it"))
+
+
+class OtherContract(DinvContract):
+    name = "other"
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        return (Option("greeting", "", "of it", default="hello"),)
+
+
+@pytest.fixture(autouse=True)
+def others(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("MACHINE_DRIVER", "DINV_AUTHORITY", "DINV_PROVISIONER", "DINV_IMAGE_CONTRACT"):
+        monkeypatch.delenv(name, raising=False)
+    install(monkeypatch, str(tmp_path))
+    monkeypatch.setitem(drivers._BUILT_IN, "other", f"{__name__}:OtherDriver")
+    monkeypatch.setitem(authorities.BUILT_IN, "other", f"{__name__}:OtherAuthority")
+    monkeypatch.setitem(provisioners._BUILT_IN, "other", f"{__name__}:OtherProvisioner")
+    monkeypatch.setitem(images._BUILT_IN, "other", f"{__name__}:OtherContract")
+
+
+def values(given: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> Values:
+    environ = environ or {}
+    return Table.chosen(given, environ).values(given, environ)
+
+
+def test_each_seam_gets_what_it_has_declared() -> None:
+    found = values(
+        {
+            "driver": "docker",
+            "provisioner": "other",
+            "authority": "other",
+            "image_contract": "other",
+            "memory": "1g",
+            "swap": "none",
+            "engine_label": {"team": "red"},
+            "ca_url": "https://ca",
+            "greeting": "hi",
+            "tls_san": ["a"],
+        },
+        {"OTHER_TOKEN": "s3cret"},
+    )
+    assert found.driver_values["memory"] == 2**30
+    assert found.provisioner_values["swap"] == "none"
+    assert found.provisioner_values["engine_label"] == ("team=red",)
+    assert found.authority_values == {"ca_url": "https://ca", "ca_token": "s3cret"}
+    assert found.contract_values == {"greeting": "hi"}
+    assert found.common["tls_san"] == ("a",)
+    assert (found.driver, found.provisioner, found.authority) == ("docker", "other", "other")
+
+
+def test_the_choice_may_come_from_variables() -> None:
+    environ = {"MACHINE_DRIVER": "other", "DINV_AUTHORITY": "other", "OTHER_COLOUR": "red"}
+    found = values({"ca_url": "x"}, environ)
+    assert (found.driver, found.authority) == ("other", "other")
+    assert found.driver_values["colour"] == "red"
+    assert values({"driver": "docker"}, environ).driver == "docker"
+
+
+def test_docker_machines_certificates_choose_their_authority() -> None:
+    assert values({}).authority == ""
+    given = {"tls_ca_cert": "ca.pem", "tls_ca_key": "ca-key.pem"}
+    assert values(given).authority == "shared"
+    assert values(given).authority_values == given
+    assert values({}, {"MACHINE_TLS_CA_CERT": "ca.pem"}).authority == "shared"
+    # Named is named: a variable in somebody's profile changes nothing then.
+    assert values({"authority": "local"}, {"MACHINE_TLS_CA_CERT": "ca.pem"}).authority == "local"
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"colour": "red"}, 'It is an option of the driver "other"'),
+        ({"greeting": "hi"}, 'It is an option of the image contract "other"'),
+        ({"swap": "x"}, 'It is an option of the provisioner "other"'),
+        ({"authority": "local", "tls_ca_cert": "x"}, 'It is an option of the authority "shared"'),
+        ({"memroy": "1g"}, 'Did you mean "memory"?'),
+        ({"xyzzy": "1g"}, 'there is no option "xyzzy" of create'),
+    ],
+)
+def test_an_option_that_there_is_not_is_said_whose_it_is(given: dict[str, str], said: str) -> None:
+    with pytest.raises(InputError) as caught:
+        values(given)
+    assert said in str(caught.value)
+
+
+def test_what_two_of_them_have_cannot_be_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(OtherDriver, "own", (Option("ca-url", "", ""),))
+    with pytest.raises(InputError, match=r'authority other and driver other both have an option "ca_url"'):
+        values({"driver": "other", "authority": "other"})
+    monkeypatch.setattr(OtherDriver, "own", (Option("timeout", "", ""),))
+    with pytest.raises(InputError, match="driver other and create itself"):
+        values({"driver": "other"})
+    # Those of an authority that nobody has named give way.
+    monkeypatch.setattr(OtherDriver, "own", (Option("tls-ca-cert", "", ""),))
+    assert values({"driver": "other", "tls_ca_cert": "x"}).driver_values == {"tls_ca_cert": "x"}
+
+
+@pytest.mark.parametrize("seam", ["driver", "provisioner", "authority", "image_contract"])
+def test_a_name_that_there_is_not_is_said_with_those_there_are(seam: str) -> None:
+    with pytest.raises(PluginNotFound, match=r"Known are: .*other"):
+        values({seam: "nosuch"})
+
+
+@pytest.mark.parametrize(
+    "given", [{"label": "team=red"}, {"dns": "1.1.1.1"}, {"tls_san": "a"}, {"engine_opt": "x"}]
+)
+def test_a_text_where_several_may_stand_is_an_error_for_every_such_option(given: dict[str, str]) -> None:
+    with pytest.raises(OptionError, match="give a list"):
+        values(given)
+
+
+def test_every_repeatable_option_refuses_a_text_and_every_pair_takes_a_mapping() -> None:
+    for option in Table(provisioner="other", authority="other", image_contract="other"):
+        if option.repeatable:
+            with pytest.raises(OptionError):
+                option.value("a=b", {})
+        if option.type == "pairs":
+            assert option.value({"a": "b"}, {}) == ("a=b",)
+
+
+def test_names_and_variables_are_one_options_only() -> None:
+    """Of those that can be given together."""
+    for table in (Table(), Table(driver="none"), Table(authority="shared")):
+        names = [option.name for option in table]
+        variables = [option.env for option in table if option.env]
+        assert len(set(names)) == len(names)
+        assert len(set(variables)) == len(variables)
+
+
+class Recorded(DockerdProvisioner):
+    name = "recorded"
+
+    @classmethod
+    def create_flags(cls) -> Sequence[Option]:
+        return (*super().create_flags(), Option("swap", "", ""), Option("key", "KEY", "", secret=True))
+
+
+def test_a_provisioner_records_its_options_and_no_secret(dev: MachineConfig) -> None:
+    Recorded.record(dev, {"swap": "no", "key": "s3cret", "engine_label": ("a=b",)})
+    assert dev.ours["Provisioner"] == "recorded"
+    assert dev.ours["ProvisionerOptions"] == {"swap": "no"}
+    assert dev.engine_options["Labels"] == ["a=b"]
+
+
+@pytest.fixture
+def dev(tmp_path: Path) -> MachineConfig:
+    from dinv.store.record import MachineConfig
+
+    return MachineConfig.new(
+        name="dev", store_path=str(tmp_path), driver_name="fake", identity="x", created="now"
+    )
