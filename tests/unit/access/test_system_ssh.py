@@ -13,7 +13,8 @@ import pytest
 
 from dinv import machines
 from dinv.access import system_ssh
-from dinv.access.scp import Place, copy
+from dinv.access.copying.scp import copy
+from dinv.access.place import Place
 from dinv.errors import ConfigError, CopyError, MachineError, MachineNotRunning, NotSupported, ProgramMissing
 from dinv.store.store import Store
 

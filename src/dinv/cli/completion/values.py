@@ -50,7 +50,7 @@ def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:
 
 def paths(machines: Machines, word: str) -> list[str]:
     """`NAME:PATH` for all that begins like `word`; directories end in a slash. Raises DinvError."""
-    from dinv.access.scp import HOME, Place
+    from dinv.access.place import HOME, Place
 
     place = Place.parse(word)
     if place.machine is None:

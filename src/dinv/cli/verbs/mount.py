@@ -19,16 +19,14 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     from dinv.access import mount
+    from dinv.access.place import Place
 
-    before, colon, path = options.source.partition(":")
-    if not colon:
-        before, path = "", options.source
-    user, _, name = before.rpartition("@")
-    where = options.mountpoint or path
+    place = Place.parse(options.source) if options.unmount else Place.of_machine(options.source)
+    where = options.mountpoint or place.path
     if not where:
         raise InputError(f"Say on which directory here to mount it: {app.program} mount {options.source} DIR")
     if options.unmount:
         mount.unmount(where)
         return
-    with app.interruptible(), app.machine(name or None) as machine:
-        mount.mount(machine.host, path, where, user=user)
+    with app.interruptible(), app.machine(place.machine) as machine:
+        mount.mount(machine.host, place.path, where, user=place.user)

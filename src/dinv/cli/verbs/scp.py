@@ -18,12 +18,13 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.access.scp import Place, copy
+    from dinv.access.copying.scp import copy
+    from dinv.access.place import Place
 
     source, target = Place.parse(options.source), Place.parse(options.target)
     with app.interruptible():
         if options.delta:
-            from dinv.access.rsync import rsync_command
+            from dinv.access.copying.rsync import rsync_command
 
             command = rsync_command(
                 source, target, recursive=options.recursive, quiet=options.quiet, machines=app.machines

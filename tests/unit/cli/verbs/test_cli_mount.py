@@ -30,6 +30,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, ...]]:
         (["dev:a:b"], ("dev", "a:b", "a:b", "")),
         (["ann@dev:", "here"], ("dev", "", "here", "ann")),
         (["/root", "here"], ("default", "/root", "here", "")),
+        (["/srv/a:b", "here"], ("default", "/srv/a:b", "here", "")),
         (["-u", "dev:/root", "here"], ("here",)),
         (["dev:/root", "-unmount"], ("/root",)),
         (["-u", "here"], ("here",)),
@@ -44,7 +45,9 @@ def test_whose_the_words_are(words: list[str], call: tuple[str, ...], calls: lis
     assert calls == [call]
 
 
-@pytest.mark.parametrize("words", [["dev:"], ["-u", "dev:"], [], ["a", "b", "c"], ["nosuch:/x"]])
+@pytest.mark.parametrize(
+    "words", [["dev:"], ["-u", "dev:"], [], ["a", "b", "c"], ["nosuch:/x"], ["localhost:/x"]]
+)
 @pytest.mark.usefixtures("world")
 def test_words_that_are_not_enough(
     words: list[str], calls: list[tuple[str, ...]], capsys: pytest.CaptureFixture[str]
@@ -52,4 +55,7 @@ def test_words_that_are_not_enough(
     assert main(["mount", *words]) == 1
     assert calls == []
     said = capsys.readouterr().err
-    assert any(text in said for text in ("mount dev: DIR", "number of arguments", '"nosuch" does not exist'))
+    assert any(
+        text in said
+        for text in ("mount dev: DIR", "number of arguments", '"nosuch" does not exist', "is a path here")
+    )

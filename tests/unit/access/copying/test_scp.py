@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from unpacking import unpack
 
-from dinv.access.scp import Place, copy
+from dinv.access.copying.scp import copy
+from dinv.access.place import Place
 from dinv.channel import Channel, FileStat
 from dinv.errors import Conflict, CopyError, InputError, MachineError, MachineNotFound, ServerError
 from dinv.formats.visible import one_line
@@ -411,7 +412,7 @@ def test_what_is_turned_down_for_now_is_copied_again(
     scp: Copy, here: Path, disk: Path, machines: FakeMachines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
-    monkeypatch.setattr("dinv.access.scp.time.sleep", pauses.append)
+    monkeypatch.setattr("dinv.access.copying.archive.time.sleep", pauses.append)
     (here / "f").write_bytes(b"all of it")
     machines.there["m"].the_channel = BusyChannel(machines.there["m"].the_channel.disk)
     scp("f", "m:")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dinv.access import ssh
-from dinv.access.scp import check_exists
+from dinv.access.place import check_exists
 from dinv.errors import InputError
 from dinv.system import programs
 from dinv.wording import option
@@ -14,7 +14,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from dinv.access.scp import Place
+    from dinv.access.place import Place
     from dinv.machines import Machines
 
 

@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dinv.access import rsync, ssh
-from dinv.access.scp import Place
+from dinv.access import ssh
+from dinv.access.copying import rsync
+from dinv.access.place import Place
 from dinv.drivers.ssh_address import SSHAddress
 from dinv.errors import InputError, MachineError, MachineNotFound, MachineNotRunning, ProgramMissing
 

@@ -1,0 +1,1 @@
+"""Copies between this computer and machines: by archive, or by the system's scp and rsync."""

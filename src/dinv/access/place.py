@@ -1,0 +1,88 @@
+"""NAME:PATH: a path in a machine, or here."""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import InputError
+from dinv.formats.visible import one_line
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
+    from dinv.machines import Machines
+
+HOME = "/root"
+"""What paths in a machine are relative to."""
+_HERE = "localhost"
+_USER = "root"
+
+
+class Place:
+    """One end of a copy, or of a mount: a path in a machine, or here when `machine` is None.
+
+    `user` is the machine's, "" when none is named.
+    """
+
+    __slots__ = ("machine", "path", "user")
+
+    def __init__(self, machine: str | None, path: str, user: str = "") -> None:
+        self.machine = machine
+        self.path = path
+        self.user = user
+
+    def __str__(self) -> str:
+        return one_line(self.path if self.machine is None else f"{self.machine}:{self.path}")
+
+    def __repr__(self) -> str:
+        return f"Place({self.machine!r}, {self.path!r})"
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """A place as scp has it: `NAME:PATH`, `USER@NAME:PATH`, `localhost:PATH`, or a path here.
+
+        A path here that has a colon in its first part is written with `./`. Raises InputError.
+        """
+        if not text:
+            raise InputError("The path is empty")
+        if "\0" in text:
+            raise InputError("The path has a zero byte in it")
+        before, colon, path = text.partition(":")
+        if not colon or not before or "/" in before:
+            return cls(None, text)
+        user, _, name = before.rpartition("@")
+        if name == _HERE:
+            return cls(None, path or ".")
+        return cls(name, path, user)
+
+    @classmethod
+    def of_machine(cls, text: str) -> Self:
+        """A place that is in a machine: `machine` is None where none is named, for the one meant then.
+
+        Raises InputError for `localhost:PATH`, and as `parse`.
+        """
+        place = cls.parse(text)
+        if place.machine is None and place.path != text:
+            raise InputError(f"{one_line(text)} is a path here; name a machine: NAME:{one_line(place.path)}")
+        return place
+
+    def as_root(self) -> Self:
+        """Itself, when it does not name another user. Raises InputError."""
+        if self.user not in ("", _USER):
+            raise InputError(
+                f'"{self.user}@{self.machine}": files in a machine are {_USER}\'s; '
+                f"write {self.machine}:{self.path}"
+            )
+        return self
+
+
+def check_exists(place: Place, machines: Machines) -> None:
+    """Tell of a machine that is not there, before either end is touched."""
+    if place.machine is None or machines.store.exists(place.machine):
+        return
+    error = machines.store.missing(place.machine)
+    text = f"{place.machine}:{place.path}"
+    if os.path.lexists(text):
+        error.add_note(f"There is a file of this name here; to copy it, write ./{one_line(text)}")
+    raise error
