@@ -22,6 +22,9 @@ class Progress:
     def stage(self, text: str) -> None:
         """A part of the work begins, in docker-machine's words; said where the program stands in for it."""
 
+    def at_step(self, transaction: str, step: str) -> None:
+        """A transaction (`create`, `upgrade`, ...) comes to this of its steps (`dinv.lifecycle.steps`)."""
+
     def note(self, text: str) -> None:
         """A remark beside the work: something was passed over, something stays."""
 

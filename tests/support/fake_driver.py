@@ -51,8 +51,10 @@ class World:
         self.at(name)
 
     def put(self, thing: str, identity: str) -> None:
-        with open(os.path.join(self.directory, thing), "w", encoding="ascii") as file:
+        beside = f"{self.directory}-{thing}"  # an endpoint makes all of a thing or nothing, a kill or not
+        with open(beside, "w", encoding="ascii") as file:
             file.write(identity)
+        os.rename(beside, os.path.join(self.directory, thing))
 
     def take(self, thing: str, identity: str) -> None:
         if self.things().get(thing) == identity:

@@ -25,7 +25,8 @@ OPTIONS: dict[str, Kinds] = {
 }
 OURS: Kinds = {
     **dict.fromkeys(
-        ("Phase", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"), str
+        ("Phase", "Step", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"),
+        str,
     ),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
     "Upgrade": dict,
@@ -38,6 +39,7 @@ UPGRADE: Kinds = {
     "DockerVersion": str,
     "Running": bool,
     "Answers": bool,
+    "Step": str,
 }
 
 

@@ -1,14 +1,31 @@
-"""A machine's docker context, made where there is none yet."""
+"""A machine's docker context: written by what changes the machine, and made where there is none yet."""
 
 from __future__ import annotations
 
 from dinv.endpoints import contexts
-from dinv.errors import NotSupported
+from dinv.errors import ContextError, NotSupported
 from dinv.lifecycle.changing import changing
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
+    """Write the context that the machine is to have, if it is to have one; warn where that cannot be.
+
+    Then it has none, and that is in its record, which the caller saves. One that `had_one` may have it still:
+    its record goes on to say so, for whoever removes it.
+    """
+    if not host.has_context:
+        return
+    try:
+        host.write_context()
+    except ContextError as error:
+        progress.warn(f"No docker context: {error}")
+        if not had_one:
+            host.config.ours["Context"] = ""
 
 
 def ensure_context(host: Host) -> None:

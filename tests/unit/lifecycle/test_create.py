@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any
 
+import lifecycle_page
 import pytest
-from fake_driver import install, without_keys
+from fake_driver import FakeDriver, install, without_keys
 from shared_ca import shared_options
+from walk import Walk, at
 
 from dinv.endpoints import contexts
 from dinv.errors import (
@@ -23,7 +24,9 @@ from dinv.errors import (
     MachineExists,
     PreCreateCheckFailed,
 )
-from dinv.lifecycle.create import ADDRESSES_TO_TRY, CreateOptions, create
+from dinv.lifecycle import create as create_module
+from dinv.lifecycle.create import STEPS, CreateOptions, create
+from dinv.lifecycle.create.addresses import ADDRESSES_TO_TRY
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision
@@ -38,6 +41,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fake_driver import World
+    from walk import Moment
 
 KNOWN = [
     "configure",
@@ -60,8 +64,7 @@ KNOWN = [
     "save",
     "saved",
 ]
-"""The steps of a create whose address is known before the start. Those before RECORDED leave no record."""
-RECORDED = KNOWN.index("saved")
+"""What a create whose address is known before the start comes to, in this order."""
 
 FIRST = [
     *KNOWN[: KNOWN.index("created") + 1],
@@ -82,6 +85,7 @@ UNKNOWN = [
     *KNOWN[KNOWN.index("health") :],
 ]
 
+KINDS = ["published", "own-address", "started-first"]
 ERRORS: list[BaseException] = [
     MachineDied("dev", 1, ["x"]),
     KeyboardInterrupt(),
@@ -115,6 +119,12 @@ def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Worl
     return world
 
 
+@pytest.fixture
+def walk(world: World, monkeypatch: pytest.MonkeyPatch) -> Walk:
+    """The steps themselves, and what of the world they come to."""
+    return Walk(monkeypatch, world, create_module)
+
+
 def kind_of(world: World, known: str) -> None:
     """Whether the address is known before the start, and whether that waits for certificates."""
     world.address_known = known != "own-address"
@@ -129,14 +139,27 @@ def make(store: Store, **changes: Any) -> Host:
     return create(store, "dev", options(**changes), Progress())
 
 
-def fail(world: World, at: int, error: BaseException) -> None:
-    """Raise `error` at the step of this number, once."""
+def moments(walk: Walk, store: Store) -> list[Moment]:
+    """All that a create comes to, at each of which another one can fail or be killed."""
+    found = walk.moments(lambda: make(store).close())
+    remove(store, "dev")
+    assert {f"before {step.name}" for step in STEPS if step.when is None} <= {label for label, _ in found}
+    return found
 
-    def attempt(_step: str) -> None:
-        if len(world.steps) == at + 1:
-            raise error
 
-    world.at = attempt
+def fail(walk: Walk, store: Store, at: Moment, error: BaseException, **changes: Any) -> list[str]:
+    """Raise `error` at this moment of a create, once; returns the notes that it has got."""
+    with pytest.raises(type(error)) as caught:
+        walk.fail(lambda: make(store, **changes).close(), at, error)
+    assert caught.value is error
+    notes = list(getattr(error, "__notes__", ()))
+    vars(error).pop("__notes__", None)
+    return notes
+
+
+def after(found: list[Moment], step: str) -> list[Moment]:
+    """The moments after a step that is none beside others, up to the last."""
+    return found[found.index((f"after {step}", 1)) :]
 
 
 def nothing_left(world: World, store: Store) -> None:
@@ -352,20 +375,16 @@ def test_a_machine_somebody_is_at_work_on_is_not_touched(world: World, store: St
 
 
 @pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
-@pytest.mark.parametrize("at", range(len(KNOWN)))
-def test_a_failure_at_any_step_leaves_nothing(
-    world: World, store: Store, at: int, known: str, error: BaseException
+@pytest.mark.parametrize("known", KINDS)
+def test_a_failure_at_any_moment_leaves_nothing(
+    world: World, walk: Walk, store: Store, known: str, error: BaseException
 ) -> None:
     kind_of(world, known)
-    fail(world, at, error)
-    with pytest.raises(type(error)) as caught:
-        make(store)
-    assert caught.value is error
-    nothing_left(world, store)
-    assert world.open == set()
-    world.at = lambda _step: None
-    world.steps.clear()
+    for moment in moments(walk, store):
+        with at(moment):
+            assert fail(walk, store, moment, error) == []
+            nothing_left(world, store)
+            assert world.open == set()
     make(store).close()
     whole(world, store)
 
@@ -413,66 +432,68 @@ def test_certificates_that_cannot_be_made_leave_nothing(
 
 
 @pytest.mark.parametrize("error", ERRORS[:3], ids=lambda error: type(error).__name__)
-@pytest.mark.parametrize("at", range(len(UNKNOWN)))
 def test_what_is_kept_on_failure_can_be_removed(
-    world: World, store: Store, at: int, error: BaseException
+    world: World, walk: Walk, store: Store, error: BaseException
 ) -> None:
     world.address_known = False
-    fail(world, at, error)
-    with pytest.raises(type(error)) as caught:
-        make(store, keep_on_failure=True)
-    notes = "".join(getattr(caught.value, "__notes__", ()))
-    vars(caught.value).pop("__notes__", None)
-    assert world.open == set()
-    if at > RECORDED:
-        assert "remove" not in world.steps
-        assert store.names() == ["dev"]
-        assert "dinv rm -y dev" in notes
-        world.at = lambda _step: None
-        assert remove(store, "dev") == []
-    else:
-        assert notes == ""
-    nothing_left(world, store)
+    found = moments(walk, store)
+    recorded = after(found, "record")
+    for moment in found:
+        with at(moment):
+            world.steps.clear()
+            notes = fail(walk, store, moment, error, keep_on_failure=True)
+            assert world.open == set()
+            if moment in recorded:
+                assert "remove" not in world.steps
+                assert store.names() == ["dev"]
+                assert "dinv rm -y dev" in "".join(notes)
+                assert remove(store, "dev") == []
+            else:
+                assert notes == []
+            nothing_left(world, store)
 
 
 @pytest.mark.parametrize(
     "second", [EndpointUnreachable("unix:///fake", "gone"), KeyboardInterrupt(), OSError(5, "I/O")]
 )
-@pytest.mark.parametrize("at", [KNOWN.index("created"), KNOWN.index("health"), len(KNOWN) - 1])
+@pytest.mark.parametrize("known", KINDS)
 def test_an_undo_that_fails_leaves_the_record_and_says_how_to_finish(
-    world: World, store: Store, at: int, second: BaseException
+    *,
+    world: World,
+    walk: Walk,
+    store: Store,
+    known: str,
+    second: BaseException,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    error = MachineDied("dev", 1, [])
+    kind_of(world, known)
+    found = moments(walk, store)
 
-    def attempt(step: str) -> None:
-        if len(world.steps) == at + 1:
-            raise error
-        if step == "remove":
-            raise second
+    def broken(_driver: FakeDriver, *, keep_cache: bool = False) -> list[str]:
+        raise second
 
-    world.at = attempt
-    with pytest.raises(MachineDied) as caught:
-        make(store)
-    assert caught.value is error
-    assert any("dinv rm -y dev" in note for note in error.__notes__)
-    assert store.load("dev").identity in world.things().values()
-    assert world.open == set()
-    world.at = lambda _step: None
-    assert remove(store, "dev") == []
-    nothing_left(world, store)
+    for moment in after(found, "record")[1:]:
+        with at(moment):
+            with monkeypatch.context() as patched:
+                patched.setattr(FakeDriver, "remove", broken)
+                notes = fail(walk, store, moment, MachineDied("dev", 1, []))
+            why = f" ({second})" if isinstance(second, EndpointUnreachable) else ""
+            assert notes == [f"What was made could not all be removed{why}. Finish it: dinv rm -y dev"]
+            assert set(world.things().values()) <= {store.load("dev").identity}
+            assert world.open == set()
+            assert remove(store, "dev") == []
+            nothing_left(world, store)
 
 
 def test_a_store_that_fails_in_the_undo_does_not_hide_the_first_error(
-    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+    world: World, walk: Walk, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_store: Store, _name: str) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(Store, "remove", broken)
-    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no such network"))
-    with pytest.raises(PreCreateCheckFailed, match="network") as caught:
-        make(store)
-    assert any("dinv rm" in note for note in caught.value.__notes__)
+    notes = fail(walk, store, ("check", 1), PreCreateCheckFailed("no such network"))
+    assert any("dinv rm" in note for note in notes)
 
 
 # A CA of the user's own
@@ -508,68 +529,51 @@ def test_a_ca_that_cannot_be_used_is_said_before_the_endpoint_is_asked(
     nothing_left(world, store)
 
 
-def test_it_is_made_for_nobody_whose_create_cannot_be(world: World, store: Store, tmp_path: Path) -> None:
-    fail(world, KNOWN.index("check"), PreCreateCheckFailed("no"))
-    with pytest.raises(PreCreateCheckFailed):
-        make(store, authority="shared", authority_values=shared_options(tmp_path / "pki"))
+def test_it_is_made_for_nobody_whose_create_cannot_be(
+    world: World, walk: Walk, store: Store, tmp_path: Path
+) -> None:
+    asked = {"authority": "shared", "authority_values": shared_options(tmp_path / "pki")}
+    fail(walk, store, ("check", 1), PreCreateCheckFailed("no"), **asked)
     assert not (tmp_path / "pki").exists()
 
 
-# Killed at each step
+# Killed at each moment
 
 
-def killed_at(world: World, store: Store, at: int) -> None:
-    """A create in a process of its own that is gone, as after kill -9, at the step of this number."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; there are none
-        child = os.fork()
-    if not child:
-        try:
-            world.at = lambda _step: os._exit(77) if len(world.steps) == at + 1 else None
-            make(store)
-        finally:
-            os._exit(1)
-    _, status = os.waitpid(child, 0)
-    assert os.waitstatus_to_exitcode(status) == 77
-
-
-@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
-@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
-def test_a_kill_at_any_step_can_be_removed(world: World, store: Store, at: int, known: str) -> None:
-    kind_of(world, known)
-    killed_at(world, store, at)
-    assert store.names() == ["dev"]
-    remove(store, "dev")
-    nothing_left(world, store)
-
-
-@pytest.mark.parametrize("known", ["published", "own-address", "started-first"])
-@pytest.mark.parametrize("at", range(len(KNOWN) - 1))
-def test_a_kill_at_any_step_is_finished_by_the_same_create(
-    world: World, store: Store, at: int, known: str
+@pytest.mark.parametrize("known", KINDS)
+@pytest.mark.parametrize("then", ["create", "provision", "rm"])
+def test_a_kill_at_any_moment_is_finished_as_the_page_says(
+    world: World, walk: Walk, store: Store, then: str, known: str
 ) -> None:
     kind_of(world, known)
-    killed_at(world, store, at)
-    make(store).close()
-    whole(world, store)
-    assert world.open == set()
+    finished = {row.step: row.finished for row in lifecycle_page.rows("create")}
+    found = moments(walk, store)
+    if then == "create":
+        # Once it is recorded as ready there is nothing to finish any more.
+        found = found[: found.index(("saved", sum(label == "saved" for label, _ in found)))]
+    found = [moment for moment in found if then in finished[walk.steps[moment]]]
+    assert len(found) > 5
+    for moment in found:
+        with at(moment):
+            walk.kill(lambda: make(store), moment)
+            assert store.names() == ["dev"]
+            if then == "create":
+                make(store).close()
+                whole(world, store)
+            elif then == "provision":
+                # With the docker context that it was to have.
+                world.states["dev"] = STOPPED
+                provision(store, "dev", Progress())
+                whole(world, store)
+            remove(store, "dev")
+            nothing_left(world, store)
+            assert world.open == set()
 
 
-@pytest.mark.parametrize("known", ["published", "started-first"])
-@pytest.mark.parametrize("at", range(KNOWN.index("created"), len(KNOWN) - 1))
-def test_a_kill_once_there_is_a_container_is_finished_by_provision(
-    world: World, store: Store, at: int, known: str
+def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(
+    world: World, walk: Walk, store: Store
 ) -> None:
-    """With the docker context that it was to have."""
-    kind_of(world, known)
-    killed_at(world, store, at)
-    world.states["dev"] = STOPPED
-    provision(store, "dev", Progress())
-    whole(world, store)
-
-
-def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(world: World, store: Store) -> None:
-    killed_at(world, store, KNOWN.index("health"))
+    walk.kill(lambda: make(store), ("before serve", 1))
     left = store.load("dev").document()
 
     def gone(_step: str) -> None:
@@ -580,3 +584,13 @@ def test_a_sweep_that_cannot_reach_the_endpoint_keeps_the_record(world: World, s
         make(store)
     assert store.load("dev").document() == left
     assert world.open == set()
+
+
+def test_the_record_says_how_far_a_create_has_come(world: World, walk: Walk, store: Store) -> None:
+    """Up to the last time that it was saved; said in a trace where it is swept up."""
+    said: list[str] = []
+    walk.kill(lambda: make(store), ("before serve", 1))
+    assert store.load("dev").ours["Step"] == "keep"
+    create(store, "dev", options(), Progress(), trace=said.append).close()
+    assert said == ["the create of dev that was interrupted had come to: keep"]
+    assert "Step" not in store.load("dev").ours

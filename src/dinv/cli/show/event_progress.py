@@ -26,6 +26,9 @@ class JsonProgress(TickingProgress):
     def line(self, label: str, text: str, state: str = "") -> None:
         self._write("line", subject=label, text=text, state=state)
 
+    def at_step(self, transaction: str, step: str) -> None:
+        self._write("at", transaction=transaction, step=step)
+
     def note(self, text: str) -> None:
         self._write("note", text=self._voice.called(text))
 

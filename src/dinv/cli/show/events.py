@@ -5,6 +5,7 @@ Every object has `time` (RFC 3339, UTC), `seconds` since the command began, and 
     step      work begins: `subject`, `text`
     update    it goes on: the same, `detail`, and `step_seconds` since it began
     line      a fact: `subject`, `text`, `state`
+    at        a transaction has come to a step: `transaction`, `step`
     note      a remark, warning: `text`
     trace     with --debug, a call of the API: `text`
     error     `type` (an error of dinv's), `text`, `notes`, `exit_code`

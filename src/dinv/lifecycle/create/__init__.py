@@ -1,0 +1,89 @@
+"""The create transaction: from a name to a machine that answers, or back to nothing.
+
+The record comes before anything is made, so whatever kills this process leaves something that `rm`, or
+the same `create`, finds and finishes. Every other failure, Ctrl-C and SIGTERM included, is undone here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv.errors import ConfigError, Interrupted
+from dinv.lifecycle import steps
+from dinv.lifecycle.create.creation import Creation
+from dinv.lifecycle.create.options import CreateOptions
+from dinv.lifecycle.host import Host
+from dinv.lifecycle.steps import Step
+from dinv.store.store import check_name
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.progress import Progress
+    from dinv.store.store import Store
+
+__all__ = ["STEPS", "CreateOptions", "create", "sweep"]
+
+STEPS: tuple[Step[Creation], ...] = (
+    Step("configure", Creation.configure, undo=Creation.forget),
+    Step("check", Creation.check),
+    Step("record", Creation.record, undo=Creation.unmake, atomic=True),
+    Step("image", Creation.prepare_image, when=Creation.provisioned),
+    # Where it is started before it has certificates, they are begun as late as that: what takes CPU beside
+    # the calls before the start holds them up.
+    Step("container", Creation.create_container, when=Creation.starts_first),
+    Step("certificates", Creation.certify, when=Creation.provisioned, beside=True),
+    Step("container", Creation.create_container, when=Creation.not_started),
+    Step("start", Creation.start, when=Creation.starts_first),
+    Step("keep", Creation.keep, when=Creation.provisioned, needs="certificates"),
+    Step("provision", Creation.provision, when=Creation.certifiable),
+    Step("start", Creation.start, when=Creation.starts_last),
+    Step("address", Creation.settle_address, when=Creation.provisioned),
+    Step("serve", Creation.serve, when=Creation.provisioned),
+    Step("prove", Creation.prove, when=Creation.provisioned),
+    Step("context", Creation.write_context),
+    Step("ready", Creation.finish),
+)
+
+
+def create(
+    store: Store,
+    name: str,
+    options: CreateOptions,
+    progress: Progress,
+    *,
+    trace: Callable[[str], None] | None = None,
+) -> Host:
+    """Make the machine `name`.
+
+    Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
+    MachineNotReady, ClientNotRefused, ContainersCannotRun, and what reaching the endpoint raises. After an
+    error there is nothing left of the machine, unless `keep_on_failure` says so or the endpoint went away;
+    then the error is raised with a note (PEP 678) that says how to finish.
+    """
+    check_name(name)
+    creation = Creation(store, name, options, progress, trace)
+    try:
+        with store.claim(name, "creating it") as leftovers:
+            if leftovers:
+                progress.note(f"Cleaning up what an interrupted create of {name} has left")
+                sweep(store, name, trace)
+            steps.run(creation, STEPS)
+    except BaseException as error:
+        creation.machine.close()
+        if isinstance(error, (KeyboardInterrupt, Interrupted)):
+            # It may have come between the claim and what undoes it.
+            store.abandon(name)
+        raise
+    return creation.machine
+
+
+def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
+    """Remove what an interrupted create has left; the caller has claimed the name."""
+    # Without a record it was killed before anything was made.
+    with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
+        if trace is not None and machine.config.ours.get("Step"):
+            trace(f"the create of {name} that was interrupted had come to: {machine.config.ours['Step']}")
+        machine.unmake()
+    store.empty(name)

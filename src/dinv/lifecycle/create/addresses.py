@@ -1,0 +1,72 @@
+"""Where a machine is: it starts at another address where its own is taken, and its certificates follow."""
+
+from __future__ import annotations
+
+from dinv.lifecycle.background import Background
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+ADDRESSES_TO_TRY = 8
+ADDRESS_CHANGES = 3
+SHOW_SECONDS = 0.1
+"""How often progress is shown while a call takes long."""
+
+
+def start(machine: Host, progress: Progress, *, timeout: float) -> None:
+    """Start it; on a VCH that boots a VM, and the call takes as long. Raises AddressTaken."""
+    with progress.working("Machine", f"starting {machine.name}"):
+        call = Background(lambda: machine.driver.start(timeout=timeout), "start")
+        while not call.done(SHOW_SECONDS):
+            progress.update("")
+        call.result()
+
+
+def start_at_some_address(
+    machine: Host, progress: Progress, *, timeout: float, moved: Callable[[], None]
+) -> None:
+    """Start it; when somebody was faster with the port or the address, at the next one.
+
+    `moved` is called before each further try, and makes its container anew. Raises PreCreateCheckFailed.
+    """
+    from dinv.drivers import AddressTaken
+    from dinv.errors import PreCreateCheckFailed
+
+    for _ in range(ADDRESSES_TO_TRY):
+        try:
+            start(machine, progress, timeout=timeout)
+        except AddressTaken:
+            moved()
+        else:
+            return
+    raise PreCreateCheckFailed(
+        f"{ADDRESSES_TO_TRY} addresses in a row were taken on the endpoint. Choose one with --publish."
+    )
+
+
+def learn(machine: Host) -> None:
+    """It has been started, and got an address by that: give it certificates for it.
+
+    An image that cannot wait for them has started with those for the names that were known already.
+    """
+    machine.driver.refresh_address()
+    machine.issue_certificates()
+    machine.provisioner.provision()
+    if not machine.contract.waits_for_certificates:
+        # Where that takes a restart, it may come back at another address.
+        machine.provisioner.activate(starting=True)
+        follow(machine)
+
+
+def follow(machine: Host) -> None:
+    """Give it other certificates when it turns out to be somewhere else than they say."""
+    for _ in range(ADDRESS_CHANGES):
+        if not machine.driver.refresh_address():
+            return
+        machine.issue_certificates()
+        machine.provisioner.provision()
+        machine.provisioner.activate(starting=True)

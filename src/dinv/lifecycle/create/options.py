@@ -1,0 +1,80 @@
+"""What a create is asked for."""
+
+from __future__ import annotations
+
+from dinv.options import TIMEOUT
+from dinv.provisioners import classic_swarm
+from dinv.provisioners.swarm_options import OPTIONS as SWARM
+from dinv.registries import ca as registry_ca
+from dinv.timeouts import SERVE_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from typing import Any
+
+    from dinv.options import Values
+
+
+class CreateOptions:
+    """What a create is asked for, apart from the name.
+
+    `driver_values`, `provisioner_values`, `authority_values` and `contract_values` are values of the options
+    that each of these declares, by keyword. `provisioner` is "" for the driver's usual one, `authority` ""
+    for a CA of the machine's own. `swarm_options` are libmachine's, for a host that is somebody else's;
+    `registry_cas` PEM certificates by registry host; `timeout` is in seconds, for the daemon to answer.
+    """
+
+    def __init__(
+        self,
+        *,
+        driver: str = "docker",
+        driver_values: Mapping[str, Any] | None = None,
+        provisioner: str = "",
+        provisioner_values: Mapping[str, Any] | None = None,
+        authority: str = "",
+        authority_values: Mapping[str, Any] | None = None,
+        contract_values: Mapping[str, Any] | None = None,
+        swarm_options: Mapping[str, Any] | None = None,
+        tls_sans: Iterable[str] = (),
+        registry_cas: Mapping[str, bytes] | None = None,
+        timeout: float = SERVE_SECONDS,
+        keep_on_failure: bool = False,
+        context: bool = True,
+    ) -> None:
+        self.driver = driver
+        self.driver_values = dict(driver_values or {})
+        self.provisioner = provisioner
+        self.provisioner_values = dict(provisioner_values or {})
+        self.authority = authority
+        self.authority_values = dict(authority_values or {})
+        self.contract_values = dict(contract_values or {})
+        self.swarm_options = dict(swarm_options or {})
+        self.tls_sans = tuple(tls_sans)
+        self.registry_cas = dict(registry_cas or {})
+        self.timeout: float = TIMEOUT.checked(timeout)
+        self.keep_on_failure = keep_on_failure
+        self.context = context
+
+    @classmethod
+    def of(cls, values: Values) -> CreateOptions:
+        """From the values of the table of options. Raises InputError."""
+        common = values.common
+        swarm = {option.key: common[option.key] or option.default for option in SWARM}
+        return cls(
+            driver=values.driver,
+            driver_values=values.driver_values,
+            provisioner=values.provisioner,
+            provisioner_values=values.provisioner_values,
+            authority=values.authority,
+            authority_values=values.authority_values,
+            contract_values=values.contract_values,
+            swarm_options=classic_swarm.swarm_options(
+                **{key: value for key, value in swarm.items() if value}
+            ),
+            tls_sans=common["tls_san"],
+            registry_cas=registry_ca.read(common["registry_ca"]),
+            timeout=common["timeout"],
+            keep_on_failure=common["keep_on_failure"],
+            context=common["context"],
+        )

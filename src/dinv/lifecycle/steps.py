@@ -1,0 +1,196 @@
+"""Transactions in named steps, and the engine that runs them.
+
+`create`, `adopt`, `upgrade` and `regenerate-certs` are each a tuple of steps, written down in the module of
+that name. The engine runs the steps in their order. When one fails, Ctrl-C and SIGTERM included, what was
+begun is undone in reverse; past the step that is `final` nothing is undone any more.
+
+A kill -9 undoes nothing. What it leaves is found in the machine's record, where each transaction keeps a
+journal from before its first change to its last, and is settled by the next command from the same tuple:
+`undo` undoes all of it, `finish` does what comes after the `final` step. So an undo has to work whatever was
+done and whatever was not, and a step past the final one has to work twice.
+
+The journal has the step too, as `Step`. No save is made for that: it is the last step at which the record
+was saved.
+
+Names of steps do not change: tests, hooks and readers of `--progress json` go by them. docs/lifecycle.md
+lists them, with what undoes each, and what a kill leaves.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import DinvError
+from dinv.lifecycle.background import Background
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from typing import Any, Generic, TypeVar
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+    T = TypeVar("T", bound="Transaction")
+else:
+
+    class Generic:
+        """What typing.Generic is to a type checker; importing that takes longer than a step may."""
+
+        def __class_getitem__(cls, _: object) -> type:
+            return cls
+
+    T = None
+
+
+class Transaction:
+    """What the steps of a transaction share; subclasses add what the steps hand on to each other.
+
+    The caller holds the machine's lock.
+    """
+
+    kind = ""
+    """The transaction's name, such as `create`."""
+
+    def __init__(self, machine: Host, progress: Progress) -> None:
+        self.machine = machine
+        self.progress = progress
+        self._beside: dict[str, Background] = {}
+
+    def journal(self) -> dict[str, Any] | None:
+        """Where in the machine's record this transaction is written down; None while it is not."""
+        return None
+
+    def keeps(self, error: BaseException) -> bool:
+        """Whether nothing is to be undone after `error`, because the user said so."""
+        return False
+
+    def undone(self, error: BaseException) -> None:
+        """All that was begun is undone: say so in a note of the `error` that it was undone for."""
+
+    def not_undone(self, error: BaseException, why: str) -> None:
+        """Something could not be undone: say in a note how to go on. `why` is "" or in brackets."""
+
+    def wait_for(self, step: str) -> None:
+        """Wait until the step is done that was begun beside the others, well or not."""
+        if step in self._beside:
+            self._beside[step].join()
+
+    def result_of(self, step: str) -> None:
+        """Wait for it, and raise its error."""
+        if step in self._beside:
+            self._beside[step].result()
+
+    def begin_beside(self, step: str, work: Callable[[], None]) -> None:
+        """Begin `work` in a thread of its own, to be known as `step`."""
+        self._beside[step] = Background(work, step)
+
+    def wait_for_all(self) -> None:
+        """Wait until nothing goes on beside any more."""
+        for step in self._beside.values():
+            step.join()
+
+    def raise_errors(self) -> None:
+        """Wait until nothing goes on beside any more, and raise the first error of it."""
+        for step in self._beside.values():
+            step.result()
+
+
+class Step(Generic[T]):
+    """One step of a transaction.
+
+    `do` does it, and `undo` undoes it, also where it was begun only; but with `atomic` only once it is done.
+    `when` says whether it is to be done at all, asked when its turn has come. A step that is `beside` is
+    begun in a thread of its own, and the next one follows at once; `needs` names one of those, and waits
+    until it is done, well or not: whoever waits calls `Transaction.result_of`. Once a `final` step is done,
+    nothing is undone any more. `note` is for the error of a step that fails after that, with `{name}` for
+    the machine's name: it says how to go on.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        do: Callable[[T], None],
+        *,
+        undo: Callable[[T], None] | None = None,
+        when: Callable[[T], bool] | None = None,
+        needs: str = "",
+        beside: bool = False,
+        atomic: bool = False,
+        final: bool = False,
+        note: str = "",
+    ) -> None:
+        self.name = name
+        self.do = do
+        self.undo = undo
+        self.when = when
+        self.needs = needs
+        self.beside = beside
+        self.atomic = atomic
+        self.final = final
+        self.note = note
+
+    def __repr__(self) -> str:
+        return f"<Step {self.name}>"
+
+
+def run(transaction: T, steps: Sequence[Step[T]]) -> None:
+    """Run `steps` in their order; undo what was begun when one fails, and raise its error."""
+    begun: list[Step[T]] = []
+    try:
+        for step in steps:
+            if step.when is None or step.when(transaction):
+                _do(transaction, step, begun)
+        transaction.raise_errors()
+    except BaseException as error:
+        _give_up(transaction, begun, error)
+        raise
+
+
+def undo(transaction: T, steps: Sequence[Step[T]]) -> None:
+    """Undo in reverse what a process that was killed may have done."""
+    for step in reversed(steps):
+        if step.undo is not None:
+            step.undo(transaction)
+
+
+def finish(transaction: T, steps: Sequence[Step[T]]) -> None:
+    """Do what comes after the final step, which a process that was killed had done."""
+    final = next(number for number, step in enumerate(steps) if step.final)
+    run(transaction, steps[final + 1 :])
+
+
+def _do(transaction: T, step: Step[T], begun: list[Step[T]]) -> None:
+    if step.beside:
+        transaction.progress.at_step(transaction.kind, step.name)
+        transaction.begin_beside(step.name, lambda: step.do(transaction))
+        return
+    if step.needs:
+        transaction.wait_for(step.needs)
+    if not step.atomic:
+        begun.append(step)
+    journal = transaction.journal()
+    if journal is not None:
+        journal["Step"] = step.name
+    transaction.progress.at_step(transaction.kind, step.name)
+    try:
+        step.do(transaction)
+    except BaseException as error:
+        if step.note:
+            error.add_note(step.note.format(name=transaction.machine.name))
+        raise
+    if step.final:
+        begun.clear()
+    elif step.atomic:
+        begun.append(step)
+
+
+def _give_up(transaction: T, begun: Sequence[Step[T]], error: BaseException) -> None:
+    undoing = [step for step in begun if step.undo is not None]
+    try:
+        transaction.wait_for_all()
+        if not undoing or transaction.keeps(error):
+            return
+        undo(transaction, undoing)
+    except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
+        transaction.not_undone(error, f" ({failure})" if isinstance(failure, DinvError) else "")
+    else:
+        transaction.undone(error)
