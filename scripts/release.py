@@ -8,6 +8,7 @@ docs/releases.md says what each file is for.
 
 from __future__ import annotations
 
+import email.utils
 import glob
 import gzip
 import hashlib
@@ -15,6 +16,7 @@ import io
 import os
 import re
 import shutil
+import stat
 import subprocess
 import sys
 import tarfile
@@ -39,7 +41,7 @@ Recommends: docker-cli | docker-ce-cli
 Suggests: docker.io | docker-ce | podman, openssh-client, rsync, sshfs, mmdebstrap
 Section: admin
 Priority: optional
-Description: {summary}
+Description: private Docker hosts on a Docker API endpoint you already have
 {description}
 """
 
@@ -54,12 +56,20 @@ SCRIPTS = {
     "prerm": "#!/bin/sh\nset -e\npy3clean -p dinv\n",
 }
 
+CHANGES = """\
+dinv ({version}) unstable; urgency=medium
+
+  * What has changed is in CHANGELOG.md.gz.
+
+ -- {maintainer}  {date}
+"""
+
 COPYRIGHT = """\
 Format: https://www.debian.org/doc/packaging-manuals/copyright-format/1.0/
 Upstream-Name: dinv
 
 Files: *
-Copyright: the dinv authors
+Copyright: 2026 the dinv authors
 License: Apache-2.0
  On Debian systems the text is in /usr/share/common-licenses/Apache-2.0
 """
@@ -104,7 +114,6 @@ class Release:
         self.version = os.path.basename(wheel).split("-")[1]
         with open(os.path.join(source, "pyproject.toml"), "rb") as file:
             project = tomllib.load(file)["project"]
-        self.summary: str = project["description"]
         self.python: str = project["requires-python"]
         self.requirements: list[str] = project["dependencies"]
 
@@ -175,9 +184,11 @@ def _debian_package(release: Release, directory: str) -> None:
     root = os.path.join(release.scratch, "deb")
     packages = os.path.join(root, "usr", "lib", "python3", "dist-packages")
     with zipfile.ZipFile(release.wheel) as archive:
-        for name in archive.namelist():
+        for entry in archive.infolist():
+            name = entry.filename
             if ".data/" not in name and not name.endswith("/RECORD"):
-                _write(os.path.join(packages, name), archive.read(name))
+                mode = 0o755 if entry.external_attr >> 16 & stat.S_IXUSR else 0o644
+                _write(os.path.join(packages, name), archive.read(entry), mode)
     _write(os.path.join(root, "usr", "bin", "dinv"), PROGRAM.encode(), 0o755)
     for name in sorted(os.listdir(os.path.join(release.source, "man"))):
         _compress(
@@ -185,7 +196,9 @@ def _debian_package(release: Release, directory: str) -> None:
             os.path.join(root, "usr", "share", "man", "man1", f"{name}.gz"),
         )
     documents = os.path.join(root, "usr", "share", "doc", "dinv")
-    _compress(os.path.join(release.source, "CHANGELOG.md"), os.path.join(documents, "changelog.gz"))
+    _compress(os.path.join(release.source, "CHANGELOG.md"), os.path.join(documents, "CHANGELOG.md.gz"))
+    changes = CHANGES.format(version=release.version, maintainer=MAINTAINER, date=_date())
+    _write(os.path.join(documents, "changelog.gz"), gzip.compress(changes.encode(), 9, mtime=0))
     _write(os.path.join(documents, "copyright"), COPYRIGHT.encode())
     share = os.path.join(root, "usr", "share")
     for shell, path in (
@@ -202,7 +215,6 @@ def _debian_package(release: Release, directory: str) -> None:
         maintainer=MAINTAINER,
         size=size,
         depends=debian_dependencies(release.requirements, release.python),
-        summary=release.summary,
         description="\n".join(f" {line}" for line in lines),
     )
     _write(os.path.join(root, "DEBIAN", "control"), control.encode())
@@ -264,6 +276,11 @@ def _sbom(release: Release, directory: str) -> None:
         check=True,
         stderr=subprocess.DEVNULL,
     )
+
+
+def _date() -> str:
+    """The commit's time, as Debian writes it."""
+    return email.utils.formatdate(int(os.environ["SOURCE_DATE_EPOCH"]))
 
 
 def _sums(directory: str) -> None:
