@@ -12,7 +12,7 @@ from dinv.system.files import KINDS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Self
+    from typing import Any, Self
 
     from dinv.formats.archives.stream import Readable
 
@@ -29,14 +29,7 @@ LEFT_OUT: dict[int | bytes, str] = {
 _LATEST = 1 << 36
 
 LARGEST_HEADER = 1024 * 1024
-"""Bytes of a name, or of attributes, that stand before an entry. A path has 4096, an attribute 65536."""
-_HEADER_TYPES = (
-    tarfile.GNUTYPE_LONGNAME,
-    tarfile.GNUTYPE_LONGLINK,
-    tarfile.XHDTYPE,
-    tarfile.XGLTYPE,
-    tarfile.SOLARIS_XHDTYPE,
-)
+"""Bytes of the names and attributes that stand before an entry. A path has 4096, an attribute 65536."""
 
 
 def header(entry: tarfile.TarInfo) -> bytes:
@@ -59,25 +52,47 @@ def content(file: Readable, size: int, what: str) -> Iterator[bytes]:
     yield bytes(-size % BLOCK)
 
 
+class _Headers:
+    """The file that an archive is read from, while tarfile reads what stands before one entry.
+
+    tarfile reads each name and each set of attributes as a whole, however large its header says it is.
+    """
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+        self._count = 0
+
+    def read(self, size: int) -> bytes:
+        self._count += size
+        if size < 0 or self._count > LARGEST_HEADER:
+            raise tarfile.ReadError(f"a header of {size if size < 0 else self._count} bytes")
+        data: bytes = self._file.read(size)
+        return data
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+
 class Entry(tarfile.TarInfo):
     """A header that makes no sense is an error: tarfile takes it for the archive's end.
 
-    So is one of a size that nothing has: tarfile reads what stands before an entry as a whole.
+    So is one of a size that nothing has.
     """
 
     @classmethod
-    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
-        found = super().frombuf(buf, encoding, errors)
-        if found.size < 0 or (found.type in _HEADER_TYPES and found.size > LARGEST_HEADER):
-            raise tarfile.ReadError(f"a header of {found.size} bytes")
-        return found
-
-    @classmethod
     def fromtarfile(cls, archive: tarfile.TarFile) -> Self:
+        # Not by overriding `frombuf`: newer tarfile (Debian's 3.13.5-2+deb13u5, 3.14.8) does not call it.
+        file = archive.fileobj
+        archive.fileobj = _Headers(file)
         try:
-            return super().fromtarfile(archive)
+            found = super().fromtarfile(archive)
         except tarfile.InvalidHeaderError as error:  # type: ignore[attr-defined]  # not in typeshed
             raise damaged(error) from error
+        finally:
+            archive.fileobj = file
+        if found.size < 0:
+            raise tarfile.ReadError(f"a header of {found.size} bytes")
+        return found
 
 
 class _Source:
