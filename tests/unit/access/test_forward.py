@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -11,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, Self, cast
 
+import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -213,9 +213,7 @@ def test_an_address_of_somebody_else() -> None:
 @pytest.mark.parametrize("programs", [("bash", "cat", "sleep"), ("nc",)])
 def test_the_relay_of_images_without_socat(tmp_path: Path, programs: tuple[str, ...]) -> None:
     """As in VMware's images, which have bash, and docker:dind, which has busybox."""
-    busybox, bash = shutil.which("busybox"), shutil.which("bash")
-    assert busybox
-    assert bash
+    busybox, bash = needs.program("busybox"), needs.program("bash")
     for name in programs:
         (tmp_path / name).symlink_to(bash if name == "bash" else busybox)
     with socket.create_server(("127.0.0.1", 0)) as server:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+import needs
 import pytest
 
 from dinv.access import mount, ssh
@@ -164,11 +166,15 @@ def test_what_is_in_the_way_there(computer: Computer, here: str) -> None:
         mount.mount(computer.machine, "/x", here, user="ann")
 
 
+PGREP = shutil.which("pgrep") or ""
+
+
 def processes(marker: str) -> list[str]:
-    found = subprocess.run(["/usr/bin/pgrep", "-f", marker], capture_output=True, text=True, check=False)
+    found = subprocess.run([PGREP, "-f", marker], capture_output=True, text=True, check=False)
     return found.stdout.split()
 
 
+@needs.programs("pgrep")
 @pytest.mark.parametrize("error", [None, KeyboardInterrupt])
 def test_an_sshfs_that_hangs_is_ended_with_its_ssh(
     computer: Computer,

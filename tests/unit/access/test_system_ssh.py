@@ -9,6 +9,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
+import needs
 import pytest
 
 from dinv import machines
@@ -71,6 +72,7 @@ def ssh_command(
     return system_ssh.ssh_command(address, options, words, terminal=terminal)
 
 
+@needs.programs("ssh")
 def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
     machine = add(store, driver_name="amazonec2", SSHUser="ubuntu")
     command = ssh_command(machine, [("C", "")], ["echo", "a b"])
@@ -85,16 +87,19 @@ def test_ssh_is_called_as_docker_machine_does(store: Store) -> None:
     assert "-t" in ssh_command(machine, [], [], terminal=True)
 
 
+@needs.programs("ssh")
 def test_a_user_that_is_named_is_the_user(store: Store) -> None:
     command = ssh_command(add(store), [("l", "ann"), ("s", "")], ["sftp"])
     assert command[command.index("ann@192.0.2.1") + 5 :] == ["-p", "2222", "-s", "sftp"]
     assert "docker@192.0.2.1" not in command
 
 
+@needs.programs("ssh")
 def test_a_command_with_a_dash_is_no_option(store: Store) -> None:
     assert ssh_command(add(store), [], ["-x"])[-2:] == ["--", "-x"]
 
 
+@needs.programs("ssh")
 def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
     command = ssh_command(
         add(store, driver_name="virtualbox", IPAddress="192.168.99.100", SSHPort=53507), [], []
@@ -103,6 +108,7 @@ def test_virtualbox_forwards_a_port_of_this_computer(store: Store) -> None:
     assert command[-2:] == ["-p", "53507"]
 
 
+@needs.programs("ssh")
 def test_what_docker_machine_leaves_out_is_its_default(store: Store) -> None:
     machine = add(store, SSHUser="", SSHPort=0, SSHKeyPath="")
     command = ssh_command(machine, [], [])
@@ -112,6 +118,7 @@ def test_what_docker_machine_leaves_out_is_its_default(store: Store) -> None:
     assert "-i" not in ssh_command(machine, [], [])
 
 
+@needs.programs("ssh")
 def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     machine = add(store)
     key = f"{store.directory('dev')}/id_rsa"

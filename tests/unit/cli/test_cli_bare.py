@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 if TYPE_CHECKING:
@@ -81,9 +82,7 @@ def test_every_environment_will_do(tmp_path: Path, environment: str) -> None:
 @pytest.mark.parametrize(
     "how",
     [
-        pytest.param(how, marks=pytest.mark.skipif(os.geteuid() != 0, reason="root alone can use it"))
-        if how == "an umask of 777"
-        else how
+        pytest.param(how, marks=needs.root("to use such a store")) if how == "an umask of 777" else how
         for how in SHELLS
     ],
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import needs
 import pytest
 from fresh_python import modules_after
 from hypothesis import given
@@ -269,6 +270,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
         write(tmp_path / "docker")
 
 
+@needs.programs("docker")
 @pytest.mark.parametrize("failing", range(5))
 def test_a_kill_in_the_middle(tmp_path: Path, failing: int) -> None:
     """Nothing is a context before it is complete; both a later write and a later remove cope."""
@@ -396,6 +398,7 @@ def pems(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return {name: (directory / f"{name}.pem").read_bytes() for name in ("ca", "cert", "key")}
 
 
+@needs.programs("docker")
 def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, Any]) -> None:
     write(tmp_path, **pems)
     assert docker(tmp_path, "context", "ls", "-q") == ["default", "dev"]
@@ -407,6 +410,7 @@ def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, Any]
     assert (tmp_path / "exported").stat().st_size > len(pems["key"])
 
 
+@needs.programs("docker")
 def test_it_stays_ours_when_the_user_updates_it_and_its_removal_is_complete(
     tmp_path: Path, pems: dict[str, Any]
 ) -> None:
@@ -422,6 +426,7 @@ def test_it_stays_ours_when_the_user_updates_it_and_its_removal_is_complete(
     assert files(tmp_path) == ["config.json"]
 
 
+@needs.programs("docker")
 def test_one_of_the_docker_clis_own_is_read_and_left(tmp_path: Path) -> None:
     docker(
         tmp_path, "context", "create", "dev", "--docker", "host=tcp://10.0.0.1:2375", "--description", "mine"

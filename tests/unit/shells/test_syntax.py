@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 
+import needs
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -114,6 +115,7 @@ def by_tcsh(script: str, key: str) -> str:
 CONTROL = "".join(map(chr, range(1, 32)))
 
 
+@needs.programs("tcsh")
 @settings(max_examples=60)
 @given(
     value=st.text(
@@ -126,6 +128,7 @@ def test_tcsh_reads_the_very_value(value: str) -> None:
     assert by_tcsh(script, "DOCKER_CERT_PATH") == value
 
 
+@needs.programs("tcsh")
 @pytest.mark.parametrize(
     "words", [["-s", "/my $x store"], ["-s", "`touch /x`"], ["*"], ["a'b!"], ["{x,;ls}"]]
 )

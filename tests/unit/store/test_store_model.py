@@ -57,6 +57,9 @@ class Stores(RuleBasedStateMachine):
         # Nothing here has to outlast a power cut, and a busy disk takes its time for each.
         self.fsync = patch("os.fsync")
         self.fsync.start()
+        # Nobody here is about to let go of a lock.
+        self.patience = patch.object(store_module, "LOOKED_AT_SECONDS", ())
+        self.patience.start()
         self.store = Store(self.path)
         self.model: dict[str, dict[str, object] | None] = {}
         self.leftovers: set[str] = set()
@@ -67,6 +70,7 @@ class Stores(RuleBasedStateMachine):
         for stack in self.held.values():
             stack.close()
         self.fsync.stop()
+        self.patience.stop()
         shutil.rmtree(self.path)
 
     def record(self, name: str, phase: str) -> MachineConfig:

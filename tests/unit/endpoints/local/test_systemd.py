@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import sys
 from typing import TYPE_CHECKING
@@ -119,8 +120,10 @@ def test_for_root_only(
 def test_any_path_is_one_word_of_the_unit(path: str) -> None:
     text = systemd.BootUnit("dinv-1", f"/{path}").text()
     start = next(line for line in text.split("\n") if line.startswith("ExecStart="))
-    quoted = start.removeprefix("ExecStart=").replace("%%", "%").replace("$$", "$").replace("\\t", "\t")
-    assert shlex.split(quoted)[4].replace("\\t", "\t") == f"/{path}".replace("\\t", "\t")
+    quoted = re.findall(r'"((?:[^"\\]|\\.)*)"', start.removeprefix("ExecStart="))
+    escapes = {"t": "\t"}
+    word = re.sub(r"\\(.)", lambda found: escapes.get(found[1], found[1]), quoted[4])
+    assert word.replace("%%", "%").replace("$$", "$") == f"/{path}"
 
 
 def test_the_values_of_variables_are_in_no_command_line() -> None:

@@ -5,6 +5,7 @@ import shutil
 import sys
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 from engine_server import PING, answer, frame, scripted, unix_server
 
@@ -199,7 +200,7 @@ def test_docker_or_podman_beside_the_path(  # noqa: PLR0917  (the first two are 
     _relay(home / "bin" / program)
     _install(fake_ssh, FAR)
     monkeypatch.setenv("FAR_HOME", str(home))
-    monkeypatch.setenv("FAR_SHELL", shutil.which(shell) or pytest.fail(f"{shell} is not installed"))
+    monkeypatch.setenv("FAR_SHELL", needs.program(shell))
     monkeypatch.setattr(ssh, "_LOOK", ssh._LOOK.replace(f":{ssh._PLACES}", ""))
     with (
         scripted(tmp_path, [PING, answer(b"{}")]),

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any, cast
 
+import needs
 import pytest
 
 from dinv.channel import File
@@ -162,7 +163,7 @@ def test_what_exists_is_replaced_whole(vm: Vm, channel: VmChannel, tmp_path: Pat
     assert vm.puts == []
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="tar sets the times of directories that are root's")
+@needs.root("tar sets the times of the directories above")
 def test_certificates_go_the_same_way(channel: VmChannel, tmp_path: Path) -> None:
     path = tmp_path / "certs" / "key.pem"
     path.parent.mkdir()

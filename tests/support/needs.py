@@ -1,0 +1,24 @@
+"""Programs that a test needs: it is skipped, with the reason, on a computer that does not have them."""
+
+from __future__ import annotations
+
+import os
+import shutil
+
+import pytest
+
+
+def program(name: str) -> str:
+    """Where it is. Skips the test that asks when it is not installed."""
+    return shutil.which(name) or pytest.skip(f"{name} is not installed")
+
+
+def programs(*names: str) -> pytest.MarkDecorator:
+    """The mark of a test that needs all of these."""
+    missing = [name for name in names if not shutil.which(name)]
+    return pytest.mark.skipif(bool(missing), reason=f"{', '.join(missing)} not installed")
+
+
+def root(why: str) -> pytest.MarkDecorator:
+    """The mark of a test that root alone can run."""
+    return pytest.mark.skipif(os.geteuid() != 0, reason=f"needs root: {why}")
