@@ -5,19 +5,19 @@ from __future__ import annotations
 import contextlib
 import os
 
-from dinv.errors import DinvError, InputError, MachineNotFound, NoEndpoint
-from dinv.lifecycle.host import Host
-from dinv.machine import Machine
-from dinv.progress import Progress
 from dinv.store.store import DEFAULT_NAME, Store
 from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from typing import BinaryIO
 
+    from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
+    from dinv.lifecycle.hosts import Hosts
+    from dinv.machine import Machine
+    from dinv.progress import Progress
 
 
 def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001
@@ -29,11 +29,16 @@ def open(path: str | None = None, *, trace: Callable[[str], None] | None = None)
 
 
 class Machines:
-    """A store's machines: make one, get one, go through all."""
+    """A store's machines: make one, get one, list all.
+
+    Nothing is read before a method needs it, and nothing is kept: it may be shared by threads.
+    """
 
     def __init__(self, store: Store, *, trace: Callable[[str], None] | None = None) -> None:
         self.store = store
         self._trace = trace
+
+    # Which there are
 
     def names(self) -> list[str]:
         """All names, in natural order, also of machines whose config cannot be read."""
@@ -41,13 +46,14 @@ class Machines:
 
     def get(self, name: str = DEFAULT_NAME) -> Machine:
         """The machine of this name. Raises MachineNotFound, ConfigError."""
-        return Machine(self._host(name))
+        from dinv.machine import Machine
 
-    def _host(self, name: str) -> Host:
-        return Host(self.store.load(name), self.store, trace=self._trace)
+        return Machine.recorded(self.store.load(name), self.store, trace=self._trace)
 
     def __iter__(self) -> Iterator[Machine]:
         return (self.get(name) for name in self.names())
+
+    # Make one
 
     def create(
         self,
@@ -87,11 +93,12 @@ class Machines:
 
     def _create(self, name: str, options: Mapping[str, object], progress: Progress | None) -> Machine:
         from dinv.lifecycle.create import CreateOptions, create
+        from dinv.machine import Machine
         from dinv.options import Table
 
         values = Table.chosen(options, os.environ).values(options, os.environ)
         return Machine(
-            create(self.store, name, CreateOptions.of(values), progress or Progress(), trace=self._trace)
+            create(self.store, name, CreateOptions.of(values), _silent(progress), trace=self._trace)
         )
 
     def adopt(
@@ -107,11 +114,12 @@ class Machines:
     ) -> Machine:
         """Make a machine of a container that runs; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
         from dinv.lifecycle.adopt import adopt
+        from dinv.machine import Machine
 
         host = adopt(
             self.store,
             container,
-            progress or Progress(),
+            _silent(progress),
             name=name,
             endpoint=endpoint or os.environ.get("DINV_ENDPOINT"),
             cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
@@ -121,185 +129,123 @@ class Machines:
         )
         return Machine(host)
 
-    def remove(self, name: str, *, keep_cache: bool = False, force: bool = False) -> list[str]:
-        """Remove a machine, whatever state it is in, half made or with a config that cannot be read.
+    @contextlib.contextmanager
+    def temporary(
+        self,
+        name: str | None = None,
+        *,
+        context: bool = False,
+        progress: Progress | None = None,
+        **options: object,
+    ) -> Iterator[Machine]:
+        """A machine for the length of a with-statement, removed at its end, however it ends.
 
-        With `force` it is forgotten even if its endpoint does not answer. Returns a line for each thing
-        left, on purpose or not. Raises MachineNotFound, MachineBusy, EndpointError.
+        Without a name it gets one that is not in use. It has no docker context unless asked for. `options`
+        are those of `create`, `driver` and the like among them.
         """
+        from dinv.errors import MachineNotFound
+
+        machine = self._create(
+            name or f"tmp-{os.urandom(4).hex()}", {**options, "context": context}, progress
+        )
+        try:
+            yield machine
+        finally:
+            machine.close()
+            with contextlib.suppress(MachineNotFound):  # removed already
+                self.remove(machine.name)
+
+    # Thin conveniences for the methods of Machine
+
+    def remove(
+        self, name: str, *, keep_cache: bool = False, force: bool = False, progress: Progress | None = None
+    ) -> list[str]:
+        """`Machine.remove`, also where the machine is half made, or its config cannot be read."""
         from dinv.lifecycle.remove import remove
 
-        return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
+        with _silent(progress).working("Machine", f"removing {name}"):
+            return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
 
     def upgrade(
         self,
         name: str,
         *,
-        progress: Progress | None = None,
         image: str = "",
         force: bool = False,
         timeout: float | None = None,
+        progress: Progress | None = None,
     ) -> bool:
-        """Make a machine anew from a newer image (`lifecycle.upgrade.upgrade`). `timeout` in seconds."""
-        from dinv.lifecycle.upgrade import upgrade
-
-        return upgrade(
-            self.store,
-            name,
-            progress or Progress(),
-            image=image,
-            force=force,
-            timeout=timeout or SERVE_SECONDS,
-            trace=self._trace,
-        )
+        """`Machine.upgrade`."""
+        with self.get(name) as machine:
+            return machine.upgrade(
+                image=image, force=force, timeout=timeout or SERVE_SECONDS, progress=progress
+            )
 
     def renew_certificates(
         self,
         name: str,
         *,
-        progress: Progress | None = None,
         clients: bool = False,
         timeout: float | None = None,
-    ) -> None:
-        """Give a machine new certificates; see `dinv.lifecycle.renew.renew`. `timeout` in seconds."""
-        from dinv.lifecycle.renew import renew
-
-        renew(
-            self.store,
-            name,
-            progress or Progress(),
-            clients=clients,
-            timeout=timeout or SERVE_SECONDS,
-            trace=self._trace,
-        )
-
-    def provision(self, name: str, *, progress: Progress | None = None, timeout: float | None = None) -> None:
-        """Finish or repair a machine; see `dinv.lifecycle.renew.provision`. `timeout` in seconds."""
-        from dinv.lifecycle.renew import provision
-
-        provision(
-            self.store, name, progress or Progress(), timeout=timeout or SERVE_SECONDS, trace=self._trace
-        )
-
-    def load_images(
-        self,
-        name: str,
-        images: Sequence[str] = (),
-        *,
-        source: str | None = None,
-        archive: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Take images into a machine; see `dinv.access.load`.
+        """`Machine.renew_certificates`."""
+        with self.get(name) as machine:
+            machine.renew_certificates(clients=clients, timeout=timeout or SERVE_SECONDS, progress=progress)
 
-        `source` is an endpoint as `create` takes it; without one they are looked for on the engine that the
-        docker CLI uses here, then on the machine's endpoint. `archive` is the path of what `docker save`
-        wrote, "-" standard input.
-        Raises InputError, ImageError, MachineNotRunning.
-        """
-        from dinv.access import load
-
-        progress = progress or Progress()
-        if bool(images) == bool(archive):
-            raise InputError(
-                "Name the images to load, or an archive with --input FILE"
-                if not images
-                else "Images and --input at once: it is one or the other"
-            )
-        with self._host(name) as machine, contextlib.ExitStack() as stack:
-            if archive:
-                load.load_archive(machine, stack.enter_context(_open_archive(archive)), progress)
-                return
-            engines = [stack.enter_context(engine) for engine in self._image_sources(machine, source)]
-            load.load(machine, images, engines, progress)
-
-    def _image_sources(self, machine: Host, named: str | None) -> Iterator[Engine]:
-        """The engines that may have an image, in the order in which they are asked."""
-        if named:
-            yield self.endpoint(named)
-            return
-        from dinv.drivers.machine_urls import machine_urls
-        from dinv.endpoints.resolve import resolve
-
-        with contextlib.suppress(NoEndpoint):
-            endpoint = resolve(None, self.store, machine_urls=machine_urls, trace=self._trace)
-            yield endpoint.engine(trace=self._trace)
-        if machine.driver.provisioned:
-            from dinv.endpoints.resolve import Endpoint
-
-            yield Endpoint.recorded(machine.config.driver.get("Endpoint") or {}).engine(trace=self._trace)
-
-    def forward(
-        self,
-        name: str,
-        ports: Sequence[str],
-        *,
-        detach: bool = False,
-        progress: Progress | None = None,
-        wanted: Callable[[], bool] = lambda: True,
-    ) -> int:
-        """Let ports of this computer lead to ports of a machine; see `dinv.access.forward`.
-
-        `ports` are as `8080`, `8080:80`, `127.0.0.1:8080:80`; a port here of 0 is one that is free. Goes on
-        until `wanted` says no; or, with `detach`, in a process of its own, whose pid it returns. Raises
-        InputError, MachineNotRunning.
-        """
-        from dinv.access import background_forwards, forward
-
-        if not ports:
-            raise InputError("Name the ports to forward, such as 8080 or 8080:80")
-        wishes = [forward.Forward.parse(port) for port in ports]
-        progress = progress or Progress()
-        with self._host(name) as machine:
-            forward.check(machine)
-        directory, identity = machine.directory, machine.config.identity
-
-        def there() -> bool:
-            # Another machine of this name is not the one that was meant.
-            with contextlib.suppress(DinvError):
-                return self.store.load(name).identity == identity
-            return False
-
-        with forward.listening(wishes) as listeners:
-            pid = 0
-            if detach:
-                pid = background_forwards.detach(
-                    directory,
-                    listeners,
-                    lambda recorded: forward.serve(
-                        lambda: self._host(name), listeners, Progress(), wanted=lambda: recorded() and there()
-                    ),
-                )
-            for listener in listeners:
-                progress.line("Forward", str(listener.forward), f"process {pid}" if pid else "Ctrl-C ends it")
-            if not pid:
-                forward.serve(
-                    lambda: self._host(name), listeners, progress, wanted=lambda: wanted() and there()
-                )
-        return pid
-
-    def forwards(self, name: str) -> list[str]:
-        """What of a machine is forwarded in the background, such as "127.0.0.1:8080 -> 80 (process 7)"."""
-        from dinv.store import forwards
-
-        return [
-            f"{text} (process {detached.pid})"
-            for detached in forwards.found(self.get(name).directory)
-            for text in detached.forwards
-        ]
-
-    def stop_forwards(self, name: str, *, progress: Progress | None = None) -> None:
-        """End what of a machine is forwarded in the background."""
-        from dinv.store import forwards
-
-        ended = forwards.stop(self.get(name).directory)
-        (progress or Progress()).line("Forward", f"{ended} ended" if ended else "there was none")
+    def provision(self, name: str, *, timeout: float | None = None, progress: Progress | None = None) -> None:
+        """`Machine.provision`."""
+        with self.get(name) as machine:
+            machine.provision(timeout=timeout or SERVE_SECONDS, progress=progress)
 
     def export(self, name: str, out: BinaryIO) -> None:
-        """Write a machine, with its private keys, to `out` as a tar archive (`lifecycle.transfer.export`)."""
-        from dinv.lifecycle.transfer import export
+        """`Machine.export`."""
+        with self.get(name) as machine:
+            machine.export(out)
 
-        export(self.store, name, out)
+    # Between machines and this computer
+
+    def copy(
+        self,
+        source: str,
+        target: str,
+        *,
+        recursive: bool = False,
+        quiet: bool = False,
+        progress: Progress | None = None,
+    ) -> None:
+        """Copy a file, or with `recursive` a directory, as `dinv scp` does.
+
+        `source` and `target` are `NAME:PATH`, or paths of this computer; one at least is in a machine, which
+        may be stopped. `quiet` is for the system's scp, which copies where docker-machine made the machine.
+        Raises CopyError, InputError, MachineNotFound.
+        """
+        from dinv.access.copying.scp import copy
+        from dinv.access.place import Place
+
+        copy(
+            Place.parse(source),
+            Place.parse(target),
+            recursive=recursive,
+            quiet=quiet,
+            hosts=self._hosts(),
+            progress=progress,
+        )
+
+    def rsync_command(
+        self, source: str, target: str, *, recursive: bool = False, quiet: bool = False
+    ) -> list[str]:
+        """The command line of the system's rsync that copies what differs, for `subprocess` say.
+
+        `source` and `target` as for `copy`; one of them is a path of this computer. Raises InputError,
+        ProgramMissing, MachineNotFound, MachineNotRunning, MachineError where the machine has no rsync.
+        """
+        from dinv.access.copying.rsync import rsync_command
+        from dinv.access.place import Place
+
+        return rsync_command(
+            Place.parse(source), Place.parse(target), recursive=recursive, quiet=quiet, hosts=self._hosts()
+        )
 
     def import_(
         self,
@@ -312,7 +258,9 @@ class Machines:
         """Take in a machine from an archive or a directory (`transfer.import_`). Returns its name."""
         from dinv.lifecycle.transfer import import_
 
-        return import_(self.store, source, progress or Progress(), name=name, context=context)
+        return import_(self.store, source, _silent(progress), name=name, context=context)
+
+    # Where they are made
 
     def endpoint(
         self,
@@ -333,47 +281,24 @@ class Machines:
             self.store,
             machine_urls=machine_urls,
             cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
-            note=(progress or Progress()).note,
+            note=_silent(progress).note,
             trace=self._trace,
         )
         return endpoint.engine(trace=self._trace)
 
-    @contextlib.contextmanager
-    def temporary(
-        self,
-        name: str | None = None,
-        *,
-        context: bool = False,
-        progress: Progress | None = None,
-        **options: object,
-    ) -> Iterator[Machine]:
-        """A machine for the length of a with-statement, removed at its end, however it ends.
+    def local_engine(self) -> LocalEngine:
+        """The private engine of this store on this computer: `dinv engine`. It need not run."""
+        from dinv.endpoints.local.engine import LocalEngine
 
-        Without a name it gets one that is not in use. It has no docker context unless asked for. `options`
-        are those of `create`, `driver` and the like among them.
-        """
-        machine = self._create(
-            name or f"tmp-{os.urandom(4).hex()}", {**options, "context": context}, progress
-        )
-        try:
-            yield machine
-        finally:
-            machine.close()
-            with contextlib.suppress(MachineNotFound):  # removed already
-                self.remove(machine.name)
+        return LocalEngine(self.store, trace=self._trace)
+
+    def _hosts(self) -> Hosts:
+        from dinv.lifecycle.hosts import Hosts
+
+        return Hosts(self.store, trace=self._trace)
 
 
-@contextlib.contextmanager
-def _open_archive(path: str) -> Iterator[BinaryIO]:
-    import builtins
-    import sys
+def _silent(progress: Progress | None) -> Progress:
+    from dinv.progress import Progress as Silent
 
-    if path == "-":
-        yield sys.stdin.buffer
-        return
-    try:
-        file = builtins.open(path, "rb")  # noqa: SIM115  (closed below)
-    except OSError as error:
-        raise InputError(f"{path}: {error.strerror}") from error
-    with file:
-        yield file
+    return progress or Silent()

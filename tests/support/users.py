@@ -139,8 +139,8 @@ class User:
         """Run a command in the machine, by exec on its endpoint."""
         out = bytearray()
         with self.machine(name) as machine:
-            status = machine.host.driver.channel().run(argv, stdout=out.extend, stderr=out.extend, timeout=60)
-        assert status == 0, f"{argv}: {status}\n{out.decode(errors='replace')}"
+            done = machine.run(argv, stdout=out.extend, stderr=out.extend, timeout=60)
+        assert not done.exit_status, f"{argv}: {done}\n{out.decode(errors='replace')}"
         return out.decode()
 
     def engine(self) -> Engine:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 from typing import TYPE_CHECKING
 
@@ -13,6 +15,7 @@ from dinv.endpoints import contexts
 from dinv.errors import (
     AlreadyRunning,
     AlreadyStopped,
+    ConfigError,
     ContextError,
     EndpointUnreachable,
     InputError,
@@ -33,7 +36,7 @@ from dinv.store.store import Store
 from dinv.timeouts import STOP_SECONDS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fake_driver import World
@@ -61,7 +64,7 @@ def machine(world: World, store: Store) -> Machine:
     with store.claim("dev", "creating it"):
         store.save(config)
     machine = Machine.recorded(store.load("dev"), store)
-    machine.host.issue_certificates()
+    machine._host.issue_certificates()
     world.steps.clear()
     return machine
 
@@ -332,7 +335,7 @@ def test_logs_are_the_drivers(machine: Machine) -> None:
 def test_a_context_without_certificates_is_a_context_error(machine: Machine) -> None:
     os.unlink(os.path.join(machine.directory, "key.pem"))
     with pytest.raises(ContextError, match=r"key\.pem"):
-        machine.host.write_context()
+        machine._host.write_context()
     assert contexts.read("dev") is None
 
 
@@ -407,3 +410,82 @@ def test_a_stop_that_failed_leaves_no_note(
     with pytest.raises(EndpointUnreachable):
         machine.restart(Progress()) if verb == "restart" else getattr(machine, verb)()
     assert "Stopped" not in store.load("dev").ours
+
+
+# What the library's users call
+
+
+def test_progress_may_be_given_by_position_or_by_name(world: World, machine: Machine) -> None:
+    class Told(Progress):
+        def __init__(self) -> None:
+            self.texts: list[str] = []
+
+        @contextlib.contextmanager
+        def working(self, label: str, text: str) -> Iterator[None]:
+            self.texts.append(text)
+            yield
+
+    told = Told()
+    world.states["dev"] = STOPPED
+    machine.start(told)
+    machine.stop(progress=told)
+    machine.restart(progress=told)
+    machine.remove(progress=told)
+    assert [text.partition(" at ")[0] for text in told.texts] == [
+        "starting dev",
+        "starting",
+        "stopping dev",
+        "starting dev",
+        "starting",
+        "removing dev",
+    ]
+
+
+def test_after_an_upgrade_what_is_known_of_it_is_new(world: World, store: Store, machine: Machine) -> None:
+    world.put("container-dev", machine.config.identity)
+    world.states["dev"] = RUNNING
+    world.newer = True
+    assert machine.upgrade()
+    assert machine.config.document() == store.load("dev").document()
+    world.newer = False
+    assert not machine.upgrade()
+
+
+def test_renewing_and_exporting_are_its_own(world: World, machine: Machine) -> None:
+    out = io.BytesIO()
+    machine.export(out)
+    assert b"config.json" in out.getvalue()
+    world.states["dev"] = STOPPED
+    with pytest.raises(MachineNotRunning):
+        machine.renew_certificates()
+
+
+def test_it_is_removed_with_all_it_has(world: World, store: Store, machine: Machine) -> None:
+    assert machine.remove(keep_cache=True) == ["The volume stays"]
+    assert store.names() == []
+    with pytest.raises(MachineNotFound):
+        machine.remove()
+
+
+@pytest.mark.parametrize("verb", ["remove", "upgrade", "provision", "renew_certificates"])
+def test_another_machine_of_its_name_is_left_alone(
+    world: World, store: Store, machine: Machine, verb: str
+) -> None:
+    new = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="fake", identity="y", created="now"
+    )
+    with store.lock("dev", "making it anew"):
+        store.save(new)
+    with pytest.raises(MachineNotFound):
+        getattr(machine, verb)()
+    assert store.load("dev").identity == "y"
+    assert world.steps == []
+
+
+def test_one_whose_record_is_spoilt_meanwhile_can_be_forgotten(store: Store, machine: Machine) -> None:
+    with open(os.path.join(machine.directory, "config.json"), "w", encoding="ascii") as file:
+        file.write("{")
+    with pytest.raises(ConfigError):
+        machine.upgrade()
+    machine.remove(force=True)
+    assert store.names() == []

@@ -11,7 +11,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Self
 
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
 
 HOME = "/root"
 """What paths in a machine are relative to."""
@@ -77,11 +77,11 @@ class Place:
         return self
 
 
-def check_exists(place: Place, machines: Machines) -> None:
+def check_exists(place: Place, hosts: Hosts) -> None:
     """Tell of a machine that is not there, before either end is touched."""
-    if place.machine is None or machines.store.exists(place.machine):
+    if place.machine is None or hosts.store.exists(place.machine):
         return
-    error = machines.store.missing(place.machine)
+    error = hosts.store.missing(place.machine)
     text = f"{place.machine}:{place.path}"
     if os.path.lexists(text):
         error.add_note(f"There is a file of this name here; to copy it, write ./{one_line(text)}")

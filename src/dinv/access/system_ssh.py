@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from dinv.access.ssh_options import Option
     from dinv.drivers.ssh_address import SSHAddress
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
 
 _OPTIONS = (
     # Those of docker/machine: libmachine/ssh/client.go, but LogLevel: `quiet` said nothing of what failed.
@@ -27,9 +27,9 @@ _OPTIONS = (
 )
 
 
-def of_machine(name: str, machines: Machines) -> SSHAddress | None:
+def of_machine(name: str, hosts: Hosts) -> SSHAddress | None:
     """Where a machine's SSH server is; None where files go by its channel. Raises MachineNotRunning, ..."""
-    return machines.get(name).host.driver.ssh_address()
+    return hosts.get(name).driver.ssh_address()
 
 
 def ssh_command(

@@ -36,17 +36,17 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         _finish_renewal(host, progress, timeout)
 
 
-def stop(host: Host, *, timeout: float = STOP_SECONDS) -> None:
+def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> None:
     """Stop it and the containers in it, by force after `timeout` seconds. Raises AlreadyStopped."""
-    with changing(host, "stopping it"):
+    with changing(host, "stopping it", progress):
         _not_stopped(host)
-        with _remembered_stopped(host):
+        with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
             host.driver.stop(timeout=timeout)
 
 
-def kill(host: Host) -> None:
+def kill(host: Host, progress: Progress) -> None:
     """Stop it at once. Raises AlreadyStopped."""
-    with changing(host, "killing it"):
+    with changing(host, "killing it", progress):
         _not_stopped(host)
         with _remembered_stopped(host):
             host.driver.kill()

@@ -9,12 +9,8 @@ from __future__ import annotations
 
 import os
 
-from dinv.access.connect import check_files, refused
 from dinv.errors import DinvError, InputError
-from dinv.formats.host_port import of_url
-from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.shells import syntax
-from dinv.timeouts import LOOK_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +29,7 @@ def setting(
 
     Raises MachineNotRunning, MachineUnusable, InputError.
     """
-    check_files(machine.host)
+    machine.check_files()
     variables: dict[str, str | None] = dict(machine.environment())
     if not machine.has_tls:
         # Those of another machine would make the docker CLI ask this one for TLS.
@@ -44,11 +40,11 @@ def setting(
         address = machine.known_ip()
         for key, entries in syntax.no_proxy(environ).items():
             variables[key] = ",".join(dict.fromkeys([*entries, address]))
-    return variables, "\n".join(filter(None, (_look(machine), _expiry(machine))))
+    return variables, "\n".join(filter(None, (machine.look(), _expiry(machine))))
 
 
 def _expiry(machine: Machine) -> str:
-    said = machine.host.expiry(soon=True)
+    said = machine.expiry(soon=True)
     return f'machine "{machine.name}": {said}' if said else ""
 
 
@@ -69,39 +65,3 @@ def unsetting(
         for key, entries in syntax.no_proxy(environ).items():
             variables[key] = ",".join(entry for entry in entries if entry != address) or None
     return variables
-
-
-def _look(machine: Machine) -> str:
-    """See whether something listens where the machine should; "" or what to warn of."""
-    where = of_url(machine.known_url(), missing=TLS_PORT if machine.has_tls else PLAIN_PORT)
-    if where is None:
-        return f'machine "{machine.name}" has a URL that says no host and port: {machine.url}'
-    try:
-        _connect(*where)
-    except ConnectionRefusedError as error:
-        raise refused(machine.host) from error
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
-        return (
-            f'machine "{machine.name}" does not answer at {machine.url} ({error}). '
-            f"These are its last known settings."
-        )
-    return ""
-
-
-def _connect(host: str, port: int) -> None:
-    """Connect, and hang up. Raises OSError, UnicodeError."""
-    if not host.replace(".", "").isdigit():
-        import socket
-
-        # It looks names up, and loads the IDNA codec for that (1.6 ms).
-        socket.create_connection((host, port), LOOK_SECONDS).close()
-        return
-    # What `socket` is made of, without the enums and selectors, which take 2 ms.
-    import _socket
-
-    probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
-    try:
-        probe.settimeout(LOOK_SECONDS)
-        probe.connect((host, port))
-    finally:
-        probe.close()

@@ -50,7 +50,7 @@ def after_a_kill(user: Resident, name: str) -> None:
     user.inside(name, "test", "-s", stale[1])
     user.dinv("kill", name)
     with user.machine(name) as machine:
-        machine.host.driver.channel().put([File(path, b"1") for path in stale])
+        machine._host.driver.channel().put([File(path, b"1") for path in stale])
     user.dinv("start", name)
     works(user, name)
 
@@ -60,7 +60,7 @@ def test_on_an_engine(at: At, endpoint_address: str, image: str, contract: str) 
     user = at(endpoint_address)
     name = user.name("foreign")
     user.dinv("create", name, "--image", image, "--engine-env", "no_proxy=registry.test")
-    assert user.machine(name).host.contract.name == contract
+    assert user.machine(name)._host.contract.name == contract
     user.import_hello(name)
     works(user, name)
     assert keys_in(user, name) == []
@@ -86,9 +86,9 @@ def test_day2_verbs(at: At, endpoint_address: str, image: str, contract: str) ->
     user.dinv("regenerate-certs", "-f", "--client-certs", name)
     works(user, name)
     user.dinv("upgrade", name, "--image", "dinv:latest")
-    assert user.machine(name).host.contract.name == "dinv"
+    assert user.machine(name)._host.contract.name == "dinv"
     user.dinv("upgrade", name, "--image", image)
-    assert user.machine(name).host.contract.name == contract
+    assert user.machine(name)._host.contract.name == contract
     user.dinv("provision", name)
     works(user, name)
     assert keys_in(user, name) == []
@@ -180,7 +180,7 @@ def test_the_contract_is_what_one_says(at: At, endpoint_address: str) -> None:
     assert "ended with status" in said
     assert user.traces(name) == []
     user.dinv("create", name, "--image", DIND, "--image-contract", "dind")
-    assert user.machine(name).host.contract.name == "dind"
+    assert user.machine(name)._host.contract.name == "dind"
     said = user.fails("create", user.name("x"), "--image-contract", "photon")
     assert "Known are: dch-photon, dind, dinv" in said
     user.dinv("rm", "-y", name)

@@ -162,7 +162,7 @@ def test_dockerd_restarts_and_containers_keep_running(shared_user: User, machine
     # `env` refuses a machine whose daemon is not back yet.
     variables = shared_user.variables(machine)
     with shared_user.machine(machine) as found:
-        found.host.provisioner.activate()
+        found._host.provisioner.activate()
 
     def docker(*words: str) -> str:
         return shared_user.run("docker", *words, status=None, env=variables)

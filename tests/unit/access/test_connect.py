@@ -200,15 +200,15 @@ def test_hosts_without_tls_are_asked_without(tmp_path: Path) -> None:
 
     machines = open_store(str(tmp_path / "store"))
     with serving(answer) as url, machines.create("plain", driver="none", url=url) as machine:
-        check(machine.host)
+        check(machine._host)
     # Nobody here can start it.
     with machines.get("plain") as machine, pytest.raises(MachineUnusable, match="Whoever looks after"):
-        check(machine.host)
+        check(machine._host)
     with (
         machines.create("odd", driver="none", url="none") as machine,
         pytest.raises(MachineUnusable, match="not an address"),
     ):
-        check(machine.host)
+        check(machine._host)
 
 
 def test_a_swarm_that_is_not_there_is_not_the_machines_fault(machine: Host) -> None:

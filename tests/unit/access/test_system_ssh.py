@@ -12,11 +12,18 @@ from typing import TYPE_CHECKING, Any
 import needs
 import pytest
 
-from dinv import machines
 from dinv.access import system_ssh
 from dinv.access.copying.scp import copy
 from dinv.access.place import Place
-from dinv.errors import ConfigError, CopyError, MachineError, MachineNotRunning, NotSupported, ProgramMissing
+from dinv.errors import (
+    ConfigError,
+    CopyError,
+    MachineError,
+    MachineNotRunning,
+    NotSupported,
+    ProgramMissing,
+)
+from dinv.lifecycle.hosts import Hosts
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -55,7 +62,7 @@ def add(store: Store, name: str = "dev", *, driver_name: str = "google", **drive
     }
     put(os.path.join(directory, "config.json"), json.dumps(document))
     put(os.path.join(directory, "id_rsa"), "key", 0o600)
-    return machines.open(store.path).get(name).host
+    return Hosts(store).get(name)
 
 
 def put(path: str, content: str, mode: int = 0o644) -> None:
@@ -175,7 +182,7 @@ class Scp:
     """Copies, with a script for scp that notes its words, and does what it is told to."""
 
     def __init__(self, store: Store, directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.machines = machines.open(store.path)
+        self.hosts = Hosts(store)
         self.log = directory / "log"
         self.does = directory / "does"
         script = f'for word; do printf "%s\\n" "$word"; done >>{self.log}; echo >>{self.log}; . {self.does}'
@@ -190,7 +197,7 @@ class Scp:
     ) -> list[list[str]]:
         """The words of each call, from `-P` on."""
         ends = Place.parse(source), Place.parse(target)
-        copy(*ends, recursive=recursive, machines=self.machines, quiet=quiet)
+        copy(*ends, recursive=recursive, hosts=self.hosts, quiet=quiet)
         calls = [call.splitlines() for call in self.log.read_text().rstrip("\n").split("\n\n")]
         return [call[call.index("-P") :] for call in calls]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_driver import install, without_keys
 
-from dinv.shells import env
+from dinv.machine import Machine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     """What `dinv create` works in; nothing listens where its machines are said to be."""
     without_keys(monkeypatch)
-    monkeypatch.setattr(env, "_look", lambda _machine: "")
+    monkeypatch.setattr(Machine, "look", lambda _machine: "")
     monkeypatch.setattr(sys, "argv", ["/usr/bin/dinv"])
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
     monkeypatch.setenv("MACHINE_DRIVER", "fake")

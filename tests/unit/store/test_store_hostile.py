@@ -217,15 +217,15 @@ USES: tuple[Callable[[Machine, Store], object], ...] = (
     lambda machine, _: machine.status(timeout=1),
     lambda machine, _: machine.start(Progress()),
     lambda machine, _: machine.stop(),
-    lambda machine, _: machine.host.issue_certificates() if machine.config.ours else None,
-    lambda machine, _: machine.host.write_context(),
+    lambda machine, _: machine._host.issue_certificates() if machine.config.ours else None,
+    lambda machine, _: machine._host.write_context(),
     lambda machine, _: machine.engine().close(),
     lambda machine, _: (
-        machine.host.driver.facts(),
-        machine.host.driver.addresses(),
-        machine.host.driver.refresh_address(),
+        machine._host.driver.facts(),
+        machine._host.driver.addresses(),
+        machine._host.driver.refresh_address(),
     ),
-    lambda machine, _: machine.host.provisioner,
+    lambda machine, _: machine._host.provisioner,
 )
 
 

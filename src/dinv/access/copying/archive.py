@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from dinv.access.place import Place
     from dinv.channel import FileStat
     from dinv.formats.archives.stream import Readable
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
     from dinv.progress import Progress
 
 
-def copy(source: Place, target: Place, *, recursive: bool, machines: Machines, progress: Progress) -> None:
+def copy(source: Place, target: Place, *, recursive: bool, hosts: Hosts, progress: Progress) -> None:
     """Copy what is at `source`, as `dinv.access.copying.scp.copy` says. Raises CopyError, MachineError."""
-    with opened(source, machines) as origin, opened(target, machines) as goal:
+    with opened(source, hosts) as origin, opened(target, hosts) as goal:
         found = _source(origin, recursive=recursive)
         directory, name = _destination(origin, found, goal)
         if source.machine == target.machine:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dinv.access.place import Place
     from dinv.channel import Channel
     from dinv.lifecycle.host import Host
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
     from dinv.progress import Progress
 
 _NOT_FILES = ("/dev", "/proc", "/sys")
@@ -157,9 +157,9 @@ class InMachine(End):
                 yield stream
 
 
-def opened(place: Place, machines: Machines) -> Here | InMachine:
+def opened(place: Place, hosts: Hosts) -> Here | InMachine:
     """The end of a copy at `place`; a context manager."""
-    return Here(place) if place.machine is None else InMachine(place, machines.get(place.machine).host)
+    return Here(place) if place.machine is None else InMachine(place, hosts.get(place.machine))
 
 
 def is_special(path: str) -> bool:

@@ -15,15 +15,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from dinv.access.place import Place
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
 
 
 DELTA = option("delta")
 
 
-def rsync_command(
-    source: Place, target: Place, *, recursive: bool, quiet: bool, machines: Machines
-) -> list[str]:
+def rsync_command(source: Place, target: Place, *, recursive: bool, quiet: bool, hosts: Hosts) -> list[str]:
     """The command line of rsync that copies what differs between `source` and `target`.
 
     One of the two is in a running machine, and it goes by rsync's rules: `DIR/` is what is in DIR, and
@@ -38,7 +36,7 @@ def rsync_command(
             f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here: rsync itself."
         )
     for place in theirs:
-        check_exists(place, machines)
+        check_exists(place, hosts)
     if len(theirs) > 1:
         raise InputError(
             DELTA
@@ -47,13 +45,13 @@ def rsync_command(
             + " out, or copy to a directory here first."
         )
     rsync = programs.find("rsync", DELTA)
-    with machines.get(str(theirs[0].machine)) as machine:
-        if machine.host.driver.ssh_address() is None:
+    with hosts.get(str(theirs[0].machine)) as machine:
+        if machine.driver.ssh_address() is None:
             theirs[0].as_root()
-            ssh.check_has(machine.host, "command -v rsync >/dev/null", "rsync", "rsync")
+            ssh.check_has(machine, "command -v rsync >/dev/null", "rsync", "rsync")
     return [
         rsync,
-        *("-e", quoted(ssh.transport(machines.store.path))),
+        *("-e", quoted(ssh.transport(hosts.store.path))),
         # Times, since without them rsync compares the content of all files at each run.
         *("--perms", "--times", "--chmod=ug-s"),
         *(["--recursive", "--links"] if recursive else []),

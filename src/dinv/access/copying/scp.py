@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
 
 
 def copy(
@@ -24,7 +24,7 @@ def copy(
     target: Place,
     *,
     recursive: bool,
-    machines: Machines,
+    hosts: Hosts,
     quiet: bool = False,
     progress: Progress | None = None,
 ) -> None:
@@ -44,14 +44,14 @@ def copy(
     progress = progress or Progress()
     if source.machine is None and target.machine is None:
         raise InputError(f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here, use cp.")
-    check_exists(source, machines)
-    check_exists(target, machines)
+    check_exists(source, hosts)
+    check_exists(target, hosts)
     ends = (source, target)
-    by_ssh = [place for place in ends if place.machine and system_ssh.of_machine(place.machine, machines)]
+    by_ssh = [place for place in ends if place.machine and system_ssh.of_machine(place.machine, hosts)]
     if not by_ssh:
-        archive.copy(source, target, recursive=recursive, machines=machines, progress=progress)
+        archive.copy(source, target, recursive=recursive, hosts=hosts, progress=progress)
     elif source.machine is None or target.machine is None:
-        system_scp.copy(source, target, recursive=recursive, quiet=quiet, machines=machines)
+        system_scp.copy(source, target, recursive=recursive, quiet=quiet, hosts=hosts)
     else:
         # scp can pass it on (-3), but takes one key and one port for both, and dinv's own machines have no
         # SSH: it lies in a temporary directory here for a while.
@@ -60,7 +60,7 @@ def copy(
                 place.as_root()
         with scratch.directory("dinv-scp-") as directory:
             for one, other in _halves(source, target, directory):
-                copy(one, other, recursive=recursive, quiet=quiet, machines=machines, progress=progress)
+                copy(one, other, recursive=recursive, quiet=quiet, hosts=hosts, progress=progress)
 
 
 def _halves(source: Place, target: Place, directory: str) -> Iterator[tuple[Place, Place]]:

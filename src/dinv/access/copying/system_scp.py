@@ -11,13 +11,13 @@ from dinv.errors import CopyError, InputError
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.access.place import Place
-    from dinv.machines import Machines
+    from dinv.lifecycle.hosts import Hosts
 
 
-def copy(source: Place, target: Place, *, recursive: bool, quiet: bool, machines: Machines) -> None:
+def copy(source: Place, target: Place, *, recursive: bool, quiet: bool, hosts: Hosts) -> None:
     """Copy between such a machine and a path here. Raises CopyError, InputError, MachineNotRunning."""
     theirs = target if source.machine is None else source
-    address = system_ssh.of_machine(str(theirs.machine), machines)
+    address = system_ssh.of_machine(str(theirs.machine), hosts)
     if address is None:
         raise InputError(f"{theirs} is in a machine that has no SSH server")
     command, login = system_ssh.scp_command(address, theirs.user, recursive=recursive, quiet=quiet)

@@ -68,7 +68,7 @@ def paths(machines: Machines, word: str) -> list[str]:
 
     with machines.get(place.machine) as machine:
         # As POSIX has it: one a line, those with a dot too, a slash behind directories and links to them.
-        machine.channel().run(["ls", "-1ApL", "--", where], stdout=take, timeout=ANSWER_SECONDS)
+        machine.run(["ls", "-1ApL", "--", where], stdout=take, timeout=ANSWER_SECONDS)
     names = said.decode(errors="surrogateescape").splitlines()
     return [
         before + name

@@ -15,11 +15,9 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> None:
-    from dinv.access.connect import check
-
     form = app.format(options, "Name", "URL", "CertPath")
     with app.machine(options.name) as machine:
-        check(machine.host, swarm=options.swarm)
+        machine.check(swarm=options.swarm)
         flags = machine.docker_flags(swarm=options.swarm)
         if form is not None:
             from dinv.cli.show import records

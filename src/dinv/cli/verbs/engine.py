@@ -22,9 +22,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.endpoints.local.engine import LocalEngine
-
-    engine = LocalEngine(app.store, trace=app.trace)
+    engine = app.machines.local_engine()
     form = app.format(options)
     app.voice.aside = form is not None
     if options.action == "status":

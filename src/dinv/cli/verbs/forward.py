@@ -22,14 +22,12 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: Options) -> None:
     from dinv.cli.voice import put
 
-    machines = app.machines
+    machine = app.machine(options.name)
     if options.list:
-        for line in machines.forwards(options.name):
+        for line in machine.forwards():
             put(line)
-        return
-    progress = app.progress()
-    if options.stop:
-        machines.stop_forwards(options.name, progress=progress)
-        return
-    with app.interruptible():
-        machines.forward(options.name, options.port, detach=options.detach, progress=progress)
+    elif options.stop:
+        machine.stop_forwards(progress=app.progress())
+    else:
+        with app.interruptible():
+            machine.forward(options.port, detach=options.detach, progress=app.progress())

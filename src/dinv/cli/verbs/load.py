@@ -25,8 +25,7 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     with app.interruptible():
-        app.machines.load_images(
-            options.name,
+        app.machines.get(options.name).load_images(
             options.image,
             source=options.source,
             archive=options.input,

@@ -18,7 +18,6 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> None:
-    from dinv.access import mount
     from dinv.access.place import Place
 
     place = Place.parse(options.source) if options.unmount else Place.of_machine(options.source)
@@ -26,7 +25,9 @@ def run(app: App, options: Options) -> None:
     if not where:
         raise InputError(f"Say on which directory here to mount it: {app.program} mount {options.source} DIR")
     if options.unmount:
-        mount.unmount(where)
+        from dinv.machine import Machine
+
+        Machine.unmount(where)
         return
     with app.interruptible(), app.machine(place.machine) as machine:
-        mount.mount(machine.host, place.path, where, user=place.user)
+        machine.mount(place.path, where, user=place.user)

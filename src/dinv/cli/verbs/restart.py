@@ -21,7 +21,7 @@ def run(app: App, options: Options) -> int:
         progress = app.progress(name)
         progress.note(f'Restarting "{name}"...')
         with app.machines.get(name) as machine:
-            machine.restart(progress, timeout=options.timeout)
+            machine.restart(progress=progress, timeout=options.timeout)
         progress.note(f'Machine "{name}" was restarted.')
 
     return app.for_each(options.name, restart)

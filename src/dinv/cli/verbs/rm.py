@@ -39,8 +39,9 @@ def run(app: App, options: Options) -> int:
 
     def remove(name: str) -> None:
         progress = app.progress(name)
-        with progress.working("Machine", f"removing {name}"):
-            left = app.machines.remove(name, keep_cache=options.keep_cache, force=options.force)
+        left = app.machines.remove(
+            name, keep_cache=options.keep_cache, force=options.force, progress=progress
+        )
         for each in left:
             progress.note(each)
         progress.note(f"Successfully removed {name}")

@@ -18,27 +18,13 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.access.copying.scp import copy
-    from dinv.access.place import Place
-
-    source, target = Place.parse(options.source), Place.parse(options.target)
+    source, target = options.source, options.target
+    how = {"recursive": options.recursive, "quiet": options.quiet}
     with app.interruptible():
-        if options.delta:
-            from dinv.access.copying.rsync import rsync_command
-
-            command = rsync_command(
-                source, target, recursive=options.recursive, quiet=options.quiet, machines=app.machines
-            )
-        else:
-            copy(
-                source,
-                target,
-                recursive=options.recursive,
-                quiet=options.quiet,
-                machines=app.machines,
-                progress=app.progress(),
-            )
+        if not options.delta:
+            app.machines.copy(source, target, **how, progress=app.progress())
             return 0
+        command = app.machines.rsync_command(source, target, **how)
     from dinv.access.system_ssh import replace_process
 
     return replace_process(command)

@@ -22,9 +22,8 @@ def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
 
 def run(app: App, options: Options) -> int:
     from dinv.access import ssh_options
-    from dinv.access.ssh import run_command
 
     line = ssh_options.split(options.rest)
     # Closing the terminal's window is SIGHUP: the terminal is restored, and the far side hung up on.
     with app.interruptible(), app.machine(line.host) as machine:
-        return run_command(machine.host, line.words(), terminal=options.tty)
+        return machine.shell(line.words(), terminal=options.tty)

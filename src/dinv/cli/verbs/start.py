@@ -21,7 +21,7 @@ def run(app: App, options: Options) -> int:
         progress = app.progress(name)
         progress.note(f'Starting "{name}"...')
         with app.machines.get(name) as machine:
-            machine.start(progress, timeout=options.timeout)
+            machine.start(progress=progress, timeout=options.timeout)
         progress.note(f'Machine "{name}" was started.')
 
     return app.for_each(options.name, start)

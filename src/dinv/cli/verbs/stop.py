@@ -26,8 +26,8 @@ def run(app: App, options: Options) -> int:
     def stop(name: str) -> None:
         progress = app.progress(name)
         progress.note(f'Stopping "{name}"...')
-        with app.machines.get(name) as machine, progress.working("Machine", f"stopping {name}"):
-            machine.stop(timeout=options.timeout)
+        with app.machines.get(name) as machine:
+            machine.stop(timeout=options.timeout, progress=progress)
         progress.note(f'Machine "{name}" was stopped.')
 
     return app.for_each(options.name, stop)

@@ -45,10 +45,6 @@ class FakeMachines:
 
 
 class FakeMachine:
-    @property
-    def host(self) -> FakeMachine:
-        return self
-
     def __init__(self, machines: FakeMachines, name: str) -> None:
         self.name = name
         address = SSHAddress("192.0.2.1", 22, "docker", "", whose="a test") if name == "theirs" else None
@@ -84,7 +80,7 @@ def command(
     machines: Any, source: str, target: str, *, recursive: bool = False, quiet: bool = False
 ) -> list[str]:
     return rsync.rsync_command(
-        Place.parse(source), Place.parse(target), recursive=recursive, quiet=quiet, machines=machines
+        Place.parse(source), Place.parse(target), recursive=recursive, quiet=quiet, hosts=machines
     )
 
 

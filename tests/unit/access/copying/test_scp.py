@@ -80,10 +80,6 @@ class DirectoryChannel(Channel):
 
 
 class FakeMachine:
-    @property
-    def host(self) -> FakeMachine:
-        return self
-
     def __init__(self, name: str, disk: str) -> None:
         self.name = name
         self.the_channel = DirectoryChannel(disk)
@@ -160,7 +156,7 @@ def scp(machines: FakeMachines, here: Path) -> Copy:
     def run(source: str, target: str, *, recursive: bool = False) -> list[str]:
         progress = Warned()
         given: Any = machines
-        copy(Place.parse(source), Place.parse(target), recursive=recursive, machines=given, progress=progress)
+        copy(Place.parse(source), Place.parse(target), recursive=recursive, hosts=given, progress=progress)
         assert all(
             machine.closed
             for name, machine in machines.there.items()

@@ -129,6 +129,7 @@ def test_several_at_once_and_one_that_fails(
         return True
 
     monkeypatch.setattr("dinv.lifecycle.upgrade.upgrade", upgrade)
+    assert main(["create", "other"]) == 0
     assert main(["upgrade", "dev", "other"]) == 1
     said = capsys.readouterr()
     assert 'Machine "other" was upgraded.' in said.out

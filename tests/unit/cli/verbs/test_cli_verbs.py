@@ -16,7 +16,6 @@ from dinv.access.disk_usage import DiskUsage
 from dinv.cli.verbs import VERBS, module_name
 from dinv.errors import EndpointUnreachable
 from dinv.machine import Machine
-from dinv.shells import env
 from dinv.states import RUNNING, STOPPED
 from dinv.store.record import CREATING
 
@@ -153,7 +152,7 @@ def test_config_asks_the_machine_first(dinv: Program, monkeypatch: pytest.Monkey
     assert (dinv("config", "dev"), dinv.out) == (1, "")
     asked = []
     monkeypatch.setattr(
-        "dinv.access.connect.check", lambda machine, *, swarm: asked.append((machine.name, swarm))
+        "dinv.access.connect.check", lambda machine, *, swarm, timeout: asked.append((machine.name, swarm))
     )
     assert dinv("config", "dev") == 0
     assert asked == [("dev", False)]
@@ -187,7 +186,7 @@ def test_env(dinv: Program, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SHELL", "/bin/sh")
     assert dinv("env", "-u") == 0
     assert "unset DOCKER_HOST" in dinv.out.splitlines()
-    monkeypatch.setattr(env, "_look", lambda _machine: "it is silent")
+    monkeypatch.setattr(Machine, "look", lambda _machine: "it is silent")
     assert dinv("env", "dev") == 0
     assert dinv.err == "Warning: it is silent\n"
 

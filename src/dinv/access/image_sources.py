@@ -1,0 +1,73 @@
+"""Where images that a machine is to have come from: an engine, or an archive of `docker save`'s."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+
+from dinv.access import load
+from dinv.drivers.machine_urls import machine_urls
+from dinv.endpoints.resolve import Endpoint, resolve
+from dinv.errors import InputError, NoEndpoint
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import BinaryIO
+
+    from dinv.engine import Engine
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+def load_images(
+    host: Host,
+    images: Sequence[str],
+    progress: Progress,
+    *,
+    source: str | None = None,
+    archive: str | None = None,
+) -> None:
+    """See `Machine.load_images`."""
+    if bool(images) == bool(archive):
+        raise InputError(
+            "Name the images to load, or an archive with --input FILE"
+            if not images
+            else "Images and --input at once: it is one or the other"
+        )
+    with contextlib.ExitStack() as stack:
+        if archive:
+            load.load_archive(host, stack.enter_context(_open(archive)), progress)
+            return
+        engines = [stack.enter_context(engine) for engine in _engines(host, source)]
+        load.load(host, images, engines, progress)
+
+
+def _engines(host: Host, named: str | None) -> Iterator[Engine]:
+    """The engines that may have an image, in the order in which they are asked."""
+    if named:
+        cert_path = os.environ.get("DINV_ENDPOINT_CERT_PATH")
+        endpoint = resolve(
+            named, host.store, machine_urls=machine_urls, cert_path=cert_path, trace=host.trace
+        )
+        yield endpoint.engine(trace=host.trace)
+        return
+    with contextlib.suppress(NoEndpoint):
+        endpoint = resolve(None, host.store, machine_urls=machine_urls, trace=host.trace)
+        yield endpoint.engine(trace=host.trace)
+    if host.driver.provisioned:
+        yield Endpoint.recorded(host.config.driver.get("Endpoint") or {}).engine(trace=host.trace)
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[BinaryIO]:
+    if path == "-":
+        yield sys.stdin.buffer
+        return
+    try:
+        file = open(path, "rb")  # noqa: SIM115  (closed below)
+    except OSError as error:
+        raise InputError(f"{path}: {error.strerror}") from error
+    with file:
+        yield file
