@@ -193,13 +193,13 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
         (lambda machine: machine.stop(), "hosts without a driver cannot be stopped"),
         (lambda machine: machine.kill(), "hosts without a driver cannot be killed"),
         (
-            lambda machine: machine.host.driver.restart(timeout=1),
+            lambda machine: machine._host.driver.restart(timeout=1),
             "hosts without a driver cannot be restarted",
         ),
         (lambda machine: machine.restart(Progress()), "hosts without a driver cannot be restarted"),
         (lambda machine: machine.channel(), "no way into it"),
         (lambda machine: list(machine.logs()), "no driver"),
-        (lambda machine: machine.host.provisioner.provision(), "puts nothing into it"),
+        (lambda machine: machine._host.provisioner.provision(), "puts nothing into it"),
     ],
 )
 def test_what_changes_a_machine_is_not_to_be_had(

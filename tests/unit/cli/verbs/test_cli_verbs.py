@@ -152,7 +152,7 @@ def test_config_asks_the_machine_first(dinv: Program, monkeypatch: pytest.Monkey
     assert (dinv("config", "dev"), dinv.out) == (1, "")
     asked = []
     monkeypatch.setattr(
-        "dinv.access.connect.check", lambda machine, *, swarm, timeout: asked.append((machine.name, swarm))
+        "dinv.access.connect.check", lambda machine, *, swarm, **_: asked.append((machine.name, swarm))
     )
     assert dinv("config", "dev") == 0
     assert asked == [("dev", False)]
