@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
-    _Result = TypeVar("_Result")
+    _Answer = TypeVar("_Answer")
 
 
 class Machine:
@@ -483,8 +483,8 @@ class Machine:
             raise MachineNotFound(host.name)
 
     def _change(
-        self, operation: Callable[..., _Result], progress: Progress | None, **options: Any
-    ) -> _Result:
+        self, operation: Callable[..., _Answer], progress: Progress | None, **options: Any
+    ) -> _Answer:
         """Do what changes it by its name; what is known here of it is read again at the end."""
         from dinv.errors import DinvError
 
