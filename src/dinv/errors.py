@@ -303,6 +303,19 @@ class ConfigTooNew(ConfigError):
         self.found = found
 
 
+class CertificatesTorn(StoreError):
+    """A renewal was killed between a client's certificate and its key, and this store cannot be written."""
+
+    def __init__(self, machine: str, directory: str) -> None:
+        super().__init__(
+            f'The certificates of machine "{machine}" are half replaced in {directory}: a renewal was killed '
+            f"there, and the rest cannot be moved to its place, since the directory cannot be written here. "
+            f"Where it can be, this does it: " + command("env", machine)
+        )
+        self.machine = machine
+        self.directory = directory
+
+
 class StoreNotWritable(StoreError):
     """Nothing can be written in the store."""
 

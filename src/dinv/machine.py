@@ -86,6 +86,7 @@ class Machine:
     @property
     def cert_path(self) -> str:
         """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        self._host.finish_certificates()
         return self._host.cert_path
 
     def status(self, *, timeout: float = STATE_SECONDS, expiry: bool = False) -> Status:

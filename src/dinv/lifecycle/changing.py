@@ -36,6 +36,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
             from dinv.store import twins
 
             twins.check(host.store, now)
+        host.finish_certificates()
         settled = bool(host.config.ours.get("Upgrade"))
         if settled:
             from dinv.lifecycle.upgrade import settle

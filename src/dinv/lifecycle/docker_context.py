@@ -33,6 +33,7 @@ def ensure_context(host: Host) -> None:
 
     Raises NotSupported for a machine that cannot have one, ContextError, MachineBusy.
     """
+    host.finish_certificates()
     context = contexts.read(host.name)
     if context is not None and context.host == host.url and (host.has_context or not context.owner):
         return

@@ -5,15 +5,18 @@ The public face is `dinv.machine.Machine`. What changes a machine here wants its
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
 from dinv.errors import (
+    CertificatesTorn,
     ContextError,
     DinvError,
     EndpointTLSError,
     MachineBusy,
     MachineNotRunning,
+    StoreError,
 )
 from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
 from dinv.store.record import MachineConfig
@@ -32,6 +35,10 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.provisioners import Provisioner
     from dinv.store.store import Store
+
+MOVE_SECONDS = 1.0
+"""For another process to move a file of a set to its place."""
+POLL_SECONDS = 0.02
 
 STAGING = ".renewal"
 """In a machine's directory: the certificates that a renewal is to put in place."""
@@ -114,7 +121,10 @@ class Host:
 
     @property
     def cert_path(self) -> str:
-        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH.
+
+        To use them takes `finish_certificates` first.
+        """
         known = self.config.cert_directory or self.environment().get("DOCKER_CERT_PATH")
         return known or self.directory
 
@@ -277,8 +287,10 @@ class Host:
     def environment(self) -> dict[str, str]:
         """The variables by which docker's CLI and libraries find the machine.
 
-        `docker.from_env(environment=machine.environment())` is a docker-py client.
+        `docker.from_env(environment=machine.environment())` is a docker-py client. Raises
+        CertificatesTorn.
         """
+        self.finish_certificates()
         from dinv import provisioners
 
         return dict(provisioners.of(self.config).credentials(self.config))
@@ -294,6 +306,7 @@ class Host:
         url = self.swarm_url() if swarm else self.known_url()
         if not self.has_tls:
             return [f"-H={url}"]
+        self.finish_certificates()
         files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
         quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
         return ["--tlsverify", *quoted, f"-H={url}"]
@@ -305,6 +318,7 @@ class Host:
         """
         from dinv.engine import Engine, TLSFiles, parse_address
 
+        self.finish_certificates()
         files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
         tls = TLSFiles(*files) if self.has_tls else None
         return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self.trace)
@@ -327,6 +341,7 @@ class Host:
         """
         if not self.has_tls:
             return {"base_url": self.url}
+        self.finish_certificates()
         from docker.tls import TLSConfig
 
         files = {name: os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key")}
@@ -346,6 +361,47 @@ class Host:
     ) -> Iterator[bytes]:
         """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
         return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
+
+    def finish_certificates(self) -> None:
+        """Finish what a killed process has begun: its certificates in their places, and the docker context.
+
+        For a caller that uses its certificates, or holds its lock. While another process has the lock the
+        context is left to that one. What cannot be done in a store that this caller cannot write is left as
+        it is: raises CertificatesTorn where the client's files then do not fit each other.
+        """
+        from dinv.system import files
+
+        if not self.config.by_dinv or not files.is_pending(self.directory):
+            return
+        try:
+            files.move_set(self.directory)
+        except OSError:
+            self._check_client()
+            return
+        with contextlib.suppress(OSError, StoreError, ContextError), contextlib.ExitStack() as stack:
+            if self.name not in self.store.held:
+                stack.enter_context(self.store.lock(self.name, "finishing a renewal"))
+            now = Host(self.store.load(self.name), self.store)
+            if now.config.identity == self.config.identity:
+                if now.has_context:
+                    now.write_context()
+                files.end_set(self.directory)
+
+    def _check_client(self) -> None:
+        """See that the client's certificate and key fit each other; a process at work on them has a moment.
+
+        They are moved in the order of their names, each pair in one set, so both are the old ones or the new
+        ones unless a move is missing between the two.
+        """
+        from dinv.system import files
+
+        end = time.monotonic() + MOVE_SECONDS
+        while files.is_pending(self.directory, "key.pem") and not files.is_pending(
+            self.directory, "cert.pem"
+        ):
+            if time.monotonic() >= end:
+                raise CertificatesTorn(self.name, self.directory)
+            time.sleep(POLL_SECONDS)
 
     # What changes it: the caller holds its lock
 

@@ -10,9 +10,9 @@ a new CA is what revocation is.
     client's pair is in place -> the machine trusts the new CA alone -> the store too
 
 Each arrow between changes of the store is one set of files (`dinv.system.files`): of a process that was
-killed among them, the next command that reads the machine, whichever it is, does the rest, docker context
-included (`finish_switch`). A set is decided on only when the machine is ready for it, so that asks nothing
-of the machine.
+killed among them, the next command that takes the machine's lock or needs its certificates does the rest,
+docker context included (`Host.finish_certificates`). A set is decided on only when the machine is ready for
+it, so that asks nothing of the machine.
 
 What was asked for is in config.json, under Dinv.Renewal, from before the first step to the last, and what
 is staged in the machine's directory, as `.renewal`: either tells that a renewal was killed. Where that one
@@ -33,7 +33,6 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
-    StoreError,
     StoreNotWritable,
 )
 from dinv.lifecycle.host import STAGING, Host
@@ -49,7 +48,6 @@ if TYPE_CHECKING:
 
     from dinv.engine import TLSFiles
     from dinv.progress import Progress
-    from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
 POLL_SECONDS = 0.05
@@ -148,28 +146,11 @@ def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
     _Renewal(machine, progress, timeout).run(clients=False)
 
 
-def finish_switch(config: MachineConfig, store: Store) -> None:
-    """Finish what a killed process has begun: certificates in their places, and the docker context.
-
-    For who reads a machine. While somebody else has its lock the context is left to that one; what cannot
-    be done, in a store that is not the caller's to write say, is left as it is.
-    """
-    with contextlib.suppress(OSError):
-        files.move_set(config.directory)
-    with (
-        contextlib.suppress(OSError, StoreError, ContextError),
-        store.lock(config.name, "finishing a renewal"),
-        Host(config, store) as machine,
-    ):
-        if machine.has_context:
-            machine.write_context()
-        files.end_set(config.directory)
-
-
 @contextlib.contextmanager
 def _opened(store: Store, name: str, trace: Callable[[str], None] | None) -> Iterator[Host]:
     with Host(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
+        machine.finish_certificates()
         yield machine
 
 

@@ -47,6 +47,7 @@ def upgrade(
     """
     with store.lock(name, "upgrading it"), Host(store.load(name), store, trace=trace) as machine:
         check_ours(machine)
+        machine.finish_certificates()
         if machine.config.unfinished:
             raise MachineUnfinished(name, unfinished(machine.config).error)
         if machine.config.ours.get("Upgrade"):

@@ -7,7 +7,6 @@ other way is not looked at, and what cannot be read has no end.
 
 from __future__ import annotations
 
-import os
 import time
 
 TYPE_CHECKING = False
@@ -41,12 +40,14 @@ def remark(directory: str, *, soon: bool = False) -> tuple[str, str]:
     """What is to be said of the certificates in a directory: that one has expired, or with `soon` will have.
 
     The name of the file, and the words; both are "" where there is nothing to say. A file that cannot be read
-    is for others to tell.
+    is for others to tell. Nothing is written: of a set that is half in place, what it is to be counts.
     """
+    from dinv.system.files import current
+
     for seconds, verb in ((0, "expired"), (SOON_SECONDS, "expires"))[: 2 if soon else 1]:
         limit = time.strftime("%Y%m%d%H%M%S", time.gmtime(time.time() + seconds))
         for name, what in _WHAT:
-            end = _end(os.path.join(directory, name), bundle=name == "ca.pem")
+            end = _end(current(directory, name), bundle=name == "ca.pem")
             if end and end < limit:
                 return name, f"its {what} {verb} on {end[:4]}-{end[4:6]}-{end[6:8]}"
     return "", ""

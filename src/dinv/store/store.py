@@ -26,7 +26,7 @@ from dinv.errors import (
 from dinv.formats import json_text
 from dinv.store.record import MachineConfig
 from dinv.system import home
-from dinv.system.files import PENDING, read, remove_tree, sweep, sync_directory, write
+from dinv.system.files import read, remove_tree, sweep, sync_directory, write
 from dinv.wording import either
 
 TYPE_CHECKING = False
@@ -158,7 +158,7 @@ class Store:
     def load(self, name: str) -> MachineConfig:
         """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
 
-        Certificates that a killed process has left half replaced are all in place afterwards.
+        Nothing is written. A caller that uses its certificates has `Host.finish_certificates` for that.
         """
         if not _is_entry(name):
             raise self.missing(name)
@@ -173,12 +173,7 @@ class Store:
             document = json_text.parse(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
-        config = MachineConfig.read(document, name=name, path=path, store_path=self.path)
-        if config.ours and os.path.exists(os.path.join(self.directory(name), PENDING)):
-            from dinv.lifecycle.renew import finish_switch
-
-            finish_switch(config, self)
-        return config
+        return MachineConfig.read(document, name=name, path=path, store_path=self.path)
 
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""

@@ -159,6 +159,21 @@ def move_set(directory: str) -> None:
     sync_directory(directory)
 
 
+def current(directory: str, name: str) -> str:
+    """Where a file of a set is to be read from: what was decided on counts, in its place already or not.
+
+    Nothing is moved; it may be by another process before the file is opened.
+    """
+    pending = os.path.join(directory, PENDING, name)
+    return pending if os.path.exists(pending) else os.path.join(directory, name)
+
+
+def is_pending(directory: str, *names: str) -> bool:
+    """Whether a set was decided on and not ended; with names, whether any of them is not in its place yet."""
+    pending = os.path.join(directory, PENDING)
+    return any(os.path.exists(os.path.join(pending, name)) for name in names or ("",))
+
+
 def end_set(directory: str) -> None:
     """Forget that a set was replaced; for who keeps other writers out. Raises OSError."""
     import contextlib

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -18,30 +19,34 @@ from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.errors import (
     CertificateError,
+    CertificatesTorn,
     DinvError,
     EndpointTLSError,
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
 )
+from dinv.lifecycle.changing import changing
+from dinv.lifecycle.docker_context import ensure_context
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision, renew
+from dinv.listing import rows
 from dinv.machine import Machine
 from dinv.pki.certificates import facts
 from dinv.progress import Progress
-from dinv.states import RUNNING, STOPPED
+from dinv.states import RUNNING, STOPPED, Status
 from dinv.store.record import CREATING, READY, MachineConfig
+from dinv.store.store import Store
 from dinv.system import files
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from fake_driver import World
 
     from dinv.authorities.shared import SharedAuthority
-    from dinv.store.store import Store
 
 SILENT = Progress()
 PAIR = ("cert.pem", "key.pem")
@@ -203,6 +208,16 @@ def killed(
     return False
 
 
+READERS: list[Callable[[Host], object]] = [
+    lambda host: host.environment(),
+    lambda host: host.docker_flags(),
+    lambda host: host.engine().close(),
+    lambda host: Machine(host).cert_path,
+    ensure_context,
+]
+"""Whatever hands out certificates."""
+
+
 @pytest.mark.parametrize(
     ("then", "clients"),
     [(then, clients) for then in ("renew", "provision") for clients in (False, True)]
@@ -223,6 +238,8 @@ def test_killed_anywhere_it_works_and_can_be_finished(
     colleague = keep_client(machine, tmp_path / "colleague")
     while killed(store, world, monkeypatch, number := number + 1, clients=clients):
         loaded = store.load("dev")
+        use = READERS[number % len(READERS)]
+        use(Host(loaded, store))
         asked = clients and number > 0
         assert (loaded.ours.get("Renewal") == {"Clients": True}) == asked
         assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
@@ -261,6 +278,62 @@ def test_killed_anywhere_it_works_and_can_be_finished(
     assert number > (30 if clients else 15)
 
 
+def test_reading_a_record_writes_nothing(machine: Host, store: Store) -> None:
+    before = content(machine)
+    files.stage_set(machine.directory, [("cert.pem", b"new", 0o644)])
+    for look in (lambda: store.load("dev"), lambda: rows.rows(store, timeout=5, environ={})):
+        look()
+        assert content(machine) == before
+        assert os.listdir(os.path.join(machine.directory, files.PENDING)) == ["cert.pem"]
+
+
+def test_whoever_holds_the_lock_finishes_all_of_it(machine: Host, store: Store) -> None:
+    machine.remove_context()
+    files.stage_set(machine.directory, list(_client(machine)))
+    with changing(machine, "testing it"):
+        assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
+        works(machine)
+
+
+def _client(machine: Host) -> Iterator[tuple[str, bytes, int]]:
+    """The client's files as they are, as a set."""
+    return ((name, data, 0o600) for name, data in content(machine).items() if name in PAIR)
+
+
+class TestReadOnly:
+    """In a store that cannot be written; nothing is written there, and what works is handed out."""
+
+    @pytest.fixture(autouse=True)
+    def read_only(self, machine: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+        def fails(*_: object, **__: object) -> None:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+        files.stage_set(machine.directory, list(_client(machine)))
+        self.move = os.replace
+        monkeypatch.setattr("dinv.lifecycle.host.MOVE_SECONDS", 0.1)
+        monkeypatch.setattr(os, "replace", fails)
+
+    def put(self, machine: Host, name: str) -> None:
+        """Move one of the files to its place, as somebody can who may write there."""
+        pending = os.path.join(machine.directory, files.PENDING)
+        self.move(os.path.join(pending, name), os.path.join(machine.directory, name))
+
+    def test_the_old_pair_or_the_new_one_is_used_as_it_is(self, machine: Host) -> None:
+        machine.environment()
+        for name in PAIR:
+            self.put(machine, name)
+        machine.environment()
+        works(machine)
+
+    def test_what_does_not_fit_is_refused(self, machine: Host) -> None:
+        self.put(machine, "cert.pem")
+        for use in READERS:
+            with pytest.raises(CertificatesTorn, match="dinv env dev"):
+                use(machine)
+        assert machine.url
+        assert machine.with_expiry(Status(RUNNING)).error == ""
+
+
 def test_killed_again_and_again_it_goes_on_working(
     machine: Host, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -269,8 +342,8 @@ def test_killed_again_and_again_it_goes_on_working(
     while killed(store, world, monkeypatch, number := number + 1, clients=True):
         pending = os.path.join(machine.directory, files.PENDING)
         with contextlib.suppress(Killed), killed_at_change(number % 3):
-            store.load("dev")
-        store.load("dev")
+            Host(store.load("dev"), store).environment()
+        Host(store.load("dev"), store).environment()
         assert not os.path.exists(pending)
         works(machine)
     assert number > 30
@@ -291,14 +364,15 @@ def test_whoever_reads_while_somebody_is_at_work_leaves_the_rest_to_that_one(
     machine: Host, store: Store
 ) -> None:
     cert = content(machine)["cert.pem"]
+    other = Host(store.load("dev"), Store(store.path))
     with store.lock("dev", "test"):
         files.stage_set(machine.directory, [("cert.pem", b"new", 0o644)])
-        store.load("dev")
+        other.environment()
         assert content(machine)["cert.pem"] == b"new"
         assert os.path.exists(os.path.join(machine.directory, files.PENDING))
         files.stage_set(machine.directory, [("cert.pem", cert, 0o644)])
         files.move_set(machine.directory)
-    store.load("dev")
+    other.environment()
     assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
     works(machine)
 
@@ -499,7 +573,7 @@ def test_killed_anywhere_with_a_shared_ca_it_works(
 ) -> None:
     number = -1
     while killed(store, world, monkeypatch, number := number + 1, clients=True):
-        store.load("dev")
+        Host(store.load("dev"), store).environment()
         works(sharing)
         renew(store, "dev", SILENT)
         works(sharing)
