@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import datetime as dt
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from own_certificates import CA, CLIENT, KEYS, Own
 
 from dinv.pki.certificates import facts
 from dinv.pki.validity import ends, remark
+from dinv.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -67,6 +69,15 @@ def test_what_has_expired_is_told(tmp_path: Path) -> None:
     # While a CA is being replaced there are two.
     (tmp_path / "ca.pem").write_bytes((tmp_path / "ca.pem").read_bytes() + Own("new", CA).pem)
     assert remark(directory)[0] == "server.pem"
+
+
+def test_of_a_set_that_is_half_in_place_the_new_files_count(tmp_path: Path) -> None:
+    directory = put(tmp_path, ca=100, server=100, cert=-1)
+    assert remark(directory)[0] == "cert.pem"
+    files.stage_set(directory, [("cert.pem", Own("new", CLIENT).pem, 0o600)])
+    before = sorted(os.listdir(directory))
+    assert remark(directory) == ("", "")
+    assert sorted(os.listdir(directory)) == before
 
 
 def test_what_will_is_told_where_it_is_asked_for(tmp_path: Path) -> None:

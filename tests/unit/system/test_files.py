@@ -286,3 +286,18 @@ def test_a_rename_that_replaces_no_directory(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "rename", strict)
     files.replace_set(str(tmp_path), [("f", b"x", 0o600)])
     assert os.listdir(tmp_path) == ["f"]
+
+
+def test_a_set_that_is_half_in_place_can_be_read_without_a_move(tmp_path: Path) -> None:
+    directory = str(tmp_path)
+    files.replace_set(directory, [("a", b"old", 0o600), ("b", b"old", 0o600)])
+    assert not files.is_pending(directory)
+    files.stage_set(directory, [("b", b"new", 0o600)])
+    assert [files.read(files.current(directory, name)) for name in ("a", "b")] == [b"old", b"new"]
+    assert files.is_pending(directory)
+    assert [files.is_pending(directory, name) for name in ("a", "b")] == [False, True]
+    files.move_set(directory)
+    assert files.is_pending(directory)
+    assert not files.is_pending(directory, "a", "b")
+    files.end_set(directory)
+    assert not files.is_pending(directory)
