@@ -8,7 +8,7 @@ import tarfile
 import uuid
 from typing import TYPE_CHECKING
 
-from dinv.images import LABEL_CONTRACT
+from dinv.labels import LABEL_CONTRACT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

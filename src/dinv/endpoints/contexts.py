@@ -17,6 +17,7 @@ import os
 
 from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
 from dinv.formats import json_text
+from dinv.labels import CONTEXT_OWNER
 from dinv.system import docker_config, files
 
 TYPE_CHECKING = False
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-OWNER = "io.dinv.machine"
 """The field of "Metadata" with the owner of a context that dinv made."""
 
 DEFAULT = "default"
@@ -62,7 +62,7 @@ class Context:
         self.skip_tls_verify = skip_tls_verify
         self.metadata = metadata or {}
         self.description = _text(self.metadata.get("Description"))
-        self.owner = _text(self.metadata.get(OWNER))
+        self.owner = _text(self.metadata.get(CONTEXT_OWNER))
 
 
 def current(config_dir: str | None = None) -> str:
@@ -186,7 +186,7 @@ def write(
     path = os.path.join(meta, "meta.json")
     document = {
         "Name": name,
-        "Metadata": {"Description": description, OWNER: owner},
+        "Metadata": {"Description": description, CONTEXT_OWNER: owner},
         "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}},
     }
     with _errors(name, path):

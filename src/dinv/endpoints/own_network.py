@@ -20,7 +20,7 @@ import zlib
 
 from dinv.endpoints import subnets
 from dinv.errors import Conflict, EngineError
-from dinv.labels import LABEL_ROLE
+from dinv.labels import LABEL_KEEP, LABEL_ROLE
 from dinv.system import routes
 
 TYPE_CHECKING = False
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
 
 NAME = "dinv"
 ROLE = "network"
-LABEL_KEEP = "io.dinv.keep"
-"""Label of one that stays when the last machine is gone: it belongs to a local engine."""
 
 _BRIDGE = "com.docker.network.bridge.name"
 _TRIES = 8

@@ -1,6 +1,6 @@
 """The image contract seam: how a machine image takes its certificates and daemon options.
 
-An image says by the label `io.dinv.image.contract` which contract it keeps; others are known by their looks.
+An image says by a label (`dinv.labels`) which contract it keeps; others are known by their looks.
 A plugin registers an ImageContract subclass as entry point in the group `dinv.images`.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from dinv import plugins
+from dinv.labels import LABEL_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 GROUP = "dinv.images"
 DEFAULT_IMAGE = "dinv:latest"
 """What machines are made from unless another image is named, and what `image build` makes."""
-LABEL_CONTRACT = "io.dinv.image.contract"
-LABEL_VERSION = "io.dinv.image.version"
 
 DOCKER_PID_FILES = (
     "/var/run/docker.pid",

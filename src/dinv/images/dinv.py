@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dinv.channel import File
 from dinv.errors import InputError
-from dinv.images import LABEL_CONTRACT, ImageContract
+from dinv.images import ImageContract
 from dinv.images.options import default_arguments, dockerd_arguments, dockerd_environment
+from dinv.labels import LABEL_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -134,11 +134,7 @@ def _exclusive(key_path: str) -> Iterator[_Lock]:
     """
     directory, name = os.path.split(key_path)
     path = os.path.join(directory, f".{name}.lock")
-    end = time.monotonic() + LOCK_SECONDS
-
-    def wait() -> float | None:
-        return LOCK_POLL_SECONDS if time.monotonic() < end else None
-
+    wait = locks.until(time.monotonic() + LOCK_SECONDS, LOCK_POLL_SECONDS)
     try:
         descriptor = locks.open_locked(path, wait=wait)
     except BlockingIOError as error:

@@ -267,7 +267,7 @@ class MachineConfig:
 
     @property
     def identity(self) -> str:
-        """What the machine's objects on the endpoint carry as label `io.dinv.id`."""
+        """What the machine's objects on the endpoint carry as label LABEL_ID."""
         return str(self.ours.get("ID", ""))
 
     @property

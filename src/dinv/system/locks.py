@@ -86,7 +86,7 @@ def open_locked(path: str, *, wait: Callable[[], float | None] = lambda: None) -
     for left in range(_TRIES, -1, -1):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
-            _take_in_time(descriptor, path, wait)
+            take_in_time(descriptor, path, wait)
             if is_current(descriptor, path):
                 return descriptor
         except BaseException:
@@ -98,7 +98,8 @@ def open_locked(path: str, *, wait: Callable[[], float | None] = lambda: None) -
     raise LocksNotKept(path, "it gives a file another number each time that it is looked at")
 
 
-def _take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) -> None:
+def take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) -> None:
+    """Lock an open file, waiting as `open_locked` does. Raises as `take`."""
     while True:
         try:
             take(descriptor, path)
@@ -109,6 +110,11 @@ def _take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) 
             time.sleep(pause)
         else:
             return
+
+
+def until(end: float, pause: float) -> Callable[[], float | None]:
+    """A way to wait: in steps of `pause` seconds, until `time.monotonic()` is at `end`."""
+    return lambda: pause if time.monotonic() < end else None
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ import pytest
 from docker_registry import PASSWORD, USER, DockerRegistry
 
 from dinv.errors import NotFound
-from dinv.images import LABEL_CONTRACT
+from dinv.labels import LABEL_CONTRACT
 from dinv.testing.vch import VchSimulator
 
 if TYPE_CHECKING:

@@ -14,6 +14,7 @@ from users import finish
 
 from dinv.endpoints import own_network
 from dinv.engine import Engine, parse_address
+from dinv.labels import LABEL_KEEP
 
 if TYPE_CHECKING:
     import subprocess
@@ -73,7 +74,7 @@ def network_stays(endpoint_address: str) -> Iterator[None]:
     The first one's, which makes it, are in test_life_addresses.py.
     """
     with Engine(parse_address(endpoint_address)) as engine:
-        network = own_network.ensure(engine, labels={own_network.LABEL_KEEP: "test"})
+        network = own_network.ensure(engine, labels={LABEL_KEEP: "test"})
         yield
         if network is not None:
             engine.networks.remove(network["Id"])

@@ -21,6 +21,7 @@ from kills import killed_at_rename
 from dinv.authorities.local import LocalAuthority
 from dinv.endpoints import contexts
 from dinv.errors import ContextError, ContextTaken
+from dinv.labels import CONTEXT_OWNER
 from dinv.pki import certificates
 from dinv.system import docker_config
 
@@ -405,7 +406,7 @@ def test_the_docker_cli_shows_it_as_its_own(tmp_path: Path, pems: dict[str, Any]
     [shown] = json.loads("\n".join(docker(tmp_path, "context", "inspect", "dev")))
     assert shown["Endpoints"] == {"docker": {"Host": "tcp://127.0.0.1:2376", "SkipTLSVerify": False}}
     assert shown["TLSMaterial"] == {"docker": ["ca.pem", "cert.pem", "key.pem"]}
-    assert shown["Metadata"] == {"Description": "made by dinv", contexts.OWNER: "store/dev"}
+    assert shown["Metadata"] == {"Description": "made by dinv", CONTEXT_OWNER: "store/dev"}
     docker(tmp_path, "context", "export", "dev", str(tmp_path / "exported"))
     assert (tmp_path / "exported").stat().st_size > len(pems["key"])
 

@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.errors import InputError
-from dinv.images import LABEL_CONTRACT, find, recognise
+from dinv.images import find, recognise
 from dinv.images.dinv import DinvContract
+from dinv.labels import LABEL_CONTRACT
 
 if TYPE_CHECKING:
     from dinv.channel import File

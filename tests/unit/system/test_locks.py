@@ -170,3 +170,8 @@ def test_a_file_that_an_nfs_server_has_removed_is_not_current(
     with monkeypatch.context() as stale, contextlib.closing(os.fdopen(descriptor)):
         stale.setattr(os, "fstat", refusing(errno.ESTALE))
         assert not locks.is_current(descriptor, str(tmp_path / "lock"))
+
+
+def test_waiting_goes_on_until_a_moment() -> None:
+    assert locks.until(time.monotonic() + 60, 0.25)() == 0.25
+    assert locks.until(time.monotonic() - 1, 0.25)() is None

@@ -12,6 +12,7 @@ from dinv.formats.host_port import unbracketed
 from dinv.formats.units import format_size
 from dinv.formats.urls import LARGEST_PORT
 from dinv.images import DEFAULT_IMAGE
+from dinv.labels import PREFIX
 from dinv.wording import option
 
 TYPE_CHECKING = False
@@ -239,8 +240,8 @@ def parse_publish(text: Any) -> tuple[str, int]:
 
 def _label(text: str) -> tuple[str, str]:
     key, _, value = text.partition("=")
-    if key.startswith("io.dinv."):
-        raise _refused("label", text, ": labels that begin with io.dinv. are dinv's own")
+    if key.startswith(PREFIX):
+        raise _refused("label", text, f": labels that begin with {PREFIX} are dinv's own")
     return key, value
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dinv.errors import EngineError, ImageError, ImageMissing, NotFound
-from dinv.images import LABEL_CONTRACT, recognise
+from dinv.images import recognise
+from dinv.labels import LABEL_CONTRACT
 from dinv.wording import command
 
 TYPE_CHECKING = False

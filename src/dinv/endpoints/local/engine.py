@@ -26,7 +26,7 @@ from dinv.endpoints.local import systemd
 from dinv.endpoints.local.bridge import Bridge, search_path
 from dinv.endpoints.resolve import LONGEST_SOCKET, Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
-from dinv.labels import LABEL
+from dinv.labels import LABEL, LABEL_KEEP
 from dinv.system import locks, mounts, processes
 from dinv.wording import command, option
 
@@ -285,23 +285,17 @@ class LocalEngine:
     @contextlib.contextmanager
     def _locked(self, until: float, timeout: float) -> Iterator[None]:
         """Keep out others who start or stop it; wait for those who are at it."""
-
-        def wait() -> float | None:
-            return STEP_SECONDS if time.monotonic() < until else None
-
         path = os.path.join(self.directory, ".lock")
-        try:
-            descriptor = locks.open_locked(path, wait=wait)
-        except BlockingIOError:
-            raise LocalEngineError(
-                f"Another dinv is starting or stopping the engine, for more than {timeout:g} s."
-            ) from None
-        except OSError as error:
-            raise LocalEngineError(f"{path}: {error.strerror}") from error
-        try:
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(locks.held(path, wait=locks.until(until, STEP_SECONDS)))
+            except BlockingIOError:
+                raise LocalEngineError(
+                    f"Another dinv is starting or stopping the engine, for more than {timeout:g} s."
+                ) from None
+            except OSError as error:
+                raise LocalEngineError(f"{path}: {error.strerror}") from error
             yield
-        finally:
-            os.close(descriptor)
 
     def _find(self) -> int:
         """The pid of this store's dockerd, 0 without one. The process is the truth, not its pid file."""
@@ -395,7 +389,7 @@ class LocalEngine:
 
         try:
             with Endpoint(f"unix://{self.socket}").engine(trace=self._trace) as engine:
-                network = own_network.ensure(engine, labels={own_network.LABEL_KEEP: "engine"})
+                network = own_network.ensure(engine, labels={LABEL_KEEP: "engine"})
             if network is not None:
                 subnet = subnets.of_network(network)[0]
                 self._bridge.open_to_outside(subnet, own_network.bridge_of(network))

@@ -16,8 +16,9 @@ from datetime import UTC, datetime
 
 import dinv
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
-from dinv.images import DEFAULT_IMAGE, LABEL_CONTRACT, LABEL_VERSION
+from dinv.images import DEFAULT_IMAGE
 from dinv.images.building.debian import SUITE, DebianBase, missing_tools
+from dinv.labels import LABEL_CONTRACT, LABEL_VERSION
 from dinv.system.deadline import Deadline, IdleDeadline
 from dinv.wording import command
 
@@ -50,7 +51,7 @@ _EXECUTABLE = {"install.sh", "entrypoint", "healthcheck"}
 
 @dataclass(frozen=True, slots=True)
 class MachineImage:
-    """An image with the label `io.dinv.image.contract`. `size` is in bytes."""
+    """An image with the label LABEL_CONTRACT. `size` is in bytes."""
 
     id: str
     tags: tuple[str, ...]

@@ -14,7 +14,6 @@ import shutil
 import signal
 import stat
 import subprocess
-import time
 
 from dinv.errors import DeadlineExceeded, ImageBuildError
 from dinv.system import locks, mounts, scratch
@@ -304,18 +303,17 @@ def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[
 
 
 def _wait_for_lock(lock: int, path: str, report: Callable[[str], None], deadline: Deadline) -> None:
-    waited = False
-    while True:
-        try:
-            locks.take(lock, path)
-        except BlockingIOError:
-            if not waited:
-                report("Waiting for another image build to end")
-            waited = True
-            deadline.raise_if_expired("Waiting for another image build")
-            time.sleep(0.2)
-        else:
-            return
+    told = False
+
+    def wait() -> float:
+        nonlocal told
+        if not told:
+            report("Waiting for another image build to end")
+        told = True
+        deadline.raise_if_expired("Waiting for another image build")
+        return 0.2
+
+    locks.take_in_time(lock, path, wait)
 
 
 def _clear(path: str) -> None:

@@ -24,8 +24,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
     ServerError,
 )
-from dinv.images import LABEL_CONTRACT
-from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
+from dinv.labels import LABEL, LABEL_CONTRACT, LABEL_ID, LABEL_ROLE
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
 from dinv.store.record import READY

@@ -17,7 +17,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
     ServerError,
 )
-from dinv.images import LABEL_CONTRACT
+from dinv.labels import LABEL_CONTRACT
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED
 from dinv.store.record import READY

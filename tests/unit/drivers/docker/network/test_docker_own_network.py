@@ -14,6 +14,7 @@ from dinv.drivers import AddressTaken
 from dinv.drivers.docker.network import own_address
 from dinv.endpoints import own_network
 from dinv.errors import Conflict, MachineError, PreCreateCheckFailed, ServerError, Unauthorized
+from dinv.labels import LABEL_KEEP
 from dinv.progress import Progress
 from dinv.system import routes
 
@@ -108,7 +109,7 @@ def test_the_first_machine_makes_it_and_the_last_one_removes_it(
 
 
 def test_one_that_somebody_keeps_stays(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
-    own_network.ensure(engine, labels={own_network.LABEL_KEEP: "engine"})  # type: ignore[arg-type]
+    own_network.ensure(engine, labels={LABEL_KEEP: "engine"})  # type: ignore[arg-type]
     driver = made(engine, monkeypatch)
     driver.config.ours["Phase"] = "ready"
     driver.remove()
