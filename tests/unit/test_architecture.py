@@ -161,7 +161,7 @@ def test_every_public_name_says_what_it_is() -> None:
 def test_the_map_in_contributing_is_of_this_tree() -> None:
     with open(os.path.join(CHECKOUT, "CONTRIBUTING.md"), encoding="utf-8") as file:
         page = file.read()
-    section = page.partition("## Where things are")[2].partition("\n## ")[0]
+    section = page.partition("## Where things are")[2].partition("\nBeside it:")[0]
     named = set(re.findall(r"`((?:[a-z_]+/)*[a-z_]*(?:/|\.py))`", section))
     there = {f"{folder}/" for folder in folders() if folder} | {
         os.path.relpath(path, ROOT) for path in modules().values()
