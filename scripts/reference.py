@@ -18,7 +18,8 @@ import sys
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from dinv.cli.parser import Argument, Parser
+    from dinv.cli.arguments import Argument, Grammar
+    from dinv.cli.parser import Parser
 
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -183,7 +184,7 @@ def _verb(name: str) -> Verb:
     )
 
 
-def _seams(verb: str, parser: Parser) -> dict[str, tuple[Option, ...]]:
+def _seams(verb: str, parser: Grammar) -> dict[str, tuple[Option, ...]]:
     """The groups that a verb's parser has where another driver, authority, ... is named on the line.
 
     What has the same options, as one thing with two names, is one group: `driver ci-test or none`.
@@ -203,7 +204,7 @@ def _seams(verb: str, parser: Parser) -> dict[str, tuple[Option, ...]]:
     return {title: options for options, title in found.items()}
 
 
-def _groups(parser: Parser) -> dict[str, tuple[Option, ...]]:
+def _groups(parser: Grammar) -> dict[str, tuple[Option, ...]]:
     """The options of a parser by the title of their group; without those that the help leaves out."""
     found = {}
     for group in parser.groups:
@@ -227,7 +228,7 @@ def _option(argument: Argument) -> Option:
     return Option(names, metavar, variable[1] if variable else "", text, argument.action == "append")
 
 
-def _arguments(parser: Parser) -> tuple[tuple[str, str], ...]:
+def _arguments(parser: Grammar) -> tuple[tuple[str, str], ...]:
     return tuple(
         (argument.value_name, argument.help)
         for argument in parser.positionals()

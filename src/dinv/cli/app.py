@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.cli.parser import AUTO, QUIET
+from dinv.cli.arguments import AUTO, QUIET
 from dinv.errors import InputError, UsageError
 
 TYPE_CHECKING = False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.cli.parser import APPEND, STORE, SWITCH, SWITCH_OFF
+from dinv.cli.arguments import APPEND, STORE, SWITCH, SWITCH_OFF
 from dinv.declaration import SECONDS
 from dinv.declaration import SWITCH as IS_SWITCH
 from dinv.options import CHOICES, CONTRACT, Table, elsewhere

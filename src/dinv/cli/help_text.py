@@ -10,7 +10,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable
 
-    from dinv.cli.parser import Argument, Parser
+    from dinv.cli.arguments import Argument, Grammar
 
 _TITLES = {"options": "Options"}
 _INDENT = 2
@@ -20,12 +20,12 @@ _NARROWEST_TEXT = 11
 _MANY = {"?": "[{}]", "*": "[{} ...]", "+": "{0} [{0} ...]", "": "{}"}
 
 
-def help_text(parser: Parser, *, rare: Collection[str], width: int) -> str:
+def help_text(grammar: Grammar, *, rare: Collection[str], width: int) -> str:
     """The help of a verb, `width` columns wide; `rare` are the flags to leave out."""
-    sections = [("Arguments", [argument for argument in parser.positionals() if argument.help])]
+    sections = [("Arguments", [argument for argument in grammar.positionals() if argument.help])]
     sections += [
         (_TITLES.get(group.title, group.title), [argument for argument in group.arguments if argument.flags])
-        for group in parser.groups
+        for group in grammar.groups
     ]
     rows = [
         (
@@ -38,13 +38,13 @@ def help_text(parser: Parser, *, rare: Collection[str], width: int) -> str:
         max((len(left) for _, lines in rows for left, _ in lines), default=0) + 2 * _INDENT,
         _WIDEST_FLAG + _INDENT,
     )
-    parts = [f"Usage: {parser.usage or _usage(parser)}"]
-    parts += [textwrap.fill(parser.description, max(width, _NARROWEST_TEXT))] if parser.description else []
+    parts = [f"Usage: {grammar.usage or _usage(grammar)}"]
+    parts += [textwrap.fill(grammar.description, max(width, _NARROWEST_TEXT))] if grammar.description else []
     parts += [f"{title}:\n" + "\n".join(_laid_out(lines, column, width)) for title, lines in rows if lines]
-    examples = help_examples.shown(parser.verb, parser.program)
+    examples = help_examples.shown(grammar.verb, grammar.program)
     parts += [f"Examples:\n{examples.rstrip()}"] if examples else []
     if rare:
-        parts.append(f"{len(rare)} rarer options, and variables for all: {parser.prog} --help-all")
+        parts.append(f"{len(rare)} rarer options, and variables for all: {grammar.prog} --help-all")
     return "\n\n".join(parts) + "\n"
 
 
@@ -56,11 +56,11 @@ def _shown(arguments: Iterable[Argument], rare: Collection[str]) -> list[Argumen
     ]
 
 
-def _usage(parser: Parser) -> str:
+def _usage(grammar: Grammar) -> str:
     """`dinv create [OPTIONS] NAME`: the flags are listed below it."""
-    shown = [argument for argument in parser.positionals() if not argument.hidden]
+    shown = [argument for argument in grammar.positionals() if not argument.hidden]
     words = [_MANY[argument.nargs].format(argument.value_name) for argument in shown]
-    return " ".join([parser.prog, "[OPTIONS]", *words])
+    return " ".join([grammar.prog, "[OPTIONS]", *words])
 
 
 def _left(argument: Argument) -> str:

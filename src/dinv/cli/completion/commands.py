@@ -8,7 +8,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from dinv.cli.parser import Argument, Parser
+    from dinv.cli.arguments import Argument, Grammar
 
 MACHINES = "machines"
 PLACES = "places"
@@ -82,24 +82,24 @@ def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
     ]
 
 
-def command(name: str, parser: Parser, *, takes_rest: bool) -> Command:
+def command(name: str, grammar: Grammar, *, takes_rest: bool) -> Command:
     """What a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
     flags = []
     kinds = [MACHINES] if takes_rest else []
     choices: list[str] = []
-    for argument in parser.all_arguments():
+    for argument in grammar.all_arguments():
         if argument.hidden or "--help" in argument.flags:
             continue
         if argument.flags:
             value = _kind(name, argument) if argument.takes_value else None
-            offered = argument.choices or parser.known.get(argument.flags[-1]) or _known(argument)
+            offered = argument.choices or grammar.known.get(argument.flags[-1]) or _known(argument)
             flags.append(Flag(argument.flags, argument.help, value, offered))
         else:
             if not kinds:
                 choices = list(argument.choices or ())
             kinds.append(_kind(name, argument))
     kinds = kinds or [NOTHING]
-    return Command(name, parser.description, [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
+    return Command(name, grammar.description, [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
 
 
 def _known(argument: Argument) -> Iterable[str]:

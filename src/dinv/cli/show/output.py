@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli.parser import AUTO, JSON, QUIET
+from dinv.cli.arguments import AUTO, JSON, QUIET
 from dinv.cli.show.progress import LiveProgress, PlainProgress, QuietProgress
 
 TYPE_CHECKING = False

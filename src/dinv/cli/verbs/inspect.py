@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.cli.parser import FORMAT_HELP
+from dinv.cli.arguments import FORMAT_HELP
 from dinv.cli.voice import put
 
 TYPE_CHECKING = False
