@@ -29,7 +29,16 @@ TAKEN_IN = {
 
 MENU = {
     "Begin": ("readme", "create", "cli", "endpoints", "completion"),
-    "Use": ("clients", "files-and-commands", "formats", "day2", "certificates", "store", "security"),
+    "Use": (
+        "clients",
+        "files-and-commands",
+        "formats",
+        "day2",
+        "lifecycle",
+        "certificates",
+        "store",
+        "security",
+    ),
     "In programs": ("library", "examples", "image"),
     "Coming from": ("docker-machine", "dch-photon", "vic", "vch-simulator"),
     "The project": (
@@ -54,6 +63,7 @@ LABELS = {
     "formats": "Formats and filters",
     "image": "The machine image",
     "library": "The library",
+    "lifecycle": "Steps",
     "readme": "README",
     "releases": "Releases",
     "security": "Security",

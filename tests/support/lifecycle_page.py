@@ -16,8 +16,8 @@ class Row(NamedTuple):
     does: str
     undone: str
     leaves: str
-    finished: list[str]
-    """The verbs that finish or undo what a kill at this step leaves."""
+    settled: list[str]
+    """The verbs that settle what a kill at this step leaves."""
 
 
 def rows(transaction: str) -> list[Row]:
@@ -26,6 +26,6 @@ def rows(transaction: str) -> list[Row]:
     found = []
     for line in re.findall(r"^\| `.*\|$", section, re.MULTILINE):
         cells = [cell.strip() for cell in line.strip("|").split("|")]
-        step, does, undone, leaves, finished = cells
-        found.append(Row(step.strip("`"), does, undone, leaves, re.findall(r"`([a-z-]+)`", finished)))
+        step, does, undone, leaves, settled = cells
+        found.append(Row(step.strip("`"), does, undone, leaves, re.findall(r"`([a-z-]+)`", settled)))
     return found

@@ -11,6 +11,8 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
+from kills import Killed
+
 from dinv.lifecycle.steps import Step
 
 if TYPE_CHECKING:
@@ -33,6 +35,7 @@ class Walk:
         self.steps: dict[Moment, str] = {}
         """The step that each moment belongs to."""
         self._step = ""
+        self._dead = False
         self._world = world
         self._lock = threading.Lock()
         self._target: Moment | None = None
@@ -60,6 +63,8 @@ class Walk:
         return watched
 
     def _come_to(self, label: str) -> None:
+        if self._dead:
+            raise Killed
         with self._lock:
             moment = (label, 1 + sum(label == seen for seen, _ in self.seen))
             self.seen.append(moment)
@@ -93,6 +98,40 @@ class Walk:
             raise error
 
         self.go(attempt, at, happens)
+
+    def fail_twice(
+        self,
+        attempt: Callable[[], object],
+        at: Moment,
+        error: BaseException,
+        then_at: Moment,
+        second: BaseException,
+    ) -> None:
+        """Call `attempt`, raise `error` in it, and `second` at a later moment of what that leads to."""
+
+        def again() -> None:
+            raise second
+
+        def happens() -> None:
+            self._target, self._happens = then_at, again
+            raise error
+
+        self.go(attempt, at, happens)
+
+    def die(self, attempt: Callable[[], object], at: Moment) -> None:
+        """Call `attempt`, which dies at this moment, in this process: whatever it comes to raises Killed."""
+
+        def happens() -> None:
+            self._dead = True
+            raise Killed
+
+        try:
+            self.go(attempt, at, happens)
+        except Killed:
+            return
+        finally:
+            self._dead = False
+        raise AssertionError(f"it did not come to {at}")
 
     def kill(self, attempt: Callable[[], object], at: Moment) -> None:
         """Call `attempt` in a process of its own that is gone, as after kill -9, at this moment."""

@@ -1,9 +1,6 @@
 """Upgrading: a machine is made anew from another image, with the same volumes, certificates and options.
 
-    record it -> make the new container -> stop the old one and set it aside -> certificates and options
-    in -> start -> wait for it -> record that it answers -> remove the old one
-
-What was before is in config.json, under Dinv.Upgrade, from the first step to the last: whatever kills this
+What was before is in config.json, under Dinv.Upgrade, from `record` to the last step: whatever kills this
 process, `settle` finds it there and goes back to the old container, or on with the new one if that had
 answered. `start`, `restart`, `stop`, `kill` and the next `upgrade` settle first; `rm` removes both.
 """
@@ -12,18 +9,19 @@ from __future__ import annotations
 
 import copy
 
-from dinv.errors import DinvError, MachineGone, MachineUnfinished, NotSupported
+from dinv.errors import MachineGone, MachineUnfinished, NotSupported
+from dinv.lifecycle import steps
 from dinv.lifecycle.host import Host, unfinished
+from dinv.lifecycle.steps import Step, Transaction
 from dinv.states import RUNNING, STOPPED
 from dinv.store import twins
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
-    from dinv.drivers import Offer
     from dinv.progress import Progress
     from dinv.store.store import Store
 
@@ -60,7 +58,10 @@ def upgrade(
                     machine.driver.start(timeout=timeout)
                 machine.serve(progress, timeout=timeout)
             return False
-        _replace(machine, offer, progress, timeout)
+        steps.run(
+            Upgrade(machine, progress, timeout, image=offer.image, contract=offer.contract),
+            STEPS,
+        )
     return True
 
 
@@ -76,90 +77,152 @@ def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
 
     The machine runs afterwards if it ran before the upgrade, or if the upgrade had come to its end.
     """
+    killed = Upgrade(machine, progress, timeout)
     journal = machine.config.ours["Upgrade"]
+    if machine.trace is not None and journal.get("Step"):
+        machine.trace(f"the upgrade of {machine.name} that was interrupted had come to: {journal['Step']}")
     if journal.get("Answers"):
         progress.note(f"Finishing an interrupted upgrade of {machine.name}")
-        _finish(machine)
+        steps.finish(killed, STEPS)
         return
     progress.note(f"Undoing an interrupted upgrade of {machine.name}")
-    _go_back(machine, journal, progress, timeout)
+    steps.undo(killed, STEPS)
 
 
-def _replace(machine: Host, offer: Offer, progress: Progress, timeout: float) -> None:
-    config = machine.config
-    journal = {
-        "Driver": copy.deepcopy(config.driver),
-        "ImageContract": config.ours.get("ImageContract", ""),
-        "DockerVersion": config.ours.get("DockerVersion", ""),
-        "Running": machine.driver.state(timeout=STATE_SECONDS).state == RUNNING,
-        "Answers": False,
-    }
-    # What the new image cannot be given is said before anything is touched.
-    machine.use_contract(offer.contract)
-    contract, options = machine.contract, machine.daemon_options
-    environment = contract.environment(options, wait_seconds=0)
-    command = contract.command(options, config.driver_name)
-    config.ours["Upgrade"] = journal
-    machine.store.save(config)
-    try:
-        config.driver["Image"] = offer.image
-        with progress.working("Machine", f"replacing {machine.name}"):
-            machine.driver.replacement().replace(environment, command, contract.mounts)
+class Upgrade(Transaction):
+    """One upgrade. What it puts back is in its journal, so that this can be done for one that was killed."""
+
+    kind = "upgrade"
+
+    def __init__(
+        self, machine: Host, progress: Progress, timeout: float, *, image: str = "", contract: str = ""
+    ) -> None:
+        super().__init__(machine, progress)
+        self.timeout = timeout
+        self.image = image
+        self.image_contract = contract
+        self.before: dict[str, Any] = {}
+        """What the journal begins with: what was before."""
+        self.environment: Mapping[str, str] = {}
+        self.command: Sequence[str] = ()
+
+    def journal(self) -> dict[str, Any] | None:
+        """Dinv.Upgrade, from `record` to `let-go`."""
+        journal: dict[str, Any] | None = self.machine.config.ours.get("Upgrade")
+        return journal
+
+    # The steps
+
+    def take_options(self) -> None:
+        """The new image can be given the machine's options."""
+        machine, config = self.machine, self.machine.config
+        self.before = {
+            "Driver": copy.deepcopy(config.driver),
+            "ImageContract": config.ours.get("ImageContract", ""),
+            "DockerVersion": config.ours.get("DockerVersion", ""),
+            "Running": machine.driver.state(timeout=STATE_SECONDS).state == RUNNING,
+            "Answers": False,
+        }
+        machine.use_contract(self.image_contract)
+        options = machine.daemon_options
+        self.environment = machine.contract.environment(options, wait_seconds=0)
+        self.command = machine.contract.command(options, config.driver_name)
+
+    def record(self) -> None:
+        """What was before is recorded: from here on, whatever kills this process, it is put back."""
+        config = self.machine.config
+        config.ours["Upgrade"] = {**self.before, "Step": "record"}
+        self.machine.store.save(config)
+
+    def replace(self) -> None:
+        """The new container is there, and does not run; the old one is stopped and set aside."""
+        machine = self.machine
+        machine.config.driver["Image"] = self.image
+        with self.progress.working("Machine", f"replacing {machine.name}"):
+            machine.driver.replacement().replace(self.environment, self.command, machine.contract.mounts)
+
+    def provision(self) -> None:
+        """The machine's certificates and options are in the new one."""
         # With the certificates that there are; `serve` makes others if the address has changed.
-        machine.provisioner.provision()
-        with progress.working("Machine", f"starting {machine.name}"):
-            machine.driver.start(timeout=timeout)
-        machine.serve(progress, timeout=timeout)
-        machine.provisioner.prove(progress)
-        journal["Answers"] = True
-        machine.store.save(config)
-    except BaseException as error:
-        journal["Answers"] = False
-        _undo(machine, journal, progress, timeout, error)
-        raise
-    _finish(machine)
+        self.machine.provisioner.provision()
 
+    def start(self) -> None:
+        """The new one runs."""
+        with self.progress.working("Machine", f"starting {self.machine.name}"):
+            self.machine.driver.start(timeout=self.timeout)
 
-def _finish(machine: Host) -> None:
-    machine.driver.replacement().let_go()
-    del machine.config.ours["Upgrade"]
-    machine.store.save(machine.config)
+    def serve(self) -> None:
+        """It answers, at an address that its certificates are for."""
+        self.machine.serve(self.progress, timeout=self.timeout)
 
+    def prove(self) -> None:
+        """A container has run in it, or in a machine of its kind before."""
+        self.machine.provisioner.prove(self.progress)
 
-def _undo(
-    machine: Host, journal: dict[str, Any], progress: Progress, timeout: float, error: BaseException
-) -> None:
-    try:
-        _go_back(machine, journal, progress, timeout)
-    except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
-        why = f" ({failure})" if isinstance(failure, DinvError) else ""
+    def conclude(self) -> None:
+        """It is recorded that the new one is good: from here on nothing is put back."""
+        self.machine.config.ours["Upgrade"]["Answers"] = True
+        self.machine.store.save(self.machine.config)
+
+    def let_go(self) -> None:
+        """The old container is gone, and the upgrade is over."""
+        self.machine.driver.replacement().let_go()
+        self._forget()
+
+    # What undoes them
+
+    def doubt(self) -> None:
+        """No record says that the new one is good."""
+        self.machine.config.ours["Upgrade"]["Answers"] = False
+
+    def take_back(self) -> None:
+        """The old container is in its place, and the new one is gone."""
+        try:
+            self.machine.driver.replacement().take_back()
+        except MachineGone:
+            # Nothing to go back to, ever: what is left is a machine without a container, which `rm` knows.
+            self._forget()
+            raise
+
+    def restore(self) -> None:
+        """The record is as it was; the machine runs if it ran."""
+        machine, config = self.machine, self.machine.config
+        journal = config.ours["Upgrade"]
+        config.driver.clear()
+        config.driver.update(copy.deepcopy(journal["Driver"]))
+        machine.use_contract(str(journal["ImageContract"]))
+        config.ours["DockerVersion"] = journal["DockerVersion"]
+        if journal["Running"]:
+            if machine.driver.state(timeout=STATE_SECONDS).state != RUNNING:
+                # The address may have changed, and certificates with it: the store's are put in again.
+                machine.provisioner.provision()
+                self.start()
+            machine.serve(self.progress, timeout=self.timeout)
+        self._forget()
+
+    def _forget(self) -> None:
+        del self.machine.config.ours["Upgrade"]
+        self.machine.store.save(self.machine.config)
+
+    def undone(self, error: BaseException) -> None:
+        """It goes on as it did."""
+        error.add_note(f'Machine "{self.machine.name}" is as it was before.')
+
+    def not_undone(self, error: BaseException, why: str) -> None:
+        """The journal stays, for `start`."""
         error.add_note(
-            f"The machine as it was could not be put back{why}. Try again: dinv start {machine.name}"
+            f"The machine as it was could not be put back{why}. Try again: dinv start {self.machine.name}"
         )
-    else:
-        error.add_note(f'Machine "{machine.name}" is as it was before.')
 
 
-def _go_back(machine: Host, journal: dict[str, Any], progress: Progress, timeout: float) -> None:
-    """The old container in its place, and what the config said of it; started if it ran."""
-    config = machine.config
-    try:
-        machine.driver.replacement().take_back()
-    except MachineGone:
-        # Nothing to go back to, ever: what is left is a machine without a container, which `rm` knows.
-        del config.ours["Upgrade"]
-        machine.store.save(config)
-        raise
-    config.driver.clear()
-    config.driver.update(copy.deepcopy(journal["Driver"]))
-    machine.use_contract(str(journal["ImageContract"]))
-    config.ours["DockerVersion"] = journal["DockerVersion"]
-    if journal["Running"]:
-        if machine.driver.state(timeout=STATE_SECONDS).state != RUNNING:
-            # The address may have changed, and certificates with it: those of the store are put in again.
-            machine.provisioner.provision()
-            with progress.working("Machine", f"starting {machine.name}"):
-                machine.driver.start(timeout=timeout)
-        machine.serve(progress, timeout=timeout)
-    del config.ours["Upgrade"]
-    machine.store.save(config)
+STEPS: tuple[Step[Upgrade], ...] = (
+    Step("options", Upgrade.take_options),
+    Step("record", Upgrade.record, undo=Upgrade.restore, atomic=True),
+    Step("replace", Upgrade.replace, undo=Upgrade.take_back),
+    Step("provision", Upgrade.provision),
+    Step("start", Upgrade.start),
+    Step("serve", Upgrade.serve),
+    Step("prove", Upgrade.prove),
+    Step("conclude", Upgrade.conclude, undo=Upgrade.doubt, final=True),
+    Step("let-go", Upgrade.let_go),
+)

@@ -546,12 +546,12 @@ def test_a_kill_at_any_moment_is_finished_as_the_page_says(
     world: World, walk: Walk, store: Store, then: str, known: str
 ) -> None:
     kind_of(world, known)
-    finished = {row.step: row.finished for row in lifecycle_page.rows("create")}
+    settled = {row.step: row.settled for row in lifecycle_page.rows("create")}
     found = moments(walk, store)
     if then == "create":
         # Once it is recorded as ready there is nothing to finish any more.
         found = found[: found.index(("saved", sum(label == "saved" for label, _ in found)))]
-    found = [moment for moment in found if then in finished[walk.steps[moment]]]
+    found = [moment for moment in found if then in settled[walk.steps[moment]]]
     assert len(found) > 5
     for moment in found:
         with at(moment):

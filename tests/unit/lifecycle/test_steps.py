@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dinv.lifecycle.host import Host
 
-TRANSACTIONS = {"create": "create"}
+TRANSACTIONS = {"create": "create", "upgrade": "upgrade"}
 """The modules of the transactions, by the names that they go by."""
 
 
@@ -236,7 +236,7 @@ def test_the_page_lists_the_steps_and_what_undoes_them(transaction: str) -> None
 
 @pytest.mark.parametrize("transaction", TRANSACTIONS)
 def test_the_page_says_who_settles_what_a_kill_leaves(transaction: str) -> None:
-    assert all(row.leaves and row.finished for row in lifecycle_page.rows(transaction))
+    assert all(row.leaves and row.settled for row in lifecycle_page.rows(transaction))
 
 
 @pytest.mark.parametrize("transaction", TRANSACTIONS)
