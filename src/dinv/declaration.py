@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from typing import Any
 
 TEXT = "text"
-"""A text, a path as well; a number is taken as one."""
+"""A text; a number is taken as one."""
+PATH = "path"
+"""A file or directory: absolute, with `~` expanded; "" stays so."""
 NUMBER = "number"
 """A float."""
 INTEGER = "integer"
@@ -124,8 +126,8 @@ class Option:
 
     def checked(self, given: Any) -> Any:
         """One value as the declared type; what is of that type already stays. Raises OptionError."""
-        if self.type == TEXT:
-            return self._text(given)
+        if self.type in (TEXT, PATH):
+            return _absolute(self._text(given)) if self.type == PATH else self._text(given)
         if given == "":
             return self.default  # which takes back what a variable says
         if self.type == SWITCH:
@@ -197,6 +199,12 @@ class Option:
         if text not in (*_TRUE, *_FALSE):
             raise self.refused(given, "is neither true nor false")
         return text in _TRUE
+
+
+def _absolute(path: str) -> str:
+    from dinv.system import home
+
+    return home.absolute(path) if path else ""
 
 
 def values(options: Iterable[Option], given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
