@@ -97,9 +97,8 @@ class Images:
             headers={"X-Registry-Auth": credentials.header()} if credentials else None,
             timeout=_idle(timeout),
         )
-        for message in _messages(response):
-            if progress is not None:
-                progress(message)
+        for _ in _messages(response, progress):
+            pass
 
     def push(
         self,
@@ -126,9 +125,7 @@ class Images:
             timeout=_idle(timeout),
         )
         digest = ""
-        for message in _messages(response):
-            if progress is not None:
-                progress(message)
+        for message in _messages(response, progress):
             aux = message.get("aux")
             if isinstance(aux, dict):
                 digest = str(aux.get("Digest") or "") or digest
@@ -147,9 +144,7 @@ class Images:
             timeout=_idle(timeout),
         )
         loaded: list[str] = []
-        for message in _messages(response):
-            if progress is not None:
-                progress(message)
+        for message in _messages(response, progress):
             for line in str(message.get("stream") or "").splitlines():
                 kind, colon, name = line.partition(": ")
                 if colon and kind in ("Loaded image", "Loaded image ID"):
@@ -195,9 +190,7 @@ class Images:
             timeout=_idle(timeout),
         )
         image = ""
-        for found in _messages(response):
-            if progress is not None:
-                progress(found)
+        for found in _messages(response, progress):
             # The last status is the id.
             status = str(found.get("status") or "").strip()
             image = status if status.startswith("sha256:") else image
@@ -254,9 +247,7 @@ class Images:
             timeout=_idle(timeout),
         )
         image = ""
-        for message in _messages(response):
-            if progress is not None:
-                progress(message)
+        for message in _messages(response, progress):
             aux = message.get("aux")
             if isinstance(aux, dict) and aux.get("ID"):
                 image = str(aux["ID"])
@@ -286,8 +277,8 @@ def _idle(timeout: float | Deadline) -> Deadline:
     return timeout if isinstance(timeout, Deadline) else IdleDeadline(None if timeout == inf else timeout)
 
 
-def _messages(response: Response) -> Iterator[JSON]:
-    """Give the messages of a progress stream; raise the one that is an error."""
+def _messages(response: Response, progress: Progress) -> Iterator[JSON]:
+    """Give the messages of a progress stream, to `progress` first; raise the one that is an error."""
     lines = JSONLines()
     with response:
         while True:
@@ -298,6 +289,8 @@ def _messages(response: Response) -> Iterator[JSON]:
                 raise response.error(str(exc)) from exc
             for message in found:
                 _raise_error(message, response)
+                if progress is not None:
+                    progress(message)
                 yield message
             if not data:
                 return
