@@ -18,6 +18,7 @@ import os
 from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
 from dinv.formats import json_text
 from dinv.labels import CONTEXT_OWNER
+from dinv.pki import client_files
 from dinv.system import docker_config, files
 
 TYPE_CHECKING = False
@@ -29,8 +30,6 @@ if TYPE_CHECKING:
 
 DEFAULT = "default"
 """What the docker CLI calls the use of DOCKER_HOST or the local socket: no context can have this name."""
-
-_FILES = ("ca.pem", "cert.pem", "key.pem")
 
 
 class Context:
@@ -99,7 +98,7 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
             f"Remove it (docker context rm -f {name}) or repair the file."
         ) from error
     docker = _table(_table(document.get("Endpoints")).get("docker"))
-    ca, cert, key = (_if_there(os.path.join(tls, "docker", each), name) for each in _FILES)
+    ca, cert, key = (_if_there(os.path.join(tls, "docker", each), name) for each in client_files.NAMES)
     return Context(
         name,
         host=_text(docker.get("Host")),
@@ -203,7 +202,7 @@ def write(
         files.write_all(
             [
                 (os.path.join(endpoint, file), data, 0o600)
-                for file, data in zip(_FILES, (ca, cert, key), strict=True)
+                for file, data in zip(client_files.NAMES, (ca, cert, key), strict=True)
             ],
             staging=tls,  # the CLI takes whatever is in `endpoint` for TLS material
         )

@@ -17,6 +17,7 @@ from dinv.errors import InputError
 from dinv.formats import env_file
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import TLS_PORT
+from dinv.pki import client_files
 from dinv.system import home
 
 TYPE_CHECKING = False
@@ -129,11 +130,9 @@ def _verified(path: str, variables: dict[str, str]) -> TLSFiles:
     named = variables.get("DOCKER_CERT_PATH", "")
     base = re.split(r"[/\\]", named.rstrip("/\\"))[-1]
     candidates = [os.path.join(folder, named) if named else folder, folder, os.path.join(folder, base)]
-    files = ("ca.pem", "cert.pem", "key.pem")
     for candidate in dict.fromkeys(os.path.normpath(each) for each in candidates):
-        found = [os.path.join(candidate, name) for name in files]
-        if all(os.path.isfile(file) for file in found):
-            return TLSFiles(*found)
+        if client_files.complete(candidate):
+            return TLSFiles.of_directory(candidate)
     looked = ", ".join(dict.fromkeys(os.path.normpath(each) for each in candidates))
     value = variables["DOCKER_TLS_VERIFY"]
     why = f" (DOCKER_TLS_VERIFY={value}: any value turns it on)" if value != "1" else ""

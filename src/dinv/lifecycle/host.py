@@ -319,8 +319,7 @@ class Host:
         from dinv.engine import Engine, TLSFiles, parse_address
 
         self.finish_certificates()
-        files = (os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key"))
-        tls = TLSFiles(*files) if self.has_tls else None
+        tls = TLSFiles.of_directory(self.cert_path) if self.has_tls else None
         return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self.trace)
 
     def daemon_version(self) -> str:

@@ -25,7 +25,6 @@ WITHOUT_DRIVER = ("none", "ci-test")
 
 _PORT_KEYS = ("EnginePort", "DockerPort")
 """Where the drivers generic and azure keep the daemon's port."""
-_TLS_FILES = ("ca.pem", "cert.pem", "key.pem")
 _LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
 
 
@@ -53,12 +52,14 @@ def cert_path(config: MachineConfig) -> str:
     docker-machine copies them into the machine's directory, but not for the driver `none` (#1221). Such a
     host has TLS if there are files for it (#2355).
     """
+    from dinv.pki import client_files
+
     given = config.driver_name in WITHOUT_DRIVER
     if given and not _host(url(config)):
         return ""
     directories = (config.directory, located(config, _text(config.auth_options.get("CertDir"))))
     for directory in directories:
-        if all(os.path.exists(os.path.join(directory, file)) for file in _TLS_FILES):
+        if client_files.complete(directory):
             return directory
     return "" if given else config.directory
 

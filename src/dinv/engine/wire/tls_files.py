@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+from dinv.pki.client_files import NAMES
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Self
+
 
 class TLSFiles:
     """The files of TLS, as in docker's DOCKER_CERT_PATH: ca.pem, cert.pem, key.pem; each may be None.
@@ -18,3 +26,8 @@ class TLSFiles:
         self.cert = cert
         self.key = key
         self.verify = verify
+
+    @classmethod
+    def of_directory(cls, directory: str) -> Self:
+        """All three, in a directory such as DOCKER_CERT_PATH."""
+        return cls(*(os.path.join(directory, name) for name in NAMES))

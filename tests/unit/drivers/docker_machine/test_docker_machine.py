@@ -263,7 +263,7 @@ def test_a_url_without_a_port_means_dockers_own(
 
     monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
     list(rows.rows(store, timeout=0.5, environ={}))
-    monkeypatch.setattr(env, "_connect", lambda *where: asked.append(where))
+    monkeypatch.setattr("dinv.access.connect._connect", lambda *where: asked.append(where))
     assert env.setting(machine, environ={})[1] == ""
     assert asked == [("127.0.0.1", expected)] * 2
     assert machine.ip == "127.0.0.1"
