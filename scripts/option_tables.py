@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Write the tables of docs/create.md from the table of options (`dinv.options`).
+
+    scripts/option_tables.py           writes them
+    scripts/option_tables.py --check   writes nothing; exits with 1 where they are not what it would write
+
+A table stands behind `<!-- options: driver docker -->` and an empty line; it is replaced.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from typing import TYPE_CHECKING
+
+from dinv.declaration import PAIRS, SWITCH
+from dinv.options import Table
+
+if TYPE_CHECKING:
+    from dinv.declaration import Option
+    from dinv.options import Group
+
+PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "create.md")
+_MARK = re.compile(r"(<!-- options: (.+?) -->\n)\n(?:\|.*\n)*")
+
+
+def main(words: list[str]) -> int:
+    """Write the page, or compare it; returns the exit status."""
+    if words not in ([], ["--check"]):
+        sys.stderr.write("usage: scripts/option_tables.py [--check]\n")
+        return 2
+    with open(PAGE, encoding="utf-8") as file:
+        before = file.read()
+    after = page(before)
+    if after == before:
+        return 0
+    if words:
+        sys.stderr.write("docs/create.md: not what the options say. Run scripts/option_tables.py\n")
+        return 1
+    with open(PAGE, "w", encoding="utf-8") as file:
+        file.write(after)
+    return 0
+
+
+def page(text: str) -> str:
+    """The page with the tables that its marks ask for. Raises KeyError for one that there is not."""
+    groups = {group.title or "common": group for group in _groups()}
+    return _MARK.sub(lambda match: f"{match[1]}\n{table(groups[match[2]])}", text)
+
+
+def _groups() -> list[Group]:
+    """All groups that are built in, and have options."""
+    return [*Table(driver="none").groups, *Table(driver="docker").groups]
+
+
+def table(group: Group) -> str:
+    """The options of a group; a keyword is named where it is not the flag's name."""
+    lines = ["| option | variable | |", "|---|---|---|"]
+    lines += [_row(option) for option in group.options if not option.hidden]
+    return "\n".join([*lines, ""])
+
+
+def _row(option: Option) -> str:
+    flags = [f"`-{option.short}`"] if option.short else []
+    value = "" if option.type == SWITCH else f" {option.metavar}"
+    named = ", ".join([*flags, f"`{option.flag}{value}`"])
+    variable = f"`{option.env}`" if option.env else ""
+    text = option.text.replace("|", "\\|")
+    if option.repeatable:
+        text += "; may be repeated" + (", in the variable with commas between" if option.env else "")
+    if option.type == PAIRS:
+        text += f". As keyword a mapping or a list: `{option.key}={_example(option)}`"
+    elif option.off:
+        text += f". As keyword: `{option.key}=False`"
+    return f"| {named} | {variable} | {text} |"
+
+
+def _example(option: Option) -> str:
+    key, _, value = option.metavar.partition("=")
+    return f'{{"{key}": "{value}"}}'
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
