@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from dinv.store.store import DEFAULT_NAME, Store
-from dinv.timeouts import SERVE_SECONDS
+from dinv.timeouts import LIST_SECONDS, SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
     from dinv.lifecycle.hosts import Hosts
+    from dinv.listing.filters import Filters
+    from dinv.listing.status import MachineStatus
     from dinv.machine import Machine
     from dinv.progress import Progress
+
+    Filter = Iterable[str] | Mapping[str, str | Iterable[str]]
 
 
 def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001
@@ -40,9 +43,27 @@ class Machines:
 
     # Which there are
 
-    def names(self) -> list[str]:
-        """All names, in natural order, also of machines whose config cannot be read."""
-        return self.store.names()
+    def names(
+        self,
+        *,
+        filters: Filter = (),
+        unreadable: bool = True,
+        timeout: float = LIST_SECONDS,
+    ) -> list[str]:
+        """All names, in natural order, also of machines whose record cannot be read unless `unreadable`.
+
+        No endpoint is asked, unless `filters`, which are as for `list`, name a state: `timeout` in seconds is
+        for each endpoint then.
+        """
+        if not filters and unreadable:
+            return self.store.names()
+        from dinv.listing import records
+
+        chosen = _filters(filters)
+        if chosen is None or not chosen.need_state:
+            return records.names(self.store, chosen, unreadable=unreadable)
+        found = self.list(filters=filters, timeout=timeout)
+        return [machine.name for machine in found if unreadable or machine.config is not None]
 
     def get(self, name: str = DEFAULT_NAME) -> Machine:
         """The machine of this name. Raises MachineNotFound, ConfigError."""
@@ -52,6 +73,22 @@ class Machines:
 
     def __iter__(self) -> Iterator[Machine]:
         return (self.get(name) for name in self.names())
+
+    def __contains__(self, name: object) -> bool:
+        """Whether there is a machine of this name, whatever state it and its record are in."""
+        return isinstance(name, str) and self.store.exists(name)
+
+    def active(self, *, timeout: float = LIST_SECONDS) -> Machine | None:
+        """The running machine that the docker CLI uses here; None where it uses none.
+
+        That is by DOCKER_HOST, else by docker's context. `timeout` in seconds. Raises DinvError when its
+        endpoint does not answer.
+        """
+        from dinv.listing.active import active
+        from dinv.machine import Machine
+
+        config = active(self.store, timeout=timeout, trace=self._trace)
+        return Machine.recorded(config, self.store, trace=self._trace) if config is not None else None
 
     # Make one
 
@@ -129,7 +166,6 @@ class Machines:
         )
         return Machine(host)
 
-    @contextlib.contextmanager
     def temporary(
         self,
         name: str | None = None,
@@ -137,23 +173,14 @@ class Machines:
         context: bool = False,
         progress: Progress | None = None,
         **options: object,
-    ) -> Iterator[Machine]:
+    ) -> Temporary:
         """A machine for the length of a with-statement, removed at its end, however it ends.
 
         Without a name it gets one that is not in use. It has no docker context unless asked for. `options`
         are those of `create`, `driver` and the like among them.
         """
-        from dinv.errors import MachineNotFound
-
-        machine = self._create(
-            name or f"tmp-{os.urandom(4).hex()}", {**options, "context": context}, progress
-        )
-        try:
-            yield machine
-        finally:
-            machine.close()
-            with contextlib.suppress(MachineNotFound):  # removed already
-                self.remove(machine.name)
+        name = name or f"tmp-{os.urandom(4).hex()}"
+        return Temporary(self, lambda: self._create(name, {**options, "context": context}, progress))
 
     # Thin conveniences for the methods of Machine
 
@@ -296,6 +323,54 @@ class Machines:
         from dinv.lifecycle.hosts import Hosts
 
         return Hosts(self.store, trace=self._trace)
+
+    # The last: within the class, `list` is this from here on
+
+    def list(self, *, filters: Filter = (), timeout: float = LIST_SECONDS) -> list[MachineStatus]:
+        """What `dinv ls` shows: one MachineStatus for each machine, in natural order.
+
+        Each endpoint is asked once, all at once, and none is waited for longer than `timeout` seconds: what
+        has not answered is in the state Timeout. What is wrong with a machine is in its `error`, and raises
+        nothing. `filters` are as `ls --filter` has them: `["driver=docker", "state=Running"]`, or
+        `{"driver": "docker", "state": "Running"}`; a key may have several values. Raises InputError for a
+        filter that there is not.
+        """
+        from dinv.listing.asking import statuses
+
+        return statuses(self.store, timeout=timeout, trace=self._trace, filters=_filters(filters))
+
+
+class Temporary:
+    """A machine that is made when the block of a with-statement begins, and removed when it ends."""
+
+    def __init__(self, machines: Machines, create: Callable[[], Machine]) -> None:
+        self._machines = machines
+        self._create = create
+        self._machine: Machine | None = None
+
+    def __enter__(self) -> Machine:
+        self._machine = self._create()
+        return self._machine
+
+    def __exit__(self, *exc: object) -> None:
+        import contextlib
+
+        from dinv.errors import MachineNotFound
+
+        machine, self._machine = self._machine, None
+        if machine is None:
+            return
+        machine.close()
+        with contextlib.suppress(MachineNotFound):  # removed already
+            self._machines.remove(machine.name)
+
+
+def _filters(given: Filter) -> Filters | None:
+    if not given:
+        return None
+    from dinv.listing.filters import Filters
+
+    return Filters.of(given)
 
 
 def _silent(progress: Progress | None) -> Progress:

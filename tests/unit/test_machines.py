@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from fake_driver import install, without_keys
+from fake_driver import FakeDriver, install, without_keys
 
 import dinv
 from dinv.endpoints import contexts
@@ -15,6 +15,7 @@ from dinv.lifecycle import create
 from dinv.lifecycle.create import CreateOptions
 from dinv.machines import Machines
 from dinv.options import Table
+from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, Status
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from fake_driver import World
 
     from dinv.machine import Machine
+    from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
 
@@ -163,3 +165,61 @@ def test_progress_is_silent_unless_somebody_listens(
     progress = dinv.Progress()
     machines.create("other", driver="fake", progress=progress)
     assert heard == [progress]
+
+
+# What `ls` shows
+
+
+def test_a_list_of_what_ls_shows(world: World, machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("m10", "m2"):
+        machines.create(name, driver="fake", context=False, size=name).close()
+    with open(os.path.join(machines.store.directory("m10"), "config.json"), "w", encoding="ascii") as file:
+        file.write("{")
+    monkeypatch.setattr(FakeDriver, "states", classmethod(running), raising=False)
+    url = machines.get("m2").url
+    monkeypatch.setenv("DOCKER_HOST", url)
+    first, second = machines.list(timeout=1)
+    assert (first.name, first.state, first.running, first.error) == ("m2", RUNNING, True, "")
+    assert (first.active, first.driver, first.url, first.swarm) == (True, "fake", url, "")
+    assert (first.docker_version, first.reached) == ("26.1.5", PUBLISHED_PORT)
+    assert (second.name, second.state, second.driver) == ("m10", ERROR, "not found")
+    assert "config.json" in second.error
+    assert (second.url, second.docker_version, second.reached, second.active) == ("", "", "", False)
+    assert "m10" in repr(second)
+    active = machines.active()
+    assert active is not None
+    assert active.name == "m2"
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    assert machines.active() is None
+
+
+def running(
+    _: type[FakeDriver], configs: list[MachineConfig], _store: Store, **_options: object
+) -> dict[str, Status]:
+    return {config.name: Status(RUNNING) for config in configs}
+
+
+def test_names_and_lists_by_filters(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(FakeDriver, "states", classmethod(running), raising=False)
+    for name in ("a", "b"):
+        machines.create(name, driver="fake", context=False).close()
+    os.makedirs(machines.store.directory("c"))
+    with open(os.path.join(machines.store.directory("c"), "config.json"), "w", encoding="ascii") as file:
+        file.write("{")
+    assert machines.names() == ["a", "b", "c"]
+    assert machines.names(unreadable=False) == ["a", "b"]
+    assert machines.names(filters=["name=^[bc]"]) == ["b", "c"]
+    assert machines.names(filters={"name": ["^a", "^c"]}, unreadable=False) == ["a"]
+    assert machines.names(filters={"state": "Running"}) == ["a", "b"]
+    assert machines.names(filters=["state=Error"], unreadable=False) == []
+    assert [each.name for each in machines.list(filters={"driver": "fake"})] == ["a", "b"]
+    for wrong in ("name=a", {"colour": "red"}, ["name"]):
+        with pytest.raises(InputError):
+            machines.list(filters=wrong)
+
+
+def test_whether_there_is_a_machine(machines: Machines) -> None:
+    machines.create("dev", driver="fake", context=False).close()
+    assert "dev" in machines
+    assert "nosuch" not in machines
+    assert 3 not in machines

@@ -5,7 +5,6 @@ The public face is `dinv.machine.Machine`. What changes a machine here wants its
 
 from __future__ import annotations
 
-import contextlib
 import os
 import time
 
@@ -377,6 +376,8 @@ class Host:
         except OSError:
             self._check_client()
             return
+        import contextlib
+
         with contextlib.suppress(OSError, StoreError, ContextError), contextlib.ExitStack() as stack:
             if self.name not in self.store.held:
                 stack.enter_context(self.store.lock(self.name, "finishing a renewal"))

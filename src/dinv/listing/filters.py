@@ -13,7 +13,7 @@ from dinv.errors import InputError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from dinv.states import Status
     from dinv.store.record import MachineConfig
@@ -41,6 +41,18 @@ class Filters:
             self._values.setdefault(key, []).append(value)
             if key == "name":
                 self._names.append(_pattern(value))
+
+    @classmethod
+    def of(cls, given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> Filters:
+        """From `["key=value"]` or `{"key": "value"}`, where a value may be several. Raises InputError."""
+        if isinstance(given, str):
+            raise InputError(f"Filters are a list or a mapping, such as [{given!r}], and not {given!r}.")
+        if not hasattr(given, "items"):
+            return cls(given)
+        words = []
+        for key, values in given.items():
+            words += [f"{key}={value}" for value in ([values] if isinstance(values, str) else values)]
+        return cls(words)
 
     @property
     def need_state(self) -> bool:

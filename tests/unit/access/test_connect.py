@@ -19,7 +19,7 @@ from dinv.access.connect import check, check_files
 from dinv.authorities import open_authority
 from dinv.errors import MachineNotRunning, MachineUnusable
 from dinv.lifecycle.host import Host
-from dinv.listing.rows import rows
+from dinv.listing.asking import statuses
 from dinv.machine import Machine
 from dinv.pki.certificates import issue
 from dinv.shells.env import setting
@@ -234,12 +234,12 @@ def test_certificates_that_have_expired_are_told_everywhere(
         "dinv.drivers.docker.driver.DockerDriver.states",
         lambda configs, _store, **_: {config.name: Status(RUNNING, "slow") for config in configs},
     )
-    assert [row.status.error for row in rows(store, timeout=1)] == ["slow"]
+    assert [row.error for row in statuses(store, timeout=1)] == ["slow"]
     let_expire(machine, "cert.pem", days=-1)
     said = machine.expiry()
     assert said.startswith("its client certificate expired on ")
     assert said.endswith(": dinv regenerate-certs dev")
-    assert [row.status.error for row in rows(store, timeout=1)] == [f"slow; {said}"]
+    assert [row.error for row in statuses(store, timeout=1)] == [f"slow; {said}"]
     assert machine.with_expiry(Status(RUNNING)).error == said
     assert setting(Machine(machine), environ={})[1] == f'machine "dev": {said}'
     let_expire(machine, "ca.pem", days=-1)

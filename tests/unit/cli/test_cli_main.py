@@ -260,8 +260,11 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
             ["url", "dev"],
             ["dinv.lifecycle", "dinv.machine", "dinv.machines", "dinv.formats.visible", "dinv.system.locks"],
         ),
-        (["ls", "-q"], ["dinv.lifecycle", "dinv.machine", "dinv.machines", "dinv.system.locks"]),
-        (["ls"], ["dinv.machines", "dinv.access.connect", "dinv.system.locks", "socket"]),
+        (
+            ["ls", "-q"],
+            ["dinv.lifecycle", "dinv.machine", "dinv.listing.asking", "dinv.system.locks", "contextlib"],
+        ),
+        (["ls"], ["dinv.machine", "dinv.access.connect", "dinv.system.locks", "socket"]),
         (
             ["env", "--shell", "sh", "dev"],
             ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.system.locks", "socket"],

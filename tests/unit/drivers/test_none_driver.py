@@ -11,7 +11,7 @@ import pytest
 from dinv import open as open_store
 from dinv.endpoints import contexts
 from dinv.errors import InputError, MachineError, MachineUnusable
-from dinv.listing.rows import rows
+from dinv.listing.asking import statuses
 from dinv.progress import Progress
 from dinv.shells.env import setting
 from dinv.states import RUNNING
@@ -158,7 +158,7 @@ def test_ls_says_who_answers(machines: Machines, listener: str) -> None:
     }
     for name, url in urls.items():
         machines.create(name, driver="none", url=url).close()
-    found = {row.name: row.status for row in rows(machines.store, timeout=2)}
+    found = {row.name: row.status for row in statuses(machines.store, timeout=2)}
     assert {status.state for status in found.values()} == {RUNNING}
     assert found["a"].error == ""
     assert "refused" in found["b"].error
@@ -181,7 +181,7 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
     monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
     machines.create("dev", driver="none", url="tcp://h:1").close()
     machines.create("dev2", driver="none", url="tcp://h:2").close()
-    for row in rows(machines.store, timeout=1.5):
+    for row in statuses(machines.store, timeout=1.5):
         assert "within 1.5 s" in row.status.error
     assert asked == [1.5]
 

@@ -7,11 +7,13 @@ import re
 
 import pytest
 
+from dinv.cli.show.machine_rows import COLUMNS, cells
+from dinv.cli.show.machine_rows import fields as fields_of
 from dinv.errors import TemplateError
 from dinv.formats.row_format import HEADINGS, RowFormat
 from dinv.formats.table import table
 from dinv.formats.template.functions import FUNCTIONS
-from dinv.listing.rows import COLUMNS, Row
+from dinv.listing.status import MachineStatus
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 from dinv.store.record import MachineConfig
 
@@ -23,10 +25,10 @@ DEFAULT = (
 
 
 def fields() -> list[dict[str, object]]:
-    return [row.fields() for row in rows()]
+    return [fields_of(row) for row in rows()]
 
 
-def rows() -> list[Row]:
+def rows() -> list[MachineStatus]:
     config = MachineConfig.new(name="dev", store_path="/s", driver_name="docker", identity="x", created="now")
     config.driver.update(URL=URL, IPAddress="127.0.0.1", Image="dinv:latest", Endpoint={"URL": "unix:///d"})
     config.ours["DockerVersion"] = "26.1.5"
@@ -35,9 +37,9 @@ def rows() -> list[Row]:
         name="a-longer-name", store_path="/s", driver_name="none", identity="y", created="now"
     )
     return [
-        Row("dev", config, Status(RUNNING), URL, seconds=0.0514),
-        Row("a-longer-name", stopped, Status(STOPPED), URL),
-        Row("spoilt", None, Status(ERROR, "config.json:\nnot JSON"), URL),
+        MachineStatus("dev", config, Status(RUNNING), URL, seconds=0.0514),
+        MachineStatus("a-longer-name", stopped, Status(STOPPED), URL),
+        MachineStatus("spoilt", None, Status(ERROR, "config.json:\nnot JSON"), URL),
     ]
 
 
@@ -51,7 +53,7 @@ def test_docker_machines_own_table() -> None:
 
 
 def test_the_default_is_the_plain_table() -> None:
-    plain = table(COLUMNS, [row.cells() for row in rows()])
+    plain = table(COLUMNS, [cells(row) for row in rows()])
     assert RowFormat(DEFAULT).render(fields()) == f"{plain}\n"
 
 
@@ -75,7 +77,7 @@ def test_templates(template: str, first: str) -> None:
 
 def test_every_field_has_a_heading_and_every_heading_a_field() -> None:
     for row in rows():
-        assert set(row.fields()) == set(HEADINGS)
+        assert set(fields_of(row)) == set(HEADINGS)
         assert tuple(HEADINGS[field] for field in ("Name", "State", "Error")) == (
             COLUMNS[0],
             COLUMNS[3],
@@ -99,11 +101,11 @@ def test_mistakes_are_told_where_they_are(template: str, column: int) -> None:
 
 def test_swarms_of_old() -> None:
     master = MachineConfig.new(name="m", store_path="/s", driver_name="docker", identity="x", created="now")
-    master.driver.update(URL=URL, IPAddress="10.0.0.1")
+    master.driver.update(URL="tcp://10.0.0.1:2376", IPAddress="10.0.0.1")
     master.swarm_options.update(Master=True, Discovery="token://x", Host="tcp://0.0.0.0:3376")
-    row = Row("m", master, Status(RUNNING), "tcp://10.0.0.1:3376", master="m")
+    row = MachineStatus("m", master, Status(RUNNING), "tcp://10.0.0.1:3376", master="m")
     assert (
-        RowFormat("{{.Active}}|{{.ActiveSwarm}}|{{.Swarm}}").render([row.fields()])
+        RowFormat("{{.Active}}|{{.ActiveSwarm}}|{{.Swarm}}").render([fields_of(row)])
         == "* (swarm)|true|m (master)\n"
     )
 

@@ -31,7 +31,7 @@ from dinv.lifecycle.docker_context import ensure_context
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import provision, renew
-from dinv.listing import rows
+from dinv.listing.asking import statuses
 from dinv.machine import Machine
 from dinv.pki.certificates import facts
 from dinv.progress import Progress
@@ -281,7 +281,7 @@ def test_killed_anywhere_it_works_and_can_be_finished(
 def test_reading_a_record_writes_nothing(machine: Host, store: Store) -> None:
     before = content(machine)
     files.stage_set(machine.directory, [("cert.pem", b"new", 0o644)])
-    for look in (lambda: store.load("dev"), lambda: rows.rows(store, timeout=5, environ={})):
+    for look in (lambda: store.load("dev"), lambda: statuses(store, timeout=5, environ={})):
         look()
         assert content(machine) == before
         assert os.listdir(os.path.join(machine.directory, files.PENDING)) == ["cert.pem"]

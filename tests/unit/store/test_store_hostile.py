@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dinv import drivers
+from dinv.cli.show import machine_rows
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.errors import ConfigError, DinvError, EndpointUnreachable
+from dinv.listing.active import active
+from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters
-from dinv.listing.rows import active, rows
 from dinv.machine import Machine
 from dinv.machines import open as open_store
 from dinv.progress import Progress
@@ -107,7 +109,7 @@ BAD: dict[str, Callable[[str], object]] = {
 @pytest.mark.parametrize("kind", BAD)
 def test_a_bad_record_is_one_bad_row(store: Store, kind: str) -> None:
     BAD[kind](os.path.join(store.path, CONFIG))
-    found = {row.name: row for row in rows(store, timeout=1, filters=Filters(["name=."]))}
+    found = {row.name: row for row in statuses(store, timeout=1, filters=Filters(["name=."]))}
     assert set(found) == {"bad", "good"}
     assert found["bad"].status.state == ERROR
     assert "config.json: " in found["bad"].status.error
@@ -123,7 +125,7 @@ def test_a_bad_record_can_be_removed(store: Store, kind: str) -> None:
 
 def test_an_entry_that_leads_to_itself_is_one_bad_row(store: Store) -> None:
     loop(store.directory("loop"))
-    found = {row.name: row.status for row in rows(store, timeout=1)}
+    found = {row.name: row.status for row in statuses(store, timeout=1)}
     assert found["loop"].state == ERROR
     assert found["good"].state == ERROR
     assert "nosuch.sock" in found["good"].error
@@ -139,7 +141,7 @@ def test_what_is_no_directory_is_no_machine(store: Store) -> None:
 
 def test_a_name_that_is_no_text_is_one_bad_row(store: Store) -> None:
     os.mkdir(os.fsencode(store.machines_directory) + b"/caf\xe9")
-    found = {row.name: row.status for row in rows(store, timeout=1)}
+    found = {row.name: row.status for row in statuses(store, timeout=1)}
     assert found["caf\udce9"].state == ERROR
 
 
@@ -260,10 +262,10 @@ def test_a_record_with_any_values_is_an_error_of_the_record(
         part[place[-1]] = data.draw(JSON)
     files.write(os.path.join(many.path, CONFIG), json.dumps(document).encode(), mode=0o600)
     filters = Filters(["label=x", "swarm=x", "state=Error"])
-    assert [row.name for row in rows(many, timeout=1)] == ["bad", "good"]
-    for row in rows(many, timeout=1):
-        row.cells(), row.document(), row.fields()
-    rows(many, timeout=1, filters=filters)
+    assert [row.name for row in statuses(many, timeout=1)] == ["bad", "good"]
+    for row in statuses(many, timeout=1):
+        machine_rows.cells(row), machine_rows.document(row), machine_rows.fields(row)
+    statuses(many, timeout=1, filters=filters)
     with_errors(lambda: active(many, timeout=1))
     try:
         machine = Machine.recorded(many.load("bad"), many)

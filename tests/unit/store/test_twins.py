@@ -13,8 +13,8 @@ from dinv.endpoints import contexts
 from dinv.errors import DinvError, MachineBusy, RecordCopied
 from dinv.lifecycle.renew import provision, renew
 from dinv.lifecycle.upgrade import upgrade
+from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters
-from dinv.listing.rows import rows
 from dinv.machines import Machines
 from dinv.progress import Progress
 from dinv.states import ERROR, RUNNING
@@ -48,7 +48,8 @@ def machines(world: World, tmp_path: Path) -> Machines:
 def test_ls_tells_which_is_the_copy(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("fake_driver.FakeDriver.states", classmethod(lambda *_, **__: {}), raising=False)
     found = {
-        row.name: row.status for row in rows(machines.store, timeout=1, filters=Filters(["name=^(a|dev2)$"]))
+        row.name: row.status
+        for row in statuses(machines.store, timeout=1, filters=Filters(["name=^(a|dev2)$"]))
     }
     assert {status.state for status in found.values()} == {ERROR}
     assert 'copy of the record of machine "dev"' in found["a"].error

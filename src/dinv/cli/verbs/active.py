@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.cli.voice import put
+from dinv.timeouts import LIST_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,25 +16,24 @@ def arguments(parser: Parser) -> None:
         "-t",
         "--timeout",
         type="seconds",
-        default=2.0,
+        default=LIST_SECONDS,
         metavar="SECONDS",
-        help="for the endpoint to answer (2)",
+        help=f"for the endpoint to answer ({LIST_SECONDS:g})",
     )
     parser.add_format()
 
 
 def run(app: App, options: Options) -> None:
-    from dinv.errors import NoActiveMachine
-    from dinv.listing.rows import active
-
     form = app.format(options, "Name", "State", "URL")
-    name = active(app.store, timeout=options.timeout, trace=app.trace)
-    if name is None:
+    machine = app.machines.active(timeout=options.timeout)
+    if machine is None:
+        from dinv.errors import NoActiveMachine
+
         raise NoActiveMachine
     if form is not None:
         from dinv.cli.show import records
         from dinv.states import RUNNING, Status
 
-        form.show(records.of_status(app.machines.get(name), Status(RUNNING)))
+        form.show(records.of_status(machine, Status(RUNNING)))
         return
-    put(name)
+    put(machine.name)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dinv.cli.voice import put
 from dinv.errors import InputError
+from dinv.timeouts import LIST_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -29,37 +30,34 @@ def arguments(parser: Parser) -> None:
         "-t",
         "--timeout",
         type="seconds",
-        default=2.0,
+        default=LIST_SECONDS,
         metavar="SECONDS",
-        help="for each endpoint to answer (2)",
+        help=f"for each endpoint to answer ({LIST_SECONDS:g})",
     )
 
 
 def run(app: App, options: Options) -> None:
-    from dinv.listing import rows
-
     if options.ignored:
         # docker-machine's took no notice of them.
         said = f"ls takes no names: {' '.join(options.ignored)}. For some machines only: ls --filter name=..."
         if not app.voice.docker_machine:
             raise InputError(said)
         app.voice.warn(said)
-    filters = None
-    if options.filter:
-        from dinv.listing.filters import Filters
-
-        filters = Filters(options.filter)
-    asked = {"filters": filters, "timeout": options.timeout, "trace": app.trace}
-    store = app.store
+    machines = app.machines
+    asked = {"filters": options.filter or (), "timeout": options.timeout}
     if options.quiet:
-        for name in rows.readable_names(store, **asked):
+        for name in machines.names(**asked, unreadable=False):
             put(name)
-    elif options.format == "json":
+        return
+    from dinv.cli.show import machine_rows
+
+    if options.format == "json":
         from dinv.cli.show.formatting import Format
 
-        Format("json").show_all(row.document() for row in rows.rows(store, **asked))
+        Format("json").show_all(map(machine_rows.document, machines.list(**asked)))
     elif options.format in ("", "table"):
-        _show([list(map(app.voice.called, row.cells())) for row in rows.rows(store, **asked)])
+        found = machines.list(**asked)
+        _show([list(map(app.voice.called, machine_rows.cells(machine))) for machine in found])
     else:
         from dinv.formats.row_format import HEADINGS, RowFormat
 
@@ -69,19 +67,19 @@ def run(app: App, options: Options) -> None:
             from dinv.cli.show.formatting import check
 
             check(options.format)
-        fields = (row.fields() for row in rows.rows(store, **asked))
+        fields = map(machine_rows.fields, machines.list(**asked))
         put(row_format.render(fields, head=HEADINGS), keep=options.format, end="")
 
 
 def _show(cells: list[list[str]]) -> None:
     import sys
 
-    from dinv.listing import rows
+    from dinv.cli.show.machine_rows import COLUMNS
 
     if not sys.stdout.isatty():
         from dinv.formats.table import table
 
-        print(table(rows.COLUMNS, cells))
+        print(table(COLUMNS, cells))
         return
     from dinv import states
     from dinv.cli.show.fitting import show
@@ -93,4 +91,4 @@ def _show(cells: list[list[str]]) -> None:
         states.STOPPED: "dim",
     }
     spare = ("SWARM", "DRIVER", "DOCKER", "ACTIVE")
-    show(rows.COLUMNS, cells, spare=spare, below="ERRORS", coloured="STATE", colours=colours)
+    show(COLUMNS, cells, spare=spare, below="ERRORS", coloured="STATE", colours=colours)

@@ -19,8 +19,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.cli.show.fitting import LEAST_CELL, fitted
+from dinv.cli.show.machine_rows import COLUMNS
 from dinv.formats.table import widths
-from dinv.listing.rows import COLUMNS
 from dinv.machines import open as open_store
 from dinv.store.record import CREATING
 

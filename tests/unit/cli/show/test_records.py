@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from dinv.access.disk_usage import DiskUsage
-from dinv.cli.show import records
+from dinv.cli.show import machine_rows, records
 from dinv.endpoints.local.engine import EngineStatus
 from dinv.images.building.builder import MachineImage
-from dinv.listing.rows import Row
+from dinv.listing.status import MachineStatus
 from dinv.machine import Machine
 from dinv.states import RUNNING, Status
 from dinv.store.record import MachineConfig
@@ -32,15 +32,15 @@ def machine(store: Store, **driver: object) -> Machine:
 
 def test_all_records_of_a_machine_have_the_same_keys(store: Store) -> None:
     dev = machine(store, Endpoint={"URL": "unix:///d"})
-    row = Row("dev", dev.config, Status(RUNNING), URL)
+    row = MachineStatus("dev", dev.config, Status(RUNNING), URL)
     for record in (
         records.of_status(dev, Status(RUNNING)),
         records.of_environment(dev, {"DOCKER_HOST": URL}),
         records.of_flags(dev, dev.docker_flags()),
         records.of_document(dev),
         records.of_creation(dev),
-        row.document(),
-        row.fields(),
+        machine_rows.document(row),
+        machine_rows.fields(row),
     ):
         for key, value in records.known(dev.config).items():
             assert record[key] == value

@@ -11,8 +11,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dinv import machines
+from dinv.access import connect
+from dinv.cli.show.machine_rows import cells
 from dinv.errors import DinvError, MachineNotRunning, MachineUnusable, NoSwarm, NotSupported
-from dinv.listing import rows
+from dinv.listing.active import active
+from dinv.listing.asking import statuses
 from dinv.shells import env
 from dinv.states import ERROR, RUNNING, TIMEOUT
 from dinv.store.store import Store
@@ -232,7 +235,7 @@ def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, r
     given(store, "unix:///nosuch/docker.sock", "gone")
     given(store, "tcp://127.0.0.1", "wild")
     add(store, "vm", IPAddress="")
-    found = {row.name: row for row in rows.rows(store, timeout=20, environ={})}
+    found = {row.name: row for row in statuses(store, timeout=20, environ={})}
     assert {name: row.status.state for name, row in found.items()} == {
         "down": RUNNING,  # of those without a driver docker-machine knows no other state
         "gone": RUNNING,
@@ -242,7 +245,7 @@ def test_each_is_asked_once_and_what_is_known_is_told(store: Store, port: int, r
         "wild": RUNNING,
     }
     assert found["up"].url == f"tcp://127.0.0.1:{port}"
-    assert f"tcp://127.0.0.1:{refused}" in found["down"].cells()
+    assert f"tcp://127.0.0.1:{refused}" in cells(found["down"])
     assert "Connection refused" in found["down"].status.error
     assert "no address" in found["vm"].status.error
     assert "none" in found["odd"].status.error
@@ -262,8 +265,8 @@ def test_a_url_without_a_port_means_dockers_own(
         return {}
 
     monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
-    list(rows.rows(store, timeout=0.5, environ={}))
-    monkeypatch.setattr("dinv.access.connect._connect", lambda *where: asked.append(where))
+    list(statuses(store, timeout=0.5, environ={}))
+    monkeypatch.setattr(connect, "_connect", lambda *where: asked.append(where))
     assert env.setting(machine, environ={})[1] == ""
     assert asked == [("127.0.0.1", expected)] * 2
     assert machine.ip == "127.0.0.1"
@@ -272,7 +275,7 @@ def test_a_url_without_a_port_means_dockers_own(
 def test_one_that_says_nothing_is_timed_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("dinv.system.reachability.connect_all", lambda _hosts, **_: {})
     add(store)
-    (row,) = rows.rows(store, timeout=0.5, environ={})
+    (row,) = statuses(store, timeout=0.5, environ={})
     assert row.status.state == TIMEOUT
     assert "0.5 s" in row.status.error
 
@@ -280,7 +283,9 @@ def test_one_that_says_nothing_is_timed_out(store: Store, monkeypatch: pytest.Mo
 def test_the_active_one(store: Store, port: int) -> None:
     given(store, f"tcp://127.0.0.1:{port}", "up")
     environ = {"DOCKER_HOST": f"tcp://127.0.0.1:{port}"}
-    assert rows.active(store, timeout=20, environ=environ) == "up"
+    config = active(store, timeout=20, environ=environ)
+    assert config is not None
+    assert config.name == "up"
 
 
 def test_asking_one_machine(store: Store, port: int, refused: int) -> None:
@@ -297,7 +302,7 @@ def test_names_that_differ_in_case_only_are_all_listed(store: Store) -> None:
     """docker-machine showed one of them twice."""
     for name in ("L1", "l1", "l2"):
         add(store, name, IPAddress="")
-    assert sorted(row.name for row in rows.rows(store, timeout=2, environ={})) == ["L1", "l1", "l2"]
+    assert sorted(row.name for row in statuses(store, timeout=2, environ={})) == ["L1", "l1", "l2"]
 
 
 # Never written

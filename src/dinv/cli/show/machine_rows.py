@@ -1,0 +1,73 @@
+"""Machines as `ls` prints them: the cells of its table, documents, and what templates can name."""
+
+from __future__ import annotations
+
+from dinv.states import TIMEOUT
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+    from dinv.listing.status import MachineStatus
+
+COLUMNS = ("NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS")
+
+
+def cells(machine: MachineStatus) -> tuple[str, ...]:
+    """The row under COLUMNS."""
+    active = "*" if machine.active else "* (swarm)" if machine.active_swarm else "-"
+    if machine.config is None or machine.state == TIMEOUT:
+        active = ""
+    version = f"v{machine.docker_version}" if machine.running and machine.docker_version else "Unknown"
+    return (
+        machine.name,
+        active,
+        machine.driver,
+        machine.state,
+        machine.url if machine.running or machine.shows_last_url else "",
+        machine.swarm,
+        version if machine.config is not None else "",
+        " ".join(machine.error.split()),
+    )
+
+
+def document(machine: MachineStatus) -> dict[str, Any]:
+    """What `ls --format json` prints."""
+    from dinv.cli.show import records
+
+    config = machine.config
+    return {
+        **(records.known(config) if config is not None else dict.fromkeys(records.KNOWN, "")),
+        "Name": machine.name,
+        "Active": machine.active,
+        "DriverName": machine.driver,
+        "State": machine.state,
+        "Error": machine.error,
+    }
+
+
+def fields(machine: MachineStatus) -> dict[str, Any]:
+    """What templates for rows can name; docker-machine's are as its table shows them."""
+    _, active, _, _, url, swarm, docker, error = cells(machine)
+    config = machine.config
+    return {
+        **document(machine),
+        "Active": active,
+        "ActiveHost": machine.active,
+        "ActiveSwarm": machine.active_swarm,
+        "URL": url,
+        "SwarmOptions": config.swarm_options if config is not None else None,
+        "Swarm": swarm,
+        "EngineOptions": config.engine_options if config is not None else None,
+        "Error": error,
+        "DockerVersion": docker,
+        "ResponseTime": _duration(machine.seconds),
+    }
+
+
+def _duration(seconds: float) -> str:
+    """As Go's time.Duration prints itself, to a millisecond: 51ms, 1.5s."""
+    milliseconds = round(seconds * 1000)
+    if not milliseconds:
+        return "0s"
+    return f"{milliseconds}ms" if milliseconds < 1000 else f"{milliseconds / 1000:.10g}s"

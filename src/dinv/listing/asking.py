@@ -1,0 +1,138 @@
+"""The states of all machines: each endpoint is asked once, and none is waited for longer than it is given."""
+
+from __future__ import annotations
+
+import os
+
+from dinv.errors import DeadlineExceeded, DinvError
+from dinv.listing import records
+from dinv.listing.active import docker_host_in_use
+from dinv.listing.status import MachineStatus
+from dinv.states import ERROR, TIMEOUT, Status
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from dinv.drivers import Driver
+    from dinv.listing.filters import Filters
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+    Trace = Callable[[str], None] | None
+    Group = tuple[type[Driver], list[MachineConfig]]
+
+
+def statuses(
+    store: Store,
+    *,
+    timeout: float,
+    trace: Trace = None,
+    environ: Mapping[str, str] = os.environ,
+    filters: Filters | None = None,
+) -> list[MachineStatus]:
+    """One for each machine of the store, in natural order; `timeout` in seconds, for each endpoint.
+
+    What is wrong with a machine is in its `error`: nothing that one machine or endpoint does keeps the
+    others from being listed. Endpoints are asked only for machines that no filter has taken out.
+    """
+    from dinv import drivers
+
+    configs, known = records.load(store)
+    masters = records.masters(configs)
+    taken = records.taken(configs, filters)
+    copies = records.copies(configs)
+    groups: dict[tuple[type[Driver], str], Group] = {}
+    found_drivers: dict[str, type[Driver]] = {}
+    for name, config in taken.items():
+        if config is None:
+            continue
+        if config.unfinished:
+            from dinv.lifecycle.host import unfinished
+
+            known[name] = unfinished(config, store.holder(name))
+            continue
+        if name in copies:
+            known[name] = Status(ERROR, copies[name])
+            continue
+        try:
+            driver = found_drivers[name] = drivers.of(config)
+            groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
+        except DinvError as error:
+            known[name] = Status(ERROR, str(error))
+    found, seconds = _ask(list(groups.values()), store, timeout, trace)
+    known.update({name: _with_expiry(configs[name], status, store) for name, status in found.items()})
+    docker_host = docker_host_in_use(environ)
+    return [
+        MachineStatus(
+            name,
+            config,
+            known[name],
+            docker_host,
+            master=masters.get(_discovery(config), ""),
+            seconds=seconds.get(name, 0.0),
+            driver=found_drivers.get(name),
+        )
+        for name, config in taken.items()
+        if filters is None or filters.take_status(known[name])
+    ]
+
+
+def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
+    from dinv.lifecycle.host import Host
+
+    try:
+        return Host(config, store).with_expiry(status) if config is not None else status
+    except DinvError:  # of a driver that is not installed: its status says so
+        return status
+
+
+def _discovery(config: MachineConfig | None) -> str:
+    return str(config.swarm_options.get("Discovery") or "") if config is not None else ""
+
+
+def _ask(
+    groups: list[Group], store: Store, timeout: float, trace: Trace
+) -> tuple[dict[str, Status], dict[str, float]]:
+    """The states of all groups, and the seconds that each took, at once where there are several groups.
+
+    What did not answer in time is Timeout.
+    """
+    import time
+
+    statuses: dict[str, Status] = {}
+    seconds: dict[str, float] = {}
+
+    def ask(group: Group) -> None:
+        driver, configs = group
+        begin = time.monotonic()
+        try:
+            found = driver.states(configs, store, timeout=timeout, trace=trace)
+        except DeadlineExceeded:
+            found = {config.name: _timed_out(timeout) for config in configs}
+        except DinvError as error:
+            # The endpoint does not answer: what its machines are like is not known.
+            found = {config.name: Status(ERROR, str(error)) for config in configs}
+        except Exception as error:  # noqa: BLE001  (of somebody else's driver, or over a spoilt record)
+            said = f"cannot be asked: {type(error).__name__}: {error}"
+            found = {config.name: Status(ERROR, said) for config in configs}
+        statuses.update(found)
+        seconds.update(dict.fromkeys(found, time.monotonic() - begin))
+
+    if len(groups) == 1:
+        ask(groups[0])
+        return statuses, seconds
+    import threading
+
+    threads = [threading.Thread(target=ask, args=(group,), daemon=True) for group in groups]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + timeout + 0.2
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    late = {config.name: _timed_out(timeout) for _, configs in groups for config in configs}
+    return {**late, **dict(statuses)}, dict(seconds)
+
+
+def _timed_out(timeout: float) -> Status:
+    return Status(TIMEOUT, f"its endpoint did not answer within {timeout:g} s")

@@ -1,0 +1,101 @@
+"""What is known of one machine in a list of them: `Machines.list`."""
+
+from __future__ import annotations
+
+from dinv.errors import DinvError
+from dinv.states import RUNNING
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.drivers import Driver
+    from dinv.states import Status
+    from dinv.store.record import MachineConfig
+
+
+class MachineStatus:
+    """One machine as `dinv ls` shows it: what its record says, and what its endpoint answered.
+
+    `name` is its name, `config` its record, None where it cannot be read. `active`: whether it runs, and
+    DOCKER_HOST or docker's current context leads to it; `active_swarm`: whether they lead to the legacy
+    swarm that it is the master of. `swarm` is the name of its legacy swarm's master, or "". `url` is where
+    its daemon listens, as far as is known, such as tcp://127.0.0.1:24561. `seconds` is how long its endpoint
+    took to answer, 0.0 where it was not asked.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        config: MachineConfig | None,
+        status: Status,
+        docker_host: str,
+        *,
+        master: str = "",
+        seconds: float = 0.0,
+        driver: type[Driver] | None = None,
+    ) -> None:
+        self.name = name
+        self.config = config
+        self.status = status
+        self.seconds = seconds
+        self.shows_last_url = driver is not None and driver.shows_last_url
+        """Whether its URL is shown while nothing is known of its state."""
+        is_master = config is not None and bool(config.swarm_options.get("Master"))
+        self.swarm = f"{master} (master)" if master and is_master else master
+        self.active_swarm = (
+            config is not None and bool(docker_host) and self.running and docker_host == swarm_url(config)
+        )
+        self.url = known_url(config) if config is not None else ""
+        self.active = self.running and bool(self.url) and self.url == docker_host
+
+    def __repr__(self) -> str:
+        return f"<MachineStatus {self.name} {self.state}>"
+
+    @property
+    def state(self) -> str:
+        """In a word, as docker-machine has them: Running, Stopped, Timeout, Error ... (`dinv.states`)."""
+        return self.status.state
+
+    @property
+    def running(self) -> bool:
+        return self.status.state == RUNNING
+
+    @property
+    def error(self) -> str:
+        """What is wrong with it, and what to do; "" where nothing is."""
+        return self.status.error
+
+    @property
+    def driver(self) -> str:
+        """The name of its driver; "not found" where its record cannot be read."""
+        return self.config.driver_name if self.config is not None else "not found"
+
+    @property
+    def docker_version(self) -> str:
+        """That of its daemon at its last start, such as 26.1.5; "" where it is not known."""
+        return str(self.config.ours.get("DockerVersion") or "") if self.config is not None else ""
+
+    @property
+    def reached(self) -> str:
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown."""
+        return str(self.config.driver.get("Reached") or "") if self.config is not None else ""
+
+
+def known_url(config: MachineConfig) -> str:
+    """Where its daemon was last known to listen; no driver is loaded where the record says it."""
+    if config.url:
+        return config.url
+    from dinv import drivers
+
+    return drivers.url(config)
+
+
+def swarm_url(config: MachineConfig) -> str:
+    """Where the swarm listens that a machine is the master of; "" where it is of none."""
+    if not config.swarm_options.get("Master"):
+        return ""
+    from dinv.provisioners import classic_swarm
+
+    try:
+        return classic_swarm.master_url(config, known_url(config))
+    except DinvError:  # of no address that is known
+        return ""

@@ -1,0 +1,145 @@
+"""`ls`: each endpoint asked once, and whatever is wrong with one machine stays in its row."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from listed import Asked, add, of_docker_machine, raising, spoil
+
+from dinv.cli.show.machine_rows import COLUMNS, cells, document
+from dinv.errors import DeadlineExceeded, EndpointUnreachable
+from dinv.listing import records
+from dinv.listing.asking import statuses
+from dinv.states import ERROR, RUNNING, STOPPED, TIMEOUT, Status
+from dinv.store.record import CREATING
+from dinv.store.store import Store
+
+
+def states(store: Store, **environ: str) -> dict[str, tuple[str, str]]:
+    return {row.name: (row.state, row.error) for row in statuses(store, timeout=2, environ=environ)}
+
+
+def test_an_empty_store_has_no_rows(store: Store) -> None:
+    assert statuses(store, timeout=2) == []
+
+
+def test_each_endpoint_is_asked_once(store: Store) -> None:
+    for name, endpoint in (("m1", "e"), ("m2", "f"), ("m10", "e")):
+        add(store, name, endpoint)
+    Asked.answers = {"e": lambda: Status(RUNNING), "f": lambda: Status(STOPPED)}
+    found = statuses(store, timeout=2)
+    assert [(row.name, row.state) for row in found] == [
+        ("m1", RUNNING),
+        ("m2", STOPPED),
+        ("m10", RUNNING),
+    ]
+    assert sorted(Asked.calls) == [["m1", "m10"], ["m2"]]
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize(
+    ("error", "state", "words"),
+    [
+        (EndpointUnreachable("unix:///e", "refused"), ERROR, "refused"),
+        (DeadlineExceeded("GET /containers", 2), TIMEOUT, "2 s"),
+        (ZeroDivisionError("plugin"), ERROR, "ZeroDivisionError"),
+    ],
+)
+def test_an_endpoint_that_fails_keeps_nobody_from_being_listed(
+    store: Store, error: Exception, state: str, words: str, *, beside: bool
+) -> None:
+    add(store, "bad", "e")
+    Asked.answers = {"e": raising(error), "f": lambda: Status(RUNNING)}
+    if beside:
+        add(store, "good", "f")
+    found = states(store)
+    assert found["bad"][0] == state
+    assert words in found["bad"][1]
+    if beside:
+        assert found["good"] == (RUNNING, "")
+
+
+def test_an_endpoint_that_never_answers_is_not_waited_for(store: Store) -> None:
+    add(store, "slow", "e")
+    add(store, "good", "f")
+    released = threading.Event()
+
+    def slow() -> Status:
+        released.wait(60)
+        return Status(RUNNING)
+
+    Asked.answers = {"e": slow, "f": lambda: Status(RUNNING)}
+    try:
+        found = {row.name: row.status for row in statuses(store, timeout=0.05)}
+    finally:
+        released.set()
+    assert (found["good"].state, found["slow"].state) == (RUNNING, TIMEOUT)
+    assert "0.05 s" in found["slow"].error
+
+
+def test_what_cannot_be_asked_for_has_a_row_with_the_reason(store: Store) -> None:
+    spoil(store, "spoilt")
+    add(store, "half", phase=CREATING)
+    of_docker_machine(store, "theirs", Endpoint="a word")
+    add(store, "unknown")
+    config = store.load("unknown")
+    config.document()["DriverName"] = "nosuch"
+    store.save(config)
+    found = states(store)
+    assert {name: state for name, (state, _) in found.items()} == dict.fromkeys(found, ERROR)
+    assert "config.json" in found["spoilt"][1]
+    assert "dinv rm half" in found["half"][1]
+    assert "docker-machine" in found["theirs"][1]
+    assert "nosuch" in found["unknown"][1]
+    assert Asked.calls == []
+    for row in statuses(store, timeout=2):
+        assert len(cells(row)) == len(COLUMNS)
+        assert document(row)["Name"] == row.name
+
+
+def test_a_machine_removed_meanwhile_has_no_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Store, "names", lambda _store: ["gone"])
+    assert statuses(store, timeout=2) == []
+
+
+def test_cells_of_running_stopped_and_spoilt(store: Store) -> None:
+    add(store, "a")
+    add(store, "bb")
+    spoil(store, "c")
+    answers = iter([Status(RUNNING, "its daemon\nis ill"), Status(STOPPED)])
+    Asked.answers = {"e": lambda: next(answers)}
+    shown = statuses(store, timeout=2, environ={"DOCKER_HOST": "tcp://127.0.0.1:2001"})
+    assert cells(shown[0]) == (
+        *("a", "*", "asked", RUNNING, "tcp://127.0.0.1:2001", "", "v26.1.5", "its daemon is ill"),
+    )
+    assert cells(shown[1]) == ("bb", "-", "asked", STOPPED, "", "", "Unknown", "")
+    assert cells(shown[2])[:7] == ("c", "", "not found", ERROR, "", "", "")
+
+
+def test_the_document_says_what_the_record_has(store: Store) -> None:
+    add(store, "a", IPAddress="127.0.0.1", Image="dinv:latest", Isolation="capabilities")
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    assert document(statuses(store, timeout=2, environ={})[0]) == {
+        "Name": "a",
+        "Active": False,
+        "DriverName": "asked",
+        "State": RUNNING,
+        "URL": "tcp://127.0.0.1:2001",
+        "IPAddress": "127.0.0.1",
+        "Reached": "",
+        "DockerVersion": "v26.1.5",
+        "Endpoint": "e",
+        "Image": "dinv:latest",
+        "Isolation": "capabilities",
+        "Error": "",
+    }
+
+
+def test_names_ask_nobody(store: Store) -> None:
+    add(store, "m10")
+    add(store, "m2")
+    spoil(store, "m3")
+    assert records.names(store, unreadable=False) == ["m2", "m10"]
+    assert records.names(store, unreadable=True) == ["m2", "m3", "m10"]
+    assert Asked.calls == []
