@@ -194,7 +194,7 @@ def test_a_list_of_what_ls_shows(world: World, machines: Machines, monkeypatch: 
 
 
 def running(
-    _: type[FakeDriver], configs: list[MachineConfig], _store: Store, **_options: object
+    _: type[FakeDriver], configs: list[MachineConfig], _store: Store, /, **_options: object
 ) -> dict[str, Status]:
     return {config.name: Status(RUNNING) for config in configs}
 
