@@ -125,6 +125,17 @@ class Grammar(Group):
             "--progress", choices=PROGRESSES, default=AUTO, metavar="KIND", help=", ".join(PROGRESSES)
         )
 
+    def add_timeout(self, seconds: float, what: str, *short: str) -> None:
+        """`--timeout`, with `seconds` as its default; `what` is waited for that long."""
+        self.add_argument(
+            *short,
+            "--timeout",
+            type="seconds",
+            default=seconds,
+            metavar="SECONDS",
+            help=f"{what} ({seconds:g})",
+        )
+
     def set_defaults(self, **values: Any) -> None:
         """Let these hold where nothing is given, by the names in Options."""
         self.defaults.update(values)

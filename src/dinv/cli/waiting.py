@@ -10,11 +10,5 @@ if TYPE_CHECKING:
 def add_arguments(parser: Parser, seconds: float) -> None:
     """Names, `--timeout` with `seconds` as its default, and `--quiet`."""
     parser.add_argument("name", nargs="*")
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=seconds,
-        metavar="SECONDS",
-        help=f"for the daemon to answer ({seconds:g})",
-    )
+    parser.add_timeout(seconds, "for the daemon to answer")
     parser.add_progress()

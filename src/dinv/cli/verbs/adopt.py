@@ -19,13 +19,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where the container is ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
     parser.add_argument("--no-context", dest="context", action="store_false", help="write no docker context")
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=SERVE_SECONDS,
-        metavar="SECONDS",
-        help=f"for its daemon to answer again ({SERVE_SECONDS:g})",
-    )
+    parser.add_timeout(SERVE_SECONDS, "for its daemon to answer again")
     parser.add_format()
     parser.add_progress("print only the machine's name")
 

@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    from dinv.timeouts import SERVE_SECONDS
+
     parser.add_argument("action", choices=("start", "stop", "status", "enable", "disable"))
     parser.add_format()
     parser.add_progress()
-    parser.add_argument(
-        "--timeout", type="seconds", default=60.0, metavar="SECONDS", help="for the engine to answer (60)"
-    )
+    parser.add_timeout(SERVE_SECONDS, "for the engine to answer")
 
 
 def run(app: App, options: Options) -> int:

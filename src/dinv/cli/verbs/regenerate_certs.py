@@ -20,13 +20,7 @@ def arguments(parser: Parser) -> None:
         action="store_true",
         help="new CA and client certificates too: earlier ones are refused",
     )
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=SERVE_SECONDS,
-        metavar="SECONDS",
-        help=f"for the daemon to take them ({SERVE_SECONDS:g})",
-    )
+    parser.add_timeout(SERVE_SECONDS, "for the daemon to take them")
     parser.add_progress()
 
 

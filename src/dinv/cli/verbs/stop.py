@@ -12,13 +12,7 @@ def arguments(parser: Parser) -> None:
     from dinv.timeouts import STOP_SECONDS
 
     parser.add_argument("name", nargs="*")
-    parser.add_argument(
-        "--timeout",
-        type="seconds",
-        default=STOP_SECONDS,
-        metavar="SECONDS",
-        help=f"before it is stopped by force ({STOP_SECONDS:g})",
-    )
+    parser.add_timeout(STOP_SECONDS, "before it is stopped by force")
     parser.add_progress()
 
 

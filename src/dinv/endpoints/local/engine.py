@@ -28,6 +28,7 @@ from dinv.endpoints.resolve import LONGEST_SOCKET, Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
 from dinv.labels import LABEL, LABEL_KEEP
 from dinv.system import locks, mounts, processes
+from dinv.timeouts import SERVE_SECONDS
 from dinv.wording import command, option
 
 TYPE_CHECKING = False
@@ -136,7 +137,7 @@ class LocalEngine:
             status.reason = str(getattr(error, "reason", "") or error)
         return status
 
-    def start(self, progress: Progress, *, timeout: float = 60.0) -> None:
+    def start(self, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
         """Start it, and wait until it answers, `timeout` in seconds. It outlives this process.
 
         One that runs is left as it is, one that is starting is waited for. What a crash has left is
@@ -164,7 +165,7 @@ class LocalEngine:
                 self._open_own_network(progress)
         progress.line("Engine", f"Docker {self.status().version} started at unix://{self.socket}")
 
-    def stop(self, progress: Progress, *, timeout: float = 60.0) -> None:
+    def stop(self, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
         """Stop it, and with it the machines on it; by force after `timeout` seconds.
 
         Its images, volumes and stopped machines stay in its data root, its last words in its log. Nothing
