@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def url(config: MachineConfig, store: Store, *, trace: Trace = None) -> str:
     """`Machine.known_url`. Raises MachineNotRunning."""
-    if config.url and not config.ours.get("Stopped"):
+    if config.url and not config.stopped:
         return config.url
     from dinv.lifecycle.host import Host
 

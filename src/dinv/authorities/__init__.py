@@ -107,19 +107,19 @@ class Authority(ABC):
 
     def record(self, config: MachineConfig) -> None:
         """Write into a machine's record that it is this one, and its options, but for secrets."""
-        config.ours["Authority"] = self.name
-        config.ours["AuthorityOptions"] = to_record(self.create_flags(), self.options)
+        config.authority = self.name
+        config.authority_options = to_record(self.create_flags(), self.options)
 
     @classmethod
     def recorded_options(cls, config: MachineConfig) -> dict[str, Any]:
         """What `record` has written into a machine's record, by keyword."""
-        return dict(config.ours.get("AuthorityOptions") or {})
+        return config.authority_options
 
     @classmethod
     def after_import(cls, config: MachineConfig) -> str:
         """What to say of a machine's certificates that came from another computer, "" for nothing."""
         return (
-            f'Its certificates are signed by the authority "{config.ours.get("Authority")}". They can be '
+            f'Its certificates are signed by the authority "{config.authority}". They can be '
             f"renewed here where that can be reached from here, by the options in the machine's config.json "
             f"(Dinv.AuthorityOptions)"
         )
@@ -144,7 +144,7 @@ def of_machine(
     Raises InputError, and
     ConfigError for a record that names none.
     """
-    found = find(str(config.ours["Authority"]))
+    found = find(config.authority)
     options = from_record(found.create_flags(), found.recorded_options(config), secrets or {}, os.environ)
     return found(machine=config.name, directory=directory or config.directory, options=options)
 
@@ -154,20 +154,20 @@ def ca_elsewhere(config: MachineConfig) -> str:
 
     Also said of an authority whose package is not installed here, and of a machine of docker-machine's: "".
     """
-    if not config.ours:
+    if not config.by_dinv:
         return ""
     try:
         return of_machine(config).ca_elsewhere
     except (InputError, PluginBroken):
-        return _kept_by(str(config.ours["Authority"]))
+        return _kept_by(config.authority)
 
 
 def after_import(config: MachineConfig) -> str:
     """What to say of the certificates of a machine that came from another computer, "" for nothing."""
-    if not config.ours:
+    if not config.by_dinv:
         return ""
     try:
-        return find(str(config.ours["Authority"])).after_import(config)
+        return find(config.authority).after_import(config)
     except PluginNotFound as error:
         return f"Its certificates cannot be renewed here: {error}"
 

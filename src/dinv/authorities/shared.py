@@ -228,7 +228,7 @@ class SharedAuthority(Authority):
     # In a machine's record
 
     def record(self, config: MachineConfig) -> None:
-        config.ours["Authority"] = self.name
+        config.authority = self.name
         for key, path in zip(_RECORDED.values(), (*self.ca, *self.client), strict=True):
             if path:
                 config.auth_options[key] = _stored(path, config.store_path)

@@ -86,7 +86,7 @@ def _adopt(  # noqa: PLR0917  (adopt, once)
         values: dict[str, Any] = {"endpoint": endpoint[0], "endpoint_cert_path": endpoint[1]}
         machine.driver.set_config_from_flags(values, progress)
         machine.use_contract(machine.driver.adopt(container, progress))
-        machine.config.ours["Adopting"] = container
+        machine.config.adopting = container
         store.save(machine.config)
         with progress.working("Certificates", "CA, server, client"):
             machine.issue_certificates()
@@ -149,18 +149,18 @@ def _take_over(machine: Host, progress: Progress, timeout: float) -> None:
 def _finish(machine: Host, progress: Progress, *, context: bool) -> None:
     from dinv.store.record import READY
 
-    ours = machine.config.ours
+    config = machine.config
     if context:
         # Recorded before there is one, for who removes what a kill has left.
-        ours["Context"] = machine.name
+        config.context = machine.name
         machine.store.save(machine.config)
         try:
             machine.write_context()
         except ContextError as error:
-            ours["Context"] = ""
+            config.context = ""
             progress.warn(f"No docker context: {error}")
-    ours["Phase"] = READY
-    del ours["Adopting"]
+    config.phase = READY
+    config.adopting = ""
     machine.store.save(machine.config)
 
 

@@ -37,7 +37,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
 
             twins.check(host.store, now)
         host.finish_certificates()
-        settled = bool(host.config.ours.get("Upgrade"))
+        settled = bool(host.config.upgrade)
         if settled:
             from dinv.lifecycle.upgrade import settle
             from dinv.progress import Progress as Silent

@@ -25,7 +25,7 @@ def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
     except ContextError as error:
         progress.warn(f"No docker context: {error}")
         if not had_one:
-            host.config.ours["Context"] = ""
+            host.config.context = ""
 
 
 def ensure_context(host: Host) -> None:
@@ -45,5 +45,5 @@ def ensure_context(host: Host) -> None:
         )
     with changing(host, "writing its docker context"):
         host.write_context()
-        host.config.ours["Context"] = host.name
+        host.config.context = host.name
         host.store.save(host.config)

@@ -150,15 +150,15 @@ class Host:
         if self._contract is None:
             from dinv.images import find
 
-            own_options = {**(self.config.ours.get("ImageContractOptions") or {}), **self.secrets}
-            self._contract = find(str(self.config.ours.get("ImageContract") or "dinv"), own_options)
+            own_options = {**self.config.image_contract_options, **self.secrets}
+            self._contract = find(self.config.image_contract or "dinv", own_options)
         return self._contract
 
     def use_contract(self, name: str) -> None:
         """From now on its image is one that keeps this contract; options are kept of the one named so far."""
-        if self.config.ours.get("ImageContract") not in (None, name):
-            self.config.ours.pop("ImageContractOptions", None)
-        self.config.ours["ImageContract"] = name
+        if self.config.image_contract not in ("", name):
+            self.config.image_contract_options = {}
+        self.config.image_contract = name
         self._contract = self._provisioner = None
         ca, certificate, key = self.contract.certificate_paths
         self.config.auth_options.update(
@@ -256,7 +256,7 @@ class Host:
     @property
     def has_context(self) -> bool:
         """Whether dinv has written a docker context for it."""
-        return bool(self.config.ours.get("Context"))
+        return bool(self.config.context)
 
     def expiry(self, *, soon: bool = False) -> str:
         """That a certificate of its own has expired, or with `soon` will in two weeks, and what to do.
@@ -413,7 +413,7 @@ class Host:
 
     def remove_context(self) -> None:
         """Remove its docker context, if dinv wrote one."""
-        context = str(self.config.ours.get("Context") or "")
+        context = self.config.context
         if context:
             from dinv.endpoints import contexts
 
@@ -470,15 +470,15 @@ class Host:
             self.issue_certificates()
             self.provisioner.provision()
             self.provisioner.activate(starting=True)
-            if self.config.ours.get("Context"):
+            if self.config.context:
                 self.write_context()
-        elif self.driver.port_moves and self.config.ours.get("Context"):
+        elif self.driver.port_moves and self.config.context:
             self.write_context()
         with progress.working("Docker", f"starting at {self.url}"):
             version = self.provisioner.health(timeout=timeout, progress=progress)
         progress.line("Docker", f"{version} ready at {self.url}")
-        self.config.ours["DockerVersion"] = version
-        self.config.ours.pop("Stopped", None)
+        self.config.docker_version = version
+        self.config.stopped = False
         self.store.save(self.config)
 
     def observed_state(self) -> str:
@@ -506,11 +506,11 @@ class Host:
 
     def renewing(self) -> bool:
         """Whether a renewal of its certificates was killed."""
-        return bool(self.config.ours.get("Renewal")) or os.path.lexists(os.path.join(self.directory, STAGING))
+        return bool(self.config.renewal) or os.path.lexists(os.path.join(self.directory, STAGING))
 
     def _left_stopped(self) -> bool:
         """Whether it is as dinv's own `stop` or `kill` has left it, as far as is known."""
-        if not self.config.ours.get("Stopped"):
+        if not self.config.stopped:
             return False
         try:
             return self.status(timeout=LOOK_SECONDS).state != RUNNING
@@ -525,7 +525,7 @@ def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
     """
     if holder is not None:
         return Status(STARTING, at_work(holder))
-    container = config.ours.get("Adopting")
+    container = config.adopting
     if container:
         return Status(
             ERROR,

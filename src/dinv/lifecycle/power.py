@@ -27,7 +27,7 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
             _remember_stopped(host)
             with progress.working("Machine", f"starting {host.name}"):
                 host.driver.start(timeout=timeout)
-        elif not (host.config.ours.get("Stopped") or host.renewing()):
+        elif not (host.config.stopped or host.renewing()):
             if settled:
                 return
             raise AlreadyRunning(host.name)
@@ -71,21 +71,21 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
 
 def _remember_stopped(host: Host) -> None:
     """Write down that it is stopped, until `serve` has seen that all is well: a kill may come between."""
-    if not host.config.ours.get("Stopped"):
-        host.config.ours["Stopped"] = True
+    if not host.config.stopped:
+        host.config.stopped = True
         host.store.save(host.config)
 
 
 @contextlib.contextmanager
 def _remembered_stopped(host: Host) -> Iterator[None]:
     """Write down that dinv stops it, before it does: whoever reads that looks whether it is so."""
-    noted = host.config.ours.get("Stopped")
+    noted = host.config.stopped
     _remember_stopped(host)
     try:
         yield
     except BaseException:
         if not noted:
-            del host.config.ours["Stopped"]
+            host.config.stopped = False
             with contextlib.suppress(StoreError):
                 host.store.save(host.config)
         raise

@@ -79,7 +79,7 @@ def renew(
             raise MachineUnfinished(
                 name, f'The create of machine "{name}" did not finish. Finish it first: dinv provision {name}'
             )
-        if machine.config.ours.get("Upgrade"):
+        if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
         state = machine.driver.state(timeout=STATE_SECONDS).state
         if state != RUNNING:
@@ -102,7 +102,7 @@ def provision(
     files were lost, there or in the store. Raises MachineUnfinished when there is too little to finish.
     """
     with store.lock(name, "provisioning it"), _opened(store, name, trace) as machine:
-        if machine.config.ours.get("Upgrade"):
+        if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
         status = machine.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
@@ -135,7 +135,7 @@ def provision(
 
 def asked(machine: Host) -> bool:
     """Whether a renewal that was killed was to lock earlier clients out."""
-    return bool((machine.config.ours.get("Renewal") or {}).get("Clients"))
+    return bool(machine.config.renewal.get("Clients"))
 
 
 def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
@@ -158,15 +158,15 @@ def _complete(machine: Host, progress: Progress) -> None:
     """Record that it is whole, and write the docker context that it should have."""
     from dinv.store.record import READY
 
-    ours = machine.config.ours
+    config = machine.config
     if machine.has_context:
         try:
             machine.write_context()  # of what it has now, be the one there lost or old
         except ContextError as error:
             progress.warn(f"No docker context: {error}")
             if machine.config.unfinished:
-                ours["Context"] = ""
-    ours["Phase"] = READY
+                config.context = ""
+    config.phase = READY
     machine.store.save(machine.config)
 
 
@@ -240,11 +240,10 @@ class _Renewal:
 
     def _record(self, *, clients: bool) -> None:
         """Write down what is being done, or that it is not any more. Raises StoreNotWritable."""
-        ours = self.machine.config.ours
-        if clients:
-            ours["Renewal"] = {"Clients": True}
-        elif ours.pop("Renewal", None) is None:
+        config = self.machine.config
+        if not clients and not config.renewal:
             return
+        config.renewal = {"Clients": True} if clients else None
         self.machine.store.save(self.machine.config)
 
     def _change(self, *, new_ca: bool, with_client: bool, again: bool) -> None:
@@ -281,7 +280,7 @@ class _Renewal:
                 raise
             self.progress.line("CA", "earlier clients are refused", "renewed")
         files.remove_tree(self.staging)
-        self.machine.config.ours.pop("Renewal", None)
+        self.machine.config.renewal = None
         self.machine.serve(self.progress, timeout=self.timeout)
 
     def _put(self) -> None:

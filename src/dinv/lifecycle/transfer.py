@@ -108,7 +108,7 @@ def check_whole(config: MachineConfig) -> None:
         raise MachineUnfinished(
             config.name, f'Machine "{config.name}" cannot be exported: {unfinished(config).error}'
         )
-    if config.ours.get("Upgrade"):
+    if config.upgrade:
         raise MachineUnfinished(
             config.name,
             f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
@@ -281,11 +281,11 @@ def _write_context(store: Store, name: str, progress: Progress) -> None:
             if contexts.read(name) is not None:
                 progress.note(f'There is a docker context "{name}" already; it is left as it is')
                 return
-            machine.config.ours["Context"] = name
+            machine.config.context = name
             store.save(machine.config)
             machine.write_context()
         except ContextError as error:
-            machine.config.ours["Context"] = ""
+            machine.config.context = ""
             store.save(machine.config)
             progress.warn(f"No docker context: {error}")
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.progress import Progress
+    from dinv.store.fields import UpgradeJournal
     from dinv.store.store import Store
 
 
@@ -48,7 +49,7 @@ def upgrade(
         machine.finish_certificates()
         if machine.config.unfinished:
             raise MachineUnfinished(name, unfinished(machine.config).error)
-        if machine.config.ours.get("Upgrade"):
+        if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
         offer = machine.driver.replacement().offer(image, progress)
         if offer.same and not force:
@@ -78,7 +79,7 @@ def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
     The machine runs afterwards if it ran before the upgrade, or if the upgrade had come to its end.
     """
     killed = Upgrade(machine, progress, timeout)
-    journal = machine.config.ours["Upgrade"]
+    journal = machine.config.upgrade
     if machine.trace is not None and journal.get("Step"):
         machine.trace(f"the upgrade of {machine.name} that was interrupted had come to: {journal['Step']}")
     if journal.get("Answers"):
@@ -101,15 +102,16 @@ class Upgrade(Transaction):
         self.timeout = timeout
         self.image = image
         self.image_contract = contract
-        self.before: dict[str, Any] = {}
+        self.before: UpgradeJournal = {}
         """What the journal begins with: what was before."""
         self.environment: Mapping[str, str] = {}
         self.command: Sequence[str] = ()
 
     def journal(self) -> dict[str, Any] | None:
         """Dinv.Upgrade, from `record` to `let-go`."""
-        journal: dict[str, Any] | None = self.machine.config.ours.get("Upgrade")
-        return journal
+        journal: Any = self.machine.config.upgrade or None
+        found: dict[str, Any] | None = journal
+        return found
 
     # The steps
 
@@ -118,8 +120,8 @@ class Upgrade(Transaction):
         machine, config = self.machine, self.machine.config
         self.before = {
             "Driver": copy.deepcopy(config.driver),
-            "ImageContract": config.ours.get("ImageContract", ""),
-            "DockerVersion": config.ours.get("DockerVersion", ""),
+            "ImageContract": config.image_contract,
+            "DockerVersion": config.docker_version,
             "Running": machine.driver.state(timeout=STATE_SECONDS).state == RUNNING,
             "Answers": False,
         }
@@ -131,7 +133,7 @@ class Upgrade(Transaction):
     def record(self) -> None:
         """What was before is recorded: from here on, whatever kills this process, it is put back."""
         config = self.machine.config
-        config.ours["Upgrade"] = {**self.before, "Step": "record"}
+        config.upgrade = {**self.before, "Step": "record"}
         self.machine.store.save(config)
 
     def replace(self) -> None:
@@ -161,7 +163,7 @@ class Upgrade(Transaction):
 
     def conclude(self) -> None:
         """It is recorded that the new one is good: from here on nothing is put back."""
-        self.machine.config.ours["Upgrade"]["Answers"] = True
+        self.machine.config.upgrade["Answers"] = True
         self.machine.store.save(self.machine.config)
 
     def let_go(self) -> None:
@@ -173,7 +175,7 @@ class Upgrade(Transaction):
 
     def doubt(self) -> None:
         """No record says that the new one is good."""
-        self.machine.config.ours["Upgrade"]["Answers"] = False
+        self.machine.config.upgrade["Answers"] = False
 
     def take_back(self) -> None:
         """The old container is in its place, and the new one is gone."""
@@ -187,11 +189,11 @@ class Upgrade(Transaction):
     def restore(self) -> None:
         """The record is as it was; the machine runs if it ran."""
         machine, config = self.machine, self.machine.config
-        journal = config.ours["Upgrade"]
+        journal = config.upgrade
         config.driver.clear()
         config.driver.update(copy.deepcopy(journal["Driver"]))
         machine.use_contract(str(journal["ImageContract"]))
-        config.ours["DockerVersion"] = journal["DockerVersion"]
+        config.docker_version = journal["DockerVersion"]
         if journal["Running"]:
             if machine.driver.state(timeout=STATE_SECONDS).state != RUNNING:
                 # The address may have changed, and certificates with it: the store's are put in again.
@@ -201,7 +203,7 @@ class Upgrade(Transaction):
         self._forget()
 
     def _forget(self) -> None:
-        del self.machine.config.ours["Upgrade"]
+        self.machine.config.upgrade = None
         self.machine.store.save(self.machine.config)
 
     def undone(self, error: BaseException) -> None:

@@ -72,7 +72,7 @@ class MachineStatus:
     @property
     def docker_version(self) -> str:
         """That of its daemon at its last start, such as 26.1.5; "" where it is not known."""
-        return str(self.config.ours.get("DockerVersion") or "") if self.config is not None else ""
+        return self.config.docker_version if self.config is not None else ""
 
     @property
     def reached(self) -> str:

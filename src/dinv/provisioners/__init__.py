@@ -75,10 +75,10 @@ class Provisioner(ABC):
         """
         from dinv.declaration import to_record
 
-        config.ours["Provisioner"] = cls.name
+        config.provisioner = cls.name
         recorded = to_record(cls.create_flags(), options)
         if recorded:
-            config.ours["ProvisionerOptions"] = recorded
+            config.provisioner_options = recorded
 
     @property
     def options(self) -> dict[str, Any]:
@@ -87,7 +87,7 @@ class Provisioner(ABC):
 
         from dinv.declaration import from_record
 
-        recorded = self.config.ours.get("ProvisionerOptions") or {}
+        recorded = self.config.provisioner_options
         return from_record(self.create_flags(), recorded, self.secrets, os.environ)
 
     @abstractmethod
@@ -154,6 +154,6 @@ def find(name: str) -> type[Provisioner]:
 def of(config: MachineConfig) -> type[Provisioner]:
     """The provisioner of a machine. Raises InputError where that is not installed."""
     if config.by_dinv:
-        return find(str(config.ours.get("Provisioner") or "docker"))
+        return find(config.provisioner)
     provisioner: type[Provisioner] = plugins.load(_DOCKER_MACHINES)
     return provisioner

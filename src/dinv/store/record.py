@@ -27,10 +27,13 @@ import os
 
 from dinv.errors import ConfigError, ConfigTooNew
 from dinv.formats import kinds, urls
+from dinv.store.fields import Options, Switch, Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from dinv.store.fields import RenewalJournal, UpgradeJournal
 
 CONFIG_VERSION = 3
 """docker/machine: libmachine/version/version.go."""
@@ -261,9 +264,57 @@ class MachineConfig:
 
     @property
     def ours(self) -> dict[str, Any]:
-        """Return dinv's own part; empty for a machine that docker-machine made."""
+        """Return dinv's own part, which has names below; empty for a machine that docker-machine made."""
         ours: dict[str, Any] = self._document.get("Dinv") or {}
         return ours
+
+    phase = Text("Phase")
+    """CREATING, or READY."""
+    step = Text("Step", brief=True)
+    """The last step of its create that was begun."""
+    context = Text("Context")
+    """The docker context that dinv wrote for it, by name."""
+    provisioner = Text("Provisioner", missing="docker")
+    authority = Text("Authority", needed=True)
+    image_contract = Text("ImageContract")
+    docker_version = Text("DockerVersion")
+    """Of its daemon, at its last start."""
+    adopting = Text("Adopting", brief=True)
+    """The container that it is being made of."""
+    stopped = Switch("Stopped")
+    """Whether dinv stopped it; somebody else may have started it since."""
+    authority_options = Options("AuthorityOptions")
+    provisioner_options = Options("ProvisionerOptions", brief=True)
+    image_contract_options = Options("ImageContractOptions", brief=True)
+
+    @property
+    def upgrade(self) -> UpgradeJournal:
+        """What an upgrade that is under way, or was killed, has written down, to be changed in place.
+
+        Empty where there is none; then it is set as a whole.
+        """
+        found: UpgradeJournal | None = self.ours.get("Upgrade")
+        return found or {}
+
+    @upgrade.setter
+    def upgrade(self, journal: UpgradeJournal | None) -> None:
+        self._set_or_drop("Upgrade", journal)
+
+    @property
+    def renewal(self) -> RenewalJournal:
+        """What a renewal that is under way, or was killed, has written down; empty where there is none."""
+        found: RenewalJournal | None = self.ours.get("Renewal")
+        return found or {}
+
+    @renewal.setter
+    def renewal(self, journal: RenewalJournal | None) -> None:
+        self._set_or_drop("Renewal", journal)
+
+    def _set_or_drop(self, key: str, value: object) -> None:
+        if value is None:
+            self.ours.pop(key, None)
+        else:
+            self.ours[key] = value
 
     @property
     def identity(self) -> str:
@@ -273,7 +324,7 @@ class MachineConfig:
     @property
     def unfinished(self) -> bool:
         """Whether this is what a create has recorded that never came to its end."""
-        return self.ours.get("Phase") == CREATING
+        return self.phase == CREATING
 
 
 def _check_options(options: dict[str, Any], name: str, path: str) -> None:

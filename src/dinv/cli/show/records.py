@@ -44,7 +44,7 @@ def known(config: MachineConfig) -> dict[str, Any]:
         "URL": drivers.url(config),
         "IPAddress": drivers.ip(config),
         "Reached": kept.get("Reached", ""),
-        "DockerVersion": version(str(config.ours.get("DockerVersion") or "")),
+        "DockerVersion": version(config.docker_version),
         # Another driver of docker-machine's may call something else so.
         "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",
         "Image": kept.get("Image", ""),

@@ -37,7 +37,7 @@ def own_id(site: Site, name: str) -> str:
 def gone(site: Site) -> MachineError:
     """The error that the machine's container is not there."""
     config = site.config
-    if config.ours.get("Upgrade"):
+    if config.upgrade:
         return MachineError(config.name, f"{config.name}: " + unfinished_upgrade(config))
     return MachineGone(config.name, site.container, str(site.endpoint))
 

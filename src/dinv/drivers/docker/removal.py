@@ -46,7 +46,7 @@ def _left_behind(site: Site) -> str:
         f"Container {name} stays on {site.endpoint} with its volumes, as dinv did not make it. "
         f"Remove it: docker rm -f {name}"
     )
-    anew = images.find(str(site.config.ours.get("ImageContract") or "dinv")).own_certificates
+    anew = images.find(site.config.image_contract or "dinv").own_certificates
     if not anew:
         return said
     return (
@@ -57,7 +57,7 @@ def _left_behind(site: Site) -> str:
 
 def _remove_objects(site: Site, *, keep_cache: bool) -> None:
     containers.remove(site, site.container)
-    if site.config.ours.get("Upgrade"):
+    if site.config.upgrade:
         containers.remove(site, site.aside)
         containers.remove(site, site.beside)
     volumes.remove_all(site, keep_cache=keep_cache)

@@ -54,7 +54,7 @@ def start(site: Site, *, timeout: float) -> None:
 
 def _clear_leftovers(site: Site) -> None:
     """A container that has run before may have been killed, by whomever."""
-    contract = str(site.config.ours.get("ImageContract") or "")
+    contract = site.config.image_contract
     if contract and (site.adopted or not site.config.unfinished):
         with contextlib.suppress(NotFound):  # the start says what is not there
             empty_pid_files(site.channel(), images.find(contract).pid_files)

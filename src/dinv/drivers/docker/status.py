@@ -52,12 +52,12 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: S
         if not is_machine(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
         state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
-        if config.ours.get("Upgrade"):
+        if config.upgrade:
             return Status(state, _or_who(store, config, unfinished_upgrade(config)))
         # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, _unhealthy() if unhealthy else "")
-    if config.ours.get("Upgrade"):
+    if config.upgrade:
         return Status(STOPPED, _or_who(store, config, unfinished_upgrade(config)))
     gone = f"container {container} is gone from the endpoint; clean up: " + command("rm", config.name)
     return Status(ERROR, _or_who(store, config, gone))

@@ -83,7 +83,7 @@ def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
     """Remove what an interrupted create has left; the caller has claimed the name."""
     # Without a record it was killed before anything was made.
     with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
-        if trace is not None and machine.config.ours.get("Step"):
-            trace(f"the create of {name} that was interrupted had come to: {machine.config.ours['Step']}")
+        if trace is not None and machine.config.step:
+            trace(f"the create of {name} that was interrupted had come to: {machine.config.step}")
         machine.unmake()
     store.empty(name)

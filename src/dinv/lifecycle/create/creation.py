@@ -151,7 +151,7 @@ class Creation(Transaction):
         provisioner.record(self.machine.config, options.provisioner_values)
         self.machine.secrets.update(secrets(provisioner.create_flags(), options.provisioner_values))
         if options.contract_values:
-            self.machine.config.ours["ImageContractOptions"] = options.contract_values
+            self.machine.config.image_contract_options = options.contract_values
 
     def check(self) -> None:
         """All checks have been made, and nothing else."""
@@ -166,7 +166,7 @@ class Creation(Transaction):
             self.authority.record(config)
         if self.options.context and self.machine.has_tls:
             # Recorded before there is any, for who finishes this create or removes what it has left.
-            config.ours["Context"] = config.name
+            config.context = config.name
         if self.options.registry_cas:
             registry_ca.keep(config.directory, self.options.registry_cas)
         self.store.save(config)
@@ -265,11 +265,11 @@ class Creation(Transaction):
 
     def finish(self) -> None:
         """It is recorded as ready."""
-        ours = self.machine.config.ours
-        ours["DockerVersion"] = self.version
-        ours["Phase"] = READY
-        ours.pop("Step", None)
-        self.store.save(self.machine.config)
+        config = self.machine.config
+        config.docker_version = self.version
+        config.phase = READY
+        config.step = ""
+        self.store.save(config)
 
     # What undoes them
 
