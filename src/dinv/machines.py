@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 
-from dinv.store.store import DEFAULT_NAME, Store
+from dinv.store.layout import DEFAULT_NAME
+from dinv.store.store import Store
 from dinv.timeouts import LIST_SECONDS, SERVE_SECONDS
 
 TYPE_CHECKING = False

@@ -184,7 +184,7 @@ class App:
 
     def names(self, given: Iterable[str]) -> list[str]:
         """The names given, or the machine `default` if there is one. Raises InputError."""
-        from dinv.store.store import DEFAULT_NAME
+        from dinv.store.layout import DEFAULT_NAME
 
         names = list(given)
         if names:

@@ -13,7 +13,7 @@ import re
 
 from dinv.errors import ContextError, DinvError, InputError, Interrupted
 from dinv.lifecycle.host import Host
-from dinv.store.store import LONGEST_NAME, check_name
+from dinv.store.layout import LONGEST_NAME, check_name
 from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False

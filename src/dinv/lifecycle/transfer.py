@@ -19,8 +19,8 @@ from dinv.errors import AlreadyInStore, ArchiveError, InputError, MachineExists,
 from dinv.formats import json_text
 from dinv.pki import client_files
 from dinv.store import twins
+from dinv.store.layout import check_name
 from dinv.store.record import MachineConfig
-from dinv.store.store import check_name
 from dinv.system import files, home
 from dinv.system.files import PENDING
 

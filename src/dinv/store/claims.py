@@ -9,22 +9,22 @@ import contextlib
 import os
 
 from dinv.errors import LocksNotKept, MachineBusy, MachineExists, StoreNotWritable
-from dinv.store.store import writing
+from dinv.store.layout import writing
 from dinv.system import locks
 from dinv.system.files import remove_tree
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
-    from dinv.store.store import Store
+    from dinv.store.layout import Layout
 
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
 """Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
 
 
 @contextlib.contextmanager
-def locked(store: Store, name: str, doing: str) -> Iterator[None]:
+def locked(store: Layout, name: str, doing: str) -> Iterator[None]:
     """Hold the lock of a machine that exists; `doing` is what others are told of it.
 
     Raises MachineNotFound, or MachineBusy at once when another process has it.
@@ -39,10 +39,11 @@ def locked(store: Store, name: str, doing: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def claimed(store: Store, name: str, doing: str) -> Iterator[bool]:
+def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) -> Iterator[bool]:
     """Take `name` for a new machine: make its directory and hold its lock.
 
-    Yields whether something is in the directory already: what a create that was killed has left.
+    Yields whether something is in the directory already: what a create that was killed has left. `whole`
+    says whether the record that is there is of a machine that was made to its end.
     Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
     MachineBusy, StoreNotWritable, LocksNotKept.
     """
@@ -70,12 +71,12 @@ def claimed(store: Store, name: str, doing: str) -> Iterator[bool]:
                         remove_tree(directory)
                 raise
         leftovers = set(os.listdir(directory)) - {".lock"}
-        if "config.json" in leftovers and not store.load(name).unfinished:
+        if "config.json" in leftovers and whole():
             raise MachineExists(name)
         yield bool(leftovers)
 
 
-def _let_go(store: Store, held: list[int]) -> None:
+def _let_go(store: Layout, held: list[int]) -> None:
     for descriptor in held:
         os.close(descriptor)
     if store.still_open:
@@ -83,7 +84,7 @@ def _let_go(store: Store, held: list[int]) -> None:
             store.sweep_removed()
 
 
-def _lock(store: Store, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
+def _lock(store: Layout, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
     """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
     path = os.path.join(store.directory(name), ".lock")
     pauses = iter(LOOKED_AT_SECONDS)

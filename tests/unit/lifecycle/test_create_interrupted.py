@@ -12,14 +12,15 @@ from dinv.errors import EndpointUnreachable
 from dinv.lifecycle import create, steps
 from dinv.lifecycle.create import CreateOptions, creation
 from dinv.progress import Progress
-from dinv.store import store
+from dinv.store import claims, layout, store
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
     from types import FrameType
 
-_FILES = (create.__file__, creation.__file__, steps.__file__, store.__file__)
+_MODULES = (create, creation, steps, store, layout, claims)
+_FILES = [module.__file__ for module in _MODULES]
 
 
 class Run:

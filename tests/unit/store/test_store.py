@@ -24,8 +24,9 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
+from dinv.store.layout import LONGEST_NAME, check_name, default_path, natural_order
 from dinv.store.record import READY, MachineConfig
-from dinv.store.store import LONGEST_NAME, Store, check_name, default_path, natural_order
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from dinv.errors import ConfigError, MachineBusy, MachineExists, MachineNotFound
+from dinv.store import layout
 from dinv.store import store as store_module
+from dinv.store.layout import natural_order
 from dinv.store.record import CREATING, READY, MachineConfig
-from dinv.store.store import Store, natural_order
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -174,7 +176,7 @@ class Stores(RuleBasedStateMachine):
         name = data.draw(st.sampled_from(sorted(set(self.model) - set(self.held))))
 
         def work() -> None:
-            vars(store_module)["remove_tree"] = die
+            vars(layout)["remove_tree"] = die
             with self.store.lock(name, "removing it"):
                 self.store.remove(name)
 

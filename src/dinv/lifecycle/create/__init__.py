@@ -14,7 +14,7 @@ from dinv.lifecycle.create.creation import Creation
 from dinv.lifecycle.create.options import CreateOptions
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.steps import Step
-from dinv.store.store import check_name
+from dinv.store.layout import check_name
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
