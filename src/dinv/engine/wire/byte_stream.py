@@ -85,6 +85,8 @@ class ByteStream:
             try:
                 data = self.try_recv(size)
             except OSError as exc:
+                if self.ended(exc):
+                    return b""
                 raise self.lost(what, exc) from exc
             if data is not None:
                 deadline.progress()
@@ -105,6 +107,16 @@ class ByteStream:
                 view = view[sent:]
             else:
                 self.wait(deadline, what, write=True)
+
+    def ended(self, exc: OSError) -> bool:
+        """Whether an error of receiving is but the end: the other side has closed, with bytes of ours unread.
+
+        Linux says so on a Unix socket, and only once all that the other side had sent has been received. By
+        TCP a reset may have overtaken some of that.
+        """
+        import _socket
+
+        return isinstance(exc, ConnectionResetError) and self.sock.family == _socket.AF_UNIX
 
     def lost(self, what: str, exc: OSError | None = None) -> DinvError:
         """Return the error that says why the stream broke off during `what`."""

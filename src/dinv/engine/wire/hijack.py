@@ -63,6 +63,8 @@ class HijackedStream:
         try:
             return self._stream.try_recv(size)
         except OSError as exc:
+            if self._stream.ended(exc):
+                return b""
             raise self._stream.lost(self._what, exc) from exc
 
     def recv(self, size: int = _PIECE, timeout: float | Deadline | None = None) -> bytes:

@@ -186,6 +186,13 @@ class SSHByteStream(ByteStream):
         self._child = child
         self._said = said
 
+    def ended(self, exc: OSError) -> bool:
+        """Whether an error of receiving is but the end: ssh found nothing wrong."""
+        try:
+            return super().ended(exc) and self._child.wait(1) == 0
+        except subprocess.TimeoutExpired:
+            return False
+
     def lost(self, what: str, exc: OSError | None = None) -> DinvError:
         """Return the error that says why the stream broke off: in ssh's own words, where it said some."""
         try:

@@ -3,6 +3,9 @@ from __future__ import annotations
 import io
 import os
 import select
+import socket
+import subprocess
+import tempfile
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -11,7 +14,10 @@ import pytest
 from engine_server import PING, Peer, answer, frame, unix_server
 
 from dinv.engine import Engine
-from dinv.errors import Conflict, DeadlineExceeded, ProtocolError
+from dinv.engine.wire.byte_stream import ByteStream
+from dinv.engine.wire.hijack import HijackedStream
+from dinv.engine.wire.ssh import SSHByteStream
+from dinv.errors import Conflict, DeadlineExceeded, EndpointUnreachable, ProtocolError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -121,6 +127,41 @@ def test_command_that_does_not_read_its_stdin(tmp_path: Path) -> None:
         # The peer closes with data unread.
         stream.copy(stdin=io.BytesIO(b"x" * 10_000), stdout=out.append, timeout=10)
     assert out == [b"bye"]
+
+
+@pytest.mark.parametrize(
+    ("over_ssh", "status", "ends"), [(False, 0, True), (True, 0, True), (True, 255, False)]
+)
+def test_what_closes_with_bytes_unread_has_ended(*, over_ssh: bool, status: int, ends: bool) -> None:
+    """Such as a command that has no use for its standard input: Linux says that by a reset."""
+    ours, theirs = socket.socketpair()
+    with theirs:
+        ours.send(b"unread")
+        theirs.send(b"bye")
+    with subprocess.Popen(["sh", "-c", f"exit {status}"]) as child, tempfile.TemporaryFile() as said:
+        raw = SSHByteStream(ours, "ssh://x", child, said) if over_ssh else ByteStream(ours, "unix:///x")
+        with HijackedStream(raw, b"", tty=True, what="it") as stream:
+            assert stream.recv(timeout=10) == b"bye"
+            if ends:
+                assert stream.recv(timeout=10) == b""
+            else:
+                with pytest.raises(EndpointUnreachable, match="status 255"):
+                    stream.recv(timeout=10)
+
+
+def test_a_reset_of_tcp_is_an_error() -> None:
+    """What had been sent before it may be lost."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        ours = socket.create_connection(server.getsockname(), timeout=10)
+        theirs, _ = server.accept()
+        ours.send(b"unread")
+        assert select.select([theirs], [], [], 10)[0]
+        theirs.close()
+        with (
+            HijackedStream(ByteStream(ours, "tcp://x"), b"", tty=True, what="it") as stream,
+            pytest.raises(EndpointUnreachable),
+        ):
+            stream.recv(timeout=10)
 
 
 def test_deadline(tmp_path: Path) -> None:
