@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import os
 
-from dinv.declaration import Option
 from dinv.drivers.recorded import RecordedDriver
 from dinv.errors import NotSupported, OptionError
 from dinv.formats.host_port import of_url
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from typing import Any, ClassVar, NoReturn
 
     from dinv.channel import Channel
+    from dinv.declaration import Option
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
@@ -43,15 +43,6 @@ _STORE_CERTIFICATES = {
 """As docker-machine writes them into a record (commands/create.go), relative to the store."""
 LARGEST_FILE = 1024 * 1024
 """Bytes. A chain of certificates has some thousand."""
-
-_URL = Option("url", "DINV_URL", "URL of the Docker daemon, such as tcp://HOST:2376", metavar="URL")
-_CERTIFICATES = Option(
-    "url-cert-path",
-    "DINV_URL_CERT_PATH",
-    "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: those in the "
-    'store\'s certs directory, if there are any; "": no TLS)',
-    metavar="DIR",
-)
 
 _DONE = {
     "start": "started",
@@ -70,14 +61,28 @@ class NoneDriver(RecordedDriver):
 
     @classmethod
     def create_flags(cls) -> tuple[Option, ...]:
-        return (_URL, _CERTIFICATES)
+        # Not with the module, which `status` and `env` load.
+        from dinv.declaration import Option
+
+        return (
+            Option("url", "DINV_URL", "URL of the Docker daemon, such as tcp://HOST:2376", metavar="URL"),
+            Option(
+                "url-cert-path",
+                "DINV_URL_CERT_PATH",
+                "directory with ca.pem, cert.pem and key.pem for the URL; they are copied (without it: those "
+                'in the store\'s certs directory, if there are any; "": no TLS)',
+                metavar="DIR",
+            ),
+        )
 
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         url = str(values.get("url") or "")
         if not url:
             raise OptionError(option("url") + " option is required when no driver is selected")
         if not is_url(url):
-            raise _URL.refused(url, "is not the URL of a Docker daemon, such as tcp://HOST:2376")
+            raise OptionError(
+                "is not the URL of a Docker daemon, such as tcp://HOST:2376", option="url", value=url
+            )
         directory = values.get("url_cert_path")
         kept = self.config.driver
         kept["URL"] = url
@@ -117,9 +122,9 @@ class NoneDriver(RecordedDriver):
             try:
                 found.append((name, read(path, largest=LARGEST_FILE)))
             except OSError as error:
-                raise _CERTIFICATES.refused(source, f"cannot be used: {path}: {error.strerror}") from error
+                raise _unusable(source, f"{path}: {error.strerror}") from error
             if b"-----BEGIN " not in found[-1][1]:
-                raise _CERTIFICATES.refused(source, f"cannot be used: {path} holds nothing in PEM")
+                raise _unusable(source, f"{path} holds nothing in PEM")
         return found
 
     def create(
@@ -187,3 +192,7 @@ class NoneDriver(RecordedDriver):
             f'Machine "{self.config.name}" has no driver: there is no way into it but its Docker API. '
             f"For a shell beside its containers: docker run -it IMAGE sh",
         )
+
+
+def _unusable(directory: str, why: str) -> OptionError:
+    return OptionError(f"cannot be used: {why}", option="url-cert-path", value=directory)
