@@ -63,12 +63,13 @@ class Authority(ABC):
     """What a machine gets from it, for people."""
 
     def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
-        unknown = sorted(set(options) - {flag.key for flag in self.create_flags()})
+        defaults = {flag.key: flag.default for flag in self.create_flags()}
+        unknown = sorted(set(options) - set(defaults))
         if unknown:
             raise InputError(f'The authority "{self.name}" has no option {", ".join(unknown)}')
         self.machine = machine
         self.directory = directory
-        self.options = dict(options)
+        self.options = {**defaults, **options}
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:

@@ -65,7 +65,11 @@ def test_a_plugin_gets_machine_directory_and_options() -> None:
         "corporate", machine="dev", directory="/d", options={"url": "https://ca"}
     )
     assert isinstance(found, PluginAuthority)
-    assert (found.machine, found.directory, found.options) == ("dev", "/d", {"url": "https://ca"})
+    assert (found.machine, found.directory, found.options) == (
+        "dev",
+        "/d",
+        {"url": "https://ca", "token": None},
+    )
 
 
 @pytest.fixture

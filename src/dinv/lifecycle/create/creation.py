@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 
-from dinv import provisioners
-from dinv.declaration import secrets
+from dinv import images, provisioners
+from dinv.declaration import secrets, to_record
 from dinv.errors import DriverRefused, InputError, OptionError
 from dinv.lifecycle import docker_context
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.steps import Transaction
+from dinv.options import CONTRACT
 from dinv.provisioners import classic_swarm
 from dinv.registries import ca as registry_ca
 from dinv.store.record import READY
@@ -151,7 +152,9 @@ class Creation(Transaction):
         provisioner.record(self.machine.config, options.provisioner_values)
         self.machine.secrets.update(secrets(provisioner.create_flags(), options.provisioner_values))
         if options.contract_values:
-            self.machine.config.image_contract_options = options.contract_values
+            contract = images.load(options.driver_values[CONTRACT]).create_flags()
+            self.machine.secrets.update(secrets(contract, options.contract_values))
+            self.machine.config.image_contract_options = to_record(contract, options.contract_values)
 
     def check(self) -> None:
         """All checks have been made, and nothing else."""
