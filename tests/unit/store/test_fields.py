@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+import dinv
 from dinv.errors import ConfigError
 from dinv.formats.kinds import OURS, Part
 from dinv.store.fields import Options, Switch, Text
@@ -78,3 +82,15 @@ def test_a_record_without_its_authority_is_at_fault() -> None:
     document = {**config.document(), "Dinv": Part(config.ours, "dev", "config.json", "Dinv")}
     with pytest.raises(ConfigError, match=r"Dinv\.Authority is missing"):
         _ = MachineConfig(document, name="dev", store_path="/store").authority
+
+
+def test_nobody_spells_a_key_of_it_again() -> None:
+    """The whole point of the names."""
+    source = Path(dinv.__file__).parent
+    spelt = [
+        f"{path.relative_to(source)}: {found}"
+        for path in source.rglob("*.py")
+        if path.parent.name != "store"
+        for found in re.findall(r"\.ours(?:\[|\.get\(|\.pop\(|\.update\().*", path.read_text())
+    ]
+    assert spelt == []
