@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     Filter = Iterable[str] | Mapping[str, str | Iterable[str]]
 
 
-def open(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:  # noqa: A001
-    """The machines of the store at `path`, of `$MACHINE_STORAGE_PATH`, or of ~/.docker/machine.
+def open_machines(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:
+    """`dinv.open`: the machines of the store at `path`, of `$MACHINE_STORAGE_PATH`, or of ~/.docker/machine.
 
     `trace` is given a line for each API call, with its time and never a secret. Nothing is made or read yet.
     """

@@ -160,9 +160,9 @@ class App:
     @property
     def machines(self) -> Machines:
         """The store's machines."""
-        from dinv.machines import open as open_store
+        from dinv.machines import Machines
 
-        return open_store(self.store_path, trace=self.trace)
+        return Machines(self.store, trace=self.trace)
 
     def format(self, options: Options, *columns: str, own_table: bool = False) -> Format | None:
         """What `--format` asks for, with these columns for its table; None without one.

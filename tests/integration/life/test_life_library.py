@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from documents import blocks
 from users import busybox_tar
 
 import dinv
 from dinv.errors import MachineExists, MachineNotFound, PreCreateCheckFailed
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from users import User
 
 
@@ -116,6 +122,36 @@ def test_the_trace_has_every_call_and_no_secret(user: User, monkeypatch: pytest.
         assert call in said
     assert "geheim" not in said
     assert "PRIVATE" not in said
+
+
+def test_what_the_page_shows(user: User, tmp_path: Path) -> None:
+    """docs/library.md, its blocks of Python as one program."""
+    page = "docs/library.md"
+    shown = [block for block in blocks(page) if block.language == "python" and not block.reason]
+    assert len(shown) > 8
+    path = tmp_path / "page.py"
+    program = "\n".join(f"print('{block}', flush=True)\n{block.text}" for block in shown)
+    path.write_text(re.sub(r"\bdev\b", user.name("dev"), program))
+    environment = {
+        name: value
+        for name, value in user.environment.items()
+        if name not in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE")
+    }
+    done = subprocess.run(
+        [sys.executable, str(path)],
+        cwd=tmp_path,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=150,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+    assert dinv.open(user.store).names() == []
+    assert (tmp_path / "copy.html").read_text() == "hello"
+    assert (tmp_path / "site-2" / "index.html").exists()
 
 
 def _saved() -> bytes:

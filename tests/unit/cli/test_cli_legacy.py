@@ -104,7 +104,7 @@ def test_what_is_wrong_before_the_verb(words: list[str]) -> None:
 
 
 def recorded(name: str) -> dict[str, str]:
-    config = machines.open().get(name).config
+    config = machines.open_machines().get(name).config
     assert config.ours["Authority"] == "shared"
     found = config.shown()["HostOptions"]["AuthOptions"]
     return {key: found[key] for key in ("CaCertPath", "CaPrivateKeyPath", "ClientCertPath", "ClientKeyPath")}
@@ -150,7 +150,7 @@ def test_a_flag_wins_over_its_variable(tmp_path: Path, monkeypatch: pytest.Monke
 def test_half_a_pair_makes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([f"--tls-ca-cert={tmp_path}/ca.pem", "create", "dev"]) == 1
     assert "--tls-ca-cert is given without --tls-ca-key" in capsys.readouterr().err
-    assert machines.open().names() == []
+    assert machines.open_machines().names() == []
 
 
 def test_elsewhere_they_make_no_difference(capsys: pytest.CaptureFixture[str]) -> None:
@@ -176,7 +176,7 @@ def test_the_swarm_that_is_gone(flag: list[str], capsys: pytest.CaptureFixture[s
     said = capsys.readouterr().err
     assert said.startswith("--swarm: ")
     assert "docker --context dev swarm init" in said
-    assert machines.open().names() == []
+    assert machines.open_machines().names() == []
 
 
 def test_hosts_of_somebody_elses_are_listed_by_their_master(capsys: pytest.CaptureFixture[str]) -> None:

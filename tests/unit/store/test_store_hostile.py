@@ -20,7 +20,7 @@ from dinv.listing.active import active
 from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters
 from dinv.machine import Machine
-from dinv.machines import open as open_store
+from dinv.machines import open_machines as open_store
 from dinv.progress import Progress
 from dinv.shells import env
 from dinv.states import ERROR

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dinv.cli.show.fitting import LEAST_CELL, fitted
 from dinv.cli.show.machine_rows import COLUMNS
 from dinv.formats.table import widths
-from dinv.machines import open as open_store
+from dinv.machines import open_machines as open_store
 from dinv.store.record import CREATING
 
 if TYPE_CHECKING:

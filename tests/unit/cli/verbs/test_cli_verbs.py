@@ -120,7 +120,7 @@ def test_ls(world: World, dinv: Program) -> None:
 def test_hints_in_what_is_printed_name_the_program_as_it_was_called(
     dinv: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    store = machines.open().store
+    store = machines.open_machines().store
     config = store.load("dev")
     config.ours["Phase"] = CREATING
     store.save(config)
@@ -244,7 +244,7 @@ def test_rm_asks(dinv: Program, monkeypatch: pytest.MonkeyPatch, answer: str | N
     assert ("without being asked: -y" in dinv.err) == (answer is None)
     assert "WARNING" in dinv.out
     assert ("Successfully removed dev" in dinv.out) == gone
-    assert machines.open().names() == ([] if gone else ["dev"])
+    assert machines.open_machines().names() == ([] if gone else ["dev"])
 
 
 def test_rm_without_asking(world: World, dinv: Program) -> None:
@@ -265,4 +265,4 @@ def test_rm_by_force(world: World, dinv: Program) -> None:
     assert world.states["dev"] == RUNNING
     assert dinv("rm", "-f", "dev") == 0
     assert "docker rm -f dinv-dev" in dinv.out
-    assert machines.open().names() == []
+    assert machines.open_machines().names() == []

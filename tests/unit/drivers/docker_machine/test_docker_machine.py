@@ -84,7 +84,7 @@ def add(
         put(os.path.join(directory, file))
     for file in ("ca.pem", "cert.pem", "key.pem"):
         put(os.path.join(store.path, "certs", file))
-    return machines.open(store.path).get(name)
+    return machines.open_machines(store.path).get(name)
 
 
 def given(store: Store, url: str, name: str = "given", **more: Any) -> Machine:
@@ -320,7 +320,7 @@ def test_what_needs_its_driver_says_so_and_nothing_is_written(store: Store) -> N
     with pytest.raises(NotSupported, match="driver virtualbox, which dinv does not have"):
         machine.stop()
     with pytest.raises(NotSupported, match="virtualbox"):
-        machines.open(store.path).remove("dev")
+        machines.open_machines(store.path).remove("dev")
     machine.inspect()
     after = {name: os.stat(os.path.join(machine.directory, name)).st_mtime_ns for name in before}
     assert after == before
@@ -330,7 +330,7 @@ def test_a_given_host_has_no_driver_to_miss(store: Store) -> None:
     machine = given(store, "tcp://127.0.0.1:2376")
     with pytest.raises(NotSupported, match="by its URL"):
         machine.kill()
-    machines.open(store.path).remove("given")
+    machines.open_machines(store.path).remove("given")
     assert store.names() == []
 
 
