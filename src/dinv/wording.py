@@ -92,6 +92,14 @@ def either(library: str, command_line: str) -> Wording:
     return Wording((_Either(library, command_line),))
 
 
+def joined(separator: str, texts: Iterable[str]) -> str:
+    """As str.join has it, of those texts that are not empty."""
+    found = ""
+    for text in texts:
+        found = found + separator + text if found and text else found or text
+    return found
+
+
 def _parts(text: str) -> tuple[str | _Command | _Either, ...]:
     return text._parts if isinstance(text, Wording) else (text,)  # noqa: SLF001  (its own kind)
 

@@ -8,7 +8,7 @@ import pickle
 import pytest
 
 from dinv.errors import MachineError
-from dinv.wording import Wording, command, either, option
+from dinv.wording import Wording, command, either, joined, option
 
 
 def test_a_caller_of_the_library_and_somebody_at_a_command_line_are_told_in_their_own_words() -> None:
@@ -43,6 +43,14 @@ def test_what_has_no_option_of_its_own_is_told_both_ways() -> None:
 )
 def test_words_are_quoted_as_a_shell_has_them(word: str, shown: str) -> None:
     assert command("rm", word).worded("dinv") == f"dinv rm {shown}"
+
+
+def test_texts_are_joined_without_those_that_are_empty() -> None:
+    said = joined("; ", ("", "one", "", "see " + command("ls")))
+    assert said == "one; see dinv ls"
+    assert isinstance(said, Wording)
+    assert said.worded("x") == "one; see x ls"
+    assert joined("; ", ()) == ""
 
 
 def test_it_outlives_copies() -> None:

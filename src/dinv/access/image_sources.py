@@ -10,6 +10,7 @@ from dinv.access import load
 from dinv.drivers.machine_urls import machine_urls
 from dinv.endpoints.resolve import Endpoint, resolve
 from dinv.errors import InputError, NoEndpoint
+from dinv.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -32,9 +33,9 @@ def load_images(
     """See `Machine.load_images`."""
     if bool(images) == bool(archive):
         raise InputError(
-            "Name the images to load, or an archive with --input FILE"
+            "Name the images to load, or an archive with " + either("archive=FILE", "--input FILE")
             if not images
-            else "Images and --input at once: it is one or the other"
+            else "Images and " + either("archive", "--input") + " at once: it is one or the other"
         )
     with contextlib.ExitStack() as stack:
         if archive:

@@ -43,18 +43,9 @@ class Voice:
         return sys.stderr if self.aside else sys.stdout
 
     def called(self, text: str) -> str:
-        """A text of the library's, with the program named as it was called: `docker-machine rm dev`."""
+        """A text with its commands (`dinv.wording`) named as the program was: `docker-machine rm dev`."""
         worded = getattr(text, "worded", None)
-        if worded is not None:
-            text = worded(self.program)
-        if self.program == "dinv" or "dinv " not in text:
-            return text
-        import re
-
-        from dinv.cli.verbs import VERBS
-
-        verbs = "|".join(map(re.escape, VERBS))
-        return re.sub(rf"\bdinv (?=(?:{verbs})\b)", lambda _: f"{self.program} ", text)
+        return text if worded is None else str(worded(self.program))
 
     def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
         """Print an error, and its notes (PEP 678), on standard error."""

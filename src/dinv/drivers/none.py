@@ -19,7 +19,7 @@ from dinv.states import RUNNING, UNANSWERED, Status
 from dinv.store.record import STORE_CERTS
 from dinv.system import home
 from dinv.system.files import read
-from dinv.wording import option
+from dinv.wording import either, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,8 +106,8 @@ class NoneDriver(RecordedDriver):
             # Recorded: it is not to be reached without TLS when they are lost.
             self.config.driver["TLS"] = True
             progress.note(
-                f"{url} is used with TLS, by the certificates in {directory}. "
-                f'For a daemon without TLS: --url-cert-path ""'
+                f"{url} is used with TLS, by the certificates in {directory}. For a daemon without TLS: "
+                + either('url_cert_path=""', '--url-cert-path ""')
             )
 
     def pre_create_check(self, progress: Progress) -> None:

@@ -207,7 +207,9 @@ def _named(
     if not cert_path:
         return _at(url, store, environ, source=source)
     if not _is_tcp(url):
-        raise InputError(f"--endpoint-cert-path is for tcp:// endpoints; {url} has no TLS of its own")
+        raise InputError(
+            option("endpoint-cert-path") + f" is for tcp:// endpoints; {url} has no TLS of its own"
+        )
     return Endpoint(url, tls=_directory_tls(cert_path, verify=True), source=source)
 
 

@@ -15,6 +15,7 @@ from dinv.errors import ContextError, DinvError, InputError, Interrupted
 from dinv.lifecycle.host import Host
 from dinv.store.layout import LONGEST_NAME, check_name
 from dinv.timeouts import SERVE_SECONDS
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +34,8 @@ def name_for(container: str) -> str:
     """The machine's name where none is given: the container's, as far as it can be one. Raises InputError."""
     name = re.sub(r"[^a-zA-Z0-9.-]+", "-", container.strip("/")).strip("-.")[:LONGEST_NAME]
     if not name:
-        raise InputError(f'"{container}" makes no machine name. Give one: dinv adopt {container} NAME')
+        given = command("adopt", container, "NAME")
+        raise InputError(f'"{container}" makes no machine name. Give one: ' + given)
     return name
 
 
@@ -158,7 +160,7 @@ def _finish(machine: Host, progress: Progress, *, context: bool) -> None:
             machine.write_context()
         except ContextError as error:
             config.context = ""
-            progress.warn(f"No docker context: {error}")
+            progress.warn("No docker context: " + error.text)
     config.phase = READY
     config.adopting = ""
     machine.store.save(machine.config)
@@ -172,6 +174,6 @@ def _undo(machine: Host, before: list[File], error: BaseException) -> None:
             machine.provisioner.activate()
         machine.remove_context()
     except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
-        why = f" ({failure})" if isinstance(failure, DinvError) else ""
-        error.add_note(f"The container's own certificates could not be put back{why}")
+        why = " (" + failure.text + ")" if isinstance(failure, DinvError) else ""
+        error.add_note("The container's own certificates could not be put back" + why)
     machine.store.remove(machine.name)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dinv.endpoints import contexts
 from dinv.errors import ContextError, NotSupported
 from dinv.lifecycle.changing import changing
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
     try:
         host.write_context()
     except ContextError as error:
-        progress.warn(f"No docker context: {error}")
+        progress.warn("No docker context: " + error.text)
         if not had_one:
             host.config.context = ""
 
@@ -41,7 +42,9 @@ def ensure_context(host: Host) -> None:
         raise NotSupported(
             host.name,
             f'Machine "{host.name}" has no docker context: its daemon is reached without TLS, or by keys '
-            f"that are not dinv's to copy. Use it by its environment: eval $(dinv env {host.name})",
+            "that are not dinv's to copy. Use it by its environment: eval $("
+            + command("env", host.name)
+            + ")",
         )
     with changing(host, "writing its docker context"):
         host.write_context()

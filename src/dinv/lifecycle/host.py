@@ -20,6 +20,7 @@ from dinv.errors import (
 from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
+from dinv.wording import command, joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -273,13 +274,15 @@ class Host:
         keeper = self.driver.keeper
         if not keeper:
             return f"{said}: who runs its daemon makes another one"
-        clients = " --client-certs" if file == "ca.pem" or not self.driver.provisioned else ""
-        return f"{said}: {keeper} regenerate-certs{clients} {self.name}"
+        if not self.driver.provisioned:
+            return f"{said}: {keeper} regenerate-certs --client-certs {self.name}"
+        clients = ("--client-certs",) if file == "ca.pem" else ()
+        return f"{said}: " + command("regenerate-certs", *clients, self.name)
 
     def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
         """Its status, with that in its error."""
         said = self.expiry(soon=soon)
-        return Status(status.state, "; ".join(filter(None, (status.error, said))))
+        return Status(status.state, joined("; ", (status.error, said)))
 
     # How to talk to it
 
@@ -445,7 +448,7 @@ class Host:
                 pem.read(os.path.join(self.cert_path, f"{name}.pem")) for name in ("ca", "cert", "key")
             )
         except CertificateError as error:
-            raise ContextError(str(error)) from error
+            raise ContextError(error.text) from error
         contexts.write(
             self.name,
             host=self.url,
@@ -529,11 +532,15 @@ def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
     if container:
         return Status(
             ERROR,
-            f"its adoption did not finish; finish it: dinv adopt {container} {config.name}, "
-            f"or forget it: dinv rm {config.name}",
+            "its adoption did not finish; finish it: "
+            + command("adopt", str(container), config.name)
+            + ", or forget it: "
+            + command("rm", config.name),
         )
     return Status(
         ERROR,
-        f"its create did not finish; finish it: dinv create {config.name} ..., "
-        f"or clean up: dinv rm {config.name}",
+        "its create did not finish; finish it: "
+        + command("create", config.name, "...")
+        + ", or clean up: "
+        + command("rm", config.name),
     )

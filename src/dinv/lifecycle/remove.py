@@ -16,6 +16,7 @@ from dinv.errors import (
 )
 from dinv.lifecycle.host import Host
 from dinv.store import forwards, twins
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
             error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
-        return [f"{error}", f"What it has made of {machine.name} is left where it is."]
+        return [error.text, f"What it has made of {machine.name} is left where it is."]
     if not force:
         driver.check_removal()
     try:
@@ -94,7 +95,7 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
             error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
-        return [f"{error}", _traces(machine.name)]
+        return [error.text, _traces(machine.name)]
 
 
 def _may_be_one(store: Store, name: str) -> bool:
@@ -111,12 +112,12 @@ def _may_be_one(store: Store, name: str) -> bool:
 def _damaged(error: ConfigError) -> StoreError:
     return StoreError(
         f'{error.path}: {error.reason}. So the endpoint of machine "{error.machine}" is not known, and the '
-        f"machine is kept, with its keys. Restore the file from a backup. {_forcing(error.machine)}"
+        "machine is kept, with its keys. Restore the file from a backup. " + _forcing(error.machine)
     )
 
 
 def _forcing(name: str) -> str:
-    return f"To forget the machine all the same: dinv rm -f {name}"
+    return "To forget the machine all the same: " + command("rm", "-f", name)
 
 
 def _traces(name: str) -> str:

@@ -41,6 +41,7 @@ from dinv.pki import pem
 from dinv.states import ERROR, RUNNING
 from dinv.system import files
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,7 +78,9 @@ def renew(
     with store.lock(name, "renewing its certificates"), _opened(store, name, trace) as machine:
         if machine.config.unfinished:
             raise MachineUnfinished(
-                name, f'The create of machine "{name}" did not finish. Finish it first: dinv provision {name}'
+                name,
+                f'The create of machine "{name}" did not finish. Finish it first: '
+                + command("provision", name),
             )
         if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
@@ -108,8 +111,10 @@ def provision(
         if status.state == ERROR:
             raise MachineUnfinished(
                 name,
-                f'Machine "{name}" has no container to provision. Make it anew: dinv rm {name}, then '
-                f"dinv create {name} ...",
+                f'Machine "{name}" has no container to provision. Make it anew: '
+                + command("rm", name)
+                + ", then "
+                + command("create", name, "..."),
             )
         if machine.config.unfinished:
             machine.use_contract(machine.driver.prepare(progress))
@@ -163,7 +168,7 @@ def _complete(machine: Host, progress: Progress) -> None:
         try:
             machine.write_context()  # of what it has now, be the one there lost or old
         except ContextError as error:
-            progress.warn(f"No docker context: {error}")
+            progress.warn("No docker context: " + error.text)
             if machine.config.unfinished:
                 config.context = ""
     config.phase = READY
@@ -194,7 +199,7 @@ class _Renewal:
                 f'The client certificate of machine "{name}" is yours, and other machines may have it too: '
                 f"dinv does not renew it. Put a new one and its key where the old one came from "
                 f"({self.machine.config.shown()['HostOptions']['AuthOptions']['ClientCertPath']}), then: "
-                f"dinv regenerate-certs {name}"
+                + command("regenerate-certs", name)
             )
         interrupted = self._interrupted()
         new_ca = clients or interrupted
@@ -212,7 +217,8 @@ class _Renewal:
                     self._record(clients=False)
                 if not new_ca and authority.ca_per_machine:
                     error.add_note(
-                        f"For a new CA and all certificates: dinv regenerate-certs --client-certs {name}"
+                        "For a new CA and all certificates: "
+                        + command("regenerate-certs", "--client-certs", name)
                     )
                 raise
             # A CA that others answer for may have changed since, too.
@@ -274,8 +280,8 @@ class _Renewal:
             except BaseException as error:
                 name = self.machine.name
                 error.add_note(
-                    f"The new certificates are in use, but earlier client certificates may still be let in. "
-                    f"Try again: dinv regenerate-certs --client-certs {name}"
+                    "The new certificates are in use, but earlier client certificates may still be let in. "
+                    "Try again: " + command("regenerate-certs", "--client-certs", name)
                 )
                 raise
             self.progress.line("CA", "earlier clients are refused", "renewed")
@@ -300,10 +306,12 @@ class _Renewal:
             if not again:
                 self._record(clients=False)
         except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
-            why = f" ({failure})" if isinstance(failure, DinvError) else ""
+            why = " (" + failure.text + ")" if isinstance(failure, DinvError) else ""
             error.add_note(
-                f"The certificates as they were could not be put back{why}. "
-                f"Try again: dinv provision {self.machine.name}"
+                "The certificates as they were could not be put back"
+                + why
+                + ". Try again: "
+                + command("provision", self.machine.name)
             )
         else:
             error.add_note("The certificates are as they were before.")
@@ -379,7 +387,7 @@ class _Renewal:
             try:
                 self.machine.write_context()
             except ContextError as error:
-                self.progress.warn(str(error))
+                self.progress.warn(error.text)
 
     def _read(self, name: str) -> bytes:
         """A file of the set, b"" when it is not there."""

@@ -191,6 +191,6 @@ def _give_up(transaction: T, begun: Sequence[Step[T]], error: BaseException) -> 
             return
         undo(transaction, undoing)
     except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
-        transaction.not_undone(error, f" ({failure})" if isinstance(failure, DinvError) else "")
+        transaction.not_undone(error, " (" + failure.text + ")" if isinstance(failure, DinvError) else "")
     else:
         transaction.undone(error)

@@ -23,6 +23,7 @@ from dinv.store.layout import check_name
 from dinv.store.record import MachineConfig
 from dinv.system import files, home
 from dinv.system.files import PENDING
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,13 +107,13 @@ def check_whole(config: MachineConfig) -> None:
 
     if config.unfinished:
         raise MachineUnfinished(
-            config.name, f'Machine "{config.name}" cannot be exported: {unfinished(config).error}'
+            config.name, f'Machine "{config.name}" cannot be exported: ' + unfinished(config).error
         )
     if config.upgrade:
         raise MachineUnfinished(
             config.name,
             f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
-            f"Finish it first: dinv start {config.name}",
+            "Finish it first: " + command("start", config.name),
         )
 
 
@@ -287,7 +288,7 @@ def _write_context(store: Store, name: str, progress: Progress) -> None:
         except ContextError as error:
             machine.config.context = ""
             store.save(machine.config)
-            progress.warn(f"No docker context: {error}")
+            progress.warn("No docker context: " + error.text)
 
 
 def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:

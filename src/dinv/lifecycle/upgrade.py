@@ -16,6 +16,7 @@ from dinv.lifecycle.steps import Step, Transaction
 from dinv.states import RUNNING, STOPPED
 from dinv.store import twins
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -213,7 +214,10 @@ class Upgrade(Transaction):
     def not_undone(self, error: BaseException, why: str) -> None:
         """The journal stays, for `start`."""
         error.add_note(
-            f"The machine as it was could not be put back{why}. Try again: dinv start {self.machine.name}"
+            "The machine as it was could not be put back"
+            + why
+            + ". Try again: "
+            + command("start", self.machine.name)
         )
 
 

@@ -59,7 +59,7 @@ def statuses(
             driver = found_drivers[name] = drivers.of(config)
             groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
-            known[name] = Status(ERROR, str(error))
+            known[name] = Status(ERROR, error.text)
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
     known.update({name: _with_expiry(configs[name], status, store) for name, status in found.items()})
     docker_host = docker_host_in_use(environ)
@@ -112,7 +112,7 @@ def _ask(
             found = {config.name: _timed_out(timeout) for config in configs}
         except DinvError as error:
             # The endpoint does not answer: what its machines are like is not known.
-            found = {config.name: Status(ERROR, str(error)) for config in configs}
+            found = {config.name: Status(ERROR, error.text) for config in configs}
         except Exception as error:  # noqa: BLE001  (of somebody else's driver, or over a spoilt record)
             said = f"cannot be asked: {type(error).__name__}: {error}"
             found = {config.name: Status(ERROR, said) for config in configs}

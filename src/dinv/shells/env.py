@@ -11,6 +11,7 @@ import os
 
 from dinv.errors import DinvError, InputError
 from dinv.shells import syntax
+from dinv.wording import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -40,12 +41,12 @@ def setting(
         address = machine.known_ip()
         for key, entries in syntax.no_proxy(environ).items():
             variables[key] = ",".join(dict.fromkeys([*entries, address]))
-    return variables, "\n".join(filter(None, (machine.look(), _expiry(machine))))
+    return variables, joined("\n", (machine.look(), _expiry(machine)))
 
 
 def _expiry(machine: Machine) -> str:
     said = machine.expiry(soon=True)
-    return f'machine "{machine.name}": {said}' if said else ""
+    return f'machine "{machine.name}": ' + said if said else ""
 
 
 def unsetting(

@@ -377,7 +377,7 @@ def test_a_named_endpoint_has_its_own_certificates(store: Store, tmp_path: Path)
     assert found.tls is not None
     assert found.tls.key == os.path.join(path, "key.pem")
     for other in ("unix:///run/d.sock", "ssh://h"):
-        with pytest.raises(InputError, match="cert-path"):
+        with pytest.raises(InputError, match="cert_path"):
             resolve(other, store, machine_urls=machine_urls, cert_path=path, environ={})
 
 

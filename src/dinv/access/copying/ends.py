@@ -130,7 +130,7 @@ class InMachine(End):
         self._machine = machine
         status = machine.status()
         if status.state == ERROR or (status.state == STARTING and status.error):
-            raise MachineError(machine.name, f'Machine "{machine.name}" cannot be used: {status.error}')
+            raise MachineError(machine.name, f'Machine "{machine.name}" cannot be used: ' + status.error)
         # Not machine.channel(), which wants it running: archives need no more than its disk.
         self.channel: Channel = machine.driver.channel()
 

@@ -6,15 +6,18 @@ from dinv.states import TIMEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from dinv.listing.status import MachineStatus
 
+    Called = Callable[[str], str]
+
 COLUMNS = ("NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS")
 
 
-def cells(machine: MachineStatus) -> tuple[str, ...]:
-    """The row under COLUMNS."""
+def cells(machine: MachineStatus, called: Called = str) -> tuple[str, ...]:
+    """The row under COLUMNS; `called` words what names commands, as Voice.called does."""
     active = "*" if machine.active else "* (swarm)" if machine.active_swarm else "-"
     if machine.config is None or machine.state == TIMEOUT:
         active = ""
@@ -27,11 +30,11 @@ def cells(machine: MachineStatus) -> tuple[str, ...]:
         machine.url if machine.running or machine.shows_last_url else "",
         machine.swarm,
         version if machine.config is not None else "",
-        " ".join(machine.error.split()),
+        " ".join(called(machine.error).split()),
     )
 
 
-def document(machine: MachineStatus) -> dict[str, Any]:
+def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
     """What `ls --format json` prints."""
     from dinv.cli.show import records
 
@@ -42,16 +45,16 @@ def document(machine: MachineStatus) -> dict[str, Any]:
         "Active": machine.active,
         "DriverName": machine.driver,
         "State": machine.state,
-        "Error": machine.error,
+        "Error": called(machine.error),
     }
 
 
-def fields(machine: MachineStatus) -> dict[str, Any]:
+def fields(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
     """What templates for rows can name; docker-machine's are as its table shows them."""
-    _, active, _, _, url, swarm, docker, error = cells(machine)
+    _, active, _, _, url, swarm, docker, error = cells(machine, called)
     config = machine.config
     return {
-        **document(machine),
+        **document(machine, called),
         "Active": active,
         "ActiveHost": machine.active,
         "ActiveSwarm": machine.active_swarm,

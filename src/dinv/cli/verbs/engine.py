@@ -26,7 +26,7 @@ def run(app: App, options: Options) -> int:
     form = app.format(options)
     app.voice.aside = form is not None
     if options.action == "status":
-        return _show(engine.status(), form)
+        return _show(app.program, engine.status(), form)
     with app.interruptible():
         if options.action == "start":
             engine.start(app.progress(), timeout=options.timeout)
@@ -37,15 +37,31 @@ def run(app: App, options: Options) -> int:
         else:
             engine.disable(app.progress())
     if form is not None:
-        _show(engine.status(), form)
+        _show(app.program, engine.status(), form)
     return 0
 
 
-def _show(status: EngineStatus, form: Format | None) -> int:
+def _show(program: str, status: EngineStatus, form: Format | None) -> int:
     if form is None:
-        put(str(status))
+        put("\n".join(f"{label:<13}{text}" for label, text in _rows(program, status)))
     else:
         from dinv.cli.show import records
 
         form.show(records.of_engine(status))
     return 0 if status.running else 1
+
+
+def _rows(program: str, status: EngineStatus) -> list[tuple[str, str]]:
+    if status.running:
+        state = "running"
+    else:
+        state = f"does not answer: {status.reason}" if status.pid else "not running"
+    rows = [("Engine", state), ("Socket", f"unix://{status.socket}")]
+    if status.pid:
+        rows.append(("Process", str(status.pid)))
+    if status.version:
+        rows.append(("Version", status.version))
+    rows += [("Data", status.data_root), ("Log", status.log)]
+    if status.at_boot is not None:
+        rows.append(("At boot", "started" if status.at_boot else f"not started ({program} engine enable)"))
+    return rows

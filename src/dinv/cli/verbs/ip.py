@@ -30,7 +30,7 @@ def run(app: App, options: Options) -> int:
             if not options.own and machine.reached == PUBLISHED_PORT:
                 app.voice.hint(
                     f"{name} is reached by a published port: what its containers publish is not at this "
-                    f"address. For one port of it: dinv forward {name} PORT"
+                    f"address. For one port of it: {app.program} forward {name} PORT"
                 )
         else:
             found[name] = (machine.config, address)

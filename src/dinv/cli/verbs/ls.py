@@ -54,10 +54,11 @@ def run(app: App, options: Options) -> None:
     if options.format == "json":
         from dinv.cli.show.formatting import Format
 
-        Format("json").show_all(map(machine_rows.document, machines.list(**asked)))
+        found = machines.list(**asked)
+        Format("json").show_all(machine_rows.document(machine, app.voice.called) for machine in found)
     elif options.format in ("", "table"):
         found = machines.list(**asked)
-        _show([list(map(app.voice.called, machine_rows.cells(machine))) for machine in found])
+        _show([list(machine_rows.cells(machine, app.voice.called)) for machine in found])
     else:
         from dinv.formats.row_format import HEADINGS, RowFormat
 
@@ -67,7 +68,8 @@ def run(app: App, options: Options) -> None:
             from dinv.cli.show.formatting import check
 
             check(options.format)
-        fields = map(machine_rows.fields, machines.list(**asked))
+        found = machines.list(**asked)
+        fields = (machine_rows.fields(machine, app.voice.called) for machine in found)
         put(row_format.render(fields, head=HEADINGS), keep=options.format, end="")
 
 

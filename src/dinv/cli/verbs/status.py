@@ -20,8 +20,8 @@ def run(app: App, options: Options) -> None:
     if form is not None:
         from dinv.cli.show import records
 
-        form.show(records.of_status(machine, status))
+        form.show({**records.of_status(machine, status), "Error": app.voice.called(status.error)})
         return
     print(status.state)
     if status.error:
-        app.voice.remark(f"{machine.name}: {status.error}")
+        app.voice.remark(f"{machine.name}: " + status.error)

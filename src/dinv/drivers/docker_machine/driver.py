@@ -5,6 +5,7 @@ from __future__ import annotations
 from dinv.drivers.docker_machine import facts
 from dinv.drivers.recorded import RecordedDriver
 from dinv.errors import NotSupported
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -102,8 +103,9 @@ class DockerMachineDriver(RecordedDriver):
         raise NotSupported(
             name,
             f'Machine "{name}" was made by docker-machine, with its driver {self.config.driver_name}, which '
-            f"dinv does not have: docker-machine itself removes it. dinv rm -f {name} forgets it, keys and "
-            f"all, and leaves it running.",
+            "dinv does not have: docker-machine itself removes it. "
+            + command("rm", "-f", name)
+            + " forgets it, keys and all, and leaves it running.",
         )
 
     def remove(self, *, keep_cache: bool = False) -> list[str]:

@@ -59,7 +59,7 @@ INSTALL = (
 
 
 class EngineStatus:
-    """What there is of the engine; `str` is what the command line prints of it.
+    """What there is of the engine.
 
     `pid`: of its dockerd, 0 without one; `version`: "" unless it answers; `reason`: why it does not;
     `at_boot`: whether it is started at boot, None where dinv cannot see to that.
@@ -88,21 +88,6 @@ class EngineStatus:
     def running(self) -> bool:
         """Whether it answers."""
         return bool(self.version)
-
-    def __str__(self) -> str:
-        if self.running:
-            state = "running"
-        else:
-            state = f"does not answer: {self.reason}" if self.pid else "not running"
-        rows = [("Engine", state), ("Socket", f"unix://{self.socket}")]
-        if self.pid:
-            rows.append(("Process", str(self.pid)))
-        if self.version:
-            rows.append(("Version", self.version))
-        rows += [("Data", self.data_root), ("Log", self.log)]
-        if self.at_boot is not None:
-            rows.append(("At boot", "started" if self.at_boot else "not started (dinv engine enable)"))
-        return "\n".join(f"{label:<13}{text}" for label, text in rows)
 
 
 class LocalEngine:
@@ -280,7 +265,8 @@ class LocalEngine:
             except OSError as error:
                 raise LocalEngineError(
                     f"No engine can be kept in {self.directory}: its file system has no sockets "
-                    f"({error.strerror}). Use a store on a local disk: sudo dinv -s DIR engine start"
+                    f"({error.strerror}). Use a store on a local disk: sudo "
+                    + command("-s", "DIR", "engine", "start")
                 ) from error
 
     @contextlib.contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.lifecycle.background import Background
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -44,7 +45,9 @@ def start_at_some_address(
         else:
             return
     raise PreCreateCheckFailed(
-        f"{ADDRESSES_TO_TRY} addresses in a row were taken on the endpoint. Choose one with --publish."
+        f"{ADDRESSES_TO_TRY} addresses in a row were taken on the endpoint. Choose one with "
+        + option("publish")
+        + "."
     )
 
 

@@ -15,7 +15,7 @@ from dinv.options import CONTRACT
 from dinv.provisioners import classic_swarm
 from dinv.registries import ca as registry_ca
 from dinv.store.record import READY
-from dinv.wording import option
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -288,11 +288,15 @@ class Creation(Transaction):
         """With `keep_on_failure`, once there is a record."""
         if not (self.recorded and self.options.keep_on_failure):
             return False
-        error.add_note(f"Kept as it is, as --keep-on-failure says. Remove it: dinv rm -y {self.machine.name}")
+        kept = "Kept as it is, as " + option("keep-on-failure") + " says. Remove it: "
+        error.add_note(kept + command("rm", "-y", self.machine.name))
         return True
 
     def not_undone(self, error: BaseException, why: str) -> None:
         """There is a record still, for `rm`."""
         error.add_note(
-            f"What was made could not all be removed{why}. Finish it: dinv rm -y {self.machine.name}"
+            "What was made could not all be removed"
+            + why
+            + ". Finish it: "
+            + command("rm", "-y", self.machine.name)
         )

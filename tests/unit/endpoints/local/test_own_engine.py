@@ -34,20 +34,24 @@ def installed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_the_status_of_none(store: Store) -> None:
     status = LocalEngine(store).status()
     assert not status.running
-    assert str(status).splitlines()[0] == "Engine       not running"
-    assert f"unix://{store.path}/engine/docker.sock" in str(status)
+    assert status.socket == f"{store.path}/engine/docker.sock"
     assert not os.path.exists(store.path)
 
 
-def test_the_status_of_one_that_answers_and_of_one_that_does_not() -> None:
-    answering = EngineStatus(socket="/s", data_root="/d", log="/l", pid=7, version="20.10.24")
-    assert answering.running
-    assert " ".join(str(answering).split()) == (
-        "Engine running Socket unix:///s Process 7 Version 20.10.24 Data /d Log /l"
+def test_the_status_of_one_that_answers_and_of_one_that_does_not(
+    store: Store, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answering = EngineStatus(socket="/s", data_root="/d", log="/l", pid=7, version="20.10.24", at_boot=False)
+    monkeypatch.setattr(LocalEngine, "status", lambda _: answering)
+    assert cli.main(["-s", store.path, "engine", "status"]) == 0
+    assert " ".join(capsys.readouterr().out.split()) == (
+        "Engine running Socket unix:///s Process 7 Version 20.10.24 Data /d Log /l "
+        "At boot not started (dinv engine enable)"
     )
     silent = EngineStatus(socket="/s", data_root="/d", log="/l", pid=7, reason="no permission")
-    assert not silent.running
-    assert "does not answer: no permission" in str(silent)
+    monkeypatch.setattr(LocalEngine, "status", lambda _: silent)
+    assert cli.main(["-s", store.path, "engine", "status"]) == 1
+    assert "does not answer: no permission" in capsys.readouterr().out
 
 
 def test_status_is_the_exit_status_of_the_command(store: Store, capsys: pytest.CaptureFixture[str]) -> None:
