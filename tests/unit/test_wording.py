@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import ast
 import copy
+import os
 import pickle
+import re
+from typing import TYPE_CHECKING
 
 import pytest
 
+import dinv
+from dinv.cli.verbs import VERBS
 from dinv.errors import MachineError
 from dinv.wording import Wording, command, either, joined, option
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def test_a_caller_of_the_library_and_somebody_at_a_command_line_are_told_in_their_own_words() -> None:
@@ -65,3 +74,42 @@ def test_an_error_has_the_commands_that_it_names() -> None:
     assert str(error) == "It is gone. Clean up: dinv rm -f dev"
     assert error.hints == [["rm", "-f", "dev"]]
     assert MachineError("dev", "no more").hints == []
+
+
+# In the library
+
+_COMMAND = re.compile(rf"\bdinv (?:-s \S+ )?(?:{'|'.join(map(re.escape, VERBS))})\b")
+_ELSEWHERE = {"endpoints/local/systemd.py"}
+"""The unit of systemd's, whose comment is for whoever reads it in /etc."""
+
+
+def texts() -> Iterator[tuple[str, ast.AST]]:
+    """The library's files, parsed; the command line's are not among them."""
+    root = os.path.dirname(dinv.__file__)
+    for directory, _, files in os.walk(root):
+        place = os.path.relpath(directory, root)
+        for file in files:
+            if file.endswith(".py") and place.partition(os.sep)[0] not in ("cli", "testing"):
+                with open(os.path.join(directory, file), encoding="utf-8") as source:
+                    yield os.path.normpath(os.path.join(place, file)), ast.parse(source.read())
+
+
+def test_the_library_names_commands_as_data_and_never_as_text() -> None:
+    """`command("rm", name)`, by `+`: in a string, or put in an f-string, it would name a program for good."""
+    found = []
+    for file, tree in texts():
+        docstrings = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.Constant)
+                and id(node) not in docstrings
+                and isinstance(node.value, str)
+                and _COMMAND.search(node.value)
+                and file not in _ELSEWHERE
+            ):
+                found.append(f"{file}:{node.lineno}: {node.value}")
+            if isinstance(node, ast.FormattedValue) and isinstance(node.value, ast.Call):
+                name = getattr(node.value.func, "id", "")
+                if name in ("command", "either", "option"):
+                    found.append(f"{file}:{node.lineno}: {name}() in an f-string")
+    assert found == []
