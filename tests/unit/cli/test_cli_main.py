@@ -17,6 +17,7 @@ from dinv.cli.verbs import VERBS, module_name, version
 from dinv.errors import DinvError, Interrupted, MachineBusy, PreCreateCheckFailed
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store
+from dinv.wording import command
 
 
 @pytest.fixture(autouse=True)
@@ -146,13 +147,11 @@ def test_called_as_docker_machine_errors_are_its_own(
 def test_hints_name_the_program_as_it_was_called(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    failing(monkeypatch, DinvError("dinv rm x; dinv-x is dinv's; dinv nosuch; `dinv create` or dinv ls"))
+    failing(monkeypatch, DinvError(command("rm", "x") + "; what is dinv's; `" + command("ls") + "`"))
     for program, prefix in (("dinv", "dinv: "), ("docker-machine", ""), ("machine", "machine: ")):
         monkeypatch.setattr(sys, "argv", [program])
         main(["version"])
-        assert capsys.readouterr().err == (
-            f"{prefix}{program} rm x; dinv-x is dinv's; dinv nosuch; `{program} create` or {program} ls\n"
-        )
+        assert capsys.readouterr().err == (f"{prefix}{program} rm x; what is dinv's; `{program} ls`\n")
 
 
 def test_rm_by_force_of_what_is_not_there_is_no_failure(capsys: pytest.CaptureFixture[str]) -> None:

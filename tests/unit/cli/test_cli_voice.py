@@ -24,6 +24,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
     UsageError,
 )
+from dinv.wording import command
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,7 +42,7 @@ def said(capsys: pytest.CaptureFixture[str]) -> Callable[..., list[str]]:
     def lines(error: DinvError, *, program: str = "docker-machine", verb: str = "") -> list[str]:
         voice = Voice(program)
         voice.verb = verb
-        voice.tell(error, ["A note: dinv rm dev"])
+        voice.tell(error, ["A note: " + command("rm", "dev")])
         captured = capsys.readouterr()
         assert captured.out == ""
         return captured.err.splitlines()
@@ -166,7 +167,7 @@ def test_help_comes_before_an_error_of_usage_where_docker_machine_has_it(
 
 
 def test_warnings_name_the_program_as_it_was_called(capsys: pytest.CaptureFixture[str]) -> None:
-    Voice("docker-machine").warn("try dinv ls")
+    Voice("docker-machine").warn("try " + command("ls"))
     assert capsys.readouterr().err == "Warning: try docker-machine ls\n"
 
 

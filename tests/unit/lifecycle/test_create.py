@@ -318,7 +318,7 @@ def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
 
 def test_when_port_after_port_is_taken_it_gives_up(world: World, store: Store) -> None:
     world.ports_taken = 10**6
-    with pytest.raises(PreCreateCheckFailed, match="--publish"):
+    with pytest.raises(PreCreateCheckFailed, match="with publish"):
         make(store)
     assert world.steps.count("start") == ADDRESSES_TO_TRY
     nothing_left(world, store)
