@@ -12,14 +12,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    parser.add_argument(
-        "-t",
-        "--timeout",
-        type="seconds",
-        default=LIST_SECONDS,
-        metavar="SECONDS",
-        help=f"for the endpoint to answer ({LIST_SECONDS:g})",
-    )
+    parser.add_timeout(LIST_SECONDS, "for the endpoint to answer", "-t")
     parser.add_format()
 
 

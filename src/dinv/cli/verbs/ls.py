@@ -26,14 +26,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "-f", "--format", default="table", metavar="FORMAT", help="table, json, or a Go template for each row"
     )
-    parser.add_argument(
-        "-t",
-        "--timeout",
-        type="seconds",
-        default=LIST_SECONDS,
-        metavar="SECONDS",
-        help=f"for each endpoint to answer ({LIST_SECONDS:g})",
-    )
+    parser.add_timeout(LIST_SECONDS, "for each endpoint to answer", "-t")
 
 
 def run(app: App, options: Options) -> None:
