@@ -16,6 +16,7 @@ import os
 
 from dinv.errors import DinvError, EndpointError, InputError, NoEndpoint
 from dinv.system import home
+from dinv.timeouts import STATE_SECONDS
 from dinv.wording import option
 
 TYPE_CHECKING = False
@@ -91,7 +92,7 @@ class Endpoint:
             files = _tls(ca, cert, key, tls.get("Verify") is not False)
         return cls(url, tls=files, context=context)
 
-    def engine(self, *, timeout: float = 10.0, trace: Callable[[str], None] | None = None) -> Engine:
+    def engine(self, *, timeout: float = STATE_SECONDS, trace: Callable[[str], None] | None = None) -> Engine:
         """A client of this endpoint; `timeout` in seconds is each call's deadline unless it has its own."""
         from dinv.engine import Engine, UnixTransport, parse_address
         from dinv.engine.calls import newest_api_version
