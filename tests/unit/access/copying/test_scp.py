@@ -9,15 +9,12 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from unpacking import unpack
 
 from dinv.access.copying.scp import copy
 from dinv.access.place import Place
 from dinv.channel import Channel, FileStat
 from dinv.errors import Conflict, CopyError, InputError, MachineError, MachineNotFound, ServerError
-from dinv.formats.visible import one_line
 from dinv.progress import Progress
 from dinv.states import ERROR, STOPPED, Status
 
@@ -28,9 +25,6 @@ if TYPE_CHECKING:
     from dinv.errors import DinvError, EngineError
 
     Copy = Callable[..., list[str]]
-
-NAMES = st.from_regex(r"[a-z][a-z0-9.-]{0,8}", fullmatch=True)
-PATHS = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
 
 
 class Archive(io.BytesIO):
@@ -179,48 +173,6 @@ def make(top: Path, *names: str) -> None:
 
 def there(top: Path) -> list[str]:
     return sorted(str(path.relative_to(top)) + "/" * path.is_dir() for path in top.rglob("*"))
-
-
-# Places
-
-
-@given(NAMES.filter(lambda name: name != "localhost"), PATHS)
-def test_a_name_before_a_colon_is_a_machine(name: str, path: str) -> None:
-    for text in (f"{name}:{path}", f"root@{name}:{path}"):
-        place = Place.parse(text)
-        assert (place.machine, place.path) == (name, path)
-
-
-@given(PATHS.filter(lambda path: path != "" and ":" not in path))
-def test_without_a_colon_it_is_here(path: str) -> None:
-    assert (Place.parse(path).machine, Place.parse(path).path) == (None, path)
-
-
-@given(st.sampled_from(["./", "/", "a/", "../", ":"]), PATHS)
-def test_a_slash_before_the_colon_or_nothing_is_here(start: str, path: str) -> None:
-    place = Place.parse(f"{start}{path}:x")
-    assert (place.machine, place.path) == (None, f"{start}{path}:x")
-
-
-def test_localhost_is_here() -> None:
-    assert [Place.parse(text).path for text in ("localhost:", "localhost:a:b")] == [".", "a:b"]
-    assert Place.parse("localhost:a").machine is None
-
-
-@given(PATHS)
-def test_any_text_is_a_place_or_an_input_error(text: str) -> None:
-    try:
-        place = Place.parse(text)
-    except InputError:
-        assert not text or "@" in text
-    else:
-        assert str(place) == one_line(str(place))
-
-
-@pytest.mark.parametrize("text", ["", "a\0b", "m:a\0b"])
-def test_what_is_no_place(text: str) -> None:
-    with pytest.raises(InputError):
-        Place.parse(text)
 
 
 def test_another_user_than_root_is_told(scp: Copy, here: Path) -> None:
