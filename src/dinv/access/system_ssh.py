@@ -5,9 +5,6 @@ Those are docker-machine's machines, and ssh is called as docker-machine calls i
 
 from __future__ import annotations
 
-import os
-
-from dinv.errors import LocalError
 from dinv.formats.host_port import bracketed
 from dinv.system import programs
 
@@ -69,24 +66,5 @@ def scp_command(address: SSHAddress, user: str, *, recursive: bool, quiet: bool)
 def run(
     address: SSHAddress, options: Sequence[Option], words: Sequence[str], *, terminal: bool = False
 ) -> int:
-    """Run ssh in this process's place; see `replace_process`. Raises InputError."""
-    return replace_process(ssh_command(address, options, words, terminal=terminal))
-
-
-def replace_process(command: list[str]) -> int:
-    """Become another program: its exit status, signals and terminal are the user's own.
-
-    Returns only where `os.execv` has been replaced. Raises LocalError.
-    """
-    import signal
-    import sys
-
-    for stream in (sys.stdout, sys.stderr):
-        stream.flush()
-    # Python ignores it, and what is ignored is ignored after exec too.
-    signal.signal(signal.SIGPIPE, signal.SIG_DFL)
-    try:
-        os.execv(command[0], command)  # noqa: S606  (without a shell is what is meant)
-    except OSError as error:
-        raise LocalError(f"{command[0]} cannot be run: {error.strerror}") from error
-    return 0
+    """Run ssh in this process's place; see `programs.replace_process`. Raises InputError."""
+    return programs.replace_process(ssh_command(address, options, words, terminal=terminal))

@@ -12,6 +12,7 @@ from dinv.errors import CopyError, EngineError
 from dinv.formats.archives.stream import PIECE
 from dinv.formats.archives.unpacking import unpack, unpack_file
 from dinv.formats.visible import one_line
+from dinv.wording import either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ def _source(origin: End, *, recursive: bool) -> FileStat:
         raise CopyError(f"{origin.place}: no such file or directory")
     if found.is_directory:
         if not recursive:
-            raise CopyError(f"{origin.place} is a directory. To copy it with all in it, add -r")
+            how = either("recursive=True", "-r")
+            raise CopyError(f"{origin.place} is a directory. To copy it with all in it, add " + how)
     elif origin.means_directory:
         raise CopyError(f"{origin.place}: is not a directory")
     elif not found.is_regular:

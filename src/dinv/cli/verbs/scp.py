@@ -25,6 +25,6 @@ def run(app: App, options: Options) -> int:
             app.machines.copy(source, target, **how, progress=app.progress())
             return 0
         command = app.machines.rsync_command(source, target, **how)
-    from dinv.access.system_ssh import replace_process
+    from dinv.system.programs import replace_process
 
     return replace_process(command)
