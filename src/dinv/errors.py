@@ -234,11 +234,11 @@ class MachineNotFound(StoreError):
     def __init__(self, machine: str, alike: str = "") -> None:
         meant = f'\nDid you mean "{alike}"?' if alike else ""
         super().__init__(
-            f'Docker machine "{machine}" does not exist. Use "'
+            f'There is no machine "{machine}". '
             + command("ls")
-            + '" to list machines. Use "'
+            + " lists those that there are, "
             + command("create")
-            + f'" to add a new one.{meant}'
+            + f" makes one.{meant}"
         )
         self.machine = machine
         self.alike = alike
@@ -249,7 +249,7 @@ class MachineExists(StoreError):
 
     def __init__(self, machine: str) -> None:
         super().__init__(
-            f'Docker machine "{machine}" already exists\n'
+            f'There is a machine "{machine}" already. '
             "Choose another name, or remove it first: " + command("rm", machine)
         )
         self.machine = machine
@@ -509,7 +509,7 @@ class MachineError(DinvError):
 
 
 class MachineNotRunning(MachineError):
-    """The machine is not running."""
+    """The machine is not running. `hint` says what it is, and what to do."""
 
     def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
         how = (
@@ -521,7 +521,7 @@ class MachineNotRunning(MachineError):
             # On a VCH a VM boots, which takes minutes.
             how = "Wait until it has come to an end, and try again; " + command("status", machine) + " tells."
         self.hint = f'machine "{machine}" is {state}. ' + how
-        super().__init__(machine, "Host is not running: " + self.hint)
+        super().__init__(machine, f'Machine "{machine}" is not running, but {state}. ' + how)
         self.state = state
 
 
@@ -545,6 +545,18 @@ class MachineUnfinished(MachineError):
 
 class NotSupported(MachineError):
     """Its driver cannot do it, or it is not dinv's to do: docker-machine's machines are only read."""
+
+
+class WithoutDriver(NotSupported):
+    """It is known by its URL alone, and has no driver: nobody can do this to it.
+
+    `done` is what was to be done to it, such as "started"; `reason` says why it has none, or is "".
+    """
+
+    def __init__(self, machine: str, done: str, reason: str = "") -> None:
+        super().__init__(machine, reason or f'Machine "{machine}" has no driver, and cannot be {done}')
+        self.done = done
+        self.reason = reason
 
 
 class RecordCopied(MachineError):
@@ -579,10 +591,7 @@ class NoSwarm(MachineError):
     """It is not the master of a swarm of docker-machine's days."""
 
     def __init__(self, machine: str) -> None:
-        super().__init__(
-            machine,
-            f'"{machine}" is not a swarm master. The --swarm flag is intended for use with swarm masters',
-        )
+        super().__init__(machine, f'Machine "{machine}" is not the master of a legacy swarm')
 
 
 class MachineGone(MachineError):
@@ -688,7 +697,7 @@ class NoActiveMachine(DinvError):
     """The docker CLI uses no machine here: DOCKER_HOST and the current context lead to none that runs."""
 
     def __init__(self) -> None:
-        super().__init__("No active host found")
+        super().__init__("The docker CLI uses no machine here")
 
 
 class PluginBroken(DinvError):

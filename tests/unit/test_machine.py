@@ -316,7 +316,7 @@ def test_what_was_to_be_adopted_is_finished_by_adopting_it(machine: Machine) -> 
 
 def test_one_that_boots_is_waited_for_and_not_started(world: World, machine: Machine) -> None:
     world.states["dev"] = STARTING
-    with pytest.raises(MachineNotRunning, match="is Starting") as caught:
+    with pytest.raises(MachineNotRunning, match="but Starting") as caught:
         machine.channel()
     assert "dinv start" not in str(caught.value)
 

@@ -6,6 +6,7 @@ dinv has to add comes in lines after it.
 
 from __future__ import annotations
 
+from dinv.cli.sentences import HOST_IS_NOT_RUNNING, sentence
 from dinv.errors import (
     ConfigError,
     DeadlineExceeded,
@@ -40,7 +41,6 @@ _NOT_RUNNING = {
     "ssh": 'Error: Cannot run SSH command: Host "{machine}" is not running',
 }
 """docker-machine's words by verb (docker/machine: commands/); of the others it says HOST_IS_NOT_RUNNING."""
-_HOST_IS_NOT_RUNNING = "Host is not running"
 
 
 def text_of(error: DinvError, verb: str, called: Callable[[str], str]) -> str:
@@ -48,7 +48,7 @@ def text_of(error: DinvError, verb: str, called: Callable[[str], str]) -> str:
 
     `called` words what names commands of dinv's.
     """
-    text = called(error.text)
+    text = called(sentence(error, verb))
     if verb == "rm" and error.about:
         lost = f'\nCan\'t remove "{error.about}"' if isinstance(error, MachineNotFound) else ""
         return f'Error removing host "{error.about}": {text}{lost}'
@@ -89,7 +89,7 @@ def _of_connecting(verb: str, error: DinvError, text: str, called: Callable[[str
     """The text of an error in connecting to a machine; "" for others."""
     match error:
         case MachineNotRunning():
-            said = _NOT_RUNNING.get(verb, _HOST_IS_NOT_RUNNING).format(machine=error.machine)
+            said = _NOT_RUNNING.get(verb, HOST_IS_NOT_RUNNING).format(machine=error.machine)
             return f"{said}\n{called(error.hint)}"
         case MachineUnusable():
             return _unusable(verb, error, called)

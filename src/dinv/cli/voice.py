@@ -49,11 +49,14 @@ class Voice:
 
     def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
         """Print an error, and its notes (PEP 678), on standard error."""
+        from dinv.cli.sentences import sentence
+
         if self.events is not None:
-            self.events.error(error, self.called(error.text), [self.called(note) for note in notes])
+            text = self.called(sentence(error, self.verb))
+            self.events.error(error, text, [self.called(note) for note in notes])
             return
         if not self.docker_machine:
-            self._print(f"{self.program}: ", error.text, notes)
+            self._print(f"{self.program}: ", sentence(error, self.verb), notes)
             return
         from dinv.cli.docker_machine import text_of
         from dinv.errors import UsageError

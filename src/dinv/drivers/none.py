@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 
 from dinv.drivers.recorded import RecordedDriver
-from dinv.errors import NotSupported, OptionError
+from dinv.errors import NotSupported, OptionError, WithoutDriver
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.pki import client_files
@@ -147,7 +147,7 @@ class NoneDriver(RecordedDriver):
                 self.config.name,
                 f'Machine "{self.config.name}" has no driver: its log is kept where it runs.',
             )
-        raise NotSupported(self.config.name, f"hosts without a driver cannot be {_DONE[doing]}")
+        raise WithoutDriver(self.config.name, _DONE[doing])
 
     def state(self, *, timeout: float) -> Status:
         states = self.states([self.config], self.store, timeout=timeout)

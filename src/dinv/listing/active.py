@@ -44,7 +44,8 @@ def active(
 ) -> MachineConfig | None:
     """The record of the running machine that the docker CLI uses here; None where there is none.
 
-    The master of the legacy swarm that it uses is one, too. Raises DinvError when it cannot be asked.
+    The master of the legacy swarm that it uses is one, too. Raises DeadlineExceeded, DinvError when it cannot
+    be asked.
     """
     docker_host = docker_host_in_use(environ)
     if not docker_host:
@@ -61,9 +62,9 @@ def active(
         try:
             status = drivers.of(config).states([config], store, timeout=timeout, trace=trace)[name]
         except DeadlineExceeded as error:
-            raise DinvError("Error getting active host: timeout") from error
+            raise DeadlineExceeded(f'Asking whether machine "{name}" runs', timeout) from error
         if status.state == TIMEOUT:
-            raise DinvError("Error getting active host: timeout")
+            raise DeadlineExceeded(f'Asking whether machine "{name}" runs', timeout)
         if status.state == RUNNING:
             return config
     return None

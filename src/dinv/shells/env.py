@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import DinvError, InputError
+from dinv.errors import DinvError
 from dinv.shells import syntax
 from dinv.wording import joined
 
@@ -28,7 +28,7 @@ def setting(
 ) -> tuple[dict[str, str | None], str]:
     """The variables for a machine, or for the legacy swarm that it is the master of; and a warning or "".
 
-    Raises MachineNotRunning, MachineUnusable, InputError.
+    Raises MachineNotRunning, MachineUnusable.
     """
     machine.check_files()
     variables: dict[str, str | None] = dict(machine.environment())
@@ -50,13 +50,11 @@ def _expiry(machine: Machine) -> str:
 
 
 def unsetting(
-    machines: Machines, name: str | None, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
+    machines: Machines, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str | None]:
     """The variables to unset; with `no_proxy` the proxy exception of the machine in use is taken out."""
     import contextlib
 
-    if name:
-        raise InputError("Error: Expected no machine name when the -u flag is present")
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     if no_proxy:
         address = ""

@@ -190,13 +190,13 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
     ("what", "said"),
     [
         (lambda machine: machine.start(Progress()), "already running"),
-        (lambda machine: machine.stop(), "hosts without a driver cannot be stopped"),
-        (lambda machine: machine.kill(), "hosts without a driver cannot be killed"),
+        (lambda machine: machine.stop(), "has no driver, and cannot be stopped"),
+        (lambda machine: machine.kill(), "has no driver, and cannot be killed"),
         (
             lambda machine: machine._host.driver.restart(timeout=1),
-            "hosts without a driver cannot be restarted",
+            "has no driver, and cannot be restarted",
         ),
-        (lambda machine: machine.restart(Progress()), "hosts without a driver cannot be restarted"),
+        (lambda machine: machine.restart(Progress()), "has no driver, and cannot be restarted"),
         (lambda machine: machine.channel(), "no way into it"),
         (lambda machine: list(machine.logs()), "no driver"),
         (lambda machine: machine._host.provisioner.provision(), "puts nothing into it"),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_driver import install
 
-from dinv.errors import InputError, MachineNotRunning
+from dinv.errors import MachineNotRunning
 from dinv.machines import Machines
 from dinv.shells.env import VARIABLES, setting, unsetting
 from dinv.store.record import READY, MachineConfig
@@ -99,12 +99,7 @@ def test_a_machine_that_says_nothing_is_set_with_a_warning(
 
 
 def test_all_is_unset_whatever_there_is(machines: Machines) -> None:
-    assert unsetting(machines, None, environ={}) == dict.fromkeys(VARIABLES)
-
-
-def test_unsetting_takes_no_name(machines: Machines) -> None:
-    with pytest.raises(InputError, match="-u"):
-        unsetting(machines, "dev", environ={})
+    assert unsetting(machines, environ={}) == dict.fromkeys(VARIABLES)
 
 
 @pytest.mark.parametrize(
@@ -120,7 +115,7 @@ def test_the_proxy_exception_is_taken_out(
     machines: Machines, environ: dict[str, str], key: str, left: str | None
 ) -> None:
     add(machines, "tcp://127.0.0.1:1")
-    found = unsetting(machines, None, no_proxy=True, environ={**environ, "DOCKER_MACHINE_NAME": "dev"})
+    found = unsetting(machines, no_proxy=True, environ={**environ, "DOCKER_MACHINE_NAME": "dev"})
     assert found == {**dict.fromkeys(VARIABLES), key: left}
 
 
@@ -133,6 +128,6 @@ def test_unsetting_works_whatever_became_of_the_machine(machines: Machines, stat
         with open(f"{machines.store.directory('dev')}/config.json", "wb"):
             pass
     environ = {"NO_PROXY": "a", "DOCKER_MACHINE_NAME": "dev"}
-    found = unsetting(machines, None, no_proxy=True, environ=environ)
+    found = unsetting(machines, no_proxy=True, environ=environ)
     assert {key: found[key] for key in VARIABLES} == dict.fromkeys(VARIABLES)
     assert found.get("NO_PROXY", "a") == "a"

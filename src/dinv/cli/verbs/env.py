@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.errors import InputError
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
@@ -29,7 +31,9 @@ def run(app: App, options: Options) -> None:
     shell = "" if form is not None else options.shell or syntax.of_user()
     machine = None if options.unset else app.machine(options.name)
     if machine is None:
-        variables = unsetting(app.machines, options.name, no_proxy=options.no_proxy)
+        if options.name:
+            raise InputError("Error: Expected no machine name when the -u flag is present")
+        variables = unsetting(app.machines, no_proxy=options.no_proxy)
     else:
         variables, warning = setting(machine, no_proxy=options.no_proxy, swarm=options.swarm)
         if warning:

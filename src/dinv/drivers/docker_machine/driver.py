@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dinv.drivers.docker_machine import facts
 from dinv.drivers.recorded import RecordedDriver
-from dinv.errors import NotSupported
+from dinv.errors import NotSupported, WithoutDriver
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
-_REFUSED = {
-    "starting it": "hosts without a driver cannot be started\n",
-    "stopping it": "hosts without a driver cannot be stopped\n",
-    "killing it": "hosts without a driver cannot be killed\n",
-    "restarting it": "hosts without a driver cannot be restarted\n",
+_DONE = {
+    "starting it": "started",
+    "stopping it": "stopped",
+    "killing it": "killed",
+    "restarting it": "restarted",
 }
-"""docker-machine's words for what is being done (drivers/none/driver.go)."""
+"""What is being done, by what the lock would say of it."""
 
 
 class DockerMachineDriver(RecordedDriver):
@@ -134,12 +134,13 @@ class DockerMachineDriver(RecordedDriver):
 def _needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
     """Raise NotSupported: what was asked for, such as "stopping it", is its driver's to do."""
     if config.driver_name in facts.WITHOUT_DRIVER:
-        raise NotSupported(
-            config.name,
-            f"{_REFUSED.get(doing, '')}"
+        reason = (
             f'Machine "{config.name}" was added to docker-machine by its URL, without a driver '
-            f"({config.driver_name}): dinv can connect to it, and do nothing to it.",
+            f"({config.driver_name}): dinv can connect to it, and do nothing to it."
         )
+        if doing in _DONE:
+            raise WithoutDriver(config.name, _DONE[doing], reason)
+        raise NotSupported(config.name, reason)
     raise NotSupported(
         config.name,
         f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
