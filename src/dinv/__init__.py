@@ -54,10 +54,8 @@ _HOMES = {
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import importlib
-
     module, attribute = _HOMES[name]
-    return getattr(importlib.import_module(module), attribute)
+    return getattr(__import__(module, fromlist=[attribute]), attribute)
 
 
 def __dir__() -> list[str]:

@@ -12,7 +12,6 @@ that is where dinv writes whose a context is.
 
 from __future__ import annotations
 
-import contextlib
 import os
 
 from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
@@ -23,7 +22,7 @@ from dinv.system import docker_config, files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from types import TracebackType
     from typing import Any
 
 """The field of "Metadata" with the owner of a context that dinv made."""
@@ -119,8 +118,10 @@ def names(config_dir: str | None = None) -> list[str]:
         return []
     found = []
     for entry in entries:
-        with contextlib.suppress(OSError, ValueError):
+        try:
             found.append(_text(_load(os.path.join(directory, entry, "meta.json")).get("Name")))
+        except (OSError, ValueError):
+            continue
     return sorted(name for name in found if name)
 
 
@@ -188,7 +189,7 @@ def write(
         "Metadata": {"Description": description, CONTEXT_OWNER: owner},
         "Endpoints": {"docker": {"Host": host, "SkipTLSVerify": False}},
     }
-    with _errors(name, path):
+    with _Writing(name, path):
         if os.path.lexists(path):
             if not _is_of(name, owner, config_dir):
                 raise ContextTaken(name, path)
@@ -221,7 +222,7 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
     except InputError:
         return False
     path = os.path.join(meta, "meta.json")
-    with _errors(name, path):
+    with _Writing(name, path):
         if os.path.lexists(path):
             if not _is_of(name, owner, config_dir):
                 return False
@@ -264,7 +265,7 @@ def set_current(name: str, config_dir: str | None = None) -> None:
     Nothing else in config.json is changed; without one it is made, for the user alone. Raises ContextError.
     """
     path = os.path.realpath(os.path.join(docker_config.directory(config_dir), "config.json"))
-    with _errors(name, path):
+    with _Writing(name, path):
         try:
             document = _load(path)
         except FileNotFoundError:
@@ -307,6 +308,8 @@ def _write_config(path: str, document: dict[str, Any]) -> None:
         files.write(path, text, mode=0o600)
         return
     files.write(path, text, mode=status.st_mode & 0o7777)
+    import contextlib
+
     with contextlib.suppress(PermissionError):  # by root, say under sudo, it stays its owner's
         os.chown(path, status.st_uid, status.st_gid)
 
@@ -314,20 +317,31 @@ def _write_config(path: str, document: dict[str, Any]) -> None:
 def _make_directories(path: str) -> None:
     if not os.path.isdir(path):
         _make_directories(os.path.dirname(path))
+        import contextlib
+
         with contextlib.suppress(FileExistsError):
             os.mkdir(path, 0o700)
 
 
-@contextlib.contextmanager
-def _errors(name: str, path: str) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        what = f"{error.filename or path}: {error.strerror or error}"
-        raise ContextError(
-            f'The docker context "{name}" cannot be written: {what}. '
-            "Make it writable, or do without a context (" + NO_CONTEXT + ")."
-        ) from error
+class _Writing:
+    """A with-statement that writes the context `name` at `path`: an OSError there is a ContextError."""
+
+    def __init__(self, name: str, path: str) -> None:
+        self._name = name
+        self._path = path
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if isinstance(error, OSError):
+            what = f"{error.filename or self._path}: {error.strerror or error}"
+            raise ContextError(
+                f'The docker context "{self._name}" cannot be written: {what}. '
+                "Make it writable, or do without a context (" + NO_CONTEXT + ")."
+            ) from error
 
 
 def _table(value: object) -> dict[str, Any]:

@@ -43,11 +43,9 @@ else:
     }
 
     def __getattr__(name: str) -> object:
-        import importlib
-
         if name not in _LATER:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        return getattr(importlib.import_module(_LATER[name]), name)
+        return getattr(__import__(_LATER[name], fromlist=[name]), name)
 
 
 __all__ = [

@@ -7,7 +7,6 @@ ParseHostURL, for what comes after the port.
 from __future__ import annotations
 
 import os
-import re
 
 from dinv.engine.wire.transport import DEFAULT_SOCKET, UnixTransport
 from dinv.errors import InputError
@@ -23,7 +22,8 @@ _OTHERS = {
     "npipe": "npipe:// is a pipe of Windows, which this system does not have; use unix:// or tcp://",
     "fd": "fd:// is for dockerd, which systemd gives its sockets so; use unix://",
 }
-# Compiled when they are used: that takes longer than all else here, and most addresses need one or none.
+_IN_PATHS = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~!$&'()*+,;=:@%/-")
+# Compiled when they are used: that takes longer than all else here, and most addresses need none.
 _WITHOUT_SLASHES = r"(unix|tcp|ssh|fd|npipe|https?):(?!//|\d+(?:/|$))"
 # OpenSSH's own rule for names on its command line (ssh.c: valid_ruser), and $, which newer ones refuse.
 _USER = r"(?!-)(?:[^\x00-\x20\x7f'`\"$;&<>|(){}\\:/]|\\(?=.)| (?!-))+"
@@ -60,8 +60,12 @@ def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPT
 def _split(url: str) -> tuple[str, str]:
     """The scheme in lower case, and what comes after it. Raises InputError."""
     scheme, separator, rest = url.partition("://")
-    if (not separator or ":" in scheme) and (match := re.match(_WITHOUT_SLASHES, url, re.IGNORECASE)):
-        raise _bad(url, f"{match[1]}: has to be followed by two slashes, {match[1]}://")
+    if not separator or ":" in scheme:
+        import re
+
+        match = re.match(_WITHOUT_SLASHES, url, re.IGNORECASE)
+        if match:
+            raise _bad(url, f"{match[1]}: has to be followed by two slashes, {match[1]}://")
     if not separator:
         if not re.match(r"(\[[^]]*\]|[^:/@\s]*):[0-9]*(/|$)", url) or url == ":":
             raise _bad(url, "write unix:///PATH, tcp://HOST:PORT or ssh://USER@HOST")
@@ -72,6 +76,8 @@ def _split(url: str) -> tuple[str, str]:
 
 
 def _bad(url: str, why: str) -> InputError:
+    import re
+
     # Passwords in URLs are refused, and not repeated.
     shown = re.sub(r"//[^/]*@", "//...@", url) if ":" in url.partition("://")[2].rpartition("@")[0] else url
     return InputError(f'"{shown}" is not an address of a Docker endpoint: {why}')
@@ -90,6 +96,7 @@ def _socket(url: str, path: str) -> str:
 
 def _decoded(url: str, text: str) -> str:
     """Percent-decoding, of what an address has it for."""
+    import re
     from urllib.parse import unquote
 
     if re.search(r"%(?![0-9A-Fa-f]{2})", text):
@@ -111,7 +118,7 @@ def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
     from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 
     # What docker's CLI takes and makes nothing of (net/url: Host and Path of a URL).
-    where, _, path = re.split(r"[?#]", rest, maxsplit=1)[0].partition("/")
+    where, _, path = rest.partition("?")[0].partition("#")[0].partition("/")
     user, _, where = where.rpartition("@")
     if ":" in user:
         raise _bad(url, "a password in it would be for nobody: the Docker API has none")
@@ -122,13 +129,15 @@ def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
         except UnicodeError as error:
             raise _bad(url, "the host's name has characters that no name can have") from error
     path = path.strip("/")
-    if not re.fullmatch(r"[A-Za-z0-9._~!$&'()*+,;=:@%/-]*", path):
+    if not _IN_PATHS.issuperset(path):
         raise _bad(url, "the path after the port has characters that have to be percent-encoded")
     port = port or (PLAIN_PORT if tls is None else TLS_PORT)
     return TCPTransport(host or "localhost", port, tls, base_path=f"/{path}" if path else "")
 
 
 def _ssh(url: str, rest: str) -> SSHTransport:
+    import re
+
     from dinv.engine.wire.ssh_transport import SSHTransport
 
     where, slash, path = rest.partition("/")

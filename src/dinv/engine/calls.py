@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from time import monotonic, sleep
 
 from dinv.engine import shapes
@@ -185,7 +184,7 @@ class Calls:
     ) -> bytes:
         """Make a call, with `body` as JSON when it is not None; return the bytes of the answer."""
         headers = {} if body is None else {"Content-Type": "application/json"}
-        data = None if body is None else json.dumps(body).encode()
+        data = None if body is None else _encoded(body)
         with self.request(
             method, path, query=query, body=data, headers=headers, versioned=versioned, timeout=timeout
         ) as response:
@@ -245,7 +244,7 @@ class Calls:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = json.dumps(body).encode()
+            data = _encoded(body)
         response = self.request("POST", path, query=query, body=data, headers=headers, timeout=timeout)
         # 101; old engines say 200 and go on all the same.
         stream, early = response.hijack()
@@ -425,7 +424,7 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
         elif isinstance(value, str):
             pairs.append((name, value))
         elif value is not None:
-            pairs.append((name, json.dumps(value)))
+            pairs.append((name, _encoded(value).decode()))
     return pairs
 
 
@@ -445,3 +444,10 @@ def _message(data: bytes) -> str:
         message = found.get("message") or found.get("cause")
         return message.strip() if message and isinstance(message, str) else text
     return text
+
+
+def _encoded(value: object) -> bytes:
+    """JSON; most calls that are waited for at a prompt have none, and its import takes 5 ms."""
+    import json
+
+    return json.dumps(value).encode()

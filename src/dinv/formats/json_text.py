@@ -33,7 +33,7 @@ def _loads(data: bytes | str) -> Any:
 
     The package json takes 5 ms to import. What is not UTF-8, or not JSON, is left to it.
     """
-    scan = _scanner()
+    scan = _scanner(_Strict)
     if scan is not None:
         try:
             text = data if isinstance(data, str) else data.decode()
@@ -48,17 +48,33 @@ def _loads(data: bytes | str) -> Any:
     return json.loads(data)
 
 
-def _scanner() -> Callable[[str, int], tuple[Any, int]] | None:
-    """The scanner that json.JSONDecoder has by default; None where this Python has none in C."""
+def first(text: str) -> Any:
+    """Return the first value in `text`, whatever comes after it, as Go's decoder reads one at a time.
+
+    Control characters in strings are let through. Raises ValueError, RecursionError.
+    """
+    scan = _scanner(_Lenient)
+    if scan is not None:
+        try:
+            return scan(text, 0)[0]
+        except (ValueError, StopIteration):
+            pass  # json says what is wrong
+    import json
+
+    return json.JSONDecoder(strict=False).raw_decode(text)[0]
+
+
+def _scanner(context: type[_Strict]) -> Callable[[str, int], tuple[Any, int]] | None:
+    """The scanner that a json.JSONDecoder like `context` has; None where this Python has none in C."""
     try:
         from _json import make_scanner
     except ImportError:
         return None
-    made: Callable[[str, int], tuple[Any, int]] = make_scanner(_Context)  # type: ignore[arg-type]
+    made: Callable[[str, int], tuple[Any, int]] = make_scanner(context)  # type: ignore[arg-type]
     return made
 
 
-class _Context:
+class _Strict:
     """What the scanner asks a JSONDecoder for (CPython: Modules/_json.c, scanner_new)."""
 
     strict = True
@@ -71,6 +87,10 @@ class _Context:
     def parse_constant(name: str) -> float:
         """NaN and the infinities, as json has them."""
         return float(name)
+
+
+class _Lenient(_Strict):
+    strict = False
 
 
 def check_depth(value: object) -> None:

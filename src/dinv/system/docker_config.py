@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import InputError
+from dinv.formats import json_text
 from dinv.system import files, home
 
 TYPE_CHECKING = False
@@ -63,20 +64,18 @@ def parse(content: bytes) -> Any:
     Go's decoder reads one value, ignores what comes after it, and takes bytes that are not UTF-8 for
     U+FFFD (encoding/json). The byte order mark, which it does not take, is taken here.
     """
-    import json
-
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("it is UTF-16; save it as UTF-8")
     text = content.decode("utf-8-sig", "replace").lstrip(" \t\r\n")
     if not text:
         return {}
     try:
-        return json.JSONDecoder(strict=False).raw_decode(text)[0]
-    except json.JSONDecodeError as error:
-        # Its message quotes nothing, so no secret either.
-        raise ValueError(f"it is not JSON: {error}") from error
+        return json_text.first(text)
     except RecursionError as error:
         raise ValueError("it is nested too deep") from error
+    except ValueError as error:
+        # Its message quotes nothing, so no secret either.
+        raise ValueError(f"it is not JSON: {error}") from error
 
 
 def entry(document: dict[str, Any], name: str) -> Any:

@@ -77,3 +77,17 @@ def test_the_package_json_is_not_loaded_for_it() -> None:
     )
     paths = os.pathsep.join(sys.path)
     subprocess.run([sys.executable, "-S", "-c", program], check=True, timeout=60, env={"PYTHONPATH": paths})
+
+
+@given(VALUES, st.text(max_size=5))
+def test_the_first_value_is_read_whatever_comes_after_it(value: object, rest: str) -> None:
+    text = json.dumps([value]) + " " + rest
+    assert json_text.first(text) == [value]
+
+
+@given(NEARLY)
+def test_the_first_value_is_refused_as_json_refuses_it(text: str) -> None:
+    def reading(text: str | bytes) -> Any:
+        return json.JSONDecoder(strict=False).raw_decode(str(text))[0]
+
+    assert outcome(json_text.first, text) == outcome(reading, text)
