@@ -12,6 +12,11 @@ DEEPEST = 200
 """Lists and objects within each other. Docker's answers have some ten; Python's recursion ends at 1000."""
 
 
+_REFUSED = (ValueError, StopIteration, SystemError)
+"""What CPython's scanner raises. SystemError: before json.decoder is imported, it has no error to raise
+(CPython 3.11: Modules/_json.c, raise_errmsg)."""
+
+
 def parse(data: bytes | str) -> Any:
     """Return the value in `data`. Raises ValueError for what is not JSON, or is nested too deep."""
     try:
@@ -38,7 +43,7 @@ def _loads(data: bytes | str) -> Any:
         try:
             text = data if isinstance(data, str) else data.decode()
             value, end = scan(text, len(text) - len(text.lstrip(_SPACE)))
-        except (ValueError, StopIteration):
+        except _REFUSED:
             pass  # json says what is wrong
         else:
             if not text[end:].strip(_SPACE):
@@ -57,7 +62,7 @@ def first(text: str) -> Any:
     if scan is not None:
         try:
             return scan(text, 0)[0]
-        except (ValueError, StopIteration):
+        except _REFUSED:
             pass  # json says what is wrong
     import json
 

@@ -91,3 +91,19 @@ def test_the_first_value_is_refused_as_json_refuses_it(text: str) -> None:
         return json.JSONDecoder(strict=False).raw_decode(str(text))[0]
 
     assert outcome(json_text.first, text) == outcome(reading, text)
+
+
+@pytest.mark.parametrize("name", ["parse", "first"])
+def test_what_is_cut_short_is_told_by_a_python_that_has_not_loaded_json_yet(name: str) -> None:
+    """There the scanner has no error of its own to raise, and Python calls that a SystemError."""
+    program = (
+        f"from dinv.formats.json_text import {name} as parse\n"
+        "try:\n"
+        "    parse('{\"a\": 1')\n"
+        "except ValueError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.startswith("Expecting ',' delimiter")
