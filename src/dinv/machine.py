@@ -427,7 +427,7 @@ class Machine:
         That finishes a create that was killed, and repairs a machine whose files were lost. Raises
         MachineUnfinished, NotSupported, MachineNotReady.
         """
-        from dinv.lifecycle.renew import provision
+        from dinv.lifecycle.provision import provision
 
         self._change(provision, progress, timeout=timeout)
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import MachineBusy, MachineNotFound, MachineUnfinished
-from dinv.lifecycle.host import unfinished
+from dinv.errors import MachineBusy, MachineNotFound
+from dinv.lifecycle.opening import check_finished
 from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
@@ -24,7 +24,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
         holder = host.store.holder(host.name)
         if holder is not None:
             raise MachineBusy(host.name, holder)
-        raise MachineUnfinished(host.name, unfinished(host.config).error)
+        check_finished(host.config)
     with host.store.lock(host.name, doing):
         # Read before the lock was had: somebody may have made another machine of this name since,
         # or have changed this one.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dinv.endpoints import contexts
 from dinv.errors import ContextError, NotSupported
 from dinv.lifecycle.changing import changing
@@ -9,6 +11,8 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
 
@@ -16,13 +20,29 @@ if TYPE_CHECKING:
 def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
     """Write the context that the machine is to have, if it is to have one; warn where that cannot be.
 
-    Then it has none, and that is in its record, which the caller saves. One that `had_one` may have it still:
-    its record goes on to say so, for whoever removes it.
+    `had_one` as in `or_none`.
     """
-    if not host.has_context:
-        return
+    if host.has_context:
+        with or_none(host, progress, had_one=had_one):
+            host.write_context()
+
+
+def write_first(host: Host, progress: Progress) -> None:
+    """Give it its first context; that is recorded before it is there, for whoever removes the machine."""
+    host.config.context = host.name
+    host.store.save(host.config)
+    write(host, progress)
+
+
+@contextlib.contextmanager
+def or_none(host: Host, progress: Progress, *, had_one: bool = False) -> Iterator[None]:
+    """Go on without a context where one cannot be read or written, with a warning.
+
+    Then the machine has none, and that is in its record, which the caller saves. One that `had_one` may have
+    it still: its record goes on to say so, for whoever removes it.
+    """
     try:
-        host.write_context()
+        yield
     except ContextError as error:
         progress.warn("No docker context: " + error.text)
         if not had_one:

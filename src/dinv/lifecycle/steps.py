@@ -101,8 +101,8 @@ class Step(Generic[T]):
     `when` says whether it is to be done at all, asked when its turn has come. A step that is `beside` is
     begun in a thread of its own, and the next one follows at once; `needs` names one of those, and waits
     until it is done, well or not: whoever waits calls `Transaction.result_of`. Once a `final` step is done,
-    nothing is undone any more. `note` is for the error of a step that fails after that, with `{name}` for
-    the machine's name: it says how to go on.
+    nothing is undone any more. `note` makes a note for the error of a step that fails after that, given the
+    machine's name: it says how to go on.
     """
 
     def __init__(
@@ -116,7 +116,7 @@ class Step(Generic[T]):
         beside: bool = False,
         atomic: bool = False,
         final: bool = False,
-        note: str = "",
+        note: Callable[[str], str] | None = None,
     ) -> None:
         self.name = name
         self.do = do
@@ -174,8 +174,8 @@ def _do(transaction: T, step: Step[T], begun: list[Step[T]]) -> None:
     try:
         step.do(transaction)
     except BaseException as error:
-        if step.note:
-            error.add_note(step.note.format(name=transaction.machine.name))
+        if step.note is not None:
+            error.add_note(step.note(transaction.machine.name))
         raise
     if step.final:
         begun.clear()

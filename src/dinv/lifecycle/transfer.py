@@ -15,15 +15,15 @@ import os
 import re
 
 from dinv import authorities
-from dinv.errors import AlreadyInStore, ArchiveError, InputError, MachineExists, MachineUnfinished
+from dinv.errors import AlreadyInStore, ArchiveError, InputError, MachineExists
 from dinv.formats import json_text
+from dinv.lifecycle.opening import check_finished
 from dinv.pki import client_files
 from dinv.store import twins
 from dinv.store.layout import check_name
 from dinv.store.record import MachineConfig
 from dinv.system import files, home
 from dinv.system.files import PENDING
-from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
     locked = store.lock(name, "exporting it") if config.by_dinv else contextlib.nullcontext()
     with locked:
         config = store.load(name)
-        check_whole(config)
+        check_finished(config, doing="be exported")
         content, _ = _directory(store.directory(name))
         if config.by_dinv:
             # Where the store is here is nobody's business there.
@@ -101,22 +101,6 @@ def _relative(config: MachineConfig) -> bytes:
     return json.dumps(config.document(), indent=4).encode()
 
 
-def check_whole(config: MachineConfig) -> None:
-    """Raise InputError for a machine that something is half done with."""
-    from dinv.lifecycle.host import unfinished
-
-    if config.unfinished:
-        raise MachineUnfinished(
-            config.name, f'Machine "{config.name}" cannot be exported: ' + unfinished(config).error
-        )
-    if config.upgrade:
-        raise MachineUnfinished(
-            config.name,
-            f'Machine "{config.name}" cannot be exported: its upgrade has not finished. '
-            "Finish it first: " + command("start", config.name),
-        )
-
-
 def import_(
     store: Store, source: str | BinaryIO, progress: Progress, *, name: str = "", context: bool = True
 ) -> str:
@@ -142,7 +126,7 @@ def import_(
     name = name or found
     check_name(name)
     config = _config(content, name, store.path)
-    check_whole(config)
+    check_finished(config, doing="be exported")
     for other in twins.others(store, config):
         raise AlreadyInStore(other.name)
     outside = _forget_files(config)
@@ -271,24 +255,19 @@ def _say(config: MachineConfig, progress: Progress, left: str) -> None:
 
 def _write_context(store: Store, name: str, progress: Progress) -> None:
     from dinv.endpoints import contexts
-    from dinv.errors import ContextError
+    from dinv.lifecycle import docker_context
     from dinv.lifecycle.host import Host
 
     with store.lock(name, "importing it"), Host(store.load(name), store) as machine:
         if not machine.has_tls:
             return
-        try:
+        with docker_context.or_none(machine, progress):
             # Whosever it is: if this very machine's, by another store, that would remove it with its own.
             if contexts.read(name) is not None:
                 progress.note(f'There is a docker context "{name}" already; it is left as it is')
                 return
-            machine.config.context = name
-            store.save(machine.config)
-            machine.write_context()
-        except ContextError as error:
-            machine.config.context = ""
-            store.save(machine.config)
-            progress.warn("No docker context: " + error.text)
+            docker_context.write_first(machine, progress)
+        store.save(machine.config)
 
 
 def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import copy
 
-from dinv.errors import MachineGone, MachineUnfinished, NotSupported
+from dinv.errors import MachineGone
 from dinv.lifecycle import steps
-from dinv.lifecycle.host import Host, unfinished
+from dinv.lifecycle.opening import check_finished, opened
 from dinv.lifecycle.steps import Step, Transaction
 from dinv.states import RUNNING, STOPPED
-from dinv.store import twins
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
 from dinv.wording import command
 
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
+    from dinv.lifecycle.host import Host
     from dinv.progress import Progress
     from dinv.store.fields import UpgradeJournal
     from dinv.store.store import Store
@@ -45,11 +45,8 @@ def upgrade(
     policy are back afterwards. Raises what `create` raises, having put the old container in its place
     again; if that fails too, the error has a note that says how to finish.
     """
-    with store.lock(name, "upgrading it"), Host(store.load(name), store, trace=trace) as machine:
-        check_ours(machine)
-        machine.finish_certificates()
-        if machine.config.unfinished:
-            raise MachineUnfinished(name, unfinished(machine.config).error)
+    with opened(store, name, "upgrading it", trace) as machine:
+        check_finished(machine.config)
         if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
         offer = machine.driver.replacement().offer(image, progress)
@@ -65,13 +62,6 @@ def upgrade(
             STEPS,
         )
     return True
-
-
-def check_ours(machine: Host) -> None:
-    """Raise NotSupported for a machine that dinv does not look after, RecordCopied for a copied record."""
-    twins.check(machine.store, machine.config)
-    if machine.driver.left_alone:
-        raise NotSupported(machine.name, f'Machine "{machine.name}" {machine.driver.left_alone}.')
 
 
 def settle(machine: Host, progress: Progress, *, timeout: float) -> None:

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
         Step: str
 
     class RenewalJournal(TypedDict, total=False):
-        """Of a renewal that is under way: whether earlier clients are to be locked out."""
+        """Of a renewal that is under way: whether earlier clients are to be locked out.
+
+        `Step` is the last one begun.
+        """
 
         Clients: bool
+        Step: str
 
 
 class Text:

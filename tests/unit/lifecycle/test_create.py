@@ -28,8 +28,8 @@ from dinv.lifecycle import create as create_module
 from dinv.lifecycle.create import STEPS, CreateOptions, create
 from dinv.lifecycle.create.addresses import ADDRESSES_TO_TRY
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
-from dinv.lifecycle.renew import provision
 from dinv.progress import Progress
 from dinv.states import STOPPED
 from dinv.store.record import READY

@@ -8,11 +8,13 @@ import os
 import shutil
 from typing import TYPE_CHECKING
 
+import lifecycle_page
 import pytest
 from fake_driver import FakeProvisioner, install
 from kills import Killed, killed_at_change
 from shared_ca import shared_ca
 from tls_daemon import TLSDaemon
+from walk import Walk, at
 
 from dinv import provisioners
 from dinv.endpoints import contexts
@@ -22,15 +24,18 @@ from dinv.errors import (
     CertificatesTorn,
     DinvError,
     EndpointTLSError,
+    Interrupted,
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
 )
+from dinv.lifecycle import renew as renew_module
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.docker_context import ensure_context
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
-from dinv.lifecycle.renew import provision, renew
+from dinv.lifecycle.renew import STEPS, renew
 from dinv.listing.asking import statuses
 from dinv.machine import Machine
 from dinv.pki.certificates import facts
@@ -45,6 +50,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fake_driver import World
+    from walk import Moment
 
     from dinv.authorities.shared import SharedAuthority
 
@@ -72,6 +78,13 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = install(monkeypatch, str(tmp_path / "endpoint"))
     monkeypatch.setitem(provisioners._BUILT_IN, "docker", f"{__name__}:ServingProvisioner")
     return world
+
+
+@pytest.fixture
+def walk(world: World, monkeypatch: pytest.MonkeyPatch) -> Walk:
+    """The steps themselves, and what of the world they come to."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)  # nothing has to outlast a power cut
+    return Walk(monkeypatch, world, renew_module)
 
 
 @pytest.fixture
@@ -241,7 +254,7 @@ def test_killed_anywhere_it_works_and_can_be_finished(
         use = READERS[number % len(READERS)]
         use(Host(loaded, store))
         asked = clients and number > 0
-        assert (loaded.ours.get("Renewal") == {"Clients": True}) == asked
+        assert bool((loaded.ours.get("Renewal") or {}).get("Clients")) == asked
         assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
         works(machine)
         if then == "rm" and number % 7 == 0:
@@ -377,24 +390,96 @@ def test_whoever_reads_while_somebody_is_at_work_leaves_the_rest_to_that_one(
     works(machine)
 
 
-@pytest.mark.parametrize("clients", [False, True])
-@pytest.mark.parametrize("step", ["provision", "activate"])
-def test_what_fails_is_undone(machine: Host, store: Store, world: World, *, clients: bool, step: str) -> None:
-    before = content(machine)
-    failed: list[str] = []
+def moments(walk: Walk, store: Store, *, clients: bool) -> list[Moment]:
+    """All that a renewal comes to, at each of which another one can fail or be killed."""
+    found = walk.moments(lambda: renew(store, "dev", SILENT, clients=clients))
+    wanted = {f"before {step.name}" for step in STEPS if clients or step.when is None}
+    assert wanted <= {label for label, _ in found}
+    return found
 
-    def at(now: str) -> None:
-        if now == step and not failed:
-            failed.append(now)
-            raise DinvError("broken")
 
-    world.at = at
-    with pytest.raises(DinvError, match="broken") as caught:
-        renew(store, "dev", SILENT, clients=clients)
-    assert "as they were before" in caught.value.__notes__[0]
-    assert content(machine) == before
-    works(machine)
+def is_settled(machine: Host, store: Store) -> None:
     assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
+    assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
+    assert "Renewal" not in store.load("dev").ours
+    assert content(machine)["ca.pem"].count(b"BEGIN CERTIFICATE") == 1
+    works(machine)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_what_fails_at_any_moment_is_undone(
+    *, machine: Host, store: Store, walk: Walk, clients: bool, tmp_path: Path
+) -> None:
+    """Up to the final step; past that the new set is in use, and the next renewal does the rest."""
+    found = moments(walk, store, clients=clients)
+    in_use, final = found.index(("before trust-both", 1)), found.index(("after verify", 1))
+    for number, moment in enumerate(found):
+        before = content(machine)
+        error = (DinvError("broken"), KeyboardInterrupt(), Interrupted(15))[number % 3]
+        with at(moment):
+            with pytest.raises(type(error)) as caught:
+                walk.fail(lambda: renew(store, "dev", SILENT, clients=clients), moment, error)
+            assert caught.value is error
+            notes = list(getattr(error, "__notes__", ()))
+            works(machine)
+            if number <= final:
+                assert content(machine) == before
+                assert notes == (["The certificates are as they were before."] if number > in_use else [])
+            else:
+                assert content(machine)["server.pem"] != before["server.pem"]
+                in_step = walk.steps[moment] in ("trust-new", "lock-out")
+                assert any("earlier client certificates may still" in note for note in notes) == in_step
+            if number > final or moment == ("after record", 1):
+                # There is nothing that is undone any more, or yet; it is recorded.
+                provision(store, "dev", SILENT)
+            is_settled(machine, store)
+
+
+@pytest.mark.parametrize("clients", [False, True])
+@pytest.mark.parametrize("then", ["regenerate-certs", "provision", "start", "restart"])
+def test_killed_at_any_step_it_is_settled_as_the_page_says(
+    *, machine: Host, store: Store, walk: Walk, clients: bool, then: str
+) -> None:
+    found = [moment for moment in moments(walk, store, clients=clients) if "before" in moment[0]]
+    settled = {row.step: row.settled for row in lifecycle_page.rows("regenerate-certs")}
+    for moment in found:
+        with at(moment):
+            walk.die(lambda: renew(store, "dev", SILENT, clients=clients), moment)
+            works(machine)
+            now = Host(store.load("dev"), store)
+            if now.renewing():
+                assert then in settled[walk.steps[moment]]
+                settle(now, store, then)
+            is_settled(machine, store)
+
+
+def test_a_record_of_a_renewal_by_an_earlier_dinv_is_settled(
+    machine: Host, store: Store, walk: Walk, tmp_path: Path
+) -> None:
+    """Those of 0.1.0 and 0.2 have no Step in it."""
+    colleague = keep_client(machine, tmp_path / "colleague")
+    walk.die(lambda: renew(store, "dev", SILENT, clients=True), ("before client", 1))
+    config = store.load("dev")
+    assert config.ours["Renewal"] == {"Clients": True, "Step": "record"}
+    del config.ours["Renewal"]["Step"]
+    with store.lock("dev", "test"):
+        store.save(config)
+    settle(Host(config, store), store, "restart")
+    is_settled(machine, store)
+    with pytest.raises(EndpointTLSError, match="refused"):
+        ping(machine.url, os.path.join(machine.directory, "ca.pem"), *colleague[1:])
+
+
+def settle(machine: Host, store: Store, then: str) -> None:
+    """Do what a user does next."""
+    if then == "regenerate-certs":
+        renew(store, "dev", SILENT)
+    elif then == "provision":
+        provision(store, "dev", SILENT)
+    elif then == "start":
+        Machine(machine).start(SILENT)
+    else:
+        Machine(machine).restart(SILENT)
 
 
 def test_a_daemon_that_does_not_take_them_keeps_the_old_ones(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from dinv.lifecycle.host import Host
 
-TRANSACTIONS = {"create": "create", "upgrade": "upgrade"}
+TRANSACTIONS = {"create": "create", "upgrade": "upgrade", "regenerate-certs": "renew"}
 """The modules of the transactions, by the names that they go by."""
 
 
@@ -134,7 +134,7 @@ def test_an_undo_that_fails_leaves_the_rest_and_says_so(failure: BaseException, 
 
 def test_past_the_final_step_nothing_is_undone() -> None:
     toy, error = Toy(), DinvError("no")
-    last = Step("c", does("c", error), note="Go on: dinv start {name}")
+    last = Step("c", does("c", error), note="Go on: dinv start {}".format)
     assert failed(toy, step("a"), step("b", final=True), last) is error
     assert toy.done == ["a", "b", "c"]
     assert notes(error) == ["Go on: dinv start dev"]

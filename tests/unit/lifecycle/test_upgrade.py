@@ -22,8 +22,8 @@ from dinv.errors import (
 )
 from dinv.lifecycle import upgrade as upgrade_module
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
-from dinv.lifecycle.renew import provision
 from dinv.lifecycle.upgrade import STEPS, upgrade
 from dinv.machine import Machine
 from dinv.progress import Progress

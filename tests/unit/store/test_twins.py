@@ -11,7 +11,8 @@ from fake_driver import install, without_keys
 
 from dinv.endpoints import contexts
 from dinv.errors import DinvError, MachineBusy, RecordCopied
-from dinv.lifecycle.renew import provision, renew
+from dinv.lifecycle.provision import provision
+from dinv.lifecycle.renew import renew
 from dinv.lifecycle.upgrade import upgrade
 from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters

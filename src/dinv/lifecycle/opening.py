@@ -1,0 +1,57 @@
+"""A machine that dinv looks after, opened for a change that is not one of its `Host`: by its name, locked."""
+
+from __future__ import annotations
+
+import contextlib
+
+from dinv.errors import MachineUnfinished, NotSupported
+from dinv.lifecycle.host import Host, unfinished
+from dinv.store import twins
+from dinv.wording import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+
+@contextlib.contextmanager
+def opened(store: Store, name: str, doing: str, trace: Callable[[str], None] | None) -> Iterator[Host]:
+    """Hold its lock; `doing` is what others are told of it.
+
+    Raises MachineNotFound, MachineBusy, ConfigError, NotSupported, RecordCopied.
+    """
+    with store.lock(name, doing), Host(store.load(name), store, trace=trace) as machine:
+        check_looked_after(machine)
+        machine.finish_certificates()
+        yield machine
+
+
+def check_looked_after(machine: Host) -> None:
+    """Raise NotSupported for a machine that dinv does not look after, RecordCopied for a copied record."""
+    twins.check(machine.store, machine.config)
+    if machine.driver.left_alone:
+        raise NotSupported(machine.name, f'Machine "{machine.name}" {machine.driver.left_alone}.')
+
+
+def check_finished(config: MachineConfig, *, doing: str = "", provision: bool = False) -> None:
+    """Raise MachineUnfinished for a machine whose create, adoption or upgrade did not come to its end.
+
+    `doing` is what cannot be done with it, as in `be exported`; that needs the end of an upgrade, too. With
+    `provision` that is the way to finish it.
+    """
+    name = config.name
+    cannot = f'Machine "{name}" cannot {doing}: ' if doing else ""
+    if config.unfinished and provision:
+        raise MachineUnfinished(
+            name,
+            f'The create of machine "{name}" did not finish. Finish it first: ' + command("provision", name),
+        )
+    if config.unfinished:
+        raise MachineUnfinished(name, cannot + unfinished(config).error)
+    if doing and config.upgrade:
+        raise MachineUnfinished(
+            name, f"{cannot}its upgrade has not finished. Finish it first: " + command("start", name)
+        )

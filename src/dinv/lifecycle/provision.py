@@ -1,0 +1,87 @@
+"""Provisioning: all is put into a machine again that dinv puts into one, and it serves afterwards.
+
+That finishes a create that was killed, and repairs a machine that has lost files. It makes nothing that has
+to be undone: a kill leaves what the next `provision` begins with again.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import MachineUnfinished
+from dinv.lifecycle import docker_context
+from dinv.lifecycle.opening import opened
+from dinv.lifecycle.renew import resume
+from dinv.lifecycle.renew.renewal import missing
+from dinv.lifecycle.upgrade import settle
+from dinv.states import ERROR, RUNNING
+from dinv.store.record import READY
+from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
+from dinv.wording import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+    from dinv.store.store import Store
+
+
+def provision(
+    store: Store,
+    name: str,
+    progress: Progress,
+    *,
+    timeout: float = SERVE_SECONDS,
+    trace: Callable[[str], None] | None = None,
+) -> None:
+    """Put all into a machine again that dinv puts into one, and see that it serves; start it if need be.
+
+    That finishes a create that was killed after it had made its container, and repairs a machine whose
+    files were lost, there or in the store. Raises MachineUnfinished when there is too little to finish.
+    """
+    with opened(store, name, "provisioning it", trace) as machine:
+        if machine.config.upgrade:
+            settle(machine, progress, timeout=timeout)
+        state = machine.driver.state(timeout=STATE_SECONDS).state
+        if state == ERROR:
+            raise MachineUnfinished(
+                name,
+                f'Machine "{name}" has no container to provision. Make it anew: '
+                + command("rm", name)
+                + ", then "
+                + command("create", name, "..."),
+            )
+        if machine.config.unfinished:
+            state = _begin_again(machine, progress, state)
+        if state == RUNNING:
+            machine.driver.refresh_address()
+            resume(machine, progress, timeout=timeout)
+        else:
+            _start(machine, progress, timeout)
+        # The context is of what it has now, be the one there lost or old.
+        docker_context.write(machine, progress, had_one=not machine.config.unfinished)
+        machine.config.phase = READY
+        machine.config.step = ""
+        store.save(machine.config)
+
+
+def _begin_again(machine: Host, progress: Progress, state: str) -> str:
+    """What a create does before it starts its machine; returns the machine's state after that."""
+    machine.use_contract(machine.driver.prepare(progress))
+    machine.issue_certificates()
+    if state != RUNNING:
+        return state
+    # It may be waiting for its first certificates still: begin at the beginning.
+    machine.driver.stop(timeout=STOP_SECONDS)
+    return machine.driver.state(timeout=STATE_SECONDS).state
+
+
+def _start(machine: Host, progress: Progress, timeout: float) -> None:
+    if missing(machine):
+        machine.issue_certificates()
+    machine.provisioner.provision()
+    with progress.working("Machine", f"starting {machine.name}"):
+        machine.driver.start(timeout=timeout)
+    machine.serve(progress, timeout=timeout)
+    if machine.renewing():
+        resume(machine, progress, timeout=timeout)

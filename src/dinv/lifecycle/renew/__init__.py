@@ -1,0 +1,97 @@
+"""Renewing a machine's certificates while it runs.
+
+Every file of the set is replaced while the machine runs, and at each moment in between, a kill included,
+what is in the store works with what is in the machine. With a new CA that takes two steps: at first both
+sides trust the old CA and the new one, then the new one alone. Only then are the earlier client
+certificates refused, and dinv looks whether they are: there are no revocation lists in a Docker daemon, so
+a new CA is what revocation is.
+
+Each change of the store is one set of files (`dinv.system.files`): of a process that was killed in the midst
+of one, the next command that takes the machine's lock or needs its certificates does the rest, docker context
+included (`Host.finish_certificates`). A set is decided on only when the machine is ready for it, so that asks
+nothing of the machine.
+
+What was asked for is in config.json, under Dinv.Renewal, from before the first change to the last, and what
+is staged in the machine's directory, as `.renewal`: either tells that a renewal was killed. Where that one
+was to bring a new CA, the next `regenerate-certs`, `provision`, `start` or `restart` makes all certificates
+anew, since earlier clients may still be let in.
+"""
+
+from __future__ import annotations
+
+from dinv.errors import MachineNotRunning
+from dinv.lifecycle import steps
+from dinv.lifecycle.opening import check_finished, opened
+from dinv.lifecycle.renew.renewal import Renewal
+from dinv.lifecycle.steps import Step
+from dinv.lifecycle.upgrade import settle
+from dinv.states import RUNNING
+from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
+from dinv.wording import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+    from dinv.store.store import Store
+
+
+def _still_let_in(name: str) -> str:
+    return (
+        "The new certificates are in use, but earlier client certificates may still be let in. "
+        "Try again: " + command("regenerate-certs", "--client-certs", name)
+    )
+
+
+STEPS: tuple[Step[Renewal], ...] = (
+    Step("look", Renewal.look),
+    Step("record", Renewal.record, undo=Renewal.forget, when=Renewal.renews_ca, atomic=True),
+    Step("stage", Renewal.stage, undo=Renewal.unstage),
+    Step("trust-both", Renewal.trust_both, undo=Renewal.restore),
+    Step("install", Renewal.install),
+    Step("verify", Renewal.verify, final=True),
+    Step("client", Renewal.take_client),
+    Step("trust-new", Renewal.trust_new, when=Renewal.renews_ca, note=_still_let_in),
+    Step("lock-out", Renewal.lock_out, when=Renewal.renews_ca, note=_still_let_in),
+    Step("finish", Renewal.finish),
+)
+
+
+def renew(
+    store: Store,
+    name: str,
+    progress: Progress,
+    *,
+    clients: bool = False,
+    timeout: float = SERVE_SECONDS,
+    trace: Callable[[str], None] | None = None,
+) -> None:
+    """Give a running machine new certificates. Containers in it keep running where its image allows.
+
+    The machine's own key and certificate, from the CA it has; whoever has a client certificate can go on
+    using it. With `clients` all is new, the CA too, and earlier client certificates are refused; a CA that
+    is shared stays, and so do they. Raises CertificateError for a client certificate that is the user's own.
+    Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
+    """
+    with opened(store, name, "renewing its certificates", trace) as machine:
+        check_finished(machine.config, provision=True)
+        if machine.config.upgrade:
+            settle(machine, progress, timeout=timeout)
+        state = machine.driver.state(timeout=STATE_SECONDS).state
+        if state != RUNNING:
+            raise MachineNotRunning(name, state)
+        machine.driver.refresh_address()
+        steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
+
+
+def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
+    """Do what a renewal that was killed was asked for, or renew the server's certificate alone.
+
+    The caller holds the machine's lock, and it runs. Raises as `renew` does.
+    """
+    journal = machine.config.renewal
+    if machine.trace is not None and journal.get("Step"):
+        machine.trace(f"the renewal of {machine.name} that was interrupted had come to: {journal['Step']}")
+    steps.run(Renewal(machine, progress, timeout, clients=False), STEPS)

@@ -1,0 +1,284 @@
+"""The work of each step of a renewal; their order, and what it is for, is in `dinv.lifecycle.renew`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+
+from dinv.engine import TLSFiles
+from dinv.errors import CertificateError, StoreNotWritable
+from dinv.lifecycle import docker_context
+from dinv.lifecycle.host import STAGING
+from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
+from dinv.lifecycle.steps import Transaction
+from dinv.pki import pem
+from dinv.system import files
+from dinv.wording import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from typing import Any
+
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+SERVER = ("server-key.pem", "server.pem")
+CLIENT = ("key.pem", "cert.pem")
+_MODES = {"ca-key.pem": 0o600, "key.pem": 0o600, "server-key.pem": 0o600}
+
+
+def asked(machine: Host) -> bool:
+    """Whether a renewal that was killed was to lock earlier clients out."""
+    return bool(machine.config.renewal.get("Clients"))
+
+
+def missing(machine: Host) -> list[str]:
+    """The files of its set that are not there."""
+    there = set(os.listdir(machine.directory))
+    return [name for name in ("ca.pem", *SERVER, *CLIENT) if name not in there]
+
+
+class Renewal(Transaction):
+    """One renewal of a machine that runs."""
+
+    kind = "regenerate-certs"
+
+    def __init__(self, machine: Host, progress: Progress, timeout: float, *, clients: bool) -> None:
+        super().__init__(machine, progress)
+        self.timeout = timeout
+        self.clients = clients
+        self.directory = machine.directory
+        self.staging = os.path.join(machine.directory, STAGING)
+        self.authority = machine.authority()
+        self.given = self.authority.client_pair()
+        """The client's pair that is the user's own, where it is."""
+        self.interrupted = False
+        """Whether one with a new CA was killed before: it may have left earlier clients that are let in."""
+        self.new_ca = clients
+        self.new_client = clients
+        self.before: dict[str, bytes] = {}
+        """The set as it was."""
+        self.earlier: TLSFiles | None = None
+        """The client as it was, to see that it is refused."""
+
+    def journal(self) -> dict[str, Any] | None:
+        """Dinv.Renewal, where all is to be new: else a kill leaves nobody in who was to be locked out."""
+        journal: Any = self.machine.config.renewal or None
+        found: dict[str, Any] | None = journal
+        return found
+
+    # What the order of the steps depends on
+
+    def renews_ca(self) -> bool:
+        """Whether the CA is to be another one; once the new set is staged, whether it is."""
+        return self.new_ca
+
+    # The steps
+
+    def look(self) -> None:
+        """It is known what is to be new. Nothing is asked of anybody."""
+        name = self.machine.name
+        if self.clients and self.given and self.given.chain == self._read("cert.pem"):
+            raise CertificateError(
+                f'The client certificate of machine "{name}" is yours, and other machines may have it too: '
+                f"dinv does not renew it. Put a new one and its key where the old one came from "
+                f"({self.machine.config.shown()['HostOptions']['AuthOptions']['ClientCertPath']}), then: "
+                + command("regenerate-certs", name)
+            )
+        self.interrupted = self._interrupted()
+        self.new_ca = self.clients or self.interrupted
+
+    def _interrupted(self) -> bool:
+        """Whether a renewal with a new CA was killed."""
+        if not asked(self.machine) and not os.path.isdir(self.staging):
+            return False
+        for_ca = (
+            asked(self.machine)
+            or bool(self._staged("ca-key.pem"))
+            or len(_certificates(self._read("ca.pem"))) > 1
+        )
+        what = "all certificates are made anew" if for_ca else "it is begun anew"
+        self.progress.note(f"An earlier renewal was interrupted: {what}")
+        return for_ca
+
+    def record(self) -> None:
+        """It is recorded that all is to be new: whatever kills this process, the next one makes it so."""
+        self.machine.config.renewal = {"Clients": True, "Step": "record"}
+        self.machine.store.save(self.machine.config)
+
+    def stage(self) -> None:
+        """The new set is in the machine's directory, as `.renewal`; nobody uses it yet."""
+        with self._storing():
+            files.remove_tree(self.staging)
+            os.mkdir(self.staging, 0o700)
+            try:
+                self.machine.issue_certificates(self.staging, new_ca=self.new_ca)
+            except CertificateError as error:
+                if not self.new_ca and self.authority.ca_per_machine:
+                    error.add_note(
+                        "For a new CA and all certificates: "
+                        + command("regenerate-certs", "--client-certs", self.machine.name)
+                    )
+                raise
+        # A CA that others answer for may have changed since, too.
+        self.new_ca = _certificates(self._read("ca.pem")) != _certificates(self._staged("ca.pem"))
+        self.new_client = self.clients or self.new_ca or not self._client_usable()
+        if self.given is not None:
+            self.new_client = self.new_client or self.given.chain != self._read("cert.pem")
+
+    def trust_both(self) -> None:
+        """The store has the new server certificate, and trusts the old CA and the new one."""
+        self.before = {name: self._read(name) for name in ("ca.pem", *SERVER, *CLIENT)}
+        self._switch(
+            {
+                "ca.pem": self._both(self.before["ca.pem"], self._staged("ca.pem")),
+                **{name: self._staged(name) for name in SERVER},
+            }
+        )
+
+    def install(self) -> None:
+        """The machine has the same as the store."""
+        self.machine.provisioner.provision()
+        self.machine.provisioner.activate()
+
+    def verify(self) -> None:
+        """The daemon serves the new certificate, and lets the new client in."""
+        expected = _certificates(self._read("server.pem"))[0]
+        client = self._client(self.staging, "")
+        wait_until_served(self.machine, self.progress, expected, client, timeout=self.timeout)
+
+    def take_client(self) -> None:
+        """The client's new pair is in the store, and the new CA's key, where they are new."""
+        if not self.new_client:
+            self.progress.line("Certificates", "server", "renewed")
+            return
+        key = {"ca-key.pem": self._staged("ca-key.pem")} if self.new_ca else {}
+        both = self._both(self._staged("ca.pem"), self.before["ca.pem"])
+        self._switch({**key, "ca.pem": both, **{name: self._staged(name) for name in CLIENT}})
+        self.progress.line("Certificates", "server, client", "renewed")
+
+    def trust_new(self) -> None:
+        """Store and machine trust the new CA alone."""
+        if all(self.before[name] for name in CLIENT):
+            with self._storing():
+                files.write_all(
+                    [(os.path.join(self.staging, f"old-{name}"), self.before[name], 0o600) for name in CLIENT]
+                )
+            self.earlier = self._client(self.staging, "old-")
+        self._switch({"ca.pem": self._staged("ca.pem")})
+        self.install()
+
+    def lock_out(self) -> None:
+        """The client as it was is refused."""
+        if self.earlier is not None:
+            wait_until_refused(self.machine, self.progress, self.earlier, timeout=self.timeout)
+        self.progress.line("CA", "earlier clients are refused", "renewed")
+
+    def finish(self) -> None:
+        """Nothing is staged any more, and the machine answers."""
+        with self._storing():
+            files.remove_tree(self.staging)
+        self.machine.config.renewal = None
+        self.machine.serve(self.progress, timeout=self.timeout)
+        if self.clients and not self.new_ca:
+            ca = self.authority.ca_elsewhere or "the one that it was"
+            self.progress.warn(f"The CA is {ca}: earlier client certificates are let in until they expire")
+
+    # What undoes them
+
+    def forget(self) -> None:
+        """That is recorded no more, unless an earlier renewal was killed."""
+        if not self.interrupted and self.machine.config.renewal:
+            self.machine.config.renewal = None
+            self.machine.store.save(self.machine.config)
+
+    def unstage(self) -> None:
+        """The new set is gone."""
+        with self._storing():
+            files.remove_tree(self.staging)
+
+    def restore(self) -> None:
+        """The set is as it was, in the machine first: until then the store has to trust both CAs."""
+        if not self.before:
+            return
+        self._switch({name: self.before[name] for name in SERVER})
+        self.install()
+        self._switch({"ca.pem": self.before["ca.pem"]})
+
+    def undone(self, error: BaseException) -> None:
+        """Where anything was in use already."""
+        if self.before:
+            error.add_note("The certificates are as they were before.")
+
+    def not_undone(self, error: BaseException, why: str) -> None:
+        """What is staged tells that this has been."""
+        error.add_note(
+            "The certificates as they were could not be put back"
+            + why
+            + ". Try again: "
+            + command("provision", self.machine.name)
+        )
+
+    # Files
+
+    def _both(self, first: bytes, second: bytes) -> bytes:
+        """Both CAs where there are two."""
+        return _bundle(first, second) if self.new_ca else self._staged("ca.pem")
+
+    def _client_usable(self) -> bool:
+        """Whether the client's pair is whole, and signed by the CA, and has not expired."""
+        from dinv.pki.certificates import check_chain
+
+        chain, key, anchor = self._read("cert.pem"), self._read("key.pem"), self._read("ca.pem")
+        try:
+            check_chain(chain, key_pem=key, anchor_pem=anchor, role="client", names=())
+        except CertificateError:
+            return False
+        return True
+
+    def _client(self, directory: str, prefix: str) -> TLSFiles:
+        """A client's files in `directory`, with the CA of the store."""
+        cert, key = (os.path.join(directory, f"{prefix}{name}.pem") for name in ("cert", "key"))
+        return TLSFiles(os.path.join(self.directory, "ca.pem"), cert, key)
+
+    def _read(self, name: str) -> bytes:
+        """A file of the set, b"" when it is not there."""
+        return pem.read_if_there(os.path.join(self.directory, name)) or b""
+
+    def _staged(self, name: str) -> bytes:
+        return pem.read_if_there(os.path.join(self.staging, name)) or b""
+
+    def _switch(self, content: dict[str, bytes]) -> None:
+        """Replace files in the store, and the docker context with them; those without content stay."""
+        with self._storing():
+            files.stage_set(
+                self.directory,
+                [(name, data, _MODES.get(name, 0o644)) for name, data in content.items() if data],
+            )
+            files.move_set(self.directory)
+            if not missing(self.machine):
+                docker_context.write(self.machine, self.progress, had_one=True)
+            files.end_set(self.directory)
+
+    @contextlib.contextmanager
+    def _storing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreNotWritable(
+                str(error.filename or self.directory), error.strerror or str(error)
+            ) from error
+
+
+def _bundle(*pems: bytes) -> bytes:
+    return b"".join(pem if pem.endswith(b"\n") else pem + b"\n" for pem in pems if pem)
+
+
+def _certificates(pem: bytes) -> list[bytes]:
+    """The certificates in a PEM file, DER, in its order."""
+    import ssl
+
+    end = "-----END CERTIFICATE-----"
+    blocks = pem.decode("ascii", "replace").split(end)[:-1]
+    return [ssl.PEM_cert_to_DER_cert(block[block.index("-----BEGIN") :] + end) for block in blocks]
