@@ -45,12 +45,15 @@ CROWDED = {"cli/verbs"}
 
 SEAMS = {
     "authorities": {"local", "shared"},
-    "drivers": {"docker", "none", "ci-test"},
-    "images": {"dinv", "dind", "dch-photon"},
-    "provisioners": {"docker", "none"},
+    "drivers": {"docker", "ci-test"},
+    "images": {"dind", "dch-photon"},
+    "provisioners": {"docker"},
     "drivers/docker/flavours": {"vch", "podman"},
 }
-"""By folder, the names that can be chosen there: what depends on one stands in the file of that name."""
+"""By folder, the names that can be chosen there: what depends on one stands in the file of that name.
+
+Not "none" and "dinv", which are the words for other things too.
+"""
 
 
 @cache
