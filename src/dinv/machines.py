@@ -70,7 +70,8 @@ class Machines:
         """The machine of this name. Raises MachineNotFound, ConfigError."""
         from dinv.machine import Machine
 
-        return Machine.recorded(self.store.load(name), self.store, trace=self._trace)
+        store = self._own_store()
+        return Machine.recorded(store.load(name), store, trace=self._trace)
 
     def __iter__(self) -> Iterator[Machine]:
         return (self.get(name) for name in self.names())
@@ -86,10 +87,9 @@ class Machines:
         endpoint does not answer.
         """
         from dinv.listing.active import active
-        from dinv.machine import Machine
 
         config = active(self.store, timeout=timeout, trace=self._trace)
-        return Machine.recorded(config, self.store, trace=self._trace) if config is not None else None
+        return self.get(config.name) if config is not None else None
 
     # Make one
 
@@ -136,7 +136,7 @@ class Machines:
 
         values = Table.chosen(options, os.environ).values(options, os.environ)
         return Machine(
-            create(self.store, name, CreateOptions.of(values), _silent(progress), trace=self._trace)
+            create(self._own_store(), name, CreateOptions.of(values), _silent(progress), trace=self._trace)
         )
 
     def adopt(
@@ -155,7 +155,7 @@ class Machines:
         from dinv.machine import Machine
 
         host = adopt(
-            self.store,
+            self._own_store(),
             container,
             _silent(progress),
             name=name,
@@ -192,7 +192,7 @@ class Machines:
         from dinv.lifecycle.remove import remove
 
         with _silent(progress).working("Machine", f"removing {name}"):
-            return remove(self.store, name, keep_cache=keep_cache, force=force, trace=self._trace)
+            return remove(self._own_store(), name, keep_cache=keep_cache, force=force, trace=self._trace)
 
     def upgrade(
         self,
@@ -286,7 +286,7 @@ class Machines:
         """Take in a machine from an archive or a directory (`transfer.import_`). Returns its name."""
         from dinv.lifecycle.transfer import import_
 
-        return import_(self.store, source, _silent(progress), name=name, context=context)
+        return import_(self._own_store(), source, _silent(progress), name=name, context=context)
 
     # Where they are made
 
@@ -320,10 +320,14 @@ class Machines:
 
         return LocalEngine(self.store, trace=self._trace)
 
+    def _own_store(self) -> Store:
+        """For one machine: a Store knows which locks it holds, and two threads must not take the other's."""
+        return Store(self.store.path)
+
     def _hosts(self) -> Hosts:
         from dinv.lifecycle.hosts import Hosts
 
-        return Hosts(self.store, trace=self._trace)
+        return Hosts(self._own_store(), trace=self._trace)
 
     # The last: within the class, `list` is this from here on
 

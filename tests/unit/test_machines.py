@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from fake_driver import FakeDriver, install, without_keys
 
 import dinv
 from dinv.endpoints import contexts
-from dinv.errors import InputError, MachineDied, MachineNotFound
+from dinv.errors import InputError, MachineBusy, MachineDied, MachineNotFound
 from dinv.lifecycle import create
 from dinv.lifecycle.create import CreateOptions
 from dinv.machines import Machines
@@ -223,3 +224,28 @@ def test_whether_there_is_a_machine(machines: Machines) -> None:
     assert "dev" in machines
     assert "nosuch" not in machines
     assert 3 not in machines
+
+
+def test_threads_that_share_it_do_not_take_each_others_locks(machines: Machines) -> None:
+    machines.create("dev", driver="fake", context=False).close()
+    one, other = machines.get("dev"), machines.get("dev")
+    with one._host.store.lock("dev", "testing it"):
+        with pytest.raises(MachineBusy, match="testing it"):
+            other.stop()
+        with pytest.raises(MachineBusy, match="testing it"):
+            machines.remove("dev")
+        assert "testing it" in str(other._host.store.holder("dev"))
+    other.stop()
+
+
+def test_threads_make_and_remove_machines_at_once(machines: Machines) -> None:
+    def live(number: int) -> str:
+        with machines.create(f"m{number}", driver="fake", context=False) as machine:
+            machine.stop()
+            machine.start()
+            machine.remove()
+            return machine.name
+
+    with ThreadPoolExecutor(4) as threads:
+        assert list(threads.map(live, range(8))) == [f"m{number}" for number in range(8)]
+    assert machines.names() == []
