@@ -181,7 +181,7 @@ def _connect(
 
 def check(machine: Host) -> None:
     """See that it runs, before anything listens. Raises MachineNotRunning, MachineGone, MachineError."""
-    if not machine.driver.provisioned:
+    if not machine.driver.provisioned and machine.driver.ssh_address() is None:
         raise MachineError(
             machine.name,
             f"{machine.name} is not on an endpoint, so nothing can be run in it to forward a port. Its "

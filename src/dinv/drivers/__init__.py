@@ -4,6 +4,7 @@ driver.py       the Driver seam
 replacement.py  how a driver makes a machine anew from another image
 recorded.py     what drivers of machines have in common that dinv only records
 ssh_address.py  where a machine's own SSH server is
+ssh_channel.py  files and commands by the system's ssh
 docker/         machines as containers on a Docker endpoint
 docker_machine/ machines that docker-machine made
 none.py         daemons that somebody else looks after

@@ -1,8 +1,23 @@
-"""Where a machine's own SSH server is, for drivers whose machines have one."""
+"""Where a machine's own SSH server is, for drivers whose machines have one, and how ssh and scp get there.
+
+Those are docker-machine's machines, and the programs are called as docker-machine calls them.
+"""
 
 from __future__ import annotations
 
 from dinv.formats import host_port
+from dinv.system import programs
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_OPTIONS = (
+    # Those of docker/machine: libmachine/ssh/client.go, but LogLevel: `quiet` said nothing of what failed.
+    *("-F", "/dev/null", "-o", "PasswordAuthentication=no", "-o", "StrictHostKeyChecking=no"),
+    *("-o", "UserKnownHostsFile=/dev/null", "-o", "LogLevel=ERROR", "-o", "ConnectionAttempts=3"),
+    *("-o", "ConnectTimeout=10", "-o", "ControlMaster=no", "-o", "ControlPath=none"),
+)
 
 
 class SSHAddress:
@@ -28,3 +43,37 @@ class SSHAddress:
     def identity(self) -> list[str]:
         """Options for the key, of ssh and of scp."""
         return ["-o", "IdentitiesOnly=yes", "-i", self.key] if self.key else []
+
+
+def ssh_command(
+    address: SSHAddress, options: Sequence[tuple[str, str]], words: Sequence[str], *, terminal: bool = False
+) -> list[str]:
+    """The system's ssh as docker-machine calls it, for a command or, without words, a shell.
+
+    `options` are ssh's own, letters with values; a user among them takes the place of the one stored. Raises
+    InputError.
+    """
+    ssh = programs.find("ssh", address.whose)
+    user = next((value for letter, value in options if letter == "l"), address.user)
+    return [
+        ssh,
+        *_OPTIONS,
+        *(["-t"] if terminal else []),
+        f"{user}@{address.host}",
+        *address.identity,
+        *("-p", str(address.port)),
+        *(f"-{letter}{value}" for letter, value in options if letter != "l"),
+        *(["--"] if words and words[0].startswith("-") else []),
+        *words,
+    ]
+
+
+def scp_command(address: SSHAddress, user: str, *, recursive: bool, quiet: bool) -> tuple[list[str], str]:
+    """The system's scp for the machine, without its two paths, and what its path there begins with.
+
+    `user` is "" for the one stored. Raises InputError.
+    """
+    scp = programs.find("scp", address.whose)
+    command = [scp, *_OPTIONS, *address.identity, "-P", str(address.port)]
+    command += [*(["-r"] if recursive else []), *(["-q"] if quiet else [])]
+    return command, f"{user or address.user}@{host_port.bracketed(address.host)}:"

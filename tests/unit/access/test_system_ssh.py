@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import needs
 import pytest
 
-from dinv.access import system_ssh
 from dinv.access.copying.scp import copy
 from dinv.access.place import Place
+from dinv.drivers import ssh_address
 from dinv.errors import (
     ConfigError,
     CopyError,
@@ -76,7 +76,7 @@ def ssh_command(
 ) -> list[str]:
     address = machine.driver.ssh_address()
     assert address is not None
-    return system_ssh.ssh_command(address, options, words, terminal=terminal)
+    return ssh_address.ssh_command(address, options, words, terminal=terminal)
 
 
 @needs.programs("ssh")

@@ -6,6 +6,7 @@ import os
 import subprocess
 
 from dinv.access import system_ssh
+from dinv.drivers.ssh_address import scp_command
 from dinv.errors import CopyError, InputError
 
 TYPE_CHECKING = False
@@ -20,7 +21,7 @@ def copy(source: Place, target: Place, *, recursive: bool, quiet: bool, hosts: H
     address = system_ssh.of_machine(str(theirs.machine), hosts)
     if address is None:
         raise InputError(f"{theirs} is in a machine that has no SSH server")
-    command, login = system_ssh.scp_command(address, theirs.user, recursive=recursive, quiet=quiet)
+    command, login = scp_command(address, theirs.user, recursive=recursive, quiet=quiet)
     paths = [
         # A path here with a colon or a dash is taken for something else; ~/ is where paths there begin.
         os.path.join(".", place.path) if place.machine is None else login + place.path.removeprefix("~/")

@@ -124,7 +124,9 @@ class DockerMachineDriver(RecordedDriver):
         return ssh.address(self.config)
 
     def channel(self) -> Channel:
-        self.refuse("channel")
+        from dinv.drivers.ssh_channel import SSHChannel
+
+        return SSHChannel(self.config.name, self.ssh_address())
 
     @property
     def _without_driver(self) -> bool:
@@ -144,6 +146,6 @@ def _needs_driver(config: MachineConfig, doing: str = "") -> NoReturn:
     raise NotSupported(
         config.name,
         f'Machine "{config.name}" was made by docker-machine, with its driver {config.driver_name}, which '
-        f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp and mount work, and nothing is "
-        f"changed.",
+        f"dinv does not have: ls, env, config, url, ip, inspect, ssh, scp, mount, forward and df work, and "
+        f"nothing is changed.",
     )

@@ -13,6 +13,7 @@ import pytest
 from dinv import machines
 from dinv.access import connect
 from dinv.cli.show.machine_rows import cells
+from dinv.drivers.ssh_channel import SSHChannel
 from dinv.errors import DinvError, MachineNotRunning, MachineUnusable, NoSwarm, NotSupported
 from dinv.listing.active import active
 from dinv.listing.asking import statuses
@@ -296,6 +297,13 @@ def test_asking_one_machine(store: Store, port: int, refused: int) -> None:
     assert vm.status().state == ERROR
     with pytest.raises(MachineNotRunning, match="Connection refused"):
         vm.daemon_version()
+
+
+def test_commands_go_into_it_by_ssh(store: Store, port: int) -> None:
+    machine = add(store, "vm", EnginePort=port)
+    assert isinstance(machine.channel(), SSHChannel)
+    with pytest.raises(NotSupported, match="by its URL"):
+        given(store, f"tcp://127.0.0.1:{port}").channel()
 
 
 def test_names_that_differ_in_case_only_are_all_listed(store: Store) -> None:
