@@ -63,7 +63,7 @@ class Files:
     def _write(self, content: bytes, path: str, mode: int, progress: Progress | None) -> None:
         from dinv.system import files, scratch
 
-        name = posixpath.basename(path)
+        name = posixpath.basename(self._place(path).path)
         if name in ("", ".", ".."):
             raise InputError(f"{path!r} is a directory: the bytes of a file need the name of one")
         with scratch.directory("dinv-put-") as directory:
