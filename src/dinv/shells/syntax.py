@@ -98,8 +98,10 @@ def _assigned(shell: str, key: str, value: str) -> str:
     elif shell == "tcsh":
         # It expands braces in what a command printed, quoted or not.
         _refuse(shell, key, value, "{}\t")
-        # Within its double quotes nothing can be escaped, and eval of a backquote makes one blank of several.
-        if any(letter in _CSH_SPECIAL for letter in value) or "  " in value or value != value.strip(" "):
+        # Within its double quotes nothing can be escaped; eval of a backquote makes one blank of several, and
+        # looks for ~USER and =NUMBER behind each.
+        after_blank = any(f" {letter}" in value for letter in " ~=")
+        if after_blank or any(letter in _CSH_SPECIAL for letter in value) or value != value.strip(" "):
             return f"setenv {key} {_backslashed(value)};"
     elif shell == "powershell":
         _refuse(shell, key, value)

@@ -8,7 +8,7 @@ import subprocess
 
 import needs
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dinv.errors import InputError
@@ -117,6 +117,8 @@ CONTROL = "".join(map(chr, range(1, 32)))
 
 @needs.programs("tcsh")
 @settings(max_examples=60)
+@example(value="0 ~")
+@example(value="a =1")
 @given(
     value=st.text(
         st.characters(exclude_characters="\0{}" + CONTROL, exclude_categories=["Cs", "Cc"]), max_size=30
