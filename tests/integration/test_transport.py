@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shlex
 import stat
 import subprocess
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
 import ssh_server
 from users import LONG, User, command, eventually
+
+from dinv.channel import File
+from dinv.lifecycle.host import Host
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -221,6 +227,33 @@ def test_theirs_mounted(user: User, here: Path, mountpoint: Path) -> None:
         user.dinv("mount", f"{name}:{here}", str(mountpoint))
         assert sorted(os.listdir(mountpoint)) == sorted(os.listdir(here))
         user.dinv("mount", "-u", f"{name}:{here}", str(mountpoint))
+
+
+@pytest.mark.parametrize("name", ["theirs", "six"])
+def test_a_channel_into_theirs(user: User, name: str, tmp_path: Path) -> None:
+    store = Store(user.store)
+    channel = Host(store.load(name), store).driver.channel()
+    said = bytearray()
+    argv = ["sh", "-c", 'cat; echo "$A $1"; exit 7', "sh", "a  b'c"]
+    status = channel.run(
+        argv, stdin=io.BytesIO(b"x\n"), stdout=said.extend, environment={"A": "y z"}, timeout=LONG
+    )
+    assert (status, bytes(said)) == (7, b"x\ny z a  b'c\n")
+    channel.put([File(f"{tmp_path}/new/f", b"content", 0o640)])
+    found = channel.stat(f"{tmp_path}/new/f")
+    assert found is not None
+    assert (found.is_regular, found.size) == (True, 7)
+    with channel.get_archive(f"{tmp_path}/new") as archive:
+        packed = b"".join(iter(lambda: archive.read(4096), b""))
+    with tarfile.open(fileobj=io.BytesIO(packed)) as tar:
+        assert sorted(tar.getnames()) == ["new", "new/f"]
+    typed = bytearray()
+    with channel.open_terminal(["sh", "-c", "read x; echo got $x; stty size"], environment={}) as terminal:
+        terminal.resize(rows=33, columns=77)
+        terminal.copy(stdin=io.BytesIO(b"word\n"), stdout=typed.extend)
+        assert terminal.exit_status() == 0
+    assert b"got word" in typed
+    assert b"33 77" in typed
 
 
 def test_theirs_that_lets_nobody_in(user: User, mountpoint: Path) -> None:
