@@ -10,6 +10,7 @@ from fake_driver import install
 from dinv import authorities
 from dinv.authorities.local import LocalAuthority
 from dinv.cli import create_flags, main
+from dinv.cli.completion.commands import command
 from dinv.cli.parser import Parser
 from dinv.declaration import Option
 
@@ -124,3 +125,15 @@ def test_flags_are_keywords_and_what_is_not_given_is_left_to_the_variables() -> 
 def test_what_is_wrong_is_said_of_flags(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["create", "--memory=lots", "dev"]) == 1
     assert capsys.readouterr().err.startswith('dinv: --memory "lots" is not a size')
+
+
+def test_completion_offers_the_names_of_every_seam() -> None:
+    parser = Parser("dinv", "create", "", ["--authority", "house"])
+    create_flags.add_arguments(parser)
+    offered = {flag.names[-1]: flag.choices for flag in command("create", parser, takes_rest=False).flags}
+    assert {"docker", "none", "fake"} <= set(offered["--driver"])
+    assert {"local", "shared", "house"} <= set(offered["--authority"])
+    assert {"docker", "none"} <= set(offered["--provisioner"])
+    assert {"dinv", "dind", "dch-photon"} <= set(offered["--image-contract"])
+    assert "--ca-url" in offered
+    assert "--swarm" not in offered
