@@ -1,1 +1,1 @@
-"""Formats of others: tables, sizes, JSON, templates, tar archives. Nothing here knows a machine."""
+"""File and text formats: tables, sizes, JSON, templates, tar archives. Nothing here knows a machine."""

@@ -1,7 +1,7 @@
-r"""Files of environment variables, as shells, editors and people write them: read strictly.
+r"""Files of environment variables, as shells, editors and people write them: parsed strictly.
 
-What is not understood is an error with its line and never passed over: a variable that is missing here can
-mean that nobody is verified. One line may hold several variables. Understood are
+A line that is not understood is an error and never skipped: a missing variable could mean that nothing is
+verified. One line may hold several variables. Understood are
 
     NAME=VALUE NAME="VALUE" NAME='VALUE' ...    sh, env, vic-machine; also with `export`, `declare -x`
     NAME = VALUE                                dotenv, with blanks around the sign
@@ -9,7 +9,7 @@ mean that nobody is verified. One line may hold several variables. Understood ar
     set NAME=VALUE         set "NAME=VALUE"     cmd.exe: all of the line is the value
     $env:NAME = "VALUE"                         PowerShell
 
-with comments (`#`, in a file for cmd.exe `REM` and `::`), `\` at the end of a line that goes on, line ends
+with comments (`#`, in a file for cmd.exe `REM` and `::`), `\` at the end of a line that continues, line ends
 of every system, and a byte order mark, also that of UTF-16, which PowerShell writes. Nothing is expanded.
 """
 
@@ -24,7 +24,7 @@ LARGEST = 65536
 """Bytes."""
 
 SWALLOWED = re.compile(r"(?:DOCKER|COMPOSE)_[A-Z_]+=|VERIFY=|TLS_VERIFY")
-"""Shows in a value that a quotation mark, a backslash or a lost line end has taken a variable into it."""
+"""In a value, it shows that a quotation mark, a backslash or a lost line end swallowed a variable."""
 
 _BLANKS = " \t"
 _CMD = re.compile(r"@?set[ \t]+(\"?)([A-Za-z_][A-Za-z0-9_]*)=(.*)", re.IGNORECASE)
@@ -39,7 +39,7 @@ _BARE_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*(?=[ \t;]|$)")
 
 
 def read(path: str) -> list[tuple[int, str, str]]:
-    """Return what the file sets, in its order: line (from 1), name as it is written, value.
+    """Return the variables the file sets, in order: line (from 1), name as written, value.
 
     Raises InputError, which names the file and the line.
     """
@@ -69,25 +69,25 @@ def parse(text: str, path: str) -> list[tuple[int, str, str]]:
             found += ((number, name, value) for name, value in _line(line))
         except _NotUnderstood as error:
             raise InputError(
-                f"{path}:{number}: {error}. Write a variable as NAME=VALUE, and put a # before what is none"
+                f"{path}:{number}: {error}. Write a variable as NAME=VALUE, and put a # before anything else"
             ) from None
     return found
 
 
 class _NotUnderstood(Exception):
-    """Why a line is not understood. The line itself is not in it: it may hold anything."""
+    """Why a line is not understood. The line is not quoted: it may hold a secret."""
 
 
 def _lines(text: str) -> list[tuple[int, str]]:
-    """The lines with the number of each; one that ends in a backslash goes on in the next."""
+    """Yield the lines with their numbers; a line that ends in a backslash is joined with the next."""
     lines: list[tuple[int, str]] = []
     begun: tuple[int, str] | None = None
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), 1):
         first, before = begun or (number, "")
         whole = before + line
-        # A comment does not go on (POSIX, 2.3), and two backslashes are the end of a Windows path.
+        # A comment does not continue (POSIX, 2.3), and two backslashes are the end of a Windows path.
         goes_on = re.search(r"(?<!\\)\\$", line) and not whole.lstrip(_BLANKS).startswith("#")
-        # "C:\vch\" at the end of a line of cmd.exe's or PowerShell's is no continuation.
+        # "C:\vch\" at the end of a line for cmd.exe or PowerShell is not a continuation.
         goes_on = goes_on and not _CMD.match(whole.strip(_BLANKS))
         if goes_on:
             begun = (first, whole[:-1])
@@ -110,7 +110,7 @@ def _line(line: str) -> list[tuple[str, str]]:
         value = value.rstrip(_BLANKS)
         if quote:
             if not value.endswith('"'):
-                raise _NotUnderstood("the quotation mark has no end")
+                raise _NotUnderstood("the quotation mark is not closed")
             value = value[:-1]
         return [(name, _checked(_unquoted(value)))]
     if match := _POWERSHELL.fullmatch(line):
@@ -120,7 +120,7 @@ def _line(line: str) -> list[tuple[str, str]]:
 
 
 def _assignments(line: str) -> list[tuple[str, str]]:
-    """Read `[export] NAME=VALUE ...`, as sh does, and `NAME = VALUE`, as it does not."""
+    """Parse `[export] NAME=VALUE ...`, which is sh's, and `NAME = VALUE`, which is not."""
     found: list[tuple[str, str]] = []
     rest, exporting = line, False
     while rest := rest.lstrip(_BLANKS):
@@ -148,7 +148,7 @@ def _assignments(line: str) -> list[tuple[str, str]]:
 
 
 def _rest_of_path(value: str, rest: str) -> tuple[str, str]:
-    """vic-machine writes DOCKER_CERT_PATH as it is, also when there are blanks in it."""
+    """vic-machine does not quote DOCKER_CERT_PATH, even if it contains blanks."""
     while match := re.match(r"([ \t]+)([^ \t;#=\"']+)(?=[ \t;]|$)", rest):
         value += match[1] + match[2]
         rest = rest[match.end() :]
@@ -156,7 +156,7 @@ def _rest_of_path(value: str, rest: str) -> tuple[str, str]:
 
 
 def _value(text: str, *, escape: str = "\\") -> tuple[str, str]:
-    """Read the value at the beginning of `text`: the value, and what comes after it."""
+    """Parse the value at the beginning of `text`; return it and the rest."""
     value, at = "", 0
     while at < len(text):
         char = text[at]
@@ -165,7 +165,7 @@ def _value(text: str, *, escape: str = "\\") -> tuple[str, str]:
         if char == "'":
             end = text.find("'", at + 1)
             if end < 0:
-                raise _NotUnderstood("the quotation mark has no end")
+                raise _NotUnderstood("the quotation mark is not closed")
             value, at = value + text[at + 1 : end], end + 1
         elif char == '"':
             part, at = _double_quoted(text, at + 1, escape)
@@ -185,7 +185,7 @@ def _double_quoted(text: str, at: int, escape: str) -> tuple[str, int]:
         if text[at] == escape and text[at + 1 : at + 2] in ('"', "$", "`", escape):
             at += 1
         value, at = value + text[at], at + 1
-    raise _NotUnderstood("the quotation mark has no end")
+    raise _NotUnderstood("the quotation mark is not closed")
 
 
 def _unquoted(value: str) -> str:
@@ -194,7 +194,7 @@ def _unquoted(value: str) -> str:
 
 
 def _after(rest: str) -> list[tuple[str, str]]:
-    """What comes after the value on its line: nothing, a comment, or the next command."""
+    """Check the rest of a line after a value: nothing, a comment, or the next command."""
     rest = rest.lstrip(_BLANKS)
     if not rest.startswith((";", "#")) and rest:
         raise _NotUnderstood("there is more after the value")
@@ -203,7 +203,7 @@ def _after(rest: str) -> list[tuple[str, str]]:
 
 def _checked(value: str) -> str:
     if not value.isprintable():
-        raise _NotUnderstood("the value has a character that cannot be seen")
+        raise _NotUnderstood("the value has an invisible character")
     if SWALLOWED.search(value):
         raise _NotUnderstood("another variable is within the value")
     return value

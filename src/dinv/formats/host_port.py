@@ -1,7 +1,7 @@
-"""HOST:PORT, alone and in the URLs of Docker daemons: one reading of brackets, ports and what stands around.
+"""HOST:PORT, alone and in the URLs of Docker daemons: the one parser of brackets and ports.
 
-IPv6 addresses stand in brackets (RFC 3986, section 3.2.2), with their zone behind `%`, which a URL may write
-as `%25` (RFC 6874). A port that is left out is docker's default (docker/cli: opts/hosts.go).
+IPv6 addresses are in brackets (RFC 3986, section 3.2.2), with their zone after `%`, which a URL may write
+as `%25` (RFC 6874). The default port is docker's (docker/cli: opts/hosts.go).
 """
 
 from __future__ import annotations
@@ -10,30 +10,30 @@ from dinv.formats.urls import LARGEST_PORT, TLS_PORT, is_plain
 
 SSH_PORT = 22
 
-# Compiled when they are used: that takes longer than all else here, and most addresses need none.
+# Compiled on first use: that takes longer than everything else here, and most addresses need none.
 _HOST_PORT = r"(?:\[([0-9A-Fa-f:.]+(?:%[\w.~-]+)?)\]|((?:\w[\w.-]*)?))(?::([0-9]*))?"
 _WITH_HOST = ("tcp", "http", "https", "ssh")
 
 
 def bracketed(host: str) -> str:
-    """A host as it is written before a port: an IPv6 address in brackets."""
+    """Return a host as it is written before a port: an IPv6 address in brackets."""
     return f"[{host}]" if ":" in host else host
 
 
 def unbracketed(host: str) -> str:
-    """A host without the brackets that an IPv6 address may stand in."""
+    """Return a host without the brackets of an IPv6 address."""
     return host[1:-1] if host.startswith("[") and host.endswith("]") else host
 
 
 def join(host: str, port: int) -> str:
-    """`HOST:PORT`, or `[IPV6]:PORT`."""
+    """Return `HOST:PORT`, or `[IPV6]:PORT`."""
     return f"{bracketed(host)}:{port}"
 
 
 def split(text: str) -> tuple[str, int | None]:
-    """The two in `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT`, the address without its brackets.
+    """Split `HOST`, `HOST:PORT`, `[IPV6]` or `[IPV6]:PORT` into host (without brackets) and port.
 
-    The host may be "", the port is None where it is left out. Raises ValueError, which says what is wrong.
+    The host may be "", the port is None if it is left out. Raises ValueError, which says what is wrong.
     """
     host, colon, digits = text.rpartition(":")
     if not (colon and is_plain(host) and digits.isdecimal() and digits.isascii()):
@@ -53,10 +53,10 @@ def split(text: str) -> tuple[str, int | None]:
 
 
 def of_url(url: str, *, missing: int = TLS_PORT) -> tuple[str, int] | None:
-    """Host and port that a daemon's URL leads to; `missing` is the port of one that names none.
+    """Return the host and port of a daemon's URL; `missing` is the port if it names none.
 
-    None for a URL that leads to no port, such as unix://PATH, that names no host or is not a URL. What
-    docker takes and makes nothing of, a user, a path or a query, does not matter.
+    None for a URL without a port, such as unix://PATH, one that names no host, and text that is not a URL.
+    Parts that docker accepts and ignores, such as a user, a path or a query, are ignored here too.
     """
     scheme, separator, rest = url.strip().partition("://")
     if not separator:

@@ -1,4 +1,4 @@
-"""JSON that others have written: read with a bound to how deep it goes, and one kind of error."""
+"""JSON from elsewhere: read with a limit on nesting, and one kind of error."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 _SPACE = " \t\n\r"
 DEEPEST = 200
-"""Lists and objects within each other. Docker's answers have some ten; Python's recursion ends at 1000."""
+"""How deep values may nest. Docker's answers have about ten levels; Python's recursion ends at 1000."""
 
 
 _REFUSED = (ValueError, StopIteration, SystemError)
@@ -18,12 +18,12 @@ _REFUSED = (ValueError, StopIteration, SystemError)
 
 
 def parse(data: bytes | str) -> Any:
-    """Return the value in `data`. Raises ValueError for what is not JSON, or is nested too deep."""
+    """Return the value in `data`. Raises ValueError if it is not JSON, or is nested too deep."""
     try:
         value = _loads(data)
     except RecursionError as error:
         raise ValueError("nested too deep") from error
-    # Counting is quick, and nothing with so few can be deep.
+    # Counting is quick, and text with so few brackets cannot be nested too deep.
     if isinstance(data, bytes):
         opening = data.count(b"[") + data.count(b"{")
     else:
@@ -34,9 +34,9 @@ def parse(data: bytes | str) -> Any:
 
 
 def _loads(data: bytes | str) -> Any:
-    """What json.loads makes of it, by CPython's scanner alone where that is enough.
+    """Parse like json.loads, but with CPython's scanner alone where that is enough.
 
-    The package json takes 5 ms to import. What is not UTF-8, or not JSON, is left to it.
+    The package json takes 5 ms to import. It is only loaded for what is not UTF-8 or not JSON.
     """
     scan = _scanner(_Strict)
     if scan is not None:
@@ -90,7 +90,7 @@ class _Strict:
 
     @staticmethod
     def parse_constant(name: str) -> float:
-        """NaN and the infinities, as json has them."""
+        """NaN and the infinities, as json reads them."""
         return float(name)
 
 
@@ -99,7 +99,7 @@ class _Lenient(_Strict):
 
 
 def check_depth(value: object) -> None:
-    """Raise ValueError for what is nested too deep."""
+    """Raise ValueError for text that is nested too deep."""
     level: list[object] = [value]
     for _ in range(DEEPEST + 1):
         level = [inner for outer in level for inner in _inside(outer)]

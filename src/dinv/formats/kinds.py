@@ -1,7 +1,7 @@
-"""Of what kind the values in a config.json are: somebody may have edited it, or made it up.
+"""Type checks for the values in a config.json, which may have been edited or made up.
 
-What is checked when it is read is what dinv itself reads in it. None stands for what is not there, as Go
-writes it. A key that is missing where it is needed is told by the part it is missing in (`Part`).
+Only what dinv itself reads is checked, when the file is read. None means absent, as Go writes it. A missing
+key that is needed is reported by the part that lacks it (`Part`).
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ UPGRADE: Kinds = {
 
 
 def wrong(part: Mapping[str, Any], kinds: Kinds, where: str) -> str:
-    """What is of the wrong kind, as `Dinv.Phase is of the wrong kind`; "" when nothing is.
+    """Return what has the wrong type, as `Dinv.Phase is of the wrong kind`; "" if nothing has.
 
-    A kind is a type or a test. The items of lists are texts. True is no number.
+    A kind is a type or a test. The items of lists are texts. True is not a number.
     """
     for key, kind in kinds.items():
         value = part.get(key)
@@ -64,7 +64,7 @@ def wrong(part: Mapping[str, Any], kinds: Kinds, where: str) -> str:
 
 
 class Part(dict[str, "Any"]):
-    """A part of a config.json in which a key that is missing is the file's fault. Raises ConfigError."""
+    """A part of a config.json in which a missing key is the file's fault. Raises ConfigError."""
 
     __slots__ = ("_about",)
 

@@ -26,7 +26,7 @@ HEADINGS = {
     "Error": "ERRORS",
     "DockerVersion": "DOCKER",
     "ResponseTime": "RESPONSE",
-    # Ours
+    # dinv's own
     "IPAddress": "IP",
     "Reached": "REACHED",
     "Endpoint": "ENDPOINT",
@@ -36,7 +36,7 @@ HEADINGS = {
 
 
 def heading(field: str) -> str:
-    """What stands above a field: docker-machine's word, or the field's own: UsedPercent is USED PERCENT."""
+    """Return a field's heading: docker-machine's word, or the field's name: UsedPercent is USED PERCENT."""
     import re
 
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", field)
@@ -44,9 +44,9 @@ def heading(field: str) -> str:
 
 
 class RowFormat:
-    r"""`--format` as given: a template, whose rows are lined up under headings if `table` stands before it.
+    r"""A `--format` value: a template, whose rows are aligned under headings if it begins with `table`.
 
-    In its text `\t` is a tab and `\n` a newline, unless `escapes` says no. Raises TemplateError.
+    `\t` in its text is a tab and `\n` a newline, unless `escapes` is false. Raises TemplateError.
     """
 
     def __init__(self, text: str, *, escapes: bool = True) -> None:
@@ -56,7 +56,7 @@ class RowFormat:
         self._template = Template(text.rstrip(" "), escapes=escapes, start=start)
 
     def render(self, records: Iterable[Mapping[str, Any]], head: Iterable[str] = ()) -> str:
-        """The lines for all records, each with its newline; `head`: fields to expect where there is none.
+        """Return the lines for all records, each with its newline; `head`: the fields if there is no record.
 
         A field that a record does not have is an error. Raises TemplateError.
         """

@@ -10,28 +10,28 @@ if TYPE_CHECKING:
 
 LEAST_WIDTH = 5
 PADDING = 3
-"""As docker-machine sets the tabwriter up: minimal width 5, padding 3, spaces (commands/ls.go)."""
+"""docker-machine's tabwriter settings: minimal width 5, padding 3, spaces (commands/ls.go)."""
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Columns as wide as their widest cell and 3; the last one is not padded."""
+    """Align rows: each column is as wide as its widest cell plus 3; the last column is not padded."""
     lines = [head, *([one_line(cell) for cell in row] for row in rows)]
     return line_up("\n".join(map("\t".join, lines)))
 
 
 def widths(lines: Sequence[Sequence[str]]) -> list[int]:
-    """How wide `table` makes each column but the last, with its padding."""
+    """Return the width that `table` gives each column but the last, with its padding."""
     return [_width(line[column] for line in lines) for column in range(len(lines[0]) - 1)]
 
 
 def line_up(text: str) -> str:
-    """Replace tabs, each of which ends a cell, by spaces.
+    """Replace tabs, each of which ends a cell, with spaces.
 
-    A column is a run of lines that all have a cell there which ends in a tab; it is as wide as its widest
-    cell and the padding. What follows a line's last tab is not padded. Widths are in characters.
+    A column is a run of consecutive lines that have a cell there that ends in a tab; it is as wide as its
+    widest cell plus the padding. Text after a line's last tab is not padded. Widths are in characters.
     """
     lines = [line.split("\t") for line in text.split("\n")]
-    # Lines that have the same columns before this one.
+    # Consecutive lines with the same columns before this one.
     blocks = [(0, len(lines), 0)]
     while blocks:
         begin, end, column = blocks.pop()
@@ -48,7 +48,7 @@ def _width(cells: Iterable[str]) -> int:
 
 
 def _runs(lines: list[list[str]], begin: int, end: int, column: int) -> Iterator[tuple[int, int]]:
-    """Runs of lines that have a cell in `column` which ends in a tab."""
+    """Yield the runs of lines that have a cell in `column` that ends in a tab."""
     start = begin
     while start < end:
         stop = start

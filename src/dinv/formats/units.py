@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import re
 
-# Compiled when it is used: `ls` and `status` load this for `format_size`.
+# Compiled on first use: `ls` and `status` load this module for `format_size`.
 _SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def parse_size(text: str) -> int:
-    """Bytes in a size such as "512m". Raises ValueError, which says why it is not one."""
+    """Return the bytes in a size such as "512m". Raises ValueError, which says why it is not one."""
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError("is not a size; write a number and a unit, such as 512m or 2g")
@@ -25,10 +25,10 @@ def parse_size(text: str) -> int:
 
 
 def format_size(size: float) -> str:
-    """A size for people: three digits and a unit, multiples of 1024."""
+    """Format bytes for people: three digits and a unit, in multiples of 1024."""
     units = ["B", "KiB", "MiB", "GiB", "TiB"]
     while len(units) > 1 and abs(size) >= 1000:  # three digits
         size /= 1024
         del units[0]
-    # From 999.5 on "g" would write 1e+03.
+    # From 999.5 on, "g" would write 1e+03.
     return f"{size:.3g} {units[0]}" if abs(size) < 999.5 else f"{size:.0f} {units[0]}"

@@ -1,7 +1,7 @@
-"""What goes from a record into `env`, URLs and command lines has to be what it says it is.
+"""Checks of values that go from a record into `env`, URLs and command lines.
 
-A machine's URL, address and SSH user may have been written by anybody: what a shell or another program's
-command line would read as something else is none of these.
+Anybody may have written a machine's URL, address and SSH user: what a shell or another program's command line
+would read as something else is rejected.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _USER = r"(?:[\w.][\w.+@\\-]*)?"
 LARGEST_PORT = 65535
 PLAIN_PORT = 2375
 TLS_PORT = 2376
-"""The Docker API's, without and with TLS (IANA: docker, docker-s)."""
+"""The ports of the Docker API, without and with TLS (IANA: docker, docker-s)."""
 _IPV4_BITS = 32
 
 
 def is_url(text: str) -> bool:
-    """Whether it can be the URL of a daemon, or is empty. docker-machine takes names without a scheme."""
+    """Return whether it can be a daemon's URL, or is empty. docker-machine accepts names without a scheme."""
     host, _, port = text.removeprefix("tcp://").rpartition(":")
     if is_plain(host) and port.isdecimal() and port.isascii():
         return 0 < int(port) <= LARGEST_PORT
@@ -33,17 +33,17 @@ def is_url(text: str) -> bool:
 
 
 def is_address(text: str) -> bool:
-    """Whether it can be a host or, as docker-machine's driver `none` keeps it, a URL; or is empty."""
+    """Return whether it can be a host, or is empty; docker-machine's driver `none` keeps a URL here."""
     return is_plain(text) or _match(_ADDRESS, text) is not None
 
 
 def is_user(text: str) -> bool:
-    """Whether it can be a user's name for SSH, or is empty."""
+    """Return whether it can be a user's name for SSH, or is empty."""
     return is_plain(text) or _match(_USER, text) is not None
 
 
 def is_subnet(text: str) -> bool:
-    """Whether it is an IPv4 network as the module `ipaddress` writes it, whose import takes 1 ms."""
+    """Return whether it is an IPv4 network as the module `ipaddress`, whose import takes 1 ms, writes it."""
     address, _, length = text.partition("/")
     if not (length.isdecimal() and length.isascii() and int(length) <= _IPV4_BITS):
         return False
@@ -52,7 +52,7 @@ def is_subnet(text: str) -> bool:
 
 
 def is_ipv4(text: str) -> bool:
-    """Whether it is an IPv4 address."""
+    """Return whether it is an IPv4 address."""
     return _ipv4(text) is not None
 
 
@@ -61,12 +61,12 @@ def _ipv4(text: str) -> int | None:
 
     try:
         return int.from_bytes(_socket.inet_pton(_socket.AF_INET, text), "big")
-    except (OSError, ValueError):  # ValueError: a character that none has
+    except (OSError, ValueError):  # ValueError: an invalid character
         return None
 
 
 def is_plain(text: str) -> bool:
-    """Whether it is a name or an IPv4 address at first sight: compiling expressions takes 2 ms of a start."""
+    """Return whether it is plainly a name or an IPv4 address: compiling expressions takes 2 ms of a start."""
     return not text or (text.isascii() and text.replace(".", "").isalnum())
 
 

@@ -1,19 +1,19 @@
-r"""Text of others made fit to be shown: what a terminal would obey, and what reads otherwise than it is.
+r"""Make text of unknown origin safe to show: no control sequences, and nothing misleading.
 
-Endpoints, records, archives and files have names and messages in them that anybody may have written. Control
+Endpoints, records, archives and files contain names and messages that anybody may have written. Control
 characters (C0, DEL, C1), bidirectional overrides and other format characters, line and paragraph separators
-and lone surrogates are shown as Python writes them: \x1b, \u202e. The command line passes all it prints
-through here, but for what a machine says itself: `logs` and `ssh`.
+and lone surrogates are shown as Python writes them: \x1b, \u202e. The command line passes everything that it
+prints through here, except a machine's own output: `logs` and `ssh`.
 """
 
 from __future__ import annotations
 
 _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-"""Unicode's general categories; unassigned ones are left alone, they may be of a newer Unicode."""
+"""Unicode general categories to escape; not unassigned characters, which a newer Unicode may have."""
 
 
 def visible(text: str, keep: str = "\n\t") -> str:
-    """The text with what cannot be seen escaped; the letters of `keep` stay."""
+    """Return the text with invisible characters escaped, except those in `keep`."""
     rest = text
     for letter in keep:
         rest = rest.replace(letter, "")
@@ -30,5 +30,5 @@ def visible(text: str, keep: str = "\n\t") -> str:
 
 
 def one_line(text: str) -> str:
-    """The same where a line break would be one too many: names, cells of tables, words of a command."""
+    """The same, with line breaks escaped too: for names, cells of tables, words of a command."""
     return visible(text, keep="")

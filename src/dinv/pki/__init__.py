@@ -1,1 +1,1 @@
-"""Keys and certificates: made, read, checked."""
+"""Keys and certificates: create, read, check."""

@@ -1,8 +1,9 @@
-"""Keys, signing requests and certificates of a machine: made, checked, read.
+"""Keys, signing requests and certificates of a machine: created, checked, read.
 
 A machine's directory holds them under docker-machine's names: `ca.pem` is what machine and users trust,
 `cert.pem` and `key.pem` are the user's, `server.pem` and `server-key.pem` the machine's. Keys are made here
-and never handed to an authority. This module imports cryptography, some 40 ms: import it where it is needed.
+and never handed to an authority. This module imports cryptography, which takes 40 ms: import it only where
+it is needed.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
     from dinv.pki.requests import Role, Signer
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
-"""Those that Go's TLS, and so a Docker daemon's, can use."""
+"""The curves that Go's TLS, and so a Docker daemon, can use."""
 
 _Extension = TypeVar("_Extension", bound=x509.ExtensionType)
 
@@ -44,7 +45,7 @@ _LONGEST_COMMON_NAME = 64  # RFC 5280, appendix A.1: ub-common-name
 
 
 class Facts(NamedTuple):
-    """What a certificate says of itself. Times are aware, in UTC."""
+    """The facts in a certificate. Times are aware, in UTC."""
 
     subject: str
     """RFC 4514, such as CN=dev,O=dinv."""
@@ -60,18 +61,18 @@ class Facts(NamedTuple):
 
 
 class _Unusable(Exception):
-    """Why a certificate cannot be used."""
+    """The reason why a certificate cannot be used."""
 
 
 def new_key() -> bytes:
-    """Make a private key, ECDSA on P-256; returns it as PEM in PKCS #8, not encrypted."""
+    """Create a private key, ECDSA on P-256; return it as unencrypted PEM in PKCS #8."""
     return ec.generate_private_key(ec.SECP256R1()).private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
 
 
 def server_names(names: Iterable[str]) -> tuple[str, ...]:
-    """Return what a machine's server certificate has to be good for: `names`, then this host's own.
+    """Return the names that a machine's server certificate must be valid for: `names`, then this host's own.
 
     Names are written as `canonical_name` does, each once, in the order given; localhost, 127.0.0.1 and
     ::1 are added. Raises CertificateError for a name that no certificate can carry.
@@ -82,8 +83,8 @@ def server_names(names: Iterable[str]) -> tuple[str, ...]:
 def canonical_name(name: str) -> str:
     """Return a DNS name in lower case, or an IP address in its short form.
 
-    A DNS name may begin with the label `*`. Underscores are allowed, as Go's crypto/x509 does. Raises
-    CertificateError for what is neither: other alphabets (their ASCII form, xn--..., is fine), a port, a
+    A DNS name may begin with the label `*`. Underscores are allowed, as in Go's crypto/x509. Raises
+    CertificateError for anything else: other alphabets (their ASCII form, xn--..., is fine), a port, a
     zone, an empty label, a number that is not an IP address.
     """
     try:
@@ -103,7 +104,7 @@ def canonical_name(name: str) -> str:
     if (
         len(lower) > _LONGEST_DNS_NAME
         or not all(_LABEL.fullmatch(label) for label in labels)
-        or labels[-1].isdigit()  # a mistyped IP address: no top-level domain is a number (RFC 3696, 2)
+        or labels[-1].isdigit()  # a mistyped IP address: top-level domains are not numbers (RFC 3696, 2)
     ):
         raise CertificateError(
             f"{name!r} cannot be in a certificate: it is neither an IP address nor a DNS name. "
@@ -124,13 +125,13 @@ def subject(role: Role, machine: str) -> x509.Name:
     """Return the subject of a machine's server or client certificate.
 
     Both have a common name: dockerd gives the client's to its authorization plugins as the user (moby:
-    pkg/authorization), and RFC 5280 wants a subject alternative name to be critical where there is none.
+    pkg/authorization), and without one RFC 5280 wants the subject alternative name to be critical.
     """
     return distinguished_name(machine if role == "server" else f"{machine} client")
 
 
 def distinguished_name(common_name: str) -> x509.Name:
-    """Return the X.509 name of something of dinv's; what is too long for a common name is cut off."""
+    """Return an X.509 name for something that dinv makes, cut to the length of a common name."""
     return x509.Name(
         [
             x509.NameAttribute(NameOID.ORGANIZATION_NAME, "dinv"),
@@ -140,9 +141,9 @@ def distinguished_name(common_name: str) -> x509.Name:
 
 
 def request(key_pem: bytes, *, role: Role, names: Iterable[str], machine: str) -> CertificateRequest:
-    """Make what an authority is asked to sign, with a CSR signed by `key_pem`.
+    """Create the request for an authority, with a CSR signed by `key_pem`.
 
-    Raises CertificateError: a name that no certificate can carry, or no name for a server.
+    Raises CertificateError for a name that no certificate can carry, or a server without names.
     """
     canonical = tuple(dict.fromkeys(canonical_name(name) for name in names))
     if role == "server" and not canonical:
@@ -160,7 +161,7 @@ def request(key_pem: bytes, *, role: Role, names: Iterable[str], machine: str) -
 
 
 class Pair(NamedTuple):
-    """A key with its certificate, PEM, and where they were read."""
+    """A key with its certificate, PEM, and the paths they were read from."""
 
     key: bytes
     chain: bytes
@@ -171,13 +172,14 @@ class Pair(NamedTuple):
 def issue(
     authority: Signer, *, machine: str, directory: str, names: Iterable[str], client: Pair | None = None
 ) -> None:
-    """Have `authority` sign new certificates for a machine, and put them and their keys in `directory`.
+    """Have `authority` sign new certificates for a machine, and write them and their keys to `directory`.
 
-    `names`: where the machine is reached, beside this host's own names (see `server_names`). `client`: the
-    user's pair, where it is not to be made. The directory
-    exists, and the caller holds the machine's lock. Files that are there already are replaced as a set
-    (see `dinv.system.files`), once everything is made, checked and on the disk. Keys have the mode 0600,
-    certificates 0644. Raises CertificateError, and StoreNotWritable.
+    `names`: where the machine is reached, in addition to this host's own names (see `server_names`).
+    `client`: the user's pair, if none is to be created.
+
+    The directory must exist, and the caller must hold the machine's lock. Existing files are replaced as a
+    set (see `dinv.system.files`) once everything is created, checked and on the disk. Keys have the mode
+    0600, certificates 0644. Raises CertificateError, and StoreNotWritable.
     """
     pairs: dict[Role, tuple[bytes, bytes]] = {}
     wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names)}
@@ -213,10 +215,10 @@ def check_chain(
 ) -> None:
     """Raise CertificateError, with a plain reason, unless an authority's answer is what was asked for.
 
-    It is when the first certificate has the key's public half, is good for `role` and all of `names`, and
-    leads over the others to one of the trust anchors, all of them valid now. This tells a user early and
-    in words what Go would refuse at the first connection (crypto/x509: verify.go); it does not replace
-    that. Name constraints and revocation are left to who connects.
+    The first certificate must have the public half of the key, be valid for `role` and all of `names`, and
+    lead over the others to one of the trust anchors, all of them valid now. This tells the user early and in
+    plain words what Go would refuse at the first connection (crypto/x509: verify.go), and does not replace
+    that check. Name constraints and revocation are left to the clients.
     """
     leaf, *others = load_chain(chain_pem, "the authority's answer")
     anchors = load_chain(anchor_pem, "the authority's trust anchor")
@@ -233,9 +235,9 @@ def check_chain(
 
 
 def check_pair(pair: Pair, *, anchor_pem: bytes, role: Role) -> None:
-    """Raise CertificateError unless a pair that was not made here is good for `role`; see `check_chain`.
+    """Raise CertificateError unless a pair that was not made here is valid for `role`; see `check_chain`.
 
-    Names are not looked at.
+    Names are not checked.
     """
     leaf, *others = load_chain(pair.chain, pair.chain_path)
     key = load_key(pair.key, pair.key_path)
@@ -248,7 +250,7 @@ def check_pair(pair: Pair, *, anchor_pem: bytes, role: Role) -> None:
 
 
 def unrooted(chain: list[x509.Certificate]) -> x509.Certificate | None:
-    """The CA certificate in `chain` whose issuer would be needed next, beginning with the first; or None.
+    """Return the CA certificate in `chain` whose issuer is missing, following from the first; or None.
 
     OpenSSL, and so Python and curl, verifies up to a self-signed certificate; Go does not need one.
     """
@@ -277,7 +279,7 @@ def facts(pem: bytes) -> Facts:
 
 
 def load_key(pem: bytes, what: str) -> PrivateKey:
-    """Read a private key that can sign; `what` names it in the CertificateError raised when there is none."""
+    """Read a private key that can sign; `what` names it in the CertificateError if there is none."""
     try:
         key: PrivateKeyTypes = serialization.load_pem_private_key(pem, password=None)
     except TypeError as error:
@@ -286,7 +288,7 @@ def load_key(pem: bytes, what: str) -> PrivateKey:
             f"is not (openssl pkey -in ENCRYPTED -out PLAIN), which only you can read."
         ) from error
     except (ValueError, UnsupportedAlgorithm) as error:
-        # What the parser says is left out: nothing of a key is shown, not even by accident.
+        # The parser's message is left out: nothing of a key is shown, not even by accident.
         raise CertificateError(f"No private key can be read from {what}: it is not one in PEM.") from error
     if not isinstance(key, PrivateKey):
         raise CertificateError(f"The key in {what} is neither ECDSA nor RSA nor Ed25519.")
@@ -294,11 +296,11 @@ def load_key(pem: bytes, what: str) -> PrivateKey:
 
 
 def load_chain(pem: bytes, what: str) -> list[x509.Certificate]:
-    """Read certificates, at least one; `what` names them in the CertificateError raised otherwise."""
+    """Read at least one certificate; `what` names the source in errors. Raises CertificateError if none."""
     try:
         certificates = x509.load_pem_x509_certificates(pem)
         for certificate in certificates:
-            # Both are parsed when they are first asked for: what is wrong with them comes out here.
+            # Both are parsed on first access: errors in them come out here.
             certificate.extensions  # noqa: B018
             certificate.public_key()
     except (ValueError, UnsupportedAlgorithm, x509.DuplicateExtension) as error:
@@ -322,7 +324,7 @@ def _covered(name: str, granted: set[str]) -> bool:
     if name in granted:
         return True
     _, dot, parent = name.partition(".")
-    # A wildcard stands for one label (RFC 6125, 6.4.3); an address has none, so it is never covered.
+    # A wildcard stands for one label (RFC 6125, 6.4.3); an address has no labels, so it is never covered.
     return bool(dot) and isinstance(_general_name(name), x509.DNSName) and f"*.{parent}" in granted
 
 
@@ -353,7 +355,7 @@ def _check_use(certificate: x509.Certificate, role: Role) -> None:
 def _check_path(
     leaf: x509.Certificate, others: list[x509.Certificate], anchors: list[x509.Certificate], role: Role
 ) -> None:
-    """Follow the issuers from `leaf` until one of `anchors` is one."""
+    """Follow the issuers from `leaf` up to one of `anchors`."""
     current, remaining, between = leaf, list(others), 0
     while True:
         _check_dates(current)

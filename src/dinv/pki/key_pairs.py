@@ -1,8 +1,8 @@
-"""A certificate and its private key in two files of the user's own: read, or made where there are none.
+"""A certificate and its private key in two files of the user's: read, or created if neither exists.
 
-They are made by one process at a time: of several at once the first makes them and the others use them. The
-key comes first. A process that was killed between the two leaves a key alone, which the next one takes up,
-since the lock file still says that it was being made; any other half of a pair is somebody's mistake.
+Only one process creates them: of several at once the first does, and the others use its pair. The key is
+written first. A process killed between the two leaves a key alone, which the next one takes up, since the
+lock file still says that it was being made. Any other half of a pair is a mistake of the user's.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from dinv.pki.certificates import Pair
 
     Paths = tuple[str, str]
-    """Of the certificate and of the key, absolute."""
+    """The paths of the certificate and of the key, absolute."""
 
 LOCK_SECONDS = 30.0
-"""How long another process is waited for that makes them: that takes it milliseconds."""
+"""How long to wait for another process that is creating them, which takes milliseconds."""
 LOCK_POLL_SECONDS = 0.02
 
 
 def read(certificate_path: str, key_path: str) -> Pair:
-    """Read both. Raises CertificateError."""
+    """Read both files. Raises CertificateError."""
     from dinv.pki.certificates import Pair
 
     key = pem.read(key_path)
@@ -38,11 +38,11 @@ def read(certificate_path: str, key_path: str) -> Pair:
 
 
 def both_there(paths: Paths) -> bool:
-    """Whether both are there. Raises CertificateError when one of them is."""
+    """Return whether both files exist. Raises CertificateError if only one does."""
     if not any(os.path.lexists(path) for path in paths):
         return False
     if not _found(paths):
-        # Another process may be making them just now, or may have been killed when it was.
+        # Another process may be making them right now, or may have been killed while it was.
         with contextlib.suppress(OSError), _exclusive(paths[1]) as lock:
             if lock.was_making(paths):
                 return False
@@ -56,12 +56,12 @@ def both_there(paths: Paths) -> bool:
 
 
 def make(paths: Paths, new_key: Callable[[], bytes], certify: Callable[[bytes], bytes]) -> bool:
-    """Make both, unless they are there; returns whether they were made.
+    """Create both files unless they exist; return whether they were created.
 
     `certify` returns the certificate for a key. The key has the mode 0600. Raises CertificateError.
     """
     if _found(paths):
-        return False  # and nothing is written there, where perhaps nothing can be
+        return False  # and nothing is written, since the place may be read-only
     certificate_path, key_path = paths
     try:
         for path in paths:
@@ -90,9 +90,9 @@ def _found(paths: Paths) -> bool:
 
 
 class _Lock:
-    """The lock file, open and locked; it remembers which key is being made.
+    """The lock file, open and locked, which remembers the key being made.
 
-    `keep`: it does so still, and is not to be removed.
+    `keep`: it still does, and must not be removed.
     """
 
     def __init__(self, descriptor: int) -> None:
@@ -100,14 +100,14 @@ class _Lock:
         self.keep = False
 
     def note(self, key: bytes) -> None:
-        """Remember a key that is about to be written."""
+        """Record that a key is about to be written."""
         self.keep = True
         os.ftruncate(self._descriptor, 0)
         os.pwrite(self._descriptor, _digest(key), 0)
         os.fsync(self._descriptor)
 
     def was_making(self, paths: Paths) -> bool:
-        """Whether the key is there alone because who wrote it was killed before the certificate was there."""
+        """Return whether the key has no certificate because its writer was killed in between."""
         if os.path.lexists(paths[0]):
             return False
         try:
@@ -127,10 +127,10 @@ def _digest(key: bytes) -> bytes:
 def _exclusive(key_path: str) -> Iterator[_Lock]:
     """Keep other processes from making the key.
 
-    Raises OSError, LocksNotKept, CertificateError when it takes too long.
-
-    The lock is a file beside the key, removed at the end unless there is something to remember; the kernel
+    The lock is a file beside the key, removed at the end unless it has something to remember; the kernel
     drops it when its holder dies.
+
+    Raises OSError, LocksNotKept, and CertificateError when it takes too long.
     """
     directory, name = os.path.split(key_path)
     path = os.path.join(directory, f".{name}.lock")

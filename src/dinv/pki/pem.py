@@ -1,4 +1,4 @@
-"""Files in PEM, read: a key or certificates, as they are."""
+"""Reading PEM files: keys and certificates, unparsed."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dinv.system import files
 
 
 def read(path: str) -> bytes:
-    """The content of a file that has to be there. Raises CertificateError."""
+    """Return the content of a file that must exist. Raises CertificateError."""
     found = read_if_there(path)
     if found is None:
         raise CertificateError(f"{path} cannot be read: {os.strerror(errno.ENOENT)}")
@@ -18,7 +18,7 @@ def read(path: str) -> bytes:
 
 
 def read_if_there(path: str) -> bytes | None:
-    """The content of a file, None when there is none. Raises CertificateError."""
+    """Return the content of a file, None if it does not exist. Raises CertificateError."""
     try:
         return files.read(path)
     except FileNotFoundError:

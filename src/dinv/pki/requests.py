@@ -14,9 +14,9 @@ else:  # typing costs 5 ms at each start, and a protocol does nothing at run tim
 class CertificateRequest:
     """What an authority is asked to sign.
 
-    `csr`: the signing request, PEM; it carries the key, a subject and the names, signed with the key.
+    `csr`: the signing request, PEM; it holds the public key, a subject and the names, signed with the key.
     `role`: "server" (the machine's daemon) or "client" (its users).
-    `names`: DNS names and IP addresses the certificate has to be good for; may be empty for a client.
+    `names`: DNS names and IP addresses that the certificate must be valid for; may be empty for a client.
     `machine`: the machine's name.
     """
 
@@ -39,4 +39,4 @@ class Signer(Protocol):
         """Sign `request`; returns the chain in PEM. Raises CertificateError."""
 
     def trust_anchor(self) -> bytes:
-        """The CA certificates, PEM, by which machine and users know each other. Raises CertificateError."""
+        """Return the CA certificates, PEM, that machine and users trust. Raises CertificateError."""

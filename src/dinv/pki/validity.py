@@ -1,8 +1,8 @@
-"""Until when a machine's certificates are valid, at a price that `env`, `ls` and `status` can pay.
+"""When a machine's certificates expire, cheaply enough for `env`, `ls` and `status`.
 
-The library for certificates takes 40 ms to import. What is needed here is one field of a certificate: its
-place is fixed (RFC 5280, 4.1), so it is read from the DER as it stands. Whether a certificate is sound in any
-other way is not looked at, and what cannot be read has no end.
+The certificate library takes 40 ms to import. Only one field of a certificate is needed here, and its place
+is fixed (RFC 5280, 4.1), so it is read straight from the DER. Nothing else about a certificate is checked,
+and one that cannot be read has no end.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _LARGEST = 1024 * 1024
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x30, 0x17, 0x18, 0xA0
 _LONG_FORM = 0x80
-_CENTURY_TURNS = "50"  # RFC 5280, 4.1.2.5.1: two digits from there on are of the last century
+_CENTURY_TURNS = "50"  # RFC 5280, 4.1.2.5.1: two-digit years from there on are in the last century
 _WHAT = (("ca.pem", "CA"), ("server.pem", "server certificate"), ("cert.pem", "client certificate"))
 
 
 def ends(pem: bytes) -> list[str]:
-    """The end of validity of each certificate, as "YYYYMMDDHHMMSS" in UTC; of one that cannot be read ""."""
+    """Return when each certificate expires, as "YYYYMMDDHHMMSS" in UTC; "" for one that cannot be read."""
     import binascii
 
     found = []
@@ -37,10 +37,10 @@ def ends(pem: bytes) -> list[str]:
 
 
 def remark(directory: str, *, soon: bool = False) -> tuple[str, str]:
-    """What is to be said of the certificates in a directory: that one has expired, or with `soon` will have.
+    """Return a warning about the certificates in a directory: one has expired, or with `soon` is about to.
 
-    The name of the file, and the words; both are "" where there is nothing to say. A file that cannot be read
-    is for others to tell. Nothing is written: of a set that is half in place, what it is to be counts.
+    Returns the file's name and the words, both "" if there is nothing to report. A file that cannot be read
+    is left for others to report. Nothing is written: of a set that is half in place, the new files count.
     """
     from dinv.system.files import current
 
@@ -54,7 +54,7 @@ def remark(directory: str, *, soon: bool = False) -> tuple[str, str]:
 
 
 def _end(path: str, *, bundle: bool) -> str:
-    """Of a bundle of CAs the last end counts, of a chain that of the first certificate."""
+    """Return when a file expires: a bundle of CAs with the last one, a chain with its first certificate."""
     from dinv.system.files import read
 
     try:
@@ -67,7 +67,7 @@ def _end(path: str, *, bundle: bool) -> str:
 
 
 def _not_after(der: bytes) -> str:
-    """Raises ValueError, IndexError, StopIteration for what is no certificate."""
+    """Return a certificate's end. Raises ValueError, IndexError, StopIteration if it is not a certificate."""
     certificate = _inside(der, _SEQUENCE)
     fields = _fields(_inside(certificate, _SEQUENCE))
     tag, _ = next(fields)
@@ -98,7 +98,7 @@ def _inside(der: bytes, expected: int) -> bytes:
 
 
 def _fields(der: bytes) -> Iterator[tuple[int, bytes]]:
-    """The types and contents one after the other. Raises ValueError when they are cut short."""
+    """Yield (type, content) of consecutive DER values. Raises ValueError when they are cut short."""
     place = 0
     while place < len(der):
         tag, length = der[place], der[place + 1]

@@ -1,1 +1,1 @@
-"""Private registries, as a machine's daemon has to know them."""
+"""Private registries that a machine's daemon trusts."""

@@ -1,7 +1,7 @@
 """CAs of private registries, for a machine's daemon to trust.
 
-They are kept in the machine's directory in the store, so that they are put in again whenever the machine is
-made anew, and go into `/etc/docker/certs.d/HOST/ca.crt`, where dockerd reads them at each pull (moby:
+They are kept in the machine's directory in the store, so that they are installed again whenever the machine
+is recreated, and go into `/etc/docker/certs.d/HOST/ca.crt`, where dockerd reads them at each pull (moby:
 registry/registry.go). On a VCH that was twelve manual steps (vic#6282).
 """
 
@@ -23,7 +23,7 @@ _HOST = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]*(:\d{1,5})?|\[[0-9a-fA-F:]+\](:\d{
 
 
 def read(given: Iterable[str]) -> dict[str, bytes]:
-    """The PEM certificates in `HOST=FILE` texts, by registry host. Raises OptionError."""
+    """Return the PEM certificates named by `HOST=FILE` texts, by registry host. Raises OptionError."""
     found = {}
     for text in given:
         host, equals, path = text.partition("=")
@@ -45,14 +45,14 @@ def _refused(text: str, why: str) -> OptionError:
 
 
 def keep(directory: str, certificates: Mapping[str, bytes]) -> None:
-    """Keep them in a machine's directory; the caller holds its lock. Raises OSError."""
+    """Write the certificates to a machine's directory. The caller must hold its lock. Raises OSError."""
     folder = os.path.join(directory, _FOLDER)
     os.makedirs(folder, mode=0o700, exist_ok=True)
     files.write_all((os.path.join(folder, f"{host}.crt"), pem, 0o644) for host, pem in certificates.items())
 
 
 def machine_files(directory: str) -> list[File]:
-    """What a machine gets of what is kept. Raises OSError."""
+    """Return the files for a machine, from what its directory holds. Raises OSError."""
     folder = os.path.join(directory, _FOLDER)
     try:
         names = sorted(name for name in os.listdir(folder) if name.endswith(".crt"))

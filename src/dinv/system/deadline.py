@@ -1,4 +1,4 @@
-"""How long something may take."""
+"""Deadlines: how long an operation may take."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from dinv.errors import DeadlineExceeded
 
 
 class Deadline:
-    """A moment after which waiting ends.
+    """A point in time at which waiting ends.
 
-    `seconds` is the time given, from now on; None or `math.inf` is no limit.
+    `seconds` counts from now; None or `math.inf` means no limit.
     """
 
     __slots__ = ("_end", "seconds")
@@ -22,36 +22,36 @@ class Deadline:
 
     @classmethod
     def of(cls, timeout: float | Deadline | None, default: float) -> Deadline:
-        """Return the deadline meant by a `timeout` argument: one already running, seconds, or the default."""
+        """Return the deadline of a `timeout` argument: a running deadline, seconds, or None (the default)."""
         if isinstance(timeout, Deadline):
             return timeout
         return cls(default if timeout is None else timeout)
 
     def remaining(self) -> float | None:
-        """Seconds left, never below 0; None where there is no limit."""
+        """Return the seconds left, never below 0; None if there is no limit."""
         if self._end == inf:
             return None
         return max(0.0, self._end - monotonic())
 
     @property
     def expired(self) -> bool:
-        """Whether the time is up."""
+        """Return whether the time is up."""
         return monotonic() >= self._end
 
     def raise_if_expired(self, what: str) -> None:
-        """Raise DeadlineExceeded when the time is up. `what` names what was waited for."""
+        """Raise DeadlineExceeded if the time is up. `what` names what was waited for."""
         if self.expired:
             raise DeadlineExceeded(what, self.seconds)
 
     def progress(self) -> None:
-        """Take note that something moved. A plain deadline does not care."""
+        """Note that there was progress. A plain deadline ignores it."""
 
 
 class IdleDeadline(Deadline):
-    """A deadline that starts again with each sign of progress: for pulls, builds, followed logs."""
+    """A deadline that restarts at each sign of progress: for pulls, builds, followed logs."""
 
     __slots__ = ()
 
     def progress(self) -> None:
-        """Start the time again."""
+        """Restart the time."""
         self._end = monotonic() + self.seconds

@@ -1,7 +1,7 @@
 """docker's own config.json, read as leniently as docker's CLI reads it (docker/cli: cli/config).
 
-It is other people's file: editors put a byte order mark before it, tools add what only they know, and a
-docker that cannot read it warns and goes on as if there were none. So does dinv.
+Other programs write this file: editors put a byte order mark at its start, tools add keys of their own. A
+docker that cannot read it warns and goes on as if there were none, and so does dinv.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 def directory(config_dir: str | None = None) -> str:
     """Return the docker CLI's directory: `config_dir`, `$DOCKER_CONFIG` or `~/.docker`.
 
-    Raises InputError where there is no home, or no working directory that a relative one could count from.
+    Raises InputError if there is no home, or no working directory to resolve a relative path against.
     """
     named = config_dir or os.environ.get("DOCKER_CONFIG")
     return home.from_here(named or home.within(".docker", instead="DOCKER_CONFIG"))
 
 
 def config_file(config_dir: str | None = None) -> str:
-    """Return where config.json is; "" where there is no home to look in: to whoever reads, there is none."""
+    """Return the path of config.json; "" if there is no home: for readers that means there is no file."""
     try:
         return os.path.join(directory(config_dir), "config.json")
     except InputError:
@@ -36,9 +36,9 @@ def config_file(config_dir: str | None = None) -> str:
 
 
 def load(path: str, warn: Callable[[str], None] = lambda _text: None) -> dict[str, Any]:
-    """Return the configuration at `path`; {} where there is none.
+    """Return the configuration at `path`; {} if there is none.
 
-    One that cannot be read counts as none; `warn` is told why, and never anything of its content.
+    A file that cannot be read counts as none. `warn` is told why, but never anything from the file.
     """
     try:
         content = files.read(path)
@@ -59,10 +59,10 @@ def load(path: str, warn: Callable[[str], None] = lambda _text: None) -> dict[st
 
 
 def parse(content: bytes) -> Any:
-    """Return the first JSON value in `content`; {} where there is none at all. Raises ValueError.
+    """Return the first JSON value in `content`; {} if it is empty. Raises ValueError.
 
-    Go's decoder reads one value, ignores what comes after it, and takes bytes that are not UTF-8 for
-    U+FFFD (encoding/json). The byte order mark, which it does not take, is taken here.
+    Go's decoder reads one value, ignores what follows it, and reads invalid UTF-8 as U+FFFD (encoding/json).
+    A byte order mark is accepted here, although Go rejects it.
     """
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("it is UTF-16; save it as UTF-8")
@@ -79,7 +79,7 @@ def parse(content: bytes) -> Any:
 
 
 def entry(document: dict[str, Any], name: str) -> Any:
-    """Return what is under `name`, which Go's decoder finds in upper and lower case alike."""
+    """Return the value under `name`; like Go's decoder, ignore upper and lower case."""
     if name in document:
         return document[name]
     folded = name.lower()
@@ -87,12 +87,12 @@ def entry(document: dict[str, Any], name: str) -> Any:
 
 
 def table(document: dict[str, Any], name: str) -> dict[str, Any]:
-    """Return the object under `name`; {} where there is none."""
+    """Return the object under `name`; {} if there is none."""
     found = entry(document, name)
     return found if isinstance(found, dict) else {}
 
 
 def text(document: dict[str, Any], name: str) -> str:
-    """Return the string under `name`; "" where there is none."""
+    """Return the string under `name`; "" if there is none."""
     found = entry(document, name)
     return found if isinstance(found, str) else ""

@@ -1,9 +1,9 @@
-"""Files written whole or not at all: beside their place first, then moved onto it. Directories removed.
+"""Atomic writes of files and of sets of files; removal of directories.
 
-Files that only work together, a key and its certificate say, are a set: `stage_set`, `move_set`, `end_set`.
-No call replaces several files at once, so between two moves there is a moment with some of both. What makes
-up for that is that all of the new ones lie ready in `PENDING` before the first is moved, and whoever finds
-that directory moves the rest: a set is never left half replaced, whatever killed the process that began.
+Files that only work together, such as a key and its certificate, are a set: `stage_set`, `move_set`,
+`end_set`. No call replaces several files at once, so between two moves there is a mix of old and new.
+That is safe because all the new files lie ready in `PENDING` before the first is moved, and any process that
+finds this directory moves the rest: no set is left half replaced, whatever killed the process that began.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 PENDING = ".pending"
-"""The directory, beside the files of a set, with those that have not been moved to their places yet."""
+"""The directory beside a set's files that holds the new ones until they are moved into place."""
 
 _SUFFIX = ".dinv-tmp"
 
 NOT_OFFERED = (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
-"""What file systems say of calls that they do not have: chmod, or fsync of a directory."""
+"""Errors of file systems that lack a call, such as chmod, or fsync of a directory."""
 
 _OTHERS = 0o077
 
@@ -32,21 +32,21 @@ KINDS = {
     stat.S_IFCHR: "a device",
     stat.S_IFBLK: "a device",
 }
-"""What things in a directory are called that are no files, directories or links."""
+"""Names for entries of a directory that are not files, directories or links."""
 
 
 LARGEST = 16 * 1024 * 1024
-"""Bytes. What dinv reads as a whole, configurations and certificates, has some hundred thousand at most."""
+"""Bytes. What dinv reads as a whole, configurations and certificates, is a few hundred thousand at most."""
 
 
 def read(path: str, *, largest: int = LARGEST) -> bytes:
-    """Read a regular file as a whole; a symbolic link to one is one.
+    """Return the content of a regular file; a symbolic link to one counts.
 
-    Nothing else is opened: a named pipe would wait for a writer, a device may do something. Raises OSError,
-    with `strerror` fit to be shown, also for a file of more than `largest` bytes.
+    Nothing else is opened: a named pipe would block, and opening a device may have effects. Raises OSError,
+    with a `strerror` fit to be shown, also for a file of more than `largest` bytes.
     """
     _check_kind(os.stat(path), path)
-    # O_NONBLOCK: should it have become a pipe by now.
+    # O_NONBLOCK: in case it has become a pipe by now.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     with open(descriptor, "rb", buffering=0) as file:
         _check_kind(os.fstat(descriptor), path)
@@ -60,7 +60,7 @@ def read(path: str, *, largest: int = LARGEST) -> bytes:
 
 
 def check(path: str, *, largest: int = LARGEST) -> None:
-    """Raise OSError for what `read` would not read; for files that somebody else's code opens."""
+    """Raise OSError for anything `read` would refuse; for files that other libraries will open."""
     found = os.stat(path)
     _check_kind(found, path)
     if found.st_size > largest:
@@ -73,25 +73,25 @@ def _check_kind(found: os.stat_result, path: str) -> None:
     if kind == stat.S_IFDIR:
         raise OSError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if kind != stat.S_IFREG:
-        raise OSError(errno.EINVAL, f"it is {KINDS.get(kind, 'something else')}, and no file", path)
+        raise OSError(errno.EINVAL, f"it is {KINDS.get(kind, 'something else')}, not a file", path)
 
 
 def write(path: str, data: bytes, *, mode: int, staging: str = "") -> None:
-    """Put `data` at `path` in one step: a reader sees the file as it was or as it is, never a part.
+    """Write `data` to `path` atomically: a reader sees the old content or the new, never a part.
 
-    See `write_all`, of which this is the case of one file.
+    Works as `write_all` does, for one file.
     """
     write_all([(path, data, mode)], staging=staging)
 
 
 def write_all(files: Iterable[tuple[str, bytes, int]], *, staging: str = "") -> None:
-    """Put several files in place: all are on the disk before the first is moved, in the order given.
+    """Write several files: all are on the disk before the first is moved into place, in the order given.
 
-    Each of `files` is a path, its bytes and its permission bits. The bits hold from the moment there is
-    something to read, whatever the umask. `staging` is a directory of the same file system for what is
-    not finished yet; without it that is each file's own. Raises OSError, having removed what was not
-    moved yet. A process killed between two moves leaves the first ones new and the others old; what it
-    leaves unfinished is removed by `sweep`.
+    Each item of `files` is a path, its bytes and its permission bits. The bits hold as soon as there is
+    something to read, whatever the umask. `staging` is a directory on the same file system for unfinished
+    files; by default that is each file's own directory. Raises OSError, having removed what was not moved
+    yet. A process killed between two moves leaves the first files new and the others old; `sweep` removes
+    the unfinished ones.
     """
     staged: list[tuple[str, str]] = []
     try:
@@ -102,7 +102,7 @@ def write_all(files: Iterable[tuple[str, bytes, int]], *, staging: str = "") -> 
             try:
                 _create(temporary, data, mode)
             except OSError as error:
-                # A disk that is full is told by the write, which knows no name.
+                # The write reports a full disk, without the file's name.
                 error.filename = error.filename or path
                 raise
         while staged:
@@ -114,17 +114,17 @@ def write_all(files: Iterable[tuple[str, bytes, int]], *, staging: str = "") -> 
 
 
 def replace_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
-    """Replace a set of files in `directory`, as `stage_set`, `move_set` and `end_set` do. Raises OSError."""
+    """Replace a set of files in `directory`: `stage_set`, `move_set`, `end_set`. Raises OSError."""
     stage_set(directory, files)
     move_set(directory)
     end_set(directory)
 
 
 def stage_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
-    """Decide what a set of files in `directory` will be; after this it will, whoever moves them.
+    """Stage a set of files in `directory`. From here on any process may finish the replacement.
 
-    Each of `files` is a name, its bytes and its permission bits. The caller keeps other writers out. A set
-    that was decided on earlier is moved first. Raises OSError, with nothing decided.
+    Each item of `files` is a name, its bytes and its permission bits. The caller must hold the lock. A set
+    that was staged earlier is moved into place first. Raises OSError, with nothing staged.
     """
     move_set(directory)
     staging = os.path.join(directory, f".set.{os.urandom(6).hex()}{_SUFFIX}")
@@ -141,10 +141,10 @@ def stage_set(directory: str, files: Iterable[tuple[str, bytes, int]]) -> None:
 
 
 def move_set(directory: str) -> None:
-    """Move what was decided on to its place, if there is anything; `end_set` comes after it.
+    """Move a staged set into place, if there is one; `end_set` comes after it.
 
-    Several processes may do that at the same time, and while another set is being decided on: what lies
-    in PENDING is always what the files are to be. Raises OSError.
+    Several processes may do this at the same time, and while another set is being staged: PENDING always
+    holds the latest content. Raises OSError.
     """
     import contextlib
 
@@ -160,22 +160,22 @@ def move_set(directory: str) -> None:
 
 
 def current(directory: str, name: str) -> str:
-    """Where a file of a set is to be read from: what was decided on counts, in its place already or not.
+    """Return the path to read a file of a set from: the staged file if it is not in place yet.
 
-    Nothing is moved; it may be by another process before the file is opened.
+    Nothing is moved, but another process may move the file before the caller opens it.
     """
     pending = os.path.join(directory, PENDING, name)
     return pending if os.path.exists(pending) else os.path.join(directory, name)
 
 
 def is_pending(directory: str, *names: str) -> bool:
-    """Whether a set was decided on and not ended; with names, whether any of them is not in its place yet."""
+    """Return whether a set is staged and not ended; with `names`, whether any of these is not yet moved."""
     pending = os.path.join(directory, PENDING)
     return any(os.path.exists(os.path.join(pending, name)) for name in names or ("",))
 
 
 def end_set(directory: str) -> None:
-    """Forget that a set was replaced; for who keeps other writers out. Raises OSError."""
+    """Remove the marker of a finished replacement. The caller must hold the lock. Raises OSError."""
     import contextlib
 
     with contextlib.suppress(FileNotFoundError):
@@ -185,7 +185,7 @@ def end_set(directory: str) -> None:
 def sweep(directory: str) -> None:
     """Remove what killed writers left unfinished in `directory`, which need not exist.
 
-    Only for who keeps other writers out of the directory, by the machine's lock. Raises OSError.
+    The caller must hold the machine's lock. Raises OSError.
     """
     try:
         with os.scandir(directory) as entries:
@@ -200,7 +200,7 @@ def sweep(directory: str) -> None:
 
 
 def sync_directory(path: str) -> None:
-    """Make what was created, renamed or removed in a directory outlast a power cut. Raises OSError."""
+    """Make files created, renamed or removed in a directory survive a power cut. Raises OSError."""
     descriptor = os.open(path or ".", os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         _sync(descriptor)
@@ -209,7 +209,7 @@ def sync_directory(path: str) -> None:
 
 
 def remove_tree(path: str) -> None:
-    """Remove a directory with all in it, or a file; nothing there is fine.
+    """Remove a directory with everything in it, or a file; it is fine if there is nothing.
 
     Symbolic links are not followed. Raises OSError.
     """
@@ -237,7 +237,7 @@ def remove_tree(path: str) -> None:
 
 
 def _create(path: str, data: bytes, mode: int) -> None:
-    # O_EXCL: what somebody else put there, a symbolic link say, is not written through.
+    # O_EXCL: never write through a file or symbolic link that somebody else put there.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     with open(descriptor, "wb") as file:
         _set_mode(descriptor, path, mode)
@@ -247,10 +247,10 @@ def _create(path: str, data: bytes, mode: int) -> None:
 
 
 def _set_mode(descriptor: int, path: str, mode: int) -> None:
-    """Set the permission bits of an empty file. Raises OSError where others could read it after all.
+    """Set the permission bits of an empty file. Raises OSError if others could still read it.
 
-    exFAT, FAT and CIFS have one set of bits for all, which the mount chooses; they refuse a change or pass
-    over it in silence. Bits that are fewer than asked for do no harm.
+    exFAT, FAT and CIFS have one set of bits for all files, chosen at mount time; they refuse a change or
+    silently ignore it. Fewer bits than asked for do no harm.
     """
     try:
         os.fchmod(descriptor, mode)
@@ -276,7 +276,7 @@ def _sync(descriptor: int) -> None:
 
 
 def _take_place_of_empty(directory: str, place: str) -> None:
-    """Move a directory to a place where an empty one may be, which a killed process has left."""
+    """Move a directory to a path where a killed process may have left an empty one."""
     import contextlib
 
     try:

@@ -1,4 +1,4 @@
-"""The user's home, and paths that count from it or from here: also where there is neither.
+"""The user's home, and paths relative to it or to the working directory, even where neither exists.
 
 cron, containers and CI jobs have users without an entry in the password file and without HOME, and run in
 directories that are removed under them.
@@ -12,10 +12,10 @@ from dinv.errors import InputError
 
 
 def directory() -> str:
-    """The user's home: `$HOME`, else what the password file has; "" where there is neither.
+    """Return the user's home: `$HOME`, else the password file's entry, "" if there is neither.
 
-    An empty HOME is none, as it is to docker (docker/cli: pkg/homedir). `os.path.expanduser` would take it
-    for `/`, and leave `~` as it is where there is no entry.
+    An empty HOME counts as unset, as it does to docker (docker/cli: pkg/homedir). `os.path.expanduser` would
+    take it for `/`, and would leave `~` unexpanded where the user has no entry.
     """
     found = os.environ.get("HOME", "")
     if found:
@@ -29,7 +29,7 @@ def directory() -> str:
 
 
 def within(*names: str, instead: str) -> str:
-    """A path in the user's home; `instead` says what to set where there is none. Raises InputError."""
+    """Return a path in the user's home. Raises InputError, with `instead` as advice, if there is no home."""
     found = directory()
     if not found:
         raise InputError(
@@ -40,7 +40,7 @@ def within(*names: str, instead: str) -> str:
 
 
 def expanded(path: str) -> str:
-    """`~` and `~user` at the beginning replaced. Raises InputError."""
+    """Expand a leading `~` or `~user`. Raises InputError."""
     first, _, rest = path.partition("/")
     rest = rest.lstrip("/")
     if first == "~":
@@ -49,12 +49,12 @@ def expanded(path: str) -> str:
 
 
 def absolute(path: str) -> str:
-    """The path with `~` replaced, counting from the working directory, normalised. Raises InputError."""
+    """Expand `~`, make the path absolute and normalise it. Raises InputError."""
     return os.path.normpath(from_here(expanded(path)))
 
 
 def from_here(path: str) -> str:
-    """The path, counting from the working directory; nothing else is changed. Raises InputError."""
+    """Make the path absolute, and change nothing else. Raises InputError."""
     if os.path.isabs(path):
         return path
     try:

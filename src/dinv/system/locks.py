@@ -1,11 +1,11 @@
 """Locks on files, which the kernel drops when their holder dies, however it dies.
 
-By flock(2); where a file system has none (NFS without a lock daemon says ENOLCK, Lustre without `-o flock`
-ENOSYS, some of FUSE EOPNOTSUPP), by the locks of open file descriptions of fcntl(2), which behave alike: they
-belong to the descriptor and its copies in children, not to the process. Where there are neither, it is an
-error: a lock file that nobody drops would have to be guessed at after each kill -9.
+They are taken with flock(2). Where a file system has none (NFS without a lock daemon says ENOLCK, Lustre
+without `-o flock` ENOSYS, some FUSE file systems EOPNOTSUPP), the open file description locks of fcntl(2) are
+used. Those behave alike: they belong to the descriptor and its copies in children, not to the process. A file
+system with neither is an error: a lock file that nobody drops would be a guess after each kill -9.
 
-Names are imported late: `ls` and `env` lock nothing.
+Modules are imported inside the functions: `ls` and `env` lock nothing.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 _TRIES = 100
-"""How often a file may be replaced while it is being locked before its inode numbers are not believed."""
+"""How often a file may be replaced while we lock it before we stop trusting its inode numbers."""
 
 
 LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
-"""How a lock file is opened by somebody who only looks."""
+"""Flags for opening a lock file just to see who holds it."""
 
 
 def take(descriptor: int, path: str, *, shared: bool = False) -> None:
-    """Lock an open file at once or not at all; `path` is for messages. It ends when the file is closed.
+    """Lock an open file now or not at all; `path` is for messages. Closing the file ends the lock.
 
-    Without `shared` the file must be open for writing. Raises BlockingIOError when somebody else holds
+    Without `shared` the file must be open for writing. Raises BlockingIOError when another process holds
     it, LocksNotKept when the file system has no locks.
     """
     import fcntl
@@ -50,7 +50,7 @@ def _take_by_fcntl(descriptor: int, path: str, shared: bool, failed: OSError) ->
     import struct
 
     command = getattr(fcntl, "F_OFD_SETLK", None)
-    if command is None:  # no Linux
+    if command is None:  # not Linux
         raise LocksNotKept(path, failed.strerror or str(failed)) from failed
     # struct flock of fcntl(2): type, whence, start, length (0: all), process (0 for these locks).
     wanted = struct.pack("hhqqi4x", fcntl.F_RDLCK if shared else fcntl.F_WRLCK, os.SEEK_SET, 0, 0, 0)
@@ -63,7 +63,7 @@ def _take_by_fcntl(descriptor: int, path: str, shared: bool, failed: OSError) ->
 
 
 def is_current(descriptor: int, path: str) -> bool:
-    """Whether an open file is still the one at `path`. Raises OSError."""
+    """Return whether an open file is still the one at `path`. Raises OSError."""
     try:
         there = os.stat(path)
         held = os.fstat(descriptor)
@@ -77,11 +77,11 @@ def is_current(descriptor: int, path: str) -> bool:
 
 
 def open_locked(path: str, *, wait: Callable[[], float | None] = lambda: None) -> int:
-    """Lock the file at `path`, made with mode 0600 if need be; return its descriptor.
+    """Lock the file at `path`, creating it with mode 0600 if need be; return its descriptor.
 
-    It is the file that is at `path` now: one that its last holder removed meanwhile is let go. While somebody
-    else holds it `wait` is asked for how many seconds to sleep before the next try; None is the end.
-    Raises BlockingIOError then, LocksNotKept, OSError (FileNotFoundError: the directory is gone).
+    The file locked is the one at `path` now: if its last holder removed it meanwhile, that one is let go.
+    While another process holds it, `wait` is asked how many seconds to sleep before the next try; None means
+    give up. Raises BlockingIOError then, LocksNotKept, OSError (FileNotFoundError: the directory is gone).
     """
     for left in range(_TRIES, -1, -1):
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
@@ -95,11 +95,11 @@ def open_locked(path: str, *, wait: Callable[[], float | None] = lambda: None) -
         os.close(descriptor)
         if left < _TRIES // 2:
             time.sleep(0.01)
-    raise LocksNotKept(path, "it gives a file another number each time that it is looked at")
+    raise LocksNotKept(path, "its inode number is different each time")
 
 
 def take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) -> None:
-    """Lock an open file, waiting as `open_locked` does. Raises as `take`."""
+    """Lock an open file, waiting as `open_locked` does. Raises the errors of `take`."""
     while True:
         try:
             take(descriptor, path)
@@ -113,13 +113,13 @@ def take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) -
 
 
 def until(end: float, pause: float) -> Callable[[], float | None]:
-    """A way to wait: in steps of `pause` seconds, until `time.monotonic()` is at `end`."""
+    """Return a `wait` function: steps of `pause` seconds until `time.monotonic()` reaches `end`."""
     return lambda: pause if time.monotonic() < end else None
 
 
 @contextlib.contextmanager
 def held(path: str, *, wait: Callable[[], float | None] = lambda: None) -> Iterator[int]:
-    """Hold the lock that `open_locked` takes."""
+    """Hold the lock that `open_locked` takes for the duration of a `with`."""
     descriptor = open_locked(path, wait=wait)
     try:
         yield descriptor
@@ -128,16 +128,16 @@ def held(path: str, *, wait: Callable[[], float | None] = lambda: None) -> Itera
 
 
 def is_held(path: str) -> int | None:
-    """The descriptor of a lock file that somebody else holds, for the caller to close; None when nobody does.
+    """Return the descriptor of a lock file that another process holds, for the caller to close, else None.
 
-    A look only: it is over by the time that anybody reads it. None also where it cannot be told.
+    This is a snapshot: the answer may be outdated by the time it is read. None also where it is not known.
     """
     try:
         descriptor = os.open(path, LOOK)
     except OSError:
         return None
     try:
-        # Shared, so that those who look do not see each other.
+        # Shared, so that processes that only look do not block each other.
         take(descriptor, path, shared=True)
     except BlockingIOError:
         return descriptor
@@ -148,5 +148,5 @@ def is_held(path: str) -> int | None:
 
 
 def said(descriptor: int) -> str:
-    """What the holder of a lock has written into its file: what it does, and which process it is."""
+    """Return what the holder of a lock wrote into its file: what it is doing, and its process id."""
     return os.pread(descriptor, 200, 0).decode(errors="replace").strip()

@@ -1,7 +1,7 @@
 """Processes of this computer, found by their command lines in /proc (Linux, proc(5)).
 
-A pid in a file says nothing after a crash: the number may be another process's by now. What a process was
-started with is looked up each time instead.
+A pid in a file means nothing after a crash: another process may have that number by now. So a process is
+looked up by its command line each time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ _STEP_SECONDS = 0.02
 
 
 def find(matches: Callable[[list[str]], bool]) -> list[int]:
-    """The pids of processes whose command line, as words, `matches`; zombies have none. Lowest first."""
+    """Return the pids of processes whose words of command line `matches`, lowest first. No zombies."""
     pids = sorted(int(entry) for entry in os.listdir("/proc") if entry.isdigit())
     return [pid for pid in pids if (words := command_line(pid)) and matches(words)]
 
 
 def command_line(pid: int) -> list[str]:
-    """The words a process was started with; none for a zombie, a kernel thread, a process that is gone."""
+    """Return the words a process was started with; none for a zombie, a kernel thread or an ended process."""
     try:
         with open(f"/proc/{pid}/cmdline", "rb") as file:
             data = file.read()
@@ -35,7 +35,7 @@ def command_line(pid: int) -> list[str]:
 
 
 def network_namespace(pid: int | str) -> str:
-    """What tells a process's network namespace from others; "" when that cannot be read."""
+    """Return an identifier of a process's network namespace; "" if it cannot be read."""
     try:
         return os.readlink(f"/proc/{pid}/ns/net")
     except OSError:
@@ -43,26 +43,26 @@ def network_namespace(pid: int | str) -> str:
 
 
 def with_descendants(pids: Iterable[int]) -> list[int]:
-    """These processes, and all that they and theirs have started and that is still below them."""
+    """Return these processes and all their living descendants."""
     children: dict[int, list[int]] = {}
     for entry in os.listdir("/proc"):
         if entry.isdigit() and (parent := _parent(int(entry))):
             children.setdefault(parent, []).append(int(entry))
     found = list(dict.fromkeys(pids))
-    for pid in found:  # grows while it is gone through
+    for pid in found:  # grows during the loop
         found += [child for child in children.get(pid, ()) if child not in found]
     return found
 
 
 def send(pids: Iterable[int], number: Signals) -> None:
-    """Send a signal to each that is still there. Raises PermissionError."""
+    """Send a signal to each process that still exists. Raises PermissionError."""
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, number)
 
 
 def wait(pids: Iterable[int], seconds: float) -> list[int]:
-    """Wait until they have ended, at the most `seconds`; returns those that have not."""
+    """Wait up to `seconds` for the processes to end; return those that have not."""
     until = time.monotonic() + seconds
     left = [pid for pid in pids if command_line(pid)]
     while left and time.monotonic() < until:

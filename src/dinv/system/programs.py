@@ -1,4 +1,4 @@
-"""Programs of this computer that dinv runs: no library does what they do, or the user's own is meant."""
+"""External programs that dinv runs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dinv.errors import LocalError, ProgramMissing
 
 
 def find(name: str, needed_by: str) -> str:
-    """The path of a program. Raises ProgramMissing, which says what needs it."""
+    """Return the path of a program. Raises ProgramMissing, which says what needs it."""
     import shutil
 
     found = shutil.which(name)

@@ -1,4 +1,4 @@
-"""Whether something listens at addresses: one connection each, all at once, within one deadline."""
+"""Whether addresses accept connections: one try each, all at once, within one deadline."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     Host = tuple[str, int]
 
 AT_ONCE = 200
-"""Connections under way at the same time: a process may have 1024 open files, or 256 on macOS."""
+"""Connections in progress at the same time: a process may have 1024 open files, or 256 on macOS."""
 
 
 def connect_all(hosts: Iterable[Host], *, timeout: float) -> dict[Host, str]:
-    """Try each host and port once; "" for those that accept, else what they or the network said.
+    """Try each host and port once; return "" for each that accepts, else the reason it does not.
 
-    Those of which nothing was heard in `timeout` seconds are not in the answer. Nothing stays open, but
-    where a name server keeps silent: threads that wait for it end when it does.
+    Addresses that did not answer within `timeout` seconds are left out. Nothing stays open, except while a
+    name server is silent: the threads that wait for it end when the lookup does.
     """
     end = time.monotonic() + timeout
     answers: dict[Host, str] = {}
@@ -43,7 +43,7 @@ def connect_all(hosts: Iterable[Host], *, timeout: float) -> dict[Host, str]:
 
 
 def _connect_by_address(addresses: list[tuple[int, Host]], end: float, answers: dict[Host, str]) -> None:
-    """In rounds where there are many, each with its share of the time: silent ones hold up no others."""
+    """Try many addresses in rounds that share the time, so that silent ones do not hold up the others."""
     rounds = [addresses[start : start + AT_ONCE] for start in range(0, len(addresses), AT_ONCE)]
     for number, some in enumerate(rounds):
         now = time.monotonic()
@@ -95,7 +95,7 @@ def _said(status: int) -> str:
 
 
 def _connect_by_name(hosts: list[Host], end: float, answers: dict[Host, str]) -> list[threading.Thread]:
-    """In threads, for a name server may take longer than anybody wants to wait."""
+    """Resolve names in threads, since a name server may take longer than anybody wants to wait."""
     import threading
 
     def connect(host: Host) -> None:

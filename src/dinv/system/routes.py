@@ -1,8 +1,8 @@
-"""Where this computer's packets go: the networks it has routes to, and the device an address is reached by.
+"""This computer's routes: which networks it has routes to, and by which device it reaches an address.
 
-Asked of the kernel (rtnetlink(7)), which needs no privilege and knows all tables and rules: a VPN's routes
-often stand in a table of its own, where /proc/net/route does not show them. Elsewhere than on Linux nothing
-is known, which is no error: no engine's networks are reached from there.
+They come from the kernel (rtnetlink(7)), which needs no privilege and covers all tables and rules: a VPN's
+routes are often in a table of their own, which /proc/net/route does not show. On systems other than Linux
+nothing is known. That is not an error: no engine's networks can be reached from there.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _BROADCAST = 3
 _SECONDS = 2.0
 
 KNOWN = hasattr(socket, "AF_NETLINK")
-"""Whether this computer's system tells."""
+"""Return whether routes can be read on this system."""
 _PIECE = 1 << 16
 
 
 def networks() -> list[IPv4Network]:
-    """All networks and addresses that this computer has an IPv4 route to, its own included.
+    """Return all networks and addresses that this computer has an IPv4 route to, its own included.
 
-    What is for everything (the default route, and the two halves of it that some VPNs have) is left out.
+    Routes for everything (the default route, and the two halves of it that some VPNs set) are left out.
     """
     import ipaddress
 
@@ -43,7 +43,7 @@ def networks() -> list[IPv4Network]:
 
 
 def device_to(address: str) -> str:
-    """The network device by which this computer reaches an IPv4 address; "" when that is not known."""
+    """Return the network device by which this computer reaches an IPv4 address; "" if unknown."""
     import struct
 
     wanted = struct.pack("=HH", 8, _DESTINATION) + socket.inet_aton(address)
@@ -57,7 +57,7 @@ def device_to(address: str) -> str:
 
 
 def is_device(name: str) -> bool:
-    """Whether this computer has a network device of this name."""
+    """Return whether this computer has a network device of this name."""
     try:
         socket.if_nametoindex(name)
     except OSError:
@@ -66,7 +66,7 @@ def is_device(name: str) -> bool:
 
 
 def is_own(address: str) -> bool:
-    """Whether an IPv4 address is one of this computer's own."""
+    """Return whether an IPv4 address is one of this computer's own."""
     try:
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
             probe.bind((address, 0))
@@ -76,7 +76,7 @@ def is_own(address: str) -> bool:
 
 
 def _ask(kind: int, flags: int, bits: int, attributes: bytes) -> Iterator[tuple[int, int, bytes, int]]:
-    """Routes as (bits of the destination, type, destination, device's index); none where nobody answers."""
+    """Return routes as (bits of the destination, type, destination, device index); none if unavailable."""
     import struct
 
     if not KNOWN:

@@ -1,4 +1,4 @@
-"""Temporary files, and words for where there can be none: a container with a read-only file system."""
+"""Temporary files, with clear errors where none can be made, as in a read-only container."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def file() -> IO[bytes]:
-    """A file without a name, gone when it is closed. Raises InputError."""
+    """Open a file without a name, gone when it is closed. Raises InputError."""
     import tempfile
 
     try:
@@ -24,7 +24,7 @@ def file() -> IO[bytes]:
 
 
 def small() -> IO[bytes]:
-    """One for a few lines, in memory where the system has such files. Raises InputError."""
+    """Open a file for a few lines, kept in memory if the system can do that. Raises InputError."""
     if hasattr(os, "memfd_create"):
         with contextlib.suppress(OSError):  # as under an old kernel, or a seccomp profile
             return open(os.memfd_create("dinv"), "w+b")
@@ -33,7 +33,7 @@ def small() -> IO[bytes]:
 
 @contextlib.contextmanager
 def directory(prefix: str) -> Iterator[str]:
-    """An empty directory for the user alone, removed at the end. Raises InputError."""
+    """Yield an empty directory that only the user can read, and remove it at the end. Raises InputError."""
     import tempfile
 
     try:
@@ -45,7 +45,7 @@ def directory(prefix: str) -> Iterator[str]:
 
 
 def place() -> str:
-    """The directory that temporary files are made in. Raises InputError."""
+    """Return the directory for temporary files. Raises InputError."""
     import tempfile
 
     try:
@@ -56,5 +56,5 @@ def place() -> str:
 
 def _nowhere(error: OSError) -> InputError:
     return InputError(
-        f"No temporary file can be made ({error.strerror}). Name a directory that you may write to in TMPDIR."
+        f"No temporary file can be made ({error.strerror}). Set TMPDIR to a directory that you may write to."
     )

@@ -1,4 +1,4 @@
-"""The entries of a tar stream, written and read. What is read comes from a machine, and is not trusted."""
+"""The entries of a tar stream, written and read. Streams that are read come from a machine: not trusted."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ LEFT_OUT: dict[int | bytes, str] = {
     tarfile.CHRTYPE: "a device",
     tarfile.BLKTYPE: "a device",
 }
-"""What does not travel, by its kind on disk or in a tar."""
+"""The kinds of entries that are left out, by their type on disk or in a tar."""
 _LATEST = 1 << 36
 
 LARGEST_HEADER = 1024 * 1024
-"""Bytes of the names and attributes that stand before an entry. A path has 4096, an attribute 65536."""
+"""Bytes of the names and attributes before an entry. A path has up to 4096, an attribute up to 65536."""
 
 
 def header(entry: tarfile.TarInfo) -> bytes:
-    """The blocks that stand before an entry's content. GNU's format takes names as bytes, as Linux does."""
+    """Return the blocks before an entry's content. GNU's format has names as bytes, as Linux does."""
     return entry.tobuf(tarfile.GNU_FORMAT, "utf-8", "surrogateescape")
 
 
 def content(file: Readable, size: int, what: str) -> Iterator[bytes]:
-    """So many bytes of a file, filled up to whole blocks. What has been added to it since stays out."""
+    """Yield `size` bytes of a file, padded to whole blocks. What was added to it since is left out."""
     left = size
     while left > 0:
         try:
@@ -53,9 +53,9 @@ def content(file: Readable, size: int, what: str) -> Iterator[bytes]:
 
 
 class _Headers:
-    """The file that an archive is read from, while tarfile reads what stands before one entry.
+    """The file that an archive is read from, with a limit on what tarfile reads before one entry.
 
-    tarfile reads each name and each set of attributes as a whole, however large its header says it is.
+    tarfile reads each name and each set of attributes as a whole, however large the header says it is.
     """
 
     def __init__(self, file: Any) -> None:
@@ -74,9 +74,9 @@ class _Headers:
 
 
 class Entry(tarfile.TarInfo):
-    """A header that makes no sense is an error: tarfile takes it for the archive's end.
+    """An entry whose invalid header is an error: tarfile would take it for the end of the archive.
 
-    So is one of a size that nothing has.
+    An impossible size is an error too.
     """
 
     @classmethod
@@ -96,7 +96,7 @@ class Entry(tarfile.TarInfo):
 
 
 class _Source:
-    """A tar stream that remembers what was read last."""
+    """A tar stream that remembers the last bytes read."""
 
     def __init__(self, archive: Readable, moved: Callable[[int], object] | None) -> None:
         self._archive = archive
@@ -113,7 +113,7 @@ class _Source:
         return data
 
     def ends_at(self, offset: int) -> bool:
-        """Whether the mark of a tar's end is at `offset`, which was among the last that was read."""
+        """Return whether the end mark of a tar is at `offset`, which was among the last bytes read."""
         data = b"".join(self._last)
         start = offset - (self._count - len(data))
         return start >= 0 and data[start : start + BLOCK] == bytes(BLOCK)
@@ -122,7 +122,7 @@ class _Source:
 def entries(
     archive: Readable, moved: Callable[[int], object] | None = None
 ) -> Iterator[tuple[tarfile.TarFile, tarfile.TarInfo, list[str]]]:
-    """The entries of a tar stream with the way to each, to be used before the next is asked for."""
+    """Yield the entries of a tar stream, each with its path; use each before asking for the next."""
     source = _Source(archive, moved)
     try:
         with tarfile.open(
@@ -136,20 +136,20 @@ def entries(
             while (entry := tar.next()) is not None:
                 check_global(tar)
                 yield tar, entry, inside(entry.name)
-                tar.members.clear()  # it would keep them all
-            # The engine cannot tell of an error once it has begun to send: it just stops.
+                tar.members.clear()  # tarfile would keep them all
+            # Once an engine has begun to send, it cannot report an error: it just stops.
             whole = source.ends_at(tar.offset)
     except (DinvError, OSError):
         raise
     except Exception as error:
-        # TarError, and what else tarfile makes of headers that somebody has thought up.
+        # TarError, and the other errors that crafted headers cause in tarfile.
         raise damaged(error) from error
     if not whole:
         raise damaged("its end is missing")
 
 
 def inside(name: str) -> list[str]:
-    """The way to an entry below the top one, whose own name does not matter. Raises CopyError."""
+    """Return an entry's path below the top entry, whose own name does not matter. Raises CopyError."""
     parts = [part for part in name.split("/")[1:] if part not in ("", ".")]
     if ".." in parts:
         raise CopyError(f"The machine sent a name that leads elsewhere: {one_line(name)}")
@@ -159,18 +159,18 @@ def inside(name: str) -> list[str]:
 
 
 def check_global(tar: tarfile.TarFile) -> None:
-    """Raise TarError when headers for all entries, which tarfile keeps, are more than one may be."""
+    """Raise TarError if the headers of all entries, which tarfile keeps, exceed the limit for one."""
     if sum(len(key) + len(value) for key, value in tar.pax_headers.items()) > LARGEST_HEADER:
         raise tarfile.ReadError("headers without end")
 
 
 def damaged(why: object) -> CopyError:
-    """The error that a machine's tar stream makes no sense."""
+    """Return the error for a tar stream of a machine that is invalid."""
     return CopyError(f"What the machine sent is cut short or damaged: {why}")
 
 
 def extracted(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Readable:
-    """The content of a file's entry, to be read before the next entry is asked for. Raises CopyError."""
+    """Yield the content of a file's entry; read it before asking for the next entry. Raises CopyError."""
     file = tar.extractfile(entry)
     if file is None:
         raise damaged(f"{one_line(entry.name)} has no content")
@@ -178,5 +178,5 @@ def extracted(tar: tarfile.TarFile, entry: tarfile.TarInfo) -> Readable:
 
 
 def modified(entry: tarfile.TarInfo) -> int:
-    """Seconds since the epoch; PAX headers can say anything, infinity too."""
+    """Return seconds since the epoch; PAX headers can say anything, infinity too."""
     return int(entry.mtime) if 0 <= entry.mtime < _LATEST else 0

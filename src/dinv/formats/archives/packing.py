@@ -1,4 +1,4 @@
-"""Files of this computer as a tar stream."""
+"""Files of this computer, packed as a tar stream."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 def pack(path: str, name: str, *, warn: Callable[[str], object]) -> Generator[bytes]:
-    """A file or a directory of this computer as tar stream, in which it is called `name`.
+    """Yield a file or a directory of this computer as a tar stream, in which it is called `name`.
 
-    With an empty name a directory's content stands at the top. Raises CopyError.
+    With an empty name the content of a directory is at the top. Raises CopyError.
     """
     yield from _pack_entry(path, name, warn)
     open_directories = [(path, name, iter(_listed(path)))] if os.path.isdir(path) else []
@@ -68,7 +68,7 @@ def _pack_entry(path: str, name: str, warn: Callable[[str], object]) -> Iterator
 
 
 def _pack_file(path: str, entry: tarfile.TarInfo) -> Iterator[bytes]:
-    # Without waiting: should it have become a pipe by now, nobody may ever write into that.
+    # Without blocking: if it has become a pipe by now, nobody may ever write into it.
     with open(os.open(path, _FLAGS), "rb", buffering=0) as file:
         found = os.fstat(file.fileno())
         if not stat.S_ISREG(found.st_mode):

@@ -1,4 +1,4 @@
-"""Tar streams of machines, changed on their way: other names, root's, nothing of the neighbours'."""
+"""Tar streams of machines, rewritten on their way: renamed, owned by root, without a neighbour's entries."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _DIRECTORY = 0o755
 
 
 def renamed(archive: Readable, name: str, *, warn: Callable[[str], object]) -> Generator[bytes]:
-    """A machine's tar stream with its top entry called `name`, and all of it root's.
+    """Yield a machine's tar stream with its top entry renamed to `name`, and everything owned by root.
 
-    With an empty name a directory's content stands at the top. Raises CopyError.
+    With an empty name the content of a directory is at the top. Raises CopyError.
     """
     top = [name] if name else []
     for tar, entry, parts in entries(archive):
@@ -60,11 +60,12 @@ def renamed(archive: Readable, name: str, *, warn: Callable[[str], object]) -> G
 def alone(
     archive: Readable, name: str, *, is_directory: bool, seen: Callable[[str], object]
 ) -> Generator[bytes]:
-    """A VCH's tar stream of a file or a directory, as an engine's would be. Raises CopyError.
+    """Yield a VCH's tar stream of a file or a directory, corrected to what an engine would send.
 
-    VIC goes by the beginning of a path's text (vmware/vic: lib/archive/util.go): `xy` and `x.d/z` beside `x`
-    come along as `x/y` and `x/.d/z`. What is below a file is none of it; of a directory's, `seen` is told
-    each first part, which may be such a one. A directory that is a volume's own has no entry: it gets one.
+    VIC compares paths as text prefixes (vmware/vic: lib/archive/util.go): beside `x`, the unrelated `xy` and
+    `x.d/z` are sent too, as `x/y` and `x/.d/z`. For a file, everything below it is dropped. For a directory,
+    `seen` is told each first path component, which may be such a stray. A directory that is itself a volume
+    has no entry in VIC's stream, and gets one here. Raises CopyError.
     """
     begun = False
     for tar, entry, parts in entries(archive):

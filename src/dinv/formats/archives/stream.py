@@ -1,4 +1,4 @@
-"""Bytes that flow: what a generator gives, as a file to read from."""
+"""A generator's bytes as a file to read from."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ if TYPE_CHECKING:
 
 
 PIECE = 65536
-"""Bytes of a file that are held at a time."""
+"""Bytes of a file that are in memory at a time."""
 
 
 class Stream:
-    """What a generator gives, as a file to read from and to close. `moved` is told of bytes that went."""
+    """A generator's bytes, as a file to read and close. `moved` is told how many bytes were read."""
 
     def __init__(self, pieces: Generator[bytes], moved: Callable[[int], object]) -> None:
         self._pieces = pieces
@@ -39,5 +39,5 @@ class Stream:
         return data
 
     def close(self) -> None:
-        """Close what the generator has open."""
+        """Close what the generator holds open."""
         self._pieces.close()

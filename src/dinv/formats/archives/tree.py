@@ -1,4 +1,4 @@
-"""A directory here in which the entries of a tar are made, wherever their names and links may lead."""
+"""A directory in which the entries of a tar are created, safe against their names and links."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _NO_LINKS = os.O_NOFOLLOW | os.O_CLOEXEC
 
 
 class Tree:
-    """A directory in which things are made by their way from it, no symbolic link being followed.
+    """A directory in which entries are created by relative path, without following symbolic links.
 
-    Each step of a way is opened from the one before: what is checked is what is used.
+    Each component of a path is opened from the one before, so what is checked is what is used.
     """
 
     def __init__(self, path: str) -> None:
@@ -40,7 +40,7 @@ class Tree:
 
     def __exit__(self, *exc: object) -> None:
         try:
-            # A directory that its owner may not write to gets its mode when all is in it.
+            # A directory that its owner may not write to gets its mode once its content is complete.
             for place, entry in reversed(self._made):
                 with contextlib.suppress(OSError), self._opened(place) as directory:
                     _finish(directory, entry)
@@ -61,14 +61,14 @@ class Tree:
 
     @contextlib.contextmanager
     def _replacing(self, place: list[str]) -> Iterator[tuple[int, str]]:
-        """A directory and a name in it that is free; what is made there gets its place at the end."""
+        """Yield a directory and a free name in it; what is created there is moved to its place at the end."""
         temporary = f".dinv-{os.urandom(8).hex()}.dinv-tmp"
         with self._opened(place[:-1]) as above:
             try:
                 yield above, temporary
                 os.rename(temporary, place[-1], src_dir_fd=above, dst_dir_fd=above)
             finally:
-                # Renaming one name of a file to another name of it does nothing: hard links.
+                # Renaming one name of a file to another name of the same file does nothing: hard links.
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(temporary, dir_fd=above)
 
@@ -92,7 +92,7 @@ class Tree:
                 os.close(file)
 
     def symlink(self, place: list[str], entry: tarfile.TarInfo) -> bool:
-        """Make a symbolic link; False where the file system has none, as exFAT."""
+        """Create a symbolic link; return False if the file system has none, as exFAT."""
         try:
             with self._replacing(place) as (above, temporary):
                 os.symlink(entry.linkname, temporary, dir_fd=above)
@@ -115,7 +115,7 @@ class Tree:
 
 
 def _copy(source: str, beside: int, name: str, above: int) -> None:
-    """A second file in place of a second name, where the file system has no hard links."""
+    """Copy a file instead of linking it, where the file system has no hard links."""
     with (
         open(os.open(source, os.O_RDONLY | os.O_NONBLOCK | _NO_LINKS, dir_fd=beside), "rb") as there,
         open(
@@ -124,7 +124,7 @@ def _copy(source: str, beside: int, name: str, above: int) -> None:
     ):
         found = os.fstat(there.fileno())
         if not stat.S_ISREG(found.st_mode):
-            raise OSError(errno.EINVAL, "the machine sent a hard link to something that is no file")
+            raise OSError(errno.EINVAL, "the machine sent a hard link to something that is not a file")
         while piece := there.read(PIECE):
             copy.write(piece)
         copy.flush()
@@ -133,7 +133,7 @@ def _copy(source: str, beside: int, name: str, above: int) -> None:
 
 
 def _finish(file: int, entry: tarfile.TarInfo) -> None:
-    """Give what is written its mode and the time of its last change."""
+    """Give a written file its mode and modification time."""
     os.utime(file, (modified(entry), modified(entry)))
     _set_mode(file, entry.mode & PERMISSIONS)
 
@@ -142,13 +142,13 @@ def _set_mode(file: int, mode: int) -> None:
     try:
         os.fchmod(file, mode)
     except OSError as error:
-        # Where no permissions can be kept, the place was chosen by whoever copies to it.
+        # Where no permissions can be kept, the user chose the place.
         if error.errno not in NOT_OFFERED:
             raise
 
 
 def write(file: int, content: Iterator[bytes], size: int) -> None:
-    """Write so many bytes; what follows fills a block."""
+    """Write `size` bytes, then skip the padding of the last block."""
     left = size
     for piece in content:
         data = memoryview(piece)[:left]

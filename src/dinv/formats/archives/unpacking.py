@@ -34,10 +34,10 @@ def unpack(
 ) -> None:
     """Unpack a machine's tar stream in an existing directory, its top entry as `name`.
 
-    With an empty name a directory's content goes straight into `directory`. The machine is not trusted:
-    nothing is written outside, nothing through a symbolic link, and links that lead out of what is copied
-    are left out with a warning. Each file appears whole, in place of what had its name. Directories that
-    are there keep their modes. A copy broken off leaves what has arrived. Raises CopyError.
+    With an empty name the content of a directory goes straight into `directory`. The machine is not trusted:
+    nothing is written outside or through a symbolic link, and links that lead out of what is copied are left
+    out with a warning. Each file appears complete, replacing what had its name. Existing directories keep
+    their modes. An interrupted copy leaves what has arrived. Raises CopyError.
     """
     shown = directory
     with Tree(directory) as tree:
@@ -67,9 +67,9 @@ def unpack(
 
 
 def leads_out(target: str, *, depth: int) -> bool:
-    """Whether a symbolic link, `depth` directories below the top, may lead out of the tree it is in.
+    """Return whether a symbolic link, `depth` directories below the top, may lead out of the tree.
 
-    Leading ".." are counted. One further on is not to be trusted: what stands before it may be a link too.
+    Leading ".." are counted. One further on is not trusted: the part before it may be a link too.
     """
     parts = [part for part in target.split("/") if part not in ("", ".")]
     up = 0

@@ -2,8 +2,8 @@ r"""Go's text/template, as docker-machine's and docker's `--format` take it.
 
     Template("{{.Name}}\t{{.Driver.IPAddress}}").render(document)
 
-Not taken: `define`, `template` and `block` (a format is one template), and the functions `call` and `js`.
-docs/formats.md says what a user may write, and where dinv is on purpose kinder than Go.
+Not supported: `define`, `template` and `block` (a format is one template), and the functions `call` and `js`.
+docs/formats.md says what a user may write, and where dinv is more lenient than Go on purpose.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ __all__ = ["Heading", "Record", "Template"]
 class Template:
     r"""One template, parsed.
 
-    `escapes`: in text and raw strings, `\t` and `\n` are a tab and a newline, which Go's template has not
-    and docker-machine's `ls` has. `start`: where in `text` the template begins, so that places in messages
-    count from the beginning of what the user has written. Raises TemplateError.
+    `escapes`: in text and raw strings, `\t` and `\n` are a tab and a newline, as in docker-machine's `ls`,
+    though not in Go. `start`: where in `text` the template begins, so that positions in messages count from
+    the beginning of what the user wrote. Raises TemplateError.
     """
 
     def __init__(self, text: str, *, escapes: bool = False, start: int = 0) -> None:
@@ -36,7 +36,7 @@ class Template:
         )
 
     def render(self, data: Any) -> str:
-        """The text for `data`: None, bool, int, float, str, list or dict, and the same inside, or Record.
+        """Return the text for `data`: None, bool, int, float, str, list or dict, nested as well, or Record.
 
         Raises TemplateError.
         """

@@ -1,4 +1,4 @@
-"""A template and a value to text (Go: text/template/exec.go)."""
+"""Execute a template on a value, to get text (Go: text/template/exec.go)."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from dinv.formats.template.nodes import Command, Node
 
 _NOTHING = object()
-"""There is no value from the command before in the pipeline."""
+"""Marks that no value comes from a previous command of the pipeline."""
 
 _LONGEST_AT = 60
 _SURROGATES = re.compile("[\ud800-\udfff]")
@@ -44,12 +44,12 @@ class Execution:
         self._variables: list[tuple[str, Any]] = [("$", data)]
 
     def run(self, nodes: list[Node]) -> str:
-        """The text. Raises TemplateError."""
+        """Return the text. Raises TemplateError."""
         try:
             self._list(nodes, self._data)
         except RecursionError as error:
             raise self._source.error(0, "the data is nested too deep", at="") from error
-        # Half of a surrogate pair, which JSON can have, is no character that could be written.
+        # Half of a surrogate pair, which JSON can contain, cannot be written.
         return _SURROGATES.sub("\ufffd", "".join(self._out))
 
     def _error(self, node: Node, reason: str) -> TemplateError:
@@ -62,7 +62,7 @@ class Execution:
     # Nodes
 
     def _list(self, nodes: list[Node], dot: Any) -> str:
-        """Write the nodes; returns "break" or "continue" when one of these has been met, else ""."""
+        """Write the nodes; return "break" or "continue" if one of these was executed, else ""."""
         for node in nodes:
             match node:
                 case Text():
@@ -143,7 +143,7 @@ class Execution:
         if isinstance(first, Function):
             return self._call(command, first, command.operands[1:], dot, last)
         if len(command.operands) > 1 or last is not _NOTHING:
-            raise self._error(command, "can't give arguments to what is no function")
+            raise self._error(command, "can't give arguments to a non-function")
         if isinstance(first, Literal) and first.value is None:
             raise self._error(command, "nil is not a command")
         return self._operand(first, dot)
@@ -160,7 +160,7 @@ class Execution:
             raise self._error(whole, f"error calling {function.name}: {error}") from error
 
     def _and_or(self, whole: Node, name: str, operands: list[Node], dot: Any, last: Any) -> Any:
-        """The first value that decides, or the last; those after it are not looked at."""
+        """Return the first value that decides, or the last; later arguments are not evaluated."""
         if not operands and last is _NOTHING:
             raise self._error(whole, f"error calling {name}: wrong number of args: want at least 1 got 0")
         value: Any = None
@@ -193,11 +193,11 @@ class Execution:
         for name, value in reversed(self._variables):
             if name == node.name:
                 return value
-        # Declared in an argument that `and` or `or` has not looked at.
+        # Declared in an argument that `and` or `or` has not evaluated.
         raise self._error(node, f'undefined variable "{node.name}"')
 
     def _field(self, value: Any, name: str, node: Node) -> Any:
-        """A field of a struct, or what a map has under this name: None, `<no value>`, if nothing."""
+        """Return a field of a struct, or the value of a map's key: None, printed `<no value>`, if absent."""
         if value is None or isinstance(value, Heading):
             return value
         if isinstance(value, Record) and name not in value:

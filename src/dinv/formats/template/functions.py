@@ -1,7 +1,7 @@
 """The functions of a template: Go's own, docker-machine's, and those of docker's --format.
 
-A function is given its arguments as values, and raises CallError where it has no answer. `and` and `or`,
-which may leave arguments alone, are in execution.py.
+A function is called with its arguments' values, and raises CallError when it cannot answer. `and` and `or`,
+which may not evaluate all their arguments, are in execution.py.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
 
 _TOO_LARGE = 1_000_000
-"""Of characters that pad adds, as printf's width."""
+"""The most characters that pad adds, as printf's width."""
 
 _SPACES = (
     "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
@@ -32,11 +32,11 @@ _LEAST_WITHOUT_EXPONENT = 1e-6
 
 
 class CallError(Exception):
-    """A function cannot be called so; the message says why."""
+    """A function cannot be called like this; the message says why."""
 
 
 def as_json(value: Any, *, indent: int | None = None) -> str:
-    """Go: encoding/json: keys in alphabetical order, and nothing that HTML could take for its own."""
+    """Go's encoding/json: keys in alphabetical order, HTML's special characters escaped."""
     import json
 
     separators = (",", ":") if indent is None else (",", ": ")
@@ -59,7 +59,7 @@ def as_json(value: Any, *, indent: int | None = None) -> str:
 
 
 def _small(found: re.Match[str]) -> str:
-    """A number that Python writes with a negative exponent, as Go does: 0.00001, 1e-7. Strings stay."""
+    """Write a number that Python gives a negative exponent as Go does: 0.00001, 1e-7; not strings."""
     text = found.group()
     if text.startswith('"'):
         return text
@@ -70,7 +70,7 @@ def _small(found: re.Match[str]) -> str:
 
 
 def _whole(value: Any) -> Any:
-    """Floats without a fraction as Go writes them: 1, not 1.0."""
+    """Write floats without a fraction as Go does: 1, not 1.0."""
     match value:
         case float() if value.is_integer() and abs(value) < 1e21:  # Go: encoding/json
             return int(value)
@@ -154,7 +154,7 @@ def _upper(text: Any) -> str:
 
 
 def _lower(text: Any) -> str:
-    """Go: unicode.ToLower of each letter, whatever stands beside it."""
+    """Go: unicode.ToLower of each letter, whatever stands next to it."""
     return "".join(letter.lower()[0] for letter in _text(text))
 
 
@@ -167,7 +167,7 @@ def _title(text: Any) -> str:
 
 
 def _separates(letter: str) -> bool:
-    """Go: strings.Title: whether a word begins behind it; beyond ASCII only a space does so."""
+    """Go's strings.Title: whether a word begins after this character; beyond ASCII only after a space."""
     if letter.isascii():
         return not (letter.isalnum() or letter == "_")
     return letter in _SPACES

@@ -49,7 +49,7 @@ _NAMES = frozenset((FIELD, VARIABLE, WORD))
 
 
 class Token:
-    """`text` is as it stands in the template, but for TEXT, which is trimmed and has its escapes taken."""
+    """`text` is as written in the template, except for TEXT, which is trimmed and has its escapes decoded."""
 
     __slots__ = ("end", "kind", "position", "text")
 
@@ -61,13 +61,13 @@ class Token:
 
 
 class Source:
-    """A template's text, and how places in it are told."""
+    """A template's text, with positions in it for messages."""
 
     def __init__(self, text: str) -> None:
         self.text = text
 
     def error(self, position: int, reason: str, *, at: str | None = None) -> TemplateError:
-        """An error in the template, or, where `at` is given, in executing that part of it."""
+        """Return an error in the template, or, if `at` is given, in executing that part of it."""
         before = self.text[:position]
         line = before.count("\n") + 1
         return TemplateError(reason, line=line, column=position - before.rfind("\n"), at=at)
@@ -109,12 +109,12 @@ def _tokens(source: Source, *, escapes: bool, start: int) -> Iterator[Token]:
 
 
 def _expand(chunk: str) -> str:
-    """docker/machine: commands/ls.go, parseFormat; there, too, trim markers take these blanks away."""
+    """docker/machine: commands/ls.go, parseFormat; there, too, trim markers remove these blanks."""
     return chunk.replace(r"\t", "\t").replace(r"\n", "\n")
 
 
 def _comment(source: Source, position: int) -> tuple[int, bool]:
-    """Where the text goes on after a comment, and whether it is trimmed."""
+    """Return where the text continues after a comment, and whether it is trimmed."""
     end = source.text.find("*/", position + 2)
     if end < 0:
         raise source.error(position, "unclosed comment")
@@ -127,7 +127,7 @@ def _comment(source: Source, position: int) -> tuple[int, bool]:
 
 
 class _Action:
-    """Iterates over the tokens of one action, RIGHT last; then says where it ends, and how."""
+    """Yield the tokens of one action, RIGHT last; return where it ends, and how."""
 
     def __init__(self, source: Source, position: int, left: int) -> None:
         self.source = source
@@ -157,7 +157,7 @@ class _Action:
             yield Token(kind, found.group(), start, self.position)
 
     def _check_name_ends(self, kind: str) -> None:
-        """Raise TemplateError where a name goes straight over into something else."""
+        """Raise TemplateError where a name runs into something else without a separator."""
         text, end = self.source.text, self.position
         if kind in _NAMES and end < len(text) and text[end] not in _AFTER_NAME:
             hint = ""

@@ -1,4 +1,4 @@
-"""What a template is after parsing. `position` and `end` are offsets in the template's text."""
+"""The nodes of a parsed template. `position` and `end` are offsets in the template's text."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class Node:
 
 
 class Text(Node):
-    """Text outside of actions."""
+    """Text outside actions."""
 
     __slots__ = ("text",)
 
@@ -61,7 +61,7 @@ class Jump(Node):
 
 
 class Pipe(Node):
-    """Commands, each with the value of the one before as its last argument."""
+    """Commands, each with the value of the previous one as its last argument."""
 
     __slots__ = ("assigns", "commands", "variables")
 
@@ -119,7 +119,7 @@ class Variable(Node):
 
 
 class Fields(Node):
-    """`.A.B` of a variable, of a pipeline in parentheses, of a function's value, or of dot."""
+    """`.A.B` of a variable, a pipeline in parentheses, a function's value, or dot."""
 
     __slots__ = ("names", "of", "place")
 
@@ -127,5 +127,5 @@ class Fields(Node):
         super().__init__(position)
         self.of = of
         self.place = position
-        """Where Go says that it is."""
+        """The position that Go reports."""
         self.names: list[str] = []

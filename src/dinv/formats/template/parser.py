@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from dinv.formats.template.nodes import Node
 
 DEEPEST = 50
-"""Levels of parentheses, and of `if` in `if`; each takes a few Python frames to parse and to execute."""
+"""How deep parentheses, and `if` in `if`, may nest; a level takes a few Python frames to parse and run."""
 
 _BRANCHES = ("if", "range", "with")
 _KEYWORDS = frozenset((*_BRANCHES, "else", "end", "break", "continue", "define", "template", "block"))
@@ -58,7 +58,7 @@ class Parser:
     # Tokens
 
     def _peek(self) -> Token:
-        """The next token that is not space."""
+        """Return the next token that is not space."""
         while self._tokens[self._next].kind == lexer.SPACE:
             self._next += 1
         return self._tokens[self._next]
@@ -82,7 +82,7 @@ class Parser:
     # Lists and branches
 
     def _list(self, inside: str) -> tuple[list[Node], Token | None]:
-        """Nodes up to the `else` or `end` that is returned, which is None at the end of the template."""
+        """Parse nodes up to an `else` or `end`, which is returned too: None at the end of the template."""
         nodes: list[Node] = []
         while True:
             token = self._tokens[self._next]
@@ -122,13 +122,13 @@ class Parser:
         self._loops += kind == "range"
         body, stop = self._list(kind)
         self._loops -= kind == "range"
-        # What the body has declared is not there in the else; what the pipeline has, is.
+        # Variables declared in the body are unknown in the else; those declared in the pipeline are known.
         del self._variables[known + len(pipe.variables) * (not pipe.assigns) :]
         otherwise: list[Node] = []
         if stop is not None and stop.text == "else":
             again = self._peek()
             if kind != "range" and again.kind == lexer.WORD and again.text == kind:
-                # {{else if}} has the {{end}} of the first {{if}}.
+                # {{else if}} shares the {{end}} of the first {{if}}.
                 self._next += 1
                 otherwise = [self._branch(again)]
             else:
@@ -222,7 +222,7 @@ class Parser:
         if isinstance(node, Literal | Dot):
             raise self._error(self._tokens[self._next], f"unexpected '.' after {token.text!r}")
         fields = node if isinstance(node, Fields) else Fields(node, node.position)
-        # Where Go has such a chain: where it grows on beyond its first part.
+        # The position where Go has such a chain: where it grows beyond its first part.
         grows = self._next + (1 if token.kind == lexer.FIELD else 0)
         if self._tokens[grows].kind == lexer.FIELD:
             fields.place = self._tokens[grows].position

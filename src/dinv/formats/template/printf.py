@@ -1,6 +1,6 @@
 """Go's fmt.Sprintf, Sprint and Sprintln (Go: fmt/print.go, fmt/format.go).
 
-Kinder than Go in one thing: a float verb takes an int, and an int verb a float without a fraction. Go's
+More lenient than Go in one way: a float verb takes an int, and an int verb a float without a fraction. Go's
 template reads every number of a JSON document as float64, and scripts have been written for that.
 """
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 _TOO_LARGE = 1_000_000
-"""Of widths, precisions and argument numbers (Go: fmt/print.go, tooLarge)."""
+"""The limit of widths, precisions and argument numbers (Go: fmt/print.go, tooLarge)."""
 
 _LAST_CODE_POINT = 0x10FFFF
 _REPLACEMENT = "\ufffd"
@@ -23,12 +23,12 @@ _PREFIXES = {"b": "0b", "x": "0x", "X": "0X"}
 
 
 def sprintf(form: str, arguments: Sequence[Any]) -> str:
-    """Format as Go does; what does not fit is in the text, as `%!d(string=x)`. Never raises."""
+    """Format as Go does; errors are reported in the text, as `%!d(string=x)`. Never raises."""
     return _Printf(form, arguments).run()
 
 
 def sprint(arguments: Sequence[Any]) -> str:
-    """All values, with a space between two of which neither is a string."""
+    """Print all values, with a space between two if neither is a string."""
     out = ""
     for index, value in enumerate(arguments):
         if index and not isinstance(value, str) and not isinstance(arguments[index - 1], str):
@@ -38,12 +38,12 @@ def sprint(arguments: Sequence[Any]) -> str:
 
 
 def sprintln(arguments: Sequence[Any]) -> str:
-    """All values, with spaces between them and a newline after them."""
+    """Print all values, separated by spaces and followed by a newline."""
     return " ".join(map(format_value, arguments)) + "\n"
 
 
 class _Flags:
-    """Of one verb: flags, width, precision."""
+    """One verb's flags, width and precision."""
 
     __slots__ = ("minus", "plus", "precision", "sharp", "space", "width", "zero")
 
@@ -59,7 +59,7 @@ class _Flags:
         return text.rjust(width, "0" if self.zero else " ")
 
     def pad_number(self, sign: str, digits: str) -> str:
-        """Zeros come between the sign and the digits."""
+        """Pad with zeros, between the sign and the digits."""
         if self.zero and not self.minus:
             return sign + digits.rjust((self.width or 0) - len(sign), "0")
         text = sign + digits
@@ -100,7 +100,7 @@ class _Printf:
         return self.form[self.position : self.position + 1]
 
     def _verb(self) -> str:
-        """What stands for one verb; `position` is after its percent sign."""
+        """Return the text for one verb; `position` is after its percent sign."""
         flags, complaints = _Flags(), ""
         self.good_index, indexed = True, False
         while self._here() and self._here() in "+-# 0":
@@ -142,13 +142,13 @@ class _Printf:
         value = self.arguments[self.argument]
         self.argument += 1
         if verb == "v":
-            flags.plus = False  # it asks for the names of fields, which a map has anyway
+            flags.plus = False  # it asks for field names, which a map prints anyway
         if verb == "T" and value is not None:
             return _string(type_name(value), "s", flags)
         return _format(value, verb, flags)
 
     def _number(self, what: str, *, indexed: bool, default: int | None = None) -> tuple[int | None, str]:
-        """A width or a precision, written or taken from the arguments, and what is wrong with it."""
+        """Return a width or precision, written or taken from the arguments, and what is wrong with it."""
         if self._here() == "*":
             self.position += 1
             value = self.arguments[self.argument] if self.argument < len(self.arguments) else None
@@ -169,7 +169,7 @@ class _Printf:
         return (number, "") if number <= _TOO_LARGE else (None, f"%!(BAD{what})")
 
     def _index(self) -> bool:
-        """Take `[n]`: the number of the argument that comes next."""
+        """Parse `[n]`, the number of the next argument."""
         if self._here() != "[":
             return False
         self.numbered = True
@@ -266,7 +266,7 @@ def quote(value: str, mark: str, *, ascii_only: bool = False) -> str:
         if letter.isprintable() and (letter.isascii() or not ascii_only):
             return letter
         code = ord(letter)
-        if 0xD800 <= code < 0xE000:  # half of a surrogate pair: no character
+        if 0xD800 <= code < 0xE000:  # half of a surrogate pair: not a character
             return "\\ufffd"
         if code < 0x80:
             return f"\\x{code:02x}"
@@ -328,7 +328,7 @@ def _float(value: float, verb: str, flags: _Flags) -> str:
     digits = text.lstrip("+-")
     sign = _sign(flags, negative=negative)
     if not digits[0].isdigit():
-        # Infinite, or not a number: no zeros before it.
+        # Infinite or not a number: no leading zeros.
         text = (sign or ("+" if digits == "Inf" and flags.plus else "")) + digits
         if digits == "Inf" and not sign:
             text = "+Inf"

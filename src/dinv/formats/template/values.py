@@ -1,4 +1,4 @@
-"""Values as Go sees them: their types' names, what is true, how they are compared and printed."""
+"""Values as Go sees them: their type names, truth, comparison and printing."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
 
 
 class Record(dict[str, "Any"]):
-    """A struct: its fields are known, and another one is an error, not `<no value>`."""
+    """A struct: its fields are fixed, and any other field is an error, not `<no value>`."""
 
 
 class Heading(str):
-    """A column's heading, in the place of a value: whatever is done to the value, the heading stays."""
+    """A column's heading in place of a value: whatever is done to the value, the heading stays."""
 
     __slots__ = ()
 
@@ -32,24 +32,24 @@ _TYPE_NAMES = (
 
 
 def type_name(value: Any) -> str:
-    """Go's name for the type of what encoding/json has read."""
+    """Return Go's name for the type of a value read by encoding/json."""
     return next(name for kind, name in _TYPE_NAMES if isinstance(value, kind))
 
 
 def is_true(value: Any) -> bool:
-    """Go: text/template.IsTrue: not the zero value, nor empty; a struct is always true."""
+    """Go's text/template.IsTrue: not the zero value, nor empty; a struct is always true."""
     return isinstance(value, Record) or bool(value)
 
 
 def sorted_items(value: dict[str, Any]) -> list[tuple[str, Any]]:
-    """Fields of a struct in their order, keys of a map in alphabetical order."""
+    """Return a struct's fields in their order, or a map's keys in alphabetical order."""
     return list(value.items()) if isinstance(value, Record) else sorted(value.items())
 
 
 def format_float(value: float, verb: str, precision: int | None, *, alternate: bool = False) -> str:
-    """Go: strconv.FormatFloat for the verbs e, f and g, as fmt uses it; without a sign for what is positive.
+    """Go's strconv.FormatFloat for the verbs e, f and g, as fmt uses it; no sign if positive.
 
-    A `precision` of None is, for g, as many digits as are needed to read the same number back.
+    A `precision` of None means, for g, as many digits as are needed to read the same number back.
     """
     if not math.isfinite(value):
         return "NaN" if math.isnan(value) else "+Inf" if value > 0 else "-Inf"
@@ -62,14 +62,14 @@ def format_float(value: float, verb: str, precision: int | None, *, alternate: b
 
 _LEAST_EXPONENT = -4
 _EXPONENT_LIMIT = 6
-"""Shortest numbers have an exponent written where it is below the first or not below the second: 1e+06."""
+"""Whether the shortest form has an exponent, as in 1e+06: below the first bound, or from the second."""
 
 
 def _shortest(value: float) -> str:
     sign = "-" if math.copysign(1, value) < 0 else ""
     if not value:
         return f"{sign}0"
-    # The digits are repr's: as few as %e needs to have the same number may be one more.
+    # The digits are repr's: the shortest %e that gives the same number may have one more.
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
     digits = (whole + fraction).lstrip("0")
@@ -83,12 +83,12 @@ def _shortest(value: float) -> str:
 
 
 def _pointed(digits: str, place: int) -> str:
-    """Digits with a decimal point before `place`, if there is something behind it."""
+    """Put a decimal point before index `place`, if digits follow it."""
     return f"{digits[:place]}.{digits[place:]}" if digits[place:] else digits
 
 
 def format_value(value: Any) -> str:
-    """As `%v` of Go's fmt has it."""
+    """Format as `%v` of Go's fmt."""
     match value:
         case None:
             text = "<nil>"
