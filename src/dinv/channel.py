@@ -1,7 +1,7 @@
 """The guest channel: how files and commands get into a machine.
 
-On an endpoint that is archive (what `docker cp` does) and exec; nothing in the machine has to run for
-files, and no SSH for commands.
+On an endpoint these are its archive calls (what `docker cp` uses) and exec. Files need nothing that runs in
+the machine, and commands need no SSH.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
             """Return `size` bytes, fewer only at the end."""
 
         def __enter__(self) -> Self:
-            """Return itself."""
+            """Return self."""
 
         def __exit__(
             self,
@@ -40,10 +40,10 @@ if TYPE_CHECKING:
 
 
 IDLE_SECONDS = 60.0
-"""How long a copy may stand still."""
+"""Seconds that a copy may make no progress."""
 RESIZE_SECONDS = 2.0
 _MOST_LINKS = 40
-"""Symbolic links followed one after the other, as in Linux."""
+"""How many symbolic links are followed in a row, as in Linux."""
 
 
 class File:
@@ -56,7 +56,7 @@ class File:
 
 
 class FileStat:
-    """What is at a path in a machine, symbolic links followed: `path` is where that really is.
+    """What is at a path in a machine, symbolic links followed: `path` is where they lead.
 
     `size` in bytes.
     """
@@ -73,31 +73,31 @@ class Channel(ABC):
 
     @abstractmethod
     def put(self, files: Iterable[File]) -> None:
-        """Write files, owned by root, making the directories they need; all or an error."""
+        """Write files, owned by root, and create the directories they need; all files, or an error."""
 
     @abstractmethod
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
         """Unpack a tar archive in an existing directory.
 
-        What the archive has owners for gets them; a directory is never replaced by something else.
+        Entries keep the owners that the archive gives; a directory is never replaced by something else.
         Raises NotFound, BadRequest, Unauthorized (read-only), ServerError (no space).
         """
 
     def passing(self, error: EngineError) -> bool:  # an endpoint's
-        """Whether what failed with `error` is likely to succeed a little later."""
+        """Return whether an operation that failed with `error` is likely to succeed a little later."""
         return False
 
     @abstractmethod
     def get_archive(self, path: str) -> TarStream:
-        """A file or a directory as tar archive, to read and to close.
+        """Return a file or a directory as a tar archive, for the caller to read and close.
 
-        Entries are named from the path's last part on; a symbolic link is an entry, and not followed.
-        Raises NotFound.
+        Entries are named from the last component of the path on; a symbolic link is an entry, and not
+        followed. Raises NotFound.
         """
 
     @abstractmethod
     def stat(self, path: str) -> FileStat | None:
-        """What is at an absolute path, links followed; None when there is nothing."""
+        """Return what is at an absolute path, links followed; None if there is nothing."""
 
     @abstractmethod
     def run(
@@ -110,9 +110,9 @@ class Channel(ABC):
         environment: Mapping[str, str] | None = None,
         timeout: float = inf,
     ) -> int:
-        """Run a command as root, streams apart; returns its exit status. `timeout` in seconds.
+        """Run a command as root; return its exit status. Streams are kept apart. `timeout` in seconds.
 
-        The command's end ends it, also while `stdin` has more.
+        The call ends when the command does, even if `stdin` has more.
         """
 
     @abstractmethod
@@ -121,7 +121,7 @@ class Channel(ABC):
 
 
 class Terminal(ABC):
-    """A command that runs on a terminal in the machine. Close it."""
+    """A command that runs on a terminal in the machine. The caller closes it."""
 
     def __enter__(self) -> Self:
         return self
@@ -131,23 +131,23 @@ class Terminal(ABC):
 
     @abstractmethod
     def copy(self, *, stdin: BinaryIO | None, stdout: Callable[[bytes], object]) -> None:
-        """Move bytes until the command ends. The end of `stdin` is no end of the command's."""
+        """Copy bytes until the command ends. The end of `stdin` does not end the command's input."""
 
     @abstractmethod
     def resize(self, *, rows: int, columns: int) -> None:
-        """Tell the command how large the terminal is; may be called from another thread."""
+        """Tell the command the size of the terminal; may be called from another thread."""
 
     @abstractmethod
     def exit_status(self) -> int:
-        """The exit status of the command, once `copy` is done."""
+        """Return the command's exit status, once `copy` has returned."""
 
     @abstractmethod
     def close(self) -> None:
-        """Close the connection; a command that has not ended goes on."""
+        """Close the connection; a command that has not ended keeps running."""
 
 
 def pack(files: Iterable[File]) -> bytes:
-    """A tar archive of files, to be unpacked at `/`. Directories that are made are 0755."""
+    """Return a tar archive of files, to be unpacked at `/`. Directories in it are 0755."""
     import io
     import tarfile
     import time
@@ -162,7 +162,7 @@ def pack(files: Iterable[File]) -> bytes:
             for depth in range(1, len(parts) + 1):
                 directory = "/".join(parts[:depth])
                 if depth > 1 and directory not in directories:
-                    # Top-level directories (/etc) are the image's: their modes are not ours to set.
+                    # Top-level directories (/etc) belong to the image: their modes must not change.
                     directories.add(directory)
                     entry = tarfile.TarInfo(directory)
                     entry.type = tarfile.DIRTYPE
@@ -178,7 +178,7 @@ def pack(files: Iterable[File]) -> bytes:
 
 
 class ContainerChannel(Channel):
-    """Archive and exec on the container that is the machine."""
+    """The guest channel of a machine that is a container: archive calls and exec."""
 
     def __init__(self, engine: Engine, container: str) -> None:
         self._engine = engine
@@ -217,7 +217,7 @@ class ContainerChannel(Channel):
             except NotFound:
                 return None
             except ServerError:
-                # moby answers 500 to a path that leads through a file, and a HEAD's answer says no more.
+                # moby answers 500 to a path that leads through a file, and a HEAD's answer says nothing more.
                 if path == "/":
                     raise
                 above = self.stat(posixpath.dirname(path))
@@ -226,7 +226,7 @@ class ContainerChannel(Channel):
                 return None
             if not found.is_symlink:
                 return FileStat(path, is_directory=found.is_dir, is_regular=found.is_regular, size=found.size)
-            # moby gives where the link ends, others what it says.
+            # moby reports where the link ends, other engines what it says.
             path = posixpath.normpath(posixpath.join(posixpath.dirname(path), found.link_target))
         return None
 

@@ -1,8 +1,8 @@
-"""Options as data: what a driver, a provisioner, an authority, an image contract and `create` itself take.
+"""Options as data: what a driver, a provisioner, an authority, an image contract and `create` itself accept.
 
-An Option says how it is called, which variable stands for it, of what type its values are and what people are
-told of it. The flags of `dinv create`, the keyword arguments of `Machines.create`, shell completion and the
-tables of docs/create.md are made from it, and values are checked here and nowhere else.
+An Option has a name, a variable that stands for it, a type and a help text. The flags of `dinv create`, the
+keyword arguments of `Machines.create`, shell completion and the tables of docs/create.md are made from it.
+Values are checked only here.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ if TYPE_CHECKING:
     from typing import Any
 
 TEXT = "text"
-"""A text; a number is taken as one."""
+"""A text; a number is converted."""
 PATH = "path"
-"""A file or directory: absolute, with `~` expanded; "" stays so."""
+"""A file or directory: made absolute, with `~` expanded; "" is unchanged."""
 NUMBER = "number"
 """A float."""
 INTEGER = "integer"
 SIZE = "size"
-"""Bytes, an int; as text with a unit, such as 512m or 2g, as docker's flags take them."""
+"""Bytes, an int; as text with a unit, such as 512m or 2g, as in docker's flags."""
 SECONDS = "seconds"
-"""A float above 0, at most LONGEST_SECONDS."""
+"""Seconds: a float above 0, at most LONGEST_SECONDS."""
 SWITCH = "switch"
 """True or False; on the command line a flag without a value."""
 PAIRS = "pairs"
-"""KEY=VALUE, repeatable. A mapping, too: `label={"team": "red"}` is `label=["team=red"]`."""
+"""KEY=VALUE, repeatable. A mapping works too: `label={"team": "red"}` is `label=["team=red"]`."""
 CHOICE = "choice"
 """One of `values`."""
 
@@ -40,23 +40,23 @@ _FALSE = ("0", "f", "false")
 
 
 class Option:
-    """One option, declared.
+    """The declaration of one option.
 
-    `name` is as on the command line, without dashes; `key` the same as keyword argument. `env` is the
-    variable that stands for it, "" for none; of a repeatable option it is a list separated by commas. `text`
-    is its help, `metavar` what its value is called there, `short` a letter for the flag.
+    `name` is as on the command line, without dashes; `key` is the name of the keyword argument. `env` is the
+    variable that stands for it, "" for none; for a repeatable option it holds a list separated by commas.
+    `text` is the help, `metavar` the name of the value in it, `short` a letter for the flag.
 
     `type` is one of TEXT, NUMBER, ... in this module. A `repeatable` option may be given several times: as
-    keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always so; with `bare` a
-    key may stand alone. `values` are those that have a name, for completion; only a CHOICE has no others.
-    `default` is what holds where nothing is given. A variable holds where nothing is given, too; of one that
-    `adds` what is given comes after it.
+    keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always repeatable; with
+    `bare` a key may stand alone. `values` are the named values, for completion; a CHOICE accepts no others.
+    `default` is used if nothing is given, and the variable before it. With `adds`, values that are given
+    are appended to the variable's.
 
-    Of a `private` one messages show what is before the "=" alone: the rest may be a password.
+    Messages show a `private` value only up to the "=": the rest may be a password.
 
-    `rare` ones are left out of the help until all is asked for, `hidden` ones always. A `secret` has no flag,
-    since command lines can be read by others: it is given by its variable or as keyword argument. `off` is
-    the name of the flag of a SWITCH which is on by default: it switches it off.
+    `rare` options are left out of the short help, `hidden` ones always. A `secret` has no flag, since other
+    users can read command lines: it is given by its variable or as keyword argument. `off` is the name of
+    the flag that switches off a SWITCH that is on by default.
     """
 
     def __init__(
@@ -101,18 +101,18 @@ class Option:
 
     @property
     def key(self) -> str:
-        """The option as keyword argument."""
+        """Return the option's name as a keyword argument."""
         return self.name.replace("-", "_")
 
     @property
     def flag(self) -> str:
-        """The flag, with its dashes; "" for a secret."""
+        """Return the flag, with its dashes; "" for a secret."""
         return "" if self.secret else f"--{self.off or self.name}"
 
     def value(self, given: Any, environ: Mapping[str, str]) -> Any:
-        """What holds: what was given, else the variable, else the default; checked, and of the type declared.
+        """Return the effective value, converted: what was given, else the variable, else the default.
 
-        Of a repeatable option that is a tuple; of another without a value the default, mostly None. Raises
+        A repeatable option gives a tuple; any other without a value gives the default, mostly None. Raises
         OptionError.
         """
         if self.repeatable:
@@ -125,11 +125,11 @@ class Option:
         return self.default if given is None else self.checked(given)
 
     def checked(self, given: Any) -> Any:
-        """One value as the declared type; what is of that type already stays. Raises OptionError."""
+        """Convert one value to the declared type, unless it has it already. Raises OptionError."""
         if self.type in (TEXT, PATH):
             return _absolute(self._text(given)) if self.type == PATH else self._text(given)
         if given == "":
-            return self.default  # which takes back what a variable says
+            return self.default  # which overrides a variable
         if self.type == SWITCH:
             return self._switch(given)
         if self.type in (NUMBER, INTEGER, SECONDS):
@@ -146,7 +146,7 @@ class Option:
         return text
 
     def refused(self, value: Any, why: str) -> OptionError:
-        """The error that it cannot be given this value; `why` goes on after it: "is not a size"."""
+        """Return the error for an invalid value; `why` continues the sentence: "is not a size"."""
         if self.secret:
             value = None
         elif self.private:
@@ -208,12 +208,12 @@ def _absolute(path: str) -> str:
 
 
 def values(options: Iterable[Option], given: Mapping[str, Any], environ: Mapping[str, str]) -> dict[str, Any]:
-    """The values that hold for options, by keyword. Raises OptionError; what is no option's is left alone."""
+    """Return the effective values of options, by keyword. Raises OptionError; other keywords are ignored."""
     return {option.key: option.value(given.get(option.key), environ) for option in options}
 
 
 def to_record(options: Iterable[Option], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that go into a machine's record: no secrets, and nothing that was not given."""
+    """Return the values that go into a machine's record: no secrets, and only what was given."""
     secrets = {option.key for option in options if option.secret}
     return {
         key: list(value) if isinstance(value, tuple) else value
@@ -223,7 +223,7 @@ def to_record(options: Iterable[Option], found: Mapping[str, Any]) -> dict[str, 
 
 
 def secrets(options: Iterable[Option], found: Mapping[str, Any]) -> dict[str, Any]:
-    """Those of the values that `to_record` leaves out, because they are secrets."""
+    """Return the values that `to_record` leaves out because they are secrets."""
     keys = {option.key for option in options if option.secret}
     return {key: value for key, value in found.items() if key in keys}
 
@@ -234,10 +234,10 @@ def from_record(
     given: Mapping[str, Any],
     environ: Mapping[str, str],
 ) -> dict[str, Any]:
-    """The values for a machine that is there: recorded ones, secrets, defaults.
+    """Return the values for an existing machine: recorded ones, secrets, defaults.
 
-    `given` are the secrets that were given, perhaps with those of others; else their variables hold. Raises
-    OptionError where a value that was edited cannot be used.
+    `given` are the secrets that were given, perhaps along with other options'; for the rest their variables
+    are read. Raises OptionError if a recorded value was edited and cannot be used.
     """
     return {
         option.key: option.value(given.get(option.key), environ)
@@ -248,5 +248,5 @@ def from_record(
 
 
 def _plain(value: Any) -> str:
-    """A value of a mapping as a flag would have it."""
+    """Return a value of a mapping as a flag would have it."""
     return str(value).lower() if isinstance(value, bool) else str(value)

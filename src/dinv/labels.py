@@ -1,25 +1,25 @@
-"""Labels: on all that belongs to a machine on its endpoint, and on machine images."""
+"""Labels: on everything on an endpoint that belongs to a machine, and on machine images."""
 
 from __future__ import annotations
 
 PREFIX = "io.dinv."
-"""All labels that begin so are dinv's own."""
+"""The prefix of all of dinv's own labels."""
 
 LABEL = "io.dinv.machine"
-"""Label with the machine's name, on all that belongs to it."""
+"""Label with the machine's name, on everything that belongs to it."""
 LABEL_ID = "io.dinv.id"
-"""Label with the machine's identity: what says whose it is when names have been used again."""
+"""Label with the machine's identity: tells machines apart when a name was used again."""
 LABEL_ROLE = "io.dinv.role"
-"""Label: "machine" on the container, "cache" on the cache volume."""
+"""Label with the role: "machine" on the container, "cache" on the cache volume."""
 LABEL_PORT = "io.dinv.port"
-"""Label with the port that is published: the API lists no ports of stopped containers."""
+"""Label with the published port: the API lists no ports of stopped containers."""
 LABEL_KEEP = "io.dinv.keep"
-"""Label on dinv's own network where it stays when the last machine is gone: it belongs to a local engine."""
+"""Label on dinv's own network if it outlives the last machine: it belongs to a local engine."""
 
 LABEL_CONTRACT = "io.dinv.image.contract"
-"""Label on a machine image: the name of the contract that it keeps."""
+"""Label on a machine image: the name of its image contract."""
 LABEL_VERSION = "io.dinv.image.version"
-"""Label on a machine image: the version of dinv that has built it."""
+"""Label on a machine image: the version of dinv that built it."""
 
 CONTEXT_OWNER = LABEL
 """Key in the metadata of a docker context: the identity of the machine that it was written for."""

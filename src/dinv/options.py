@@ -1,6 +1,6 @@
-"""The one table of options: what `create` takes for a choice of driver, provisioner, authority and contract.
+"""The table of options: what `create` accepts for a choice of driver, provisioner, authority and contract.
 
-Each of these declares its options itself (`dinv.declaration`); those that every create has are here. The
+Each of these declares its own options (`dinv.declaration`); those of every create are declared here. The
 flags of the command line, the keyword arguments of `Machines.create`, shell completion and docs/create.md
 read this table.
 
@@ -91,19 +91,19 @@ COMMON = (
     ),
     *swarm_options.OPTIONS,
 )
-"""What every create takes."""
+"""The options of every create."""
 
 CONTRACT = "image_contract"
-"""The keyword of the option, of a driver that has images, that names a contract."""
+"""The keyword of the option of drivers with images that names a contract."""
 
 SEAMS = (drivers.SEAM, provisioners.SEAM, authorities.SEAM, images.SEAM)
 
 
 class Group:
-    """Options that belong together: those of the driver "docker", say, or the common ones.
+    """Options that belong together, such as those of the driver "docker", or the common ones.
 
-    `seam` is "driver", `name` "docker"; both are "" for the common ones. `implied`: to give one of them is to
-    choose whose they are.
+    `seam` is "driver", `name` "docker"; both are "" for the common ones. Giving one of the `implied` options
+    chooses this group.
     """
 
     def __init__(self, seam: str, name: str, options: Sequence[Option], *, implied: bool = False) -> None:
@@ -114,14 +114,14 @@ class Group:
 
     @property
     def title(self) -> str:
-        """Such as "driver docker"; "" for the common ones."""
+        """Return a name such as "driver docker"; "" for the common ones."""
         return f"{self.seam} {self.name}".strip()
 
 
 class Values:
-    """What holds for one create: what was chosen, and for each of them the values by keyword, checked.
+    """The effective choices and values of one create: each seam's choice, and its values by keyword, checked.
 
-    `provisioner` and `authority` are "" where none is named.
+    `provisioner` and `authority` are "" if none is named.
     """
 
     def __init__(self, by_seam: Mapping[str, dict[str, Any]], *, authority: str) -> None:
@@ -136,7 +136,7 @@ class Values:
 
 
 class Table:
-    """The options of a create, for one choice. Raises InputError for a name that there is not."""
+    """The options of a create, for one choice. Raises InputError for an unknown name."""
 
     def __init__(
         self, *, driver: str = "", provisioner: str = "", authority: str = "", image_contract: str = ""
@@ -159,7 +159,7 @@ class Table:
 
     @classmethod
     def chosen(cls, given: Mapping[str, Any], environ: Mapping[str, str]) -> Table:
-        """The table for what is named in `given`, by keyword, or in the variables. Raises InputError."""
+        """Return the table for the names in `given`, by keyword, or in the variables. Raises InputError."""
         names = {
             option.key: str(option.value(given.get(option.key) or None, environ) or "") for option in CHOICES
         }
@@ -175,7 +175,7 @@ class Table:
     def _add(self, group: Group) -> None:
         taken = [option.key for option in group.options if option.key in self._by_key]
         if taken and group.implied:
-            return  # another one's are meant by these names
+            return  # these names mean another group's options
         if taken:
             other = self._by_key[taken[0]].title or "create itself"
             raise InputError(
@@ -186,9 +186,9 @@ class Table:
         self._by_key.update({option.key: group for option in group.options})
 
     def values(self, given: Mapping[str, Any], environ: Mapping[str, str]) -> Values:
-        """What holds for a create that is given this, by keyword; None is the same as nothing.
+        """Return the effective values of a create given these keywords; None counts as not given.
 
-        Raises OptionError, and InputError for a keyword that there is not.
+        Raises OptionError, and InputError for an unknown keyword.
         """
         unknown = [key for key in given if key not in self._by_key]
         if unknown:
@@ -208,7 +208,7 @@ class Table:
         return Values(by_seam, authority=authority)
 
     def unknown(self, key: str) -> str:
-        """What to say of a keyword that is no option here: whose it is, or which is meant."""
+        """Return advice about an unknown keyword: whose option it is, or which was meant."""
         from dinv.suggestions import did_you_mean
 
         whose = elsewhere(key)
@@ -218,9 +218,9 @@ class Table:
 
 
 def elsewhere(key: str) -> str:
-    """Whose option a keyword is, such as 'the driver "none"'; "" when it is nobody's.
+    """Return whose option a keyword is, such as 'the driver "none"'; "" if it is nobody's.
 
-    For a mistake: it loads all that is installed.
+    Only for error messages: it loads everything that is installed.
     """
     for seam in SEAMS:
         for name in seam.known():
@@ -234,5 +234,5 @@ def elsewhere(key: str) -> str:
 
 
 def installed() -> list[plugins.Plugin]:
-    """All drivers, provisioners, authorities and image contracts, built in or of installed packages."""
+    """Return all drivers, provisioners, authorities and image contracts, built in or installed."""
     return [plugin for seam in SEAMS for plugin in seam.installed()]

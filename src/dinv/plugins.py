@@ -1,6 +1,6 @@
-"""Names to implementations, for the four seams: a plain table first, entry points only after it.
+"""Find implementations by name for the plugin seams: a plain table first, then entry points.
 
-Scanning entry points costs 20 ms and more, so what is built in never waits for it.
+Scanning entry points costs 20 ms and more, so built-in names never wait for it.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ BUILT_IN = "built in"
 
 
 class Seam:
-    """One kind of thing that packages can add to.
+    """One kind of thing that packages can add.
 
     `what` is its name in messages ("driver"), `group` the group of entry points, `built_in` maps names to
-    "module:attribute"; `base` is the class, written so too, that all of them derive from.
+    "module:attribute"; `base` is the class, written in the same way, that all of them derive from.
     """
 
     def __init__(self, what: str, group: str, built_in: Mapping[str, str], base: str) -> None:
@@ -30,10 +30,10 @@ class Seam:
         self.base = base
 
     def find(self, name: str) -> Any:
-        """The class of this name.
+        """Return the class of this name.
 
-        Raises PluginNotFound, PluginsClash where several packages have one, PluginBroken when its package
-        cannot be loaded, or has something else by that name.
+        Raises PluginNotFound, PluginsClash if several packages have one, PluginBroken if its package
+        cannot be loaded, or if what it provides is not of the right class.
         """
         if name in self.built_in:
             return load(self.built_in[name])
@@ -45,11 +45,11 @@ class Seam:
         return self._load(plugins[name][0])
 
     def known(self) -> list[str]:
-        """The names of all there are, built in or not, sorted."""
+        """Return all names, built in or not, sorted."""
         return sorted({*self.built_in, *_plugins(self.group)})
 
     def installed(self) -> list[Plugin]:
-        """All there are, built in or of packages; the latter are loaded, to see whether they can be."""
+        """Return all implementations, built in or from packages, which are loaded to see if that works."""
         found = [Plugin(name, self.what, BUILT_IN) for name in sorted(self.built_in)]
         for name, points in sorted(_plugins(self.group).items()):
             for point in points:
@@ -72,7 +72,7 @@ class Seam:
         package = point.dist.name if point.dist else ""
         try:
             found = point.load()
-        except Exception as error:  # whatever the import of somebody else's package raises
+        except Exception as error:  # the import of somebody else's package may raise anything
             reason = f"cannot be loaded from {point.value}: {error!r}"
             raise PluginBroken(self.what, point.name, reason, package) from error
         if not (isinstance(found, type) and issubclass(found, load(self.base))):
@@ -82,9 +82,9 @@ class Seam:
 
 
 class Plugin:
-    """One implementation: its name, its `kind` ("driver"), what it comes from, and why it cannot be used.
+    """One implementation: its name, its `kind` ("driver"), where it comes from, and why it cannot be used.
 
-    `source` is BUILT_IN, or a package and its version; `problem` is "" where it can be used.
+    `source` is BUILT_IN, or a package and its version; `problem` is "" if it can be used.
     """
 
     def __init__(self, name: str, kind: str, source: str, problem: str = "") -> None:
@@ -95,9 +95,9 @@ class Plugin:
 
 
 def load(target: str) -> Any:
-    """What "module:attribute" stands for."""
+    """Return the object named by "module:attribute"."""
     module, _, attribute = target.partition(":")
-    # importlib.import_module does the same, and importing it takes 0.6 ms.
+    # importlib.import_module does the same, but importing it takes 0.6 ms.
     return getattr(__import__(module, fromlist=[attribute]), attribute)
 
 

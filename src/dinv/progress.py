@@ -1,7 +1,7 @@
-"""Telling the user what is going on.
+"""Progress: how the library tells the user what it is doing.
 
-The library speaks to a Progress; what it does with that is up to who calls. This one says nothing: it is
-what a program gets that did not ask. The command line's are in `dinv.cli.show.progress`.
+The library calls the methods of a Progress; what they do is up to the caller. The one here is silent, and is
+the default for programs. The command line's are in `dinv.cli.show.progress`.
 """
 
 from __future__ import annotations
@@ -14,27 +14,27 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Silent, and the base of those that are not."""
+    """A silent Progress, and the base class of the others."""
 
     def line(self, label: str, text: str, state: str = "") -> None:
-        """A fact: `label` is a word, `text` what there is, `state` what became of it."""
+        """A fact: `label` is a word, `text` the detail, `state` the result."""
 
     def stage(self, text: str) -> None:
-        """A part of the work begins, in docker-machine's words; said where the program stands in for it."""
+        """A stage of the work begins, in docker-machine's words; shown when called as docker-machine."""
 
     def at_step(self, transaction: str, step: str) -> None:
-        """A transaction (`create`, `upgrade`, ...) comes to this of its steps (`dinv.lifecycle.steps`)."""
+        """A transaction (`create`, `upgrade`, ...) begins this one of its steps (`dinv.lifecycle.steps`)."""
 
     def note(self, text: str) -> None:
-        """A remark beside the work: something was passed over, something stays."""
+        """A remark: something was skipped, or something was left behind."""
 
     def warn(self, text: str) -> None:
-        """Something the user should do something about."""
+        """Something that the user should act on."""
 
     def update(self, text: str) -> None:
-        """How far the work that is going on has come; may be called very often."""
+        """How far the current work has come; may be called very often."""
 
     @contextlib.contextmanager
-    def working(self, label: str, text: str) -> Iterator[None]:  # the base says nothing
-        """Work that may take long goes on inside."""
+    def working(self, label: str, text: str) -> Iterator[None]:  # the base class is silent
+        """A context in which work that may take long goes on."""
         yield

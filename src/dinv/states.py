@@ -13,19 +13,19 @@ ERROR = "Error"
 TIMEOUT = "Timeout"
 
 ALL = (RUNNING, PAUSED, SAVED, STOPPED, STOPPING, STARTING, ERROR, TIMEOUT)
-"""Those that a machine can be seen in."""
+"""The states that a machine can be seen in."""
 
 
 OWN_ADDRESS = "own address"
 PUBLISHED_PORT = "published port"
-"""How a machine is reached: at an address of its own, or at a port of its endpoint's that leads to it."""
+"""How a machine is reached: at its own address, or at a port of its endpoint that leads to it."""
 
 UNANSWERED = "Unable to query docker version: "
-"""Begins what is said of a daemon that was asked and did not answer (docker/machine: mcndockerclient)."""
+"""Begins the message about a daemon that did not answer (docker/machine: mcndockerclient)."""
 
 
 class Status:
-    """What is known of a machine: its state, and what is wrong with it in one line, or ""."""
+    """A machine's state, and what is wrong with it in one line, or ""."""
 
     def __init__(self, state: str, error: str = "") -> None:
         self.state = state
@@ -37,5 +37,5 @@ class Status:
 
 
 def at_work(holder: str) -> str:
-    """What is said in place of advice about a machine that another process is changing."""
+    """Return the words used in place of advice about a machine that another process is changing."""
     return f"another dinv is at work on it ({holder})" if holder else "another dinv is at work on it"

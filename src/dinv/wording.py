@@ -1,13 +1,13 @@
-"""Texts that name commands and options as data, so that each reader is told in words of their own.
+"""Texts that name commands and options as data, so that each reader sees them in the right words.
 
     raise MachineGone(name, "Its container is gone. Clean up what is left: " + command("rm", name))
 
-is `... left: dinv rm dev` for a caller of the library, and at a command line it names the program as it was
+reads `... left: dinv rm dev` for a caller of the library. At a command line it names the program as it was
 called: `docker-machine rm dev`. An option is `publish=ADDRESS` to the one and `--publish ADDRESS` to the
-other. What a program can act on is in `Wording.commands`.
+other. The commands that a program can act on are in `Wording.commands`.
 
-A Wording is a str, and stays one when it is put in an f-string or joined: it is then the library's text, and
-no longer data. With `+` nothing is lost.
+A Wording is a str. Put into an f-string or joined, it becomes a plain str in the library's words and is no
+longer data. `+` keeps the data.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class Wording(str):
-    """A text in the library's words, which knows those of the command line."""
+    """A text in the library's words that can also be had in those of the command line."""
 
     __slots__ = ("_parts",)
     _parts: tuple[str | _Command | _Either, ...]
@@ -32,16 +32,16 @@ class Wording(str):
         return made
 
     def worded(self, program: str) -> str:
-        """The text for somebody at a command line who has called the program by this name."""
+        """Return the text for a user at a command line who called the program by this name."""
         return "".join(
             part if isinstance(part, str) else part.at_command_line(program) for part in self._parts
         )
 
     @property
     def commands(self) -> list[list[str]]:
-        """The commands that the text names, each as the words after the program's name.
+        """Return the commands that the text names, each as the words after the program's name.
 
-        A word in capitals, or "...", stands for what the text cannot know.
+        A word in capitals, or "...", is a placeholder.
         """
         return [list(part.argv) for part in self._parts if isinstance(part, _Command)]
 
@@ -71,14 +71,14 @@ class _Either:
 
 
 def command(*argv: str) -> Wording:
-    """A command of dinv's, by the words after its name: `command("rm", "-f", "dev")`."""
+    """Return a command of dinv's, from the words after its name: `command("rm", "-f", "dev")`."""
     return Wording((_Command(argv),))
 
 
 def option(name: str, value: str = "") -> Wording:
-    """An option of `create` or another verb, with a value or without: `option("publish", "ADDRESS")`.
+    """Return an option of `create` or another verb, with or without a value: `option("publish", "ADDRESS")`.
 
-    `name` is as on the command line, without dashes. A value in capitals stands for one that is to be chosen.
+    `name` is as on the command line, without dashes. A value in capitals is a placeholder.
     """
     keyword = name.replace("-", "_")
     if not value:
@@ -88,7 +88,7 @@ def option(name: str, value: str = "") -> Wording:
 
 
 def either(library: str, command_line: str) -> Wording:
-    """What is said otherwise to a caller of the library than at a command line."""
+    """Return a text with one version for callers of the library and one for the command line."""
     return Wording((_Either(library, command_line),))
 
 
@@ -105,7 +105,7 @@ def _parts(text: str) -> tuple[str | _Command | _Either, ...]:
 
 
 def _quoted(word: str) -> str:
-    """As a shell has it. What stands for something else, `NAME` or `...`, is not quoted."""
+    """Quote for a shell. Placeholders, `NAME` or `...`, are not quoted."""
     if (word.isascii() and word.replace("-", "").replace(".", "").isalnum()) or word == "...":
         return word
     import shlex

@@ -1,14 +1,14 @@
 """The Authority seam: who signs the certificates of a machine.
 
-An authority gets a certificate signing request and gives back a signed chain; private keys stay with
+An authority gets a certificate signing request and returns a signed chain; private keys stay with
 `dinv.pki.certificates`, which makes them. A plugin registers an Authority subclass as entry point in the
 group `dinv.authorities`:
 
     [project.entry-points."dinv.authorities"]
     corporate = "corporate_pki.dinv:CorporateAuthority"
 
-What differs between authorities is asked of the Authority object; nothing outside the file of an authority
-tests its name.
+What differs between authorities is a method or attribute of the Authority; nothing outside an authority's
+file compares its name.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ BUILT_IN = {
 }
 SEAM = plugins.Seam("authority", GROUP, BUILT_IN, "dinv.authorities:Authority")
 IMPLIED = {"shared": "dinv.authorities.shared_options:OPTIONS"}
-"""Those that an option of theirs chooses where no authority is named, and where these options are."""
+"""Authorities that are chosen by giving one of their options, and where these options are declared."""
 
 __all__ = ["Authority", "CertificateRequest", "find", "known", "of_machine", "open_authority"]
 
@@ -47,20 +47,20 @@ class Authority(ABC):
     """Signs certificates for one machine.
 
     `machine` is the machine's name; `directory` its directory in the store, which need not exist yet;
-    `options` what was given for the options that the class declares, by keyword. Nothing is read, written or
-    connected to before a method is called. An option that the class does not declare is an InputError.
+    `options` the values given for the options that the class declares, by keyword. Nothing is read, written
+    or connected to before a method is called. An option that the class does not declare is an InputError.
 
     Every method ends in bounded time, and raises CertificateError when it cannot do its work.
     """
 
     name: str
     ca_per_machine = False
-    """Whether each machine has a CA of its own, in the directory: opened for an empty one it makes another.
+    """Whether each machine has its own CA, in the directory: opened for an empty one, it makes another.
 
     Only then can `regenerate-certs --client-certs` lock earlier clients out.
     """
     issues: Sequence[str] = ("server", "client")
-    """What a machine gets from it, for people."""
+    """What a machine gets from it, in words for users."""
 
     def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
         defaults = {flag.key: flag.default for flag in self.create_flags()}
@@ -81,44 +81,44 @@ class Authority(ABC):
 
     @abstractmethod
     def certificate(self, request: CertificateRequest) -> bytes:
-        """Sign `request`; returns the chain in PEM: the certificate, then its issuers up to the trust anchor.
+        """Sign `request`; return the chain in PEM: the certificate, then its issuers up to the trust anchor.
 
-        The anchor itself may be left out. `role` and `names` of the request are what is asked for; an
-        authority that grants others raises CertificateError, or has its chain refused by dinv.
+        The anchor itself may be left out. The certificate must have the requested `role` and `names`: an
+        authority that grants others raises CertificateError, or dinv rejects its chain.
         """
 
     @abstractmethod
     def trust_anchor(self) -> bytes:
-        """The CA certificates, PEM, by which machine and users know each other."""
+        """Return the CA certificates, PEM, that machine and users trust."""
 
-    def check(self) -> None:  # noqa: B027  (nothing, where there is nothing to look at)
-        """See, before a create makes anything, that it can sign. Makes nothing."""
+    def check(self) -> None:  # noqa: B027  (nothing to check by default)
+        """Check, before a create makes anything, that it can sign. Makes nothing."""
 
-    def prepare(self, progress: Progress) -> None:  # noqa: B027  (nothing, where nothing has to be made)
-        """Make what is missing, once all checks of a create have passed; say to people what that means."""
+    def prepare(self, progress: Progress) -> None:  # noqa: B027  (nothing to make by default)
+        """Make what is missing, once all checks of a create have passed; tell the user what that means."""
 
     def client_pair(self) -> Pair | None:
-        """The user's own client certificate and key; None where dinv makes them for the machine."""
+        """Return the user's own client certificate and key; None if dinv makes them for the machine."""
         return None
 
     @property
     def ca_elsewhere(self) -> str:
-        """Where the CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        """Return where the CA is, to follow "the CA is"; "" if it is in the machine's directory."""
         return _kept_by(self.name)
 
     def record(self, config: MachineConfig) -> None:
-        """Write into a machine's record that it is this one, and its options, but for secrets."""
+        """Record this authority and its options, except secrets, in a machine's record."""
         config.authority = self.name
         config.authority_options = to_record(self.create_flags(), self.options)
 
     @classmethod
     def recorded_options(cls, config: MachineConfig) -> dict[str, Any]:
-        """What `record` has written into a machine's record, by keyword."""
+        """Return the options that `record` wrote into a machine's record, by keyword."""
         return config.authority_options
 
     @classmethod
     def after_import(cls, config: MachineConfig) -> str:
-        """What to say of a machine's certificates that came from another computer, "" for nothing."""
+        """Return a warning about a machine's certificates that came from another computer, or ""."""
         return (
             f'Its certificates are signed by the authority "{config.authority}". They can be '
             f"renewed here where that can be reached from here, by the options in the machine's config.json "
@@ -129,7 +129,7 @@ class Authority(ABC):
 def open_authority(
     name: str, *, machine: str, directory: str, options: Mapping[str, Any] | None = None
 ) -> Authority:
-    """The authority `name` for a machine whose directory in the store is `directory`.
+    """Return the authority `name` for a machine whose directory in the store is `directory`.
 
     Raises PluginNotFound, PluginBroken, and InputError for options that it cannot use.
     """
@@ -139,11 +139,10 @@ def open_authority(
 def of_machine(
     config: MachineConfig, *, directory: str = "", secrets: Mapping[str, Any] | None = None
 ) -> Authority:
-    """The authority in a machine's record, opened for the machine, or for another `directory`.
+    """Return the authority in a machine's record, opened for the machine, or for another `directory`.
 
-    `secrets` are values of options that are not recorded, of other seams too; they come before the variables.
-    Raises InputError, and
-    ConfigError for a record that names none.
+    `secrets` are values of options that are not recorded, perhaps along with other seams'; they override
+    the variables. Raises InputError, and ConfigError for a record that names no authority.
     """
     found = find(config.authority)
     options = from_record(found.create_flags(), found.recorded_options(config), secrets or {}, os.environ)
@@ -151,9 +150,9 @@ def of_machine(
 
 
 def ca_elsewhere(config: MachineConfig) -> str:
-    """Where a machine's CA is, to stand behind "the CA is"; "" where it is in the machine's directory.
+    """Return where a machine's CA is, to follow "the CA is"; "" if it is in the machine's directory.
 
-    Also said of an authority whose package is not installed here, and of a machine of docker-machine's: "".
+    Works for an authority whose package is not installed, too; "" for a machine of docker-machine's.
     """
     if not config.by_dinv:
         return ""
@@ -164,7 +163,7 @@ def ca_elsewhere(config: MachineConfig) -> str:
 
 
 def after_import(config: MachineConfig) -> str:
-    """What to say of the certificates of a machine that came from another computer, "" for nothing."""
+    """Return a warning about the certificates of a machine that came from another computer, or ""."""
     if not config.by_dinv:
         return ""
     try:
@@ -178,7 +177,7 @@ def _kept_by(name: str) -> str:
 
 
 def find(name: str) -> type[Authority]:
-    """The authority of this name. Entry points are looked at only when it is not built in.
+    """Return the authority of this name. Entry points are read only if it is not built in.
 
     Raises PluginNotFound, PluginBroken.
     """
@@ -187,5 +186,5 @@ def find(name: str) -> type[Authority]:
 
 
 def known() -> list[str]:
-    """The names of all authorities, built in or not, sorted. Scans the entry points."""
+    """Return the names of all authorities, built in or not, sorted. Scans the entry points."""
     return SEAM.known()

@@ -1,8 +1,8 @@
-"""The authority that needs nothing: a CA of its own for each machine, in the machine's directory.
+"""The "local" authority: a CA of its own for each machine, in the machine's directory.
 
-`ca-key.pem` (0600) is written before `ca.pem` (0644). A process killed between the two leaves a key under
-which nothing was signed yet: the CA is then completed with a new certificate for that key. Where
-certificates lie beside a key alone, somebody has removed `ca.pem`, and that is an error.
+`ca-key.pem` (0600) is written before `ca.pem` (0644). A process killed between the two leaves a key that has
+signed nothing yet: the CA is then completed with a new certificate for that key. If certificates lie beside
+a key alone, somebody has removed `ca.pem`, and that is an error.
 """
 
 from __future__ import annotations
@@ -38,8 +38,8 @@ _SIGNED = ("server.pem", "cert.pem")
 class LocalAuthority(Authority):
     """Signs with the CA of one machine, which is made when it is first needed.
 
-    `certificate` and `trust_anchor` raise CertificateError when half of the CA is missing, or it is expired
-    or not one; and StoreNotWritable when a new one cannot be written.
+    `certificate` and `trust_anchor` raise CertificateError if half of the CA is missing, or if it is expired
+    or not a CA; and StoreNotWritable if a new one cannot be written.
     """
 
     name = "local"
@@ -58,10 +58,10 @@ class LocalAuthority(Authority):
         return self._ca()[0].public_bytes(serialization.Encoding.PEM)
 
     def certificate(self, request: CertificateRequest) -> bytes:
-        """Sign for `request`: the key is the CSR's, all else comes from the request and from here.
+        """Sign for `request`: the key is the CSR's, everything else comes from the request and from here.
 
-        The certificate is valid for 825 days, or for as long as the CA is. It comes alone: its issuer is
-        the trust anchor.
+        The certificate is valid for 825 days, or for as long as the CA is. It comes without a chain: its
+        issuer is the trust anchor.
         """
         if request.machine != self.machine:
             raise CertificateError(
@@ -71,7 +71,7 @@ class LocalAuthority(Authority):
         return sign(request, self._ca)
 
     @classmethod
-    def after_import(cls, config: MachineConfig) -> str:  # the CA has come along
+    def after_import(cls, config: MachineConfig) -> str:  # the CA was imported with the machine
         return ""
 
     def _ca(self) -> _Signer:

@@ -1,12 +1,12 @@
-"""The authority of several machines: a CA, and perhaps a client certificate, of the user's own.
+"""The "shared" authority: a CA of the user's own for several machines, and perhaps a client certificate.
 
-As docker-machine's --tls-ca-cert and its like name them. The CA signs the certificates of all machines that
-are made with it, and these trust whomever it has signed for. Its private key stays where it is: a machine's
-config.json says where, in docker-machine's fields (HostOptions.AuthOptions), relative to the store for what
-lies in it.
+They are what docker-machine's --tls-ca-cert and its like name. The CA signs the certificates of all machines
+made with it, and these accept every client that it has signed for. Its private key stays where it is: a
+machine's config.json has the path, in docker-machine's fields (HostOptions.AuthOptions), relative to the
+store if it lies in the store.
 
-Files that do not exist are made (`dinv.pki.key_pairs`), as docker-machine makes them. All certificates in the
-CA's file are trust anchors, the CA's is the first.
+Files that do not exist are created (`dinv.pki.key_pairs`), as docker-machine does. All certificates in the
+CA's file are trust anchors; the first is the CA's own.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ _RECORDED = {
 
 
 class SharedAuthority(Authority):
-    """Signs with a CA in files that its options name, as they do the user's client pair, if any."""
+    """Signs with a CA in files that its options name; they may name the user's client pair as well."""
 
     name = "shared"
 
@@ -66,7 +66,7 @@ class SharedAuthority(Authority):
         self.ca = paths[0], paths[1]
         """Certificate and key, absolute paths."""
         self.client = paths[2], paths[3]
-        """The same of the user's pair, or "" twice."""
+        """The same for the user's pair, or "" twice."""
         self._loaded: tuple[list[x509.Certificate], PrivateKey] | None = None
 
     @classmethod
@@ -91,7 +91,7 @@ class SharedAuthority(Authority):
         return sign(request, self._signer)
 
     def client_pair(self) -> Pair | None:
-        """As it is where the user has it; where it is not there any more, as it was copied from there."""
+        """Return the user's pair from its own files or, if these are gone, from the machine's copies."""
         if not self.client[0]:
             return None
         paths = self.client
@@ -147,10 +147,10 @@ class SharedAuthority(Authority):
     # At a create
 
     def check(self) -> None:
-        """See that what is there can be used, as far as it is there; nothing is made.
+        """Check that the existing files can be used; nothing is made.
 
-        Raises InputError where one of a pair is not named; CertificateError: half of a pair is there, or
-        what is there is not a CA, or has expired, or the client's certificate is not the CA's, ...
+        Raises InputError if one of a pair is not named; CertificateError if half of a pair exists, or a file
+        is not a CA, or has expired, or the client's certificate is not the CA's, ...
         """
         self._check_options()
         has_ca = key_pairs.both_there(self.ca)
@@ -195,16 +195,16 @@ class SharedAuthority(Authority):
             raise OptionError(which + " and their like name the same file twice")
 
     def prepare(self, progress: Progress) -> None:
-        """Make the CA, and the client's pair, where there is none.
+        """Make the CA, and the client's pair, if they do not exist.
 
-        Raises CertificateError, also for what another process has made meanwhile and cannot be used.
+        Raises CertificateError, also for files that another process made meanwhile and that are unusable.
         """
         for path in self.make_missing():
             progress.line("Certificates", path, "made")
         progress.note(f"Whoever has a client certificate of the CA {self.ca[0]} can reach {self.machine} too")
 
     def make_missing(self) -> list[str]:
-        """Make what is not there; returns the paths of the certificates made. Raises CertificateError."""
+        """Make the missing files; return the paths of the certificates made. Raises CertificateError."""
         made = []
         if key_pairs.make(self.ca, new_key, _certify_ca):
             made.append(self.ca[0])
@@ -214,7 +214,7 @@ class SharedAuthority(Authority):
         return made
 
     def _try(self) -> None:
-        """Have the CA sign something for each role: what it may not do is better known now."""
+        """Have the CA sign something for each role, to find out now what it may not do."""
         key = new_key()
         wanted: dict[Role, tuple[str, ...]] = {"server": ("localhost",), "client": ()}
         for role, names in wanted.items():
@@ -222,7 +222,7 @@ class SharedAuthority(Authority):
             check_chain(chain, key_pem=key, anchor_pem=self.trust_anchor(), role=role, names=names)
 
     def _certify_client(self, key: bytes) -> bytes:
-        self._loaded = None  # made just now, by whichever process
+        self._loaded = None  # just made, by whichever process
         return self.certificate(request(key, role="client", names=(), machine=_user()))
 
     # In a machine's record
@@ -239,7 +239,7 @@ class SharedAuthority(Authority):
         client = options["tls_client_cert"], options["tls_client_key"]
         own = tuple(os.path.join(config.directory, name) for name in ("cert.pem", "key.pem"))
         if client == own or not all(client):
-            # dinv makes the machine's, and these are where it puts them.
+            # dinv makes the machine's own files, and puts them here.
             options |= {"tls_client_cert": "", "tls_client_key": ""}
         return options
 
@@ -258,7 +258,7 @@ def _path(config: MachineConfig, key: str) -> str:
 
 
 def _stored(path: str, store_path: str) -> str:
-    """Relative to the store for what lies in it: a store may be moved."""
+    """Return a path relative to the store if it lies in the store: a store may be moved."""
     inside = os.path.join(store_path, "")
     return path.removeprefix(inside)
 
@@ -269,5 +269,5 @@ def _certify_ca(key: bytes) -> bytes:
 
 
 def _user() -> str:
-    """Who it is for, as far as the environment says; docker-machine's certificates have that too."""
+    """Return whom it is for, from the environment; docker-machine's certificates have that too."""
     return os.environ.get("USER") or os.environ.get("USERNAME") or "unknown"

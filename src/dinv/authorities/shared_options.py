@@ -1,4 +1,4 @@
-"""The options of the authority "shared", apart from it: `create` knows them without loading cryptography."""
+"""The options of the authority "shared", in a file of their own: `create` needs them without cryptography."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a CA does whose key is at hand: certificates, its own and those it signs.
+"""Signing with a CA whose key is at hand: the CA's own certificate and those it signs.
 
-They hold what RFC 5280 wants of a CA and what Go, OpenSSL 3 with -x509_strict and Python 3.13's
+They contain what RFC 5280 requires of a CA and what Go, OpenSSL 3 with -x509_strict and Python 3.13's
 VERIFY_X509_STRICT ask for: critical basic constraints and key usages, subject and authority key
 identifiers, a non-empty subject, a positive serial number of at most 20 octets.
 """
@@ -26,19 +26,19 @@ if TYPE_CHECKING:
 
 CA_LIFETIME = dt.timedelta(days=3650)
 LIFETIME = dt.timedelta(days=825)
-"""The longest that the stricter TLS clients take (Apple: trusted certificates in iOS 13 and macOS 10.15)."""
+"""The longest that strict TLS clients accept (Apple: trusted certificates in iOS 13, macOS 10.15)."""
 CLOCK_ALLOWANCE = dt.timedelta(minutes=5)
-"""How far the clock of who verifies may be behind ours."""
+"""How far the clock of a verifier may be behind ours."""
 
 _SECOND = dt.timedelta(seconds=1)
 _SMALLEST_RSA_KEY = 2048
 
 
 def sign(request: CertificateRequest, signer: Callable[[], tuple[x509.Certificate, PrivateKey]]) -> bytes:
-    """Sign for `request`: the key is the CSR's, all else comes from the request and from here.
+    """Sign for `request`: the key is the CSR's, everything else comes from the request and from here.
 
-    The certificate is valid for 825 days, or for as long as the CA is. It comes alone: its issuer is the
-    CA that `signer` returns, with its key; it is asked once the request is known to be good. Raises
+    The certificate is valid for 825 days, or for as long as the CA is. It comes without a chain: its issuer
+    is the CA that `signer` returns, with its key; `signer` is called once the request was checked. Raises
     CertificateError for a key that TLS cannot use, a CSR that its key did not sign, a server without names.
     """
     public_key = _requested_key(request)
@@ -54,7 +54,7 @@ def sign(request: CertificateRequest, signer: Callable[[], tuple[x509.Certificat
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
-        # Both ends count (RFC 5280, 4.1.2.5), so this is 825 days to the second.
+        # Both ends are included (RFC 5280, 4.1.2.5), so this is 825 days to the second.
         .not_valid_after(min(not_before + LIFETIME - _SECOND, ca.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(digital_signature=True), critical=True)
@@ -68,7 +68,7 @@ def sign(request: CertificateRequest, signer: Callable[[], tuple[x509.Certificat
 
 
 def fault(ca: x509.Certificate, key: PrivateKey, certificate_path: str, key_path: str) -> str:
-    """Why these two are no CA, "" when they are one. Raises CertificateError when one is from the future."""
+    """Return why these two are not a CA, "" if they are. Raises CertificateError if not valid yet."""
     if ca.public_key() != key.public_key():
         return f"{key_path} is not the key of {certificate_path}"
     if not _is_ca(ca):
@@ -101,12 +101,12 @@ def _signs(certificate: x509.Certificate) -> bool:
 
 
 def _hash(key: PrivateKey) -> hashes.SHA256 | None:
-    """What is hashed with before the signature; Ed25519 has that built in."""
+    """Return the hash to sign with; None for Ed25519, which has its own."""
     return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
 def self_signed(key: PrivateKey, common_name: str) -> x509.Certificate:
-    """The certificate of a CA of this name, valid for ten years, that signs leaf certificates only."""
+    """Return the certificate of a CA of this name, valid for ten years, that signs leaf certificates only."""
     name = distinguished_name(common_name)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
     not_before = dt.datetime.now(dt.UTC) - CLOCK_ALLOWANCE
@@ -121,8 +121,8 @@ def self_signed(key: PrivateKey, common_name: str) -> x509.Certificate:
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(identifier, critical=False)
-        # RFC 5280, 4.2.1.1 lets a self-signed certificate go without it; OpenSSL's strict mode does not
-        # mind it, and some path builders want it.
+        # RFC 5280, 4.2.1.1 lets a self-signed certificate omit it; OpenSSL's strict mode accepts it, and
+        # some path builders want it.
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
         )
@@ -134,7 +134,7 @@ def _authority_key_identifier(ca: x509.Certificate, ca_key: PrivateKey) -> x509.
     try:
         identifier = ca.extensions.get_extension_for_class(x509.SubjectKeyIdentifier).value
     except x509.ExtensionNotFound:
-        # A CA that was put there, by Go before 1.15 say, which wrote none.
+        # A CA that the user put there, made by Go before 1.15 for example, has none.
         return x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier)
 
@@ -158,7 +158,7 @@ def _key_usage(
 def _requested_key(
     request: CertificateRequest,
 ) -> ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey:
-    """Return the key to certify, once its owner is known to have it (RFC 2986, 4.2)."""
+    """Return the key to certify, after checking that the requester has it (RFC 2986, 4.2)."""
     try:
         csr = x509.load_pem_x509_csr(request.csr)
         key = csr.public_key()

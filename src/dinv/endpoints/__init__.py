@@ -1,1 +1,1 @@
-"""Docker APIs that machines are made on: which one is meant, and how it is reached."""
+"""Docker API endpoints that machines are made on: which one is meant, and how it is reached."""

@@ -6,8 +6,8 @@ In `$DOCKER_CONFIG`, or `~/.docker`:
     contexts/meta/<SHA-256 of the name>/meta.json     name, description, endpoint; without it, no context
     contexts/tls/<SHA-256 of the name>/docker/        ca.pem, cert.pem, key.pem
 
-The CLI keeps fields of "Metadata" that it does not know, over updates too (tried with 20.10 and 28.2), so
-that is where dinv writes whose a context is.
+The CLI keeps unknown fields of "Metadata", even over updates (tried with 20.10 and 28.2), so that is where
+dinv records the owner of a context.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ if TYPE_CHECKING:
 """The field of "Metadata" with the owner of a context that dinv made."""
 
 DEFAULT = "default"
-"""What the docker CLI calls the use of DOCKER_HOST or the local socket: no context can have this name."""
+"""The docker CLI's name for DOCKER_HOST or the local socket: no context can have this name."""
 
 
 class Context:
     """One docker context.
 
-    `host`: URL of its Docker endpoint, "" when it has none; `ca`, `cert`, `key`: paths of its TLS files,
-    None where it has none; `skip_tls_verify`: it asks that the server's certificate be not verified;
-    `description`; `owner`: whom dinv made it for, "" when dinv did not; `metadata`: "Metadata" as it is.
+    `host`: URL of its Docker endpoint, "" if it has none; `ca`, `cert`, `key`: paths of its TLS files, None
+    if it has none; `skip_tls_verify`: it asks not to verify the server's certificate; `description`;
+    `owner`: whom dinv made it for, "" if dinv did not; `metadata`: "Metadata", unchanged.
     """
 
     __slots__ = ("ca", "cert", "description", "host", "key", "metadata", "name", "owner", "skip_tls_verify")
@@ -64,19 +64,19 @@ class Context:
 
 
 def current(config_dir: str | None = None) -> str:
-    """Return the name of the context in use according to config.json, "default" when it names none.
+    """Return the name of the context in use according to config.json, "default" if it names none.
 
-    $DOCKER_CONTEXT and $DOCKER_HOST, which come first, are the caller's to look at. A config.json that
-    cannot be read names none, as it does for the docker CLI, which only warns.
+    The caller checks $DOCKER_CONTEXT and $DOCKER_HOST, which come first. A config.json that cannot be read
+    names none, as for the docker CLI, which only warns.
     """
     found = docker_config.load(docker_config.config_file(config_dir))
     return docker_config.text(found, "currentContext") or DEFAULT
 
 
 def read(name: str, config_dir: str | None = None) -> Context | None:
-    """Read a context; None when there is none of this name.
+    """Read a context; return None if there is none of this name.
 
-    Raises ContextError when its meta.json cannot be read or is not what the docker CLI writes.
+    Raises ContextError if its meta.json cannot be read or is not what the docker CLI writes.
     """
     try:
         meta, tls = _paths(name, config_dir)
@@ -110,7 +110,7 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
 
 
 def names(config_dir: str | None = None) -> list[str]:
-    """The names of all contexts that can be read, sorted."""
+    """Return the names of all contexts that can be read, sorted."""
     directory = os.path.join(docker_config.directory(config_dir), "contexts", "meta")
     try:
         entries = os.listdir(directory)
@@ -126,9 +126,9 @@ def names(config_dir: str | None = None) -> list[str]:
 
 
 def _if_there(file: str, context: str) -> str | None:
-    """The path of a TLS file, None where there is none. Raises ContextError where that cannot be told.
+    """Return the path of a TLS file, None if it does not exist. Raises ContextError if that is not known.
 
-    Without its files the endpoint would be spoken to without TLS: what may not be looked at is not absent.
+    Without its files the endpoint would be spoken to without TLS: an unreadable file is not a missing one.
     """
     try:
         os.stat(file)
@@ -142,7 +142,7 @@ def _if_there(file: str, context: str) -> str | None:
 
 
 def check_name(name: str) -> None:
-    """Raise ContextError unless the docker CLI takes `name` (docker/cli: cli/context/store/store.go)."""
+    """Raise ContextError unless the docker CLI accepts `name` (docker/cli: cli/context/store/store.go)."""
     import re
 
     if name == DEFAULT:
@@ -168,13 +168,13 @@ def write(
     key: bytes,
     config_dir: str | None = None,
 ) -> None:
-    """Make a context, or bring the one made for `owner` up to date.
+    """Create a context, or update the one made for `owner`.
 
-    `owner` tells its machine from every other, of this store and of other stores that this user may have.
-    `ca`, `cert` and `key` are PEM. All files are 0600 in directories of 0700. Raises ContextTaken when
-    there is a context of this name that is not the owner's, ContextError when docker allows no such name
-    or nothing can be written. The docker CLI sees no new context before it is complete: a killed `write`
-    leaves at the most TLS files without a context, which the next `write` and `remove` clear away.
+    `owner` identifies the machine among all of this user's, in this store and others. `ca`, `cert` and `key`
+    are PEM. All files are 0600 in directories of 0700. Raises ContextTaken if there is a context of this name
+    that is not the owner's, ContextError if docker does not allow the name or nothing can be written. The
+    docker CLI sees a new context only when it is complete: a killed `write` leaves at most TLS files without
+    a context, which the next `write` or `remove` deletes.
     """
     import json
 
@@ -205,17 +205,17 @@ def write(
                 (os.path.join(endpoint, file), data, 0o600)
                 for file, data in zip(client_files.NAMES, (ca, cert, key), strict=True)
             ],
-            staging=tls,  # the CLI takes whatever is in `endpoint` for TLS material
+            staging=tls,  # the CLI takes anything in `endpoint` for TLS material
         )
         files.write(path, json.dumps(document).encode(), mode=0o600)
 
 
 def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
-    """Remove the context made for `owner`, and what a killed `write` or `remove` left of one.
+    """Remove the context made for `owner`, and the remains of a killed `write` or `remove`.
 
     Returns whether there was something to remove. A context that is not the owner's stays, whatever state
-    it is in. When config.json names the removed one as the context in use, that entry is taken out first,
-    as `docker context rm --force` does, and nothing else in it is changed. Raises ContextError.
+    it is in. If config.json names the removed context as the one in use, that entry is removed first, as
+    `docker context rm --force` does, and nothing else in it is changed. Raises ContextError.
     """
     try:
         meta, tls = _paths(name, config_dir)
@@ -238,7 +238,7 @@ def remove(name: str, owner: str, config_dir: str | None = None) -> bool:
 def _paths(name: str, config_dir: str | None) -> tuple[str, str]:
     import hashlib
 
-    # Raises InputError where there is no home.
+    # Raises InputError if there is no home.
     base = os.path.join(docker_config.directory(config_dir), "contexts")
     identifier = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()
     return os.path.join(base, "meta", identifier), os.path.join(base, "tls", identifier)
@@ -255,14 +255,15 @@ def _is_of(name: str, owner: str, config_dir: str | None) -> bool:
     try:
         context = read(name, config_dir)
     except ContextError:
-        return False  # dinv writes meta.json whole: what cannot be read is somebody else's
+        return False  # dinv writes meta.json atomically: one that cannot be read is not dinv's
     return context is not None and bool(owner) and context.owner == owner
 
 
 def set_current(name: str, config_dir: str | None = None) -> None:
-    """Make a context the one in use, as `docker context use` does; "default" is to use none.
+    """Make a context the one in use, as `docker context use` does; "default" means none.
 
-    Nothing else in config.json is changed; without one it is made, for the user alone. Raises ContextError.
+    Nothing else in config.json is changed; if it is missing it is created, for the user alone. Raises
+    ContextError.
     """
     path = os.path.realpath(os.path.join(docker_config.directory(config_dir), "config.json"))
     with _Writing(name, path):
@@ -284,8 +285,8 @@ def set_current(name: str, config_dir: str | None = None) -> None:
 
 
 def _forget_current(name: str, config_dir: str | None) -> None:
-    """Take "currentContext" out of config.json if it is `name`."""
-    # Not the link that config.json may be, of somebody who keeps it elsewhere, but what it leads to.
+    """Remove "currentContext" from config.json if it is `name`."""
+    # Not config.json itself, which may be a symbolic link, but the file it points to.
     path = os.path.realpath(os.path.join(docker_config.directory(config_dir), "config.json"))
     try:
         document = _load(path)
@@ -298,7 +299,7 @@ def _forget_current(name: str, config_dir: str | None) -> None:
 
 
 def _write_config(path: str, document: dict[str, Any]) -> None:
-    """Write the docker CLI's config.json; mode and owner of one that was there stay."""
+    """Write the docker CLI's config.json, keeping mode and owner of an existing one."""
     import json
 
     text = json.dumps(document, indent="\t", ensure_ascii=False).encode("utf-8", "surrogatepass")

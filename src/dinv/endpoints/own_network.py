@@ -1,13 +1,13 @@
-"""dinv's own network on an endpoint, where each machine has an address of its own that stays.
+"""dinv's own network on an endpoint, where each machine has an address of its own that it keeps.
 
-It is a bridge network with the label `io.dinv.role=network`, shared by all machines of the endpoint, of
-whichever store. The first machine makes it and the last one's removal removes it. Machines are put on it
-where this computer reaches it, which is seen and not guessed: the bridge has a random name, and only where
-a device of this name, with the network's gateway as its address, is on this computer too, is the engine
-here. An engine in a VM, on another computer or behind a tunnel has it elsewhere, whatever its address.
+It is a bridge network with the label `io.dinv.role=network`, shared by all machines of the endpoint, of any
+store. The first machine creates it and the removal of the last one removes it. Machines are only put on it if
+this computer reaches it, which is checked and not guessed: the bridge has a random name, and the engine is
+on this computer only if a device of this name exists here with the network's gateway as its address. For an
+engine in a VM, on another computer or behind a tunnel it does not, whatever the engine's address.
 
-The engine chooses addresses for others in another part of the subnet (`subnets.automatic`), so nobody gets
-the one of a machine that is stopped. Which machine has which address is up to the driver.
+The engine assigns addresses to other containers in another part of the subnet (`subnets.automatic`), so
+nothing gets the address of a stopped machine. The driver decides which machine has which address.
 """
 
 from __future__ import annotations
@@ -51,11 +51,11 @@ def ensure(
     needed: str = "",
     labels: Mapping[str, str] | None = None,
 ) -> Network | None:
-    """Find the network that dinv has on the endpoint and this computer reaches, or make it.
+    """Find dinv's network on the endpoint if this computer reaches it, or create it.
 
-    `pools` are the endpoint's own; `like` is one that was there before, whose subnet and bridge are taken
-    again if they can be, and `needed` an address that has to be reached there. None where it is not
-    reached from here, or may not be made; then there is none.
+    `pools` are the endpoint's own; `like` is an earlier network, whose subnet and bridge are used again if
+    possible, and `needed` an address that must be reachable there. Returns None if the network is not
+    reachable from here, or may not be created; then there is none.
     """
     networks = engine.networks.list()
     found = _first_usable(networks, needed)
@@ -67,11 +67,11 @@ def ensure(
 
 @contextlib.contextmanager
 def _alone() -> Iterator[None]:
-    """Keep other dinvs from making and removing such networks, of whichever user: engines do not.
+    """Keep other dinv processes, of any user, from creating and removing such networks: engines do not.
 
-    Two calls at once can give two networks of one name (seen with dockerd 20.10). Names of abstract sockets
-    (unix(7)) belong to the network namespace, as the bridges do, so who meets here is who has to. Somebody
-    who keeps the name for ever is not waited for longer than the work can take.
+    Two calls at once can create two networks of one name (seen with dockerd 20.10). Names of abstract sockets
+    (unix(7)) belong to the network namespace, as the bridges do, so exactly the right processes meet here.
+    A process that never lets go is not waited for longer than the work can take.
     """
     end = time.monotonic() + _ALONE_SECONDS
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lock:
@@ -105,9 +105,9 @@ def _find_or_make(
         try:
             _make(engine, name, subnet, bridge, labels)
         except Conflict:
-            names.add(name)  # made meanwhile: dinv's own, or somebody else's
+            names.add(name)  # created meanwhile: dinv's own, or another's
         except EngineError as error:
-            # Other reasons than the subnet: an administrator's rule, which speaks of all of them.
+            # Other reasons than the subnet: an administrator's rule, which applies to all of them.
             if error.status in _FORBIDDEN and "overlap" not in error.message:
                 return None
         networks = engine.networks.list()
@@ -116,7 +116,7 @@ def _find_or_make(
             return found
         for network in networks:
             if is_ours(network) and bridge_of(network) == bridge and not is_here(network):
-                # It is elsewhere: no other subnet would change that.
+                # The engine is elsewhere: another subnet would not change that.
                 with contextlib.suppress(EngineError):
                     engine.networks.remove(str(network["Id"]))
                 return None
@@ -138,7 +138,7 @@ def _free(
     pools: Iterable[Mapping[str, Any]],
     like: Mapping[str, str] | None,
 ) -> Iterator[tuple[IPv4Network, str]]:
-    """Subnets that nobody known has, on the endpoint or here, each with the name for its bridge."""
+    """Yield subnets that are free as far as known, on the endpoint and here, each with a bridge name."""
     import ipaddress
 
     taken = [*routes.networks(), *(subnet for network in networks for subnet in subnets.of_network(network))]
@@ -173,11 +173,11 @@ def _make(engine: Engine, name: str, subnet: IPv4Network, bridge: str, labels: M
 
 
 def remove_unused(engine: Engine) -> None:
-    """Remove dinv's networks that no container has, running or stopped.
+    """Remove dinv's networks that have no containers, running or stopped.
 
-    A machine that is being made on one just now makes it again at its start.
+    A machine that is just being made on one creates it again at its start.
     """
-    # What an engine will not do for a machine that is gone is no reason to keep the machine's record.
+    # An engine that refuses this is no reason to keep the record of a removed machine.
     with contextlib.suppress(EngineError):
         for network in engine.networks.list(filters={"label": [f"{LABEL_ROLE}={ROLE}"]}):
             if LABEL_KEEP in (network.get("Labels") or {}):
@@ -191,18 +191,18 @@ def remove_unused(engine: Engine) -> None:
 
 
 def is_ours(network: Network) -> bool:
-    """Whether it is a network that dinv has made."""
+    """Return whether it is a network that dinv created."""
     labelled = (network.get("Labels") or {}).get(LABEL_ROLE) == ROLE
     return labelled and bool(gateway_of(network) and subnets.of_network(network))
 
 
 def bridge_of(network: Network) -> str:
-    """The name of its bridge, as it was made; "" for what has no name of its own."""
+    """Return the name of its bridge, as created; "" if it was given none."""
     return str((network.get("Options") or {}).get(_BRIDGE) or "")
 
 
 def gateway_of(network: Network) -> str:
-    """Its gateway's IPv4 address, "" for none."""
+    """Return its gateway's IPv4 address, "" if it has none."""
     ipam = network.get("IPAM")
     for config in (ipam.get("Config") if isinstance(ipam, dict) else None) or ():
         if "." in str(config.get("Gateway") or ""):
@@ -211,9 +211,9 @@ def gateway_of(network: Network) -> str:
 
 
 def is_here(network: Network) -> bool:
-    """Whether this computer has the network's bridge, with the gateway's address.
+    """Return whether this computer has the network's bridge, with the gateway's address.
 
-    Of a name that others give bridges too, `docker0` say, that is a sign and no proof.
+    If the bridge has a name that others use too, such as `docker0`, that is a hint and not proof.
     """
     bridge, gateway = bridge_of(network), gateway_of(network)
     if not bridge and network.get("Driver") == "bridge":
@@ -222,9 +222,9 @@ def is_here(network: Network) -> bool:
 
 
 def is_usable(network: Network, needed: str = "") -> bool:
-    """Whether this computer reaches machines on one of dinv's networks, and no VPN has their addresses.
+    """Return whether this computer reaches the machines of a network of dinv's, and not a VPN instead.
 
-    `needed` is an address that has to be reached if it is of that network.
+    `needed` is an address that must be reachable if it is in that network.
     """
     import ipaddress
 
@@ -238,10 +238,10 @@ def is_usable(network: Network, needed: str = "") -> bool:
 
 
 def elsewhere(address: str, bridge: str) -> str:
-    """The device by which this computer looks for an address that is on a bridge of its own; "" for that.
+    """Return the device by which this computer looks for an address of a bridge, if not that bridge; else "".
 
-    A VPN can have routes to parts of a subnet, or to single hosts. Of a bridge that is not there, nothing
-    is said: its network has been removed meanwhile, or is not on this computer.
+    A VPN can have routes to parts of a subnet, or to single hosts. "" also if there is no such bridge: its
+    network was removed meanwhile, or is not on this computer.
     """
     device = routes.device_to(address)
     return device if device != bridge and routes.is_device(bridge) else ""

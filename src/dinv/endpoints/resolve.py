@@ -1,13 +1,13 @@
-"""Which Docker API machines are made on, and how it is reached.
+"""Which Docker API endpoint machines are made on, and how it is reached.
 
 The order is `--endpoint`, `$DINV_ENDPOINT`, `$DOCKER_HOST`, `$DOCKER_CONTEXT` or the current docker
-context, the default Docker socket, Podman's sockets, dinv's own local engine. What somebody named is
-taken as it is, and an error when it does not answer; of the sockets that nobody named, the first that
-answers is taken.
+context, the default Docker socket, Podman's sockets, dinv's own local engine. An endpoint that the user named
+is used without alternatives, and it is an error if it does not answer; of the default sockets, the first that
+answers is used.
 
-A machine is a Docker API too: after `eval $(dinv env dev)` DOCKER_HOST points at one. Making machines
-inside of it is not what its user means, so variables and contexts that lead to a machine of the store
-are passed over, with a note.
+A machine is a Docker API too: after `eval $(dinv env dev)` DOCKER_HOST points at one. Its user does not mean
+to make machines inside it, so variables and contexts that lead to a machine of the store are skipped, with a
+note.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 DOCKER_SOCKET = "/var/run/docker.sock"
 PROBE_SECONDS = 3.0
 LONGEST_SOCKET = 107
-"""Bytes in the path of a unix socket (unix(7))."""
+"""The longest path of a unix socket, in bytes (unix(7))."""
 _SCHEMES = ("unix", "tcp", "http", "https", "ssh", "fd", "npipe")
 
 _NAMED = "--endpoint"
@@ -41,7 +41,7 @@ class Endpoint:
     """How to reach one Docker API.
 
     `url` is unix://, tcp:// or ssh://; `context` the docker context it was taken from, or "";
-    `source` says for messages where it was found.
+    `source` says in messages where it was found.
     """
 
     def __init__(self, url: str, *, tls: TLSFiles | None = None, context: str = "", source: str = "") -> None:
@@ -55,13 +55,13 @@ class Endpoint:
 
     @property
     def origin(self) -> str:
-        """Who named it, for errors; "" where it was named on the command line, or by nobody."""
+        """Who named it, for errors; "" if it was named on the command line, or is a default."""
         if self.source in ("", _NAMED):
             return ""
         return f"The endpoint is from {self.source}. Another one is named with " + option("endpoint") + "."
 
     def record(self) -> dict[str, Any]:
-        """What a machine's config.json keeps of its endpoint; `recorded` reads it."""
+        """Return what a machine's config.json keeps of its endpoint; `recorded` reads it."""
         tls = self.tls
         return {
             "URL": self.url,
@@ -72,15 +72,16 @@ class Endpoint:
 
     @classmethod
     def recorded(cls, record: Mapping[str, Any]) -> Endpoint:
-        """The endpoint of a machine, as its config.json keeps it.
+        """Return the endpoint of a machine from its config.json.
 
-        One that came from a docker context is read from the context again, which may have been
-        updated meanwhile; if the context is gone, what was recorded is all there is. Raises EndpointError
-        for a record that has been spoilt.
+        One that came from a docker context is read from the context again, which may have been updated
+        meanwhile; if the context is gone, the record is used. Raises EndpointError for an invalid record.
         """
         url, tls = (record.get("URL", ""), record.get("TLS")) if isinstance(record, dict) else (None, None)
         if not isinstance(url, str) or not isinstance(tls, dict | None):
-            raise EndpointError("What the machine's config.json has under Driver.Endpoint is no endpoint.")
+            raise EndpointError(
+                "What the machine's config.json has under Driver.Endpoint is not an endpoint."
+            )
         context = str(record.get("Context") or "")
         if context:
             found = _from_context(context, source="")
@@ -121,11 +122,11 @@ def resolve(
     trace: Callable[[str], None] | None = None,
     environ: Mapping[str, str] = os.environ,
 ) -> Endpoint:
-    """Find the endpoint to make a machine on; `named` is what `--endpoint` or `$DINV_ENDPOINT` says.
+    """Find the endpoint to make a machine on; `named` is the value of `--endpoint` or `$DINV_ENDPOINT`.
 
     `machine_urls` says which machines of a store are where (`drivers.machine_urls`): they are not endpoints.
     `cert_path` is a directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint. `note` is told
-    what was passed over and why. Raises NoEndpoint, InputError.
+    what was skipped and why. Raises NoEndpoint, InputError.
     """
     named = (named or "").strip()
     if named:
@@ -151,9 +152,9 @@ def resolve(
 
 
 def local_engine_socket(store: Store) -> str:
-    """Where dinv's own local engine listens.
+    """Return the socket of dinv's own local engine.
 
-    Under the store, unless that is too long for a socket's address (LONGEST_SOCKET).
+    It is under the store, unless that is too long for a socket's address (LONGEST_SOCKET).
     """
     path = os.path.join(store.path, "engine", "docker.sock")
     if len(os.fsencode(path)) <= LONGEST_SOCKET:
@@ -166,7 +167,7 @@ def local_engine_socket(store: Store) -> str:
 
 
 def _own_engine_advice(socket: str) -> str:
-    """What to do about a socket where nothing listens, when it is that of a store's own engine; else ""."""
+    """Return advice for a socket where nothing listens, if it is that of a store's own engine; else ""."""
     directory = os.path.dirname(socket)
     if os.path.basename(directory) != "engine" or not os.path.exists(os.path.join(directory, "daemon.json")):
         return ""
@@ -186,7 +187,7 @@ def _named(
 ) -> Endpoint:
     host = environ.get("DOCKER_HOST", "").strip()
     if named == "default" and host and canonical(host) not in machine_urls(store):
-        # docker's name for what it uses without a context (docker/cli: resolveDefaultDockerEndpoint).
+        # docker's name for using no context (docker/cli: resolveDefaultDockerEndpoint).
         return _at(_with_scheme(host), store, environ, source="DOCKER_HOST")
     if "://" not in named:
         found = _from_context(named, source=f"docker context {named}") if "/" not in named else None
@@ -215,7 +216,7 @@ def _named(
 
 
 def _at(url: str, store: Store, environ: Mapping[str, str], *, source: str) -> Endpoint:
-    """The endpoint at an address, with the variables' TLS where there is any on the way to it."""
+    """Return the endpoint at an address, with TLS from the variables if the transport can have it."""
     return Endpoint(url, tls=_environment_tls(store, environ) if _is_tcp(url) else None, source=source)
 
 
@@ -230,13 +231,13 @@ def _from_vic_machine(path: str) -> Endpoint | None:
 
 
 def _with_scheme(host: str) -> str:
-    """The address as it is recorded: with its scheme, and with a socket's path that holds everywhere."""
+    """Return the address as it is recorded: with its scheme, and with an absolute socket path."""
     scheme, separator, rest = host.partition("://")
     if not separator:
         before, colon, after = host.partition(":")
         if colon and before.lower() in _SCHEMES and not after.partition("/")[0].isdecimal():
-            return host  # `unix:/path`: the error is about that, not about a host called "unix"
-        # docker takes each word for a host's name (docker/cli: opts/hosts.go); a path can be a socket only.
+            return host  # `unix:/path`: the error is about the slashes, not about a host called "unix"
+        # docker takes any word for a host's name (docker/cli: opts/hosts.go); a path can only be a socket.
         return f"unix://{host}" if host.startswith("/") else f"tcp://{host}"
     if scheme.lower() == "unix" and rest and not rest.startswith("/"):
         from dinv.engine import parse_address
@@ -250,7 +251,7 @@ def _is_tcp(url: str) -> bool:
 
 
 def _environment_tls(store: Store, environ: Mapping[str, str]) -> TLSFiles | None:
-    """TLS as the docker CLI reads it: any value of DOCKER_TLS_VERIFY turns it on, "0" too.
+    """Return TLS settings as the docker CLI reads them: any value of DOCKER_TLS_VERIFY turns it on, even "0".
 
     (docker/cli: cli/flags/options.go.) DOCKER_CERT_PATH of a machine says nothing about an endpoint.
     """
@@ -294,8 +295,8 @@ def _chosen_context(
     name = environ.get("DOCKER_CONTEXT") or ""
     source = "DOCKER_CONTEXT" if name else "the current docker context"
     if not name:
-        # As in the docker CLI, DOCKER_HOST has precedence over the current context; one that was
-        # passed over above has not taken that precedence away from anything.
+        # As in the docker CLI, DOCKER_HOST has precedence over the current context; a DOCKER_HOST that
+        # was skipped above does not.
         name = contexts.current()
     if not name or name == "default":
         return None
@@ -330,12 +331,12 @@ def _from_context(name: str, *, source: str) -> Endpoint | None:
 
 
 def canonical(url: str) -> str:
-    """A daemon's URL in the form in which it can be compared with others."""
+    """Return a daemon's URL in a canonical form for comparison."""
     return _with_scheme(url).rstrip("/").lower().replace("//localhost:", "//127.0.0.1:")
 
 
 def _sockets(store: Store, environ: Mapping[str, str]) -> list[str]:
-    """The sockets that nobody has to name: Docker's, Podman's (podman-system-service(1)), our own."""
+    """Return the default sockets: Docker's, Podman's (podman-system-service(1)), dinv's own."""
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     return [
         DOCKER_SOCKET,
@@ -347,7 +348,7 @@ def _sockets(store: Store, environ: Mapping[str, str]) -> list[str]:
 
 
 def _probe(endpoint: Endpoint, path: str, trace: Callable[[str], None] | None) -> str:
-    """What speaks against using the socket; "" when a Docker API answers on it."""
+    """Return why the socket cannot be used; "" if a Docker API answers on it."""
     if not os.path.exists(path):
         return "no such socket"
     try:

@@ -1,9 +1,9 @@
-"""Subnets for dinv's own network, and for the networks in a machine: which are looked at, in what order.
+"""Subnets for dinv's own network and for the networks in a machine: the candidates and their order.
 
-All are private by RFC 1918. What engines and their kin take for themselves is last: Docker's pools begin
-with 172.17.0.0/16 and 192.168.0.0/20, a swarm's with 10.0.0.0/24, Podman's with 10.88.0.0/16, Kubernetes'
-are 10.96.0.0/12, 10.244.0.0/16, 10.42.0.0/15; AWS's hosts are in 172.31.0.0/16, libvirt's in
-192.168.122.0/24, and homes have the rest of 192.168.
+All are private by RFC 1918. Those that engines and similar software use by default come last: Docker's pools
+begin with 172.17.0.0/16 and 192.168.0.0/20, a swarm's with 10.0.0.0/24, Podman's with 10.88.0.0/16,
+Kubernetes' are 10.96.0.0/12, 10.244.0.0/16, 10.42.0.0/15; AWS's hosts are in 172.31.0.0/16, libvirt's in
+192.168.122.0/24, and homes use the rest of 192.168.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ if TYPE_CHECKING:
     from typing import Any
 
 OWN_BITS = 22
-"""Of the network that machines are on: a Linux bridge has 1024 ports at most (BR_MAX_PORTS)."""
+"""Prefix length of the network that machines are on: a Linux bridge has at most 1024 ports (BR_MAX_PORTS)."""
 _OWN = ("10.213.0.0/16", "172.30.0.0/16", "192.168.192.0/18", "10.128.0.0/10")
 
 
 def for_machines(pools: Iterable[Mapping[str, Any]], seed: int) -> Iterator[IPv4Network]:
-    """Subnets that dinv's own network on an endpoint can have, the ones to try first at the beginning.
+    """Yield subnets that dinv's own network on an endpoint can have, best first.
 
-    `pools` are the endpoint's, as `/info` has them where an administrator has chosen them: these come
-    before all others. `seed`, of the endpoint, is where the search begins, so that engines side by side
-    do not all begin at the same.
+    `pools` are the endpoint's, as reported by `/info` if an administrator has chosen them: these come before
+    all others. `seed`, which belongs to the endpoint, decides where the search begins, so that engines side
+    by side do not all begin with the same subnet.
     """
     for pool in pools:
         try:
             base = ipaddress.IPv4Network(str(pool.get("Base")))
             bits = max(base.prefixlen, OWN_BITS, min(int(pool.get("Size") or 0), 28))
         except ValueError:
-            continue  # of IPv6, or nothing that can be read
-        # From the end: the engine itself begins at the beginning.
+            continue  # IPv6, or unreadable
+        # From the end: the engine itself starts at the beginning.
         yield from reversed(list(_some(base, bits)))
     for text in _OWN:
         every = list(_some(ipaddress.IPv4Network(text), OWN_BITS))
@@ -44,9 +44,9 @@ def for_machines(pools: Iterable[Mapping[str, Any]], seed: int) -> Iterator[IPv4
 
 
 def for_daemons() -> Iterator[IPv4Network]:
-    """Subnets that the networks in a machine can have: first those that every Docker begins with.
+    """Yield subnets that the networks in a machine can have: first those that every Docker begins with.
 
-    Whoever has Docker keeps these free, or has routes to what is there.
+    Users of Docker keep these free, or have routes to what is there.
     """
     for second in range(17, 31):
         yield ipaddress.IPv4Network(f"172.{second}.0.0/16")
@@ -63,12 +63,12 @@ def _some(base: IPv4Network, bits: int) -> Iterator[IPv4Network]:
 
 
 def overlapping(subnet: IPv4Network, taken: Iterable[IPv4Network]) -> bool:
-    """Whether a subnet has an address in common with one of those that are taken."""
+    """Return whether a subnet overlaps one of those that are taken."""
     return any(subnet.overlaps(network) for network in taken)
 
 
 def of_network(network: Mapping[str, Any]) -> list[IPv4Network]:
-    """The IPv4 subnets of a network, as the endpoint describes it; what cannot be read is none."""
+    """Return the IPv4 subnets of a network, as the endpoint describes it; unreadable ones are left out."""
     ipam = network.get("IPAM")
     found = []
     for config in (ipam.get("Config") if isinstance(ipam, dict) else None) or ():
@@ -80,10 +80,10 @@ def of_network(network: Mapping[str, Any]) -> list[IPv4Network]:
 
 
 def fixed_addresses(subnet: IPv4Network, gateway: str, start: int) -> Iterator[str]:
-    """The addresses in dinv's own network that machines can have: all but `automatic`'s and the gateway's.
+    """Yield the addresses for machines in dinv's own network: all but `automatic`'s and the gateway's.
 
-    They come in a ring, `start` says where it begins. Those that end in 0 or 255 are left out: some programs
-    take them for a network's.
+    They form a ring that begins at `start`. Addresses that end in 0 or 255 are left out: some programs take
+    them for a network's address.
     """
     first, count = int(subnet[1]), int(automatic(subnet)[0]) - int(subnet[1])
     for step in range(count):
@@ -94,8 +94,8 @@ def fixed_addresses(subnet: IPv4Network, gateway: str, start: int) -> Iterator[s
 
 
 def automatic(subnet: IPv4Network) -> IPv4Network:
-    """The part of dinv's own network where the endpoint itself chooses addresses: the last quarter.
+    """Return the part of dinv's own network where the endpoint itself assigns addresses: the last quarter.
 
-    For who joins the network without an address; a machine that is stopped would lose its own to them.
+    It is for containers that join without an address, which could otherwise take a stopped machine's.
     """
     return list(subnet.subnets(prefixlen_diff=2))[-1]

@@ -1,11 +1,11 @@
-"""What vic-machine leaves behind for a Virtual Container Host: a folder of certificates, and `NAME.env`.
+"""The files that vic-machine writes for a Virtual Container Host: a folder of certificates, and `NAME.env`.
 
 The file is one line: DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH=/abs DOCKER_HOST=host:2376 COMPOSE_TLS_VERSION=...
-without `tcp://` and without `export`; the user documentation shows it over several lines, and people write
-it anew for their shell or editor. A VCH with a server certificate only has no DOCKER_TLS_VERIFY in it, one
-without TLS the host alone. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the folder
-relative to where it ran (vmware/vic: lib/install/management/inspect.go, GetDockerAPICommand), and folders
-get moved.
+without `tcp://` and without `export`; the user documentation shows it over several lines, and people rewrite
+it for their shell or editor. For a VCH with a server certificate only, DOCKER_TLS_VERIFY is missing; for one
+without TLS, there is only the host. DOCKER_CERT_PATH can be wrong: vic-machine writes the base name of the
+folder relative to where it ran (vmware/vic: lib/install/management/inspect.go, GetDockerAPICommand), and
+folders get moved.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _KNOWN = ("DOCKER_HOST", "DOCKER_TLS_VERIFY", "DOCKER_TLS", "DOCKER_CERT_PATH", 
 
 
 class VchEnvironment:
-    """`host` as the file says it, such as "vch.example.com:2376"; `tls` None for a VCH without TLS."""
+    """`host` as written in the file, such as "vch.example.com:2376"; `tls` is None for a VCH without TLS."""
 
     def __init__(self, path: str, host: str, tls: TLSFiles | None) -> None:
         self.path = path
@@ -37,7 +37,7 @@ class VchEnvironment:
 
 
 def find(path: str) -> str | None:
-    """The `.env` file that `path` names: itself, or the one in the folder. None when `path` is neither.
+    """Return the `.env` file that `path` names: itself, or the one in the folder. None if it is neither.
 
     Raises InputError for a folder with none, or with several.
     """
@@ -46,7 +46,7 @@ def find(path: str) -> str | None:
         return path
     if not os.path.isdir(path):
         return None
-    # `._NAME` is what macOS keeps of a file on file systems of others.
+    # `._NAME` holds macOS attributes of a file on file systems without them.
     found = sorted(name for name in os.listdir(path) if name.endswith(".env") and not name.startswith("._"))
     if len(found) == 1:
         return os.path.join(path, found[0])
@@ -58,10 +58,10 @@ def find(path: str) -> str | None:
 
 
 def read(path: str) -> VchEnvironment:
-    """Read the file that vic-machine has left. Raises InputError.
+    """Read a file written by vic-machine. Raises InputError.
 
-    It decides whether the VCH is verified, so nothing in it is passed over that may have been meant to
-    say so: see `dinv.formats.env_file` for what a line may be.
+    It decides whether the VCH is verified, so nothing in it that may be meant for that is ignored: see
+    `dinv.formats.env_file` for what a line may be.
     """
     variables = _variables(path)
     host = variables.get("DOCKER_HOST", "")
@@ -86,7 +86,7 @@ def read(path: str) -> VchEnvironment:
 
 
 def _variables(path: str) -> dict[str, str]:
-    """What the file sets, by name in capitals. Raises InputError."""
+    """Return what the file sets, by name in capitals. Raises InputError."""
     found: dict[str, str] = {}
     for line, written, value in env_file.read(path):
         name = written.upper()
@@ -104,17 +104,17 @@ def _variables(path: str) -> dict[str, str]:
 
 
 def _check_unknown(where: str, name: str) -> None:
-    """Refuse what looks like a known name with a slip: without it the VCH might not be verified."""
+    """Reject a misspelt variable: without it the VCH might not be verified."""
     import difflib
 
-    # Not DOCKER_HOST, without which there is nothing to read: people keep a DOCKER_HOST_IP beside it.
+    # Not DOCKER_HOST, which must be there anyway: people keep a DOCKER_HOST_IP beside it.
     meant = difflib.get_close_matches(name, _KNOWN[1:], n=1, cutoff=0.85)
     if meant:
         raise InputError(f"{where}: {name} is not known to docker. Was {meant[0]} meant?")
 
 
 def _unverified(host: str, variables: dict[str, str]) -> TLSFiles | None:
-    """TLS of a VCH made with --no-tlsverify: its certificate is its own, and nobody's to verify."""
+    """Return TLS for a VCH made with --no-tlsverify: its certificate is its own, and cannot be verified."""
     from dinv.engine.wire.tls_files import TLSFiles
 
     where = of_url(host, missing=0)

@@ -1,4 +1,4 @@
-"""The Provisioner seam: what turns a bare machine into what it serves.
+"""The Provisioner seam: what turns a bare machine into a Docker host, or whatever it serves.
 
 A provisioner knows the machine's driver and image contract, never how the machine was made. A plugin
 registers a Provisioner subclass as entry point in the group `dinv.provisioners`. One that sets up a Docker
@@ -31,13 +31,14 @@ _BUILT_IN = {
 SEAM = plugins.Seam("provisioner", GROUP, _BUILT_IN, "dinv.provisioners:Provisioner")
 
 _DOCKER_MACHINES = "dinv.provisioners.docker_machine:DockerMachineProvisioner"
-"""Of the machines that docker-machine made; nobody can choose it."""
+"""The provisioner of machines that docker-machine made; it cannot be chosen."""
 
 
 class Provisioner(ABC):
     """Makes one machine serve.
 
-    `secrets` are values of options that are not in the machine's record, by keyword, its own among them.
+    `secrets` are the values of options that are not in the machine's record, by keyword, perhaps along with
+    other seams'.
     """
 
     name: str
@@ -61,7 +62,7 @@ class Provisioner(ABC):
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:
-        """The options this provisioner adds to `create`.
+        """Return the options this provisioner adds to `create`.
 
         One that is `secret` has no flag and is not recorded: its variable is read whenever it is needed.
         """
@@ -69,7 +70,7 @@ class Provisioner(ABC):
 
     @classmethod
     def record(cls, config: MachineConfig, options: Mapping[str, Any]) -> None:
-        """Write into a machine's record that it is this one, and the values of its options, but for secrets.
+        """Record this provisioner and the values of its options, except secrets, in a machine's record.
 
         Raises InputError for values that it cannot use.
         """
@@ -82,7 +83,7 @@ class Provisioner(ABC):
 
     @property
     def options(self) -> dict[str, Any]:
-        """The values of its options, by keyword: recorded, secret, or the declared defaults."""
+        """Return the values of its options, by keyword: recorded, secret, or the declared defaults."""
         import os
 
         from dinv.declaration import from_record
@@ -96,20 +97,20 @@ class Provisioner(ABC):
 
     @abstractmethod
     def activate(self, *, starting: bool = False) -> None:
-        """Make a running machine take what `provision` has put in.
+        """Make a running machine use what `provision` has put in.
 
-        `starting`: it was started just before; one that has come up with that already is left alone.
+        `starting`: it was started just before; if it started with that already, it is left alone.
         """
 
     @abstractmethod
     def health(self, *, timeout: float, progress: Progress) -> str:
-        """Wait until it serves; returns the version of what serves.
+        """Wait until it serves; return the version of what serves.
 
         Raises MachineDied, MachineNotReady, ClientNotRefused. `timeout` in seconds.
         """
 
-    def prove(self, progress: Progress) -> None:  # noqa: B027  (nothing, where answering is all)
-        """See that what answers also works, if nobody has seen it of a machine of this kind yet.
+    def prove(self, progress: Progress) -> None:  # noqa: B027  (nothing by default: answering is enough)
+        """Check that what answers also works, unless that is known of machines of this kind already.
 
         Raises ContainersCannotRun.
         """
@@ -117,11 +118,11 @@ class Provisioner(ABC):
     @classmethod
     @abstractmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
-        """The environment variables by which clients reach a machine; asks nobody."""
+        """Return the environment variables by which clients reach a machine; makes no calls."""
 
 
 class DockerdProvisioner(Provisioner):
-    """One whose options are docker-machine's --engine-*, recorded where docker-machine has them."""
+    """A provisioner whose options are docker-machine's --engine-*, recorded where docker-machine has them."""
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:
@@ -141,18 +142,18 @@ class DockerdProvisioner(Provisioner):
 
 
 def known() -> list[str]:
-    """The names of all provisioners there are, built in or not, sorted."""
+    """Return the names of all provisioners, built in or not, sorted."""
     return SEAM.known()
 
 
 def find(name: str) -> type[Provisioner]:
-    """The provisioner of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
+    """Return the provisioner of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     provisioner: type[Provisioner] = SEAM.find(name)
     return provisioner
 
 
 def of(config: MachineConfig) -> type[Provisioner]:
-    """The provisioner of a machine. Raises InputError where that is not installed."""
+    """Return the provisioner of a machine. Raises InputError if it is not installed."""
     if config.by_dinv:
         return find(config.provisioner)
     provisioner: type[Provisioner] = plugins.load(_DOCKER_MACHINES)

@@ -1,8 +1,8 @@
-"""The swarm of docker-machine's days: its settings, kept in config.json, and no more.
+"""Docker's classic swarm: its settings, kept in config.json, and no more.
 
-That swarm was containers of the image `swarm`, which docker-machine ran in each machine it provisioned, and
-dinv does not. Hosts that somebody else looks after can be members of one: they are recorded as such, and
-listed by their master (docker/machine: libmachine/swarm/swarm.go, commands/create.go).
+That swarm consisted of containers of the image `swarm`, which docker-machine ran in each machine it
+provisioned, and dinv does not. Hosts that dinv only records can be members of one: they are recorded as such,
+and listed by their master (docker/machine: libmachine/swarm/swarm.go, commands/create.go).
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ def swarm_options(
     swarm_join_opt: Iterable[str] = (),
     swarm_experimental: bool = False,
 ) -> dict[str, Any]:
-    """The swarm.Options of libmachine, from the flags of docker-machine's `create`; {} where there is none.
+    """Return libmachine's swarm.Options from the flags of docker-machine's `create`; {} if there are none.
 
-    Raises InputError when the discovery is no URL.
+    Raises InputError if the discovery is not a URL.
     """
     if not (swarm or swarm_master or swarm_discovery):
         return {}
@@ -62,9 +62,9 @@ def swarm_options(
 
 
 def master_url(config: MachineConfig, url: str) -> str:
-    """Where the swarm listens whose master is the machine of this record, whose daemon is at `url`.
+    """Return the address of the swarm whose master is the machine of this record, with its daemon at `url`.
 
-    Raises NoSwarm when it is master of none, MachineNotRunning when its address is not known.
+    Raises NoSwarm if it is not a master, MachineNotRunning if its address is not known.
     """
     if not config.swarm_options.get("Master"):
         raise NoSwarm(config.name)
@@ -77,7 +77,7 @@ def master_url(config: MachineConfig, url: str) -> str:
 
 
 def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:
-    """What libmachine's BaseDriver repeats of them (libmachine/drivers/base.go)."""
+    """Return the copies of them that libmachine's BaseDriver keeps (libmachine/drivers/base.go)."""
     return {
         "SwarmMaster": options["Master"],
         "SwarmHost": options["Host"],
@@ -86,7 +86,7 @@ def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def refuse(name: str) -> InputError:
-    """The error that dinv makes no member of such a swarm, and what to do."""
+    """Return the error that dinv cannot make a member of such a swarm, with advice."""
     return InputError(
         option("swarm") + ": the swarm of docker-machine's days, containers of the image swarm, is no more. "
         "Docker's own swarm mode is what is left: create the machine without, then "

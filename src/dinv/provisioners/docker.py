@@ -32,17 +32,17 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.01
 LOOK_EVERY_SECONDS = 0.5
-"""How often a machine that does not answer yet is looked at, for whether its daemon has ended."""
+"""Seconds between checks whether the daemon of a machine that does not answer yet has ended."""
 CALL_SECONDS = 5.0
 LOG_LINES = 20
 UNREACHED_SECONDS = 4.0
-"""How often a machine that nobody gets to is asked whether its daemon listens."""
+"""Seconds between checks whether the daemon of a machine that clients cannot reach listens."""
 RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
 
 
 class _Unreached:
-    """Looks whether a daemon that nobody gets to listens, for longer than a forwarder may take."""
+    """Checks whether a daemon that clients cannot reach listens, for longer than a forwarder may take."""
 
     def __init__(self, driver: Driver) -> None:
         self._driver = driver
@@ -50,7 +50,7 @@ class _Unreached:
         self._listened = False
 
     def look(self, now: float, *, last: bool) -> str:
-        """Why it is not reached, when that is so; at the `last` look a listening daemon is enough."""
+        """Return why it is not reached, if so; at the `last` look it is enough that the daemon listens."""
         if now < self._next and not last:
             return ""
         self._next = now + UNREACHED_SECONDS
@@ -60,12 +60,12 @@ class _Unreached:
 
 
 class DockerProvisioner(DockerdProvisioner):
-    """Certificates and options in, then wait for the TLS port."""
+    """Puts certificates and options in, then waits for the TLS port."""
 
     name = "docker"
 
     def provision(self) -> None:
-        # Not with the module: `env` takes no more of it than `credentials`.
+        # Not imported at the top: `env` needs only `credentials`.
         from dinv.images.options import with_defaults
         from dinv.pki import pem
         from dinv.registries import ca as registry_ca
@@ -81,14 +81,14 @@ class DockerProvisioner(DockerdProvisioner):
             driver_name=self.config.driver_name,
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()
-        # Those that a waiting image begins with come last.
+        # The files that a waiting image waits for come last.
         self.driver.channel().put([*registry_ca.machine_files(directory), *taken_over, *serving])
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal
         if not signal or starting:
             served = self._await_listener()
-            # To be let in by a certificate that is good for the address is all that there is to be had.
+            # Being let in by a certificate that is valid for the address is all that can be checked.
             if served and starting:
                 return
         if signal:
@@ -97,10 +97,10 @@ class DockerProvisioner(DockerdProvisioner):
             self.driver.restart(timeout=RESTART_SECONDS)
 
     def _await_listener(self) -> bool:
-        """Wait until the daemon listens, or has had its time; whether it serves as it should.
+        """Wait until the daemon listens, or its time is up; return whether it serves as it should.
 
-        One that is stopped while it comes up may leave a pid file, and not start again for it (seen with
-        dockerd 26.1; dch-photon's /dinv removes none).
+        A daemon that is stopped while it starts may leave a pid file, and not start again because of it
+        (seen with dockerd 26.1; dch-photon's /dinv removes none).
         """
         end = time.monotonic() + RESTART_SECONDS
         next_look = time.monotonic() + LOOK_EVERY_SECONDS
@@ -155,7 +155,7 @@ class DockerProvisioner(DockerdProvisioner):
         return version
 
     def _check_validity(self) -> None:
-        """Raise MachineUnusable where a certificate has expired: no waiting helps."""
+        """Raise MachineUnusable if a certificate has expired: waiting does not help."""
         from dinv.pki.validity import remark
 
         file, said = remark(self.config.directory)
@@ -175,7 +175,7 @@ class DockerProvisioner(DockerdProvisioner):
         try:
             self.driver.channel().run(self.contract.preparation, timeout=PREPARATION_SECONDS)
         except DinvError as error:
-            # Whether that matters `prove` finds out.
+            # `prove` finds out whether that matters.
             if self.trace:
                 self.trace(f"what the image leaves undone could not be done: {error}")
 
@@ -201,9 +201,9 @@ class DockerProvisioner(DockerdProvisioner):
             raise MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
 
     def _check_refusal(self) -> None:
-        """See for ourselves that a client without a certificate gets nowhere.
+        """Check that a client without a certificate is refused.
 
-        A daemon that says nothing at all has not refused: DeadlineExceeded goes on to the caller.
+        A daemon that does not answer at all has not refused: DeadlineExceeded is raised to the caller.
         """
         try:
             with self._client(with_certificate=False) as engine:

@@ -1,4 +1,4 @@
-"""The provisioner of docker-machine's machines: they are as docker-machine provisioned them."""
+"""The provisioner of docker-machine's machines, which docker-machine has provisioned."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class DockerMachineProvisioner(NoneProvisioner):
-    """Says how the daemon is reached, and no more."""
+    """Only says how the daemon is reached."""
 
     name = "docker-machine"
 

@@ -1,4 +1,4 @@
-"""docker-machine's --engine-* flags: what they are, and what they become in a machine's record."""
+"""docker-machine's --engine-* flags: their declarations, and what they become in a machine's record."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ OPTIONS = (
 )
 
 RENAMED_STORAGE_DRIVERS = {"overlay": "overlay2"}
-"""What scripts of docker-machine's time name, and what took its place (overlay is gone since 24.0)."""
+"""Storage drivers that old scripts name, and what replaced them (overlay is gone since 24.0)."""
 
 _OURS = (
     "H",
@@ -65,11 +65,11 @@ _OURS = (
     "data-root",
     "pidfile",
 )
-"""dockerd's options that dinv answers for; another value breaks what it promises."""
+"""dockerd's options that dinv itself sets; another value would break its guarantees."""
 
 
 def recorded(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Libmachine's engine options from the values of OPTIONS, by keyword. Raises OptionError."""
+    """Return libmachine's engine options from the values of OPTIONS, by keyword. Raises OptionError."""
     return engine_options(**{key.removeprefix("engine_"): value for key, value in options.items() if value})
 
 

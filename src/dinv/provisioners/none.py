@@ -1,4 +1,4 @@
-"""The none provisioner: a daemon that is as it is, and that dinv changes nothing of."""
+"""The none provisioner: for a daemon in which dinv changes nothing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class NoneProvisioner(DockerdProvisioner):
-    """Says how the daemon is reached, no more; options of its engine are recorded as in docker-machine."""
+    """Only says how the daemon is reached; options of its engine are recorded as in docker-machine."""
 
     name = "none"
     provisions = False
@@ -41,7 +41,7 @@ class NoneProvisioner(DockerdProvisioner):
         given = config.driver.get("TLS", False)
         certificates = config.cert_directory
         if given is None:
-            # There were none when it was recorded. Made since, they are for it, as in docker-machine.
+            # There were none when it was recorded. If made since, they are for it, as in docker-machine.
             given = client_files.complete(certificates)
         if not given:
             return {"DOCKER_HOST": url, "DOCKER_MACHINE_NAME": config.name}

@@ -1,4 +1,4 @@
-"""docker-machine's --swarm-* flags as options. They are in no help: see `dinv.provisioners.classic_swarm`."""
+"""docker-machine's --swarm-* flags as options, hidden in help: see `dinv.provisioners.classic_swarm`."""
 
 from __future__ import annotations
 

@@ -1,9 +1,9 @@
-"""See once that a container can run in a machine, so that "ready" is true.
+"""Check once that a container can run in a machine, so that "ready" is true.
 
-A daemon can answer where no container of it starts: the endpoint gives the machine too few capabilities, or
-nobody has made the machine's cgroups writable. What is tried is a container of an image that is made on the
-spot, of a program of some 140 bytes that ends at once. That it ran is kept in the store, for endpoint, image
-and isolation together, so that the next machine of that kind pays nothing.
+A daemon can answer although none of its containers start: the endpoint gives the machine too few
+capabilities, or nothing has made the machine's cgroups writable. The trial is a container of an image made on
+the spot, with a program of some 140 bytes that ends at once. Success is recorded in the store, for endpoint,
+image and isolation together, so that the next machine of that kind needs no trial.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FILE = "trials.json"
 KEPT = 100
-"""How many kinds of machine are remembered; the latest."""
+"""How many kinds of machine are remembered: the latest ones."""
 CALL_SECONDS = 30.0
 
 _NAME = "dinv-trial"
@@ -30,21 +30,21 @@ _LARGEST = 1 << 20
 _BASE = 0x400000
 
 _CODE = {
-    # exit(0); each has a number of its own for it (linux: include/uapi/asm-generic/unistd.h, and arch/x86).
+    # exit(0), whose number depends on the architecture (linux: include/uapi/asm-generic/unistd.h, arch/x86).
     "amd64": (62, bytes.fromhex("31ffb83c0000000f05")),
     "arm64": (183, bytes.fromhex("000080d2a80b80d2010000d4")),
 }
-"""The program by Go's name of an architecture: ELF's number for it, and the instructions."""
+"""The program, by Go's name of an architecture: ELF's number for it, and the instructions."""
 
 
 _PRIVILEGED = option("isolation", "privileged")
 
 
 def run(engine: Engine, machine: str, advice: str) -> bool:
-    """Run a container, and leave nothing of it; False on a processor that there is no program for.
+    """Run a container, and leave nothing of it; return False on a processor without a program here.
 
-    `engine` is the machine's own daemon. Raises ContainersCannotRun, with `advice` where the reason is not
-    one that is known better.
+    `engine` is the machine's own daemon. Raises ContainersCannotRun, with `advice` unless the reason is
+    known.
     """
     code = _CODE.get(str(engine.version().get("Arch", "")))
     if code is None:
@@ -82,7 +82,7 @@ def _run(engine: Engine, archive: bytes) -> None:
 
 
 def explain(reason: str) -> str:
-    """What to do about a container that does not start, "" where the daemon's words say nothing known."""
+    """Return advice about a container that does not start, "" if the daemon's message is not recognised."""
     said = reason.lower()
     if "apply caps" in said or "capabilit" in said:
         return (
@@ -111,12 +111,12 @@ def explain(reason: str) -> str:
 
 
 def remembered(directory: str, kind: str) -> bool:
-    """Whether a container has run in a machine of this kind before. `directory` is the store's."""
+    """Return whether a container has run in a machine of this kind before. `directory` is the store's."""
     return bool(kind) and _read(directory).get(kind) is True
 
 
 def remember(directory: str, kind: str) -> None:
-    """Keep that one has. Of two processes that do so at a time one may be forgotten: it is tried again."""
+    """Record that one has. Of two processes that do so at once one may be lost: then it is tried again."""
     from dinv.system import files
 
     if not kind:
@@ -125,7 +125,7 @@ def remember(directory: str, kind: str) -> None:
     known.pop(kind, None)
     known[kind] = True
     kept = dict(list(known.items())[-KEPT:])
-    # A store that cannot be written to has had its errors already; without this the next create takes longer.
+    # A store that cannot be written was reported earlier; without the record the next create takes longer.
     with contextlib.suppress(OSError):
         files.write(os.path.join(directory, FILE), json.dumps(kept, indent=1).encode() + b"\n", mode=0o600)
 
@@ -143,7 +143,7 @@ def _read(directory: str) -> dict[str, object]:
 
 
 def _file_system(elf_machine: int, code: bytes) -> bytes:
-    """A tar with one program, `/true`."""
+    """Return a tar with one program, `/true`."""
     import tarfile
 
     program = _program(elf_machine, code)
@@ -156,7 +156,7 @@ def _file_system(elf_machine: int, code: bytes) -> bytes:
 
 
 def _program(elf_machine: int, code: bytes) -> bytes:
-    """A static executable of 64 bits, little-endian (elf(5)): two headers, and the code after them."""
+    """Return a static executable of 64 bits, little-endian (elf(5)): two headers, and the code."""
     import struct
 
     header, segment = 64, 56

@@ -1,6 +1,6 @@
 """Who may write a machine now: its lock, and the claim of a name for a new one.
 
-Apart from the rest of the store, which every prompt loads.
+In a module of its own because every prompt loads the rest of the store.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from dinv.store.layout import Layout
 
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
-"""Pauses before another try for a lock that somebody may only have looked at (see `Store.holder`)."""
+"""Pauses before retrying a lock that a process may have taken only to look (see `Store.holder`)."""
 
 
 @contextlib.contextmanager
 def locked(store: Layout, name: str, doing: str) -> Iterator[None]:
-    """Hold the lock of a machine that exists; `doing` is what others are told of it.
+    """Hold the lock of an existing machine; `doing` is what others are told about it.
 
-    Raises MachineNotFound, or MachineBusy at once when another process has it.
+    Raises MachineNotFound, or MachineBusy at once if another process has it.
     """
     with contextlib.ExitStack() as stack:
         while True:
@@ -40,12 +40,11 @@ def locked(store: Layout, name: str, doing: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) -> Iterator[bool]:
-    """Take `name` for a new machine: make its directory and hold its lock.
+    """Claim `name` for a new machine: make its directory and hold its lock.
 
-    Yields whether something is in the directory already: what a create that was killed has left. `whole`
-    says whether the record that is there is of a machine that was made to its end.
-    Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
-    MachineBusy, StoreNotWritable, LocksNotKept.
+    Yields whether the directory already contains something, left by a create that was killed. `whole` tells
+    whether an existing record is of a finished machine. Raises MachineExists if there is a machine of this
+    name, ConfigError if there is one that cannot be read, MachineBusy, StoreNotWritable, LocksNotKept.
     """
     directory = store.directory(name)
     with contextlib.ExitStack() as stack:
@@ -58,7 +57,7 @@ def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) 
                     os.mkdir(directory, 0o700)
                 except FileExistsError:
                     made = False
-                    # A file, or a link to nowhere, will not go away as a removed machine does.
+                    # A file, or a dangling link, will not disappear as a removed machine does.
                     dangling = os.path.islink(directory) and not os.path.isdir(directory)
                     if dangling or os.path.isfile(directory):
                         raise
@@ -66,7 +65,7 @@ def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) 
                 if _lock(store, name, doing, stack):
                     break
             except LocksNotKept:
-                if made:  # no machine comes of it, and none could be removed
+                if made:  # no machine can be made there, and none could be removed
                     with contextlib.suppress(OSError):
                         remove_tree(directory)
                 raise
@@ -85,10 +84,10 @@ def _let_go(store: Layout, held: list[int]) -> None:
 
 
 def _lock(store: Layout, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
-    """Try to lock; False when the directory was removed meanwhile and the caller has to look again."""
+    """Try to lock; return False if the directory was removed meanwhile and the caller has to look again."""
     path = os.path.join(store.directory(name), ".lock")
     pauses = iter(LOOKED_AT_SECONDS)
-    # Whatever interrupts this, what is held is let go.
+    # Release the lock whatever interrupts this.
     held: list[int] = []
     stack.callback(_let_go, store, held)
     try:

@@ -1,8 +1,8 @@
-"""Names and types for what a record has under `Dinv`, so that a typo is found before anything runs.
+"""Names and types for dinv's part of a record, so that a typo is found before anything runs.
 
-Each is a descriptor of `MachineConfig`, which reads and writes the document itself: what has no name here
-stays as it is. A value that is not there reads as the empty one of its type, and an empty one that is `brief`
-is written by leaving it out.
+Each is a descriptor of `MachineConfig` that reads and writes the document itself: keys without a name here
+are left alone. A missing value reads as the empty one of its type; a `brief` field with an empty value is
+left out of the document.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
     from typing import Any, Protocol, TypedDict
 
     class Record(Protocol):
-        """What has the part in its document."""
+        """An object with dinv's part in its document."""
 
         @property
         def ours(self) -> dict[str, Any]:
-            """The part, to be changed in place."""
+            """The part of dinv's, to be changed in place."""
 
     class UpgradeJournal(TypedDict, total=False):
-        """Of an upgrade that is under way: what was before it, and how far it has come.
+        """An upgrade in progress: what was there before it, and how far it got.
 
-        `Answers` once the new one does; `Running` whether the old one ran; `Step` is the last one begun.
+        `Answers`: the new one answers; `Running`: the old one ran; `Step`: the last step begun.
         """
 
         Driver: dict[str, Any]
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 
 
 class Text:
-    """A text; a record that lacks one that is `needed` is at fault (ConfigError)."""
+    """A text; a record without one that is `needed` is invalid (ConfigError)."""
 
     def __init__(self, key: str, *, missing: str = "", brief: bool = False, needed: bool = False) -> None:
         self._key = key
@@ -63,7 +63,7 @@ class Text:
 
 
 class Switch:
-    """Something that is so, or is not there."""
+    """A flag that is true, or left out."""
 
     def __init__(self, key: str) -> None:
         self._key = key
@@ -71,7 +71,7 @@ class Switch:
     def __get__(self, record: Record, owner: type) -> bool:
         return bool(record.ours.get(self._key))
 
-    def __set__(self, record: Record, value: bool) -> None:  # noqa: FBT001  (of an attribute)
+    def __set__(self, record: Record, value: bool) -> None:  # noqa: FBT001  (an attribute's value)
         if value:
             record.ours[self._key] = True
         else:
@@ -79,7 +79,7 @@ class Switch:
 
 
 class Options:
-    """Values of a seam's options, by keyword."""
+    """A seam's option values, by keyword."""
 
     def __init__(self, key: str, *, brief: bool = False) -> None:
         self._key = key

@@ -1,7 +1,7 @@
-"""The forwards of a machine that go on by themselves (`forward -d`), as they are recorded in its directory.
+"""The background forwards of a machine (`forward -d`), as recorded in its directory.
 
 `machines/NAME/forwards/PID.json` says what one forwards. Its process locks (`dinv.system.locks`) the record
-as long as it lives, so a record that nobody holds is of one that has ended, however it did.
+as long as it lives, so an unlocked record belongs to one that has ended, however it did.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ RECORD_LIMIT = 65536
 
 
 class Detached:
-    """One that runs: its process, and what it forwards, such as "127.0.0.1:8080 -> 80"."""
+    """A running forward: its process, and what it forwards, such as "127.0.0.1:8080 -> 80"."""
 
     def __init__(self, pid: int, forwards: list[str], path: str) -> None:
         self.pid = pid
@@ -30,12 +30,12 @@ class Detached:
 
     @property
     def running(self) -> bool:
-        """Whether its process lives."""
+        """Whether its process is alive."""
         return _held(self.path)
 
 
 def found(directory: str) -> list[Detached]:
-    """Those of the machine whose directory this is; the records of those that have ended are removed."""
+    """Return the forwards of the machine with this directory; remove the records of those that have ended."""
     place = _place(directory)
     there: list[Detached] = []
     try:
@@ -56,7 +56,7 @@ def found(directory: str) -> list[Detached]:
 
 
 def stop(directory: str) -> int:
-    """End all of a machine's; returns how many there were. Raises StoreError for one that does not end."""
+    """End all forwards of a machine; return how many there were. Raises StoreError if one does not end."""
     ended = 0
     for detached in found(directory):
         with contextlib.suppress(ProcessLookupError):
@@ -73,7 +73,7 @@ def stop(directory: str) -> int:
 
 
 def record(path: str, forwards: list[str]) -> None:
-    """Write the record of this process at `path`, and hold it until the process ends."""
+    """Write the record of this process at `path`, and hold its lock until the process ends."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     locks.take(descriptor, path)
@@ -98,7 +98,7 @@ def _read(path: str) -> list[str]:
 
 
 def path_of(directory: str, pid: int) -> str:
-    """Where the record of the process `pid` is, in the machine's directory."""
+    """Return the path of the record of the process `pid`, in the machine's directory."""
     return os.path.join(_place(directory), f"{pid}.json")
 
 

@@ -1,8 +1,8 @@
-"""Where machines are on disk, under which names, and how a machine's directory goes.
+"""The layout of the store: where machines are on disk, their names, and how a directory is removed.
 
-The layout is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates.
-Names that begin with a dot are not machines. What dinv adds in a machine's directory: `ca-key.pem` (the
-key of the machine's own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
+It is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates. Names that
+begin with a dot are not machines. dinv adds in a machine's directory: `ca-key.pem` (the key of the machine's
+own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
 """
 
 from __future__ import annotations
@@ -20,25 +20,25 @@ if TYPE_CHECKING:
     from types import TracebackType
 
 NAME = r"[a-zA-Z0-9][a-zA-Z0-9.-]*"
-"""libmachine: libmachine/host/host.go, without its needless backslash."""
+"""The pattern of libmachine: libmachine/host/host.go, without its needless backslash."""
 
 DEFAULT_NAME = "default"
-"""The machine meant when none is named, as in docker-machine."""
+"""The machine that is meant when none is named, as in docker-machine."""
 
 LONGEST_NAME = 68
-"""`dinv-NAME-cache` has at most 80 characters, vSphere's limit (design decision 8), one spare; and a
-host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver sees to."""
+"""`dinv-NAME-cache` may have at most 80 characters, vSphere's limit (design decision 8), with one spare; and
+a host name at most 64 (Linux: HOST_NAME_MAX), which the docker driver takes care of."""
 
 
 def default_path() -> str:
-    """`$MACHINE_STORAGE_PATH`, or `~/.docker/machine`. Raises InputError where there is no home."""
+    """Return `$MACHINE_STORAGE_PATH`, or `~/.docker/machine`. Raises InputError if there is no home."""
     named = os.environ.get("MACHINE_STORAGE_PATH")
     instead = "MACHINE_STORAGE_PATH, or give " + either("a path to dinv.open", "--storage-path")
     return named or home.within(".docker", "machine", instead=instead)
 
 
 def check_name(name: str) -> None:
-    """Raise InputError unless `name` can be a machine's."""
+    """Raise InputError unless `name` is valid for a machine."""
     import re
 
     if not re.fullmatch(NAME, name):
@@ -50,7 +50,7 @@ def check_name(name: str) -> None:
 
 
 def _nearest(name: str) -> str:
-    """A name that can be a machine's, and is like one that cannot; "" when there is none."""
+    """Return a valid name that resembles an invalid one; "" if there is none."""
     import re
 
     found = re.sub(r"[^a-zA-Z0-9.-]+", "-", name).strip("-.")
@@ -58,7 +58,7 @@ def _nearest(name: str) -> str:
 
 
 def natural_order(name: str) -> list[tuple[int, int, str]]:
-    """Sort key: `m` before `m2` before `m10`, upper and lower case alike."""
+    """Sort key: `m` before `m2` before `m10`, ignoring case."""
     from itertools import groupby
 
     key = []
@@ -69,12 +69,12 @@ def natural_order(name: str) -> list[tuple[int, int, str]]:
 
 
 def is_entry(name: str) -> bool:
-    """Whether `name` is a plain name in the directory of machines; docker-machine's own may be looser."""
+    """Return whether `name` is a plain name in the directory of machines; docker-machine allows more."""
     return bool(name) and not name.startswith(".") and "/" not in name and "\0" not in name
 
 
 def _is_one(entry: os.DirEntry[str]) -> bool:
-    """Whether it is a machine's directory; a link that leads to itself was meant for one, perhaps."""
+    """Return whether it is a machine's directory; a symbolic link loop may have been meant as one."""
     try:
         return entry.is_dir()
     except OSError:
@@ -82,7 +82,7 @@ def _is_one(entry: os.DirEntry[str]) -> bool:
 
 
 class writing:  # noqa: N801  (used as a function)
-    """A with-statement in which something is written to the store: an OSError there is StoreNotWritable."""
+    """A context in which the store is written: an OSError there is raised as StoreNotWritable."""
 
     def __init__(self, path: str) -> None:
         self._path = path
@@ -106,16 +106,16 @@ class Layout:
         self.path = home.absolute(path or default_path())
         self.machines_directory = os.path.join(self.path, "machines")
         self.held: set[str] = set()
-        """Names of the machines whose locks this process has."""
+        """Names of the machines whose locks this process holds."""
         self.still_open = False
-        """Whether a removed machine is there for as long as its lock is open."""
+        """Whether a removed machine's files stay for as long as its lock is open."""
 
     def directory(self, name: str) -> str:
-        """The directory of one machine, which may not be there."""
+        """Return the directory of one machine, which need not exist."""
         return os.path.join(self.machines_directory, name)
 
     def names(self) -> list[str]:
-        """The names of all machines, also those whose config.json cannot be read. Raises StoreError."""
+        """Return the names of all machines, even if their config.json cannot be read. Raises StoreError."""
         try:
             with os.scandir(self.machines_directory) as entries:
                 found = [entry.name for entry in entries if not entry.name.startswith(".") and _is_one(entry)]
@@ -128,11 +128,11 @@ class Layout:
         return sorted(found, key=natural_order)
 
     def exists(self, name: str) -> bool:
-        """Whether there is a machine of this name, or the beginning or end of one."""
+        """Return whether the machine's directory exists, even if half created or half removed."""
         return is_entry(name) and os.path.isdir(self.directory(name))
 
     def missing(self, name: str) -> MachineNotFound:
-        """The error that there is no machine of this name; it says which one may have been meant."""
+        """Return the error that there is no machine of this name; it suggests a similar one."""
         from dinv.suggestions import closest
 
         try:
@@ -141,7 +141,7 @@ class Layout:
             return MachineNotFound(name)
 
     def empty(self, name: str) -> None:
-        """Remove all in a machine's directory but the lock, which the caller holds."""
+        """Remove everything in a machine's directory but the lock, which the caller must hold."""
         directory = self.directory(name)
         with writing(directory), os.scandir(directory) as entries:
             for entry in list(entries):
@@ -151,10 +151,10 @@ class Layout:
                     os.unlink(entry.path)
 
     def remove(self, name: str) -> None:
-        """Remove a machine's directory; the caller holds its lock. Raises StoreNotWritable.
+        """Remove a machine's directory. The caller must hold its lock. Raises StoreNotWritable.
 
-        It is renamed first, so that no half removed machine is ever seen, and what a crash leaves is
-        swept up by the next removal.
+        It is renamed first, so that a half removed machine is never seen, and what a crash leaves is removed
+        by the next removal.
         """
         directory = self.directory(name)
         with writing(directory):
@@ -164,7 +164,7 @@ class Layout:
             self.sweep_removed()
 
     def sweep_removed(self) -> None:
-        """Remove what is left of removed machines. Raises OSError."""
+        """Remove the remains of removed machines. Raises OSError."""
         self.still_open = False
         with os.scandir(self.machines_directory) as entries:
             remains = [entry.path for entry in entries if entry.name.startswith(".removed-")]

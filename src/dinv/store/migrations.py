@@ -1,16 +1,16 @@
-"""Older versions of docker-machine's config.json, brought to version 3 as they are read.
+"""Older versions of docker-machine's config.json, converted to version 3 as they are read.
 
 In memory only: docker-machine's files are never written. What changed between the versions
 (docker/machine: libmachine/host/migrate*.go, host_v0.go):
 
-    0 to 1  what stood at the top (certificate paths, swarm) went into HostOptions; 0.0.1 to 0.0.2
-    1 to 2  StorePath went from the top into AuthOptions, PrivateKeyPath became CaPrivateKeyPath, CertDir
-            and Name came; 0.2 to 0.3
-    2 to 3  the driver has StorePath, the directory of the store, too; 0.4 to 0.5
+    0 to 1  top-level keys (certificate paths, swarm) moved into HostOptions; 0.0.1 to 0.0.2
+    1 to 2  StorePath moved from the top into AuthOptions, PrivateKeyPath became CaPrivateKeyPath, CertDir
+            and Name were added; 0.2 to 0.3
+    2 to 3  the driver got StorePath, the directory of the store, too; 0.4 to 0.5
     3       0.5.0 and 0.5.1 wrote the driver a second time, as base64 of JSON under RawDriver (#2155)
 
-libmachine lost what a version 0 had in HostOptions already; here that is kept, and the older keys only
-fill what is missing in it.
+libmachine lost what a version 0 already had in HostOptions; here that is kept, and the older keys only fill
+what is missing in it.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ _OPTIONS = ("EngineOptions", "SwarmOptions", "AuthOptions")
 
 
 def migrate(document: dict[str, Any]) -> dict[str, Any]:
-    """A document of version 0, 1, 2 or 3 as version 3; the one given is left as it is.
+    """Return a document of version 0, 1, 2 or 3 as version 3; the argument is not changed.
 
-    Keys that are not known are kept. Raises ValueError for what is of the wrong kind.
+    Unknown keys are kept. Raises ValueError for values of the wrong type.
     """
     version = document.get("ConfigVersion", 0)
     migrated = dict(document)
@@ -62,7 +62,7 @@ def _from_0(document: dict[str, Any]) -> None:
     options = document["HostOptions"]
     for key in _AUTH_AT_TOP:
         if document.get(key):
-            # StorePath stays where it was as well: version 1 has it in both places.
+            # StorePath stays at the top as well: version 1 has it in both places.
             value = document[key] if key == "StorePath" else document.pop(key)
             _fill(options["AuthOptions"], key, value)
     for old, new in _SWARM_AT_TOP.items():
@@ -91,12 +91,12 @@ def _from_2(document: dict[str, Any]) -> None:
     directory = document["HostOptions"]["AuthOptions"].get("StorePath") or ""
     if isinstance(directory, str) and directory:
         _fill(document["Driver"], "StorePath", _store_of(directory))
-    # Version 2 has them at the top no more, but some wrote one there.
+    # Version 2 no longer has them at the top, but some programs wrote one there.
     document.pop("StorePath", None)
 
 
 def _without_raw_driver(document: dict[str, Any]) -> None:
-    """Take RawDriver out; it is needed only where Driver says nothing."""
+    """Remove RawDriver, after reading it if Driver is empty."""
     raw = document.pop("RawDriver", None)
     if not raw or document["Driver"]:
         return
@@ -112,7 +112,7 @@ def _without_raw_driver(document: dict[str, Any]) -> None:
 
 
 def _table(value: Any, what: str) -> dict[str, Any]:
-    """A copy of a JSON object; of none, an empty one."""
+    """Return a copy of a JSON object, or an empty one for None."""
     if value is None:
         return {}
     if not isinstance(value, dict):
@@ -126,8 +126,8 @@ def _fill(table: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _store_of(directory: str) -> str:
-    """The store that a machine's directory is in: two up, by either kind of separator."""
-    # Not by expressions: of a long row of slashes these take for ever.
+    """Return the store that contains a machine's directory: two up, by either kind of separator."""
+    # Not by regular expressions: a long row of slashes would take them for ever.
     whole = above = directory.rstrip("/\\")
     for _ in range(2):
         end = max(above.rfind("/"), above.rfind("\\"))

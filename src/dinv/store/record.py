@@ -1,24 +1,23 @@
-"""A machine's config.json: docker-machine's schema (ConfigVersion 3), and what dinv keeps beside it.
+"""A machine's config.json: docker-machine's schema (ConfigVersion 3), and dinv's own part.
 
-Where things stand in the document, so that scripts which read docker-machine's find them:
+Where things are in the document, so that scripts written for docker-machine find them:
 
     ConfigVersion  3
     Driver         what the driver keeps: IPAddress, MachineName, StorePath, and its own keys
     DriverName     "docker"
     HostOptions    EngineOptions, SwarmOptions, AuthOptions
     Name           the machine's; the directory's name wins over it, as in libmachine
-    Dinv           ours: Version, ID, Phase (see CREATING), Created, Context (of docker's, by name, or ""),
-                   Provisioner, Authority and ImageContract, each with its options
+    Dinv           dinv's own: Version, ID, Phase (see CREATING), Created, Context (the docker context's name,
+                   or ""), Provisioner, Authority and ImageContract, each with its options
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions), DockerVersion (at its last
                    start); Stopped while dinv has it stopped, Upgrade, Renewal and Adopting (the container)
-                   while one is under way
+                   while one is in progress
 
-A document without `Dinv` is docker-machine's, and is never written. Keys that are not known are kept as
-they are.
+A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
-Paths are absolute in the file, since docker-machine wants them so, and relative to the store here: those that
-lie in the store that the file was written in (its `Driver.StorePath`) lie in the one that it is read in, so a
-store can be moved (docker-machine#1407). Relative ones, which dinv 0.1.0 wrote, are the store's.
+Paths are absolute in the file, since docker-machine wants them so, and relative to the store here: paths in
+the store that the file was written in (its `Driver.StorePath`) become paths in the store that it is read in,
+so a store can be moved (docker-machine#1407). Relative paths, as dinv 0.1.0 wrote them, are the store's.
 """
 
 from __future__ import annotations
@@ -71,17 +70,17 @@ NO_SWARM: dict[str, Any] = {
     "Env": None,
     "IsExperimental": False,
 }
-"""The swarm.Options of a machine that is in none, as docker-machine writes them (libmachine/swarm)."""
+"""The swarm.Options of a machine in no swarm, as docker-machine writes them (libmachine/swarm)."""
 
 _REMOTE_PATHS = ("CaCertRemotePath", "ServerCertRemotePath", "ServerKeyRemotePath")
-"""Of files in the machine; its image contract has them."""
+"""Paths of files in the machine; its image contract defines them."""
 
 STORE_CERTS = "certs"
 """docker-machine's directory for the CA and the client of a store (commands/mcndirs), relative to it."""
 
 
 class MachineConfig:
-    """The document of one machine, with names for what dinv itself reads in it."""
+    """The document of one machine, with accessors for what dinv itself reads in it."""
 
     def __init__(self, document: dict[str, Any], *, name: str, store_path: str) -> None:
         self.name = name
@@ -92,7 +91,7 @@ class MachineConfig:
     def new(
         cls, *, name: str, store_path: str, driver_name: str, identity: str, created: str
     ) -> MachineConfig:
-        """The document of a machine that is about to be made. `created` is RFC 3339, UTC."""
+        """Return the document of a machine about to be made. `created` is RFC 3339, UTC."""
         directory = f"machines/{name}"
         auth = {key: os.path.normpath(f"{directory}/{file}") for key, file in _AUTH_PATHS.items()}
         document: dict[str, Any] = {
@@ -133,7 +132,7 @@ class MachineConfig:
 
     @classmethod
     def read(cls, document: Any, *, name: str, path: str, store_path: str) -> MachineConfig:
-        """Check the shape of what was in the file `path`. Raises ConfigError, ConfigTooNew."""
+        """Check the structure of what was read from `path`. Raises ConfigError, ConfigTooNew."""
         if not isinstance(document, dict):
             raise ConfigError(name, path, "not a JSON object")
         version = document.get("ConfigVersion", 0)
@@ -163,15 +162,15 @@ class MachineConfig:
         return cls(document, name=name, store_path=store_path)
 
     def follow(self, newer: MachineConfig) -> None:
-        """Become what `newer` is: the same machine, read again. Parts that were handed out go stale."""
+        """Take over the content of `newer`, the same machine read again. Parts handed out go stale."""
         self._document = newer.document()
 
     def document(self) -> dict[str, Any]:
-        """All of it, with paths relative to the store."""
+        """Return the whole document, with paths relative to the store."""
         return self._document
 
     def shown(self) -> dict[str, Any]:
-        """What goes into the file: the document with absolute paths."""
+        """Return what goes into the file: the document with absolute paths."""
         shown = dict(self._document)
         shown["Name"] = self.name
         shown["Driver"] = self._absolute(self.driver, ("StorePath", "SSHKeyPath"))
@@ -190,7 +189,7 @@ class MachineConfig:
 
     @property
     def first_name(self) -> str:
-        """The name that it was recorded under; not `name` in a copied or moved directory."""
+        """The name that it was recorded under; differs from `name` in a copied or moved directory."""
         return str(self._document.get("Name") or self.name)
 
     @property
@@ -200,9 +199,9 @@ class MachineConfig:
 
     @property
     def cert_directory(self) -> str:
-        """Where its clients' ca.pem, cert.pem and key.pem are: in its own, or where the store has its.
+        """The directory with its clients' ca.pem, cert.pem and key.pem: its own, or the store's.
 
-        "" for a machine of docker-machine's, where that depends on the files there are.
+        "" for a machine of docker-machine's, where that depends on which files exist.
         """
         if not self.by_dinv:
             return ""
@@ -216,12 +215,12 @@ class MachineConfig:
 
     @property
     def driver(self) -> dict[str, Any]:
-        """What the driver keeps; drivers change it in place."""
+        """The driver's own part, which drivers change in place."""
         driver: dict[str, Any] = self._document["Driver"]
         return driver
 
     def check_kept(self, kept: kinds.Kinds) -> None:
-        """Raise ConfigError where a driver keeps something else than it says that it does."""
+        """Raise ConfigError if a value is not of the type that its driver declares."""
         if reason := kinds.wrong(self.driver, kept, "Driver"):
             raise ConfigError(self.name, os.path.join(self.directory, "config.json"), reason)
 
@@ -234,13 +233,13 @@ class MachineConfig:
     def url(self) -> str:
         """Where its daemon listens, as last known: tcp://HOST:PORT, or "".
 
-        "" also for a machine of docker-machine's, whose drivers keep it in ways of their own: `drivers.url`.
+        Also "" for a machine of docker-machine's, whose drivers record it in their own ways: `drivers.url`.
         """
         return str(self.driver.get("URL", "")) if self.by_dinv else ""
 
     @property
     def tls(self) -> bool | None:
-        """Whether its daemon is reached by TLS; None where that depends on the files there are."""
+        """Whether its daemon is reached by TLS; None if that depends on which files exist."""
         given: bool | None = self.driver.get("TLS", True) if self.by_dinv else None
         return given
 
@@ -264,7 +263,7 @@ class MachineConfig:
 
     @property
     def ours(self) -> dict[str, Any]:
-        """Return dinv's own part, which has names below; empty for a machine that docker-machine made."""
+        """Return dinv's own part, with accessors below; empty for a machine that docker-machine made."""
         ours: dict[str, Any] = self._document.get("Dinv") or {}
         return ours
 
@@ -273,25 +272,25 @@ class MachineConfig:
     step = Text("Step", brief=True)
     """The last step of its create that was begun."""
     context = Text("Context")
-    """The docker context that dinv wrote for it, by name."""
+    """The name of the docker context that dinv wrote for it."""
     provisioner = Text("Provisioner", missing="docker")
     authority = Text("Authority", needed=True)
     image_contract = Text("ImageContract")
     docker_version = Text("DockerVersion")
-    """Of its daemon, at its last start."""
+    """The version of its daemon, at its last start."""
     adopting = Text("Adopting", brief=True)
-    """The container that it is being made of."""
+    """The container that is being adopted."""
     stopped = Switch("Stopped")
-    """Whether dinv stopped it; somebody else may have started it since."""
+    """Whether dinv stopped it; something else may have started it since."""
     authority_options = Options("AuthorityOptions")
     provisioner_options = Options("ProvisionerOptions", brief=True)
     image_contract_options = Options("ImageContractOptions", brief=True)
 
     @property
     def upgrade(self) -> UpgradeJournal:
-        """What an upgrade that is under way, or was killed, has written down, to be changed in place.
+        """What an upgrade that is in progress, or was killed, has recorded; changed in place.
 
-        Empty where there is none; then it is set as a whole.
+        Empty if there is none; then it is set as a whole.
         """
         found: UpgradeJournal | None = self.ours.get("Upgrade")
         return found or {}
@@ -302,7 +301,7 @@ class MachineConfig:
 
     @property
     def renewal(self) -> RenewalJournal:
-        """What a renewal that is under way, or was killed, has written down; empty where there is none."""
+        """What a renewal that is in progress, or was killed, has recorded; empty if there is none."""
         found: RenewalJournal | None = self.ours.get("Renewal")
         return found or {}
 
@@ -318,12 +317,12 @@ class MachineConfig:
 
     @property
     def identity(self) -> str:
-        """What the machine's objects on the endpoint carry as label LABEL_ID."""
+        """The machine's identity: the value of the label LABEL_ID on its objects on the endpoint."""
         return str(self.ours.get("ID", ""))
 
     @property
     def unfinished(self) -> bool:
-        """Whether this is what a create has recorded that never came to its end."""
+        """Whether this is the record of a create that did not finish."""
         return self.phase == CREATING
 
 
@@ -338,7 +337,7 @@ def _check_options(options: dict[str, Any], name: str, path: str) -> None:
 
 
 def _make_relative(document: dict[str, Any]) -> None:
-    """Paths that lie in the store that the document was written in, relative to it."""
+    """Make paths in the store that the document was written in relative to it."""
     driver, auth = document["Driver"], document["HostOptions"]["AuthOptions"]
     store = driver.get("StorePath")
     if not isinstance(store, str) or not os.path.isabs(store):
@@ -371,7 +370,7 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
 
 
 def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
-    """Of what docker-machine made another type is as good as nothing: its drivers keep what they like."""
+    """Replace values of another type in what docker-machine made by None: its drivers keep what they like."""
     for key, what, is_one in (
         ("URL", "URL", urls.is_url),
         ("IPAddress", "address", urls.is_address),
@@ -379,4 +378,4 @@ def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -
     ):
         value = driver.get(key)
         if not (is_one(value) if isinstance(value, str) else value is None or not ours):
-            raise ConfigError(name, path, f"Driver.{key} is no {what}: {value!r}")
+            raise ConfigError(name, path, f"Driver.{key} is not a {what}: {value!r}")

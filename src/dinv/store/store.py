@@ -1,7 +1,7 @@
 """The store: machines on disk, how they are read and replaced, and who may write them now.
 
-Writers hold an advisory lock (`dinv.system.locks`) on `machines/NAME/.lock`. It lies inside the directory
-that it protects, so that removing a machine leaves no lock behind; whoever gets the lock looks whether the
+Writers hold an advisory lock (`dinv.system.locks`) on `machines/NAME/.lock`. It is inside the directory that
+it protects, so that removing a machine leaves no lock behind; a process that gets the lock checks that the
 file is still the one in place. The kernel drops the lock when its holder dies, however it dies. Readers take
 no lock: config.json is only ever replaced as a whole.
 """
@@ -23,12 +23,12 @@ if TYPE_CHECKING:
 
 
 class Store(Layout):
-    """The user's machines: their records, and the locks by which they are changed."""
+    """The user's machines: their records, and the locks for changing them."""
 
     def load(self, name: str) -> MachineConfig:
         """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
 
-        Nothing is written. A caller that uses its certificates has `Host.finish_certificates` for that.
+        Nothing is written. A caller that uses its certificates calls `Host.finish_certificates` for that.
         """
         if not is_entry(name):
             raise self.missing(name)
@@ -46,7 +46,7 @@ class Store(Layout):
         return MachineConfig.read(document, name=name, path=path, store_path=self.path)
 
     def save(self, config: MachineConfig) -> None:
-        """Replace a machine's config.json; the caller holds its lock. Raises StoreNotWritable."""
+        """Replace a machine's config.json. The caller must hold its lock. Raises StoreNotWritable."""
         import json
 
         directory = self.directory(config.name)
@@ -57,18 +57,18 @@ class Store(Layout):
             sync_directory(directory)
 
     def lock(self, name: str, doing: str) -> AbstractContextManager[None]:
-        """Hold the lock of a machine that exists; `doing` is what others are told of it.
+        """Hold the lock of an existing machine; `doing` is what others are told about it.
 
-        Raises MachineNotFound, or MachineBusy at once when another process has it.
+        Raises MachineNotFound, or MachineBusy at once if another process has it.
         """
         from dinv.store.claims import locked
 
         return locked(self, name, doing)
 
     def holder(self, name: str) -> str | None:
-        """What another process that holds a machine's lock says that it does; None when nobody holds it.
+        """Return what another process that holds a machine's lock says it is doing; None if nobody holds it.
 
-        A look only: it is over by the time that anybody reads it. None also where it cannot be told.
+        This is a snapshot: the answer may be outdated by the time it is read. None also if it is not known.
         """
         if name in self.held:
             return None
@@ -84,10 +84,10 @@ class Store(Layout):
             os.close(descriptor)
 
     def claim(self, name: str, doing: str) -> AbstractContextManager[bool]:
-        """Take `name` for a new machine: make its directory and hold its lock.
+        """Claim `name` for a new machine: make its directory and hold its lock.
 
-        Yields whether something is in the directory already: what a create that was killed has left.
-        Raises MachineExists when a machine is there, ConfigError when one is that cannot be read,
+        Yields whether the directory already contains something, left by a create that was killed. Raises
+        MachineExists if there is a machine of this name, ConfigError if there is one that cannot be read,
         MachineBusy, StoreNotWritable, LocksNotKept.
         """
         from dinv.store.claims import claimed
@@ -95,7 +95,7 @@ class Store(Layout):
         return claimed(self, name, doing, whole=lambda: not self.load(name).unfinished)
 
     def abandon(self, name: str) -> None:
-        """Remove the directory of a claim in which nothing has been written yet; any other stays."""
+        """Remove the directory of a claim if nothing was written to it."""
         import contextlib
 
         with contextlib.suppress(StoreError), self.lock(name, "removing it"):

@@ -1,9 +1,9 @@
 """Several records of one machine in one store, as copying a machine's directory makes them.
 
-The identity that a record has (`Dinv.ID`) is what tells a machine from every other. Two records with the same
-one would change the same container, each under its own lock. So one of them is the machine: the one in the
-directory that its record names. The others can be used to connect, are not changed, and can be removed: the
-machine itself goes with its last record.
+The identity in a record (`Dinv.ID`) tells a machine from every other. Two records with the same identity
+would change the same container, each under its own lock. So only one of them is the machine: the one in the
+directory that its record names. The others, its copies, can be used to connect, cannot be changed, and can be
+removed: the machine itself is removed with its last record.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ POLL_SECONDS = 0.05
 
 
 def originals(configs: Iterable[MachineConfig]) -> Mapping[str, str]:
-    """The names of records that are copies, each with the name of the one that it is a copy of."""
+    """Return the names of records that are copies, each with the name of its original."""
     by_identity: dict[str, list[MachineConfig]] = {}
     for config in configs:
         if config.identity:
@@ -40,7 +40,7 @@ def originals(configs: Iterable[MachineConfig]) -> Mapping[str, str]:
 
 
 def others(store: Store, config: MachineConfig) -> list[MachineConfig]:
-    """The other records of the machine that can be read."""
+    """Return the other records of the machine that can be read."""
     found = []
     for name in store.names() if config.identity else ():
         with contextlib.suppress(StoreError):
@@ -51,7 +51,7 @@ def others(store: Store, config: MachineConfig) -> list[MachineConfig]:
 
 
 def text(name: str, original: str) -> str:
-    """What is said of a copy."""
+    """Return what users are told about a copy."""
     return (
         f'it is a copy of the record of machine "{original}", and is not changed under this name. '
         "Remove this record, and nothing else: " + command("rm", name)
@@ -59,7 +59,7 @@ def text(name: str, original: str) -> str:
 
 
 def check(store: Store, config: MachineConfig) -> None:
-    """Raise RecordCopied for a record that is a copy; only one in another directory than its own can be."""
+    """Raise RecordCopied if a record is a copy; only one in another directory than its own can be."""
     if config.name == config.first_name:
         return
     original = originals([config, *others(store, config)]).get(config.name)
@@ -69,9 +69,9 @@ def check(store: Store, config: MachineConfig) -> None:
 
 @contextlib.contextmanager
 def kept_by(store: Store, config: MachineConfig) -> Iterator[str]:
-    """The name of another record of the machine, which stays while this lasts; "" where there is none.
+    """Yield the name of another record of the machine, which stays while this lasts; "" if there is none.
 
-    The caller holds the lock of its own. Raises MachineBusy.
+    The caller must hold the lock of its own record. Raises MachineBusy.
     """
     for other in others(store, config):
         with contextlib.ExitStack() as stack:
@@ -89,7 +89,7 @@ def kept_by(store: Store, config: MachineConfig) -> Iterator[str]:
 
 
 def _lock(store: Store, name: str, stack: contextlib.ExitStack, *, wait: bool) -> None:
-    """Of two that remove both records at the same time one waits, and the other is refused."""
+    """Of two processes that remove both records at the same time, one waits and the other is refused."""
     end = time.monotonic() + (WAIT_SECONDS if wait else 0)
     while True:
         try:

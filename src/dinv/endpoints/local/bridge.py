@@ -1,7 +1,7 @@
 """The bridge of dinv's own engine: a network interface of this computer, with a subnet nobody else uses.
 
-An engine told nothing makes and takes `docker0`, which is another engine's where there is one. This bridge
-has a name of its own for each store. Commands: ip(8) of iproute2, iptables(8).
+By default an engine creates and uses `docker0`, which belongs to the other engine if there is one. This
+bridge has a name of its own for each store. Commands: ip(8) of iproute2, iptables(8).
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ _TABLES = ("filter", "nat")
 
 
 def search_path() -> str:
-    """$PATH, with the directories of system programs, which a plain user's may lack."""
+    """$PATH, with the directories of system programs, which an ordinary user's may lack."""
     path = os.environ.get("PATH") or os.defpath
     return os.pathsep.join([path, "/usr/local/sbin", "/usr/sbin", "/sbin"])
 
 
 class Bridge:
-    """One bridge. Its name is made from `seed` and is at most 15 bytes long (Linux: IFNAMSIZ)."""
+    """One bridge. Its name is made from `seed` and has at most 15 bytes (Linux: IFNAMSIZ)."""
 
     def __init__(self, seed: str) -> None:
         digest = hashlib.sha256(os.fsencode(seed)).digest()
@@ -38,11 +38,11 @@ class Bridge:
         self._offset = digest[0]
 
     def exists(self) -> bool:
-        """Whether it is there, made by whomever."""
+        """Return whether it exists, whoever created it."""
         return self.name in _interfaces()
 
     def make(self) -> IPv4Network:
-        """Make it, or make it anew, up and with the first address of a free subnet, which is returned.
+        """Create it, or recreate it, up and with the first address of a free subnet, which is returned.
 
         Raises LocalEngineError.
         """
@@ -58,11 +58,11 @@ class Bridge:
         return subnet
 
     def open_to_outside(self, subnet: IPv4Network, name: str = "") -> None:
-        """Let what is on the bridge reach other networks: for an engine that makes no rules itself.
+        """Let containers on the bridge reach other networks: for an engine that makes no rules itself.
 
-        `name` is another bridge of the same engine, which `remove` is told of then.
+        `name` is another bridge of the same engine, which must be given to `remove` later.
 
-        The rules come last: what others forbid between their networks and this one stays forbidden.
+        The rules are appended: what other rules forbid between their networks and this one stays forbidden.
         Raises LocalEngineError.
         """
         name = name or self.name
@@ -74,16 +74,16 @@ class Bridge:
             _iptables(*arguments.split())
 
     def remove(self, others: Iterable[str] = ()) -> None:
-        """Remove it, and bridges made by its engine for networks, `others`; and the rules about them.
+        """Remove it, and the bridges that its engine made for networks, `others`; and the rules about them.
 
-        What is not there is fine. Raises LocalEngineError when a bridge cannot be removed.
+        Missing ones are ignored. Raises LocalEngineError if a bridge cannot be removed.
         """
         names = {self.name, *others} & _interfaces()
         subnets = [subnet for name in names for subnet in _subnets(name)]
         for name in names:
             _ip("link", "delete", name, "type", "bridge")
-        # A computer without iptables, or with a kernel without it, has no rules to remove. What cannot
-        # be removed otherwise names an interface that is no more, and does nothing.
+        # A computer without iptables, or with a kernel without it, has no rules to remove. A rule that
+        # cannot be removed for another reason names an interface that is gone, and has no effect.
         for table in _TABLES:
             with contextlib.suppress(LocalEngineError):
                 for rule in rules_about(_iptables("-t", table, "-S"), {self.name, *others}, subnets):
@@ -91,11 +91,11 @@ class Bridge:
 
 
 def free_subnet(routes: str, offset: int) -> IPv4Network:
-    """A subnet of 256 addresses that no route, as `ip route show table all` prints them, has a part in.
+    """Return a subnet of 256 addresses that no route in `ip route show table all` overlaps.
 
-    Subnets are looked for in 172.20.0.0 to 172.30.255.255, private by RFC 1918. 172.17 to 172.19 are what
+    Subnets are searched in 172.20.0.0 to 172.30.255.255, private by RFC 1918. 172.17 to 172.19 are what
     engines take for themselves first, 172.31 is what AWS gives its hosts. `offset`, 0 to 255, is where the
-    search begins: stores that look at the same time do not find the same. Raises LocalEngineError.
+    search begins, so that stores searching at the same time do not find the same. Raises LocalEngineError.
     """
     import ipaddress
 
@@ -118,7 +118,7 @@ def free_subnet(routes: str, offset: int) -> IPv4Network:
 
 
 def rules_about(listed: str, interfaces: Iterable[str], subnets: Iterable[IPv4Network]) -> list[list[str]]:
-    """The rules in `iptables -S` about interfaces, or addresses in subnets, as `iptables -D` takes them."""
+    """Yield the rules in `iptables -S` about interfaces or subnets, in the words that `iptables -D` takes."""
     import shlex
 
     interfaces, subnets = set(interfaces), list(subnets)

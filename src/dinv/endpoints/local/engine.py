@@ -1,18 +1,18 @@
 """dinv's own engine: a dockerd on this computer that belongs to one store, for people who have none.
 
-Everything of it is in `<store>/engine/`:
+Everything that belongs to it is in `<store>/engine/`:
 
     docker.sock      where it listens (dinv.endpoints.resolve.local_engine_socket)
     daemon.json      what it was started with: nothing of /etc/docker is read
     data/            images, containers, volumes; stays when the engine stops
     exec/            sockets of its containerd; gone when the engine stops
-    dockerd.log      what it has said since its last start; dockerd.log.1 the time before
-    .lock            held (`dinv.system.locks`) while somebody starts or stops it
+    dockerd.log      its output since its last start; dockerd.log.1 that of the time before
+    .lock            held (`dinv.system.locks`) while a process starts or stops it
 
-It has a bridge of its own (dinv.endpoints.local.bridge) and, where the system's containerd serves it, a
-namespace of its own there. Beside another dockerd it makes no firewall rules: at its start a dockerd
+It has a bridge of its own (dinv.endpoints.local.bridge) and, if the system's containerd serves it, a
+namespace of its own there. Next to another dockerd it makes no firewall rules: at its start a dockerd
 empties the chains that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains).
-The network that its machines are on is made with it then, and let out like its bridge.
+In that case the network of its machines is created at its start, and gets the same rules as its bridge.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 STEP_SECONDS = 0.05
 ANSWER_SECONDS = 3.0
 KILL_SECONDS = 10.0
-"""How long what was killed may take to be gone."""
+"""Seconds that killed processes may take to end."""
 LOG_LINES = 10
 _LONGEST_IN_EXEC_ROOT = "containerd/containerd-debug.sock"
 
@@ -61,8 +61,8 @@ INSTALL = (
 class EngineStatus:
     """What there is of the engine.
 
-    `pid`: of its dockerd, 0 without one; `version`: "" unless it answers; `reason`: why it does not;
-    `at_boot`: whether it is started at boot, None where dinv cannot see to that.
+    `pid`: its dockerd's, 0 if there is none; `version`: "" unless it answers; `reason`: why it does not;
+    `at_boot`: whether it is started at boot, None if dinv cannot arrange that.
     """
 
     def __init__(
@@ -110,7 +110,7 @@ class LocalEngine:
             self._exec_root = f"/run/{self._bridge.name}"
 
     def status(self) -> EngineStatus:
-        """Whether it runs. Asks for no privilege, and changes nothing."""
+        """Return its status. Needs no privilege, and changes nothing."""
         status = EngineStatus(socket=self.socket, data_root=self.data_root, log=self.log, pid=self._find())
         status.at_boot = self._unit.enabled if systemd.in_charge() else None
         try:
@@ -125,8 +125,8 @@ class LocalEngine:
     def start(self, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
         """Start it, and wait until it answers, `timeout` in seconds. It outlives this process.
 
-        One that runs is left as it is, one that is starting is waited for. What a crash has left is
-        cleared away first. Raises LocalEngineError, when it does not come up with its last words.
+        If it runs it is left alone, and if it is starting this waits for it. The remains of a crash are
+        removed first. Raises LocalEngineError, with its last log lines if it does not come up.
         """
         if self._tell_running(progress):
             return
@@ -153,8 +153,8 @@ class LocalEngine:
     def stop(self, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
         """Stop it, and with it the machines on it; by force after `timeout` seconds.
 
-        Its images, volumes and stopped machines stay in its data root, its last words in its log. Nothing
-        else stays, also not of one that has crashed. Raises LocalEngineError.
+        Its images, volumes and stopped machines stay in its data root, and its log stays. Nothing else does,
+        not even after a crash. Raises LocalEngineError.
         """
         if not self._find() and not self._leftovers():
             progress.line("Engine", "not running")
@@ -170,7 +170,7 @@ class LocalEngine:
         progress.note(f"Its images, volumes and machines stay in {self.data_root}")
 
     def enable(self, progress: Progress) -> None:
-        """Have it started at each boot, by a unit of systemd's. Raises LocalEngineError."""
+        """Have it started at each boot, by a systemd unit. Raises LocalEngineError."""
         self._check("enable")
         if not systemd.in_charge():
             raise LocalEngineError(
@@ -183,7 +183,7 @@ class LocalEngine:
             progress.note("It is not running now. Start it: " + command("engine", "start"))
 
     def disable(self, progress: Progress) -> None:
-        """Have it started at boot no more; one that runs goes on. Raises LocalEngineError."""
+        """No longer have it started at boot; a running one keeps running. Raises LocalEngineError."""
         self._check("disable", dockerd_needed=False)
         there = self._unit.disable()
         progress.line("Engine", "not started at boot any more" if there else "was not started at boot")
@@ -195,7 +195,7 @@ class LocalEngine:
         return status.running
 
     def _check(self, verb: str, *, dockerd_needed: bool = True) -> str:
-        """The path of dockerd. Raises LocalEngineError when this computer or this user cannot have it."""
+        """Return the path of dockerd. Raises LocalEngineError if this computer or user cannot run it."""
         import shutil
         import sys
 
@@ -217,7 +217,7 @@ class LocalEngine:
         return dockerd
 
     def _make_directories(self) -> None:
-        """Make the store if need be; what root makes of it in a user's directory is the user's."""
+        """Make the store if need be; what root makes in a user's directory gets the user as owner."""
         import stat
 
         missing, path = [], self.store.path
@@ -227,11 +227,11 @@ class LocalEngine:
         try:
             owner = os.stat(path)
             for directory in reversed(missing):
-                # Another start may be making them just now; it gives them their owner then.
+                # Another start may be making them right now; it sets their owner then.
                 with contextlib.suppress(FileExistsError):
                     os.mkdir(directory, 0o700)
                     os.chown(directory, owner.st_uid, owner.st_gid)
-            # Others who may use the socket have to get to it.
+            # Other users who may use the socket must be able to get to it.
             with contextlib.suppress(FileExistsError):
                 os.mkdir(self.directory, 0o711)
             directory = os.path.dirname(self.socket)
@@ -250,7 +250,7 @@ class LocalEngine:
         self._check_file_system()
 
     def _check_file_system(self) -> None:
-        """Where no socket can be made, dockerd cannot listen, nor keep the layers of images: exFAT, sshfs."""
+        """Raise if no socket can be made (exFAT, sshfs): dockerd could neither listen nor keep layers."""
         import socket
 
         with contextlib.ExitStack() as stack:
@@ -258,7 +258,7 @@ class LocalEngine:
                 directory = os.open(self.directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
                 stack.callback(os.close, directory)
                 probe = stack.enter_context(socket.socket(socket.AF_UNIX))
-                # By the descriptor: a path may be longer than a socket's address.
+                # By descriptor: a path may be longer than a socket's address.
                 name = f".socket.{os.urandom(6).hex()}"
                 probe.bind(f"/proc/self/fd/{directory}/{name}")
                 os.unlink(name, dir_fd=directory)
@@ -271,7 +271,7 @@ class LocalEngine:
 
     @contextlib.contextmanager
     def _locked(self, until: float, timeout: float) -> Iterator[None]:
-        """Keep out others who start or stop it; wait for those who are at it."""
+        """Keep out other processes that start or stop it; wait for those that are doing so."""
         path = os.path.join(self.directory, ".lock")
         with contextlib.ExitStack() as stack:
             try:
@@ -285,7 +285,7 @@ class LocalEngine:
             yield
 
     def _find(self) -> int:
-        """The pid of this store's dockerd, 0 without one. The process is the truth, not its pid file."""
+        """Return the pid of this store's dockerd, 0 if there is none. The pid file is not trusted."""
 
         def matches(words: list[str]) -> bool:
             return os.path.basename(words[0]) == "dockerd" and self._config in words
@@ -293,7 +293,7 @@ class LocalEngine:
         return next(iter(processes.find(matches)), 0)
 
     def _launch(self, dockerd: str, progress: Progress) -> int:
-        """Start dockerd as a process of its own; returns its pid."""
+        """Start dockerd as a process of its own; return its pid."""
         import json
         import subprocess
 
@@ -318,13 +318,13 @@ class LocalEngine:
         with contextlib.suppress(FileNotFoundError):
             os.replace(self.log, f"{self.log}.1")
         command = [dockerd, "--config-file", self._config]
-        # Flags: of what they are called in daemon.json, dockerd checks one name and reads another.
+        # Flags: dockerd checks them under one name in daemon.json and reads another.
         command += ["--containerd-namespace", self._bridge.name]
         command += ["--containerd-plugins-namespace", f"plugins.{self._bridge.name}"]
         environment = _environment()
         if systemd.in_charge() and self._launch_apart(command, environment):
             return self._find()
-        # The shell ends at once: dockerd is then nobody's child here, and is reaped by init.
+        # The shell ends at once: dockerd is then not our child, and is reaped by init.
         script = 'umask 022; log=$1; shift; "$@" </dev/null >>"$log" 2>&1 & echo $!'
         started = subprocess.run(
             ["/bin/sh", "-c", script, "sh", self.log, *command],
@@ -340,7 +340,7 @@ class LocalEngine:
         return int(started.stdout)
 
     def _launch_apart(self, command: list[str], environment: dict[str, str]) -> bool:
-        """Let systemd start dockerd as a service; whether it did. It says so once dockerd is executed."""
+        """Have systemd start dockerd as a service; return whether it did, once dockerd is executed."""
         import subprocess
 
         try:
@@ -371,7 +371,7 @@ class LocalEngine:
             progress.warn(f"Machines on it have no way out: {error}")
 
     def _open_own_network(self, progress: Progress) -> None:
-        """Make the network of its machines now, and for good: who makes machines may make no rules for it."""
+        """Create the network of its machines now, for good: who runs `create` may not add rules."""
         from dinv.endpoints import own_network, subnets
 
         try:
@@ -384,7 +384,7 @@ class LocalEngine:
             progress.warn(f"Machines on it have no way out: {error}")
 
     def _bridges_on_disk(self) -> list[str]:
-        """The bridges of dinv's own networks, from dockerd's records: it may not answer any more."""
+        """Return the bridges of dinv's own networks, from dockerd's files: it may no longer answer."""
         import re
 
         try:
@@ -423,7 +423,7 @@ class LocalEngine:
             os.chown(self.socket, owner, -1)
 
     def _inventory(self) -> tuple[int, list[str]]:
-        """How many machines run on it, and the bridges of its networks; nothing when it does not answer."""
+        """Return how many machines run on it, and the bridges of its networks; none if it does not answer."""
         try:
             with Endpoint(f"unix://{self.socket}").engine(
                 timeout=ANSWER_SECONDS, trace=self._trace
@@ -448,7 +448,7 @@ class LocalEngine:
         self._clear_away(bridges)
 
     def _clear_away(self, bridges: list[str]) -> None:
-        """Remove what dockerd leaves behind, more of it when it was killed."""
+        """Remove what dockerd leaves behind, which is more if it was killed."""
         from dinv.system import files
 
         left = processes.with_descendants(self._remains())
@@ -471,7 +471,7 @@ class LocalEngine:
             raise LocalEngineError(f"{error.filename}: {error.strerror}") from error
 
     def _remains(self) -> list[int]:
-        """Its containerd, and the shims of its containers, which outlive a dockerd that was killed."""
+        """Return its containerd, and the shims of its containers, which outlive a dockerd that was killed."""
         config = os.path.join(self._exec_root, "containerd", "containerd.toml")
 
         def matches(words: list[str]) -> bool:
@@ -490,7 +490,7 @@ class LocalEngine:
 
 
 def _another_engine(own: str) -> bool:
-    """Whether another dockerd runs on this computer, in the network namespace that ours would be in."""
+    """Return whether another dockerd runs on this computer, in the network namespace that ours would use."""
     here = processes.network_namespace("self")
 
     def matches(words: list[str]) -> bool:
@@ -500,10 +500,10 @@ def _another_engine(own: str) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """This process's environment, for dockerd: proxies are in it; without what is meant for docker's clients.
+    """Return dockerd's environment: this process's, with its proxies, without those of docker's clients.
 
-    dockerd reads DOCKER_TLS_VERIFY as the client does, and with NOTIFY_SOCKET would speak to whoever
-    supervises this process.
+    dockerd reads DOCKER_TLS_VERIFY as the client does, and with NOTIFY_SOCKET would talk to the supervisor
+    of this process.
     """
     foreign = ("DOCKER_", "LISTEN_", "NOTIFY_SOCKET")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
@@ -511,7 +511,7 @@ def _environment() -> dict[str, str]:
 
 
 def _unmount_below(directory: str) -> None:
-    """Unmount all that is mounted in a directory, the last first, even if it is in use."""
+    """Unmount everything that is mounted in a directory, the last first, even if it is in use."""
     import subprocess
 
     for point in reversed(mounts.below(directory)):

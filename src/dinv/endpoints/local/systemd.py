@@ -1,7 +1,7 @@
-"""What dinv's own engine is to systemd: a unit that starts it at boot, and a unit that its dockerd runs in.
+"""dinv's own engine under systemd: a unit that starts it at boot, and a unit that its dockerd runs in.
 
-Without one of its own, a dockerd started in a login session belongs to the session's scope, and ends at
-log-out where logind has KillUserProcesses=yes. Sources: systemd.service(5), systemd-run(1).
+Without a unit of its own, a dockerd started in a login session belongs to the session's scope, and ends at
+log-out if logind has KillUserProcesses=yes. Sources: systemd.service(5), systemd-run(1).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 RUNS = "/run/systemd/system"
-"""There where systemd is in charge (sd_booted(3))."""
+"""Exists if systemd is the init (sd_booted(3))."""
 UNITS = "/etc/systemd/system"
 COMMAND_SECONDS = 60.0
 
@@ -39,17 +39,17 @@ TimeoutStopSec=180
 WantedBy=multi-user.target
 """
 
-# Of a unit whose processes make cgroups of their own; a stop ends dockerd, which ends its containers.
+# For a unit whose processes make cgroups of their own; a stop ends dockerd, which ends its containers.
 _PROPERTIES = ("Delegate=yes", "KillMode=process", "TasksMax=infinity", "LimitNOFILE=1048576")
 
 
 def in_charge() -> bool:
-    """Whether systemd runs this computer."""
+    """Return whether systemd runs this computer."""
     return os.path.isdir(RUNS)
 
 
 class BootUnit:
-    """The unit that starts a store's engine at boot; `name` is one of the store's own, as its bridge's."""
+    """The unit that starts a store's engine at boot; `name` is unique to the store, like its bridge's."""
 
     def __init__(self, name: str, store_path: str) -> None:
         self.name = f"{name}-engine.service"
@@ -61,7 +61,7 @@ class BootUnit:
         return os.path.lexists(self.path)
 
     def enable(self) -> None:
-        """Write it, and have it started at boot. Raises LocalEngineError."""
+        """Write the unit, and enable it at boot. Raises LocalEngineError."""
         from dinv.system import files
 
         try:
@@ -76,7 +76,7 @@ class BootUnit:
             raise
 
     def disable(self) -> bool:
-        """Remove it; returns whether it was there. An engine that runs goes on. Raises LocalEngineError."""
+        """Remove the unit; return whether it existed. A running engine goes on. Raises LocalEngineError."""
         if not self.enabled:
             return False
         _systemctl("disable", self.name)
@@ -88,11 +88,11 @@ class BootUnit:
         return True
 
     def text(self) -> str:
-        """The unit's file."""
+        """Return the unit's content."""
         import sys
 
         command = [sys.executable, "-m", "dinv", "-s", self._store_path, "engine"]
-        # Where this Python finds dinv by it, the one at boot has to.
+        # The Python at boot must find dinv as this one does.
         path = os.pathsep.join(
             map(os.path.abspath, filter(None, os.environ.get("PYTHONPATH", "").split(":")))
         )
@@ -107,10 +107,10 @@ class BootUnit:
 
 
 def apart(name: str, log: str, environment: Sequence[str]) -> list[str]:
-    """The words before a command that make systemd run it as the service `name`.
+    """Return the words before a command that make systemd run it as the service `name`.
 
-    Its output goes to `log`; of the caller's environment it has the variables named, whose values do not
-    stand in the command line.
+    Its output goes to `log`. It gets the named variables of the caller's environment; their values are not
+    on the command line.
     """
     words = ["systemd-run", "--quiet", "--collect", f"--unit={name}-dockerd.service"]
     words += [f"--description=dockerd of dinv's own engine {name}"]
@@ -120,7 +120,7 @@ def apart(name: str, log: str, environment: Sequence[str]) -> list[str]:
 
 
 def _quoted(word: str) -> str:
-    """A word of a command line in a unit."""
+    """Quote a word of a command line in a unit."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n").replace("\t", "\\t")
     return '"' + escaped.replace("%", "%%").replace("$", "$$") + '"'
 
