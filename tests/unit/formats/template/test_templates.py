@@ -148,7 +148,7 @@ WRONG = {
     "{{eq .i .s}}": (1, 3, "incompatible types for comparison: int and string"),
     "{{eq .l .l}}": (1, 3, "non-comparable"),
     "{{lt .t .no}}": (1, 3, "invalid type for comparison"),
-    "{{.i .s}}": (1, 3, "no function"),
+    "{{.i .s}}": (1, 3, "non-function"),
     "{{nil}}": (1, 3, "nil is not a command"),
     "{{range .i}}{{end}}": (1, 9, "can't iterate over int"),
     "{{slice .l 2 1}}": (1, 3, "invalid slice index"),
