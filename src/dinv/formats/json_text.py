@@ -54,9 +54,9 @@ def _loads(data: bytes | str) -> Any:
 
 
 def first(text: str) -> Any:
-    """Return the first value in `text`, whatever comes after it, as Go's decoder reads one at a time.
+    """Return the first value in `text`, ignoring what follows it, as Go's decoder reads one at a time.
 
-    Control characters in strings are let through. Raises ValueError, RecursionError.
+    Control characters in strings are accepted. Raises ValueError, RecursionError.
     """
     scan = _scanner(_Lenient)
     if scan is not None:
@@ -70,7 +70,7 @@ def first(text: str) -> Any:
 
 
 def _scanner(context: type[_Strict]) -> Callable[[str, int], tuple[Any, int]] | None:
-    """The scanner that a json.JSONDecoder like `context` has; None where this Python has none in C."""
+    """Return the scanner of a json.JSONDecoder like `context`; None if this Python has none in C."""
     try:
         from _json import make_scanner
     except ImportError:
@@ -80,7 +80,7 @@ def _scanner(context: type[_Strict]) -> Callable[[str, int], tuple[Any, int]] | 
 
 
 class _Strict:
-    """What the scanner asks a JSONDecoder for (CPython: Modules/_json.c, scanner_new)."""
+    """The attributes that the scanner reads from a JSONDecoder (CPython: Modules/_json.c, scanner_new)."""
 
     strict = True
     object_hook = None
