@@ -1,16 +1,16 @@
 """Drivers: what makes and controls machines, found by name.
 
 driver.py       the Driver seam
-replacement.py  how a driver makes a machine anew from another image
-recorded.py     what drivers of machines have in common that dinv only records
+replacement.py  how a driver recreates a machine from another image
+recorded.py     the base of drivers whose machines dinv only records
 ssh_address.py  where a machine's own SSH server is
 ssh_channel.py  files and commands by the system's ssh
 docker/         machines as containers on a Docker endpoint
 docker_machine/ machines that docker-machine made
-none.py         daemons that somebody else looks after
+none.py         daemons that somebody else manages
 
-A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. They are looked at only
-for a name that is not built in. All that a plugin needs is imported from here: `Driver`, `Flag`,
+A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. Entry points are only read
+for a name that is not built in. Everything that a plugin needs is imported from here: `Driver`, `Flag`,
 `AddressTaken`, `Replacement` and `Offer`.
 """
 
@@ -51,14 +51,14 @@ _BUILT_IN = {
 SEAM = plugins.Seam("driver", GROUP, _BUILT_IN, "dinv.drivers.driver:Driver")
 
 _DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
-"""Stands in for all drivers of docker-machine's, whatever they are called."""
+"""Stands in for all of docker-machine's drivers, whatever their names."""
 
 _HOMES = {
     "Flag": "dinv.declaration:Option",
     "Offer": "dinv.drivers.replacement:Offer",
     "Replacement": "dinv.drivers.replacement:Replacement",
 }
-"""Where those are that `ls` and `env` have no use for: they are loaded when they are asked for."""
+"""Modules of names that `ls` and `env` do not use: loaded on first access."""
 
 
 def __getattr__(name: str) -> Any:
@@ -68,24 +68,24 @@ def __getattr__(name: str) -> Any:
 
 
 def known() -> list[str]:
-    """The names of all drivers there are, built in or not, sorted."""
+    """Return the names of all drivers, built in or not, sorted."""
     return SEAM.known()
 
 
 def find(name: str) -> type[Driver]:
-    """The driver of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
+    """Return the driver of this name, built in or a plugin's. Raises PluginNotFound, PluginBroken."""
     driver: type[Driver] = SEAM.find(name)
     return driver
 
 
 def of(config: MachineConfig) -> type[Driver]:
-    """The driver of a machine. Raises InputError where that is not installed."""
+    """Return the driver of a machine. Raises InputError if it is not installed."""
     found = reader(config)
     return find(config.driver_name) if found is Driver else found
 
 
 def reader(config: MachineConfig) -> type[Driver]:
-    """What knows how to read a machine's record: `recorded_url`, `recorded_ip`, `shown`.
+    """Return the class that can read a machine's record: `recorded_url`, `recorded_ip`, `shown`.
 
     No driver is loaded for a record that dinv wrote, and it need not be installed.
     """
@@ -96,10 +96,10 @@ def reader(config: MachineConfig) -> type[Driver]:
 
 
 def url(config: MachineConfig) -> str:
-    """Where a machine's daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
+    """Return where a machine's daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
     return reader(config).recorded_url(config)
 
 
 def ip(config: MachineConfig) -> str:
-    """The address in a machine's URL, or ""."""
+    """Return the host in a machine's URL, or ""."""
     return reader(config).recorded_ip(config)

@@ -1,12 +1,12 @@
 """The Driver seam: what makes and controls a machine on some infrastructure.
 
 The methods are those of libmachine's Driver (docker/machine: libmachine/drivers/drivers.go) in Python
-names, with two differences. `create` makes the machine without starting it, so that what it needs can
-be put in first, as `docker cp` can; and in place of SSH there is `channel`, by which files and commands
-get into the machine. A driver knows nothing of certificates or of what runs in the machine.
+names, with two differences. `create` makes the machine without starting it, so that its files can be put in
+first, as `docker cp` can; and instead of SSH there is `channel`, by which files and commands get into the
+machine. A driver knows nothing of certificates or of what runs in the machine.
 
-Every driver has the abstract methods. The others have an answer here which is right for a driver without
-that ability: the sections say which abilities there are.
+Every driver has the abstract methods. The other methods have a default that is right for a driver without
+that ability; they are grouped by ability below.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ if TYPE_CHECKING:
 class AddressTaken(Exception):
     """The address the driver chose for a machine turned out to be in use; `move` chooses another.
 
-    No DinvError: nobody but `create` sees it.
+    Not a DinvError: only `create` and `start` catch it, and users never see it.
     """
 
 
 class Driver(ABC):
-    """Makes and controls one machine. What it has to remember it keeps in `config.driver`."""
+    """Makes and controls one machine. What it has to remember is kept in `config.driver`."""
 
     name: str
     provisioned: ClassVar[bool] = True
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
     shows_last_url: ClassVar[bool] = False
-    """Whether `ls` says where a machine was that does not run: for those that nothing else is known of."""
+    """Whether `ls` shows the last address of a machine that does not run: if nothing else is known of it."""
     provisioner: ClassVar[str] = "docker"
-    """The provisioner that its machines have unless another is named."""
+    """The provisioner of its machines unless another is named."""
     kinds: ClassVar[Kinds] = {}
-    """Of what kind the values are that it keeps there: what a record has otherwise is a ConfigError."""
+    """The types of the values in `config.driver`: a record with others is a ConfigError."""
 
     def __init__(
         self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
@@ -61,7 +61,7 @@ class Driver(ABC):
         self.store = store
         self.trace = trace
         self.notes: list[str] = []
-        """What `start` has found and mended, for the user."""
+        """What `start` found and repaired, for the user."""
 
     def close(self) -> None:  # noqa: B027  (most drivers hold nothing open)
         """Close connections."""
@@ -71,22 +71,22 @@ class Driver(ABC):
     @classmethod
     @abstractmethod
     def create_flags(cls) -> tuple[Option, ...]:
-        """The options this driver adds to `create`."""
+        """Return the options this driver adds to `create`."""
 
     @abstractmethod
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         """Take the values of its options, by keyword, into the config. Raises InputError.
 
-        They are of the types declared: None, or (), for what was not given.
+        They have the declared types: None, or (), if nothing was given.
         """
 
     @abstractmethod
     def pre_create_check(self, progress: Progress) -> None:
-        """See whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
+        """Check whether the machine can be made, without making anything. Raises PreCreateCheckFailed."""
 
     @abstractmethod
     def prepare(self, progress: Progress) -> str:
-        """Fetch what takes long and is not part of the machine yet: its image.
+        """Fetch what takes long and is not yet part of the machine: its image.
 
         Returns the name of the image contract. Raises ImageError.
         """
@@ -97,13 +97,13 @@ class Driver(ABC):
     ) -> None:
         """Make the machine, not started.
 
-        `environment` and `command` are what its init gets, `mounts` where in it each of its volumes (by
-        role: "cache") goes; all are the image contract's to say. Raises PreCreateCheckFailed.
+        `environment` and `command` are for its init, and `mounts` has the path in the machine for each of its
+        volumes (by role: "cache"); the image contract defines them all. Raises PreCreateCheckFailed.
         """
 
     @abstractmethod
     def remove(self, *, keep_cache: bool = False) -> list[str]:
-        """Remove all that `create` made, and what is left of it. What is gone already is not an error.
+        """Remove everything that `create` made, and any remains. What is already gone is not an error.
 
         Returns a line for each thing that was left on purpose.
         """
@@ -112,11 +112,11 @@ class Driver(ABC):
 
     @abstractmethod
     def start(self, *, timeout: float) -> None:
-        """Start it. Raises AddressTaken when `move` can help, MachineGone, MachineError."""
+        """Start it. Raises AddressTaken if `move` can help, MachineGone, MachineError."""
 
     @abstractmethod
     def stop(self, *, timeout: float) -> None:
-        """Stop it cleanly; after `timeout` seconds by force."""
+        """Stop it cleanly; by force after `timeout` seconds."""
 
     @abstractmethod
     def kill(self) -> None:
@@ -128,18 +128,18 @@ class Driver(ABC):
         self.start(timeout=timeout)
 
     def unpause(self) -> None:
-        """Let it go on, where somebody has paused it. Raises NotSupported where nobody can pause one."""
+        """Resume a machine that was paused from outside. Raises NotSupported if machines cannot be paused."""
         raise NotSupported(self.config.name, f"The {self.name} driver cannot let a paused machine go on")
 
     # Its state
 
     @abstractmethod
     def state(self, *, timeout: float) -> Status:
-        """Its state, asked of the infrastructure. Raises DinvError when that does not answer."""
+        """Return its state, asked of the infrastructure. Raises DinvError if that does not answer."""
 
     @classmethod
     def group_key(cls, config: MachineConfig) -> str:
-        """Machines with the same key can be asked for together, by `states`."""
+        """Return a key: machines with the same one can be queried together, by `states`."""
         return config.name
 
     @classmethod
@@ -151,13 +151,13 @@ class Driver(ABC):
         timeout: float,
         trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
-        """The states of machines with one `group_key`, by name. Drivers that can ask once, do."""
+        """Return the states of machines with the same `group_key`, by name. Drivers that can ask once, do."""
         return {config.name: cls(config, store, trace=trace).state(timeout=timeout) for config in configs}
 
     def observed(self, status: Status) -> str:
-        """The state in `status`, in a word, for a caller that needs it to run.
+        """Return the state in `status` as a word, for a caller that needs the machine to run.
 
-        Raises MachineGone for one that is not there.
+        Raises MachineGone if it no longer exists.
         """
         if status.state == ERROR:
             container = str(self.config.driver.get("Container", ""))
@@ -165,32 +165,32 @@ class Driver(ABC):
         return status.state
 
     def facts(self) -> dict[str, Any]:
-        """What people are told of how the machine is made, as text.
+        """Return what users are told about how the machine is made, as texts.
 
         `endpoint` is a URL and `isolation` a kind of it, "" for none; `machine` is one line.
         """
         return {"endpoint": "", "isolation": "", "machine": self.url}
 
-    # What its record says, without a look at the machine. Of records that dinv wrote this is what holds, for
-    # all drivers (`dinv.drivers.reader`); docker-machine's drivers keep these things in ways of their own.
+    # Read from its record alone, without a look at the machine. For records that dinv wrote the defaults are
+    # right for all drivers (`dinv.drivers.reader`); docker-machine's drivers record these in their own ways.
 
     @classmethod
     def recorded_url(cls, config: MachineConfig) -> str:
-        """Where the daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
+        """Return where the daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
         return str(config.driver.get("URL", ""))
 
     @classmethod
     def recorded_ip(cls, config: MachineConfig) -> str:
-        """The address in `recorded_url`, or ""."""
+        """Return the host in `recorded_url`, or ""."""
         return str(config.driver.get("IPAddress", ""))
 
     @classmethod
     def shown(cls, config: MachineConfig) -> dict[str, Any]:
-        """The document with absolute paths: what `inspect` shows."""
+        """Return the document with absolute paths, as `inspect` shows it."""
         return config.shown()
 
-    # Where it is reached. A driver whose machines have an address that is known from the beginning and
-    # stays overrides nothing but what sets `URL` and `IPAddress` in its config.
+    # Where it is reached. A driver whose machines have a fixed address, known from the beginning, overrides
+    # nothing; it only sets `URL` and `IPAddress` in its config.
 
     @property
     def url(self) -> str:
@@ -199,25 +199,25 @@ class Driver(ABC):
 
     @property
     def ip(self) -> str:
-        """The address in `url`, as last known."""
+        """The host in `url`, as last known."""
         return self.recorded_ip(self.config)
 
     @property
     def own_ip(self) -> str:
-        """The machine's address on its own network, where ports of containers in it are published."""
+        """The machine's address on its own network, where containers in it publish their ports."""
         return self.ip
 
     def addresses(self) -> list[str]:
-        """The names and addresses by which the machine is reached."""
+        """Return the names and addresses by which the machine is reached."""
         return [self.ip] if self.ip else []
 
     @property
     def address_known(self) -> bool:
-        """Whether `url` is settled before the machine starts."""
+        """Whether `url` is known before the machine starts."""
         return True
 
     def refresh_address(self) -> bool:
-        """Ask where the started machine is; True when that is not where it was."""
+        """Ask where the started machine is; return True if that has changed."""
         return False
 
     @property
@@ -226,11 +226,11 @@ class Driver(ABC):
         return False
 
     def move(self) -> None:
-        """After AddressTaken: choose another address and unmake what `create` made."""
+        """After AddressTaken: choose another address and remove what `create` made."""
         raise NotSupported(self.config.name, f"The {self.name} driver has no other address to offer")
 
     def unreached(self) -> str:
-        """Why clients do not get to a daemon that listens, and what to do; "" where it does not listen.
+        """Return why clients cannot reach a daemon that listens, with advice; "" if it does not listen.
 
         Asked of the infrastructure; raises nothing.
         """
@@ -240,35 +240,35 @@ class Driver(ABC):
 
     @abstractmethod
     def channel(self) -> Channel:
-        """The way files and commands get into the machine. Raises NotSupported where there is none."""
+        """Return the way files and commands get into the machine. Raises NotSupported if there is none."""
 
     def ssh_address(self) -> SSHAddress | None:
-        """Where its own SSH server is, for machines that are gone into by the system's ssh and scp.
+        """Return the address of its own SSH server, for machines entered by the system's ssh and scp.
 
-        None where commands and files go by `channel`. Raises NotSupported, MachineNotRunning, MachineError.
+        None if commands and files go by `channel`. Raises NotSupported, MachineNotRunning, MachineError.
         """
         return None
 
     @property
     def takes_files_running(self) -> bool:
-        """Whether files can be put into it while it runs as well as before.
+        """Whether files can be put into a running machine as reliably as into a stopped one.
 
         It is then started while its certificates are being made, if its image waits for them.
         """
         return False
 
     def daemon_defaults(self) -> Mapping[str, Sequence[str]]:
-        """Options of the machine's daemon, without dashes, that hold unless somebody has set them."""
+        """Return options of the machine's daemon, without dashes, that apply unless the user sets them."""
         return {}
 
     # Its init: the first process in it, which starts the daemon
 
     @abstractmethod
     def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
-        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+        """Yield the output of its init and daemon as it comes: the last `tail` lines, or everything."""
 
     def last_log_lines(self, count: int) -> list[str]:
-        """The last lines its init and daemon have said; none where they cannot be had."""
+        """Return the last output lines of its init and daemon; none if they cannot be had."""
         import contextlib
 
         with contextlib.suppress(DinvError):
@@ -281,16 +281,16 @@ class Driver(ABC):
         """Send a signal, such as "SIGHUP", to the machine's init."""
 
     def ended(self) -> int | None:
-        """The exit status of its init, when that ended by itself since the start.
+        """Return the exit status of its init, if that ended by itself since the start.
 
-        None while it runs, and where that cannot be told.
+        None while it runs, and if that is not known.
         """
         return None
 
     # Machines made anew from another image
 
     def replacement(self) -> Replacement:
-        """How the machine is made anew from another image. Raises NotSupported where it cannot be."""
+        """Return how the machine is remade from another image. Raises NotSupported if it cannot be."""
         name = self.config.name
         raise NotSupported(
             name,
@@ -302,9 +302,9 @@ class Driver(ABC):
         )
 
     def kind(self) -> str:
-        """What another machine has in common with this one that can do the same: endpoint, image, isolation.
+        """Return what machines have in common that can do the same: endpoint, image, isolation.
 
-        "" where that cannot be told.
+        "" if that is not known.
         """
         return ""
 
@@ -312,16 +312,16 @@ class Driver(ABC):
 
     @property
     def keeper(self) -> str:
-        """The program that looks after it, and renews its certificates; "" where somebody does by hand."""
+        """The program that manages it, and renews its certificates; "" if somebody does by hand."""
         return "dinv" if self.provisioned else ""
 
     @classmethod  # noqa: B027  (most can be changed)
     def check_change(cls, config: MachineConfig, doing: str) -> None:
-        """Raise NotSupported where nothing can be changed; `doing` is such as "stopping it"."""
+        """Raise NotSupported if nothing can be changed; `doing` is such as "stopping it"."""
 
     @property
     def left_alone(self) -> str:
-        """Why dinv makes nothing anew of it, to stand behind the machine's name; "" where it does."""
+        """Return why dinv recreates nothing of it, to follow the machine's name; "" if it does."""
         if self.provisioned:
             return ""
         return (
@@ -330,12 +330,12 @@ class Driver(ABC):
         )
 
     def check_removal(self) -> None:  # noqa: B027  (most can be removed)
-        """Raise NotSupported for a machine that somebody else has to remove; it can be forgotten by force."""
+        """Raise NotSupported if dinv cannot remove the machine itself; it can then be forgotten by force."""
 
     # Machines that somebody else made
 
     def adopt(self, container: str, progress: Progress) -> str:
-        """Take what is known of a container that somebody else made into the config, and change nothing.
+        """Record what is known of a container made without dinv in the config, and change nothing.
 
         Returns the name of its image contract. Raises CannotAdopt, and NotSupported without containers.
         """
@@ -343,5 +343,5 @@ class Driver(ABC):
 
     @property
     def adopted(self) -> bool:
-        """Whether somebody else made what it runs in, which dinv therefore neither removes nor makes anew."""
+        """Whether the container was made without dinv, which therefore neither removes nor recreates it."""
         return False

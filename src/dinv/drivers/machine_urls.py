@@ -1,4 +1,4 @@
-"""Machines of a store found by where their daemons listen: what leads to one is not an endpoint."""
+"""The machines of a store by where their daemons listen: their URLs are not endpoints."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def machine_urls(store: Store) -> dict[str, str]:
-    """The names of the machines whose records can be read, by their URLs in canonical form."""
+    """Return the names of the machines whose records can be read, by their URLs in canonical form."""
     urls = {}
     for name in store.names():
         try:
@@ -25,5 +25,5 @@ def machine_urls(store: Store) -> dict[str, str]:
 
 
 def machine_at(store: Store, url: str) -> str:
-    """The name of the machine of the store whose daemon is at this address; "" where none is."""
+    """Return the name of the machine of the store whose daemon is at this address; "" if there is none."""
     return machine_urls(store).get(canonical(url), "") if url.startswith("tcp://") else ""

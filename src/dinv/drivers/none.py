@@ -1,9 +1,9 @@
-"""The none driver: a Docker daemon that somebody else looks after, known to dinv by its URL.
+"""The none driver: a Docker daemon that somebody else manages, known to dinv by its URL.
 
-As in docker-machine (docker/machine: drivers/none/driver.go) its state is always Running, since nobody can
-be asked, and nothing that changes a machine works on it. Its certificates are those in the store's directory
-`certs`, also as there, and there may be none. What is new: it may come with TLS files of its own, and `ls`
-looks whether something listens at the URL.
+As in docker-machine (docker/machine: drivers/none/driver.go) its state is always Running, since there is
+nobody to ask, and nothing that changes a machine works on it. Its certificates are those in the store's
+directory `certs`, also as there, and there may be none. New here: it can have TLS files of its own, and `ls`
+checks whether something listens at the URL.
 """
 
 from __future__ import annotations
@@ -40,9 +40,9 @@ _STORE_CERTIFICATES = {
     "ClientCertPath": f"{STORE_CERTS}/cert.pem",
     "ClientKeyPath": f"{STORE_CERTS}/key.pem",
 }
-"""As docker-machine writes them into a record (commands/create.go), relative to the store."""
+"""The paths as docker-machine writes them into a record (commands/create.go), relative to the store."""
 LARGEST_FILE = 1024 * 1024
-"""Bytes. A chain of certificates has some thousand."""
+"""Bytes. A chain of certificates has a few thousand."""
 
 _DONE = {
     "start": "started",
@@ -114,7 +114,7 @@ class NoneDriver(RecordedDriver):
         self._certificates()
 
     def _certificates(self) -> list[tuple[str, bytes]]:
-        """The TLS files as they are at their source. Raises InputError."""
+        """Return the TLS files as they are at their source. Raises InputError."""
         source = str(self.config.driver.get("CertificateSource") or "")
         found = []
         for name in client_files.NAMES if source else ():
@@ -154,7 +154,7 @@ class NoneDriver(RecordedDriver):
         return states[self.config.name]
 
     @classmethod
-    def group_key(cls, config: MachineConfig) -> str:  # all are looked at at once
+    def group_key(cls, config: MachineConfig) -> str:  # all are checked at the same time
         return ""
 
     @classmethod

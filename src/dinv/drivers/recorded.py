@@ -1,4 +1,4 @@
-"""Drivers of machines that dinv only records: somebody else makes them, and looks after them."""
+"""Drivers of machines that dinv only records: somebody else makes and manages them."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 
 class RecordedDriver(Driver):
-    """Nothing is made, and nothing that would change the machine is done."""
+    """Makes nothing, and refuses everything that would change the machine."""
 
     provisioned: ClassVar[bool] = False
     provisioner: ClassVar[str] = "none"
 
     @abstractmethod
     def refuse(self, doing: str) -> NoReturn:
-        """Raise NotSupported for what cannot be done: "start", "stop", "kill", "restart", "signal"."""
+        """Raise NotSupported for an action: "start", "stop", "kill", "restart", "signal"."""
 
     @abstractmethod
     def channel(self) -> Channel:
-        """Raises NotSupported where nothing but the daemon's API leads into the machine."""
+        """Raise NotSupported if nothing but the daemon's API leads into the machine."""
 
     def observed(self, status: Status) -> str:
         return RUNNING if status.running else f"silent ({status.error})"
@@ -40,7 +40,7 @@ class RecordedDriver(Driver):
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
-        """Make nothing: the machine is there."""
+        """Make nothing: the machine exists."""
 
     def remove(self, *, keep_cache: bool = False) -> list[str]:
         return []

@@ -1,4 +1,4 @@
-"""The Replacement capability: how a machine is made anew from another image, for `dinv upgrade`."""
+"""The Replacement capability: how a machine is recreated from another image, for `dinv upgrade`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class Offer:
-    """An image that a machine can be made anew from, on its endpoint already.
+    """An image on the endpoint that a machine can be recreated from.
 
     `contract` is the name of its image contract; `same` whether the machine was made from exactly this.
     """
@@ -24,35 +24,35 @@ class Offer:
 
 
 class Replacement(ABC):
-    """How one machine is made anew from another image, for `dinv upgrade`.
+    """How one machine is recreated from another image, for `dinv upgrade`.
 
     In this order: `offer`, `replace`, the driver's `start`; then `let_go` when the new one answers, or
-    `take_back` when something has failed. Each can be called again, by who finishes or undoes
-    what was killed. The machines of a driver that has none cannot be upgraded.
+    `take_back` if something failed. Each can be called again, to finish or undo an upgrade that was killed.
+    Machines of a driver without this capability cannot be upgraded.
     """
 
     @abstractmethod
     def offer(self, image: str, progress: Progress) -> Offer:
-        """Fetch an image to make the machine anew from; "" is its own, as new as it can be had.
+        """Fetch an image to recreate the machine from; "" means its own, in its newest version.
 
-        Raises PreCreateCheckFailed when this machine cannot be made anew, ImageError, MachineGone.
+        Raises PreCreateCheckFailed if this machine cannot be recreated, ImageError, MachineGone.
         """
 
     @abstractmethod
     def replace(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
-        """Make the new one, as the driver's `create` does, and set aside the one that there is, stopped.
+        """Make the new one, as the driver's `create` does, and set aside the existing one, stopped.
 
-        What the infrastructure refuses is refused before anything is stopped. Raises what `create` raises,
+        If the infrastructure refuses, that is before anything is stopped. Raises the errors of `create`,
         MachineGone.
         """
 
     @abstractmethod
     def take_back(self) -> None:
-        """Give what was set aside its place again, not started; what `replace` made is removed.
+        """Put what was set aside back in its place, not started, and remove what `replace` made.
 
-        Raises MachineGone when it is there no more, and nothing in its place either.
+        Raises MachineGone if it no longer exists, and there is nothing in its place either.
         """
 
     @abstractmethod

@@ -21,10 +21,10 @@ _OPTIONS = (
 
 
 class SSHAddress:
-    """Host and port of an SSH server, and who logs in with what.
+    """Host and port of an SSH server, the user and the key.
 
-    `key` is the path of a private key, "" where ssh-agent has it; `whose` says what kind of machine it is,
-    for the error that there is no ssh on this computer.
+    `key` is the path of a private key, "" if ssh-agent has it; `whose` says what kind of machine it is, for
+    the error that there is no ssh on this computer.
     """
 
     __slots__ = ("host", "key", "port", "user", "whose")
@@ -41,7 +41,7 @@ class SSHAddress:
 
     @property
     def identity(self) -> list[str]:
-        """Options for the key, of ssh and of scp."""
+        """Return the options for the key, of ssh and of scp."""
         return ["-o", "IdentitiesOnly=yes", "-i", self.key] if self.key else []
 
 

@@ -1,1 +1,1 @@
-"""The user's shell: what `env` sets, names to call dinv by, completion."""
+"""The user's shell: the variables of `env`, other names for dinv, completion."""

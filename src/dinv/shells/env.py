@@ -1,8 +1,8 @@
 """What `env` sets and unsets.
 
-It runs in shell profiles: a machine that does not answer at once costs a second at most. One that
-refuses is not running, and nothing is set; of one that says nothing in that time what is known is set,
-with a warning.
+It runs in shell profiles: a machine that does not answer costs a second at most. If it refuses connections it
+is not running, and nothing is set; if it does not answer in time, the last known values are set, with a
+warning.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MAC
 def setting(
     machine: Machine, *, no_proxy: bool = False, swarm: bool = False, environ: Mapping[str, str] = os.environ
 ) -> tuple[dict[str, str | None], str]:
-    """The variables for a machine, or for the legacy swarm that it is the master of; and a warning or "".
+    """Return the variables for a machine, or for the classic swarm it is the master of; and a warning or "".
 
     Raises MachineNotRunning, MachineUnusable.
     """
     machine.check_files()
     variables: dict[str, str | None] = dict(machine.environment())
     if not machine.has_tls:
-        # Those of another machine would make the docker CLI ask this one for TLS.
+        # Another machine's variables would make the docker CLI use TLS with this one.
         variables = {**dict.fromkeys(VARIABLES), **variables}
     if swarm:
         variables["DOCKER_HOST"] = machine.swarm_url()
@@ -52,13 +52,13 @@ def _expiry(machine: Machine) -> str:
 def unsetting(
     machines: Machines, *, no_proxy: bool = False, environ: Mapping[str, str] = os.environ
 ) -> dict[str, str | None]:
-    """The variables to unset; with `no_proxy` the proxy exception of the machine in use is taken out."""
+    """Return the variables to unset; with `no_proxy` the machine's exception is removed from the proxies'."""
     import contextlib
 
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
     if no_proxy:
         address = ""
-        # Whatever became of the machine, the variables have to be got rid of.
+        # Whatever became of the machine, its variables must be unset.
         with contextlib.suppress(DinvError):
             address = machines.get(environ.get("DOCKER_MACHINE_NAME", "")).ip
         for key, entries in syntax.no_proxy(environ).items():

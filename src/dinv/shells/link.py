@@ -13,11 +13,10 @@ PROGRAM = "dinv"
 
 
 def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
-    """Make `name` in `directory` (that of dinv itself) a symbolic link to dinv.
+    """Make `name` in `directory` (by default dinv's own) a symbolic link to dinv.
 
-    Returns its path, and what there is to know about it, a line each. A link to dinv that is there already
-    is brought up to date; anything else of this name is left as it is. Raises InputError for a name that
-    cannot be one, LinkError.
+    Returns its path, and remarks about it, a line each. An existing link to dinv is updated; anything else of
+    this name is left alone. Raises InputError for an invalid name, LinkError.
     """
     target = executable()
     if not name or name in (".", "..", PROGRAM) or os.sep in name or name.startswith("-"):
@@ -26,7 +25,7 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
     path = os.path.join(directory, name)
     if os.path.lexists(path) and not _is_ours(path):
         raise LinkError(
-            f"{path} is there already, and is no link to {PROGRAM}. "
+            f"{path} is there already, and is not a link to {PROGRAM}. "
             f"Remove it first, or name another directory."
         )
     try:
@@ -42,7 +41,7 @@ def link(name: str, directory: str | None = None) -> tuple[str, list[str]]:
 
 
 def _replace(path: str, target: str) -> None:
-    """Put a new link in the place of one, so that at no time there is none."""
+    """Replace a link by a new one atomically, so that there always is one."""
     temporary = f"{path}.{os.getpid()}"
     os.symlink(target, temporary)
     try:
@@ -53,7 +52,7 @@ def _replace(path: str, target: str) -> None:
 
 
 def executable() -> str:
-    """The absolute path of dinv's executable, as called or beside Python's. Raises LinkError."""
+    """Return the absolute path of dinv's executable, as called or beside Python's. Raises LinkError."""
     called = shutil.which(sys.argv[0]) if sys.argv and sys.argv[0] else None
     seen = set()
     while called and called not in seen:

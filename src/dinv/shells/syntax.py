@@ -1,9 +1,9 @@
-"""Environment variables in the words of each shell, as docker-machine's `env` writes them.
+"""Environment variables in the syntax of each shell, as docker-machine's `env` writes them.
 
-(docker/machine: commands/env.go.) What comes out is evaluated, so each value is quoted by the rules of its
-shell. Where docker-machine's own form holds a value as it is, that form is written; else another that the
-shell has for it. What a shell cannot be given in any form is refused: a line break in csh, PowerShell and
-cmd, and what csh and cmd expand in any quotes.
+(docker/machine: commands/env.go.) The output is evaluated, so each value is quoted by the rules of its shell.
+If docker-machine's own form preserves the value, that form is written; else another form of the shell's. A
+value that a shell cannot take in any form is refused: a line break in csh, PowerShell and cmd, and what csh
+and cmd expand in any quotes.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 NAMES = ("bash", "cmd", "emacs", "fish", "powershell", "tcsh", "zsh")
-"""Those that --shell is asked for by; any other name is one that reads sh."""
+"""The shells that --shell names; any other name means one that reads sh."""
 
 # set, unset, comment, how the command is evaluated
 _SHELLS = {
@@ -44,7 +44,7 @@ _ALIASES = {"csh": "tcsh", "pwsh": "powershell"}
 
 
 def of_user(environ: Mapping[str, str] = os.environ) -> str:
-    """The user's shell, from `$SHELL`; sh where that is not set, as in cron, containers and CI jobs."""
+    """Return the user's shell, from `$SHELL`; sh if that is not set, as in cron, containers and CI jobs."""
     return os.path.basename(environ.get("SHELL") or "sh")
 
 
@@ -53,9 +53,9 @@ def script(
     variables: Mapping[str, str | None],
     command: Sequence[str],
 ) -> str:
-    """Lines that set the variables, or unset those that are None; `command` is how to get them again.
+    """Return lines that set the variables, or unset those that are None; `command` prints them again.
 
-    Raises InputError for a value that the shell cannot be given.
+    Raises InputError for a value that the shell cannot take.
     """
     shell = _ALIASES.get(shell, shell)
     setting, unsetting, comment, evaluate = _SHELLS.get(shell, _SHELLS["sh"])
@@ -64,7 +64,7 @@ def script(
     unset_before = None
     for key, value in variables.items():
         if unset_before not in (None, value is None):
-            # `eval $(dinv env ...)` makes one line of all: one `export` or `unset` can go on over several
+            # `eval $(dinv env ...)` joins all lines into one: an `export` or `unset` can go on over several
             # of ours, as it does in docker-machine's, but not from one kind to the other.
             lines[-1] += separator
         unset_before = value is None
@@ -74,10 +74,10 @@ def script(
 
 
 def no_proxy(environ: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
-    """The proxy exception variables in use, with their entries; NO_PROXY where there is none.
+    """Return the proxy exception variables in use, with their entries; NO_PROXY if there are none.
 
-    Where both spellings are set, both count: Go reads NO_PROXY first, others no_proxy
-    (golang.org/x/net/http/httpproxy: FromEnvironment; curl reads the other only).
+    If both spellings are set, both count: Go reads NO_PROXY first, others no_proxy
+    (golang.org/x/net/http/httpproxy: FromEnvironment; curl reads only the latter).
     """
     used = [key for key in ("NO_PROXY", "no_proxy") if environ.get(key)] or ["NO_PROXY"]
     lists = {key: environ.get(key, "").split(",") for key in used}
@@ -88,10 +88,10 @@ def no_proxy(environ: Mapping[str, str] = os.environ) -> dict[str, list[str]]:
 
 
 def _assigned(shell: str, key: str, value: str) -> str:
-    """The line that sets a variable. Raises InputError for a value that the shell cannot be given."""
+    """Return the line that sets a variable. Raises InputError for a value that the shell cannot take."""
     setting = _SHELLS.get(shell, _SHELLS["sh"])[0]
     if shell == "fish":
-        # There a backquote is a letter like others, and a backslash before it stays (fish-doc: Quotes).
+        # There a backquote is an ordinary character, and a backslash before it stays (fish-doc: Quotes).
         value = _escaped(value, '\\"$')
     elif shell == "emacs":
         value = _escaped(value, '\\"')
@@ -118,10 +118,10 @@ def _assigned(shell: str, key: str, value: str) -> str:
 
 
 _CSH_SPECIAL = frozenset("\\\"'$`!")
-"""What csh reads within double quotes, or cannot be given there (tcsh(1): Quoting, History substitution)."""
+"""What csh expands in double quotes, or cannot take there (tcsh(1): Quoting, History substitution)."""
 _CSH_PLAIN = frozenset("/.-_:,=@%+")
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
-"""All of these end a string in single quotes, and each stands for itself twice (about_Quoting_Rules)."""
+"""All of these end a string in single quotes, and each is written twice for itself (about_Quoting_Rules)."""
 _POWERSHELL_SPECIAL = frozenset('"$`\u201c\u201d\u201e')
 
 
@@ -130,7 +130,7 @@ def _escaped(value: str, special: str) -> str:
 
 
 def _backslashed(value: str) -> str:
-    """Without quotes, each letter that may mean something with a backslash: csh has no surer way."""
+    """Quote without quotation marks, by backslashes: the most reliable way in csh."""
     return "".join(
         letter if letter.isalnum() or not letter.isascii() or letter in _CSH_PLAIN else f"\\{letter}"
         for letter in value
@@ -138,7 +138,7 @@ def _backslashed(value: str) -> str:
 
 
 def _refuse(shell: str, key: str, value: str, letters: str = "") -> None:
-    """Raise InputError where one of `letters` is in the value, or a control character: they read by lines."""
+    """Raise InputError if one of `letters` is in the value, or a control character: they read by lines."""
     found = next((each for each in value if each in letters or (each < " " and each != "\t")), "")
     if found:
         raise InputError(
@@ -152,11 +152,11 @@ def _refuse(shell: str, key: str, value: str, letters: str = "") -> None:
 
 
 def _argument(shell: str, word: str) -> str:
-    """A word of the command in the comment; what would lead out of a comment's line is shown escaped."""
+    """Return a word of the command in the comment, escaped if it would lead out of the comment's line."""
     from dinv.formats.visible import one_line
 
     word = one_line(word)
-    # The comments of these two are commands that do nothing, with words that are expanded all the same.
+    # In these two shells comments are commands that do nothing, but their words are expanded.
     if (shell == "cmd" and any(letter in word for letter in '&|<>^"%!')) or (
         shell == "tcsh" and word != _backslashed(word)
     ):

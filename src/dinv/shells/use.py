@@ -1,4 +1,4 @@
-"""`use`: the docker CLI talks to a machine from now on, in every shell: its current context."""
+"""`use`: make a machine's docker context the current one, for the docker CLI in every shell."""
 
 from __future__ import annotations
 
@@ -16,10 +16,9 @@ _FIRST = ("DOCKER_HOST", "DOCKER_CONTEXT")
 
 
 def use(machine: Machine, progress: Progress) -> None:
-    """Make the machine's context the current one, and the context itself where there is none yet.
+    """Make the machine's context the current one; create the context if it does not exist yet.
 
-    Raises MachineNotRunning for one whose address is not known, NotSupported for one without TLS,
-    ContextError.
+    Raises MachineNotRunning if its address is not known, NotSupported if it has no TLS, ContextError.
     """
     machine.known_url()
     machine.ensure_context()
@@ -29,7 +28,7 @@ def use(machine: Machine, progress: Progress) -> None:
 
 
 def unset(progress: Progress) -> None:
-    """Let the docker CLI go back to its default: no context is the current one. Raises ContextError."""
+    """Let the docker CLI return to its default: no context is current. Raises ContextError."""
     contexts.set_current(contexts.DEFAULT)
     progress.line("Context", contexts.DEFAULT, "is what docker uses now")
     _warn(progress)

@@ -159,7 +159,7 @@ def test_numbers_that_are_never_the_same_are_not_waited_for(
     """Some file systems make up the number of a file each time."""
     monkeypatch.setattr(locks, "is_current", lambda *_: False)
     monkeypatch.setattr(time, "sleep", lambda _: None)
-    with pytest.raises(LocksNotKept, match="another number"):
+    with pytest.raises(LocksNotKept, match="inode number"):
         locks.open_locked(str(tmp_path / "lock"))
 
 

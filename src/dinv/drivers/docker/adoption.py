@@ -1,7 +1,7 @@
-"""A container that somebody else made, looked at: is it a machine, of which kind, where is it reached.
+"""Checks of a container made without dinv: whether it is a machine, of which kind, and where it is reached.
 
-Nothing is changed here. An existing container can be given no labels and no other arguments: that decides
-what is refused, and that the record goes by the container's id.
+Nothing is changed here. An existing container cannot get labels or other arguments: that decides what is
+refused, and is why the record goes by the container's id.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ CONNECT_SECONDS = 5.0
 
 
 def examine(site: Site, container: str, progress: Progress) -> str:
-    """Take what is known of a container into the machine's config; returns the name of its contract.
+    """Record what is known of a container in the machine's config; return the name of its contract.
 
-    Raises CannotAdopt, and what reaching an endpoint raises.
+    Raises CannotAdopt, and the errors of reaching an endpoint.
     """
     kept = site.config.driver
     flavour = site.flavour
@@ -99,7 +99,7 @@ def _nobodys(site: Site, name: str, identity: str, labels: Mapping[str, str]) ->
 
 
 def _lasting(name: str, inspected: Mapping[str, Any]) -> None:
-    """See that it runs, and is still there after a restart."""
+    """Check that it runs, and will still exist after a restart."""
     state = inspected.get("State") or {}
     if not state.get("Running"):
         shown = str(state.get("Status") or "not running").lower()
@@ -112,14 +112,14 @@ def _lasting(name: str, inspected: Mapping[str, Any]) -> None:
 
 
 def _volume(inspected: Mapping[str, Any], contract: ImageContract) -> str:
-    """The volume that its images are in, "" for none."""
+    """Return the volume that its images are in, "" for none."""
     mounts = inspected.get("Mounts") or ()
     names = [mount.get("Name") for mount in mounts if mount.get("Destination") == contract.mounts["cache"]]
     return str(names[0] or "") if names else ""
 
 
 def _anew(site: Site, contract: ImageContract, inspected: Mapping[str, Any]) -> str:
-    """How to have a machine of dinv's own with the same images."""
+    """Return how to get a machine of dinv's own with the same images."""
     volume = _volume(inspected, contract)
     cache = ("--cache-volume", volume) if volume else ()
     kept = "and keeps its images" if volume else "without its images, which are in no volume"
@@ -131,7 +131,7 @@ def _anew(site: Site, contract: ImageContract, inspected: Mapping[str, Any]) -> 
 
 
 def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> None:
-    """Where its daemon is published, or else its own address where that can be reached."""
+    """Return where its daemon is published, or its own address if that can be reached."""
     kept = site.config.driver
     settings = inspected.get("NetworkSettings") or {}
     published = settings.get("Ports") or {}
@@ -162,7 +162,7 @@ def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> 
 
 
 def _speaks_tls(site: Site, name: str) -> None:
-    """See that something listens there, and that it is no Docker daemon without TLS."""
+    """Check that something listens there, and that it is not a Docker daemon without TLS."""
     import socket
 
     from dinv.engine import Engine, TCPTransport

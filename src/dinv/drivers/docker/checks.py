@@ -1,4 +1,4 @@
-"""What is looked at before anything is made: all of it, so that nothing has to be undone."""
+"""The checks before anything is made, all at once, so that nothing has to be undone."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 def check(site: Site, progress: Progress) -> None:
-    """Look whether the endpoint can have the machine, and settle what the user left open.
+    """Check that the endpoint can have the machine, and decide what the user left open.
 
-    Raises PreCreateCheckFailed, and what reaching an endpoint raises.
+    Raises PreCreateCheckFailed, and the errors of reaching an endpoint.
     """
     kept = site.config.driver
     flavour = site.flavour
@@ -138,7 +138,7 @@ def _address_in(network: dict[str, object], address: str, name: str) -> None:
 
 
 def _subnets(network: dict[str, object]) -> list[str]:
-    """The subnets of a network; the outer network of a VCH may not tell its own."""
+    """Return the subnets of a network; the outer network of a VCH may not report its own."""
     ipam = network.get("IPAM")
     configs = ipam.get("Config") if isinstance(ipam, dict) else None
     return [str(config["Subnet"]) for config in configs or () if config.get("Subnet")]

@@ -1,7 +1,7 @@
-"""The containers of a machine on its endpoint: told from those of others, and removed.
+"""The containers of a machine on its endpoint: told apart from others, and removed.
 
-Whose a container or a volume is, is told by name, label and store together: labels alone can leak from
-one container to another (vic#8545), names alone may have been used again by somebody else.
+Whose a container or a volume is, is decided by name, label and store together: labels alone can leak from
+one container to another (vic#8545), and names alone may have been used again by somebody else.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.site import Site
 
 CHANGE_SECONDS = 60.0
-"""For a call that makes, renames or removes something: little work, but a busy disk can take its time."""
+"""Seconds for a call that makes, renames or removes something: little work, but a busy disk takes time."""
 LAG_SECONDS = 10.0
-"""How long an endpoint may still show what it has removed."""
+"""Seconds that an endpoint may still show what it has removed."""
 
 
 def own_id(site: Site, name: str) -> str:
-    """The id of the container that has this name, if it is the machine's; else ""."""
+    """Return the id of the container with this name, if it is the machine's; else ""."""
     try:
         found = site.engine.containers.inspect(name)
     except NotFound:
@@ -35,7 +35,7 @@ def own_id(site: Site, name: str) -> str:
 
 
 def gone(site: Site) -> MachineError:
-    """The error that the machine's container is not there."""
+    """Return the error that the machine's container does not exist."""
     config = site.config
     if config.upgrade:
         return MachineError(config.name, f"{config.name}: " + unfinished_upgrade(config))
@@ -43,20 +43,20 @@ def gone(site: Site) -> MachineError:
 
 
 def remove(site: Site, name: str) -> None:
-    """Remove the container that has this name, if it is the machine's. What is gone already is no error."""
+    """Remove the container with this name, if it is the machine's. What is already gone is not an error."""
     if own_id(site, name):
         with contextlib.suppress(NotFound):
             try:
                 site.engine.containers.remove(name, force=True, volumes=True, timeout=CHANGE_SECONDS)
             except Conflict:
-                # "removal ... is already in progress": of a dinv that was killed meanwhile.
+                # "removal ... is already in progress": by a dinv that was killed meanwhile.
                 _await_removal(site, name)
             else:
                 _check_removed(site, name)
 
 
 def _check_removed(site: Site, name: str) -> None:
-    """A success is looked at: what stays would be on the endpoint with nothing here that knows it."""
+    """Check that a successful removal is one: what stayed would be on the endpoint without a record here."""
     end = time.monotonic() + LAG_SECONDS
     while own_id(site, name):
         if time.monotonic() >= end:

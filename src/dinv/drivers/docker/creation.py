@@ -1,4 +1,4 @@
-"""Making a machine's container and volumes, as the record and the endpoint's flavour say."""
+"""Making a machine's container and volumes, by its record and the endpoint's flavour."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def create(
             name, flavour.create_body(spec), timeout=CHANGE_SECONDS
         )
     except Conflict as error:
-        # A call that was made again may find what it made the first time.
+        # A call that was repeated may find what it made the first time.
         identity, warnings = containers.own_id(site, name), []
         if not identity:
             raise PreCreateCheckFailed(

@@ -1,8 +1,7 @@
 """The docker driver: a machine is a container on a Docker endpoint, with a cache volume that outlives it.
 
-What it does is in the files beside this one, each about one thing, as functions on the machine's Site.
-Nothing there imports this file. `env`, `ls` and `status` load it: the others are imported where they are
-used.
+The work is done in the files beside this one, each about one thing, as functions on the machine's Site. They
+do not import this file. `env`, `ls` and `status` load it, so the others are imported inside the methods.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 LIST_LAG_SECONDS = 10.0
-"""How long the list may say that a container runs which has been stopped or killed."""
+"""How long the list of containers may show one as running after it was stopped or killed."""
 CALL_SECONDS = 10.0
 
 
@@ -86,7 +85,7 @@ class DockerDriver(Driver):
         if self.config.unfinished:
             from dinv.drivers.docker.network import inner, own_address
 
-            # The network, too, may come only when who asked for it is gone.
+            # The network, too, may only be created after the client that asked for it is gone.
             self.site.may_be_asked_for = True
             own_address.prepare(self.site)
             self.site.may_be_asked_for = False
@@ -154,7 +153,7 @@ class DockerDriver(Driver):
         self._control(lambda: self.site.engine.containers.unpause(self.site.container, timeout=CALL_SECONDS))
 
     def stop(self, *, timeout: float) -> None:
-        # The engine answers after the container has ended: what it is given, and a little for the call.
+        # The engine answers after the container has ended: its grace, and a little for the call.
         seconds = timeout * self.site.recorded_flavour.stop_rounds + 15
         self._control(
             lambda: self.site.engine.containers.stop(
@@ -168,7 +167,7 @@ class DockerDriver(Driver):
         self._await_stopped()
 
     def _await_stopped(self) -> None:
-        """Wait until the endpoint's list says so too; it can lag behind (seen with dockerd 26.1).
+        """Wait until the endpoint's list agrees; it can lag behind (seen with dockerd 26.1).
 
         Raises NotDone.
         """
@@ -282,14 +281,14 @@ class DockerDriver(Driver):
         inspected = self._inspect()
         state = inspected.get("State") or {}
         if str(state.get("Status", "")).lower() == "starting":
-            return None  # of a VCH: it runs when its first process has told its start time
+            return None  # a VCH's container runs when its first process has reported its start time
         # Under its restart policy a container that dies at once is soon "running" again.
         if state.get("Running") and not state.get("Restarting") and not inspected.get("RestartCount"):
             return None
         return int(state.get("ExitCode") or 0)
 
     def _inspect(self) -> Mapping[str, Any]:
-        """The machine's container (`GET /containers/NAME/json`)."""
+        """Return the machine's container (`GET /containers/NAME/json`)."""
         return self.site.engine.containers.inspect(self.site.container)
 
     def close(self) -> None:

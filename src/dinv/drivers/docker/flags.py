@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 LEAST_MEMORY = 128 * 1024 * 1024
-"""Bytes. A daemon alone takes some 80 MB; below this it is killed at start or soon after."""
+"""Bytes. A daemon alone takes some 80 MB; with less than this it is killed at start or soon after."""
 
 FLAGS = (
     Option(
@@ -124,7 +124,7 @@ def configure(
     progress: Progress,
     trace: Callable[[str], None] | None,
 ) -> Endpoint:
-    """Take the flags' values into `config.driver`; returns the endpoint. Raises InputError, NoEndpoint."""
+    """Take the flags' values into `config.driver`; return the endpoint. Raises InputError, NoEndpoint."""
     from dinv.drivers.machine_urls import machine_urls
     from dinv.endpoints.resolve import resolve
 
@@ -157,7 +157,7 @@ def configure(
         trace=trace,
     )
     kept["Endpoint"] = endpoint.record()
-    # An address that is none is told now, with where it was named.
+    # An invalid address is reported now, with where it was given.
     endpoint.engine(trace=trace)
     return endpoint
 
@@ -165,7 +165,7 @@ def configure(
 def _cpus(number: float | None) -> float:
     if number is None:
         return 0.0
-    if not 0.01 <= number < 1e6:  # moby's own least; and not infinite
+    if not 0.01 <= number < 1e6:  # moby's own minimum; and not infinite
         raise _refused("cpus", f"{number:g}", "is not a number of CPUs; at least 0.01, such as 2 or 1.5")
     return number
 
@@ -179,7 +179,7 @@ def _memory(size: int | None) -> int:
 
 
 def _volume(name: Any) -> str:
-    if name and (not _OBJECT_NAME.fullmatch(str(name)) or len(str(name)) < 2):  # moby's least
+    if name and (not _OBJECT_NAME.fullmatch(str(name)) or len(str(name)) < 2):  # moby's minimum
         raise _refused("cache-volume", name, "is not a volume name; a directory cannot be one")
     return str(name or "")
 
@@ -217,7 +217,7 @@ def _dns(text: Any) -> str:
 
 
 def parse_publish(text: Any) -> tuple[str, int]:
-    """Address and port in `--publish`; "" and 0 for what it leaves open."""
+    """Return address and port in `--publish`; "" and 0 if left open."""
     if text in (None, "", "none"):
         return "", 0
     text = str(text)

@@ -1,4 +1,4 @@
-"""The machine image on the endpoint: is it there, can it be had, and by which contract does it work."""
+"""The machine image on the endpoint: whether it is there, pulling it, and its image contract."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 PULL_IDLE_SECONDS = 120.0
-"""A registry that says nothing for so long is taken for dead."""
+"""A registry that is silent for this many seconds is considered dead."""
 
 
 def present(engine: Engine, image: str) -> dict[str, Any] | None:
-    """The image as the endpoint has it (`GET /images/NAME/json`), or None."""
+    """Return the image as the endpoint has it (`GET /images/NAME/json`), or None."""
     try:
         return engine.images.inspect(image)
     except NotFound:
@@ -29,18 +29,18 @@ def present(engine: Engine, image: str) -> dict[str, Any] | None:
 
 
 def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
-    """The contract that an image says it keeps. Raises ImageError for one that is no machine image."""
+    """Return the contract that an image says it keeps. Raises ImageError if it is not a machine image."""
     contract = recognise(inspected.get("Config") or {})
     if not contract:
         raise ImageError(
-            f"Image {image} is no machine image that dinv knows: it has no label {LABEL_CONTRACT}, and does "
-            "not look like docker:dind or dch-photon. Build one with: " + command("image", "build")
+            f"Image {image} is not a machine image that dinv knows: it has no label {LABEL_CONTRACT}, and "
+            "does not look like docker:dind or dch-photon. Build one with: " + command("image", "build")
         )
     return contract
 
 
 def advice(site: Site, image: str) -> str:
-    """What to do about an image that the endpoint lacks: into a machine it is loaded, not built there."""
+    """Return advice about an image that the endpoint lacks: a machine gets it by `load`, not by a build."""
     from dinv.drivers.machine_urls import machine_at
 
     outer = machine_at(site.store, site.endpoint.url)
@@ -50,9 +50,9 @@ def advice(site: Site, image: str) -> str:
 
 
 def take(site: Site, image: str, inspected: Mapping[str, Any]) -> str:
-    """Let `create` use an image that the endpoint has; returns the name of its contract.
+    """Let `create` use an image that the endpoint has; return the name of its contract.
 
-    Raises ImageError for one that is no machine image.
+    Raises ImageError if it is not a machine image.
     """
     site.image_id = str(inspected.get("Id", ""))
     site.declared_volumes = set((inspected.get("Config") or {}).get("Volumes") or ())
@@ -60,7 +60,7 @@ def take(site: Site, image: str, inspected: Mapping[str, Any]) -> str:
 
 
 def ensure(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:
-    """See to it that the endpoint has the image, by pulling it if need be.
+    """Make sure that the endpoint has the image, by pulling it if need be.
 
     Raises ImageMissing, which ends with `advice`.
     """
@@ -72,10 +72,11 @@ def ensure(engine: Engine, image: str, progress: Progress, *, advice: str) -> di
 
 
 def refresh(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:
-    """The image as new as it can be had. Raises ImageMissing, with `advice`, when it cannot be had at all.
+    """Return the newest version of the image. Raises ImageMissing, with `advice`, if there is none.
 
-    One that was built on the endpoint, or loaded there, is not looked for in a registry: nothing of the
-    kind need be there, or be meant. The engine tells by "RepoDigests", which only a pull or a push fills.
+    An image that was built on the endpoint, or loaded there, is not looked up in a registry: it need not be
+    there, and another may have its name. The engine shows the difference in "RepoDigests", which only a pull
+    or a push fills.
     """
     found = present(engine, image)
     if found is not None and not found.get("RepoDigests"):

@@ -1,7 +1,7 @@
-"""What the daemon of an image that does not clean up after itself has left when it was killed.
+"""Files that a killed daemon has left, in images that do not clean up after themselves.
 
 Two images of others do not start again after a power-off or a kill (seen with VMware's /dinv, and with
-docker:dind's entrypoint). An archive call cannot delete, but an empty pid file is as good as none.
+docker:dind's entrypoint). An archive call cannot delete, but an empty pid file counts as none.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def empty_pid_files(channel: Channel, paths: Iterable[str]) -> None:
-    """Empty those of the files that are there. Raises what the channel raises."""
+    """Empty those of the files that exist. Raises the errors of the channel."""
     directories: dict[str, list[str]] = {}
     for path in paths:
         directories.setdefault(posixpath.dirname(path), []).append(posixpath.basename(path))

@@ -1,4 +1,4 @@
-"""Removing all that a machine has on its endpoint, and saying what stays there on purpose."""
+"""Removing everything that a machine has on its endpoint, and reporting what stays on purpose."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.site import Site
 
 IN_FLIGHT_SECONDS = 1.0
-"""How long an engine may still be making a container or a network for a client that is gone."""
+"""Seconds that an engine may still be making a container or a network for a client that is gone."""
 
 
 def remove(site: Site, *, keep_cache: bool) -> list[str]:
-    """Remove the machine's containers and volumes; returns a line for each thing that stays on purpose."""
+    """Remove the machine's containers and volumes; return a line for each thing that stays on purpose."""
     kept = site.config.driver
     if not kept.get("Endpoint"):
         return []
@@ -26,7 +26,7 @@ def remove(site: Site, *, keep_cache: bool) -> list[str]:
         return [_left_behind(site)]
     _remove_objects(site, keep_cache=keep_cache)
     if site.config.unfinished and site.may_be_asked_for:
-        # An engine finishes the create call of a client that is gone: its container may come only now.
+        # An engine finishes the create call of a client that is gone: its container may appear only now.
         time.sleep(IN_FLIGHT_SECONDS)
         late = volumes.unlabelled(site, keep_cache=keep_cache)
         _remove_objects(site, keep_cache=keep_cache)

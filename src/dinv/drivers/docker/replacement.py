@@ -1,8 +1,8 @@
-"""Making a machine anew from another image: which image, and which container stands where meanwhile.
+"""Recreating a machine from another image: which image, and the names of both containers meanwhile.
 
-The old container keeps its volumes, and the new one gets the same. What tells the two apart is the name. The
-new one is made beside the old one, which runs meanwhile: an endpoint that refuses it, as a VCH at its
-container quota does, has nobody's machine stopped for that.
+The old container keeps its volumes, and the new one gets the same. Their names tell the two apart. The new
+one is created while the old one runs: if the endpoint refuses it, as a VCH at its container quota does, no
+machine has been stopped in vain.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
 
-"""What the old container has to stop cleanly; containers in it get 10 s by default."""
+"""Seconds for the old container to stop cleanly; containers in it get 10 s by default."""
 
 
 class ContainerReplacement(Replacement):
-    """A container that takes the place of another on the same endpoint."""
+    """A container that replaces another on the same endpoint."""
 
     def __init__(self, site: Site) -> None:
         self._site = site
@@ -65,7 +65,7 @@ class ContainerReplacement(Replacement):
     def make_beside(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
-        """Make the new container, under a name of its own. Raises PreCreateCheckFailed."""
+        """Make the new container, under a temporary name. Raises PreCreateCheckFailed."""
         creation.create(self._site, self._site.beside, environment, command, mounts)
 
     def set_aside(self) -> None:
@@ -93,5 +93,5 @@ class ContainerReplacement(Replacement):
 
 
 def _hash(image_id: object) -> str:
-    """An image's id without its algorithm, which not every answer has."""
+    """Return an image's id without its algorithm, which some answers omit."""
     return str(image_id).rpartition(":")[2]

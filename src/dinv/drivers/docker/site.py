@@ -1,8 +1,8 @@
-"""The site of one machine: where on which endpoint it is. All parts of the docker driver share it.
+"""The site of one machine: its endpoint, and its objects there. All parts of the docker driver share it.
 
-The parts (checks, creation, removal, ...) are functions on a Site and know nothing of each other's caller:
-`driver.py` puts them together. What a site remembers between commands is in the machine's record,
-`config.driver`; what it asks the endpoint once is kept while one command runs.
+The parts (checks, creation, removal, ...) are functions on a Site and do not know their callers: `driver.py`
+combines them. What a site remembers between commands is in the machine's record, `config.driver`; answers of
+the endpoint are cached for one command.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def _is_own_network(kept: object) -> bool:
-    """Whether it is what `ownnetwork` keeps: nothing, that one is wanted, or where it is."""
+    """Whether it is what `own_network` keeps: nothing, a request for one, or its place."""
     if not isinstance(kept, dict) or not kept.get("Subnet"):
         return isinstance(kept, dict)
     subnet, gateway = kept["Subnet"], kept.get("Gateway")
@@ -40,7 +40,7 @@ def _is_own_network(kept: object) -> bool:
 
 
 def _has(**kinds: type) -> Callable[[object], bool]:
-    """A test for lists of objects with these keys."""
+    """Return a test for lists of objects with these keys."""
 
     def test(kept: object) -> bool:
         return isinstance(kept, list) and all(
@@ -67,11 +67,11 @@ KINDS: Kinds = {
     "PublishPorts": _has(Address=str, Port=int, MachinePort=int, Protocol=str),
     "AddressPools": _has(Base=str, Size=int),
 }
-"""Of what kind each value in `config.driver` is."""
+"""The types of the values in `config.driver`."""
 
 
 class Site:
-    """One machine's endpoint, the client and flavour of it, and the names of what is the machine's there."""
+    """One machine's endpoint, its client and flavour, and the names of the machine's objects there."""
 
     def __init__(
         self, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
@@ -80,13 +80,13 @@ class Site:
         self.store = store
         self.trace = trace
         self.notes: list[str] = []
-        """What a start has found and mended, for the user."""
+        """What a start found and repaired, for the user."""
         self.origin = ""
-        """Where the user has just named the endpoint, for messages about one that is wrong; else ""."""
+        """Where the user has just named the endpoint, for messages about a wrong one; else ""."""
         self.may_be_asked_for = True
         """Whether the endpoint may still be making a container for a client that is gone.
 
-        It is so of a record that another process has left unfinished: how far that came is not known.
+        True for a record that another process left unfinished: how far it got is not known.
         """
         self.image_id = ""
         """The id of the image that a machine is being made from; "" before that is known."""
@@ -114,7 +114,7 @@ class Site:
 
     @property
     def flavour(self) -> EngineFlavour:
-        """The endpoint's flavour as its `/info` says, asked once."""
+        """The endpoint's flavour by its `/info`, asked once."""
         if self._flavour is None:
             self._flavour = detect(self.engine.info())
             self.engine.transient = self._flavour.transient
@@ -122,7 +122,7 @@ class Site:
 
     @property
     def recorded_flavour(self) -> type[EngineFlavour]:
-        """The flavour that the endpoint had when the machine was made: no call is made for it."""
+        """The flavour that the endpoint had when the machine was made: no call is needed."""
         return of_name(str(self.config.driver.get("Flavour") or ""))
 
     @property
@@ -145,9 +145,9 @@ class Site:
         return found if found.driver_name == self.config.driver_name else None
 
     def networks(self) -> list[dict[str, Any]]:
-        """The endpoint's networks, as they were when first asked for; none where it does not tell.
+        """Return the endpoint's networks, as first reported; none if it does not report them.
 
-        A proxy in front of an engine's socket may let some calls through, and not this one.
+        A proxy in front of an engine's socket may allow some calls and not this one.
         """
         if self._networks is None:
             try:
@@ -164,12 +164,12 @@ class Site:
 
     @property
     def aside(self) -> str:
-        """The name of a container that is set aside: names of machines have no underscore."""
+        """The name of a container that is set aside: machines' names have no underscore."""
         return f"{self.container}_old"
 
     @property
     def beside(self) -> str:
-        """The name of a container that is made to replace the machine's, until it has its place."""
+        """The name of a container that is made to replace the machine's, until it takes its place."""
         return f"{self.container}_new"
 
     @property
@@ -178,11 +178,11 @@ class Site:
 
     @property
     def adopted(self) -> bool:
-        """Whether somebody else made the container."""
+        """Whether the container was made without dinv."""
         return bool(self.config.driver.get("Adopted"))
 
     def channel(self) -> Channel:
-        """The way files and commands get into the machine."""
+        """The guest channel: files and commands into the machine."""
         return self.recorded_flavour.channel(self.engine, self.container, self.config.name)
 
     # How it is reached
@@ -210,9 +210,9 @@ class Site:
 
 
 def is_machine(config: MachineConfig, container_id: str, labels: Mapping[str, str]) -> bool:
-    """Whether a container with the machine's name is the machine, and not another that has its name.
+    """Return whether a container with the machine's name is the machine, and not another with that name.
 
-    Labels can leak from one container to another (vic#8545), so the id that was recorded counts as well;
-    a create that was killed may not have come to recording it.
+    Labels can leak from one container to another (vic#8545), so the recorded id counts as well; a create
+    that was killed may not have recorded it.
     """
     return labels.get(LABEL_ID) == config.identity or container_id == config.driver.get("ContainerID")

@@ -53,15 +53,15 @@ def start(site: Site, *, timeout: float) -> None:
 
 
 def _clear_leftovers(site: Site) -> None:
-    """A container that has run before may have been killed, by whomever."""
+    """Clear up in a container that has run before: it may have been killed."""
     contract = site.config.image_contract
     if contract and (site.adopted or not site.config.unfinished):
-        with contextlib.suppress(NotFound):  # the start says what is not there
+        with contextlib.suppress(NotFound):  # the start reports what is missing
             empty_pid_files(site.channel(), images.find(contract).pid_files)
 
 
 def _start(site: Site, timeout: float, *, mended: bool = False) -> None:
-    # The engine answers when init runs. How long the daemon may take after that is not its business.
+    # The engine answers when init runs. How long the daemon may take after that does not matter here.
     seconds = max(timeout, site.flavour.start_seconds)
     try:
         site.engine.containers.start(site.container, timeout=seconds)
@@ -84,7 +84,7 @@ def _start(site: Site, timeout: float, *, mended: bool = False) -> None:
 
 
 def _refused(site: Site, error: EngineError) -> Exception:
-    """What it means that the endpoint has refused to start the container."""
+    """Return the error for an endpoint that has refused to start the container."""
     config, kept = site.config, site.config.driver
     published = kept["PublishAddress"]
     if published and site.flavour.address_absent(error.message):
@@ -117,7 +117,7 @@ def _refused(site: Site, error: EngineError) -> Exception:
 
 
 def _follow_port(site: Site) -> None:
-    """Of a container that somebody has published at whatever port is free (`docker run -p 2376`)."""
+    """Update the port of a container published at whatever port is free (`docker run -p 2376`)."""
     if site.adopted and site.config.driver["Port"]:
         settings = site.engine.containers.inspect(site.container).get("NetworkSettings") or {}
         ports.follow_port(site, settings.get("Ports") or {})

@@ -32,13 +32,13 @@ _STATES = {
 def ask(
     engine: Engine, configs: Sequence[MachineConfig], store: Store, *, timeout: float
 ) -> dict[str, Status]:
-    """The states of machines of one endpoint, by name: one call for all. `timeout` in seconds."""
+    """Return the states of machines of one endpoint, by name: one call for all. `timeout` in seconds."""
     listed = engine.containers.list(all=True, filters=_filters(configs), timeout=timeout)
     return {config.name: _status(config, listed, store) for config in configs}
 
 
 def _filters(configs: Sequence[MachineConfig]) -> dict[str, list[str]]:
-    """Filters that leave these machines in the list: adopted ones have none of dinv's labels."""
+    """Return filters that keep these machines in the list: adopted ones have none of dinv's labels."""
     if any(config.driver.get("Adopted") for config in configs):
         return {}
     return of_name(str(configs[0].driver.get("Flavour") or "")).list_filters()
@@ -54,7 +54,7 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: S
         state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
         if config.upgrade:
             return Status(state, _or_who(store, config, unfinished_upgrade(config)))
-        # The health check's verdict stands in the text only: "Up 2 minutes (unhealthy)".
+        # The health check's verdict is only in the text: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, _unhealthy() if unhealthy else "")
     if config.upgrade:
@@ -68,11 +68,11 @@ def _unhealthy() -> str:
 
 
 def unfinished_upgrade(config: MachineConfig) -> str:
-    """What is said of a machine whose upgrade goes on, or was killed."""
+    """Return what users are told about a machine whose upgrade is in progress, or was killed."""
     return "its upgrade has not finished; finish or undo it: " + command("start", config.name)
 
 
 def _or_who(store: Store, config: MachineConfig, advice: str) -> str:
-    """The advice, or who is changing the machine at this moment: what is done so far is no damage then."""
+    """Return the advice, or who is changing the machine at this moment: then its state is not a fault."""
     holder = store.holder(config.name)
     return advice if holder is None else at_work(holder)

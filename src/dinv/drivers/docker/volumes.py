@@ -1,4 +1,4 @@
-"""The volumes of a machine on its endpoint: made, free to be used, removed."""
+"""The volumes of a machine on its endpoint: created, checked to be free, removed."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ LOCAL = "local"
 _HOLDING = ("running", "starting", "stopping", "paused", "restarting")
 """States of a container whose volumes are attached to it."""
 REMOVE_SECONDS = 10.0
-"""How long a volume may still be in use by what is being removed."""
+"""Seconds that a volume may still be in use by something that is being removed."""
 
 
 def make(site: Site, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Make the machine's volumes; returns them with the path of each. Raises PreCreateCheckFailed.
+    """Create the machine's volumes; return them with the path of each. Raises PreCreateCheckFailed.
 
-    What the image declares and the contract does not know of gets a volume with a name as well:
-    an anonymous one would be left behind by who removes the container without `v`.
+    A volume that the image declares and the contract does not know is named as well: an anonymous one would
+    stay behind if somebody removed the container without `v`.
     """
     kept = site.config.driver
     made = []
@@ -48,7 +48,7 @@ def make(site: Site, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
             if not kept["CacheVolumeKept"]:
                 _make(site, volume, role, int(kept["CacheSize"]) or site.flavour.default_cache)
         else:
-            # By the container's name: an imported machine may go by another one here.
+            # By the container's name: an imported machine may have another name here.
             volume = f"{site.container}-{role}"
             _make(site, volume, role, 0)
         made.append((volume, path))
@@ -56,9 +56,10 @@ def make(site: Site, mounts: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _data_roles(site: Site, mounts: Mapping[str, str]) -> dict[str, str]:
-    """The paths that the image declares, by the role of each one's volume.
+    """Return the paths that the image declares, by the role of each one's volume.
 
-    What a path has once got it keeps: the next image may declare others, and in its place would be theirs.
+    A path keeps its role once it has one: the next image may declare other paths, which would otherwise get
+    this one's volume.
     """
     declared = sorted(site.declared_volumes - set(mounts.values()))
     if not declared:
@@ -79,20 +80,20 @@ def _make(site: Site, name: str, role: str, size: int) -> None:
         )
     except (BadRequest, Conflict, ServerError) as error:
         try:
-            # A VCH has an error for a name that exists, be it by a call of ours that was made again.
+            # A VCH returns an error for a name that exists, even if our own call was just made again.
             volume = engine.volumes.inspect(name)
         except NotFound:
             reason = site.flavour.volume_refused(error, size) or error.message
             raise PreCreateCheckFailed(f"The volume {name} cannot be made: " + reason + ".") from error
     if (volume.get("Labels") or {}).get(LABEL_ID) != config.identity:
-        # Made by somebody else since the check; an engine returns it as if it were new.
+        # Made by another client since the check; an engine returns it as if it were new.
         raise PreCreateCheckFailed(f"{site.endpoint} has a volume {name} of somebody else.")
 
 
 def check_free(site: Site) -> None:
-    """Raise MachineError when another container that runs has one of the machine's volumes.
+    """Raise MachineError if another running container has one of the machine's volumes.
 
-    A VCH would try for more than a minute, and say no more then than that a device is in use.
+    A VCH would try for more than a minute, and then only say that a device is in use.
     """
     mounts = site.engine.containers.inspect(site.container).get("Mounts") or ()
     for volume in sorted(_names(mounts)):
@@ -106,10 +107,10 @@ def check_free(site: Site) -> None:
 
 
 def users(site: Site, volume: str) -> Iterator[tuple[str, str]]:
-    """Names of the containers that have a volume, and the state of each in lower case.
+    """Return the names of the containers that have a volume, and the state of each in lower case.
 
-    The filter takes any mount whose name or path contains the words. A VCH's list has no mounts (seen, with
-    `"Mounts": null`): there each one is asked for.
+    The filter matches any mount whose name or path contains the words. A VCH's list has no mounts (seen, with
+    `"Mounts": null`): there each container is queried.
     """
     calls = site.engine.containers
     for found in calls.list(all=True, filters={"volume": [volume]}):
@@ -137,9 +138,9 @@ def remove_all(site: Site, *, keep_cache: bool) -> None:
 
 
 def unlabelled(site: Site, *, keep_cache: bool) -> list[str]:
-    """The volumes of the machine's container that have its name and no label.
+    """Return the volumes of the machine's container that have its name and no label.
 
-    An engine that comes to a create call when the volumes for it are gone again makes others by itself.
+    An engine that runs a create call after the volumes for it were removed creates others by itself.
     """
     if not containers.own_id(site, site.container):
         return []
@@ -163,13 +164,13 @@ def _is_labelled(site: Site, name: str) -> bool:
 
 
 def remove(site: Site, names: Iterable[str]) -> None:
-    """Remove these; what is gone already is no error."""
+    """Remove these volumes; missing ones are not an error."""
     for name in names:
         _remove(site, name)
 
 
 def _remove(site: Site, name: str) -> None:
-    """Remove a volume, and whatever has come to use it of a create that was killed."""
+    """Remove a volume, and any container that a killed create has since attached to it."""
     end = time.monotonic() + REMOVE_SECONDS
     while True:
         try:

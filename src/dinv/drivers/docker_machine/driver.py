@@ -30,7 +30,7 @@ _DONE = {
 
 
 class DockerMachineDriver(RecordedDriver):
-    """Reads what docker-machine recorded; asks whether the daemon can be connected to, and nothing else."""
+    """Reads docker-machine's record; only checks whether the daemon accepts connections."""
 
     name = "docker-machine"
     shows_last_url: ClassVar[bool] = True

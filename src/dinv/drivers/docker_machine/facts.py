@@ -1,6 +1,6 @@
-"""What the records of docker-machine say: where a machine is, its certificates, whether it answers.
+"""What docker-machine's records say: where a machine is, its certificates, whether it answers.
 
-Its drivers keep where a machine was when docker-machine last looked: as `Driver.IPAddress`, or, for hosts
+Its drivers record where a machine was when docker-machine last looked: as `Driver.IPAddress`, or, for hosts
 without a driver, as `Driver.URL`.
 """
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
 
 WITHOUT_DRIVER = ("none", "ci-test")
-"""docker-machine's names for hosts that it has not made (docker/machine: drivers/none)."""
+"""docker-machine's driver names for hosts that it has not made (docker/machine: drivers/none)."""
 
 _PORT_KEYS = ("EnginePort", "DockerPort")
-"""Where the drivers generic and azure keep the daemon's port."""
+"""The keys for the daemon's port of the drivers generic and azure."""
 _LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
 
 
@@ -32,7 +32,7 @@ _LOCATED = ("StorePath", "SSHKeyPath", "SSHKey")
 
 
 def url(config: MachineConfig) -> str:
-    """Where its daemon was last known to listen, as tcp://HOST:PORT; "" when that was never known."""
+    """Return where its daemon was last known to listen, as tcp://HOST:PORT; "" if that was never known."""
     kept = config.driver
     if config.driver_name in WITHOUT_DRIVER:
         return _text(kept.get("URL"))
@@ -42,12 +42,12 @@ def url(config: MachineConfig) -> str:
 
 
 def ip(config: MachineConfig) -> str:
-    """The host in `url`. The driver `none` keeps it with its port, which is no address."""
+    """Return the host in `url`. The driver `none` records it with its port, which is not an address."""
     return _host(url(config)) if config.driver_name in WITHOUT_DRIVER else _address(config)
 
 
 def cert_path(config: MachineConfig) -> str:
-    """The directory with its ca.pem, cert.pem and key.pem: DOCKER_CERT_PATH; "" for one without TLS.
+    """Return the directory with its ca.pem, cert.pem and key.pem: DOCKER_CERT_PATH; "" for one without TLS.
 
     docker-machine copies them into the machine's directory, but not for the driver `none` (#1221). Such a
     host has TLS if there are files for it (#2355).
@@ -65,7 +65,7 @@ def cert_path(config: MachineConfig) -> str:
 
 
 def environment(config: MachineConfig) -> dict[str, str]:
-    """The variables by which docker's CLI and libraries find it."""
+    """Return the variables by which docker's CLI and libraries find it."""
     certificates = cert_path(config)
     return {
         **({"DOCKER_TLS_VERIFY": "1"} if certificates else {}),
@@ -76,10 +76,10 @@ def environment(config: MachineConfig) -> dict[str, str]:
 
 
 def located(config: MachineConfig, path: str) -> str:
-    """Where a file of the machine's is now: docker-machine's paths are absolute, and stores are moved.
+    """Return where a machine's file is now: docker-machine's paths are absolute, and stores are moved.
 
-    A path that is no more is looked for by its name in the machine's directory and the store's. Relative
-    paths are the store's.
+    If the path no longer exists, its name is looked for in the machine's directory and in the store's.
+    Relative paths are relative to the store.
     """
     if not path:
         return ""
@@ -100,7 +100,7 @@ def located(config: MachineConfig, path: str) -> str:
 
 
 def shown(config: MachineConfig) -> dict[str, Any]:
-    """The document with paths that lead somewhere: what `inspect` shows."""
+    """Return the document with its paths corrected, as `inspect` shows it."""
     document = dict(config.document())
     driver = {
         key: located(config, value) if key in _LOCATED and isinstance(value, str) else value
@@ -124,11 +124,11 @@ def shown(config: MachineConfig) -> dict[str, Any]:
 
 
 def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
-    """Whether something listens where each machine should, by name.
+    """Return whether something listens where each machine should be, by name.
 
-    Their driver cannot be asked, so one that does not answer is no more than that: Error, or Timeout. Where
-    there never was a driver it is Running, as docker-machine has it, with what was said in the error.
-    `timeout` in seconds is for all of them; each host is connected to once.
+    Their driver cannot be asked, so one that does not answer is only Error, or Timeout. One that never had a
+    driver is Running, as in docker-machine, with the failure in its error. `timeout` in seconds is for all of
+    them; each host is connected to once.
     """
     from dinv.system.reachability import connect_all
 
@@ -173,7 +173,7 @@ def _host(where: str) -> str:
 
 
 def _host_and_port(config: MachineConfig) -> tuple[str, int]:
-    """Where its daemon listens; "" and 0 where its URL leads to no port."""
+    """Return where its daemon listens; "" and 0 if its URL has no port."""
     found = host_port.of_url(url(config), missing=0)
     if found is None:
         return "", 0

@@ -1,4 +1,4 @@
-"""Where the SSH server of docker-machine's machines is, from their records."""
+"""The SSH servers of docker-machine's machines, from their records."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _USER = "root"
 
 
 def address(config: MachineConfig) -> SSHAddress:
-    """With the key, port and user stored. Raises MachineError, MachineNotRunning."""
+    """Return the address, with the recorded key, port and user. Raises MachineError, MachineNotRunning."""
     kept = config.driver
     # VirtualBox forwards a port of this computer to the machine (docker/machine: drivers/virtualbox).
     host = "127.0.0.1" if config.driver_name == "virtualbox" else _text(kept.get("IPAddress"))
@@ -41,7 +41,7 @@ def address(config: MachineConfig) -> SSHAddress:
 
 
 def _key(config: MachineConfig) -> str:
-    """Its private key; "" where docker-machine leaves it to ssh-agent."""
+    """Return its private key; "" if docker-machine leaves it to ssh-agent."""
     named = _text(config.driver.get("SSHKeyPath")) or _text(config.driver.get("SSHKey"))
     path = located(config, named) if named else os.path.join(config.directory, "id_rsa")
     try:

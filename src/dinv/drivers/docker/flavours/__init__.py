@@ -1,8 +1,8 @@
-"""Flavours of endpoint: how one and the same machine is asked of different Docker APIs.
+"""Flavours of endpoint: how the same machine is requested from different Docker APIs.
 
-The user is never asked for it: `/info` tells. A flavour writes the create calls' bodies from a machine's
-specification, and reads in what comes back whether that was honoured. A new one is a subclass of
-EngineFlavour in a file of its own, and a row of the table here.
+The user is never asked: `/info` tells. A flavour writes the bodies of the create calls from a machine's
+specification, and checks in the answers whether that was honoured. A new one is a subclass of EngineFlavour
+in a file of its own, and a row of the table here.
 """
 
 from __future__ import annotations
@@ -22,15 +22,15 @@ _FLAVOURS = {
     "podman": "dinv.drivers.docker.flavours.podman:PodmanFlavour",
     _ENGINE: "dinv.drivers.docker.flavours.engine:EngineFlavour",
 }
-"""By the name that a machine's record keeps, in the order in which they are asked: the last takes any."""
+"""By the name in a machine's record, in the order in which they are asked: the last accepts any endpoint."""
 
 
 def detect(info: Mapping[str, Any]) -> EngineFlavour:
-    """The flavour of an endpoint, from its `/info`: the first that says that it is its own."""
+    """Return the flavour of an endpoint with this `/info`: the first that recognises it."""
     return next(flavour for flavour in map(of_name, _FLAVOURS) if flavour.recognises(info))(info)
 
 
 def of_name(name: str) -> type[EngineFlavour]:
-    """The flavour of this name, as a machine's record keeps it; a plain engine for one that is not known."""
+    """Return the flavour of this name in a machine's record; a plain engine if it is unknown."""
     flavour: type[EngineFlavour] = plugins.load(_FLAVOURS.get(name, _FLAVOURS[_ENGINE]))
     return flavour

@@ -1,9 +1,9 @@
-"""Plain Docker Engine: a machine is a container with the capabilities that nested containers take.
+"""Plain Docker Engine: a machine is a container with the capabilities that nested containers need.
 
-Nothing here is `--privileged` unless somebody asks for it (design decision 5): CAP_SYS_ADMIN for mounts
+Nothing here is `--privileged` unless the user asks for it (design decision 5): CAP_SYS_ADMIN for mounts
 and cgroups, CAP_NET_ADMIN for bridges and iptables, no seccomp and AppArmor profile (both forbid
-mounts), system paths not masked (a nested runc mounts /proc anew, which the kernel refuses where parts
-of the outer one are hidden), and no host devices.
+mounts), system paths not masked (a nested runc mounts /proc anew, which the kernel refuses if parts of the
+outer one are hidden), and no host devices.
 """
 
 from __future__ import annotations
@@ -36,50 +36,50 @@ _SYSTEM_RUNTIMES = ("sysbox-runc",)
 
 
 class EngineFlavour:
-    """A Docker Engine, by what its `/info` says."""
+    """A Docker Engine, by its `/info`."""
 
     name = "engine"
     title = "Docker Engine"
     start_seconds = 60.0
-    """What a start call may take before the machine's first process runs."""
+    """Seconds that a start call may take before the machine's first process runs."""
     keeps_stopped_addresses = False
     """Whether a stopped container keeps the address that was chosen for it."""
     stop_rounds = 1
-    """How often a stop waits for its grace before the machine is off."""
+    """How many times a stop waits for its grace before the machine is off."""
     default_cache = 0
-    """Bytes of the cache volume when no size is asked for; 0 for no limit."""
+    """Bytes of the cache volume if no size is given; 0 for no limit."""
     chooses_address = True
-    """Whether a port can be published on one of the endpoint's addresses; else the endpoint tells which."""
+    """Whether the address to publish at can be chosen; if not, the endpoint reports it."""
     services: frozenset[int] = frozenset()
-    """Ports of its own that the endpoint gives to a container that asks, and is then out of reach itself."""
+    """Ports of its own that the endpoint gives to a container that asks, becoming unreachable itself."""
     guards_services = True
     """Whether a container cannot be given the port that the API listens on."""
     bridges_reachable = True
-    """Whether a machine can be reached at its own address on a network that the endpoint has made itself."""
+    """Whether a machine can be reached at its own address on a network that the endpoint itself has made."""
     takes_files_running = True
-    """Whether files are put into a running machine as well as into one that is not started."""
+    """Whether files can be put into a running machine as reliably as into a stopped one."""
     builds_images = True
     """Whether images can be built and loaded there."""
     image_advice: str = "Build it there with: " + command("image", "build")
-    """What to do about a machine image that is not there and cannot be pulled."""
+    """Advice about a machine image that is missing and cannot be pulled."""
     chooses_subnets = True
-    """Whether a machine shares networks with its endpoint, and so its own ones' subnets are chosen for it."""
+    """Whether a machine shares networks with its endpoint, so that the subnets in it must be chosen."""
     has_own_network = True
-    """Whether dinv makes a network of its own there, whose machines have addresses that stay."""
+    """Whether dinv creates a network of its own there, whose machines keep their addresses."""
     single_attach = False
-    """Whether a volume that one running container has keeps another from starting."""
+    """Whether a volume in a running container keeps another container from starting."""
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         self._info = info
 
     @classmethod
-    def recognises(cls, info: Mapping[str, Any]) -> bool:  # a plain engine is what nothing else is
-        """Whether an endpoint with this `/info` is of this flavour."""
+    def recognises(cls, info: Mapping[str, Any]) -> bool:  # a plain engine is what remains
+        """Return whether an endpoint with this `/info` is of this flavour."""
         return True
 
     @staticmethod
     def channel(engine: Engine, container: str, machine: str) -> Channel:  # a VCH's, for messages
-        """The way files and commands get into a machine's container; `machine` is the machine's name."""
+        """Return the guest channel of a machine's container; `machine` is the machine's name."""
         from dinv.channel import ContainerChannel
 
         return ContainerChannel(engine, container)
@@ -90,7 +90,7 @@ class EngineFlavour:
 
     @property
     def build(self) -> str:
-        """What may change under an endpoint's address, and with it what can run there."""
+        """Return what may change at an endpoint's address, and with it what can run there."""
         words = (self.version, self._info.get("KernelVersion"), self._info.get("CgroupVersion") or "1")
         return " ".join(str(word or "") for word in words)
 
@@ -105,13 +105,13 @@ class EngineFlavour:
 
     @property
     def address_pools(self) -> list[dict[str, Any]]:
-        """Where its networks' subnets come from, where its administrator has said so."""
+        """Return the pools of its networks' subnets, if its administrator has set them."""
         return list(self._info.get("DefaultAddressPools") or ())
 
     def settle(self, kept: dict[str, Any]) -> list[str]:
-        """Settle what the flags left open, in the machine's config; returns what the user should know.
+        """Decide in the machine's config what the flags left open; return what the user should know.
 
-        Raises PreCreateCheckFailed for what the endpoint cannot give.
+        Raises PreCreateCheckFailed for what the endpoint cannot provide.
         """
         if self._info.get("OSType", "linux") != "linux":
             raise PreCreateCheckFailed(
@@ -135,12 +135,12 @@ class EngineFlavour:
 
     @property
     def rootless(self) -> bool:
-        """Whether it runs as a user. Docker says so among its security options, Podman by its own key."""
+        """Whether it is rootless. Docker reports that as a security option, Podman by a key of its own."""
         options = self._info.get("SecurityOptions") or ()
         return self._info.get("Rootless") is True or "name=rootless" in options
 
     def _check_rootless(self) -> None:
-        """Refuse one that has no cgroups to give: no container would start in a machine of it."""
+        """Reject one without cgroups to delegate: no container would start in a machine on it."""
         if not self.rootless:
             return
         version = str(self._info.get("CgroupVersion") or "1")
@@ -158,9 +158,9 @@ class EngineFlavour:
         )
 
     def isolation(self, asked: str) -> str:
-        """What `--isolation` comes to here: "capabilities", "privileged" or a runtime's name.
+        """Return what `--isolation` means here: "capabilities", "privileged" or a runtime's name.
 
-        "auto" is a runtime made for nested systems where there is one, else capabilities. Raises
+        "auto" is a runtime made for nested systems if there is one, else capabilities. Raises
         PreCreateCheckFailed for a runtime that the endpoint does not have.
         """
         runtimes = tuple(self._info.get("Runtimes") or {})
@@ -176,7 +176,7 @@ class EngineFlavour:
         )
 
     def isolation_of(self, inspected: Mapping[str, Any]) -> str:
-        """What keeps a container apart that somebody else has made."""
+        """Return the isolation of a container made without dinv."""
         host = inspected.get("HostConfig") or {}
         if host.get("Privileged"):
             return PRIVILEGED
@@ -184,7 +184,7 @@ class EngineFlavour:
         return runtime if runtime in _SYSTEM_RUNTIMES else CAPABILITIES
 
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
-        """The body of `POST /containers/create` (moby: api/swagger.yaml)."""
+        """Return the body of `POST /containers/create` (moby: api/swagger.yaml)."""
         host: dict[str, Any] = {
             "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
             "Memory": spec.memory,
@@ -192,7 +192,7 @@ class EngineFlavour:
             "NetworkMode": spec.network or "default",
             # The machine comes back with its endpoint, as a host does; a stopped one stays stopped.
             "RestartPolicy": {"Name": "unless-stopped"},
-            # Nested daemons log much at debug level; unbounded json-file logs fill the endpoint's disk.
+            # Nested daemons log much at debug level; unbounded json-file logs would fill the endpoint's disk.
             "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
         }
         if spec.isolation == PRIVILEGED:
@@ -214,15 +214,15 @@ class EngineFlavour:
         return {**container_config(spec), "StopSignal": "SIGTERM", "HostConfig": host}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:  # a VCH's
-        """DriverOpts of a volume of `size` bytes, 0 for no limit, in the volume store `store`, "" for none.
+        """Return DriverOpts of a volume of `size` bytes (0: no limit) in the volume store `store` ("": none).
 
-        The `local` driver takes a size where its file system has project quotas: xfs mounted with
-        pquota (moby: volume/local/local_unix.go).
+        The `local` driver takes a size if its file system has project quotas: xfs mounted with pquota (moby:
+        volume/local/local_unix.go).
         """
         return {"size": str(size)} if size else {}
 
     def volume_refused(self, error: EngineError, size: int) -> str:
-        """Why a volume could not be created, in words that help; "" to leave the engine's own."""
+        """Return why a volume could not be created, with advice; "" to use the engine's own message."""
         if size and "quota" in error.message:
             return (
                 "the endpoint cannot limit the size of its volumes (that takes a data root on xfs, "
@@ -231,11 +231,11 @@ class EngineFlavour:
         return ""
 
     def start_refused(self, error: EngineError, kept: Mapping[str, Any]) -> str:  # a VCH's
-        """What to do about a start that failed, as a sentence after the error's; "" for what is not known."""
+        """Return advice about a failed start, a sentence after the error's; "" if it is not recognised."""
         return ""
 
     def ignored(self, spec: MachineSpec, inspected: Mapping[str, Any]) -> list[str]:
-        """What of the specification the created container does not have.
+        """Return what the created container lacks of the specification.
 
         An engine whose kernel lacks a controller drops the limit with a warning and goes on (moby:
         daemon/daemon_unix.go, verifyPlatformContainerResources).
@@ -254,7 +254,7 @@ class EngineFlavour:
         return missing
 
     def address_taken(self, message: str) -> bool:
-        """Whether a start failed because the machine's published port, or own address, is in use there."""
+        """Return whether a start failed because the machine's published port, or own address, is in use."""
         message = message.lower()
         return any(
             words in message
@@ -262,7 +262,7 @@ class EngineFlavour:
         )
 
     def address_absent(self, message: str) -> bool:
-        """Whether a start failed because nothing there has the address that the port is published at."""
+        """Return whether a start failed because the endpoint lacks the address to publish the port at."""
         return "cannot assign requested address" in message.lower()
 
     def has_own_addresses(self, driver: str) -> bool:
@@ -271,30 +271,30 @@ class EngineFlavour:
 
     @staticmethod
     def transient(error: EngineError) -> bool:  # a VCH's
-        """Whether the same call, made again a little later, is likely to succeed."""
+        """Return whether the same call is likely to succeed a little later."""
         return False
 
     @staticmethod
     def list_filters() -> dict[str, list[str]]:
-        """Filters for `GET /containers/json` that leave dinv's machines in."""
+        """Return filters for `GET /containers/json` that include dinv's machines."""
         return {"label": [LABEL_ID]}
 
 
 def missing_ports(spec: MachineSpec, host: Mapping[str, Any]) -> list[str]:
-    """Which of the further ports the created container does not have."""
+    """Return which of the further ports the created container lacks."""
     bound = host.get("PortBindings") or {}
     return [f"the published port {port}" for port in spec.ports if not bound.get(port)]
 
 
 def container_config(spec: MachineSpec) -> dict[str, Any]:
-    """The create body without HostConfig: what every flavour asks for in the same words."""
+    """Return the create body without HostConfig, which is the same for every flavour."""
     body: dict[str, Any] = {
         "Hostname": spec.hostname,
         "Image": spec.image,
         "Env": [f"{key}={value}" for key, value in spec.environment.items()],
         "Labels": dict(spec.labels),
         "ExposedPorts": {port: {} for port in (DAEMON_PORT, *spec.ports)},
-        # Never null: a VCH then takes, and spoils, the image's own (vmware/vic: proxy/storage_proxy.go).
+        # Never null: a VCH then takes, and corrupts, the image's own (vmware/vic: proxy/storage_proxy.go).
         "Volumes": {},
     }
     if spec.command:

@@ -1,6 +1,6 @@
 """Podman, by its Docker-compatible API (`podman system service`), rootful.
 
-What differs from a Docker Engine, seen with Podman 4.3: a restart policy does nothing without the unit
+Differences from a Docker Engine, seen with Podman 4.3: a restart policy has no effect without the unit
 podman-restart, the log driver is k8s-file under another name, images without a registry in their name
 are `localhost/NAME`, which its API finds by the short name too, a container may not use /dev/console, and
 system paths are unmasked by another word.
@@ -40,14 +40,15 @@ _DOCKER_CAPABILITIES = (
     "SETUID",
     "SYS_CHROOT",
 )
-"""What a nested runc gives its containers (moby: oci/caps/defaults.go), so what a machine has to have itself.
+"""What a nested runc gives its containers (moby: oci/caps/defaults.go), so a machine must have it itself.
 
-Podman's own defaults are fewer, and its administrator's to shrink (containers.conf(5): default_capabilities).
+Podman's own defaults are fewer, and its administrator can change them (containers.conf(5):
+default_capabilities).
 """
 
 
 class PodmanFlavour(EngineFlavour):
-    """Podman, by what its `/info` says."""
+    """Podman, by its `/info`."""
 
     name = "podman"
     title = "Podman"
@@ -65,7 +66,7 @@ class PodmanFlavour(EngineFlavour):
         host = body["HostConfig"]
         if str(self._info.get("CgroupVersion", "1")) == "1":
             # Docker lets its containers use the console (moby: oci/defaults.go), the nested one too; and
-            # in cgroup v1 nobody can let others use what is not theirs. DeviceCgroupRules are not heard.
+            # in cgroup v1 nobody can let others use what is not theirs. DeviceCgroupRules are ignored.
             host["Devices"] = [dict(_CONSOLE)]
         if "CapAdd" in host:
             host["CapAdd"] = [*host["CapAdd"], *_DOCKER_CAPABILITIES]

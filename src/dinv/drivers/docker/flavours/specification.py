@@ -1,4 +1,4 @@
-"""What a machine is to have, as every endpoint is asked for it."""
+"""The specification of a machine, the same for every endpoint."""
 
 from __future__ import annotations
 
@@ -8,12 +8,11 @@ if TYPE_CHECKING:
 
 
 class MachineSpec:
-    """A machine as every endpoint is asked for it, whatever the flavour.
+    """What a machine is to have, whatever the endpoint's flavour.
 
-    `command` is what the image's init gets as arguments, () for its own.
-    `memory` is bytes and `cpus` a number of CPUs, 0 for no limit. `port` is the one published at
-    `publish_address`, 0 for none: then the machine is reached at its own address. `mounts` pairs
-    volumes with absolute paths.
+    `command` is the arguments of the image's init, () for its own. `memory` is in bytes and `cpus` a number
+    of CPUs, 0 for no limit. `port` is the one published at `publish_address`, 0 for none: then the machine is
+    reached at its own address. `mounts` pairs volumes with absolute paths.
     """
 
     def __init__(

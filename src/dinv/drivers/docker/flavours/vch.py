@@ -1,9 +1,8 @@
 """A Virtual Container Host of vSphere Integrated Containers: each container is a VM of its own.
 
-A VCH silently ignores much of what a plain engine honours, so its create body holds what it is known to
-read and nothing else (vmware/vic: lib/apiservers/engine/backends/container.go, proxy/container_proxy.go), and
-what dinv relies on is looked for after the create. There is no need for capabilities: the machine has a
-kernel of its own.
+A VCH silently ignores much of what a plain engine honours, so its create body contains only what it is known
+to read (vmware/vic: lib/apiservers/engine/backends/container.go, proxy/container_proxy.go), and what dinv
+relies on is checked after the create. No capabilities are needed: the machine has a kernel of its own.
 """
 
 from __future__ import annotations
@@ -54,14 +53,14 @@ _FINAL_CONFLICTS = ("is already in use", "already exists", "you cannot remove", 
 
 
 class VchFlavour(EngineFlavour):
-    """A VCH, by what its `/info` says."""
+    """A VCH, by its `/info`."""
 
     name = "vch"
     title = "vSphere Integrated Containers"
     start_seconds = 300.0
-    """A start boots a VM; VIC's own property collectors wait for three minutes."""
+    """Seconds. A start boots a VM; VIC's own property collectors wait for three minutes."""
     keeps_stopped_addresses = True
-    """Until it is removed (vmware/vic: lib/portlayer/network/context.go)."""
+    """The address is kept until it is removed (vmware/vic: lib/portlayer/network/context.go)."""
     stop_rounds = 3
     """The process gets its grace, then its group, then the VM (vmware/vic: lib/portlayer/exec/base.go)."""
     default_cache = DEFAULT_CACHE
@@ -69,14 +68,14 @@ class VchFlavour(EngineFlavour):
     services = frozenset({22, *range(2375, 2381)})
     """SSH, the API in plain and by TLS, vic-admin, the port layer (vmware/vic: lib/install/management)."""
     guards_services = False
-    """It looks for a listener at its loopback address, and its API listens at another (vic-observed)."""
+    """It looks for a listener at its loopback address, but its API listens at another (vic-observed)."""
     bridges_reachable = False
     chooses_subnets = False
     has_own_network = False
     takes_files_running = False
-    """It can, by the VM's tether; writing to the disks of one that is off is VIC's surer way."""
+    """It can, by the VM's tether, but VIC writes to the disks of a stopped VM more reliably."""
     builds_images = False
-    """It answers that it does not implement them; images are pulled."""
+    """It answers that these calls are not implemented; images are pulled."""
     image_advice = (
         "A VCH can neither build nor load images: it pulls them from a registry that it trusts. From an "
         "engine, "
@@ -88,7 +87,7 @@ class VchFlavour(EngineFlavour):
 
     @classmethod
     def recognises(cls, info: Mapping[str, Any]) -> bool:
-        # Its ID is no random one (vmware/vic: lib/apiservers/engine/backends/system.go).
+        # Its ID is not random (vmware/vic: lib/apiservers/engine/backends/system.go).
         return info.get("ID") == "vSphere Integrated Containers"
 
     @staticmethod
@@ -101,7 +100,7 @@ class VchFlavour(EngineFlavour):
     def volume_stores(self) -> list[str] | None:
         """The labels of its volume stores; in SystemStatus, not in DriverStatus.
 
-        None when there is no such entry: its port layer could not tell. A VCH without any has an empty one.
+        None if there is no such entry: its port layer could not tell. A VCH without any has an empty one.
         """
         entries = [value for key, value in self._info.get("SystemStatus") or () if key == "VolumeStores"]
         return [store for value in entries for store in str(value).split()] if entries else None
@@ -227,5 +226,5 @@ class VchFlavour(EngineFlavour):
 
     @staticmethod
     def list_filters() -> dict[str, list[str]]:
-        # Labels can leak from one container to another of the same image (vic#8545): all are looked at.
+        # Labels can leak from one container to another of the same image (vic#8545): all are checked.
         return {}

@@ -1,11 +1,11 @@
-"""The guest channel where archives are not what `docker cp` takes them for: a VCH's.
+"""The guest channel of a VCH, whose archive calls differ from what `docker cp` expects.
 
-What VIC's archive calls do otherwise (seen on its own personality, and read in vmware/vic:
-lib/archive/util.go): reading `x` brings neighbours along whose names begin with x; writing stops at a
-symbolic link that exists, after what came before it, and leaves the permissions of a file that exists.
+What VIC's archive calls do differently (seen on its own personality, and read in vmware/vic:
+lib/archive/util.go): reading `x` also returns neighbours whose names begin with x; writing stops at an
+existing symbolic link, after writing what came before it, and keeps the permissions of an existing file.
 
-So on a machine that runs, files go by exec and tar, which do none of that. On one that does not run there are
-the archive calls alone: a file's neighbours are left out, what went wrong otherwise is looked for and told.
+So on a running machine, files go by exec and tar, which have none of these faults. On a stopped one there are
+only the archive calls: a file's neighbours are filtered out, and other faults are detected and reported.
 """
 
 from __future__ import annotations
@@ -34,23 +34,23 @@ if TYPE_CHECKING:
     from dinv.engine.wire.http import Readable
 
 TRY_SECONDS = 60.0
-"""For a command that only looks; a VM under load takes its time."""
+"""Seconds for a command that only looks; a VM under load takes its time."""
 _MOST_CHECKED = 50
-"""Files and names that are looked at after a copy to or from a stopped machine: each costs a call."""
+"""How many files and names are checked after a copy to or from a stopped machine: each costs a call."""
 _MOST_SAID = 2000
 _PERMISSIONS = 0o777
 _BLOCK = 512
 
 _HAS_TAR = "command -v tar >/dev/null 2>&1"
-# Both GNU's tar and busybox's take what exists away first: links are replaced, and modes are the archive's.
+# GNU's tar and busybox's both remove existing files first: links are replaced, and modes are the archive's.
 _UNPACK = 'umask 0; exec tar -xpf - -C "$1"'
 _PACK = 'cd "$1" && exec tar -cf - -- "$2"'
 _CHANGING = ("file changed as we read it", "file removed before we read it", "socket ignored")
-"""What GNU tar says of a directory that is being used, and has packed as far as it goes."""
+"""GNU tar's messages about a directory that is in use; it has packed what it could."""
 
 
 class VmChannel(ContainerChannel):
-    """Archive and exec on a container VM."""
+    """The guest channel of a container VM: archive calls and exec."""
 
     def __init__(self, engine: Engine, container: str, machine: str) -> None:
         super().__init__(engine, container)
@@ -66,7 +66,7 @@ class VmChannel(ContainerChannel):
             return
         passing = _Passing(io.BytesIO(archive) if isinstance(archive, bytes) else archive)
         if isinstance(archive, bytes):
-            # What can be sent again is, where the VCH is busy just then.
+            # What can be sent again is, if the VCH is just busy.
             passing.read(len(archive))
         try:
             super().put_archive(directory, archive if isinstance(archive, bytes) else passing)
@@ -81,7 +81,7 @@ class VmChannel(ContainerChannel):
         self._check_modes(directory, passing.files)
 
     def get_archive(self, path: str) -> TarStream:
-        # "/" has /proc and its like in it, and no neighbours.
+        # "/" contains /proc and the like, and has no neighbours.
         if path != "/" and self._by_tar():
             directory, name = posixpath.split(path)
             return _Packed(self._engine, self._container, ["/bin/sh", "-c", _PACK, "sh", directory, name])
@@ -90,7 +90,7 @@ class VmChannel(ContainerChannel):
         return _Alone(self, path, found)
 
     def check_neighbours(self, path: str, names: Iterable[str]) -> None:
-        """See that what came of a directory is its own. Raises CopyError for what is from beside it."""
+        """Check that what came with a directory is its own. Raises CopyError for a neighbour's content."""
         for name in names:
             if self.stat(path + name) is not None:
                 raise CopyError(
@@ -112,7 +112,7 @@ class VmChannel(ContainerChannel):
 
     def _unpack(self, directory: str, archive: bytes | Readable) -> None:
         said = _Said()
-        # Of a file, nothing but `read` is asked.
+        # For a file, only `read` is used.
         stdin: Any = io.BytesIO(archive) if isinstance(archive, bytes) else archive
         status = self._engine.execs.run(
             self._container,
@@ -126,7 +126,7 @@ class VmChannel(ContainerChannel):
             raise CopyError(f"tar in the machine ended with status {status}: {said.text()}")
 
     def _check_modes(self, directory: str, files: list[tuple[str, int]]) -> None:
-        """See that nobody may do more with a file than was asked for; secrets first."""
+        """Check that a file does not have wider permissions than asked for; secrets first."""
         files = sorted(files, key=lambda file: bool(file[1] & 0o077))[:_MOST_CHECKED]
         for name, mode in files:
             path = posixpath.join(directory, name)
@@ -146,7 +146,7 @@ _CANNOT_WRITE = "error writing files to device"
 
 
 class _Said:
-    """The beginning of what a command says, on one line."""
+    """The beginning of a command's message, on one line."""
 
     def __init__(self) -> None:
         self._data = bytearray()
@@ -160,7 +160,7 @@ class _Said:
 
 
 class _Packed:
-    """A tar stream that a command in the machine writes. Close it."""
+    """A tar stream that a command in the machine writes. The caller closes it."""
 
     def __init__(self, engine: Engine, container: str, argv: list[str]) -> None:
         self._engine = engine
@@ -177,14 +177,14 @@ class _Packed:
 
     def __exit__(self, *exc: object) -> None:
         try:
-            # Who has read to the archive's end has not yet seen how tar ended.
+            # A reader that has reached the archive's end has not yet seen how tar ended.
             while exc[0] is None and not self._ended:
                 self._receive()
         finally:
             self.close()
 
     def read(self, size: int, /) -> bytes:
-        """Return exactly `size` bytes, fewer only at the end. Raises CopyError for a tar that failed."""
+        """Return exactly `size` bytes, fewer only at the end. Raises CopyError if tar failed."""
         while len(self._held) < size and not self._ended:
             self._receive()
         data = bytes(self._held[:size])
@@ -221,7 +221,7 @@ def _is_use(line: str) -> bool:
 
 
 class _Passing:
-    """A tar stream on its way out, of which the files and their modes are remembered."""
+    """A tar stream being sent, which remembers its files and their modes."""
 
     def __init__(self, archive: Readable) -> None:
         self._archive = archive
@@ -263,7 +263,7 @@ class _Passing:
 
 
 class _Alone:
-    """A VCH's tar stream of one path of a stopped machine, without its neighbours. Close it."""
+    """A VCH's tar stream of one path of a stopped machine, without its neighbours. The caller closes it."""
 
     def __init__(self, channel: VmChannel, path: str, archive: Archive) -> None:
         self._channel = channel

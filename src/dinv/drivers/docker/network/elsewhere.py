@@ -1,8 +1,8 @@
-"""A machine whose daemon listens, and which is not reached all the same: why that may be.
+"""Why a machine whose daemon listens cannot be reached.
 
-A port that is published on 127.0.0.1 of an endpoint is this computer's where the endpoint is, or where its
-ports are forwarded, as Docker Desktop does. An endpoint behind a tunnel (`ssh -L`, socat, `kubectl
-port-forward`) has an address of this computer too, and its ports are not here; that cannot be seen before
+A port that is published on 127.0.0.1 of an endpoint is only reachable if the endpoint is on this computer, or
+its ports are forwarded, as Docker Desktop does. An endpoint behind a tunnel (`ssh -L`, socat, `kubectl
+port-forward`) has an address of this computer too, but its ports are not here; that cannot be seen before
 there is a port.
 """
 
@@ -21,7 +21,7 @@ _SECONDS = 10.0
 
 
 def why(site: Site) -> str:
-    """What keeps clients from a machine that listens; "" while it does not, or where that is not known."""
+    """Return what keeps clients from a machine that listens; "" if it does not, or if that is not known."""
     if not _listens(site):
         return ""
     kept, endpoint = site.config.driver, site.endpoint
@@ -56,7 +56,7 @@ def _is_loopback(host: str) -> bool:
 
 
 def _listens(site: Site) -> bool:
-    """Whether something listens on the daemon's port in the machine."""
+    """Return whether something listens on the daemon's port in the machine."""
     said = bytearray()
     try:
         site.channel().run(
@@ -71,6 +71,6 @@ def _listens(site: Site) -> bool:
 
 
 def listens(table: str) -> bool:
-    """Whether the daemon's port is listened on, by /proc/net/tcp (proc(5)): ADDRESS:PORT is in hex there."""
+    """Return whether the daemon's port is listened on, by /proc/net/tcp (proc(5)): hex ADDRESS:PORT."""
     rows = (line.split() for line in table.splitlines())
     return any(row[1:2] and row[1].endswith(f":{TLS_PORT:04X}") and row[3:4] == [_LISTENS] for row in rows)

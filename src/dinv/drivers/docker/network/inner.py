@@ -1,9 +1,9 @@
-"""Where the networks in a machine have their subnets: clear of those that the machine itself is among.
+"""The subnets of the networks in a machine: clear of the networks around the machine itself.
 
-A daemon that is told nothing takes 172.17.0.0/16 and so on, whoever else has that: a container in the machine
-would then not reach, and the machine not answer, the hosts that are there. What is known to be in use is
-what the endpoint has and gives its networks, what is around it where it is a machine itself, and where this
-computer has routes to. It is chosen once, since networks in the machine are made from it.
+By default a daemon takes 172.17.0.0/16 and so on, whoever else has that: containers in the machine could then
+not reach the hosts there, and the machine could not answer them. Known to be in use are the endpoint's
+networks and its pools, those around it if it is a machine itself, and this computer's routes. The choice is
+made once, since networks in the machine are made from it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def choose(site: Site) -> None:
-    """Choose the pools of the machine's daemon, in its config; none where all subnets are in use."""
+    """Choose the pools of the machine's daemon, in its config; none if all subnets are in use."""
     kept = site.config.driver
     if not site.flavour.chooses_subnets or kept.get("AddressPools"):
         return
@@ -35,7 +35,7 @@ def choose(site: Site) -> None:
 
 
 def _around(site: Site) -> list[ipaddress.IPv4Network]:
-    """The subnets that the endpoint has, may give its networks, and is among."""
+    """Yield the subnets that the endpoint has, may give to its networks, and is connected to."""
     kept = site.config.driver
     own = (kept.get("OwnNetwork") or {}).get("Subnet")
     texts = [*nested.to_avoid(site.outer), *([own] if own else [])]
@@ -46,15 +46,15 @@ def _around(site: Site) -> list[ipaddress.IPv4Network]:
         try:
             found.append(ipaddress.IPv4Network(text, strict=False))
         except ValueError:
-            continue  # of IPv6, or a name
+            continue  # IPv6, or a name
     return list(dict.fromkeys(found))
 
 
 def pools(base: ipaddress.IPv4Network) -> list[dict[str, Any]]:
-    """A daemon's pools in a subnet: a large network for its bridge, and many small ones.
+    """Return a daemon's pools in a subnet: a large network for its bridge, and many small ones.
 
-    dockerd takes the first that is free for its own bridge too, where nobody has told it an address for that
-    (moby: libnetwork/ipamutils, daemon/config: default-address-pools).
+    dockerd takes the first free one for its own bridge too, unless it was given an address for that (moby:
+    libnetwork/ipamutils, daemon/config: default-address-pools).
     """
     large = base.prefixlen + 4
     return [

@@ -1,9 +1,9 @@
-"""A machine on a machine: what the outer one has to do with how the inner one is reached.
+"""A machine on a machine: how the outer one affects where the inner one is reached.
 
-The outer machine is an endpoint like others, and is told by its record in the store. Where its own address
-is reached, so is what is published on it. Where only a port of it is published, the inner machine can have
-one of those that lead into the outer one as well, from its `--publish-ports`. Each inner machine gets some
-such ports for machines that are made on it in turn, which takes them from what its outer one has.
+The outer machine is an endpoint like others, recognised by its record in the store. If its own address can be
+reached, so can everything published on it. If only a published port of it can be reached, the inner machine
+needs one of the further ports that lead into the outer one, from its `--publish-ports`. Each inner machine
+gets some such ports for machines that are made on it in turn, out of those of its outer one.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
 
 SPARE = 8
-"""How many further ports a machine on a machine has, for those that are made on it."""
+"""How many further ports a machine on a machine gets, for those that are made on it."""
 
 
 def leading_in(outer: MachineConfig) -> list[int] | None:
-    """The ports of the outer machine that are reached beside its daemon's; None for all of them."""
+    """Return the ports of the outer machine that can be reached besides its daemon's; None for all."""
     kept = outer.driver
     if not kept.get("Port"):
         return None
@@ -35,7 +35,7 @@ def leading_in(outer: MachineConfig) -> list[int] | None:
 
 
 def no_port(outer: MachineConfig) -> PreCreateCheckFailed:
-    """The error that no port is left which leads to a machine on the outer one."""
+    """Return the error that no port is left which leads to a machine on the outer one."""
     return PreCreateCheckFailed(
         f'A machine on machine "{outer.name}" could not be reached from here: {outer.name} is reached at a '
         "published port, and no other that is free leads into it. Make it with some: "
@@ -48,7 +48,7 @@ def add_spare_ports(
 ) -> None:
     """Give an inner machine, whose daemon is published on `port`, ports for machines that are made on it.
 
-    `candidates` lead into the outer one. Half of those that are free are left to others.
+    `candidates` lead into the outer one. Half of those that are free are left for others.
     """
     taken = {int(each["Port"]) for each in further} | {port}
     free = []
@@ -64,6 +64,6 @@ def add_spare_ports(
 
 
 def to_avoid(outer: MachineConfig | None) -> list[str]:
-    """Subnets that are in use around the outer machine, as its record has them."""
+    """Return subnets that are in use around the outer machine, by its record."""
     kept: Mapping[str, Any] = outer.driver if outer is not None else {}
     return [str(subnet) for subnet in kept.get("Avoid") or ()]

@@ -1,7 +1,7 @@
-"""A machine's address on dinv's own network: given when it is made, mended at its starts.
+"""A machine's address on dinv's own network: assigned when it is made, repaired at its starts.
 
-An address is chosen once and kept. What happens to the network while a machine is stopped, `docker network
-prune` or a VPN that takes the subnet, is mended at its start.
+An address is chosen once and kept. If the network changes while a machine is stopped (`docker network prune`,
+or a VPN that takes the subnet), this is repaired at its start.
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ if TYPE_CHECKING:
 def settle(site: Site) -> None:
     """Give a machine that is to be made an address of its own, unless its flags say otherwise.
 
-    Without a network of dinv's on the endpoint yet, and nothing that speaks against this computer being the
-    endpoint's, it is left to `prepare` to find out: before the machine is recorded nothing is made.
-    Raises PreCreateCheckFailed.
+    If the endpoint has no network of dinv's yet, and it may be on this computer, `prepare` finds out later:
+    before the machine is recorded nothing is made. Raises PreCreateCheckFailed.
     """
     kept = site.config.driver
     kept["OwnNetwork"] = {}
@@ -44,7 +43,7 @@ def settle(site: Site) -> None:
 
 
 def prepare(site: Site) -> None:
-    """Make the network that `settle` found missing; where it is not reached, the port is published."""
+    """Create the network that `settle` found missing; if it cannot be reached, publish a port instead."""
     kept = site.config.driver
     if not (kept.get("OwnNetwork") or {}).get("Wanted"):
         return
@@ -53,7 +52,7 @@ def prepare(site: Site) -> None:
         take(site, network)
     else:
         kept["OwnNetwork"] = {}
-    # Before the container is made: who finishes a killed create has to know where it is.
+    # Before the container is made: whoever finishes a killed create must know where it is.
     site.store.save(site.config)
 
 
@@ -75,7 +74,7 @@ def take(site: Site, network: Network) -> None:
 
 
 def move(site: Site) -> None:
-    """Choose another address in the same network: somebody has the one that was chosen."""
+    """Choose another address in the same network, since the one chosen is taken."""
     kept = site.config.driver
     kept["RefusedAddresses"] = [*kept.get("RefusedAddresses", []), kept["IP"]]
     kept["IP"] = _free_address(site)
@@ -83,10 +82,10 @@ def move(site: Site) -> None:
 
 
 def _free_address(site: Site) -> str:
-    """An address that no container of the endpoint has, has had, or is to have.
+    """Return an address that no container of the endpoint has, had, or is to have.
 
-    The search begins at one made from the machine's name: one that is made anew keeps its URL, and two that
-    are made at once hardly ever want the same.
+    The search begins at one made from the machine's name: a recreated machine keeps its URL, and two that are
+    made at once hardly ever choose the same.
     """
     kept = site.config.driver
     own = kept["OwnNetwork"]
@@ -102,7 +101,7 @@ def _free_address(site: Site) -> str:
 
 
 def _used(site: Site) -> set[str]:
-    """The addresses of the endpoint's containers; those that were asked for also while they are stopped."""
+    """Return the addresses of the endpoint's containers; fixed ones also while they are stopped."""
     used = set()
     for container in site.engine.containers.list(all=True):
         if f"/{site.container}" in (container.get("Names") or ()):
@@ -118,9 +117,9 @@ def _used(site: Site) -> set[str]:
 
 
 def led_away(site: Site) -> str:
-    """The device by which this computer would look for the machine, where that is not its network's.
+    """Return the device by which this computer would look for the machine, if not its network's bridge.
 
-    "" while all is well, and where the network is not on this computer at all.
+    "" if all is well, and if the network is not on this computer at all.
     """
     kept = site.config.driver
     bridge = kept["OwnNetwork"].get("Bridge", "")
@@ -130,8 +129,7 @@ def led_away(site: Site) -> str:
 def mend(site: Site, why: str) -> None:
     """Put the stopped machine on a network of dinv's that this computer reaches; `why` is for the user.
 
-    It keeps its address where that can be: where the network is gone, it is made again as it was.
-    Raises MachineError.
+    It keeps its address if possible: a network that is gone is recreated as it was. Raises MachineError.
     """
     kept = site.config.driver
     before, address, known = kept["Network"], kept["IP"], (kept["URL"], kept["IPAddress"])
@@ -154,7 +152,7 @@ def mend(site: Site, why: str) -> None:
     take(site, network)
     if same and address not in _used(site):
         kept["IP"] = address
-    # Until there are certificates for the new one, its address is the one it had: `refresh_address` tells.
+    # Until there are certificates for the new address, the old one is recorded: `refresh_address` reports it.
     kept["URL"], kept["IPAddress"] = known
     _attach(site, before)
     site.store.save(site.config)
@@ -163,7 +161,7 @@ def mend(site: Site, why: str) -> None:
 
 
 def change(site: Site) -> None:
-    """Give a stopped machine another address, since somebody else has its own."""
+    """Give a stopped machine another address, since its own is taken."""
     kept = site.config.driver
     address, known = kept["IP"], (kept["URL"], kept["IPAddress"])
     move(site)
@@ -174,9 +172,9 @@ def change(site: Site) -> None:
 
 
 def _attach(site: Site, before: str) -> None:
-    """Attach the stopped container as its config says, in place of as it was."""
+    """Attach the stopped container as its config says, instead of as it was."""
     kept, calls = site.config.driver, site.engine.networks
-    # Of a network that is gone the engine says so, and forgets the container's place there all the same.
+    # For a network that is gone the engine returns an error, but forgets the container's place in it.
     with contextlib.suppress(EngineError):
         calls.disconnect(before, site.container, force=True)
     settings = {"IPAMConfig": {"IPv4Address": kept["IP"]}}

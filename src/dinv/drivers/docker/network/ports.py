@@ -1,8 +1,8 @@
-"""Which port of the endpoint a machine is published on, and by which addresses it is reached.
+"""The port of the endpoint that a machine is published on, and the addresses it is reached by.
 
-A port is chosen once and kept, so that the URL outlives restarts; Docker's own random ports change with
-each start. The choice begins with a number made from the machine's name, so that a machine which is
-made again keeps its URL, and two that are made at once hardly ever want the same.
+A port is chosen once and kept, so that the URL survives restarts; Docker's own random ports change with each
+start. The choice begins with a number made from the machine's name, so that a recreated machine keeps its
+URL, and two that are made at once hardly ever choose the same.
 """
 
 from __future__ import annotations
@@ -28,17 +28,17 @@ if TYPE_CHECKING:
 
 FIRST_PORT = 23760
 PORTS = 4000
-"""From 23760 to 27759: nothing registered of note there, and below Linux's ephemeral ports (32768)."""
+"""From 23760 to 27759: no well-known registrations, and below Linux's ephemeral ports (32768)."""
 
 _LABEL = "[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?"
 _HOST_NAME = re.compile(rf"({_LABEL}\.)*(?![0-9]+$){_LABEL}", re.IGNORECASE)
-"""What can be looked up (RFC 1123, 2.1): not all that may be a machine's or a container's name can."""
+"""Names that can be resolved (RFC 1123, 2.1); names of machines and containers can have others."""
 
 _ANY = ("", "0.0.0.0", "::")  # noqa: S104  (compared with, never bound)
 
 
 def host_of(site: Site) -> tuple[str, bool]:
-    """Where ports published on the endpoint are reached, and whether that is this computer."""
+    """Return where ports published on the endpoint are reached, and whether that is this computer."""
     host = site.engine.transport.host
     if host is None:
         return "127.0.0.1", True
@@ -53,14 +53,14 @@ def host_of(site: Site) -> tuple[str, bool]:
 
 
 def settle(site: Site) -> None:
-    """Decide what `--publish` left open: address and host. The port is `choose`'s."""
+    """Decide what `--publish` left open: address and host. `choose` decides the port."""
     kept = site.config.driver
     host, local = host_of(site)
     if not kept["PublishAddress"] and kept["Published"]:
-        # A VCH publishes on its own public address, and refuses to be told another.
+        # A VCH publishes on its own public address, and does not accept another.
         kept["PublishAddress"] = "127.0.0.1" if local and site.flavour.chooses_address else ""
     address = kept["PublishAddress"]
-    # A loopback address of the endpoint is this computer's own only if the endpoint is on it.
+    # A loopback address of the endpoint is this computer's only if the endpoint is on it.
     elsewhere = not local and address not in _ANY and ipaddress.ip_address(address).is_loopback
     kept["Host"] = host if address in _ANY or elsewhere else address
     if address == "::" and local:
@@ -70,12 +70,12 @@ def settle(site: Site) -> None:
 
 
 def refresh_address(site: Site) -> bool:
-    """Ask the endpoint where the started machine is; True when that is not where it was."""
+    """Ask the endpoint where the started machine is; return True if that has changed."""
     kept = site.config.driver
     before = kept.get("URL", "")
     settings = site.engine.containers.inspect(site.container).get("NetworkSettings") or {}
     networks = list((settings.get("Networks") or {}).values())
-    # The second on a network without IPv4 only, which Docker has from 27 on.
+    # The second entry is only there on a network without IPv4, which Docker has since 27.
     found = (network.get(key) for key in ("IPAddress", "GlobalIPv6Address") for network in networks)
     kept["OwnAddress"] = next((address for address in found if address), "")
     if not site.recorded_flavour.chooses_address and kept["Port"]:
@@ -85,10 +85,10 @@ def refresh_address(site: Site) -> bool:
 
 
 def follow(site: Site, published: Mapping[str, Any]) -> None:
-    """Take over the address that the endpoint says a running machine is published at.
+    """Take over the address that the endpoint reports for a running machine.
 
-    A VCH's public address may be another than the one its API is at (vmware/vic: network/utils.go); where
-    the API's name or address leads there too, that stays. `published` is NetworkSettings.Ports.
+    A VCH's public address may differ from its API's (vmware/vic: network/utils.go); if the API's name or
+    address leads there too, that stays. `published` is NetworkSettings.Ports.
     """
     kept = site.config.driver
     for binding in published.get(DAEMON_PORT) or ():
@@ -106,7 +106,7 @@ def follow_port(site: Site, published: Mapping[str, Any]) -> None:
 
 
 def choose(site: Site) -> None:
-    """Choose the port to publish on, or look whether the chosen one is free. Raises PreCreateCheckFailed."""
+    """Choose the port to publish on, or check that the chosen one is free. Raises PreCreateCheckFailed."""
     kept = site.config.driver
     further = kept.get("PublishPorts") or []
     if not kept["Published"] and not further:
@@ -156,7 +156,7 @@ def _first_free(site: Site, is_free: Callable[[int], bool]) -> int:
 
 
 def _candidates(site: Site) -> list[int]:
-    """The ports that a machine can be published on, the one to try first at the beginning."""
+    """Yield the ports that a machine can be published on, the preferred one first."""
     leading_in = nested.leading_in(site.outer) if site.outer is not None else None
     if leading_in is not None:
         return leading_in
@@ -167,7 +167,7 @@ def _candidates(site: Site) -> list[int]:
 def _check_further(
     site: Site, further: list[dict[str, Any]], services: frozenset[int], *, local: bool
 ) -> None:
-    """See that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
+    """Check that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
     publishing.settle(further, local=local and site.flavour.chooses_address)
     guarded = dict.fromkeys(services, "of its own services") if further else {}
     publishing.check(further, {**_used(site), **guarded}, str(site.endpoint))
@@ -179,7 +179,7 @@ def _check_further(
 
 
 def _services(site: Site) -> frozenset[int]:
-    """Ports of the endpoint's own services that it would give away."""
+    """Return ports of the endpoint's own services that it would give away."""
     flavour, address = site.flavour, site.engine.transport.address
     if flavour.guards_services or not address.startswith("tcp://"):
         return flavour.services
@@ -188,7 +188,7 @@ def _services(site: Site) -> frozenset[int]:
 
 
 def _used(site: Site) -> dict[int, str]:
-    """Ports of the endpoint's containers, with whose they are; ours also while they are stopped."""
+    """Return ports of the endpoint's containers, by owner; dinv's also while they are stopped."""
     used: dict[int, str] = {}
     for container in site.engine.containers.list(all=True):
         name = (container.get("Names") or ["?"])[0].lstrip("/")
@@ -202,7 +202,7 @@ def _used(site: Site) -> dict[int, str]:
 
 
 def _can_bind(address: str, port: int) -> bool:
-    """Whether the port is free here. A hint only: a local socket may lead into another host's network."""
+    """Return whether the port is free here. Only a hint: a local socket may lead into another network."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
@@ -216,14 +216,14 @@ def _can_bind(address: str, port: int) -> bool:
 
 
 def addresses(site: Site) -> list[str]:
-    """Names and addresses for the server certificate.
+    """Return names and addresses for the server certificate.
 
-    The host as typed and as resolved, the published address, the machine's own address where it is
-    known, and the names other containers of its network know it by.
+    The host as given and as resolved, the published address, the machine's own address if it is known, and
+    the names that other containers of its network know it by.
     """
     kept = site.config.driver
     found = [kept["Host"], *_resolved(kept["Host"]), kept["PublishAddress"], kept["IP"]]
-    # One that is reached at a published port is free to change its own address with each start.
+    # The own address of a machine reached at a published port may change with each start.
     own = "" if kept["Port"] else kept.get("OwnAddress", "")
     found += [own, *(name for name in (site.container, site.config.name) if _HOST_NAME.fullmatch(name))]
     return list(dict.fromkeys(name for name in found if name and name not in _ANY))

@@ -1,7 +1,7 @@
-"""Further ports of a machine that its endpoint publishes, beside its daemon's: `create --publish-ports`.
+"""Further ports of a machine that its endpoint publishes, besides its daemon's: `create --publish-ports`.
 
-For what containers in the machine publish, where the machine's own address is not reached. In a machine's
-config each is {"Address", "Port", "MachinePort", "Protocol"}: Address "" for all of the endpoint's.
+They are for what containers in the machine publish, if the machine's own address cannot be reached. In a
+machine's config each is {"Address", "Port", "MachinePort", "Protocol"}; Address "" means all addresses.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 MOST = 256
-"""The endpoint runs a process for each (docker-proxy)."""
+"""The limit, since the endpoint runs a process for each (docker-proxy)."""
 
 _ONE = re.compile(
     r"(?:(?P<address>\[[^][]+\]|\d+\.\d+\.\d+\.\d+):)?"
@@ -32,7 +32,7 @@ _ONE = re.compile(
 
 
 def parse(texts: Iterable[str]) -> list[dict[str, Any]]:
-    """Read `--publish-ports`: `8000-8019`, `8080:80`, `127.0.0.1:5353:53/udp`. Raises InputError."""
+    """Parse `--publish-ports`: `8000-8019`, `8080:80`, `127.0.0.1:5353:53/udp`. Raises InputError."""
     found = [port for text in texts for port in _parse(str(text))]
     if len(found) > MOST:
         raise OptionError(f": {len(found)} ports are too many, {MOST} at most", option="publish-ports")
@@ -79,14 +79,14 @@ def _refused(text: str, why: str) -> OptionError:
 
 
 def settle(ports: Iterable[dict[str, Any]], *, local: bool) -> None:
-    """Decide where those are published that do not say: on a local endpoint for this computer only."""
+    """Decide where ports without an address are published: on a local endpoint for this computer only."""
     for port in ports:
         if not port["Address"] and local:
             port["Address"] = "127.0.0.1"
 
 
 def check(ports: Iterable[Mapping[str, Any]], used: Mapping[int, str], endpoint: str) -> None:
-    """Raise PreCreateCheckFailed for one that a container of the endpoint has."""
+    """Raise PreCreateCheckFailed if a container of the endpoint has one of the ports."""
     for port in ports:
         if port["Port"] in used:
             raise PreCreateCheckFailed(
@@ -97,7 +97,7 @@ def check(ports: Iterable[Mapping[str, Any]], used: Mapping[int, str], endpoint:
 
 
 def bindings(ports: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str]]]:
-    """PortBindings of the create call."""
+    """Return the PortBindings of the create call."""
     found: dict[str, list[dict[str, str]]] = {}
     for port in ports:
         key = f"{port['MachinePort']}/{port['Protocol']}"
@@ -106,7 +106,7 @@ def bindings(ports: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str
 
 
 def refused(ports: Iterable[Mapping[str, Any]], message: str) -> str:
-    """Which of them a start was refused for, as ADDRESS:PORT, by the endpoint's message; "" for none."""
+    """Return which port a start was refused for, as ADDRESS:PORT, by the endpoint's message; "" for none."""
     for port in ports:
         if re.search(rf":{port['Port']}\b", message):
             return f"{port['Address'] or '0.0.0.0'}:{port['Port']}"  # noqa: S104  (said, never bound)
