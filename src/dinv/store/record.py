@@ -372,10 +372,10 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
 def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
     """Replace values of another type in what docker-machine made by None: its drivers keep what they like."""
     for key, what, is_one in (
-        ("URL", "URL", urls.is_url),
-        ("IPAddress", "address", urls.is_address),
-        ("SSHUser", "user", urls.is_user),
+        ("URL", "a URL", urls.is_url),
+        ("IPAddress", "an address", urls.is_address),
+        ("SSHUser", "a user name", urls.is_user),
     ):
         value = driver.get(key)
         if not (is_one(value) if isinstance(value, str) else value is None or not ours):
-            raise ConfigError(name, path, f"Driver.{key} is not a {what}: {value!r}")
+            raise ConfigError(name, path, f"Driver.{key} is not {what}: {value!r}")

@@ -261,7 +261,7 @@ def with_driver(*, ours: bool, **kept: Any) -> dict[str, Any]:
 @pytest.mark.parametrize("ours", [True, False])
 @pytest.mark.parametrize("url", NO_URLS)
 def test_what_is_no_url_is_refused_when_read(url: str, *, ours: bool) -> None:
-    with pytest.raises(ConfigError, match="URL is no URL"):
+    with pytest.raises(ConfigError, match="URL is not a URL"):
         read(with_driver(ours=ours, URL=url))
 
 
@@ -288,5 +288,5 @@ def test_a_url_is_one(url: str) -> None:
     "kept", [{"IPAddress": "-oProxyCommand=x"}, {"IPAddress": "h;id"}, {"SSHUser": "-x"}, {"SSHUser": "a b"}]
 )
 def test_what_is_no_address_or_user_is_refused_when_read(kept: dict[str, str], *, ours: bool) -> None:
-    with pytest.raises(ConfigError, match=r"is no (address|user)"):
+    with pytest.raises(ConfigError, match=r"is not (an address|a user)"):
         read(with_driver(ours=ours, **kept))
