@@ -1,9 +1,5 @@
 """Adopting: a container that somebody runs already becomes a machine.
 
-    claim the name -> look at the container -> record it -> certificates of a new CA -> remember what they
-    replace -> put them in -> restart its daemon as its image wants it -> wait for it, see a client without
-    a certificate refused -> docker context -> record it as ready
-
 Whatever fails on the way, the container has its own certificates again afterwards, and there is no machine.
 """
 
@@ -11,9 +7,13 @@ from __future__ import annotations
 
 import re
 
-from dinv.errors import ContextError, DinvError, InputError, Interrupted
+from dinv.errors import CopyError, DinvError, InputError, Interrupted
+from dinv.lifecycle import docker_context, steps
+from dinv.lifecycle.create import sweep
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.steps import Step, Transaction
 from dinv.store.layout import LONGEST_NAME, check_name
+from dinv.store.record import READY
 from dinv.timeouts import SERVE_SECONDS
 from dinv.wording import command
 
@@ -60,66 +60,141 @@ def adopt(
     """
     name = name or name_for(container)
     check_name(name)
+    machine = Host.new(store, name, driver="docker", trace=trace)
+    adoption = Adoption(machine, progress, timeout, container=container, context=context)
+    adoption.endpoint = {"endpoint": endpoint, "endpoint_cert_path": cert_path}
     try:
         with store.claim(name, "adopting it") as leftovers:
             if leftovers:
-                from dinv.lifecycle.create import sweep
-
                 sweep(store, name, trace)
-            return _adopt(store, name, container, progress, context, timeout, trace, (endpoint, cert_path))
-    except (KeyboardInterrupt, Interrupted):
-        store.abandon(name)
-        raise
-
-
-def _adopt(  # noqa: PLR0917  (adopt, once)
-    store: Store,
-    name: str,
-    container: str,
-    progress: Progress,
-    context: bool,  # noqa: FBT001
-    timeout: float,
-    trace: Callable[[str], None] | None,
-    endpoint: tuple[str | None, str | None],
-) -> Host:
-    machine = Host.new(store, name, driver="docker", trace=trace)
-    before: list[File] = []
-    try:
-        values: dict[str, Any] = {"endpoint": endpoint[0], "endpoint_cert_path": endpoint[1]}
-        machine.driver.set_config_from_flags(values, progress)
-        machine.use_contract(machine.driver.adopt(container, progress))
-        machine.config.adopting = container
-        store.save(machine.config)
-        with progress.working("Certificates", "CA, server, client"):
-            machine.issue_certificates()
-        store.save(machine.config)
-        progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
-        before = _now_in(machine)
-        _take_over(machine, progress, timeout)
-        _finish(machine, progress, context=context)
+            steps.run(adoption, STEPS)
     except BaseException as error:
-        _undo(machine, before, error)
         machine.close()
+        if isinstance(error, (KeyboardInterrupt, Interrupted)):
+            # It may have come between the claim and what undoes it.
+            store.abandon(name)
         raise
     return machine
 
 
-def _now_in(machine: Host) -> list[File]:
-    """The files in the container that its new certificates replace."""
-    contract, config = machine.contract, machine.config
-    files = contract.files(
-        ca=b"", certificate=b"", key=b"", options=config.engine_options, driver_name=config.driver_name
-    )
-    channel = machine.driver.channel()
-    found = (_read(channel, file.path) for file in [*contract.adoption_files, *files])
-    return [file for file in found if file is not None]
+class Adoption(Transaction):
+    """One adoption; the caller has claimed the name."""
+
+    kind = "adopt"
+
+    def __init__(
+        self, machine: Host, progress: Progress, timeout: float, *, container: str, context: bool
+    ) -> None:
+        super().__init__(machine, progress)
+        self.timeout = timeout
+        self.container = container
+        self.context = context
+        self.endpoint: dict[str, Any] = {}
+        """The driver's options that say where the container is."""
+        self.before: list[File] = []
+
+    def journal(self) -> dict[str, Any] | None:
+        """Dinv itself, as long as its Phase is `creating`."""
+        ours: dict[str, Any] = self.machine.config.ours
+        return ours
+
+    def wants_context(self) -> bool:
+        """Whether it is to have a docker context."""
+        return self.context
+
+    # The steps
+
+    def configure(self) -> None:
+        """The container has been looked at: it runs, and is of an image that can be adopted."""
+        self.machine.driver.set_config_from_flags(self.endpoint, self.progress)
+        self.machine.use_contract(self.machine.driver.adopt(self.container, self.progress))
+
+    def record(self) -> None:
+        """It is recorded which container is being adopted."""
+        self.machine.config.adopting = self.container
+        self.machine.store.save(self.machine.config)
+
+    def certify(self) -> None:
+        """There are keys and certificates of a new CA."""
+        with self.progress.working("Certificates", "CA, server, client"):
+            self.machine.issue_certificates()
+        self.machine.store.save(self.machine.config)
+        self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
+
+    def remember(self) -> None:
+        """What the container has of its own, and gets in place of, is in memory."""
+        contract, config = self.machine.contract, self.machine.config
+        files = contract.files(
+            ca=b"", certificate=b"", key=b"", options=config.engine_options, driver_name=config.driver_name
+        )
+        channel = self.machine.driver.channel()
+        found = (_read(channel, file.path) for file in [*contract.adoption_files, *files])
+        self.before = [file for file in found if file is not None]
+
+    def install(self) -> None:
+        """The container has the new certificates, and its daemon is restarted."""
+        with self.progress.working("Docker", "restarting with the new certificates"):
+            self.machine.provisioner.provision()
+            self.machine.provisioner.activate()
+
+    def serve(self) -> None:
+        """It answers, and a client without a certificate is refused."""
+        self.machine.serve(self.progress, timeout=self.timeout)
+
+    def write_context(self) -> None:
+        """It has a docker context, if it can."""
+        docker_context.write_first(self.machine, self.progress)
+
+    def finish(self) -> None:
+        """It is recorded as ready."""
+        config = self.machine.config
+        config.phase = READY
+        config.adopting = ""
+        config.step = ""
+        self.machine.store.save(config)
+
+    # What undoes them
+
+    def put_back(self) -> None:
+        """The container has its own certificates again, and its daemon is restarted."""
+        if self.before:
+            self.machine.driver.channel().put(self.before)
+            self.machine.provisioner.activate()
+
+    def remove_context(self) -> None:
+        """Its docker context is gone."""
+        self.machine.remove_context()
+
+    def forget(self) -> None:
+        """Its directory is gone, and the name is free."""
+        self.machine.store.remove(self.machine.name)
+
+    def not_undone(self, error: BaseException, why: str) -> None:
+        """There is a record still, for the next `adopt`."""
+        error.add_note(
+            "The container's own certificates could not be put back"
+            + why
+            + ". Try again: "
+            + command("adopt", self.container, self.machine.name)
+        )
+
+
+STEPS: tuple[Step[Adoption], ...] = (
+    Step("configure", Adoption.configure, undo=Adoption.forget),
+    Step("record", Adoption.record, undo=Adoption.remove_context),
+    Step("certificates", Adoption.certify),
+    Step("remember", Adoption.remember),
+    Step("install", Adoption.install, undo=Adoption.put_back),
+    Step("serve", Adoption.serve),
+    Step("context", Adoption.write_context, when=Adoption.wants_context),
+    Step("ready", Adoption.finish),
+)
 
 
 def _read(channel: Channel, path: str) -> File | None:
     import tarfile
 
     from dinv.channel import File
-    from dinv.errors import CopyError
     from dinv.formats.archives.entries import Entry
 
     found = channel.stat(path)
@@ -139,41 +214,3 @@ def _read(channel: Channel, path: str) -> File | None:
         raise
     except Exception as error:  # TarError, or whatever odd headers lead to
         raise CopyError(f"{path} cannot be read: {error}") from error
-
-
-def _take_over(machine: Host, progress: Progress, timeout: float) -> None:
-    with progress.working("Docker", "restarting with the new certificates"):
-        machine.provisioner.provision()
-        machine.provisioner.activate()
-    machine.serve(progress, timeout=timeout)
-
-
-def _finish(machine: Host, progress: Progress, *, context: bool) -> None:
-    from dinv.store.record import READY
-
-    config = machine.config
-    if context:
-        # Recorded before there is one, for who removes what a kill has left.
-        config.context = machine.name
-        machine.store.save(machine.config)
-        try:
-            machine.write_context()
-        except ContextError as error:
-            config.context = ""
-            progress.warn("No docker context: " + error.text)
-    config.phase = READY
-    config.adopting = ""
-    machine.store.save(machine.config)
-
-
-def _undo(machine: Host, before: list[File], error: BaseException) -> None:
-    """The container's own files in their places, and no machine."""
-    try:
-        if before:
-            machine.driver.channel().put(before)
-            machine.provisioner.activate()
-        machine.remove_context()
-    except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
-        why = " (" + failure.text + ")" if isinstance(failure, DinvError) else ""
-        error.add_note("The container's own certificates could not be put back" + why)
-    machine.store.remove(machine.name)
