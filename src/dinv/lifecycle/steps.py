@@ -1,6 +1,6 @@
 """Transactions in named steps, and the engine that runs them.
 
-`create`, `adopt`, `upgrade` and `regenerate-certs` are each a tuple of steps, written down in the module of
+`create`, `adopt`, `upgrade` and `regenerate-certs` (`renew`) are each a tuple of steps, in the module of
 that name. The engine runs the steps in their order. When one fails, Ctrl-C and SIGTERM included, what was
 begun is undone in reverse; past the step that is `final` nothing is undone any more.
 
@@ -12,8 +12,14 @@ done and whatever was not, and a step past the final one has to work twice.
 The journal has the step too, as `Step`. No save is made for that: it is the last step at which the record
 was saved.
 
-Names of steps do not change: tests, hooks and readers of `--progress json` go by them. docs/lifecycle.md
-lists them, with what undoes each, and what a kill leaves.
+Names of steps do not change: tests, hooks and readers of `--progress json` go by them. These are the steps;
+docs/lifecycle.md has what is so after each, what undoes it, what a kill at it leaves, and who settles that:
+
+    create            configure check record image container certificates start keep provision address
+                      serve prove context ready
+    adopt             configure record certificates remember install serve context ready
+    upgrade           options record replace provision start serve prove conclude let-go
+    regenerate-certs  look record stage trust-both install verify client trust-new lock-out finish
 """
 
 from __future__ import annotations

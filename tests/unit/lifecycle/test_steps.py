@@ -234,6 +234,14 @@ def test_the_page_lists_the_steps_and_what_undoes_them(transaction: str) -> None
     assert listed == list(wanted.values())
 
 
+def test_the_engines_own_page_names_them_too() -> None:
+    listed = (steps.__doc__ or "").partition(" settles that:\n")[2].split()
+    wanted: list[str] = []
+    for transaction in TRANSACTIONS:
+        wanted += [transaction, *dict.fromkeys(step.name for step in steps_of(transaction))]
+    assert listed == wanted
+
+
 @pytest.mark.parametrize("transaction", TRANSACTIONS)
 def test_the_page_says_who_settles_what_a_kill_leaves(transaction: str) -> None:
     assert all(row.leaves and row.settled for row in lifecycle_page.rows(transaction))
