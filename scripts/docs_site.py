@@ -42,16 +42,13 @@ MENU = {
     "In programs": ("library", "examples", "image"),
     "Coming from": ("docker-machine", "dch-photon", "vic", "vch-simulator"),
     "The project": (
-        *(
-            "releases",
-            "changelog",
-            "hosts",
-            "benchmarks",
-            "design",
-            "lifecycle",
-            "dependencies",
-            "contributing",
-        ),
+        "releases",
+        "changelog",
+        "hosts",
+        "benchmarks",
+        "design",
+        "dependencies",
+        "contributing",
         "reporting",
     ),
 }
