@@ -142,7 +142,7 @@ def test_what_keeps_ssh_from_working_is_told(store: Store, monkeypatch: pytest.M
         ssh_command(machine, [], [])
     with pytest.raises(NotSupported, match="by its URL"):
         ssh_command(add(store, "given", driver_name="none", URL="tcp://h:1"), [], [])
-    with pytest.raises(ConfigError, match="SSHUser is no user"):
+    with pytest.raises(ConfigError, match="SSHUser is not a user"):
         add(store, "odd", SSHUser="-oProxyCommand=true")
     with pytest.raises(MachineNotRunning):
         ssh_command(add(store, "off", IPAddress=""), [], [])
