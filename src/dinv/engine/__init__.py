@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from dinv.engine.wire.tcp_transport import TCPTransport
     from dinv.engine.wire.tls_files import TLSFiles
 else:
-    # Of no use with an engine of this computer, which most commands are for: loaded when asked for.
+    # Not needed for an engine of this computer, which most commands use: loaded on first access.
     _LATER = {
         "SSHTransport": "dinv.engine.wire.ssh_transport",
         "TCPTransport": "dinv.engine.wire.tcp_transport",

@@ -58,7 +58,7 @@ def parse_address(url: str, tls: TLSFiles | None = None) -> UnixTransport | TCPT
 
 
 def _split(url: str) -> tuple[str, str]:
-    """The scheme in lower case, and what comes after it. Raises InputError."""
+    """Return the scheme in lower case, and the rest. Raises InputError."""
     scheme, separator, rest = url.partition("://")
     if not separator or ":" in scheme:
         import re

@@ -1,4 +1,4 @@
-"""Calls of one endpoint in a version that it understands: connections, requests, answers, errors."""
+"""Calls to one endpoint in a version that both sides know: connections, requests, answers, errors."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ _REDIRECT = range(300, 400)
 _NOT_MODIFIED = 304
 _LONGEST_MESSAGE = 65536
 LARGEST_ANSWER = 64 * 1024 * 1024
-"""Bytes of an answer that is read as a whole. A thousand containers come to some two million."""
+"""Bytes of an answer that is read as a whole. A thousand containers take some two million."""
 _IDEMPOTENT = ("GET", "HEAD", "PUT", "DELETE")
-# Values of these never reach a trace: build arguments and image changes are used for secrets.
+# Values of these are never traced: build arguments and image changes are used for secrets.
 _MASKED = ("buildargs", "changes")
 _PLAIN_HTTP_REFUSED = "HTTP request to an HTTPS server"  # Go's net/http, in each dockerd with TLS
 _HOST_REFUSED = "invalid host header"  # vmware/vic: backends/middleware/middleware.go
@@ -66,7 +66,7 @@ _CLIENT_TOO_OLD = "is too old. Minimum supported API version is "  # moby: api/s
 
 
 class Ping:
-    """What `GET /_ping` tells: `api_version` (None from servers that do not say), `os_type`, `server`."""
+    """The answer to `GET /_ping`: `api_version` (None if it is not reported), `os_type`, `server`."""
 
     __slots__ = ("api_version", "os_type", "server")
 
@@ -77,7 +77,7 @@ class Ping:
 
 
 class Calls:
-    """Makes calls of one Docker Engine API endpoint. `dinv.engine.client.Engine` says how it is used."""
+    """Makes calls to one Docker Engine API endpoint. `dinv.engine.client.Engine` documents its use."""
 
     def __init__(
         self,
@@ -93,11 +93,11 @@ class Calls:
         self._max_api_version = max_api_version
         self._api_version: str | None = None
         self.origin = ""
-        """What is said of where the endpoint was named, with an error that it cannot be reached."""
+        """A remark on where the endpoint was named, added to the error that it cannot be reached."""
         self.transient: Callable[[EngineError], bool] | None = None
-        """Says of an error whether the same call may succeed a little later; then it is made again.
+        """Whether the call that failed with an error may succeed a little later; then it is repeated.
 
-        With growing pauses, for PATIENCE_SECONDS at most, and not with a body that can be read only once.
+        With growing pauses, for PATIENCE_SECONDS at most, and not if its body can be read only once.
         """
         # A list for its atomic append and pop: threads may share an engine.
         self._idle: list[Connection] = []
@@ -116,11 +116,11 @@ class Calls:
 
     @property
     def api_version(self) -> str:
-        """The API version calls are made in: the newest both sides know. Asks the endpoint once."""
+        """The API version of calls: the newest that both sides know. Asks the endpoint once."""
         return self._api_version or self._negotiate(Deadline(self.timeout))
 
     def at_least(self, version: str) -> bool:
-        """Whether calls are made in this API version or a newer one."""
+        """Return whether calls are made in this API version or a newer one."""
         return _number(self.api_version) >= _number(version)
 
     def ping(self, timeout: float | Deadline | None = None) -> Ping:
@@ -150,9 +150,9 @@ class Calls:
         versioned: bool = True,
         timeout: float | Deadline | None = None,
     ) -> Any:
-        """Make a call with JSON to and fro; the answer is of the `shape` (`dinv.engine.shapes`), or anything.
+        """Make a call with JSON both ways; the answer must have the `shape` (`dinv.engine.shapes`), if any.
 
-        No answer, and null, is an empty one of its kind. Raises ProtocolError.
+        An empty answer, or null, becomes an empty object or list. Raises ProtocolError.
         """
         data = self.call(method, path, query=query, body=body, versioned=versioned, timeout=timeout)
         try:
@@ -182,7 +182,7 @@ class Calls:
         versioned: bool = True,
         timeout: float | Deadline | None = None,
     ) -> bytes:
-        """Make a call, with `body` as JSON when it is not None; return the bytes of the answer."""
+        """Make a call, with `body` as JSON unless it is None; return the bytes of the answer."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         data = None if body is None else _encoded(body)
         with self.request(
@@ -205,12 +205,11 @@ class Calls:
         timeout: float | Deadline | None = None,
         body_timeout: float | Deadline | None = None,
     ) -> Response:
-        """Make a call; return the answer with its body unread. Close it.
+        """Make a call; return the answer with its body unread, for the caller to close.
 
-        `path` is without a version and percent-encoded. In `query`, None is left out, booleans are
-        1 and 0, mappings become JSON, lists are repeated. `body_timeout` is for reading the body,
-        where that is not to happen within `timeout`. An answer of 400 or more is raised as an
-        EngineError of its kind.
+        `path` is without a version and percent-encoded. In `query`, None is left out, booleans are 1 and 0,
+        mappings become JSON, lists are repeated. `body_timeout` is for reading the body, if that need not
+        happen within `timeout`. An answer of 400 or more is raised as an EngineError of its kind.
         """
         pause, patience = FIRST_PAUSE, Deadline(PATIENCE_SECONDS)
         while True:
@@ -218,7 +217,7 @@ class Calls:
                 return self._request(method, path, query, body, headers, versioned, timeout, body_timeout)
             except EngineError as error:
                 if _HOST_REFUSED in error.message:
-                    # A VCH without TLS: it answers to its address, and to names that its address leads to.
+                    # A VCH without TLS: it accepts its address, and names that its address resolves to.
                     self._name_by_address(error)
                     continue
                 over = patience.expired or (isinstance(timeout, Deadline) and timeout.expired)
@@ -237,7 +236,7 @@ class Calls:
         body: object = None,
         timeout: float | Deadline | None = None,
     ) -> HijackedStream:
-        """POST, and take the connection over. `timeout` ends with the answer's headers."""
+        """POST, and take over the connection. `timeout` ends with the answer's headers."""
         from dinv.engine.wire.hijack import HijackedStream
 
         headers = {"Connection": "Upgrade", "Upgrade": "tcp"}
@@ -246,18 +245,18 @@ class Calls:
             headers["Content-Type"] = "application/json"
             data = _encoded(body)
         response = self.request("POST", path, query=query, body=data, headers=headers, timeout=timeout)
-        # 101; old engines say 200 and go on all the same.
+        # 101; old engines say 200 and go on just the same.
         stream, early = response.hijack()
         return HijackedStream(stream, early, tty=tty, what=f"POST {path} on {self.address}")
 
     def _name_by_address(self, error: EngineError) -> None:
-        """Go on under the endpoint's IP address. Raises EndpointError when that is refused as well."""
+        """Go on under the endpoint's IP address. Raises EndpointError if that is refused as well."""
         if not self.transport.name_by_address():
             raise EndpointError(
                 f"The Docker endpoint {self.address} does not answer to this name or address "
                 f"({error.message}). Without TLS a VCH goes by its own public address only: name it by that."
             ) from error
-        # Connections that are open say the name.
+        # Open connections use the name.
         while self._idle:
             self._idle.pop().close()
 
@@ -316,8 +315,8 @@ class Calls:
                     method, target, headers=headers, body=body, deadline=deadline, release=self._release
                 )
             except EndpointUnreachable as error:
-                # The endpoint closes idle connections when it likes, also while a request is on its
-                # way to it. What it cannot have acted upon, or may act upon twice, is sent again.
+                # The endpoint closes idle connections when it likes, even while a request is on its
+                # way to it. A request that it cannot have acted on, or may act on twice, is sent again.
                 whole = body is None or isinstance(body, bytes)
                 if reused:
                     again = (method in _IDEMPOTENT and whole) or connection.sent == 0
@@ -328,7 +327,7 @@ class Calls:
             connection = self._new_connection(deadline)
 
     def _idle_connection(self) -> Connection | None:
-        """One that an earlier call has left, and that still stands."""
+        """Return a connection that an earlier call has left, and that still works."""
         while self._idle:
             try:
                 connection = self._idle.pop()
@@ -362,7 +361,7 @@ class Calls:
         return self._api_version
 
     def _settle(self, newest: str) -> None:
-        """Choose the version to speak to an endpoint whose newest is `newest`."""
+        """Choose the version for an endpoint whose newest is `newest`."""
         try:
             number = _number(newest)
         except ValueError:
@@ -374,7 +373,7 @@ class Calls:
         self._api_version = min(newest, self._max_api_version, key=_number)
 
     def _error(self, response: Response) -> EndpointError | EngineError:
-        """Return the error that an answer of 400 or more means."""
+        """Return the error for an answer of 400 or more."""
         data = response.read(_LONGEST_MESSAGE)
         message = _message(data) or response.reason or f"status {response.status}"
         if response.status == _BAD_REQUEST:
@@ -401,7 +400,7 @@ class Calls:
 
 
 def newest_api_version(asked: str) -> str:
-    """The newest API version to speak: `asked`, which is $DOCKER_API_VERSION, where dinv can do with it."""
+    """Return the newest API version to use: `asked`, which is $DOCKER_API_VERSION, if dinv supports it."""
     asked = asked.strip().removeprefix("v")
     major, dot, minor = asked.partition(".")
     if not (dot and major.isdecimal() and minor.isdecimal()) or _number(asked) < _number(MIN_API_VERSION):

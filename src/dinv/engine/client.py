@@ -1,4 +1,4 @@
-"""Engine: a client of one endpoint, with the calls by what they are about."""
+"""Engine: a client of one endpoint, with the calls grouped by subject."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ if TYPE_CHECKING:
 class Engine(Calls):
     """A client of one Docker Engine API endpoint.
 
-    `timeout` (seconds) is what a call gets that names no other: connecting, sending, and the whole
-    answer. Wherever a call takes `timeout`, a Deadline already running is taken too, and
-    `math.inf` is no limit. `trace` is called with one line for each call: method, path and query,
-    status, milliseconds; never a header or a body.
+    `timeout` (seconds) applies to each call without one of its own: connecting, sending, and the whole
+    answer. Wherever a call takes `timeout`, a running Deadline is accepted too, and `math.inf` means no
+    limit. `trace` is called with one line for each call: method, path and query, status, milliseconds;
+    never a header or a body.
 
-    One connection is kept for the next call (over ssh:// it is an ssh process). Close the engine,
-    or use it in a `with`. Calls may be made from several threads.
+    One connection is kept for the next call (over ssh:// it is an ssh process). Close the engine, or use it
+    in a `with`. Calls may be made from several threads.
 
-    Every call raises EndpointUnreachable, EndpointTLSError, EndpointTooOld, DeadlineExceeded, and
-    the kinds of EngineError.
+    Every call can raise EndpointUnreachable, EndpointTLSError, EndpointTooOld, DeadlineExceeded, and the
+    subclasses of EngineError.
     """
 
     @cached_property
@@ -75,6 +75,6 @@ class Engine(Calls):
         return found
 
     def disk_usage(self, timeout: float | Deadline | None = None) -> dict[str, Any]:
-        """`GET /system/df`: what images, containers, volumes and the build cache take, in bytes."""
+        """`GET /system/df`: the bytes that images, containers, volumes and the build cache take."""
         found: dict[str, Any] = self.json("GET", "/system/df", shape=shapes.DISK_USAGE, timeout=timeout)
         return found

@@ -70,7 +70,7 @@ class PathStat:
 class Archive(io.BufferedIOBase):
     """A tar being read from a container, a file for `tarfile.open(fileobj=..., mode="r|")`.
 
-    `stat` is of what it holds. Close it.
+    `stat` describes its content. The caller closes it.
     """
 
     def __init__(self, response: Response, stat: PathStat) -> None:
@@ -83,11 +83,11 @@ class Archive(io.BufferedIOBase):
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """Return exactly `size` bytes, fewer only at the end; all that is left for -1."""
+        """Return exactly `size` bytes, fewer only at the end; everything that is left for -1."""
         return self._response.read(-1 if size is None else size)
 
     def read1(self, size: int = -1, /) -> bytes:
-        """Return what has come, at most `size` bytes; b"" at the end."""
+        """Return what has arrived, at most `size` bytes; b"" at the end."""
         return self._response.read_some(size) if size >= 0 else self._response.read_some()
 
     def close(self) -> None:
@@ -113,9 +113,9 @@ class Containers:
         platform: str | None = None,
         timeout: float | Deadline | None = None,
     ) -> tuple[str, list[str]]:
-        """Make a container from the API's own create object; return its id and the engine's warnings.
+        """Create a container from the API's create object; return its id and the engine's warnings.
 
-        Raises NotFound for an image that is not there, Conflict when the name is taken.
+        Raises NotFound for a missing image, Conflict if the name is taken.
         """
         query = {"name": name, "platform": platform}
         found: JSON = self._calls.json(
@@ -125,7 +125,7 @@ class Containers:
         return found["Id"], warnings
 
     def inspect(self, container: str, *, size: bool = False, timeout: float | Deadline | None = None) -> JSON:
-        """Return one container; with `size` its SizeRw and SizeRootFs (bytes) too, which takes a while."""
+        """Return one container; with `size` also its SizeRw and SizeRootFs (bytes), which takes a while."""
         query = {"size": True} if size else None
         found: JSON = self._calls.json(
             "GET", _path(container, "json"), query=query, shape=shapes.CONTAINER, timeout=timeout
@@ -133,7 +133,7 @@ class Containers:
         return found
 
     def start(self, container: str, *, timeout: float | Deadline | None = None) -> None:
-        """Start it; one that runs already is left alone."""
+        """Start it; one that already runs is left alone."""
         self._calls.call("POST", _path(container, "start"), timeout=timeout)
 
     def stop(
@@ -141,7 +141,7 @@ class Containers:
     ) -> None:
         """Stop it: its stop signal, `grace` seconds (None: its own setting, else 10), then SIGKILL.
 
-        One that has stopped already is left alone. `timeout` comes on top of the grace when it is not named.
+        One that has already stopped is left alone. The default `timeout` is added to the grace.
         """
         self._calls.call(
             "POST", _path(container, "stop"), query={"t": grace}, timeout=self._with_grace(grace, timeout)
@@ -163,15 +163,15 @@ class Containers:
     def kill(
         self, container: str, *, signal: str = "SIGKILL", timeout: float | Deadline | None = None
     ) -> None:
-        """Send a signal to its first process. Raises Conflict when it does not run."""
+        """Send a signal to its first process. Raises Conflict if it does not run."""
         self._calls.call("POST", _path(container, "kill"), query={"signal": signal}, timeout=timeout)
 
     def unpause(self, container: str, *, timeout: float | Deadline | None = None) -> None:
-        """Let its processes go on."""
+        """Resume its processes."""
         self._calls.call("POST", _path(container, "unpause"), timeout=timeout)
 
     def rename(self, container: str, name: str, *, timeout: float | Deadline | None = None) -> None:
-        """Give it another name. Raises Conflict when that is taken."""
+        """Rename it. Raises Conflict if the name is taken."""
         self._calls.call("POST", _path(container, "rename"), query={"name": name}, timeout=timeout)
 
     def remove(
@@ -190,7 +190,7 @@ class Containers:
     def wait(
         self, container: str, *, condition: str | None = None, timeout: float | Deadline | None = inf
     ) -> int:
-        """Wait until it has ended and return its exit status. No limit of time unless one is given.
+        """Wait until it has ended and return its exit status, by default without a time limit.
 
         `condition` (API 1.30): "not-running", "next-exit" or "removed".
         """
@@ -206,8 +206,8 @@ class Containers:
     def stats(self, container: str, *, timeout: float | Deadline | None = None) -> JSON:
         """Return one sample of its use of CPU, memory (bytes), network and disk.
 
-        Without `one-shot` (API 1.41) the engine takes a second to fill in the sample before it;
-        this asks for one-shot where there is.
+        Without `one-shot` (API 1.41) the engine takes a second to add the sample before it; this uses
+        one-shot if it is available.
         """
         query = {"stream": False, "one-shot": True if self._calls.at_least("1.41") else None}
         found: JSON = self._calls.json(
@@ -247,10 +247,9 @@ class Containers:
     ) -> Output:
         """Return its output, a frame at a time; most frames are a line.
 
-        `tail`: so many last lines, `since`: seconds since the epoch. With `follow` it goes on until
-        the container ends or the output is closed; `body_timeout` then limits the reading (an
-        IdleDeadline the silence), else nothing does. `tty` saves a call to a caller who knows
-        whether it has one.
+        `tail`: the number of last lines, `since`: seconds since the epoch. With `follow` it goes on until the
+        container ends or the output is closed; `body_timeout` then limits the reading (an IdleDeadline limits
+        the silence), otherwise there is no limit. `tty`, if the caller knows it, saves a call.
         """
         if tty is None and not self._calls.at_least("1.42"):
             tty = self._has_tty(container, timeout)
@@ -287,9 +286,9 @@ class Containers:
         tty: bool | None = None,
         timeout: float | Deadline | None = None,
     ) -> HijackedStream:
-        """Connect to its standard streams; with `logs` what was output before comes first.
+        """Connect to its standard streams; with `logs` earlier output comes first.
 
-        `timeout` is for connecting. The stream is the caller's to close.
+        `timeout` is for connecting. The caller closes the stream.
         """
         if tty is None:
             tty = self._has_tty(container, timeout)
@@ -297,7 +296,7 @@ class Containers:
         return self._calls.hijack(_path(container, "attach"), query=query, tty=tty, timeout=timeout)
 
     def archive_stat(self, container: str, path: str, *, timeout: float | Deadline | None = None) -> PathStat:
-        """Return what `path` is in the container, running or not. Raises NotFound."""
+        """Return what is at `path` in the container, running or not. Raises NotFound."""
         with self._calls.request(
             "HEAD", _path(container, "archive"), query={"path": path}, timeout=timeout
         ) as response:
@@ -311,7 +310,7 @@ class Containers:
         timeout: float | Deadline | None = None,
         body_timeout: float | Deadline | None = inf,
     ) -> Archive:
-        """Return a tar of `path`, entries named from its last part on. Raises NotFound.
+        """Return a tar of `path`, entries named from its last component on. Raises NotFound.
 
         `body_timeout` limits the reading; an IdleDeadline suits it.
         """
@@ -338,10 +337,10 @@ class Containers:
         copy_uid_gid: bool = False,
         timeout: float | Deadline | None = None,
     ) -> None:
-        """Unpack a tar (bytes, or an open file which goes out as it is read) in directory `path`.
+        """Unpack a tar (bytes, or an open file that is sent as it is read) in directory `path`.
 
-        Works on containers never started. Raises NotFound when there is no such directory,
-        Unauthorized (403) when it is read-only. A large file wants an IdleDeadline.
+        Works on containers that were never started. Raises NotFound if there is no such directory,
+        Unauthorized (403) if it is read-only. Use an IdleDeadline for a large file.
         """
         query = {
             "path": path,

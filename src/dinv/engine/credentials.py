@@ -1,7 +1,7 @@
 """Credentials for registries, from where the docker CLI keeps them.
 
 Most images are public, and docker pulls them whatever state its credentials are in. So nothing here is an
-error: what cannot be had is told to `warn`, and the pull goes on without it (docker/cli:
+error: `warn` is told what cannot be used, and the pull goes on without it (docker/cli:
 cli/command/registry.go, ResolveAuthConfig).
 """
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
     from dinv.engine.reference import Reference
 
-# docker/cli keeps Docker Hub's under this name, for the sake of its first version.
+# docker/cli keeps Docker Hub's under this name, for compatibility with its first version.
 HUB_KEY = "https://index.docker.io/v1/"
 _HELPER_SECONDS = 30
-# Helpers say it on stdout and exit with 1: docker-credential-helpers, credentials/error.go. The second is of
-# macOS's keychain, from helpers that let it through.
+# Helpers print this on stdout and exit with 1: docker-credential-helpers, credentials/error.go. The second
+# is from macOS's keychain, by helpers that pass its message on.
 _NOT_FOUND = ("credentials not found", "could not be found in the keychain")
 ENVIRONMENT = "DOCKER_AUTH_CONFIG"
 """The variable with a JSON object of "auths", which comes before config.json (docker CLI 28.3)."""
@@ -32,7 +32,7 @@ _TOKEN_USER = "<token>"  # noqa: S105 - what a helper says in place of a user
 
 
 class Credentials:
-    """What a registry wants to see. Never shown by repr or in messages."""
+    """Credentials of a registry. Never shown by repr or in messages."""
 
     __slots__ = ("_fields", "server")
 
@@ -67,7 +67,7 @@ class Credentials:
 
 
 def encode_header(value: object) -> str:
-    """Encode an object as the X-Registry-... headers want it: JSON in base64url, with padding."""
+    """Encode an object as the X-Registry-... headers expect it: JSON in base64url, with padding."""
     from base64 import urlsafe_b64encode
 
     return urlsafe_b64encode(json.dumps(value).encode()).decode()
@@ -80,12 +80,11 @@ def find(
     warn: Callable[[str], None] = lambda _text: None,
     environ: Mapping[str, str] = os.environ,
 ) -> Credentials | None:
-    """Return the credentials for an image's registry, None when there are none.
+    """Return the credentials for an image's registry, None if there are none.
 
     Looks where the docker CLI does: $DOCKER_AUTH_CONFIG; then, by config.json in `config_dir`,
-    $DOCKER_CONFIG or ~/.docker, the registry's credential helper, or else the general one; the file
-    itself where there is no helper or the helper fails. `warn` is told what could not be used and why,
-    never a secret.
+    $DOCKER_CONFIG or ~/.docker, the registry's credential helper, or else the general one; the file itself
+    if there is no helper or the helper fails. `warn` is told what could not be used and why, never a secret.
     """
     key = HUB_KEY if reference.registry == DOCKER_HUB else reference.registry
     given = _from_auths(_environment(environ, warn), key, f"${ENVIRONMENT}", warn)
@@ -106,11 +105,11 @@ def find(
 
 
 class _HelperError(Exception):
-    """A credential helper does not do what it is for."""
+    """A credential helper does not work."""
 
 
 def _environment(environ: Mapping[str, str], warn: Callable[[str], None]) -> dict[str, Any]:
-    """The "auths" of $DOCKER_AUTH_CONFIG; docker's CLI, too, goes on without one that it cannot read."""
+    """Return the "auths" of $DOCKER_AUTH_CONFIG; like docker's CLI, ignore one that cannot be read."""
     value = environ.get(ENVIRONMENT, "")
     if not value:
         return {}
@@ -130,7 +129,7 @@ def _names(key: str) -> tuple[str, ...]:
 
 
 def _hostname(key: str) -> str:
-    """Return the host of a key in `auths`, which people also write as a URL."""
+    """Return the host of a key in `auths`, which may be written as a URL."""
     host = key.removeprefix("https://").removeprefix("http://").partition("/")[0]
     return "index.docker.io" if host == DOCKER_HUB else host
 
@@ -138,7 +137,7 @@ def _hostname(key: str) -> str:
 def _from_auths(
     auths: dict[str, Any], key: str, where: str, warn: Callable[[str], None]
 ) -> Credentials | None:
-    """The entry for a registry, where the one named as it is comes before those that mean the same."""
+    """Return the entry for a registry; one with exactly its name comes before others with the same host."""
     for name in (key, *(found for found in auths if _hostname(found) == _hostname(key))):
         if isinstance(auths.get(name), dict):
             return _from_entry(auths[name], key, where, warn)
@@ -154,7 +153,7 @@ def _from_entry(
         from base64 import b64decode
 
         try:
-            # Go's decoder passes over line ends in base64, Python's over nothing when it validates.
+            # Go's decoder ignores line ends in base64, Python's ignores nothing when it validates.
             plain = b64decode("".join(packed.split()), validate=True).decode()
         except ValueError:
             plain = ""
@@ -177,7 +176,7 @@ def _from_entry(
 
 
 def _ask(helper: str, server: str) -> Credentials | None:
-    """Ask `docker-credential-HELPER`. None when it has none for this server. Raises _HelperError."""
+    """Ask `docker-credential-HELPER`. None if it has none for this server. Raises _HelperError."""
     answer = _run(f"docker-credential-{helper}", server)
     if answer is None:
         return None
@@ -198,7 +197,7 @@ def _ask(helper: str, server: str) -> Credentials | None:
 
 
 def _run(program: str, server: str) -> bytes | None:
-    """What a helper answers; None when it says that it has nothing. Raises _HelperError.
+    """Return a helper's answer; None if it says that it has nothing. Raises _HelperError.
 
     The server goes in and the secret comes out over pipes: neither is in an argument.
     """

@@ -44,8 +44,8 @@ class Execs:
     ) -> str:
         """Prepare a command in a running container and return the exec's id.
 
-        `user` is a name or number, with `:GROUP` if wanted. `env` wants API 1.25, `workdir` 1.35.
-        Raises NotFound, and Conflict when the container does not run.
+        `user` is a name or number, optionally with `:GROUP`. `env` needs API 1.25, `workdir` 1.35.
+        Raises NotFound, and Conflict if the container does not run.
         """
         body: JSON = {
             "AttachStdin": stdin,
@@ -68,11 +68,10 @@ class Execs:
     def start(
         self, exec_id: str, *, tty: bool = False, timeout: float | Deadline | None = None
     ) -> HijackedStream:
-        """Start the command and return its streams, which are the caller's to close.
+        """Start the command and return its streams, which the caller closes.
 
-        `tty` must be what `create` was told. `timeout` is for the start only.
-        Raises BadRequest or NotFound when the command cannot be run (moby answers 400 for one
-        that is not there).
+        `tty` must be the same as for `create`. `timeout` is for the start only. Raises BadRequest or NotFound
+        if the command cannot be run (moby answers 400 if it does not exist).
         """
         body = {"Detach": False, "Tty": tty}
         return self._calls.hijack(f"/exec/{quote(exec_id)}/start", body=body, tty=tty, timeout=timeout)
@@ -95,7 +94,7 @@ class Execs:
     def exit_code(self, exec_id: str, *, timeout: float | Deadline | None = None) -> int:
         """Return the exit status of a command whose output has ended.
 
-        The engine may note it a moment later than it closes the streams: waits, in fine steps.
+        The engine may record it a moment after it closes the streams, so this waits, in small steps.
         """
         deadline = Deadline.of(timeout, self._calls.timeout)
         pause = _FIRST_PAUSE
@@ -123,9 +122,9 @@ class Execs:
     ) -> int:
         """Run a command to its end and return its exit status.
 
-        `stdin` is passed on to its end; `stdout` and `stderr` are functions or open files that get
-        bytes, None drops them. With `tty` all output is stdout's. `timeout` is for all of it, without
-        limit when not given; the API has no way to end a command, so one that outlives it goes on.
+        `stdin` is passed on to its end; `stdout` and `stderr` are functions or open files that get bytes,
+        None drops them. With `tty` all output is stdout's. `timeout` is for the whole call, by default
+        without limit; the API cannot end a command, so one that outlives it keeps running.
         """
         deadline = Deadline.of(timeout, inf)
         exec_id = self.create(
@@ -144,6 +143,6 @@ class Execs:
 
 
 def _sooner(deadline: Deadline, seconds: float) -> Deadline:
-    """Return the deadline, or so many seconds from now if that is sooner."""
+    """Return the deadline, or one in `seconds` if that is sooner."""
     remaining = deadline.remaining()
     return deadline if remaining is not None and remaining < seconds else Deadline(seconds)

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     JSONList = list[dict[str, Any]]
     Progress = Callable[[JSON], object] | None
 
-# How long pull, push, build, load and import may be silent, in seconds.
+# How many seconds pull, push, build, load and import may be silent.
 IDLE = 120.0
 _TAR = {"Content-Type": "application/x-tar"}
 
-# Errors within a stream have no status; registries' own words tell them apart.
+# Errors within a stream have no status; registries' messages tell them apart.
 _STREAM_ERRORS: tuple[tuple[str, type[EngineError]], ...] = (
     ("unauthorized", Unauthorized),
     ("denied", Unauthorized),
@@ -44,7 +44,7 @@ class Images:
     """`engine.images`. Answers are the API's own objects; images go by name or id.
 
     pull, push, load, import_ and build take `timeout` as a limit of silence: each sign of progress,
-    sent or received, starts it again. A Deadline limits all of it.
+    sent or received, restarts it. A Deadline limits the whole call.
     """
 
     def __init__(self, calls: Calls) -> None:
@@ -58,7 +58,7 @@ class Images:
         return found
 
     def tag(self, image: str, name: str, *, timeout: float | Deadline | None = None) -> None:
-        """Give an image one more name (`latest` without a tag). Raises NotFound."""
+        """Give an image another name (`latest` without a tag). Raises NotFound."""
         reference = parse_reference(name)
         query = {"repo": reference.name, "tag": reference.tag or "latest"}
         self._calls.call("POST", f"/images/{quote(image, '/:@')}/tag", query=query, timeout=timeout)
@@ -87,7 +87,7 @@ class Images:
         """Pull one image; `progress` gets each message: "status", "id" of a layer, "progressDetail" in bytes.
 
         Credentials come from `dinv.engine.credentials.find`. Raises NotFound, Unauthorized, ServerError
-        with what the registry said; InputError for a name that is none.
+        with the registry's message; InputError for an invalid name.
         """
         reference = parse_reference(image)
         response = self._calls.request(
@@ -108,10 +108,10 @@ class Images:
         progress: Progress = None,
         timeout: float | Deadline = IDLE,
     ) -> str:
-        """Push an image, by a name with its registry, to there; return its digest, "" if that is not told.
+        """Push an image to the registry in its name; return its digest, "" if that is not reported.
 
-        `progress` gets each message, as `pull` gives them. Raises NotFound for a name that the engine has no
-        image of; Unauthorized, ServerError with what the registry said; InputError for a name that is none.
+        `progress` gets each message, as `pull` gives them. Raises NotFound if the engine has no image of that
+        name; Unauthorized, ServerError with the registry's message; InputError for an invalid name.
         """
         from dinv.engine.credentials import encode_header
 
@@ -120,7 +120,7 @@ class Images:
             "POST",
             f"/images/{quote(reference.name, '/:')}/push",
             query={"tag": reference.tag or "latest"},
-            # Not without it (moby: api/server/router/image/image_routes.go): "{}" for nobody.
+            # Required (moby: api/server/router/image/image_routes.go): "{}" without credentials.
             headers={"X-Registry-Auth": credentials.header() if credentials else encode_header({})},
             timeout=_idle(timeout),
         )
@@ -134,7 +134,7 @@ class Images:
     def load(
         self, archive: Readable, *, progress: Progress = None, timeout: float | Deadline = IDLE
     ) -> list[str]:
-        """Load images from a `docker save` tar; return their names, or ids where they have none."""
+        """Load images from a `docker save` tar; return their names, or ids if they have none."""
         response = self._calls.request(
             "POST",
             "/images/load",
@@ -152,7 +152,7 @@ class Images:
         return loaded
 
     def save(self, images: list[str], *, timeout: float | Deadline = IDLE) -> Response:
-        """Ask for images as a `docker save` tar; read the answer's body, and close it.
+        """Ask for images as a `docker save` tar; the caller reads the answer's body, and closes it.
 
         Raises NotFound, ServerError.
         """
@@ -170,7 +170,7 @@ class Images:
         progress: Progress = None,
         timeout: float | Deadline = IDLE,
     ) -> str:
-        """Make an image of one layer from the tar of a file system; return its id.
+        """Create an image of one layer from the tar of a file system; return its id.
 
         `changes` are lines of a Dockerfile: CMD, ENTRYPOINT, ENV, EXPOSE, LABEL, ...
         """
@@ -217,9 +217,9 @@ class Images:
     ) -> str:
         """Build an image from a tar of its context, with the classic builder; return its id.
 
-        `dockerfile` is a path within the context; `registries` are the credentials that FROM may
-        want. A step that runs long without output wants a `timeout` above it. A failing step raises
-        ServerError with the engine's message. What the steps print comes to `progress` as "stream".
+        `dockerfile` is a path within the context; `registries` are the credentials that FROM may need. A step
+        that is silent for long needs a larger `timeout`. A failing step raises ServerError with the engine's
+        message. `progress` gets the output of the steps as "stream".
         """
         headers = dict(_TAR)
         if registries:
@@ -278,7 +278,7 @@ def _idle(timeout: float | Deadline) -> Deadline:
 
 
 def _messages(response: Response, progress: Progress) -> Iterator[JSON]:
-    """Give the messages of a progress stream, to `progress` first; raise the one that is an error."""
+    """Yield the messages of a progress stream, given to `progress` first; raise one that is an error."""
     lines = JSONLines()
     with response:
         while True:

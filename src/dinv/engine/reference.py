@@ -18,10 +18,10 @@ _LONGEST_NAME = 255
 
 
 class Reference:
-    """An image's name, taken apart.
+    """An image's name, split into its parts.
 
-    `registry` is docker.io where none is written; `repository` has no registry; `name` is
-    registry and repository as they were written; `tag` and `digest` are None when not given.
+    `registry` is docker.io if none is written; `repository` has no registry; `name` is registry and
+    repository as written; `tag` and `digest` are None if not given.
     """
 
     __slots__ = ("digest", "name", "registry", "repository", "tag")
@@ -37,15 +37,15 @@ class Reference:
 
     @property
     def version(self) -> str:
-        """What the API wants for a tag: the digest if there is one, else the tag, else latest."""
+        """What the API expects as a tag: the digest if there is one, else the tag, else latest."""
         return self.digest or self.tag or "latest"
 
 
 def parse_reference(text: str) -> Reference:
-    """Take an image's name apart, by docker's rules. Raises InputError.
+    """Split an image's name, by docker's rules. Raises InputError.
 
-    The first part is a registry when it has a dot or a port, or is localhost; else it belongs to
-    the repository, on Docker Hub, where one-part names are in `library/`.
+    The first part is a registry if it has a dot or a port, or is localhost; else it belongs to the
+    repository, on Docker Hub, where one-part names are in `library/`.
     """
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):

@@ -1,8 +1,8 @@
-"""What answers look like, as far as dinv reads them: one that looks otherwise is the endpoint's error.
+"""The shapes of answers, as far as dinv reads them: an answer of another shape is the endpoint's error.
 
 A shape is a type; a list of one shape; or an object's keys with their shapes, where `*` stands for any key
-and `!` behind a key says that it has to be there. Null is as good as nothing, as Go writes it, but for an
-object among others. Names are those of the Engine API; what no shape names is not looked at.
+and `!` after a key says that it is required. Null counts as missing, as Go writes it, except for an object
+in a list. Names are those of the Engine API; keys without a shape are not checked.
 """
 
 from __future__ import annotations
@@ -135,7 +135,7 @@ DISK_USAGE = {
 
 
 def fault(value: object, shape: Shape, where: str = "") -> str:
-    """What is not as it should be, such as `"State" is not an object`; "" when nothing is."""
+    """Return what is wrong, such as `"State" is not an object`; "" if nothing is."""
     if isinstance(shape, list):
         if not isinstance(value, list):
             return _not(where, list)
@@ -150,7 +150,7 @@ def fault(value: object, shape: Shape, where: str = "") -> str:
 
 
 def _endless(value: object) -> bool:
-    """Whether it is one of the numbers that JSON does not have, and Python reads: NaN, Infinity."""
+    """Whether it is a number that JSON does not have but Python reads: NaN, Infinity."""
     return isinstance(value, float) and not abs(value) < inf
 
 

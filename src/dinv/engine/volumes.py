@@ -32,7 +32,7 @@ class Volumes:
         driver_opts: Mapping[str, str] | None = None,
         timeout: float | Deadline | None = None,
     ) -> JSON:
-        """Make a volume. An Engine returns one of the same name and driver as it is, without an error."""
+        """Create a volume. If one of this name and driver exists, an Engine returns it, without an error."""
         body: JSON = {"Name": name, "Labels": dict(labels or {}), "DriverOpts": dict(driver_opts or {})}
         if driver:
             body["Driver"] = driver
@@ -57,6 +57,6 @@ class Volumes:
         found = self._calls.json(
             "GET", "/volumes", query={"filters": filters or None}, shape=shapes.VOLUMES, timeout=timeout
         )
-        # moby before 23 says null for none.
+        # moby before 23 returns null for none.
         volumes: JSONList = found.get("Volumes") or []
         return volumes

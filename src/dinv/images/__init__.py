@@ -1,6 +1,6 @@
 """The image contract seam: how a machine image takes its certificates and daemon options.
 
-An image says by a label (`dinv.labels`) which contract it keeps; others are known by their looks.
+An image says by a label (`dinv.labels`) which contract it keeps; other images are recognised by their config.
 A plugin registers an ImageContract subclass as entry point in the group `dinv.images`.
 """
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "dinv.images"
 DEFAULT_IMAGE = "dinv:latest"
-"""What machines are made from unless another image is named, and what `image build` makes."""
+"""The image of machines unless another is named, and of `image build`."""
 
 DOCKER_PID_FILES = (
     "/var/run/docker.pid",
@@ -31,8 +31,8 @@ DOCKER_PID_FILES = (
 )
 """Of dockerd and of the containerd that it starts: since 18.09, before that, and before 18.02.
 
-With the number of a process that is there, be it another one, the daemon takes itself or containerd for
-running. An empty one counts for none (moby: pkg/pidfile, libcontainerd/supervisor/remote_daemon.go).
+If any process has the number in one, the daemon takes itself or containerd for running. An empty file counts
+for none (moby: pkg/pidfile, libcontainerd/supervisor/remote_daemon.go).
 """
 
 _BUILT_IN = {
@@ -44,33 +44,33 @@ SEAM = plugins.Seam("image contract", GROUP, _BUILT_IN, "dinv.images:ImageContra
 
 
 class ImageContract(ABC):
-    """What one kind of machine image promises.
+    """The interface of one kind of machine image.
 
-    `options` are libmachine's engine options throughout, with `Driver.daemon_defaults` beside them, under
-    `options.DEFAULTS`; `driver_name` stands in the engine's labels. The contract's own options are those that
+    `options` are libmachine's engine options throughout, with `Driver.daemon_defaults` in addition, under
+    `options.DEFAULTS`; `driver_name` is put in the engine's labels. The contract's own options are those that
     it declares, given by `--image-contract NAME` and their flags; their values are in `own_options`.
     """
 
     name: str
     mounts: Mapping[str, str]
-    """Where in the machine the volume of each role goes: `{"cache": "/var/lib/docker"}`."""
+    """The path in the machine for the volume of each role: `{"cache": "/var/lib/docker"}`."""
     activation_signal: str
-    """The signal to init after which new certificates and options hold; "" when it takes a restart."""
+    """The signal to init after which new certificates and options apply; "" if that takes a restart."""
     waits_for_certificates: bool
-    """Whether it can be started before its certificates are in, and takes them when they come."""
+    """Whether it can be started before its certificates are in, and uses them when they arrive."""
     preparation: Sequence[str] = ()
     """A command to run in it as root after each start, for what its init leaves undone; () for none."""
     pid_files: Sequence[str] = ()
-    """Files of daemons that a kill leaves, and that keep the next ones from starting."""
+    """Files that killed daemons leave, and that keep the next ones from starting."""
     certificate_paths: tuple[str, str, str] = ("", "", "")
-    """Where in the machine its CA's certificate, its own and its key are."""
+    """The paths in the machine of its CA's certificate, its own and its key."""
     known_not_to_verify: str = ""
-    """Which of its images let clients in without a certificate, as far as that is known."""
+    """Which of its images accept clients without a certificate, as far as that is known."""
 
     adoption_files: Sequence[File] = ()
-    """Beside `files`, what a container needs that has made certificates of its own."""
+    """Further files for a container that has made certificates of its own."""
     own_certificates: str = ""
-    """A shell command after which its next start makes certificates of its own; "" when it makes none."""
+    """A shell command after which its next start makes certificates of its own; "" if it makes none."""
 
     def __init__(self, own_options: Mapping[str, Any] | None = None) -> None:
         import os
@@ -82,28 +82,28 @@ class ImageContract(ABC):
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:
-        """The options this contract adds to `create`, where it is named with `--image-contract`."""
+        """Return the options this contract adds to `create`, if it is named with `--image-contract`."""
         return ()
 
     def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # (those that can be told more)
-        """Why a container, by its `Config`, cannot be given other certificates; "" when it can."""
+        """Return why a container, by its `Config`, cannot be given other certificates; "" if it can."""
         return ""
 
     @classmethod
     @abstractmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
-        """Whether an image keeps this contract, by its `Config` (`GET /images/NAME/json`)."""
+        """Return whether an image keeps this contract, by its `Config` (`GET /images/NAME/json`)."""
 
     @abstractmethod
     def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
-        """What its init gets.
+        """Return the environment of its init.
 
-        With `wait_seconds` it waits so long for certificates that come after the start.
+        With `wait_seconds` it waits that long for certificates that arrive after the start.
         """
 
     @abstractmethod
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
-        """What its init gets as arguments; () leaves the image's own.
+        """Return the arguments of its init; () leaves the image's own.
 
         Raises InputError for an option that the image cannot be given.
         """
@@ -112,14 +112,14 @@ class ImageContract(ABC):
     def files(
         self, *, ca: bytes, certificate: bytes, key: bytes, options: Mapping[str, Any], driver_name: str
     ) -> list[File]:
-        """The files that make it serve, PEM certificates among them.
+        """Return the files that make it serve, with the certificates in PEM.
 
         Raises InputError for an option that the image cannot be given.
         """
 
 
 def find(name: str, own_options: Mapping[str, Any] | None = None) -> ImageContract:
-    """The contract of this name, built in or a plugin's, with values of its own options by keyword.
+    """Return the contract of this name, built in or a plugin's, with values of its own options by keyword.
 
     Raises PluginNotFound, PluginBroken.
     """
@@ -127,14 +127,14 @@ def find(name: str, own_options: Mapping[str, Any] | None = None) -> ImageContra
 
 
 def known() -> list[str]:
-    """The names of all image contracts there are, built in or not, sorted."""
+    """Return the names of all image contracts, built in or not, sorted."""
     return SEAM.known()
 
 
 def recognise(config: Mapping[str, Any]) -> str:
-    """The name of the contract that an image keeps, "" when it is none that is known.
+    """Return the name of the contract that an image keeps, "" if none is recognised.
 
-    What the image says of itself comes first: its label, which may name a plugin's.
+    The image's own label comes first: it may name a plugin's.
     """
     label = str((config.get("Labels") or {}).get(LABEL_CONTRACT) or "")
     if label:
@@ -143,6 +143,6 @@ def recognise(config: Mapping[str, Any]) -> str:
 
 
 def load(name: str) -> type[ImageContract]:
-    """The class of the contract of this name. Raises InputError."""
+    """Return the class of the contract of this name. Raises InputError."""
     contract: type[ImageContract] = SEAM.find(name)
     return contract

@@ -1,10 +1,10 @@
-"""The contract of VMware's dch-photon images, 1.13, 17.06 and 18.06, as they are.
+"""The contract of VMware's dch-photon images, 1.13, 17.06 and 18.06, unchanged.
 
-(vmware/vic-product: dinv/main.go, dinv/certs.go, dinv/dch-photon-18.06/Dockerfile.) `/dinv` takes a few
-flags and runs dockerd; with `-tlsverify` it wants six files in /certs, and makes all of them anew, with a CA
-of its own, when one is missing (vic-product#1930). Three of the six have no business in a machine: they are
-given as placeholders. Images from before VIC 1.5 do not verify clients in spite of `-tlsverify`
-(vic-product#1903); dinv finds that out after the start and refuses such a machine.
+(vmware/vic-product: dinv/main.go, dinv/certs.go, dinv/dch-photon-18.06/Dockerfile.) `/dinv` takes a few flags
+and runs dockerd; with `-tlsverify` it needs six files in /certs, and if one is missing makes all of them
+anew, with a CA of its own (vic-product#1930). Three of the six do not belong in a machine: they are
+placeholders. Images from before VIC 1.5 do not verify clients in spite of `-tlsverify` (vic-product#1903);
+dinv finds that out after the start and refuses such a machine.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class DchPhotonContract(ImageContract):
         return list(config.get("Entrypoint") or ()) == ["/dinv"]
 
     def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
-        # The proxy variables are all that its dockerd inherits on purpose; it gets what is asked for.
+        # Its dockerd inherits only the proxy variables on purpose; it gets what the user asked for.
         return dockerd_environment(options)
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:

@@ -2,8 +2,8 @@
 
 (docker-library/docker: dockerd-entrypoint.sh.) With DOCKER_TLS_CERTDIR set it runs dockerd with mutual TLS on
 2376. It makes certificates of its own there, three RSA-4096 keys, unless `server/` has ca.pem, cert.pem and
-key.pem and there is no CA key: then it takes these. What follows its name on the command line are dockerd's
-flags. It prepares cgroup v2 only, and that where it may write to it.
+key.pem and there is no CA key: then it uses these. Its arguments are dockerd's flags. It prepares cgroup v2
+only, and only if it may write to it.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class DindContract(ImageContract):
     waits_for_certificates = False
     preparation = CGROUPS
     pid_files = DOCKER_PID_FILES
-    """Its entrypoint removes docker's, and not containerd's."""
+    """Its entrypoint removes docker's, but not containerd's."""
     certificate_paths = (
         f"{_CERTIFICATES}/server/ca.pem",
         f"{_CERTIFICATES}/server/cert.pem",
         f"{_CERTIFICATES}/server/key.pem",
     )
 
-    # With a CA's key beside them it makes new certificates at each start, in place of those that it is given.
+    # With a CA's key among them it makes new certificates at each start, in place of the given ones.
     adoption_files = (File(f"{_CERTIFICATES}/ca/key.pem", b"", 0o600),)
     own_certificates = f"rm -rf {_CERTIFICATES}/*"
 
@@ -50,7 +50,7 @@ class DindContract(ImageContract):
             return f"it has its certificates in {certificates}, and not in {_CERTIFICATES}"
         command = list(config.get("Cmd") or ())
         if command and not command[0].startswith("-"):
-            # Only what begins with a dash gets the flags for TLS (docker-library/docker).
+            # Only arguments that begin with a dash get the flags for TLS (docker-library/docker).
             return f"its entrypoint was told to run {command[0]}, which it runs without its flags for TLS"
         return ""
 

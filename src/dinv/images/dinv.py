@@ -1,4 +1,4 @@
-"""The contract of dinv's own image; its other side is images/README.md."""
+"""The contract of dinv's own image; images/README.md describes the other side."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class DinvContract(ImageContract):
         return {"DINV_WAIT_FOR_CERTS": f"{round(wait_seconds)}"} if wait_seconds else {}
 
     def command(self, options: Mapping[str, Any], driver_name: str) -> Sequence[str]:
-        # They are in a file; what cannot stand there is refused before anything is made.
+        # They are in a file; values that it cannot hold are rejected before anything is made.
         _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
         return ()
 
@@ -52,13 +52,13 @@ class DinvContract(ImageContract):
             File("/etc/dinv/dockerd.env", environment, 0o600),
             File(ca_path, ca),
             File(certificate_path, certificate),
-            # The last one: an image that waits for its certificates begins when all are there.
+            # The last one: an image that waits for its certificates begins when it exists.
             File(key_path, key, 0o600),
         ]
 
 
 def _lines(arguments: Sequence[str], environment: Mapping[str, str]) -> tuple[bytes, bytes]:
-    """The two files, a line for each. Raises InputError."""
+    """Return the two files, one entry per line. Raises InputError."""
     # A variable is shown without its value, which may be a password.
     for shown, text in [*((text, text) for text in arguments), *environment.items()]:
         if "\n" in text or "\0" in text:

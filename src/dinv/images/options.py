@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 DEFAULTS = "Defaults"
-"""Key for `Driver.daemon_defaults` among the options that a contract is given; no key of libmachine's."""
+"""Key for `Driver.daemon_defaults` among a contract's options; not one of libmachine's."""
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def dockerd_arguments(options: Mapping[str, Any], driver_name: str) -> list[str]:
-    """Write dockerd's arguments as libmachine does, the label `provider` included.
+    """Return dockerd's arguments as libmachine writes them, the label `provider` included.
 
     (docker/machine: libmachine/provision/generic.go.)
     """
@@ -28,12 +28,12 @@ def dockerd_arguments(options: Mapping[str, Any], driver_name: str) -> list[str]
 
 
 def with_defaults(options: Mapping[str, Any], defaults: Mapping[str, Sequence[str]]) -> dict[str, Any]:
-    """A machine's engine options, and `Driver.daemon_defaults`, as contracts take them."""
+    """Return a machine's engine options, and `Driver.daemon_defaults`, as contracts take them."""
     return {**options, DEFAULTS: defaults}
 
 
 def default_arguments(options: Mapping[str, Any]) -> list[str]:
-    """Write what holds by default (`Driver.daemon_defaults`), unless the user's own arguments set it."""
+    """Yield the defaults (`Driver.daemon_defaults`), unless the user's own arguments set them."""
     given = {str(flag).partition("=")[0] for flag in options.get("ArbitraryFlags") or ()}
     return [
         f"--{option}={value}"
@@ -44,6 +44,6 @@ def default_arguments(options: Mapping[str, Any]) -> list[str]:
 
 
 def dockerd_environment(options: Mapping[str, Any]) -> dict[str, str]:
-    """The variables dockerd is to get; values may be secrets."""
+    """Return the variables for dockerd; values may be secrets."""
     pairs = (str(text).partition("=") for text in options.get("Env") or ())
     return {name: value for name, _, value in pairs}

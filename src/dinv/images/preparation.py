@@ -19,9 +19,9 @@ done
 """
 
 CGROUPS = ("sh", "-c", f"{{ {_SCRIPT} }} 2>/dev/null; :")
-"""A command that makes the cgroups ready that an engine gives its containers read-only.
+"""A command that makes cgroups usable that an engine gives its containers read-only.
 
-On v2 the processes leave the root first, for a cgroup that has some passes no controllers on (cgroups(7)).
-It does nothing where it has been done: in a privileged machine, in a VM, by an image that does it itself. In
-one that does not, no container starts (dockerd 26.1: "mkdir /sys/fs/cgroup/...: read-only file system").
+On v2 the processes leave the root first, since a cgroup with processes passes no controllers on (cgroups(7)).
+It does nothing if that was already done: in a privileged machine, in a VM, by an image that does it itself.
+Without it, no container starts (dockerd 26.1: "mkdir /sys/fs/cgroup/...: read-only file system").
 """

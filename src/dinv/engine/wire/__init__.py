@@ -1,1 +1,1 @@
-"""How an engine is spoken to: sockets, TLS, ssh, HTTP, streams."""
+"""The transport and protocol of an engine: sockets, TLS, ssh, HTTP, streams."""

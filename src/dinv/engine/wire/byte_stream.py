@@ -19,16 +19,16 @@ _LONGEST_POLL = 86_400_000
 
 
 def poll_limit(deadline: Deadline) -> int:
-    """Milliseconds to give poll(); it may have to be called again before the deadline."""
+    """Return the milliseconds for poll(); it may have to be called again before the deadline."""
     remaining = deadline.remaining()
     return _LONGEST_POLL if remaining is None else min(_LONGEST_POLL, ceil(remaining * 1000))
 
 
 class ByteStream:
-    """A connected stream socket, made non-blocking; waiting is done here and nowhere else.
+    """A connected stream socket, made non-blocking; all waiting is done here.
 
-    `answered` tells whether anything was ever received: a stream that dies before that was
-    refused, not interrupted.
+    `answered` tells whether anything was ever received: a stream that breaks before that was refused, not
+    interrupted.
     """
 
     def __init__(self, sock: _socket.socket, address: str) -> None:
@@ -38,7 +38,7 @@ class ByteStream:
         self.answered = False
 
     def fileno(self) -> int:
-        """Return the descriptor to select on. Look at `pending` first."""
+        """Return the descriptor to select on. Check `pending` first."""
         return self.sock.fileno()
 
     def pending(self) -> int:
@@ -46,7 +46,7 @@ class ByteStream:
         return 0
 
     def try_recv(self, size: int) -> bytes | None:
-        """Receive what is there: None when nothing is yet, b"" at the end of the stream."""
+        """Receive what is there: None if nothing has arrived yet, b"" at the end of the stream."""
         try:
             data = self.sock.recv(size)
         except BlockingIOError:
@@ -56,14 +56,14 @@ class ByteStream:
         return data
 
     def try_send(self, data: bytes | memoryview) -> int:
-        """Send what goes out without waiting; return how many bytes of `data` were taken, 0 for none."""
+        """Send what can be sent without waiting; return how many bytes of `data` were taken, 0 for none."""
         try:
             return self.sock.send(data)
         except BlockingIOError:
             return 0
 
     def flush(self) -> bool:
-        """Pass on what `try_send` took and still holds; True when nothing is held any more."""
+        """Pass on what `try_send` took and still holds; return True when nothing is held any more."""
         return True
 
     def wait(self, deadline: Deadline, what: str, *, read: bool = False, write: bool = False) -> None:
@@ -124,17 +124,17 @@ class ByteStream:
         return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}")
 
     def spoken_by_another(self, data: bytes) -> DinvError | None:  # nobody else is here
-        """Return the error that says whose words `data` is, where somebody else is on the way; else None."""
+        """Return an error with the words in `data`, if something in between may have said them; else None."""
         return None
 
     def close_write(self) -> None:
-        """Tell the other side that nothing more comes from here; reading goes on."""
+        """Tell the other side that nothing more will be sent; reading goes on."""
         import _socket
 
         try:
             self.sock.shutdown(_socket.SHUT_WR)
         except OSError:
-            # The other side has gone already, which reading will tell with a better reason.
+            # The other side is gone already; reading will report that with a better reason.
             return
 
     def close(self) -> None:

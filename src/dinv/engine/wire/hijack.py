@@ -23,11 +23,10 @@ _PIECE = 65536
 
 
 class HijackedStream:
-    """A container's standard streams. Close it.
+    """A container's standard streams. The caller closes it.
 
-    With a TTY, bytes go both ways as they are. To drive it with select or poll: look at
-    `pending()`, else wait for `socket` to be readable; then take `recv_now()`.
-    Without one, what comes is multiplexed: see `copy`.
+    With a TTY, bytes go both ways unchanged. To drive it with select or poll: check `pending()`, else wait
+    for `socket` to be readable; then call `recv_now()`. Without a TTY, the output is multiplexed: see `copy`.
     """
 
     def __init__(self, stream: ByteStream, early: bytes, *, tty: bool, what: str) -> None:
@@ -52,11 +51,11 @@ class HijackedStream:
         return self._stream.fileno()
 
     def pending(self) -> int:
-        """Bytes received already, for which select would wait in vain."""
+        """Bytes already received, for which select would wait in vain."""
         return len(self._early) + self._stream.pending()
 
     def recv_now(self, size: int = _PIECE) -> bytes | None:
-        """Return what is there: None when nothing is yet, b"" at the end. Raises EndpointUnreachable."""
+        """Return what is there: None if there is nothing yet, b"" at the end. Raises EndpointUnreachable."""
         if self._early:
             data, self._early = self._early[:size], self._early[size:]
             return data
@@ -68,14 +67,14 @@ class HijackedStream:
             raise self._stream.lost(self._what, exc) from exc
 
     def recv(self, size: int = _PIECE, timeout: float | Deadline | None = None) -> bytes:
-        """Return the next bytes, b"" at the end; wait for them without limit unless one is given."""
+        """Return the next bytes, b"" at the end; by default wait for them without limit."""
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         if self._early:
             return self.recv_now(size) or b""
         return self._stream.recv(size, deadline, self._what)
 
     def sendall(self, data: bytes, timeout: float | Deadline | None = None) -> None:
-        """Send to standard input; wait without limit unless one is given."""
+        """Send to standard input; by default wait without limit."""
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         self._stream.send_all(data, deadline, self._what)
 
@@ -95,12 +94,11 @@ class HijackedStream:
         stderr: Sink = None,
         timeout: float | Deadline | None = None,
     ) -> None:
-        """Move bytes until the other side ends its output.
+        """Copy bytes until the other side ends its output.
 
-        `stdin` is read to its end, which ends the command's standard input (but not a terminal's); it
-        is read only when it has something, if it has a file descriptor. Output goes to functions or
-        open files, or nowhere. Raises DeadlineExceeded, ProtocolError, EndpointUnreachable, and what
-        the sinks raise.
+        `stdin` is read to its end, which ends the command's standard input (but not a terminal's); if it has
+        a file descriptor, it is only read when it has something. Output goes to functions or open files, or
+        nowhere. Raises DeadlineExceeded, ProtocolError, EndpointUnreachable, and the errors of the sinks.
         """
         deadline = timeout if isinstance(timeout, Deadline) else Deadline(timeout)
         sinks = {"stdout": _writer(stdout), "stderr": _writer(stderr)}
@@ -151,7 +149,7 @@ class _Copy:
                 self._wait(deadline)
 
     def _receive(self) -> bool | None:
-        """Pass on what has come: True for some, None for nothing yet, False at the end."""
+        """Pass on what has arrived: True for some, None for nothing yet, False at the end."""
         data = self._hijacked.recv_now()
         if data is None:
             return None
@@ -169,13 +167,13 @@ class _Copy:
         return True
 
     def _send(self) -> bool:
-        """Send what there is of standard input; False when nothing can be sent now."""
+        """Send pending standard input; return False if nothing can be sent now."""
         if not self._unsent and not self._read_stdin():
             return False
         try:
             taken = self._stream.try_send(self._unsent)
         except OSError:
-            # The command does not read on; what it has still to say is what counts.
+            # The command no longer reads; its remaining output is what counts.
             self._stdin = None
             self._unsent = memoryview(b"")
             return False
@@ -189,7 +187,7 @@ class _Copy:
         # read1: what is there, where read would wait for the buffer to be full.
         read = getattr(self._stdin, "read1", self._stdin.read)
         data: bytes | None = read(_PIECE)
-        if data is None:  # a non-blocking file, and somebody else took what there was
+        if data is None:  # a non-blocking file, and another reader took what was there
             return False
         if not data:
             self._stdin = None

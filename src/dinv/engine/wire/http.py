@@ -1,8 +1,7 @@
-"""HTTP/1.1 on one connection: what the Engine API needs of it, and no more.
+"""HTTP/1.1 on one connection: only what the Engine API needs.
 
-Not http.client: importing it costs 34 ms of e-mail parser at each start, it cannot give a
-connection away (101, exec and attach), and it cannot see an answer that comes while the body is
-still being sent. RFC 9112.
+Not http.client: importing it costs 34 ms of e-mail parser at each start, it cannot hand over a connection
+(101, exec and attach), and it cannot see an answer that arrives while the body is still being sent. RFC 9112.
 """
 
 from __future__ import annotations
@@ -39,8 +38,8 @@ _TLS_ALERT = b"\x15\x03"
 class Response:
     """An answer. Its body is read with `read` or `read_some`; close it in any case.
 
-    A body read to its end gives the connection back; anything else closes it. `deadline` is for
-    each wait during reading and may be replaced.
+    A body read to its end gives the connection back; anything else closes it. `deadline` applies to each
+    wait during reading and may be replaced.
     """
 
     def __init__(
@@ -80,7 +79,7 @@ class Response:
         self.close()
 
     def error(self, why: str) -> ProtocolError:
-        """Return the ProtocolError of this call that says `why`."""
+        """Return this call's ProtocolError with the reason `why`."""
         return ProtocolError(
             f"The answer to {self._what} cannot be used: {why}",
             status=self.status,
@@ -106,7 +105,7 @@ class Response:
             connection.close()
 
     def _fill(self) -> bool:
-        """Receive more of the body; False at its end."""
+        """Receive more of the body; return False at its end."""
         connection = self._connection
         if connection is None:
             return False
@@ -126,9 +125,9 @@ class Response:
         return True
 
     def read_some(self, size: int = _PIECE) -> bytes:
-        """Return what comes next of the body, at most `size` bytes; b"" at its end.
+        """Return the next bytes of the body, at most `size`; b"" at its end.
 
-        Raises DeadlineExceeded, ProtocolError (cut short, not as HTTP has it), EndpointUnreachable.
+        Raises DeadlineExceeded, ProtocolError (cut short, or not HTTP), EndpointUnreachable.
         """
         while not self._buffer and self._fill():
             pass
@@ -149,7 +148,7 @@ class Response:
         return data
 
     def hijack(self) -> tuple[ByteStream, bytes]:
-        """Take the connection over: the stream, and what was received of it already (exec, attach)."""
+        """Take over the connection: the stream, and what was already received of it (exec, attach)."""
         connection = self._connection
         if connection is None:
             raise self.error("the connection was closed where it should have gone on")
@@ -167,8 +166,8 @@ class Response:
 class Connection:
     """One connection, one request at a time.
 
-    `sent` counts the bytes of the present request that went out; with none, it may be repeated
-    whatever its method. `reused` says whether an answer was had on the connection before.
+    `sent` counts the bytes of the current request that were sent; if 0, it may be repeated whatever its
+    method. `reused` says whether there was an earlier answer on the connection.
     """
 
     def __init__(self, stream: ByteStream, host: str) -> None:
@@ -182,7 +181,7 @@ class Connection:
         self._ended = False
 
     def stale(self) -> bool:
-        """Whether the other side has closed the idle connection, or speaks out of turn."""
+        """Whether the other side has closed the idle connection, or sent something unasked."""
         try:
             return self.stream.try_recv(1) is not None
         except (OSError, DinvError):
@@ -261,10 +260,10 @@ class Connection:
             self._send(b"0\r\n\r\n", deadline, last=True)
 
     def _send(self, data: bytes, deadline: Deadline, *, last: bool = False) -> bool:
-        """Send `data`; False when the answer is an error already, and no more need be sent.
+        """Send `data`; return False if the answer is already an error, and no more need be sent.
 
-        What the other side sends meanwhile is received: two sides that both only send would wait
-        for each other, and a server that refuses a body answers without reading it.
+        Incoming data is received meanwhile: two sides that both only send would wait for each other, and a
+        server that rejects a body answers without reading it.
         """
         view = memoryview(data)
         stream = self.stream
@@ -273,7 +272,7 @@ class Connection:
             try:
                 taken = stream.try_send(view) if view else 0
             except OSError as exc:
-                # It closed its end, perhaps after it said why.
+                # It closed its end, perhaps after saying why.
                 if self.sent == 0 and self.reused:
                     raise stream.lost(self.what, exc) from exc
                 self.reusable = False
@@ -306,7 +305,7 @@ class Connection:
             self._ended = True
 
     def _refused(self) -> bool:
-        """Whether an answer has come already, and is an error."""
+        """Whether an answer has already arrived, and is an error."""
         status = bytes(self.buffer[_STATUS_END - 3 : _STATUS_END])
         return len(status) == 3 and status.isdigit() and int(status) >= _ERROR
 
@@ -341,7 +340,7 @@ class Connection:
             raise self.stream.lost(self.what)
 
     def _not_http(self, why: str, method: str, target: str) -> DinvError:
-        """Whoever the stream knows to have spoken in the endpoint's place, or the error that it spoke so."""
+        """Return the error that something else answered, if the stream knows it, else that it is not HTTP."""
         known = None if self.reused else self.stream.spoken_by_another(bytes(self.buffer))
         return known or self._protocol_error(why, method, target)
 

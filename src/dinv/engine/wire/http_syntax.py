@@ -1,6 +1,6 @@
-"""How HTTP/1.1 is written: percent-encoding, status lines and headers, the ways a body ends. RFC 9112.
+"""The syntax of HTTP/1.1: percent-encoding, status lines and headers, the ends of bodies. RFC 9112.
 
-Nothing here reads from a connection: bytes go in, in whatever pieces they came.
+Nothing here reads from a connection: bytes are passed in, in whatever pieces they arrived.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     class Decoder(Protocol):
-        """Takes the bytes of a connection, gives the bytes of a body."""
+        """Takes the bytes of a connection, returns the bytes of a body."""
 
         finished: bool
         surplus: bytes
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
             """Return what `data` adds to the body; raises ValueError."""
 
         def end(self) -> None:
-            """Take note that the connection has ended; raises ValueError if it must not have."""
+            """Note that the connection has ended; raises ValueError if the body is incomplete."""
 
 
 SWITCHING_PROTOCOLS = 101
@@ -40,7 +40,7 @@ def quote(text: str, keep: str = "") -> str:
 
 
 class Head:
-    """The status line and the headers of an answer. Names of headers are in lower case."""
+    """The status line and the headers of an answer. Header names are in lower case."""
 
     __slots__ = ("headers", "reason", "status", "version")
 
@@ -96,7 +96,7 @@ class LengthDecoder:
         return body
 
     def end(self) -> None:
-        """Raise ValueError: it is cut short."""
+        """Raise ValueError: the body is cut short."""
         raise ValueError(f"{self._left} bytes are missing")
 
 
@@ -117,7 +117,7 @@ class UntilCloseDecoder:
 
 
 class ChunkedDecoder:
-    """A body in chunks, RFC 9112 section 7.1. Extensions and trailers are passed over."""
+    """A body in chunks, RFC 9112 section 7.1. Extensions and trailers are ignored."""
 
     def __init__(self) -> None:
         self.finished = False
@@ -127,7 +127,7 @@ class ChunkedDecoder:
         self._state = "size"
 
     def feed(self, data: bytes) -> bytes:
-        """Return what `data` adds to the body. Raises ValueError on what is not chunked."""
+        """Return what `data` adds to the body. Raises ValueError if it is not chunked."""
         out: list[bytes] = []
         data = self._held + data
         self._held = b""
@@ -165,7 +165,7 @@ class ChunkedDecoder:
             self.finished = True
 
     def end(self) -> None:
-        """Raise ValueError: it is cut short."""
+        """Raise ValueError: the body is cut short."""
         raise ValueError("the last chunk is missing")
 
 

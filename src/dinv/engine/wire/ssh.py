@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _LAST_LINES = 5
 _MOST_WORDS = 500
 _NOISE = "Warning: Permanently added "
-"""What ssh says of a new host where StrictHostKeyChecking is off: no reason for anything."""
+"""ssh's message about a new host if StrictHostKeyChecking is off: never the reason for a failure."""
 _CONFIG_SECONDS = 5.0
 
 _LOGIN = (
@@ -30,7 +30,7 @@ _LOGIN = (
     "which is another one than a login's"
 )
 
-# What ssh or the far side says, without regard to case -> what to do about it. The first that fits.
+# Messages of ssh or the far side, ignoring case -> advice. The first match counts.
 _HINTS = (
     (
         r"permission denied \(",
@@ -70,25 +70,25 @@ _HINTS = (
     ),
 )
 
-# sh, bash, zsh, fish, csh, ksh, env, cmd.exe, PowerShell: each says it in its own words.
+# sh, bash, zsh, fish, csh, ksh, env, cmd.exe, PowerShell: each has its own message.
 _MISSING = re.compile(
     r"\bdocker\W{0,3}:? .{0,30}(?:not found|no such file|not recognized|unknown command)"
     r"|(?:not found|unknown command|unknown program)\W{1,4}docker\b"
     r"|(?:the term )?['\"](?:docker|sh)['\"] is not recognized",
     re.IGNORECASE,
 )
-# The docker CLI is there, and no engine: Podman's users often have it, for its own sake.
+# The docker CLI is there, but no engine: Podman's users often have it installed.
 _NO_ENGINE = re.compile(r"dial unix /var/run/docker\.sock: connect: no such file", re.IGNORECASE)
 _NOT_FOUND = 127
-"""What shells exit with when there is no such command (POSIX, 2.8.2)."""
+"""The exit status of shells if there is no such command (POSIX, 2.8.2)."""
 
-# Beside what the user's login has: Homebrew, MacPorts, snaps, Docker Desktop, OrbStack, Rancher Desktop.
+# In addition to the user's login PATH: Homebrew, MacPorts, snaps, Docker Desktop, OrbStack, Rancher Desktop.
 _PLACES = (
     "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin:/opt/homebrew/bin:/opt/local/bin:/snap/bin:"
     "$HOME/bin:$HOME/.local/bin:$HOME/.docker/bin:$HOME/.orbstack/bin:$HOME/.rd/bin:"
     "/Applications/Docker.app/Contents/Resources/bin"
 )
-# Where one of these is, an engine is meant; else Podman, which often has the docker CLI beside it.
+# If one of these exists, an engine is meant; else Podman, whose users often have the docker CLI as well.
 _SOCKETS = (
     "/var/run/docker.sock /run/user/$(id -u 2>/dev/null)/docker.sock $HOME/.docker/run/docker.sock "
     "$HOME/.orbstack/run/docker.sock $HOME/.rd/docker.sock"
@@ -107,7 +107,7 @@ _LOOK = (
 
 
 class NoDockerThere(EndpointUnreachable):
-    """The far side was reached, and has no docker in the PATH of the command that was run, or no engine."""
+    """The far side was reached, but has no docker in the PATH of the command, or no engine."""
 
 
 def looking_for_docker(socket_path: str) -> list[str]:
@@ -127,7 +127,7 @@ def _hint(words: str) -> str:
 def host_name(destination: str) -> str:
     """Return the name or address that ssh connects to for `destination`, by the user's configuration.
 
-    `ssh -G` says it without connecting (ssh(1)); an ssh that cannot leaves the destination as it is.
+    `ssh -G` prints it without connecting (ssh(1)); if it fails, the destination is returned unchanged.
     """
     try:
         said = subprocess.run(
@@ -147,10 +147,9 @@ def host_name(destination: str) -> str:
 def open_stream(argv: list[str], address: str, deadline: Deadline) -> SSHByteStream:
     """Start ssh on one end of a socket pair and return the other end.
 
-    ssh runs in a session of its own: a Ctrl-C in the terminal must not cut the connection that
-    cleaning up needs. It ends when its end of the pair closes, even if we are killed.
-    Raises EndpointUnreachable when there is no ssh. Whether the far side answers shows at the
-    first use.
+    ssh runs in a session of its own: a Ctrl-C in the terminal must not cut the connection that cleaning up
+    needs. It ends when our end of the pair closes, even if we are killed. Raises EndpointUnreachable if there
+    is no ssh. Whether the far side answers shows at the first use.
     """
     remaining = deadline.remaining()
     if remaining is not None:
@@ -194,7 +193,7 @@ class SSHByteStream(ByteStream):
             return False
 
     def lost(self, what: str, exc: OSError | None = None) -> DinvError:
-        """Return the error that says why the stream broke off: in ssh's own words, where it said some."""
+        """Return the error that says why the stream broke off: in ssh's own words, if there are any."""
         try:
             # ssh closes its end just before it exits.
             status = self._child.wait(1)
@@ -210,7 +209,7 @@ class SSHByteStream(ByteStream):
         return kind(self.address, f"{words} ({hint})" if hint else words)
 
     def spoken_by_another(self, data: bytes) -> DinvError:
-        """Return the error that says that the far side's shell spoke before docker did."""
+        """Return the error that the far side's shell printed something before docker did."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._child.wait(0.3)  # where somebody may not log in, it is said, and ssh ends
         with contextlib.suppress(OSError):

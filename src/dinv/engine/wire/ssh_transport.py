@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from dinv.system.deadline import Deadline
 
 _SHOWN = "/@\\+=,!"
-"""What is not percent-encoded in an ssh:// address beside what never is."""
+"""Characters of an ssh:// address that are not percent-encoded, besides the usual ones."""
 
 
 class SSHTransport:
     """A docker CLI behind ssh, or Podman. `host` may be an alias of ~/.ssh/config.
 
-    `socket_path` is the engine's socket over there, where it is not docker's default.
+    `socket_path` is the engine's socket over there, unless it is docker's default.
     """
 
     http_host = "localhost"
@@ -47,13 +47,13 @@ class SSHTransport:
 
     @cached_property
     def host(self) -> str:
-        """The host name or address behind `destination`, which may be an alias that only ssh knows."""
+        """Return the host name or address behind `destination`, which may be an alias that only ssh knows."""
         from dinv.engine.wire.ssh import host_name
 
         return host_name(self.destination)
 
     def argv(self) -> list[str]:
-        """Return the command that connects: asks nothing, forwards nothing, takes no terminal."""
+        """Return the command that connects: no questions, no forwarding, no terminal."""
         import shlex
 
         argv = [
@@ -90,7 +90,7 @@ class SSHTransport:
         return open_stream(self.argv(), self.address, deadline)
 
     def another_way(self, error: EndpointUnreachable) -> bool:
-        """Look for docker, or Podman, beside the PATH of commands run by ssh, where none is in that."""
+        """Look for docker, or Podman, outside the PATH of commands run by ssh, if it is not in there."""
         from dinv.engine.wire.ssh import NoDockerThere
 
         if self._looking or not isinstance(error, NoDockerThere):

@@ -1,4 +1,4 @@
-"""What comes inside bodies: output of containers, multiplexed or plain, and lines of JSON."""
+"""The content of bodies: output of containers, multiplexed or plain, and lines of JSON."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dinv.engine.wire.http import Response
 
     class OutputDecoder(Protocol):
-        """Takes bytes of a body, gives (stream, bytes) pairs."""
+        """Takes bytes of a body, returns (stream, bytes) pairs."""
 
         def feed(self, data: bytes) -> list[tuple[str, bytes]]:
             """Return what `data` completes; raises ValueError."""
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 _HEADER = 8
-# moby writes frames of 32 KiB at most; a length above this is not a frame's.
+# moby writes frames of 32 KiB at most; a longer one is not a frame.
 _LONGEST_FRAME = 16 * 1024 * 1024
 LONGEST_LINE = 4 * 1024 * 1024
 """Bytes of one message of a pull or a build; what a step prints comes in pieces of 32 KiB."""
@@ -35,7 +35,7 @@ _SYSTEM_ERROR = 3
 class Demultiplexer:
     """Output of a container without a TTY: frames of stream number, three zeros, length, payload.
 
-    moby: pkg/stdcopy. Gives whole frames, however the bytes come in.
+    moby: pkg/stdcopy. Returns whole frames, however the bytes arrive.
     """
 
     def __init__(self) -> None:
@@ -44,8 +44,8 @@ class Demultiplexer:
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
         """Return the frames that `data` completes, as ("stdout" or "stderr", payload).
 
-        Raises ValueError when it is no multiplexed stream, ServerError when the daemon says
-        in it that it cannot go on.
+        Raises ValueError if it is not a multiplexed stream, ServerError if the daemon reports in it that it
+        cannot go on.
         """
         buffer = self._buffer
         buffer += data
@@ -75,21 +75,21 @@ class Demultiplexer:
 
 
 class Plain:
-    """Output of a container with a TTY: one stream, as it is."""
+    """Output of a container with a TTY: one stream, unframed."""
 
     def feed(self, data: bytes) -> list[tuple[str, bytes]]:
         """Return `data` as stdout."""
         return [("stdout", data)] if data else []
 
     def end(self) -> None:
-        """Any end is a good end."""
+        """Accept any end."""
 
 
 class Output:
-    """Output of a container as it comes: an iterator of ("stdout" or "stderr", bytes).
+    """Output of a container as it arrives: an iterator of ("stdout" or "stderr", bytes).
 
-    Close it when it is not read to its end. Raises DeadlineExceeded, ProtocolError,
-    EndpointUnreachable while it is read.
+    Close it if it is not read to its end. Reading raises DeadlineExceeded, ProtocolError,
+    EndpointUnreachable.
     """
 
     def __init__(self, response: Response, decoder: OutputDecoder) -> None:

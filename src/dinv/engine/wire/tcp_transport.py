@@ -27,21 +27,21 @@ class TCPTransport:
         self.tls = tls
         self.base_path = base_path
         self.secure = tls is not None
-        # A zone means something on this computer only (RFC 6874, section 4).
+        # A zone is only meaningful on this computer (RFC 6874, section 4).
         self.http_host = join(host.partition("%")[0], port)
         self.address = f"tcp://{join(host.replace('%', '%25'), port)}{base_path}"
         self._context: ssl.SSLContext | None = None
         self._peer = ""
 
     def name_by_address(self) -> bool:
-        """Say the address last connected to in the Host header; False where that is what is said already."""
+        """Put the address last connected to in the Host header; return False if it is there already."""
         said = self.http_host
         if self._peer:
             self.http_host = join(self._peer.partition("%")[0], self.port)
         return self.http_host != said
 
     def another_way(self, error: EndpointUnreachable) -> bool:
-        """There is none."""
+        """There is no other way."""
         return False
 
     def connect(self, deadline: Deadline) -> ByteStream:
@@ -70,7 +70,7 @@ class TCPTransport:
             remaining = deadline.remaining()
             sock = socket.socket(family, kind, proto)
             try:
-                # An address that swallows packets may not eat the time of the next one.
+                # An address that drops packets must not use up the time of the next one.
                 sock.settimeout(None if remaining is None else max(0.001, remaining / left))
                 sock.connect(where)
                 sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -96,7 +96,7 @@ def _tcp_reason(exc: OSError | None, deadline: Deadline) -> str:
 
 
 def _resolve(host: str, port: int, deadline: Deadline, address: str) -> list[tuple]:  # type: ignore[type-arg]
-    """Look a name up, with a deadline, which the resolver of the C library does not have."""
+    """Look a name up, with a deadline, which the C library's resolver does not have."""
     import socket
 
     try:

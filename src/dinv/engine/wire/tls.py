@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _RECORD = 65536
 
-# verify_code of OpenSSL (x509_vfy.h) -> what it means to a user.
+# verify_code of OpenSSL (x509_vfy.h) -> its meaning for a user.
 _VERIFY = {
     9: "its certificate is not valid yet; compare the clocks of both sides",
     10: "its certificate has expired",
@@ -38,7 +38,7 @@ _VERIFY = {
 _WANTS_ONE = "it wants a client certificate and none was given"
 _REFUSED = "it refused our client certificate"
 
-# Part of OpenSSL's reason -> what it means. Alerts are named after TLS versions (SSLV3_ALERT_...,
+# Part of OpenSSL's reason -> its meaning. Alerts are named after TLS versions (SSLV3_ALERT_...,
 # TLSV1_ALERT_..., TLSV13_ALERT_...), so only the ends of the names are compared.
 _REASONS = (
     ("CERTIFICATE_REQUIRED", _WANTS_ONE),
@@ -47,7 +47,7 @@ _REASONS = (
     ("ALERT_CERTIFICATE_UNKNOWN", "it refused our client certificate"),
     ("ALERT_UNSUPPORTED_CERTIFICATE", "it refused our client certificate: not one for clients"),
     ("ALERT_UNKNOWN_CA", "it refused our client certificate: signed by a CA it does not know"),
-    # Go before 1.21 says this of any certificate it cannot verify, and of none.
+    # Go before 1.21 says this of any certificate it cannot verify, and if there is none.
     ("ALERT_BAD_CERTIFICATE", "it refused our client certificate; another CA may have signed it"),
     ("ALERT_DECRYPT_ERROR", "it refused our client certificate: the signature is wrong"),
     ("ALERT_ACCESS_DENIED", "it refused our client certificate: access denied"),
@@ -64,9 +64,9 @@ _REASONS = (
 def client_context(files: TLSFiles, address: str) -> ssl.SSLContext:
     """Make the TLS settings from docker's three files.
 
-    TLS 1.2 at least. Without a CA file the system's CAs count. With `verify` off (docker's
-    `--tls`) the server is not verified, our certificate is still shown.
-    Raises EndpointTLSError when a file is missing, unreadable or not what it should be.
+    TLS 1.2 at least. Without a CA file the system's CAs are used. With `verify` off (docker's `--tls`) the
+    server is not verified, but our certificate is still sent. Raises EndpointTLSError if a file is missing,
+    unreadable or not what it should be.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
@@ -110,7 +110,7 @@ def _load_pair(context: ssl.SSLContext, cert: str, key: str | None, address: str
 
 
 def explain(exc: ssl.SSLError, host: str, files: TLSFiles) -> str:
-    """Say in plain words what a TLS error means."""
+    """Return in plain words what a TLS error means."""
     ca = files.ca or "the system's CAs"
     if isinstance(exc, ssl.SSLCertVerificationError):
         text = _VERIFY.get(exc.verify_code, f"its certificate does not verify: {exc.verify_message}")
@@ -118,7 +118,7 @@ def explain(exc: ssl.SSLError, host: str, files: TLSFiles) -> str:
     reason = (exc.reason or "").upper().replace(" ", "_")
     for part, text in _REASONS:
         if part in reason:
-            # Nobody can refuse what was not shown.
+            # A certificate that was not sent cannot be refused.
             if files.cert is None and text.startswith(_REFUSED):
                 return _WANTS_ONE
             return text.format(ca=ca, host=host)
@@ -167,22 +167,22 @@ class TLSByteStream(ByteStream):
                 deadline.raise_if_expired(what)
                 self.wait(deadline, what, read=True)
             elif not filled:
-                # A port forwarder with nothing behind it does this: not a matter of certificates.
+                # A port forwarder with nothing behind it does this: it has nothing to do with certificates.
                 raise EndpointUnreachable(self.address, "it closed the connection in the TLS handshake")
 
     def certificate(self) -> bytes:
-        """Return the other side's certificate, DER; b"" when it has shown none."""
+        """Return the other side's certificate, DER; b"" if it has sent none."""
         return self._tls.getpeercert(binary_form=True) or b""
 
     def _flush_if_possible(self) -> None:
-        """Send what TLS itself has to say (an alert, an answer to a key update), if it goes out at once."""
+        """Send TLS's own messages (an alert, an answer to a key update) if possible without waiting."""
         try:
             self.flush()
         except OSError:
             return
 
     def _fill(self) -> bool | None:
-        """Take bytes from the socket: True for some, False at the end, None when there are none yet."""
+        """Take bytes from the socket: True for some, False at the end, None if there are none yet."""
         try:
             data = self.sock.recv(_RECORD)
         except BlockingIOError:
@@ -224,7 +224,7 @@ class TLSByteStream(ByteStream):
         return b""
 
     def try_send(self, data: bytes | memoryview) -> int:
-        """Encrypt and send; one record's worth at most is held back (see `flush`)."""
+        """Encrypt and send; at most one record is held back (see `flush`)."""
         if not self.flush():
             return 0
         try:
@@ -248,8 +248,8 @@ class TLSByteStream(ByteStream):
     def lost(self, what: str, exc: OSError | None = None) -> DinvError:
         """Return the error that says why the stream broke off during `what`.
 
-        With TLS 1.3 a server reads our certificate after the handshake is over for us, so one
-        that hangs up before its first answer has most likely refused it.
+        With TLS 1.3 a server reads our certificate after the handshake is over for us, so one that hangs up
+        before its first answer has most likely refused it.
         """
         if self.answered:
             return super().lost(what, exc)

@@ -1,4 +1,4 @@
-"""Which files TLS goes by."""
+"""The files that TLS uses."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 class TLSFiles:
     """The files of TLS, as in docker's DOCKER_CERT_PATH: ca.pem, cert.pem, key.pem; each may be None.
 
-    `verify=False` is docker's `--tls`: the server may be anybody.
+    `verify=False` is docker's `--tls`: the server is not verified.
     """
 
     __slots__ = ("ca", "cert", "key", "verify")
@@ -29,5 +29,5 @@ class TLSFiles:
 
     @classmethod
     def of_directory(cls, directory: str) -> Self:
-        """All three, in a directory such as DOCKER_CERT_PATH."""
+        """Return all three, in a directory such as DOCKER_CERT_PATH."""
         return cls(*(os.path.join(directory, name) for name in NAMES))

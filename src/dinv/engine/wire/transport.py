@@ -1,4 +1,4 @@
-"""How an endpoint is reached: what all ways have in common, and `unix://`, the one most taken."""
+"""How an endpoint is reached: what all transports have in common, and `unix://`, the most common one."""
 
 from __future__ import annotations
 
@@ -24,28 +24,28 @@ if TYPE_CHECKING:
 
         @property
         def host(self) -> str | None:
-            """The name or IP by which ports published there are reached; None: this machine."""
+            """The name or IP address by which ports published there are reached; None: this computer."""
 
         @property
         def http_host(self) -> str:
-            """What goes into HTTP's Host header."""
+            """The value of HTTP's Host header."""
 
         @property
         def base_path(self) -> str:
-            """What comes before the path of each call, for an endpoint behind a proxy; mostly ""."""
+            """The prefix of each call's path, for an endpoint behind a proxy; mostly ""."""
 
         @property
         def secure(self) -> bool:
-            """Whether TLS is spoken."""
+            """Whether TLS is used."""
 
         def connect(self, deadline: Deadline) -> ByteStream:
             """Connect. Raises EndpointUnreachable, EndpointTLSError."""
 
         def name_by_address(self) -> bool:
-            """Say the IP address for the name in the Host header; False where nothing changes by that."""
+            """Put the IP address in the Host header, not the name; return False if that changes nothing."""
 
         def another_way(self, error: EndpointUnreachable) -> bool:
-            """After an error of a new connection: go another way from now on; False where there is none."""
+            """After an error of a new connection: use another way from then on; False if there is none."""
 
 else:
     # A Protocol costs importing typing, and nothing asks at run time.
@@ -73,19 +73,19 @@ class UnixTransport:
         self.path = path
         self.address = f"unix://{path}"
         self.absent = ""
-        """What to do where nothing listens, for the error: whose socket it is, the caller knows."""
+        """Advice if nothing listens, for the error: only the caller knows whose socket it is."""
 
     def name_by_address(self) -> bool:
-        """There is no address to say."""
+        """There is no address to use."""
         return False
 
     def another_way(self, error: EndpointUnreachable) -> bool:
-        """There is none."""
+        """There is no other way."""
         return False
 
     def connect(self, deadline: Deadline) -> ByteStream:
         """Connect. Raises EndpointUnreachable."""
-        # What `socket` is made of, without the enums and selectors, which take 2 ms of `ls` and `status`.
+        # The C part of `socket`, without the enums and selectors, which take 2 ms of `ls` and `status`.
         import _socket
 
         sock = _socket.socket(_socket.AF_UNIX, _socket.SOCK_STREAM)
@@ -109,7 +109,7 @@ class UnixTransport:
                 sock.settimeout(deadline.remaining() or 1)
                 sock.connect(self.path)
             except BlockingIOError:
-                # Linux: the listener's queue is full, and it will not tell when there is room.
+                # Linux: the listener's queue is full, and there is no event for when it has room.
                 if deadline.expired:
                     raise EndpointUnreachable(
                         self.address, f"it took no connection within {deadline.seconds:g} s"

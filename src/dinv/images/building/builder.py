@@ -30,10 +30,10 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
 
 BASES = {"photon": "photon:5.0", "debian": "debian:trixie-slim"}
-"""The bases that have a name of their own, and the image that stands for each in a registry."""
+"""The bases with names of their own, and the registry image for each."""
 
 PULL_IDLE_SECONDS = 60.0
-"""A registry that says nothing for so long is taken for dead."""
+"""Seconds after which a silent registry is considered dead."""
 
 # Dockerfile instructions that POST /images/create takes as `changes` (moby:
 # builder/dockerfile/internals.go validCommitCommands). STOPSIGNAL is not among them; an imported image
@@ -125,7 +125,7 @@ def build(
 
 
 def check_builds(engine: Engine) -> None:
-    """Raise ImageBuildError at once for an endpoint that can build no images, whatever they are made of."""
+    """Raise ImageBuildError at once for an endpoint that cannot build images."""
     from dinv.drivers.docker.flavours import detect
 
     flavour = detect(engine.info())
@@ -137,7 +137,7 @@ def check_builds(engine: Engine) -> None:
 
 
 def _obtainable_base(engine: Engine, report: Callable[[str], None], deadline: Deadline) -> str:
-    """Photon OS, the supported base, unless no registry gives it to the endpoint."""
+    """Return Photon OS, the supported base, or Debian if the endpoint cannot pull Photon OS."""
     photon = BASES["photon"]
     if _has(engine, photon, deadline):
         return "photon"
@@ -202,7 +202,7 @@ def _import_debian(engine: Engine, tag: str, report: Callable[[str], None], dead
 
 
 def _why_not_here(engine: Engine, deadline: Deadline) -> str:
-    """Say why the Debian base cannot be made on this side; "" when it can."""
+    """Return why the Debian base cannot be made on this side; "" if it can."""
     theirs = str(engine.info(timeout=deadline).get("Architecture", ""))
     ours = os.uname().machine
     if _DEBIAN_ARCHITECTURES.get(theirs, theirs) != _DEBIAN_ARCHITECTURES.get(ours, ours):

@@ -1,7 +1,7 @@
 """The file system of a Debian machine, made on this side from Debian packages: no registry needed.
 
-mmdebstrap(1) does the work, from the Debian mirror that this host uses already or, where it uses
-none, from mmdebstrap's own default. Its archive comes out of a pipe; nothing of it is stored here.
+mmdebstrap(1) does the work, from the Debian mirror that this host already uses or, if it uses none, from
+mmdebstrap's own default. Its archive comes out of a pipe; nothing of it is stored here.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 _STOP_SECONDS = 10.0
 _CONTEXT = "context.tar"
 
-# What mmdebstrap says that is worth a user's line; the rest is for the error message.
+# mmdebstrap's messages that are worth showing; the rest is for the error message.
 _TOLD = (
     "I: running apt-get update",
     "I: downloading",
@@ -42,7 +42,7 @@ _TOLD = (
 
 
 def missing_tools() -> str:
-    """Say what this host lacks to make a Debian file system, and how to get it; "" when it lacks nothing."""
+    """Return what this host lacks to make a Debian file system, and how to get it; "" if nothing."""
     if shutil.which("mmdebstrap") is None:
         return "mmdebstrap is missing: apt-get install mmdebstrap"
     if not os.path.exists(_KEYRING):
@@ -53,8 +53,8 @@ def missing_tools() -> str:
 class DebianBase:
     """A tar of a Debian file system with `packages`, configured by the install.sh in `context`, a tar.
 
-    A context manager with `read`. Leaving it ends mmdebstrap, which takes its directory away itself.
-    One that a killed mmdebstrap left behind is taken away by the next.
+    A context manager with `read`. Leaving it ends mmdebstrap, which removes its directory itself. A directory
+    that a killed mmdebstrap left behind is removed by the next.
     """
 
     def __init__(
@@ -99,7 +99,7 @@ class DebianBase:
                 try:
                     process.wait(_STOP_SECONDS)
                 except subprocess.TimeoutExpired:
-                    # All of its group: it has children in namespaces of their own.
+                    # Its whole process group: it has children in namespaces of their own.
                     os.killpg(process.pid, signal.SIGKILL)
                     process.wait()
             for pipe in (process.stdout, process.stderr):
@@ -110,7 +110,7 @@ class DebianBase:
             os.close(self._lock)
 
     def wait_for_first_byte(self) -> None:
-        """Return when the archive begins, which is when nearly all work is done. Raises as `read` does."""
+        """Return when the archive begins, when nearly all the work is done. Raises as `read` does."""
         self._ready = self._ready or self.read(65536)
 
     def read(self, size: int, /) -> bytes:
@@ -134,7 +134,7 @@ class DebianBase:
                 return data
 
     def check(self) -> None:
-        """Raise ImageBuildError if mmdebstrap has failed. Waits for it to end once its output has."""
+        """Raise ImageBuildError if mmdebstrap has failed. After the end of its output, wait for it to end."""
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._status = self._process.wait(_STOP_SECONDS)
         while self._stderr in self._pipes and select.select([self._stderr], [], [], 0)[0]:
@@ -144,7 +144,7 @@ class DebianBase:
             raise ImageBuildError(f"Making the Debian base failed. The last lines of mmdebstrap:{tail}")
 
     def _hear(self) -> None:
-        """Take in a piece of what mmdebstrap says. What it is about to do is reported."""
+        """Process a piece of mmdebstrap's output. What it is about to do is reported."""
         data = os.read(self._stderr, 65536)
         if not data:
             self._pipes.remove(self._stderr)
@@ -201,10 +201,10 @@ def _descriptor(pipe: IO[bytes] | None) -> int:
 
 
 def _private_mounts() -> list[str]:
-    """Return a prefix that gives a command mounts of its own, where the user may have it.
+    """Return a prefix that gives a command a mount namespace of its own, if the user may have one.
 
     Run by root, mmdebstrap mounts /proc, /sys and /dev/pts of its file system in the host's namespace
-    (mmdebstrap 1.3), where they would outlive it when it is killed. Run by others it has its own.
+    (mmdebstrap 1.3), where they would stay after it was killed. Run by others it has its own.
     """
     prefix = ["unshare", "--mount", "--"]
     try:
@@ -235,7 +235,7 @@ def _environment(directory: str) -> dict[str, str]:
 def _host_mirrors() -> list[str]:
     """Return sources.list lines for SUITE from the mirrors of a Debian host; none on other hosts.
 
-    Which repositories are Debian's own is said by their Release files: Origin and Label.
+    Debian's own repositories are recognised by their Release files: Origin and Label.
     """
     fields = "$(ORIGIN)|$(LABEL)|$(REPO_URI)"
     found = _output("apt-get", "indextargets", "--format", fields, "Created-By: Packages").splitlines()
@@ -259,7 +259,7 @@ def mirror_lines(targets: Sequence[str]) -> list[str]:
 
 
 def _output(*argv: str) -> str:
-    """Return what a command of apt prints; "" where there is none or it fails."""
+    """Return the output of an apt command; "" if it does not exist or fails."""
     try:
         done = subprocess.run(
             argv,
@@ -277,15 +277,15 @@ def _output(*argv: str) -> str:
 def _work_directory(report: Callable[[str], None], deadline: Deadline) -> tuple[str, int]:
     """Return the user's directory for builds, empty, and a descriptor that holds its lock.
 
-    One directory for all builds of a user, so that what a killed build left is found again. It is
-    below the temporary directory, not the home: mmdebstrap's other user ids have to get through.
+    One directory for all builds of a user, so that the remains of a killed build are found. It is below the
+    temporary directory, not the home: mmdebstrap's other user ids need access.
     """
     path = os.path.join(scratch.place(), f"dinv-image-build-{os.getuid()}")
     try:
         os.mkdir(path, 0o711)
     except FileExistsError:
         found = os.lstat(path)
-        # Anybody can make a directory of this name beforehand.
+        # Anybody can create a directory of this name beforehand.
         if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
             raise ImageBuildError(
                 f"{path} is not a directory of yours alone. Remove it, or set TMPDIR to another place."
@@ -317,7 +317,7 @@ def _wait_for_lock(lock: int, path: str, report: Callable[[str], None], deadline
 
 
 def _clear(path: str) -> None:
-    """Empty the directory of what a killed build left; never through a mount that still stands in it."""
+    """Empty the directory of a killed build's remains; never through a mount that still exists in it."""
     mounted = []
     with contextlib.suppress(OSError):
         mounted = mounts.below(path)

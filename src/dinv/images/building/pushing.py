@@ -1,4 +1,4 @@
-"""Machine images pushed to a registry, where endpoints that cannot build get them: a VCH first of all."""
+"""Machine images pushed to a registry, for endpoints that cannot build: above all a VCH."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 IDLE_SECONDS = 120.0
-"""A registry that says nothing for so long is taken for dead."""
+"""Seconds after which a silent registry is considered dead."""
 _DONE = ("Pushed", "Layer already exists", "Mounted from")
 
 
 def push(
     engine: Engine, reference: str, progress: Progress, *, image: str = "", base: str | None = None
 ) -> tuple[str, str]:
-    """Push a machine image of `engine` to a registry; returns the image's id and what the registry calls it.
+    """Push a machine image of `engine` to a registry; return the image's id and its digest in the registry.
 
-    `image` is which one; without it, the newer of `reference` and DEFAULT_IMAGE as the engine has them, and
-    where it has neither, one is built on `base` (see `builder.build`). The engine keeps it under both names.
-    Credentials are those that docker's CLI has. Raises InputError for a reference without a registry or with
-    a digest, ImageError, ImageBuildError, and what reaching an endpoint raises.
+    `image` names it; by default it is the newer of `reference` and DEFAULT_IMAGE on the engine, and if it has
+    neither, one is built on `base` (see `builder.build`). The engine keeps it under both names. Credentials
+    are those of docker's CLI. Raises InputError for a reference without a registry or with a digest,
+    ImageError, ImageBuildError, and the errors of reaching an endpoint.
     """
     target = parse_reference(reference)
     if target.registry == DOCKER_HUB and not target.name.startswith(f"{DOCKER_HUB}/"):
