@@ -185,6 +185,17 @@ class Driver(ABC):
         return str(config.driver.get("IPAddress", ""))
 
     @classmethod
+    def recorded_cert_path(cls, config: MachineConfig) -> str:
+        """The directory with its clients' ca.pem, cert.pem and key.pem; "" for one without TLS."""
+        from dinv.pki.client_files import complete
+
+        given = config.tls
+        if given is None:
+            # There were none when it was recorded. Made since, they are for it, as in docker-machine.
+            given = complete(config.cert_directory)
+        return config.cert_directory if given else ""
+
+    @classmethod
     def shown(cls, config: MachineConfig) -> dict[str, Any]:
         """Return the document with absolute paths, as `inspect` shows it."""
         return config.shown()

@@ -110,6 +110,8 @@ class Host:
     @property
     def ip(self) -> str:
         """The host in `url`: an address, or the endpoint's name as it was given."""
+        if self.config.ip:
+            return self.config.ip
         from dinv import drivers
 
         return drivers.ip(self.config)
@@ -125,8 +127,11 @@ class Host:
 
         To use them takes `finish_certificates` first.
         """
-        known = self.config.cert_directory or self.environment().get("DOCKER_CERT_PATH")
-        return known or self.directory
+        if self.config.cert_directory:
+            return self.config.cert_directory
+        from dinv import drivers
+
+        return drivers.reader(self.config).recorded_cert_path(self.config) or self.directory
 
     @property
     def driver_class(self) -> type[Driver]:
@@ -193,9 +198,8 @@ class Host:
 
     def inspect(self) -> dict[str, Any]:
         """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
-        from dinv import drivers
-
-        return drivers.reader(self.config).shown(self.config)
+        # The driver of a record that dinv wrote has nothing to say to it, and need not be installed.
+        return self.config.shown() if self.config.by_dinv else self.driver_class.shown(self.config)
 
     def known_url(self) -> str:
         """`url`, for who is about to use it. Raises MachineNotRunning.
@@ -247,7 +251,11 @@ class Host:
     def has_tls(self) -> bool:
         """Whether its daemon is reached by mutual TLS; that of a host without a driver may be plain."""
         given = self.config.tls
-        return given is not False and (given is not None or "DOCKER_CERT_PATH" in self.environment())
+        if given is not None:
+            return given
+        from dinv import drivers
+
+        return bool(drivers.reader(self.config).recorded_cert_path(self.config))
 
     @property
     def looked_after(self) -> bool:

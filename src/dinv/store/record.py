@@ -238,6 +238,11 @@ class MachineConfig:
         return str(self.driver.get("URL", "")) if self.by_dinv else ""
 
     @property
+    def ip(self) -> str:
+        """The address in `url`, as last known, or ""; see there."""
+        return str(self.driver.get("IPAddress", "")) if self.by_dinv else ""
+
+    @property
     def tls(self) -> bool | None:
         """Whether its daemon is reached by TLS; None if that depends on which files exist."""
         given: bool | None = self.driver.get("TLS", True) if self.by_dinv else None

@@ -34,15 +34,18 @@ KNOWN = (
 
 def known(config: MachineConfig) -> dict[str, Any]:
     """What the record of a machine says; DockerVersion is of its last start."""
-    from dinv import drivers
+    url, ip = config.url, config.ip
+    if not url:
+        from dinv import drivers
 
+        url, ip = drivers.url(config), drivers.ip(config)
     kept = config.driver
     endpoint = kept.get("Endpoint")
     return {
         "Name": config.name,
         "DriverName": config.driver_name,
-        "URL": drivers.url(config),
-        "IPAddress": drivers.ip(config),
+        "URL": url,
+        "IPAddress": ip,
         "Reached": kept.get("Reached", ""),
         "DockerVersion": version(config.docker_version),
         # Another driver of docker-machine's may call something else so.

@@ -56,6 +56,10 @@ class DockerMachineDriver(RecordedDriver):
         return facts.ip(config)
 
     @classmethod
+    def recorded_cert_path(cls, config: MachineConfig) -> str:
+        return facts.cert_path(config)
+
+    @classmethod
     def shown(cls, config: MachineConfig) -> dict[str, Any]:
         return facts.shown(config)
 
