@@ -15,6 +15,7 @@ from dinv.cli.show.event_progress import JsonProgress
 from dinv.cli.show.events import Events
 from dinv.cli.voice import Voice
 from dinv.errors import EndpointUnreachable
+from dinv.lifecycle.create import STEPS
 
 if TYPE_CHECKING:
     from fake_driver import World
@@ -47,6 +48,15 @@ def test_a_create(program: Program) -> None:
     assert found[-1]["exit_code"] == 0
     (ready,) = [event for event in found if "ready at" in event.get("text", "")]
     assert ready["subject"] == "Docker"
+
+
+def test_the_steps_of_a_create(program: Program) -> None:
+    assert program("create", "dev", "--progress", "json") == 0
+    told = [event for event in events(program) if event["event"] == "at"]
+    assert {event["transaction"] for event in told} == {"create"}
+    steps = [event["step"] for event in told]
+    assert sorted(steps) == sorted({step.name for step in STEPS}), "each once"
+    assert (steps[0], steps[-1]) == (STEPS[0].name, STEPS[-1].name)
 
 
 def test_standard_output_is_for_what_is_asked_for(program: Program) -> None:
