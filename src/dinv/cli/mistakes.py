@@ -6,7 +6,7 @@ Apart from the rest of it, which every prompt loads.
 from __future__ import annotations
 
 from dinv.cli.verbs import VERBS
-from dinv.errors import DinvError, UsageError
+from dinv.errors import DinvError, Interrupted, UsageError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -52,6 +52,11 @@ def unexpected(error: Exception) -> DinvError:
     """The error for what no code here has reckoned with."""
     import errno
 
+    # Up to Python 3.11 a class that is interrupted while it is made fails with a RuntimeError.
+    if isinstance(error.__cause__, Interrupted):
+        return error.__cause__
+    if isinstance(error.__cause__, KeyboardInterrupt):
+        return Interrupted(2)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
         # All but what goes to standard output has a name.
         what = f"{error.filename}:" if error.filename else "The output cannot be written:"
