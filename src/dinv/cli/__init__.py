@@ -1,7 +1,7 @@
-"""The command line: parse, call the library, print. One file a verb; no logic here.
+"""The command line: parse, call the library, print. One file per verb; no logic here.
 
 A verb's module has `arguments(parser)`, which adds its flags, and `run(app, options)`, which returns the
-exit status or None for 0. Only the module of the verb at hand is imported: `env` and `url` run in shell
+exit status or None for 0. Only the module of the verb in use is imported: `env` and `url` run in shell
 profiles and prompts.
 """
 
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
 
 def run() -> NoReturn:
-    """Be the program: run this process's command line, and end the process.
+    """Run this process's command line, and end the process.
 
-    It ends without taking the interpreter down piece by piece, which takes 4 ms of the 26 that `url` has;
-    nothing in dinv relies on it: what has to be closed or removed is, where it was made.
+    It exits without Python's own teardown, which takes 4 ms of the 26 that `url` has; nothing in dinv relies
+    on it: whatever must be closed or removed is, where it was made.
     """
-    # A command is over before there is garbage to speak of: looking for it takes 1 ms of each start.
+    # A command is over before there is garbage worth collecting: looking for it takes 1 ms of each start.
     gc.set_threshold(20_000)
     _open_streams()
     _count_children()
@@ -43,26 +43,26 @@ def run() -> NoReturn:
 
 
 def _open_streams() -> None:
-    """Streams that the caller has closed (`>&-`), and Python has none for, lead nowhere.
+    """Open /dev/null for streams that the caller has closed (`>&-`), for which Python has none.
 
     In this order, so that each gets its own number, and no socket gets the number of standard output.
     """
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, name) is None:
             setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115  (for good)
-    # What an encoding cannot say is shown escaped, and is no reason to fail; the bytes of a path that are no
-    # text go out as they are, in `env` say.
+    # Characters that the encoding lacks are shown escaped, and are not an error; the bytes of a path that are
+    # not text are written unchanged, for example in `env`.
     codecs.register_error("dinv", _encode_anyway)
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="dinv")
 
 
 def _count_children() -> None:
-    """Let children be waited for, which they cannot be where the caller has set SIGCHLD to be ignored.
+    """Allow waiting for children, which is impossible if the caller has set SIGCHLD to be ignored.
 
-    Some supervisors and CI runners do, and it outlives exec (signal(7)): a child's status would be lost.
+    Some supervisors and CI runners do that, and it survives exec (signal(7)): a child's status would be lost.
     """
-    # What `signal` is made of, without the enums, which take 0.5 ms.
+    # The C part of `signal`, without the enums, which take 0.5 ms.
     import _signal  # type: ignore[import-not-found]
 
     if _signal.getsignal(_signal.SIGCHLD) == _signal.SIG_IGN:
@@ -79,7 +79,7 @@ def _encode_anyway(error: UnicodeError) -> tuple[str | bytes, int]:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command line; returns the exit status. Never lets an error of dinv's out as a traceback."""
+    """Run one command line; return the exit status. Never shows an error of dinv's as a traceback."""
     program = os.path.basename(sys.argv[0]) if sys.argv else "dinv"
     if program == "__main__.py":
         program = "dinv"
@@ -99,12 +99,12 @@ def _run(voice: Voice, words: list[str]) -> int:
     except KeyboardInterrupt as error:
         return _fail(voice, Interrupted(2), notes=error)
     except BrokenPipeError:
-        # Whoever read our output has had enough. Python would complain again at exit.
+        # The reader of our output has closed it. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except DinvError as error:
         return _fail(voice, error)
-    except Exception as error:  # the last resort: never a traceback, unless it is asked for
+    except Exception as error:  # the last resort: never a traceback, unless asked for
         if debug:
             raise
         from dinv.cli.mistakes import unexpected
@@ -123,7 +123,7 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
 
         raise unknown_verb(voice, verb)
     voice.verb = verb
-    # importlib.import_module does the same, and importing it takes 0.6 ms.
+    # importlib.import_module does the same, but importing it takes 0.6 ms.
     module = __import__(verbs.module_name(verb), fromlist=["run"])
     status: int | None = module.run(app, app.parse(verb, module, rest))
     return status or 0
@@ -132,7 +132,7 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
 def _fail(voice: Voice, error: DinvError, *, notes: BaseException | None = None) -> int:
     import contextlib
 
-    with contextlib.suppress(OSError):  # where nobody can be told, the exit status has to do
+    with contextlib.suppress(OSError):  # if the message cannot be shown, the exit status has to do
         sys.stdout.flush()
     with contextlib.suppress(OSError):
         voice.tell(error, getattr(notes or error, "__notes__", ()))

@@ -1,4 +1,4 @@
-"""What every verb is given: the program's name, the store's machines, where to tell the user."""
+"""What every verb gets: the program's name, the store's machines, ways to tell the user."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class App:
         self._several = False
         self.store_path: str | None = None
         self.certificates: dict[str, str] = {}
-        """Those of docker-machine's global options for certificates that were given, with their values."""
+        """The given ones of docker-machine's global options for certificates, with their values."""
 
     @property
     def program(self) -> str:
@@ -46,9 +46,9 @@ class App:
         return self.voice.program
 
     def take_global_options(self, words: list[str]) -> tuple[str, list[str]]:
-        """Read the options before the verb; returns the verb, and the words after it.
+        """Read the options before the verb; return the verb, and the words after it.
 
-        As Go has them: `-debug` is `--debug`. Raises InputError.
+        As in Go: `-debug` is `--debug`. Raises InputError.
         """
         self._take_debug_variable()
         words = list(words)
@@ -116,7 +116,7 @@ class App:
             raise InputError(f'invalid boolean value "{value}" for {shown}: {error}') from error
 
     def parse(self, verb: str, module: ModuleType, words: list[str]) -> Options:
-        """Parse a verb's own words; the global options are taken there too."""
+        """Parse a verb's own words; the global options are accepted there, too."""
         from dinv.cli.parser import Parser
         from dinv.cli.verbs import VERBS
 
@@ -152,7 +152,7 @@ class App:
 
     @property
     def store(self) -> Store:
-        """The user's store; what only reads records needs no more, and `machines` takes longer to load."""
+        """The user's store, which is enough to read records; `machines` takes longer to load."""
         from dinv.store.store import Store
 
         return Store(self.store_path)
@@ -165,9 +165,9 @@ class App:
         return Machines(self.store, trace=self.trace)
 
     def format(self, options: Options, *columns: str, own_table: bool = False) -> Format | None:
-        """What `--format` asks for, with these columns for its table; None without one.
+        """Return the output format of `--format`, with these columns for its table; None if not given.
 
-        `own_table`: the verb has one, which it prints in any case. Raises InputError, TemplateError.
+        `own_table`: the verb has a table that it prints anyway. Raises InputError, TemplateError.
         """
         if not options.format or (own_table and options.format == "table"):
             return None
@@ -176,14 +176,14 @@ class App:
         return Format(options.format, columns)
 
     def progress(self, machine: str = "") -> Progress:
-        """How to show what is done, to one `machine` where it is said: as --progress and --quiet say."""
+        """Return the Progress to use, about one `machine` if given: by --progress and --quiet."""
         from dinv.cli.show.output import progress
 
         live = not self.debug and not self._several
         return progress(self.voice, kind=self._progress, machine=machine, live=live)
 
     def names(self, given: Iterable[str]) -> list[str]:
-        """The names given, or the machine `default` if there is one. Raises InputError."""
+        """Return the given names, or the machine `default` if it exists. Raises InputError."""
         from dinv.store.layout import DEFAULT_NAME
 
         names = list(given)
@@ -194,13 +194,13 @@ class App:
         raise InputError(f'Error: No machine name(s) specified and no "{DEFAULT_NAME}" machine exists')
 
     def machine(self, given: str | None) -> Machine:
-        """The machine of this name, or `default`."""
+        """Return the machine of this name, or `default`."""
         from dinv.machine import Machine
 
         return Machine.recorded(self.record(given), self.store, trace=self.trace)
 
     def record(self, given: str | None) -> MachineConfig:
-        """The record of the machine of this name, or of `default`."""
+        """Return the record of the machine of this name, or of `default`."""
         return self.store.load(self.names([given] if given else [])[0])
 
     def for_each(
@@ -210,16 +210,16 @@ class App:
         *,
         forgiven: tuple[type[DinvError], ...] = (),
     ) -> int:
-        """Do something for each name, at once where there are several; every error is shown.
+        """Call `action` for each name, at the same time if there are several; show every error.
 
-        Those that are `forgiven` do not make it fail.
+        Errors that are `forgiven` do not count as failures.
         """
         from dinv.cli.several import for_each
 
         return for_each(self.voice, self.names(given), action, forgiven=forgiven)
 
     def interruptible(self) -> AbstractContextManager[None]:
-        """SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone."""
+        """Let SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone."""
         from dinv.cli.signals import interruptible
 
         return interruptible()

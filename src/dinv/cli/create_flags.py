@@ -1,4 +1,4 @@
-"""The flags of `dinv create`, made from the table of options for the driver and so on that are named."""
+"""The flags of `dinv create`, made from the table of options for the chosen driver, authority and so on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from dinv.options import Group
 
 _NOT_OPTIONS = ("name", "quiet", "debug", "storage_path", "rest", "format", "progress")
-"""What the parser has found that is not for `Machines.create`."""
+"""Names in the parser's result that are not for `Machines.create`."""
 
 
 def add_arguments(parser: Parser) -> None:
-    """All flags, and the name."""
+    """Declare all flags, and the name."""
     from dinv.cli import docker_machine_options
 
     parser.missing = "Error: No machine name specified"
@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def _add_group(parser: Parser, group: Group) -> None:
-    # Titles are for people; all flags are parsed together.
+    # Group titles are only for the help; all flags are parsed together.
     secrets = "; ".join(f"${option.env}: {option.text}" for option in group.options if option.secret)
     title = f"{group.title} ({secrets})" if secrets else group.title
     shown = parser.add_argument_group(title) if group.seam and not group.implied else parser
@@ -57,7 +57,7 @@ def _add_group(parser: Parser, group: Group) -> None:
 
 
 def _facts(option: Option) -> dict[str, Any]:
-    """What the parser is told of an option."""
+    """Return the parser's arguments for an option."""
     text = f"{option.text} (${option.env})" if option.env else option.text
     facts = {"dest": option.key, "help": text, "hidden": option.hidden, "default": None}
     if option.type == IS_SWITCH:
@@ -71,14 +71,14 @@ def _facts(option: Option) -> dict[str, Any]:
 
 
 def given(options: Options, before: Mapping[str, str]) -> dict[str, Any]:
-    """What `Machines.create` is given: flags by keyword; `before` are those that stood before the verb."""
+    """Return the arguments for `Machines.create`: flags by keyword; `before` are those before the verb."""
     found = {name.replace("-", "_"): value for name, value in before.items()}
     found |= {key: value for key, value in vars(options).items() if value is not None}
     return {key: value for key, value in found.items() if key not in _NOT_OPTIONS}
 
 
 def named(words: Iterable[str]) -> dict[str, str]:
-    """The driver and so on that words name: their flags have to be known to parse the others."""
+    """Return the driver and so on that words name: their flags must be known before parsing the rest."""
     flags = {f"{dash}{option.name}": option.key for option in CHOICES for dash in ("-", "--")}
     flags |= {f"-{option.short}": option.key for option in CHOICES if option.short}
     flags |= {f"{dash}{CONTRACT.replace('_', '-')}": CONTRACT for dash in ("-", "--")}
@@ -92,7 +92,7 @@ def named(words: Iterable[str]) -> dict[str, str]:
 
 
 def _whose(name: str) -> str:
-    """What to say of a flag that create does not have: whose it is, "" where it is nobody's."""
+    """Return advice about a flag that create does not have: whose it is, "" if it is nobody's."""
     whose = elsewhere(name.replace("-", "_"))
     if not whose:
         return ""

@@ -1,7 +1,7 @@
-"""Errors in docker-machine's words, for those who call dinv by its name.
+"""Errors in docker-machine's words, for users who call dinv by that name.
 
-Scripts compare what docker-machine printed, and its own tests do: an error begins with its line, and what
-dinv has to add comes in lines after it.
+Scripts compare docker-machine's output, and so do its own tests: an error begins with docker-machine's line,
+and what dinv has to add follows in lines after it.
 """
 
 from __future__ import annotations
@@ -40,13 +40,13 @@ _NOT_RUNNING = {
     "ip": "Error getting IP address: Host is not running",
     "ssh": 'Error: Cannot run SSH command: Host "{machine}" is not running',
 }
-"""docker-machine's words by verb (docker/machine: commands/); of the others it says HOST_IS_NOT_RUNNING."""
+"""docker-machine's words by verb (docker/machine: commands/); for other verbs it says HOST_IS_NOT_RUNNING."""
 
 
 def text_of(error: DinvError, verb: str, called: Callable[[str], str]) -> str:
-    """The error's text with docker-machine's line before it, where dinv's own does not begin with that.
+    """Return the error's text with docker-machine's line before it, unless dinv's own begins with that.
 
-    `called` words what names commands of dinv's.
+    `called` rewords texts that name dinv's commands.
     """
     text = called(sentence(error, verb))
     if verb == "rm" and error.about:
@@ -68,7 +68,7 @@ def text_of(error: DinvError, verb: str, called: Callable[[str], str]) -> str:
 
 
 def _of_create(verb: str, error: DinvError, text: str) -> str:
-    """The text of an error that a create may end in; "" for others."""
+    """Return the text of an error of a create; "" for other errors."""
     match error:
         case InvalidName() if verb == "create":
             return (
@@ -86,7 +86,7 @@ def _of_create(verb: str, error: DinvError, text: str) -> str:
 
 
 def _of_connecting(verb: str, error: DinvError, text: str, called: Callable[[str], str]) -> str:
-    """The text of an error in connecting to a machine; "" for others."""
+    """Return the text of an error of connecting to a machine; "" for other errors."""
     match error:
         case MachineNotRunning():
             said = _NOT_RUNNING.get(verb, HOST_IS_NOT_RUNNING).format(machine=error.machine)
@@ -101,7 +101,7 @@ def _of_connecting(verb: str, error: DinvError, text: str, called: Callable[[str
 
 
 def _unusable(verb: str, error: MachineUnusable, called: Callable[[str], str]) -> str:
-    """What docker-machine says where it cannot connect (libmachine/check/check.go), and what can be done."""
+    """Return docker-machine's text if it cannot connect (libmachine/check/check.go), with advice."""
     said = called(error.reason)
     if error.connection:
         where = error.url.rpartition("://")[2]
@@ -113,6 +113,6 @@ def _unusable(verb: str, error: MachineUnusable, called: Callable[[str], str]) -
 
 
 def _quoted(text: str) -> str:
-    """As Go's %q has it, of text without control characters."""
+    """Quote as Go's %q does, for text without control characters."""
     escaped = text.replace("\\", "\\\\").replace('"', '\\"')
     return f'"{escaped}"'

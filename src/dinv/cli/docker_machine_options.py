@@ -1,9 +1,9 @@
-"""Options of docker-machine's, what becomes of them here: global ones, and those that have no meaning.
+"""docker-machine's options and what becomes of them here: global ones, and those without a meaning.
 
-Scripts written for docker-machine pass them on from their own configuration. Those that ask for something
-dinv does anyway, or need not do, are taken, and one line on standard error says that nothing comes of
-them; their environment variables are not mentioned, since they stand in profiles. Those that ask for
-something dinv does not do are errors: going on would make a machine that is not what was asked for.
+Scripts written for docker-machine pass them on from their own configuration. Options for what dinv does
+anyway, or need not do, are accepted, and one line on standard error says that they have no effect; their
+environment variables are not mentioned, since they are set in profiles. Options for what dinv does not do are
+errors: going on would make a machine that is not what was asked for.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from dinv.cli.voice import Voice
 
 CERTIFICATES = ("tls-ca-cert", "tls-ca-key", "tls-client-cert", "tls-client-key")
-"""Options of the authority "shared", which docker-machine takes before the command."""
+"""Options of the authority "shared", which docker-machine accepts before the command."""
 
 TOKENS = {
     "github-api-token": "dinv asks GitHub for nothing",
@@ -23,25 +23,25 @@ TOKENS = {
 """Global options with a value, and why it makes no difference."""
 
 SWITCHES = ("native-ssh",)
-"""Global options without one, that ask for what is so: no ssh of the system's has part in a command."""
+"""Switches accepted and ignored: dinv never uses the system's ssh here."""
 
 _NO_CRASH_REPORTS = "no-report"
 
 
 def needless(flag: str, value: str) -> list[str]:
-    """What to say of a global option that makes no difference."""
+    """Return the remark about a global option that makes no difference."""
     if value in ("", _NO_CRASH_REPORTS):
-        return []  # it asks for what is so
+        return []  # it asks for what is the case anyway
     return [f"--{flag} does nothing here: {TOKENS[flag]}."]
 
 
 def create_arguments(parser: Parser) -> None:
-    """The flag of docker-machine's `create` that means nothing here. It is not in the help."""
+    """Declare the flag of docker-machine's `create` that has no effect here. It is not in the help."""
     parser.add_argument("--engine-install-url", hidden=True)
 
 
 def check_create(options: Options, voice: Voice) -> None:
-    """Look at what create was given in these flags, and take out what nothing comes of."""
+    """Warn about and drop flags of create that have no effect."""
     if vars(options).pop("engine_install_url"):
         voice.remark("--engine-install-url does nothing here: Docker comes with the machine's image.")
     from dinv.provisioners.engine_options import RENAMED_STORAGE_DRIVERS

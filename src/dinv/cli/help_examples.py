@@ -1,4 +1,4 @@
-"""What the help of each verb ends with: command lines that work as they stand, and what they do.
+"""The examples at the end of each verb's help: complete command lines, and what they do.
 
 The tests parse each of them with its verb's parser.
 """
@@ -131,7 +131,7 @@ _GAP = 3
 
 
 def shown(verb: str, program: str) -> str:
-    """The examples of a verb as lines, for a program of this name; "" if there are none."""
+    """Return the examples of a verb as lines, for a program of this name; "" if there are none."""
     pairs = [(_called(line, program), text) for line, text in EXAMPLES.get(verb, ())]
     width = max((len(line) for line, _ in pairs), default=0)
     return "".join(f"{'':{_INDENT}}{line:<{width + _GAP}}{text}\n" for line, text in pairs)

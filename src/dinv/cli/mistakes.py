@@ -1,6 +1,6 @@
-"""What the command line says where it has to do with a mistake: a verb that there is not, a bug.
+"""Messages of the command line about mistakes: an unknown verb, a bug.
 
-Apart from the rest of it, which every prompt loads.
+In a module of its own because every prompt loads the rest.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ ELSEWHERE = {
     "up": "start",
     "update": "upgrade",
 }
-"""What other programs of this kind call their commands, and the verb that does it here."""
+"""What similar programs call their commands, and the verb that does it here."""
 
 
 def unknown_verb(voice: Voice, verb: str) -> UsageError:
-    """The error that there is no such verb, in docker-machine's words, and what may have been meant."""
+    """Return the error for an unknown verb, in docker-machine's words, and what may have been meant."""
     from dinv.suggestions import did_you_mean
 
     reason = f"'{verb}' is not a {voice.program} command"
@@ -49,7 +49,7 @@ def unknown_verb(voice: Voice, verb: str) -> UsageError:
 
 
 def unexpected(error: Exception) -> DinvError:
-    """The error for what no code here has reckoned with."""
+    """Return the error for an exception that no code here expects."""
     import errno
 
     # Up to Python 3.11 a class that is interrupted while it is made fails with a RuntimeError.
@@ -58,7 +58,7 @@ def unexpected(error: Exception) -> DinvError:
     if isinstance(error.__cause__, KeyboardInterrupt):
         return Interrupted(2)
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        # All but what goes to standard output has a name.
+        # Every file but standard output has a name.
         what = f"{error.filename}:" if error.filename else "The output cannot be written:"
         return DinvError(f"{what} {error.strerror}. Free some space there, and try again.")
     say = f"{type(error).__name__}: {error}"

@@ -1,6 +1,6 @@
-"""Sentences of docker-machine's that scripts read, under whichever name dinv is called.
+"""Sentences of docker-machine's that scripts read, whatever name dinv is called by.
 
-The library says the same in words of its own. What is said as docker-machine alone is in
+The library says the same in its own words. What is only said as docker-machine is in
 `dinv.cli.docker_machine`.
 """
 
@@ -28,7 +28,7 @@ HOST_IS_NOT_RUNNING = "Host is not running"
 
 
 def sentence(error: DinvError, verb: str) -> str:
-    """The error's text, in docker-machine's words where it has some (docker/machine: commands/, drivers/)."""
+    """Return the error's text, in docker-machine's words if there are any (its commands/ and drivers/)."""
     if isinstance(error, DeadlineExceeded) and verb == "active":
         return "Error getting active host: timeout"
     found = next((words for kind, words in _SENTENCES.items() if isinstance(error, kind)), None)

@@ -20,9 +20,9 @@ def for_each(
     *,
     forgiven: tuple[type[DinvError], ...] = (),
 ) -> int:
-    """Call `action` for each name, in threads where there are several; 1 if any failed.
+    """Call `action` for each name, in threads if there are several; return 1 if any failed.
 
-    Errors that are `forgiven` are shown, and nothing has failed.
+    Errors that are `forgiven` are shown, and do not count as failures.
     """
     failed = []
 
@@ -38,9 +38,9 @@ def for_each(
             act(name)
         except forgiven as error:
             voice.tell(error)
-        except BrokenPipeError:  # whoever read our output has had enough
+        except BrokenPipeError:  # the reader of our output has closed it
             failed.append(name)
-        except Exception as error:  # noqa: BLE001  (in a thread: it would end in a traceback, and as success)
+        except Exception as error:  # noqa: BLE001  (in a thread it would end in a traceback, but with success)
             failed.append(name)
             bug = DinvError(f"A bug in dinv: {error!r}. Please report it.")
             voice.tell(error if isinstance(error, DinvError) else bug, getattr(error, "__notes__", ()))

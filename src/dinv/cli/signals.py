@@ -17,10 +17,10 @@ AGAIN_SECONDS = 0.02
 
 @contextlib.contextmanager
 def interruptible() -> Iterator[None]:
-    """SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone.
+    """Let SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone.
 
-    In the middle of an import they wait: what is raised in one of importlib's callbacks is swallowed
-    (seen with Python 3.13), and the signal would be lost.
+    During an import they wait: an exception raised in one of importlib's callbacks is swallowed (seen with
+    Python 3.13), and the signal would be lost.
     """
     waiting: list[int] = []
 
@@ -37,7 +37,7 @@ def interruptible() -> Iterator[None]:
         if waiting:
             stop(waiting.pop(), frame)
 
-    # What is ignored stays so: nohup, and jobs in a script's background.
+    # Ignored signals stay ignored: nohup, and jobs in a script's background.
     numbers = [
         number
         for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT)

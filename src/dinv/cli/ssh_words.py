@@ -9,14 +9,14 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _OURS = ("D", "debug", "h", "help", "s", "storage-path", "t", "tty")
-"""Our options, without dashes; others before the name are ssh's."""
+"""dinv's options, without dashes; others before the name are ssh's."""
 
 
 def split(words: list[str]) -> tuple[list[str], list[str]]:
-    """Our options, and all else: ssh's options, the name, the command.
+    """Split the words into dinv's options, and the rest: ssh's options, the name, the command.
 
-    `-s` is both our `-s DIR` and ssh's, for which the command is a subsystem. It is ssh's where that
-    reads as sftp's calls do: with an option or `--` behind it (sshfs, scp), or as `-s NAME sftp`.
+    `-s` is both dinv's `-s DIR` and ssh's, for which the command is a subsystem. It is ssh's if the words
+    look like sftp's calls: followed by an option or `--` (sshfs, scp), or as `-s NAME sftp`.
     """
     ours: list[str] = []
     place = 0

@@ -1,7 +1,7 @@
-"""How the program speaks: with the name that it was called by, and as docker-machine where it is called so.
+"""How the program speaks: under the name it was called by, and as docker-machine if that is the name.
 
-Called as docker-machine, an error is in its words (`dinv.cli.docker_machine`), without the program's name
-before it.
+Called as docker-machine, it reports errors in docker-machine's words (`dinv.cli.docker_machine`), without the
+program's name before them.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 
 def is_docker_machine(program: str) -> bool:
-    """Whether a program of this name speaks as docker-machine."""
+    """Return whether a program of this name speaks as docker-machine."""
     return program.startswith("docker-machine")
 
 
 class Voice:
-    """What one run of the program says beside its output, and how it names itself everywhere.
+    """The messages of one run of the program, besides its output, and its name in them.
 
-    `verb` is the one at hand, "" before it is known.
+    `verb` is the current one, "" before it is known.
     """
 
     def __init__(self, program: str) -> None:
@@ -33,17 +33,17 @@ class Voice:
         self.docker_machine = is_docker_machine(program)
         self.verb = ""
         self.aside = False
-        """Whether what is said on the way goes to standard error: standard output is for a record."""
+        """Whether messages go to standard error: standard output is for a record."""
         self.events: Events | None = None
-        """Where errors and remarks go as well as progress, with --progress json."""
+        """Where errors and remarks go, in addition to progress, with --progress json."""
 
     @property
     def stream(self) -> TextIO:
-        """Where `say` prints."""
+        """The stream that `say` prints to."""
         return sys.stderr if self.aside else sys.stdout
 
     def called(self, text: str) -> str:
-        """A text with its commands (`dinv.wording`) named as the program was: `docker-machine rm dev`."""
+        """Name a message's commands (`dinv.wording`) as the program was called: `docker-machine rm dev`."""
         worded = getattr(text, "worded", None)
         return text if worded is None else str(worded(self.program))
 
@@ -66,11 +66,11 @@ class Voice:
         self._print("", text_of(error, self.verb, self.called), notes)
 
     def say(self, text: str) -> None:
-        """Print a line on standard output, or aside, at once."""
+        """Print a line on standard output, or aside, without buffering."""
         _write(self.called(text), self.stream)
 
     def warn(self, text: str) -> None:
-        """Print what the user should know, on standard error."""
+        """Print a warning or remark on standard error."""
         if self.events is not None:
             self.events.write("warning", text=self.called(text))
         else:
@@ -84,7 +84,7 @@ class Voice:
             _write(self.called(text), sys.stderr)
 
     def hint(self, text: str) -> None:
-        """Print what somebody at a terminal may want to know, on standard error; scripts do not see it."""
+        """Print a hint for a user at a terminal, on standard error; scripts do not see it."""
         if not self.docker_machine and self.events is None and sys.stderr.isatty():
             self.remark(text)
 
@@ -103,9 +103,9 @@ class Voice:
 
 
 def put(text: str, *, keep: str = "", end: str = "\n") -> None:
-    """Print what a verb is asked for on standard output; what others wrote in it is made fit to be shown.
+    """Print a verb's result on standard output; text of unknown origin in it is made safe to show.
 
-    The letters of `keep` go out as they are: those of the user's own template.
+    The characters of `keep` are printed unchanged: those of the user's own template.
     """
     from dinv.formats.visible import visible
 
@@ -113,12 +113,12 @@ def put(text: str, *, keep: str = "", end: str = "\n") -> None:
 
 
 def _write(text: str, stream: TextIO, *, before: str = "", colour: str = "") -> None:
-    """Print a line, and `before` it what has a colour on a terminal that wants colours."""
+    """Print a line, and before it `before`, coloured on a terminal that wants colours."""
     from dinv.formats.visible import visible
 
     if before and stream.isatty():
         from dinv.cli.show.colour import painted, wanted
 
         before = painted(before, colour) if wanted(stream) else before
-    # With its end in one piece: several machines are worked on at once, and each has its say.
+    # In one piece with its line end: several machines may report at the same time.
     print(f"{before}{visible(text)}\n", end="", file=stream, flush=True)

@@ -1,4 +1,4 @@
-"""The arguments of verbs that wait for the daemons of one machine or several."""
+"""The arguments of verbs that wait for the daemons of one or more machines."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: Parser, seconds: float) -> None:
-    """Names, `--timeout` with `seconds` as its default, and `--quiet`."""
+    """Declare names, `--timeout` with `seconds` as its default, and `--quiet`."""
     parser.add_argument("name", nargs="*")
     parser.add_timeout(seconds, "for the daemon to answer")
     parser.add_progress()

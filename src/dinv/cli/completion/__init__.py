@@ -1,7 +1,7 @@
-"""`dinv completion`: a script for the shell, made from the parsers at the time it is printed.
+"""`dinv completion`: a script for the shell, generated from the parsers when it is printed.
 
-Completing a word then costs nothing but the shell's own time; only for machines' names is the program
-called, as `ls -q`, which asks no endpoint. Nothing that the program prints is evaluated by the shell.
+Completing a word then costs only the shell's own time; the program is only called for machines' names, as
+`ls -q`, which asks no endpoint. The shell evaluates nothing that the program prints.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def script(shell: str, program: str, commands: Sequence[Command]) -> str:
-    """The script with which `shell` completes the command lines of `program`. Raises InputError."""
+    """Return the script with which `shell` completes the command lines of `program`. Raises InputError."""
     if shell not in SHELLS:
         raise InputError(f'There is no completion for the shell "{shell}". Known are: {", ".join(SHELLS)}.')
     module = __import__(f"dinv.cli.completion.{shell}", fromlist=["script"])
@@ -27,11 +27,11 @@ def script(shell: str, program: str, commands: Sequence[Command]) -> str:
 
 
 def function_name(program: str) -> str:
-    """A shell function's name for a program: docker-machine's is _docker_machine."""
+    """Return a shell function's name for a program: docker-machine's is _docker_machine."""
     return "_" + "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in program)
 
 
 def quoted(text: str) -> str:
-    """A word in single quotes, as bash and zsh read it."""
+    """Quote a word in single quotes, for bash and zsh."""
     inside = text.replace("'", "'\\''")
     return f"'{inside}'"

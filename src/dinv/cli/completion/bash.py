@@ -1,4 +1,4 @@
-"""The script for bash, of any version that is still about (3.2), without the package bash-completion."""
+"""The script for bash, of any version still in use (3.2), without the package bash-completion."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ complete -F {f} {program}
 
 
 def script(program: str, commands: Sequence[Command]) -> str:
-    """The whole script."""
+    """Return the whole script."""
     f = function_name(program)
     names = [command.name for command in commands]
     everywhere = [*GLOBAL_FLAGS, VERSION_FLAG]
@@ -164,7 +164,7 @@ def _words(f: str, words: Iterable[str]) -> str:
 
 
 def _value(f: str, command: str, flag: Flag) -> str:
-    """The case in which a flag's value is completed; "" for a flag without one."""
+    """Return the case in which a flag's value is completed; "" for a flag without one."""
     if flag.value is None:
         return ""
     patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
@@ -181,7 +181,7 @@ def _argument(f: str, command: Command, names: Sequence[str]) -> str:
 
 
 def _kind(f: str, kind: str, *, names: str) -> str:
-    """What completes a word of this kind; "" if nothing does."""
+    """Return what completes a word of this kind; "" if nothing does."""
     if kind in LISTED:
         return f"{f}_listed {kind}"
     return {

@@ -1,4 +1,4 @@
-"""What can stand on a command line, read off the parsers that will read it."""
+"""The possible words of a command line, taken from the parsers that will read it."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ NETWORKS = "networks"
 VOLUMES = "volumes"
 ENDPOINTS = "endpoints"
 PATHS = "paths"
-"""Of a machine, with its name before: NAME:PATH."""
+"""A path in a machine, after its name: NAME:PATH."""
 LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS)
-"""Those that `dinv completion --list` is asked for, in dinv.cli.completion.values; PATHS are too."""
+"""The kinds that `dinv completion --list` accepts, in dinv.cli.completion.values; PATHS is one, too."""
 NOTHING = ""
 
 
 class Flag:
-    """`names` with their dashes; `value`: None if it has none, else what its value is."""
+    """`names` with their dashes; `value`: None if it has none, else the kind of its value."""
 
     def __init__(
         self, names: Iterable[str], text: str, value: str | None, choices: Iterable[str] = ()
@@ -40,9 +40,9 @@ class Flag:
 
 
 class Command:
-    """A verb: its flags, and what its arguments are: one of `choices`, or what `arguments` says.
+    """A verb: its flags, and its arguments: one of `choices`, or of the kind `arguments`.
 
-    `more`: what those behind the first one are.
+    `more`: the kind of those after the first.
     """
 
     def __init__(
@@ -68,14 +68,14 @@ GLOBAL_FLAGS = (
     Flag(["-s", "--storage-path"], "the store", DIRECTORIES),
     Flag(["-h", "--help"], "show help", None),
 )
-"""Those that every command has, and that may stand before it as well."""
+"""Flags that every command has, and that may stand before it as well."""
 
 VERSION_FLAG = Flag(["-v", "--version"], "print the version", None)
-"""One that stands before the command only."""
+"""A flag that stands before the command only."""
 
 
 def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
-    """Every flag, with the name of its command; those that all commands have once, under "*"."""
+    """Yield every flag, with the name of its command; those that all commands have once, under "*"."""
     everywhere = [("*", flag) for flag in GLOBAL_FLAGS]
     return everywhere + [
         (command.name, flag) for command in commands for flag in command.flags if flag not in GLOBAL_FLAGS
@@ -83,7 +83,7 @@ def flags_by_command(commands: Iterable[Command]) -> list[tuple[str, Flag]]:
 
 
 def command(name: str, grammar: Grammar, *, takes_rest: bool) -> Command:
-    """What a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
+    """Return what a verb's parser takes; `takes_rest`: its words are a machine and what to run there."""
     flags = []
     kinds = [MACHINES] if takes_rest else []
     choices: list[str] = []
@@ -103,7 +103,7 @@ def command(name: str, grammar: Grammar, *, takes_rest: bool) -> Command:
 
 
 def _known(argument: Argument) -> Iterable[str]:
-    """Values of a flag that have a name, where there are others as well."""
+    """Values of a flag that have a name, if others are possible as well."""
     from dinv import options
     from dinv.images.building.builder import BASES
     from dinv.shells import syntax
@@ -118,7 +118,7 @@ def _known(argument: Argument) -> Iterable[str]:
 
 
 def _filters() -> list[str]:
-    """What `ls --filter` may be, or begin with."""
+    """The possible values of `ls --filter`, or their beginnings."""
     from dinv import drivers, states
     from dinv.listing import filters
 
@@ -127,7 +127,7 @@ def _filters() -> list[str]:
 
 
 def _kind(verb: str, argument: Argument) -> str:
-    """What a value is, by the names that verbs give their arguments."""
+    """The kind of a value, by the names that verbs give their arguments."""
     by_metavar = {
         "DIR": DIRECTORIES,
         "FILE": FILES,
@@ -138,7 +138,7 @@ def _kind(verb: str, argument: Argument) -> str:
     if argument.flags:
         return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(argument.flags[-1], by_metavar)
     if argument.dest == "name":
-        # That of `create` is not there yet.
+        # The machine of `create` does not exist yet.
         return NOTHING if verb == "create" else MACHINES
     if argument.dest == "verb":
         return COMMANDS

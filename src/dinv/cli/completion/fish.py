@@ -111,7 +111,7 @@ complete -c {program} -f
 
 
 def script(program: str, commands: Sequence[Command]) -> str:
-    """The whole script."""
+    """Return the whole script."""
     f = function_name(program)
     names = [command.name for command in commands]
     lines = [_line(program, f, "", flag) for flag in (*GLOBAL_FLAGS, VERSION_FLAG)]
@@ -142,7 +142,7 @@ def _line(program: str, f: str, command: str, flag: Flag) -> str:
 
 
 def _arguments(f: str, command: Command, names: Iterable[str]) -> list[tuple[str, str]]:
-    """Conditions, and what can stand there: for the first argument, and for others where they differ."""
+    """Yield conditions, and what can stand there: for the first argument, and for others if they differ."""
     here = f"{f}_is {command.name}"
     if command.choices:
         return [(here, f"-a {_quoted(' '.join(command.choices))}")]
@@ -154,7 +154,7 @@ def _arguments(f: str, command: Command, names: Iterable[str]) -> list[tuple[str
 
 
 def _kind(f: str, kind: str, names: Iterable[str]) -> str:
-    """The options of `complete` for a word of this kind; "" if nothing completes it."""
+    """Return the options of `complete` for a word of this kind; "" if nothing completes it."""
     if kind in LISTED:
         return f"-a '({f}_listed {kind})'"
     return {

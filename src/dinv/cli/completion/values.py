@@ -1,7 +1,7 @@
-"""Values that completion has to ask for: images and networks of the endpoint, contexts, paths in a machine.
+"""Completions that need a query: images and networks of the endpoint, contexts, paths in a machine.
 
-Somebody waits with a finger on the Tab key: what does not answer in ANSWER_SECONDS has nothing to offer, and
-what goes wrong is said to nobody. Names that a terminal would not show as they are, are left out.
+A user is waiting after pressing Tab: what does not answer in ANSWER_SECONDS offers nothing, and errors are
+not shown. Names that a terminal would not show unchanged are left out.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ if TYPE_CHECKING:
 
 ANSWER_SECONDS = 2.0
 MOST_BYTES = 256 * 1024
-"""Of what a machine says is in a directory."""
+"""Characters read of a machine's listing of a directory."""
 
 LISTS = ("images", "networks", "volumes", "endpoints", "paths")
 
 
 def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | None = None) -> list[str]:
-    """What can stand where `kind`, one of LISTS, is meant; for paths `word` is what is there so far."""
+    """Return the completions of `kind`, one of LISTS; for paths `word` is what was typed so far."""
 
     def ask() -> list[str]:
         if kind == "paths":
@@ -39,7 +39,7 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
 
 
 def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:
-    """Images, networks or volumes of an endpoint. Raises DinvError."""
+    """Return images, networks or volumes of an endpoint. Raises DinvError."""
     with machines.endpoint(endpoint) as engine:
         if kind == "images":
             found = engine.images.list(timeout=ANSWER_SECONDS)
@@ -49,7 +49,7 @@ def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:
 
 
 def paths(machines: Machines, word: str) -> list[str]:
-    """`NAME:PATH` for all that begins like `word`; directories end in a slash. Raises DinvError."""
+    """Return `NAME:PATH` for paths that begin like `word`; directories end in a slash. Raises DinvError."""
     from dinv.access.place import HOME, Place
 
     place = Place.parse(word)
@@ -67,7 +67,7 @@ def paths(machines: Machines, word: str) -> list[str]:
             said.extend(piece)
 
     with machines.get(place.machine) as machine:
-        # As POSIX has it: one a line, those with a dot too, a slash behind directories and links to them.
+        # By POSIX: one per line, those with a dot too, a slash after directories and links to them.
         machine.run(["ls", "-1ApL", "--", where], stdout=take, timeout=ANSWER_SECONDS)
     names = said.decode(errors="surrogateescape").splitlines()
     return [
@@ -81,7 +81,7 @@ def _in_time(ask: Callable[[], Iterable[str]]) -> list[str]:
     found: list[str] = []
 
     def run() -> None:
-        with contextlib.suppress(Exception):  # whatever it is, nobody can be told
+        with contextlib.suppress(Exception):  # whatever it is, there is nobody to tell
             found.extend(ask())
 
     thread = threading.Thread(target=run, daemon=True)

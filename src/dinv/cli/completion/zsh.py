@@ -1,4 +1,4 @@
-"""The script for zsh: to be evaluated after compinit, or to lie in a directory of $fpath."""
+"""The script for zsh: to be evaluated after compinit, or put in a directory of $fpath."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ fi
 
 
 def script(program: str, commands: Sequence[Command]) -> str:
-    """The whole script."""
+    """Return the whole script."""
     f = function_name(program)
     values = [_value(f, name, flag) for name, flag in flags_by_command(commands)]
     flags = [f'            "") flags=({_flags([*GLOBAL_FLAGS, VERSION_FLAG])}) ;;']
@@ -126,7 +126,7 @@ def _flags(flags: Iterable[Flag]) -> str:
 
 
 def _value(f: str, command: str, flag: Flag) -> str:
-    """The case in which a flag's value is completed; "" for a flag without one."""
+    """Return the case in which a flag's value is completed; "" for a flag without one."""
     if flag.value is None:
         return ""
     patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
@@ -146,7 +146,7 @@ def _argument(f: str, command: Command) -> str:
 
 
 def _kind(f: str, kind: str) -> str:
-    """What completes a word of this kind; "" if nothing does."""
+    """Return what completes a word of this kind; "" if nothing does."""
     if kind in LISTED:
         return f"{f}_listed {kind}"
     return {

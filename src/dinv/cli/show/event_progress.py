@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from dinv.cli.voice import Voice
 
 OFTEN_SECONDS = 0.2
-"""Updates come this often at most."""
+"""The shortest interval between updates."""
 
 
 class JsonProgress(TickingProgress):
-    """Progress as events, of one machine or of none in particular."""
+    """Progress as events, about one machine or none in particular."""
 
     def __init__(self, voice: Voice, machine: str = "") -> None:
         super().__init__(voice)
@@ -42,7 +42,7 @@ class JsonProgress(TickingProgress):
             self._write("step", subject=self._work[0], text=self._work[1])
 
     def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
-        # What is new comes soon, and the same again now and then.
+        # New text is sent soon, repeated text only now and then.
         if seconds < self._next and (seconds < self._soon or detail == self._said):
             return
         self._soon, self._next, self._said = seconds + OFTEN_SECONDS, seconds + EVERY_SECONDS, detail

@@ -1,4 +1,4 @@
-"""`--progress json`: one JSON object a line on standard error, for programs that show progress themselves.
+"""`--progress json`: one JSON object per line on standard error, for programs that show progress themselves.
 
 Every object has `time` (RFC 3339, UTC), `seconds` since the command began, and `event`:
 
@@ -11,7 +11,7 @@ Every object has `time` (RFC 3339, UTC), `seconds` since the command began, and 
     error     `type` (an error of dinv's), `text`, `notes`, `exit_code`
     done      the command is over, the last of all: `exit_code`
 
-`machine` is the machine's name, where it is about one. docs/formats.md has the same for users.
+`machine` is the machine's name, if it is about one. docs/formats.md has the same for users.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 
 
 class Events:
-    """Writes events; the end of one is the end of a line, whoever else writes one."""
+    """Writes events, each with its line end in one piece, from any thread."""
 
     def __init__(self) -> None:
         self._begun = time.monotonic()
         self._lock = threading.Lock()
 
     def write(self, event: str, machine: str = "", **more: Any) -> None:
-        """Write one, now. What a string has for control characters is escaped, as JSON has it."""
+        """Write one, without buffering. Control characters in strings are escaped, as in JSON."""
         now = time.time()
         stamp = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(now))
         record: dict[str, Any] = {
@@ -52,7 +52,7 @@ class Events:
             print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
     def error(self, error: DinvError, text: str, notes: Sequence[str]) -> None:
-        """An error of the command's, or of one machine of several."""
+        """Write an error of the command, or of one machine of several."""
         self.write(
             "error",
             str(getattr(error, "machine", "") or error.about),

@@ -1,6 +1,6 @@
-"""Tables on a terminal: coloured where it wants that, and never wider than it is.
+"""Tables on a terminal: coloured if it wants that, and never wider than it is.
 
-Only there: in a pipe or a file a table is as docker-machine lays it out, whatever its width.
+Only there: in a pipe or a file a table is laid out as docker-machine does, whatever its width.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 DEFAULT_COLUMNS = 80
 LEAST_CELL = 8
-"""Cells are not cut shorter than this; below some 25 columns a line may wrap after all."""
+"""The shortest that cells are cut to; on a terminal below some 25 columns a line may wrap after all."""
 
 
 def show(
@@ -32,8 +32,8 @@ def show(
 ) -> None:
     """Print a table on standard output.
 
-    Where it is wider than the terminal, `below` is the column whose texts move under the table, `spare`
-    those left out then, in this order, as far as need be; after that the widest cells are cut. `coloured`
+    If it is wider than the terminal, the texts of column `below` are moved under the table, then the columns
+    `spare` are left out, in this order, as far as necessary; after that the widest cells are cut. `coloured`
     is the column whose cells have `colours`, by their text.
     """
     if not sys.stdout.isatty():
@@ -52,7 +52,7 @@ def show(
 
 
 def columns_of(stream: TextIO) -> int:
-    """How many columns a terminal has."""
+    """Return how many columns a terminal has."""
     try:
         return os.get_terminal_size(stream.fileno()).columns or DEFAULT_COLUMNS
     except (OSError, ValueError):
@@ -62,7 +62,7 @@ def columns_of(stream: TextIO) -> int:
 def fitted(
     head: Sequence[str], rows: Sequence[Sequence[str]], room: int, *, spare: Sequence[str], below: str
 ) -> tuple[list[list[str]], list[str]]:
-    """The lines of a table, cell by cell, that is at most `room` wide; and the lines to stand below it."""
+    """Return the lines of a table, cell by cell, at most `room` wide; and the lines to print below it."""
     lines = [list(head), *(list(row) for row in rows)]
     moved: list[str] = []
     if below in head and _width(lines) > room:
@@ -88,7 +88,7 @@ def _drop(lines: list[list[str]], column: str) -> None:
 
 
 def _below(lines: list[list[str]], place: int, room: int) -> list[str]:
-    """What stands in a column as paragraphs, each with the row's name before it."""
+    """Return a column's texts as paragraphs, each with the row's name before it."""
     import textwrap
 
     said = [(line[0], line[place]) for line in lines[1:] if line[place]]
@@ -108,7 +108,7 @@ def _cut(lines: list[list[str]], room: int) -> None:
         place = longest.index(max(longest))
         if longest[place] <= LEAST_CELL:
             return
-        # No further than to the next widest: all of them give way alike.
+        # Only down to the next widest: then all of them shrink together.
         others = [length for other, length in enumerate(longest) if other != place]
         target = max(LEAST_CELL, longest[place] - over, min(longest[place] - 1, max(others, default=0)))
         for line in lines:

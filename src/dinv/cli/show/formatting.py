@@ -12,14 +12,14 @@ if TYPE_CHECKING:
     from typing import Any
 
 FORMATS = ("json", "table")
-"""Those that have a name."""
+"""The formats with a name."""
 
 
 class Format:
-    r"""One `--format` as given. Raises InputError for what is none, TemplateError.
+    r"""One `--format` option. Raises InputError if it is invalid, TemplateError.
 
-    `columns`: keys of the table; all of a record without them. `escapes`: whether `\t` and `\n` in a
-    template's text are a tab and a newline.
+    `columns`: keys of the table; by default all of a record. `escapes`: whether `\t` and `\n` in a template's
+    text are a tab and a newline.
     """
 
     def __init__(self, text: str, columns: Sequence[str] = (), *, escapes: bool = True) -> None:
@@ -33,11 +33,11 @@ class Format:
         self._rows = RowFormat(text, escapes=escapes)
 
     def show(self, record: Mapping[str, Any]) -> None:
-        """Print what there is one of. Raises TemplateError."""
+        """Print a single record. Raises TemplateError."""
         self._show([record], record)
 
     def show_all(self, records: Iterable[Mapping[str, Any]]) -> None:
-        """Print what there may be several of: a list, as JSON. Raises TemplateError."""
+        """Print any number of records: a list, as JSON. Raises TemplateError."""
         found = list(records)
         self._show(found, found)
 
@@ -58,7 +58,7 @@ class Format:
 
 
 def check(text: str) -> None:
-    """Tell of a format that is neither a name that is known nor a template. Raises InputError."""
+    """Raise InputError for a format that is neither a known name nor a template."""
     if text in FORMATS or "{{" in text:
         return
     from dinv.suggestions import did_you_mean

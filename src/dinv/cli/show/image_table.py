@@ -1,4 +1,4 @@
-"""Machine images as `dinv image` shows them."""
+"""The list of machine images that `dinv image` prints."""
 
 from __future__ import annotations
 

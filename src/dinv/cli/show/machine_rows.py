@@ -1,4 +1,4 @@
-"""Machines as `ls` prints them: the cells of its table, documents, and what templates can name."""
+"""Machines as `ls` prints them: the cells of its table, documents, and the fields for templates."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ COLUMNS = ("NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERROR
 
 
 def cells(machine: MachineStatus, called: Called = str) -> tuple[str, ...]:
-    """The row under COLUMNS; `called` words what names commands, as Voice.called does."""
+    """Return the row under COLUMNS; `called` rewords texts that name commands, as Voice.called does."""
     active = "*" if machine.active else "* (swarm)" if machine.active_swarm else "-"
     if machine.config is None or machine.state == TIMEOUT:
         active = ""
@@ -35,7 +35,7 @@ def cells(machine: MachineStatus, called: Called = str) -> tuple[str, ...]:
 
 
 def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
-    """What `ls --format json` prints."""
+    """Return what `ls --format json` prints."""
     from dinv.cli.show import records
 
     config = machine.config
@@ -50,7 +50,7 @@ def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
 
 
 def fields(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
-    """What templates for rows can name; docker-machine's are as its table shows them."""
+    """Return the fields of templates for rows; docker-machine's are as its table shows them."""
     _, active, _, _, url, swarm, docker, error = cells(machine, called)
     config = machine.config
     return {
@@ -69,7 +69,7 @@ def fields(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
 
 
 def _duration(seconds: float) -> str:
-    """As Go's time.Duration prints itself, to a millisecond: 51ms, 1.5s."""
+    """Format as Go's time.Duration prints itself, to a millisecond: 51ms, 1.5s."""
     milliseconds = round(seconds * 1000)
     if not milliseconds:
         return "0s"

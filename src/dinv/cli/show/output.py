@@ -1,4 +1,4 @@
-"""Which way progress is shown: as --progress and --quiet say, and as the stream can."""
+"""How progress is shown: by --progress and --quiet, and by what the stream can do."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
 
 def progress(voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = True) -> Progress:
-    """The Progress of this kind, for one machine or for all.
+    """Return the Progress of this kind, for one machine or for all.
 
-    `live`: whether there is room for a line that moves; beside a trace, or several machines, there is none.
+    `live`: whether a live line is possible; it is not next to a trace, or for several machines.
     """
     if kind == JSON:
         from dinv.cli.show.event_progress import JsonProgress
@@ -30,7 +30,7 @@ def progress(voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = 
 
 
 def _moves(stream: TextIO) -> bool:
-    """Whether somebody sees a line move there; what CI systems give for a terminal is a file in the end."""
+    """Return whether somebody sees a live line there; a CI system's "terminal" ends up in a file."""
     from dinv.cli.show.colour import is_looked_at
 
     return is_looked_at(stream)

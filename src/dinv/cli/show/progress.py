@@ -1,4 +1,4 @@
-"""Progress as people see it: live on a terminal, as plain lines elsewhere, or not at all."""
+"""Progress for people: live on a terminal, as plain lines elsewhere, or not at all."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ if TYPE_CHECKING:
 LABEL_WIDTH = 13
 TEXT_WIDTH = 38
 FIRST_SECONDS = 1.0
-"""Work that takes longer than this shows what it is doing."""
+"""Seconds after which work shows what it is doing."""
 EVERY_SECONDS = 10.0
-"""Where nothing can be shown in place, a line comes this often at most."""
+"""The shortest interval between lines if nothing can be updated in place."""
 SPINNER_WIDTH = 2
 TICK_SECONDS = 1.0
-"""How often the seconds move while the work says nothing of itself: a call that boots a VM takes minutes."""
+"""How often the seconds are updated while the work reports nothing: a call that boots a VM takes minutes."""
 
 
 class QuietProgress(Progress):
-    """Only what the user should do something about."""
+    """Shows only what the user should act on."""
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
@@ -39,7 +39,7 @@ class QuietProgress(Progress):
 
 
 class TickingProgress(QuietProgress):
-    """While work goes on inside `working`, `_show` is called now and then, whether the work speaks or not."""
+    """While work goes on inside `working`, `_show` is called now and then, even if the work is silent."""
 
     def __init__(self, voice: Voice) -> None:
         super().__init__(voice)
@@ -76,13 +76,13 @@ class TickingProgress(QuietProgress):
                     self._show(*self._work, self._detail, time.monotonic() - self._begun)
 
     def _begin(self) -> None:
-        """Work begins."""
+        """Called when work begins."""
 
     def _show(self, label: str, text: str, detail: str, seconds: float) -> None:
         """Show how far the work has come; may be called very often."""
 
     def _end(self) -> None:
-        """It has ended, well or not."""
+        """Called when the work has ended, whether it succeeded or not."""
 
 
 class PlainProgress(TickingProgress):
@@ -111,10 +111,10 @@ class PlainProgress(TickingProgress):
 
 
 class LiveProgress(PlainProgress):
-    """Facts as lines; what takes long as one line that moves, with the seconds it has taken.
+    """Facts as lines; long work as one live line, with the seconds it has taken.
 
-    rich is imported only once something has taken so long that a line is due: a create that is done in
-    two seconds does not wait for it.
+    rich is imported only once something has taken long enough for a line: a create that is done in two
+    seconds does not wait for it.
     """
 
     def __init__(self, voice: Voice) -> None:
@@ -145,5 +145,5 @@ class LiveProgress(PlainProgress):
 
 
 def _cut(text: str, room: int) -> str:
-    """The text in one line of the terminal: rich wraps what stands behind its spinner."""
+    """Return the text cut to one line of the terminal: rich wraps the text after its spinner."""
     return text if len(text) <= room else f"{text[: max(0, room - 1)]}\u2026"

@@ -1,7 +1,7 @@
-"""What `--format` prints: one record a verb, with the same keys for the same things in all of them.
+"""What `--format` prints: one record per verb, with the same keys for the same things in all of them.
 
-Of a machine every record has KNOWN, which asks nobody; a verb adds what it found out. Sizes are in bytes,
-times as RFC 3339 has them. docs/formats.md lists them.
+Every record about a machine has KNOWN, which needs no call; a verb adds what it found out. Sizes are in
+bytes, times in RFC 3339. docs/formats.md lists them.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def known(config: MachineConfig) -> dict[str, Any]:
         "IPAddress": ip,
         "Reached": kept.get("Reached", ""),
         "DockerVersion": version(config.docker_version),
-        # Another driver of docker-machine's may call something else so.
+        # Another driver of docker-machine's may use this key for something else.
         "Endpoint": endpoint.get("URL", "") if isinstance(endpoint, dict) else "",
         "Image": kept.get("Image", ""),
         "Isolation": kept.get("Isolation", ""),
@@ -56,7 +56,7 @@ def known(config: MachineConfig) -> dict[str, Any]:
 
 
 def version(found: str) -> str:
-    """A daemon's version as `ls` has it: v26.1.5, or Unknown."""
+    """Return a daemon's version as `ls` shows it: v26.1.5, or Unknown."""
     return f"v{found}" if found else "Unknown"
 
 
@@ -66,19 +66,19 @@ def of_status(machine: Machine, status: Status) -> dict[str, Any]:
 
 
 def of_environment(machine: Machine | None, variables: Mapping[str, str | None]) -> dict[str, Any]:
-    """`env`; without a machine it is what to unset. A variable that is to be unset is None."""
+    """`env`; without a machine it is what to unset. A variable to be unset is None."""
     record = known(machine.config) if machine is not None else {}
     return {**record, "Environment": dict(variables)}
 
 
 def of_flags(machine: Machine, flags: Iterable[str]) -> dict[str, Any]:
-    """`config`: the docker CLI's flags, without the quotes that a shell takes off."""
+    """`config`: the docker CLI's flags, without the quotes that a shell removes."""
     bare = [flag.replace('="', "=").removesuffix('"') for flag in flags]
     return {**known(machine.config), "CertPath": machine.cert_path if machine.has_tls else "", "Flags": bare}
 
 
 def of_document(machine: Machine) -> dict[str, Any]:
-    """`inspect`: docker-machine's document, and beside it what all other records have."""
+    """`inspect`: docker-machine's document, with the keys of all other records added."""
     return {**known(machine.config), **machine.inspect()}
 
 
@@ -108,7 +108,7 @@ def of_disk_usage(machine: Machine, usage: DiskUsage) -> dict[str, Any]:
 
 
 def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, Any]]:
-    """`image ls`: one for each name of each image; one without a name is called by its ID."""
+    """`image ls`: one for each name of each image; an image without a name goes by its ID."""
     return [
         {
             "Image": name,
@@ -126,7 +126,7 @@ def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, A
 
 
 def of_plugins(plugins: Iterable[Plugin]) -> list[dict[str, Any]]:
-    """`plugins`: Problem is "" for one that can be used."""
+    """`plugins`: Problem is "" if it can be used."""
     return [
         {
             "Name": plugin.name,
@@ -154,7 +154,7 @@ def of_engine(status: EngineStatus) -> dict[str, Any]:
 
 
 def of_versions(docker_machine: str, machine: Machine | None = None) -> dict[str, Any]:
-    """`version`: dinv's, docker-machine's that it stands in for, and what a machine's daemon says."""
+    """`version`: dinv's, that of the docker-machine it stands in for, and a machine's daemon's."""
     import dinv
 
     record = {"Version": dinv.__version__, "DockerMachineVersion": docker_machine}

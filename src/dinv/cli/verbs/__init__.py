@@ -1,7 +1,7 @@
 """The verbs: one file each, with its arguments, one call of the library, and its output.
 
 A verb's module has `arguments(parser)`, which adds its flags, and `run(app, options)`, which returns the
-exit status or None for 0. Only the module of the verb at hand is imported.
+exit status or None for 0. Only the module of the verb in use is imported.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ VERBS = {
     "use": "Let docker use a machine from now on, in every shell",
     "version": "Print the version of dinv, or of a machine's daemon",
 }
-"""What is known of each before its module is loaded: its name, and a line of help."""
+"""What is known of each verb before its module is loaded: its name, and a line of help."""
 
 
 def module_name(verb: str) -> str:
-    """The module of a verb: `regenerate_certs` of `regenerate-certs`, and `import_`, which Python keeps."""
+    """Return the module of a verb: `regenerate_certs` of `regenerate-certs`; `import_` of `import`."""
     name = verb.replace("-", "_")
     return f"dinv.cli.verbs.{name}_" if name == "import" else f"dinv.cli.verbs.{name}"

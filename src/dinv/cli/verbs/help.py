@@ -20,12 +20,12 @@ GROUPS = (
     ("Images and engines", ("image", "load", "upgrade", "engine", "plugins")),
     ("Moving", ("export", "import", "adopt")),
 )
-"""The verbs in the order that they are met with; those in no group come last, under REST."""
+"""The verbs in the order in which users need them; those in no group come last, under REST."""
 REST = "The rest"
 
 
 def grouped() -> list[tuple[str, list[str]]]:
-    """All verbs by the titles that they stand under."""
+    """Return all verbs by the titles of their groups."""
     found = [(title, [verb for verb in verbs if verb in VERBS]) for title, verbs in GROUPS]
     known = {verb for _, verbs in found for verb in verbs}
     return [*found, (REST, [verb for verb in VERBS if verb not in known])]

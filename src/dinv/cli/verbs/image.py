@@ -69,7 +69,7 @@ def run(app: App, options: Options) -> None:
 
 
 def _check(options: Options) -> None:
-    """Raise InputError for what belongs to another action."""
+    """Raise InputError for options of another action."""
     from dinv.errors import InputError
 
     push = options.action == "push"

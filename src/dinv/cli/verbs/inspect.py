@@ -39,7 +39,7 @@ def _show(app: App, options: Options) -> None:
         return
     from dinv.formats.template import Template
 
-    # What the document does not have is <no value> in a template, as it is for docker-machine.
+    # In a template, what the document does not have is <no value>, as in docker-machine.
     template = Template(options.format)
     if not app.voice.docker_machine:
         formatting.check(options.format)

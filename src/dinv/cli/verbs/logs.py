@@ -1,4 +1,4 @@
-"""`dinv logs`: what a machine's init and daemon have said."""
+"""`dinv logs`: the output of a machine's init and daemon."""
 
 from __future__ import annotations
 

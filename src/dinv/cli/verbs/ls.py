@@ -31,7 +31,7 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     if options.ignored:
-        # docker-machine's took no notice of them.
+        # docker-machine ignored them.
         said = f"ls takes no names: {' '.join(options.ignored)}. For some machines only: ls --filter name=..."
         if not app.voice.docker_machine:
             raise InputError(said)
@@ -55,7 +55,7 @@ def run(app: App, options: Options) -> None:
     else:
         from dinv.formats.row_format import HEADINGS, RowFormat
 
-        # Before the machines are asked: a mistake in it is told at once.
+        # Before the machines are queried: a mistake in it is reported at once.
         row_format = RowFormat(options.format)
         if not app.voice.docker_machine:
             from dinv.cli.show.formatting import check

@@ -1,4 +1,4 @@
-"""`dinv ssh`: a command in a machine, or a shell; by exec, no SSH."""
+"""`dinv ssh`: a command in a machine, or a shell; by exec, without SSH."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def arguments(parser: Parser) -> None:
 
 
 def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
-    """Our flags come before the name; after it all is the command's, and all else before it is ssh's."""
+    """Take dinv's flags from before the name; others there are ssh's, and those after it the command's."""
     from dinv.cli.ssh_words import split
 
     return split(words)
@@ -24,6 +24,6 @@ def run(app: App, options: Options) -> int:
     from dinv.access import ssh_options
 
     line = ssh_options.split(options.rest)
-    # Closing the terminal's window is SIGHUP: the terminal is restored, and the far side hung up on.
+    # Closing the terminal's window sends SIGHUP: restore the terminal, and hang up the far side.
     with app.interruptible(), app.machine(line.host) as machine:
         return machine.shell(line.words(), terminal=options.tty)

@@ -1,4 +1,4 @@
-"""`dinv url`: asks nothing of anybody, so that it can stand in prompts."""
+"""`dinv url`: makes no calls, so that it can be used in prompts."""
 
 from __future__ import annotations
 

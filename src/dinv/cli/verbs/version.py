@@ -35,6 +35,6 @@ def run(app: App, options: Options) -> None:
         return
     from dinv import __version__
 
-    # Scripts look at docker-machine's version for what it can do; it is the one that dinv stands in for.
+    # Scripts check docker-machine's version for its features; it is the one that dinv stands in for.
     shown = f"{DOCKER_MACHINE}, build dinv-{__version__}" if app.voice.docker_machine else __version__
     print(f"{app.program} version {shown}")
