@@ -20,6 +20,11 @@ def url(config: MachineConfig, store: Store, *, trace: Trace = None) -> str:
     """`Machine.known_url`. Raises MachineNotRunning."""
     if config.url and not config.stopped:
         return config.url
+    if not config.by_dinv:
+        from dinv import drivers
+
+        if known := drivers.url(config):
+            return known
     from dinv.lifecycle.host import Host
 
     return Host(config, store, trace=trace).known_url()

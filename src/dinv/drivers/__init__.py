@@ -17,13 +17,14 @@ for a name that is not built in. Everything that a plugin needs is imported from
 from __future__ import annotations
 
 from dinv import plugins
-from dinv.drivers.driver import AddressTaken, Driver
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from types import ModuleType
     from typing import Any
 
     from dinv.declaration import Option as Flag
+    from dinv.drivers.driver import AddressTaken, Driver
     from dinv.drivers.replacement import Offer, Replacement
     from dinv.store.record import MachineConfig
 
@@ -33,11 +34,12 @@ __all__ = [
     "Flag",
     "Offer",
     "Replacement",
+    "cert_path",
     "find",
     "ip",
     "known",
     "of",
-    "reader",
+    "shown",
     "url",
 ]
 
@@ -54,6 +56,8 @@ _DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
 """Stands in for all of docker-machine's drivers, whatever their names."""
 
 _HOMES = {
+    "AddressTaken": "dinv.drivers.driver:AddressTaken",
+    "Driver": "dinv.drivers.driver:Driver",
     "Flag": "dinv.declaration:Option",
     "Offer": "dinv.drivers.replacement:Offer",
     "Replacement": "dinv.drivers.replacement:Replacement",
@@ -79,27 +83,46 @@ def find(name: str) -> type[Driver]:
 
 
 def of(config: MachineConfig) -> type[Driver]:
-    """Return the driver of a machine. Raises InputError if it is not installed."""
-    found = reader(config)
-    return find(config.driver_name) if found is Driver else found
-
-
-def reader(config: MachineConfig) -> type[Driver]:
-    """Return the class that can read a machine's record: `recorded_url`, `recorded_ip`, `shown`.
-
-    No driver is loaded for a record that dinv wrote, and it need not be installed.
-    """
+    """The driver of a machine. Raises PluginNotFound, PluginBroken."""
     if config.by_dinv:
-        return Driver
+        return find(config.driver_name)
     found: type[Driver] = plugins.load(_DOCKER_MACHINES)
     return found
 
 
+# What a record says, for callers that start often: no driver is loaded, and none need be installed.
+
+
 def url(config: MachineConfig) -> str:
-    """Return where a machine's daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
-    return reader(config).recorded_url(config)
+    """Where a machine's daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
+    return config.url if config.by_dinv else str(_facts().url(config))
 
 
 def ip(config: MachineConfig) -> str:
-    """Return the host in a machine's URL, or ""."""
-    return reader(config).recorded_ip(config)
+    """The host in a machine's URL, or ""."""
+    return config.ip if config.by_dinv else str(_facts().ip(config))
+
+
+def cert_path(config: MachineConfig) -> str:
+    """The directory with a machine's clients' ca.pem, cert.pem and key.pem; "" for one without TLS."""
+    if not config.by_dinv:
+        return str(_facts().cert_path(config))
+    given = config.tls
+    if given is None:
+        # There were none when it was recorded. Made since, they are for it, as in docker-machine.
+        from dinv.pki.client_files import complete
+
+        given = complete(config.cert_directory)
+    return config.cert_directory if given else ""
+
+
+def shown(config: MachineConfig) -> dict[str, Any]:
+    """The document with absolute paths: what `inspect` shows."""
+    return config.shown() if config.by_dinv else dict(_facts().shown(config))
+
+
+def _facts() -> ModuleType:
+    """What knows how docker-machine's drivers keep these things."""
+    from dinv.drivers.docker_machine import facts
+
+    return facts

@@ -171,47 +171,18 @@ class Driver(ABC):
         """
         return {"endpoint": "", "isolation": "", "machine": self.url}
 
-    # Read from its record alone, without a look at the machine. For records that dinv wrote the defaults are
-    # right for all drivers (`dinv.drivers.reader`); docker-machine's drivers record these in their own ways.
-
-    @classmethod
-    def recorded_url(cls, config: MachineConfig) -> str:
-        """Return where the daemon was last known to listen: `tcp://HOST:PORT`, or ""."""
-        return str(config.driver.get("URL", ""))
-
-    @classmethod
-    def recorded_ip(cls, config: MachineConfig) -> str:
-        """Return the host in `recorded_url`, or ""."""
-        return str(config.driver.get("IPAddress", ""))
-
-    @classmethod
-    def recorded_cert_path(cls, config: MachineConfig) -> str:
-        """The directory with its clients' ca.pem, cert.pem and key.pem; "" for one without TLS."""
-        from dinv.pki.client_files import complete
-
-        given = config.tls
-        if given is None:
-            # There were none when it was recorded. Made since, they are for it, as in docker-machine.
-            given = complete(config.cert_directory)
-        return config.cert_directory if given else ""
-
-    @classmethod
-    def shown(cls, config: MachineConfig) -> dict[str, Any]:
-        """Return the document with absolute paths, as `inspect` shows it."""
-        return config.shown()
-
     # Where it is reached. A driver whose machines have a fixed address, known from the beginning, overrides
     # nothing; it only sets `URL` and `IPAddress` in its config.
 
     @property
     def url(self) -> str:
         """Where its daemon listens, as last known: `tcp://HOST:PORT`, or ""."""
-        return self.recorded_url(self.config)
+        return self.config.url
 
     @property
     def ip(self) -> str:
         """The host in `url`, as last known."""
-        return self.recorded_ip(self.config)
+        return self.config.ip
 
     @property
     def own_ip(self) -> str:

@@ -131,7 +131,7 @@ class Host:
             return self.config.cert_directory
         from dinv import drivers
 
-        return drivers.reader(self.config).recorded_cert_path(self.config) or self.directory
+        return drivers.cert_path(self.config) or self.directory
 
     @property
     def driver_class(self) -> type[Driver]:
@@ -198,8 +198,9 @@ class Host:
 
     def inspect(self) -> dict[str, Any]:
         """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
-        # The driver of a record that dinv wrote has nothing to say to it, and need not be installed.
-        return self.config.shown() if self.config.by_dinv else self.driver_class.shown(self.config)
+        from dinv import drivers
+
+        return drivers.shown(self.config)
 
     def known_url(self) -> str:
         """`url`, for who is about to use it. Raises MachineNotRunning.
@@ -255,7 +256,7 @@ class Host:
             return given
         from dinv import drivers
 
-        return bool(drivers.reader(self.config).recorded_cert_path(self.config))
+        return bool(drivers.cert_path(self.config))
 
     @property
     def looked_after(self) -> bool:

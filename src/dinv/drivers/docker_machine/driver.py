@@ -47,21 +47,13 @@ class DockerMachineDriver(RecordedDriver):
 
     # What its record says
 
-    @classmethod
-    def recorded_url(cls, config: MachineConfig) -> str:
-        return facts.url(config)
+    @property
+    def url(self) -> str:
+        return facts.url(self.config)
 
-    @classmethod
-    def recorded_ip(cls, config: MachineConfig) -> str:
-        return facts.ip(config)
-
-    @classmethod
-    def recorded_cert_path(cls, config: MachineConfig) -> str:
-        return facts.cert_path(config)
-
-    @classmethod
-    def shown(cls, config: MachineConfig) -> dict[str, Any]:
-        return facts.shown(config)
+    @property
+    def ip(self) -> str:
+        return facts.ip(self.config)
 
     # Its state
 
