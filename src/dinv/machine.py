@@ -1,4 +1,4 @@
-"""A machine: one Docker host that dinv made, and what can be done with it."""
+"""The public face of a machine: one Docker host in a store, and every operation on it."""
 
 from __future__ import annotations
 
@@ -25,13 +25,14 @@ if TYPE_CHECKING:
 
 
 class Machine:
-    """One machine of a store, for the users of the library.
+    """One machine of a store, for users of the library.
 
-    Nothing is asked of the endpoint until a method needs it. Methods that change the machine hold its
-    lock, and raise MachineBusy when another process or thread does, and MachineNotFound when the machine
-    is gone. `progress` is told what goes on; all times are in seconds.
+    The endpoint is not contacted until a method needs it. Methods that change the machine hold its lock.
+    They raise MachineBusy if another process or thread holds it, and MachineNotFound if the machine is gone.
+    `progress` receives progress messages; all times are in seconds.
 
-    One Machine is for one thread at a time; threads that share a machine get one each, by `Machines.get`.
+    A Machine may be used by one thread at a time. Threads that share a machine should each get their own
+    object from `Machines.get`.
     """
 
     def __init__(self, host: Host) -> None:
@@ -41,7 +42,7 @@ class Machine:
     def recorded(
         cls, config: MachineConfig, store: Store, *, trace: Callable[[str], None] | None = None
     ) -> Machine:
-        """The machine of a record that was read from `store`."""
+        """Return the machine for a record that was read from `store`."""
         return cls(Host(config, store, trace=trace))
 
     def __enter__(self) -> Self:
@@ -54,7 +55,7 @@ class Machine:
         return f"<Machine {self.name} {self.url}>"
 
     def close(self) -> None:
-        """Close connections to the endpoint; the machine goes on."""
+        """Close the connections to the endpoint. The machine keeps running."""
         self._host.close()
 
     # What it is
@@ -65,73 +66,73 @@ class Machine:
 
     @property
     def config(self) -> MachineConfig:
-        """Its record, to be read."""
+        """The machine's record; treat it as read-only."""
         return self._host.config
 
     @property
     def url(self) -> str:
-        """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
+        """The URL of its daemon, such as tcp://127.0.0.1:24561; "" while it is not known yet."""
         return self._host.url
 
     @property
     def ip(self) -> str:
-        """The host in `url`: an address, or the endpoint's name as it was given."""
+        """The host part of `url`: an address, or the endpoint's host name as the user gave it."""
         return self._host.ip
 
     @property
     def directory(self) -> str:
-        """Its directory in the store."""
+        """The path of its directory in the store."""
         return self._host.directory
 
     @property
     def cert_path(self) -> str:
-        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH."""
+        """The directory with its ca.pem, cert.pem and key.pem, for DOCKER_CERT_PATH."""
         self._host.finish_certificates()
         return self._host.cert_path
 
     def status(self, *, timeout: float = STATE_SECONDS, expiry: bool = False) -> Status:
-        """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds.
+        """Ask the endpoint for the machine's state and any error; `timeout` in seconds.
 
-        With `expiry`, a certificate that has expired, or will within two weeks, is an error too.
+        With `expiry`, a certificate that has expired, or will within two weeks, also counts as an error.
         """
         status = self._host.status(timeout=timeout)
         return self._host.with_expiry(status, soon=True) if expiry else status
 
     def inspect(self) -> dict[str, Any]:
-        """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
+        """Return the content of config.json, with absolute paths. Does not contact the endpoint."""
         return self._host.inspect()
 
     def known_url(self) -> str:
-        """`url`, for a caller about to connect. Raises MachineNotRunning.
+        """Return `url`, for a caller that is about to connect. Raises MachineNotRunning.
 
-        Nobody is asked, unless dinv has stopped the machine: somebody else may have started it since.
+        The endpoint is only asked if dinv stopped the machine: somebody else may have started it since.
         """
         return self._host.known_url()
 
     def known_ip(self) -> str:
-        """`ip`, as `known_url` is `url`. Raises MachineNotRunning."""
+        """Return `ip`, with the same check as `known_url`. Raises MachineNotRunning."""
         return self._host.known_ip()
 
     def own_ip(self) -> str:
-        """Its address on its own network: there the ports that its containers publish are.
+        """Return its address on its own network, where its containers publish their ports.
 
-        On an engine of the same computer they can be reached there; `known_ip` is where the daemon is.
+        That address can be reached if the engine runs on this computer; `known_ip` is the daemon's address.
         """
         return self._host.own_ip()
 
     @property
     def reached(self) -> str:
-        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown."""
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" if unknown."""
         return self._host.reached
 
     @property
     def ca_elsewhere(self) -> str:
-        """Where its CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        """Where its CA is kept, as a phrase to follow "the CA is"; "" if in the machine's directory."""
         return self._host.ca_elsewhere
 
     @property
     def has_tls(self) -> bool:
-        """Whether its daemon is reached by mutual TLS; one of the none driver's may be plain."""
+        """Whether its daemon is reached by mutual TLS. With the driver none it may be plain TCP."""
         return self._host.has_tls
 
     @property
@@ -140,80 +141,80 @@ class Machine:
         return self._host.has_context
 
     def expiry(self, *, soon: bool = False) -> str:
-        """What to do about a certificate of its own that has expired, or with `soon` will in two weeks.
+        """Say what to do about a certificate that has expired, or with `soon` will within two weeks.
 
-        "" where there is nothing to do. Asks nobody.
+        Returns "" if there is nothing to do. Only reads files.
         """
         return self._host.expiry(soon=soon)
 
     # How to talk to it
 
     def check(self, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
-        """See that its daemon answers a client with its certificates, within `timeout` seconds.
+        """Check that its daemon answers a client with its certificates within `timeout` seconds.
 
-        With `swarm`, the legacy swarm's that it is the master of. Raises MachineUnusable, MachineNotRunning,
-        NoSwarm.
+        With `swarm`, check the legacy swarm that it is the master of instead. Raises MachineUnusable,
+        MachineNotRunning, NoSwarm.
         """
         from dinv.access.connect import check
 
         check(self._host, swarm=swarm, timeout=timeout)
 
     def check_files(self) -> None:
-        """See that it was made to its end, and that the files clients need can be read. Asks nobody.
+        """Check that its creation was finished and that clients can read the files they need.
 
-        Raises MachineUnusable.
+        Does not contact the endpoint or the daemon, unless creation was not finished. Raises MachineUnusable.
         """
         from dinv.access.connect import check_files
 
         check_files(self._host)
 
     def look(self) -> str:
-        """See within a second whether something listens at its URL; "", or what to warn of.
+        """Check within a second whether something listens at its URL; return "" or a warning.
 
-        Raises MachineNotRunning or MachineUnusable where connections are refused.
+        Raises MachineNotRunning or MachineUnusable if the connection is refused.
         """
         from dinv.access.connect import look
 
         return look(self._host)
 
     def environment(self) -> dict[str, str]:
-        """The variables by which docker's CLI and libraries find the machine.
+        """Return the environment variables that point the docker CLI and libraries at the machine.
 
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
         return self._host.environment()
 
     def swarm_url(self) -> str:
-        """Where the legacy swarm listens that it is the master of. Raises NoSwarm."""
+        """Return the URL of the legacy swarm that it is the master of. Raises NoSwarm."""
         return self._host.swarm_url()
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
-        """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        """Return the same as flags for the docker CLI, which strips the quotes around their values itself."""
         return self._host.docker_flags(swarm=swarm)
 
     def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
-        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own."""
+        """Return a client of its daemon; `timeout` (seconds) applies to each call without its own."""
         return self._host.engine(timeout=timeout)
 
     def daemon_version(self) -> str:
-        """The version of its daemon, asked of the daemon."""
+        """Ask the daemon for its version."""
         return self._host.daemon_version()
 
     def disk_usage(self) -> DiskUsage:
-        """How full its image cache is. Raises MachineNotRunning, MachineGone."""
+        """Measure how full its image cache is. Raises MachineNotRunning, MachineGone."""
         from dinv.access.disk_usage import measure
 
         return measure(self._host)
 
     def docker_kwargs(self) -> dict[str, Any]:
-        """Keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
+        """Return keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
 
-        Needs the package docker, whose TLSConfig it makes.
+        Needs the package docker, for its TLSConfig.
         """
         return self._host.docker_kwargs()
 
     def channel(self) -> Channel:
-        """The way files and commands get into the machine, which has to run for commands.
+        """Return the guest channel, which runs commands in the machine and copies files.
 
         Raises MachineNotRunning, MachineGone.
         """
@@ -222,7 +223,7 @@ class Machine:
     def logs(
         self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
     ) -> Iterator[bytes]:
-        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+        """Yield the log of its init and daemon in pieces, from the last `tail` lines or from the start."""
         return self._host.logs(tail=tail, follow=follow, timestamps=timestamps)
 
     # Commands and files in it
@@ -238,16 +239,17 @@ class Machine:
         stdout: Callable[[bytes], object] | None = None,
         stderr: Callable[[bytes], object] | None = None,
     ) -> Completed:
-        """Run a command in it as root, without a shell or a terminal, and wait for its end.
+        """Run a command in it as root, without a shell or a terminal, and wait until it exits.
 
-        The result has `exit_status`, `stdout` and `stderr` (bytes) and `text`. `input` is its standard input:
-        bytes, or a file that is read to its end. `stdout` and `stderr` are called with each piece as it
-        comes, and the result's are empty then. `timeout` in seconds, None for no limit: a command that
-        outlives it goes on in the machine, since the Engine API cannot end one. A program that is not there,
-        or cannot be run, is exit status 126 or 127, as the engine has it.
+        The result has `exit_status`, `stdout` and `stderr` (bytes) and `text`. `input` is the command's
+        standard input: bytes, or a file that is read to its end. If given, `stdout` and `stderr` are called
+        with each piece of output as it arrives, and are empty in the result. `timeout` is in seconds, None
+        for no limit; a command that exceeds it keeps running in the machine, since the Engine API cannot end
+        it. If the program is missing or cannot be executed, the exit status is 127 or 126, whichever the
+        engine reports.
 
-        Raises CommandFailed with `check` where the exit status is not 0, DeadlineExceeded, MachineNotRunning,
-        MachineGone, NotSupported.
+        Raises CommandFailed if `check` is set and the exit status is not 0, DeadlineExceeded,
+        MachineNotRunning, MachineGone, NotSupported.
         """
         from dinv.access.command import run
 
@@ -263,12 +265,12 @@ class Machine:
         )
 
     def shell(self, words: Sequence[str] = (), *, terminal: bool = False) -> int:
-        """What `dinv ssh` does: a command, or a login shell, on this process's own standard streams.
+        """Run a command or a login shell on this process's standard streams, as `dinv ssh` does.
 
-        `words` are joined and given to a shell; options of ssh may stand before them. Returns the exit
-        status, 255 where the user broke the session off. `terminal` gives a command a terminal, too. For a
-        machine that is reached by the system's ssh, this process becomes that, and nothing is returned.
-        Raises InputError, MachineNotRunning, MachineGone.
+        `words` are joined with blanks and given to a shell; options of ssh may precede them. `terminal`
+        allocates a terminal for a command, too. Returns the exit status, 255 if the user broke off the
+        session. For a machine that is reached by the system's ssh, ssh replaces this process and nothing is
+        returned. Raises InputError, MachineNotRunning, MachineGone.
         """
         from dinv.access.ssh import run_command
 
@@ -276,16 +278,16 @@ class Machine:
 
     @property
     def files(self) -> Files:
-        """Puts files into it and gets them out, while it runs or is stopped."""
+        """Copies files into and out of the machine, whether it is running or stopped."""
         from dinv.access.files import Files
 
         return Files(self._host, self._hosts())
 
     def mount(self, path: str, directory: str, *, user: str = "") -> None:
-        """Mount its directory `path` on an empty directory of this computer, by sshfs.
+        """Mount its directory `path` on an empty directory of this computer, using sshfs.
 
-        The mount stays when this process ends, until `unmount` or the machine's stop. `path` counts from the
-        home of `user`, who is root if nobody is named. Raises ProgramMissing, MountError, MachineNotRunning,
+        The mount outlives this process; it ends with `unmount` or when the machine stops. `path` is relative
+        to the home of `user`, or of root without one. Raises ProgramMissing, MountError, MachineNotRunning,
         DeadlineExceeded.
         """
         from dinv.access.mount import mount
@@ -294,7 +296,7 @@ class Machine:
 
     @staticmethod
     def unmount(directory: str) -> None:
-        """Unmount a directory of this computer that `mount` mounted, also when its machine is gone.
+        """Unmount a directory of this computer that `mount` mounted, even if the machine is gone.
 
         Raises MountError, DeadlineExceeded.
         """
@@ -310,18 +312,18 @@ class Machine:
         progress: Progress | None = None,
         wanted: Callable[[], bool] = lambda: True,
     ) -> int:
-        """Let ports of this computer lead to its ports, through the endpoint.
+        """Forward ports of this computer to ports of the machine, through the endpoint.
 
-        `ports` are as `8080`, `8080:80`, `127.0.0.1:8080:80`; a port here of 0 is one that is free. Goes on
-        until `wanted`, which is asked once a second, returns False; or, with `detach`, in a process of its
-        own, whose pid it returns. Raises InputError, CannotListen, MachineNotRunning.
+        `ports` look like `8080`, `8080:80` or `127.0.0.1:8080:80`; local port 0 picks a free one. Runs until
+        `wanted`, called once a second, returns False, and returns 0. With `detach` a background process does
+        the forwarding, and its pid is returned. Raises InputError, CannotListen, MachineNotRunning.
         """
         from dinv.access.forwarding import forward
 
         return forward(self._host, self._hosts(), ports, _silent(progress), detach=detach, wanted=wanted)
 
     def forwards(self) -> list[str]:
-        """What of it is forwarded in the background, such as "127.0.0.1:8080 -> 80 (process 7)"."""
+        """List its background forwards, such as "127.0.0.1:8080 -> 80 (process 7)"."""
         from dinv.store import forwards
 
         return [
@@ -331,7 +333,7 @@ class Machine:
         ]
 
     def stop_forwards(self, *, progress: Progress | None = None) -> int:
-        """End what of it is forwarded in the background; returns how many processes that were."""
+        """End its background forwards; return the number of processes that were ended."""
         from dinv.store import forwards
 
         ended = forwards.stop(self.directory)
@@ -346,11 +348,12 @@ class Machine:
         archive: str | None = None,
         progress: Progress | None = None,
     ) -> None:
-        """Take images into it; layers that it has are not sent.
+        """Load images into it. Layers that it already has are not sent.
 
-        `source` is an endpoint as `create` takes it; without one they are looked for on the engine that the
-        docker CLI uses here, then on the machine's endpoint. `archive`, in place of `images`, is the path of
-        what `docker save` wrote, "-" standard input. Raises InputError, ImageError, MachineNotRunning.
+        `source` is an endpoint, in the form `create` takes; without one, images are looked up on the engine
+        that the docker CLI uses here, then on the machine's endpoint. `archive`, instead of `images`, is the
+        path of a `docker save` archive, or "-" for standard input. Raises InputError, ImageError,
+        MachineNotRunning.
         """
         from dinv.access.image_sources import load_images
 
@@ -359,7 +362,7 @@ class Machine:
     # What changes it
 
     def start(self, progress: Progress | None = None, *, timeout: float = SERVE_SECONDS) -> None:
-        """Start it, or let it go on, and wait until it serves; `timeout` in seconds.
+        """Start it, or unpause it, and wait until its daemon answers; `timeout` in seconds.
 
         Raises AlreadyRunning, MachineNotReady, MachineDied, MachineGone, NotSupported.
         """
@@ -368,7 +371,7 @@ class Machine:
         start(self._host, _silent(progress), timeout=timeout)
 
     def stop(self, *, timeout: float = STOP_SECONDS, progress: Progress | None = None) -> None:
-        """Stop it and the containers in it, by force after `timeout` seconds.
+        """Stop it and its containers; kill whatever is left after `timeout` seconds.
 
         Raises AlreadyStopped, MachineGone, NotSupported.
         """
@@ -377,13 +380,13 @@ class Machine:
         stop(self._host, _silent(progress), timeout=timeout)
 
     def kill(self, *, progress: Progress | None = None) -> None:
-        """Stop it at once. Raises AlreadyStopped, MachineGone, NotSupported."""
+        """Stop it immediately, by SIGKILL. Raises AlreadyStopped, MachineGone, NotSupported."""
         from dinv.lifecycle.power import kill
 
         kill(self._host, _silent(progress))
 
     def restart(self, progress: Progress | None = None, *, timeout: float = SERVE_SECONDS) -> None:
-        """Stop it, if it runs, start it, and wait until it serves; `timeout` in seconds.
+        """Stop it if it is running, start it, and wait until it answers; `timeout` in seconds.
 
         Raises MachineNotReady, MachineDied, MachineGone, NotSupported.
         """
@@ -399,11 +402,12 @@ class Machine:
         timeout: float = SERVE_SECONDS,
         progress: Progress | None = None,
     ) -> bool:
-        """Make it anew from `image`, or from a newer version of its own; `timeout` in seconds.
+        """Recreate it from `image`, or from a newer version of its own image; `timeout` in seconds.
 
-        It keeps its name, address, keys, images and containers. Returns False where it has that image
-        already; `force` makes it anew all the same. Where the new one does not serve, the old one is back,
-        and the error is what was wrong with the new. Raises NotSupported, and what `Machines.create` raises.
+        It keeps its name, address, keys, images and containers. Returns False, without changing anything, if
+        it already has that image; `force` recreates it anyway. If the new container does not start to
+        answer, the old one is restored and the error says what was wrong with the new one. Raises
+        NotSupported, and whatever `Machines.create` raises.
         """
         from dinv.lifecycle.upgrade import upgrade
 
@@ -412,9 +416,9 @@ class Machine:
     def renew_certificates(
         self, *, clients: bool = False, timeout: float = SERVE_SECONDS, progress: Progress | None = None
     ) -> None:
-        """Give it a new key and certificate; `timeout` in seconds.
+        """Give it a new server key and certificate; `timeout` in seconds.
 
-        With `clients` its CA and the clients' certificate are new too, and earlier ones are refused from then
+        With `clients`, also replace its CA and client certificate; the previous ones are refused from then
         on. Raises MachineNotRunning, CertificateError, NotSupported, MachineNotReady.
         """
         from dinv.lifecycle.renew import renew
@@ -422,9 +426,9 @@ class Machine:
         self._change(renew, progress, clients=clients, timeout=timeout)
 
     def provision(self, *, timeout: float = SERVE_SECONDS, progress: Progress | None = None) -> None:
-        """Put all into it again that dinv puts into one, and see that it serves; `timeout` in seconds.
+        """Install everything dinv puts into a machine again, and wait for it; `timeout` in seconds.
 
-        That finishes a create that was killed, and repairs a machine whose files were lost. Raises
+        This finishes an interrupted create and repairs a machine whose files were lost. Raises
         MachineUnfinished, NotSupported, MachineNotReady.
         """
         from dinv.lifecycle.provision import provision
@@ -434,10 +438,10 @@ class Machine:
     def remove(
         self, *, keep_cache: bool = False, force: bool = False, progress: Progress | None = None
     ) -> list[str]:
-        """Remove it, its keys and its image cache; `keep_cache` leaves the cache's volume.
+        """Remove it, its keys and its image cache; `keep_cache` keeps the cache volume.
 
-        With `force` it is forgotten even if its endpoint does not answer. Returns a line for each thing that
-        was left. Raises MachineNotFound, EndpointError, NotSupported.
+        With `force`, its record is removed even if the endpoint does not answer. Returns one line for each
+        thing that was left behind. Raises MachineNotFound, EndpointError, NotSupported.
         """
         from dinv.lifecycle.remove import remove
 
@@ -447,7 +451,7 @@ class Machine:
             return remove(host.store, host.name, keep_cache=keep_cache, force=force, trace=host.trace)
 
     def export(self, out: BinaryIO) -> None:
-        """Write it, with its private keys, to `out` as a tar archive: `Machines.import_` takes it in.
+        """Write it, with its private keys, to `out` as a tar archive for `Machines.import_`.
 
         Raises MachineUnfinished, ConfigError.
         """
@@ -456,7 +460,7 @@ class Machine:
         export(self._host.store, self.name, out)
 
     def ensure_context(self) -> None:
-        """See to it that there is a docker context of its name and for its address.
+        """Make sure that a docker context with its name and address exists.
 
         Raises NotSupported for a machine that cannot have one, ContextError.
         """
@@ -472,13 +476,13 @@ class Machine:
         return Hosts(self._host.store, trace=self._host.trace)
 
     def _check_is_current(self) -> None:
-        """Raise MachineNotFound where another machine has been made under this name since."""
+        """Raise MachineNotFound if another machine has been created under this name since."""
         from dinv.errors import ConfigError, MachineNotFound
 
         host = self._host
         try:
             identity = host.store.load(host.name).identity
-        except ConfigError:  # what is to be done says so, or does without
+        except ConfigError:  # the operation itself reports it, or does not need the record
             return
         if identity != host.config.identity:
             raise MachineNotFound(host.name)
@@ -486,7 +490,7 @@ class Machine:
     def _change(
         self, operation: Callable[..., _Answer], progress: Progress | None, **options: Any
     ) -> _Answer:
-        """Do what changes it by its name; what is known here of it is read again at the end."""
+        """Run an operation that changes the machine by name, then read its record again."""
         from dinv.errors import DinvError
 
         self._check_is_current()
@@ -497,7 +501,7 @@ class Machine:
             host.close()
             try:
                 self._host = Host(host.store.load(host.name), host.store, trace=host.trace)
-            except DinvError:  # what it was is still the best that is known
+            except DinvError:  # gone or unreadable now: keep the last record known
                 self._host = host
 
 

@@ -1,4 +1,4 @@
-"""The machines of one user: the front door of the library, and all the command line goes through."""
+"""The machines of one store: the entry point of the library, which the command line uses as well."""
 
 from __future__ import annotations
 
@@ -25,24 +25,25 @@ if TYPE_CHECKING:
 
 
 def open_machines(path: str | None = None, *, trace: Callable[[str], None] | None = None) -> Machines:
-    """`dinv.open`: the machines of the store at `path`, of `$MACHINE_STORAGE_PATH`, or of ~/.docker/machine.
+    """`dinv.open`: open the store at `path`, else `$MACHINE_STORAGE_PATH`, else ~/.docker/machine.
 
-    `trace` is given a line for each API call, with its time and never a secret. Nothing is made or read yet.
+    `trace` is called with a line for each API call, with its duration and never a secret. Nothing is created
+    or read yet.
     """
     return Machines(Store(path), trace=trace)
 
 
 class Machines:
-    """A store's machines: make one, get one, list all.
+    """The machines of a store: create, get and list them.
 
-    Nothing is read before a method needs it, and nothing is kept: it may be shared by threads.
+    Nothing is read until a method needs it, and nothing is cached, so threads may share one object.
     """
 
     def __init__(self, store: Store, *, trace: Callable[[str], None] | None = None) -> None:
         self.store = store
         self._trace = trace
 
-    # Which there are
+    # Look them up
 
     def names(
         self,
@@ -51,10 +52,10 @@ class Machines:
         unreadable: bool = True,
         timeout: float = LIST_SECONDS,
     ) -> list[str]:
-        """All names, in natural order, also of machines whose record cannot be read unless `unreadable`.
+        """Return all names in natural order; `unreadable=False` leaves out those with an unreadable record.
 
-        No endpoint is asked, unless `filters`, which are as for `list`, name a state: `timeout` in seconds is
-        for each endpoint then.
+        `filters` are as for `list`. Endpoints are asked only if a filter names a state; `timeout`, in
+        seconds, then applies to each endpoint.
         """
         if not filters and unreadable:
             return self.store.names()
@@ -67,7 +68,7 @@ class Machines:
         return [machine.name for machine in found if unreadable or machine.config is not None]
 
     def get(self, name: str = DEFAULT_NAME) -> Machine:
-        """The machine of this name. Raises MachineNotFound, ConfigError."""
+        """Return the machine called `name`. Raises MachineNotFound, ConfigError."""
         from dinv.machine import Machine
 
         store = self._own_store()
@@ -77,21 +78,21 @@ class Machines:
         return (self.get(name) for name in self.names())
 
     def __contains__(self, name: object) -> bool:
-        """Whether there is a machine of this name, whatever state it and its record are in."""
+        """Whether a machine of this name exists, even if it or its record is damaged."""
         return isinstance(name, str) and self.store.exists(name)
 
     def active(self, *, timeout: float = LIST_SECONDS) -> Machine | None:
-        """The running machine that the docker CLI uses here; None where it uses none.
+        """Return the running machine that the docker CLI uses here, or None.
 
-        That is by DOCKER_HOST, else by docker's context. `timeout` in seconds. Raises DinvError when its
-        endpoint does not answer.
+        DOCKER_HOST decides, else the docker context. `timeout` in seconds. Raises DinvError if the endpoint
+        does not answer.
         """
         from dinv.listing.active import active
 
         config = active(self.store, timeout=timeout, trace=self._trace)
         return self.get(config.name) if config is not None else None
 
-    # Make one
+    # Create
 
     def create(
         self,
@@ -106,18 +107,18 @@ class Machines:
         progress: Progress | None = None,
         **options: object,
     ) -> Machine:
-        """Make a machine and wait until it answers.
+        """Create a machine and wait until it answers.
 
-        The keywords are the flags of `dinv create`: `memory="2g"` is --memory 2g. What is not given, or
-        None, is taken from its variable, as there. `timeout` is in seconds; sizes are bytes, or texts such as
-        "2g"; what may be given several times is a list, and what is KEY=VALUE a mapping or a list:
-        `label={"team": "red"}` is `label=["team=red"]`.
+        The keywords are the flags of `dinv create`: `memory="2g"` is --memory 2g. One that is missing or None
+        is taken from its environment variable, as on the command line. `timeout` is in seconds. Sizes are
+        bytes, or strings such as "2g". An option that may be repeated takes a list; one of KEY=VALUE pairs
+        takes a mapping or a list: `label={"team": "red"}` is `label=["team=red"]`.
 
-        Which `options` there are depends on the driver ("docker" without one), on the provisioner, the
-        authority and the image contract, which may be a plugin's: docs/create.md lists those that are built
-        in, and `dinv create -d DRIVER --help-all` shows all for a choice. They are checked before anything
-        is made: one that there is not raises InputError, which says whose it is or which may be meant, and a
-        value that cannot be used OptionError. Raises also what `dinv.lifecycle.create.create` raises.
+        Which `options` exist depends on the driver (default "docker"), the provisioner, the authority and the
+        image contract, any of which may come from a plugin. docs/create.md lists the built-in ones, and
+        `dinv create -d DRIVER --help-all` shows all for a given choice. They are checked before anything is
+        created: an unknown option raises InputError, which names its owner or a likely alternative, and an
+        unusable value raises OptionError. Also raises whatever `dinv.lifecycle.create.create` raises.
         """
         options |= {
             "driver": driver,
@@ -150,7 +151,7 @@ class Machines:
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> Machine:
-        """Make a machine of a container that runs; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
+        """Turn a running container into a machine; see `dinv.lifecycle.adopt.adopt`. `timeout` in seconds."""
         from dinv.lifecycle.adopt import adopt
         from dinv.machine import Machine
 
@@ -175,20 +176,20 @@ class Machines:
         progress: Progress | None = None,
         **options: object,
     ) -> Temporary:
-        """A machine for the length of a with-statement, removed at its end, however it ends.
+        """Return a context manager: a machine that is removed when the with-block ends, however it ends.
 
-        Without a name it gets one that is not in use. It has no docker context unless asked for. `options`
-        are those of `create`, `driver` and the like among them.
+        Without a name it gets an unused one. A docker context is written only if `context` is set. `options`
+        are those of `create`, including `driver` and the like.
         """
         name = name or f"tmp-{os.urandom(4).hex()}"
         return Temporary(self, lambda: self._create(name, {**options, "context": context}, progress))
 
-    # Thin conveniences for the methods of Machine
+    # Shortcuts for methods of Machine
 
     def remove(
         self, name: str, *, keep_cache: bool = False, force: bool = False, progress: Progress | None = None
     ) -> list[str]:
-        """`Machine.remove`, also where the machine is half made, or its config cannot be read."""
+        """`Machine.remove`, but also for a machine that is half created or has an unreadable record."""
         from dinv.lifecycle.remove import remove
 
         with _silent(progress).working("Machine", f"removing {name}"):
@@ -244,8 +245,8 @@ class Machines:
     ) -> None:
         """Copy a file, or with `recursive` a directory, as `dinv scp` does.
 
-        `source` and `target` are `NAME:PATH`, or paths of this computer; one at least is in a machine, which
-        may be stopped. `quiet` is for the system's scp, which copies where docker-machine made the machine.
+        `source` and `target` are `NAME:PATH` or paths on this computer; at least one is in a machine, which
+        may be stopped. `quiet` applies to the system's scp, used for machines that docker-machine made.
         Raises CopyError, InputError, MachineNotFound.
         """
         from dinv.access.copying.scp import copy
@@ -263,10 +264,10 @@ class Machines:
     def rsync_command(
         self, source: str, target: str, *, recursive: bool = False, quiet: bool = False
     ) -> list[str]:
-        """The command line of the system's rsync that copies what differs, for `subprocess` say.
+        """Return a command line of the system's rsync that copies only what differs, e.g. for `subprocess`.
 
-        `source` and `target` as for `copy`; one of them is a path of this computer. Raises InputError,
-        ProgramMissing, MachineNotFound, MachineNotRunning, MachineError where the machine has no rsync.
+        `source` and `target` are as for `copy`; one of them is a path on this computer. Raises InputError,
+        ProgramMissing, MachineNotFound, MachineNotRunning, and MachineError if the machine has no rsync.
         """
         from dinv.access.copying.rsync import rsync_command
         from dinv.access.place import Place
@@ -283,12 +284,12 @@ class Machines:
         context: bool = True,
         progress: Progress | None = None,
     ) -> str:
-        """Take in a machine from an archive or a directory (`transfer.import_`). Returns its name."""
+        """Import a machine from an archive or a directory (`transfer.import_`). Returns its name."""
         from dinv.lifecycle.transfer import import_
 
         return import_(self._own_store(), source, _silent(progress), name=name, context=context)
 
-    # Where they are made
+    # Endpoints
 
     def endpoint(
         self,
@@ -297,7 +298,7 @@ class Machines:
         cert_path: str | None = None,
         progress: Progress | None = None,
     ) -> Engine:
-        """A client of the endpoint that `create` would use; `named` as its `endpoint` option.
+        """Return a client of the endpoint that `create` would use; `named` is its `endpoint` option.
 
         Raises NoEndpoint, InputError.
         """
@@ -315,13 +316,13 @@ class Machines:
         return endpoint.engine(trace=self._trace)
 
     def local_engine(self) -> LocalEngine:
-        """The private engine of this store on this computer: `dinv engine`. It need not run."""
+        """Return the private engine of this store (`dinv engine`), whether or not it is running."""
         from dinv.endpoints.local.engine import LocalEngine
 
         return LocalEngine(self.store, trace=self._trace)
 
     def _own_store(self) -> Store:
-        """For one machine: a Store knows which locks it holds, and two threads must not take the other's."""
+        """A new Store for one machine: a Store tracks the locks it holds, so threads must not share one."""
         return Store(self.store.path)
 
     def _hosts(self) -> Hosts:
@@ -329,16 +330,16 @@ class Machines:
 
         return Hosts(self._own_store(), trace=self._trace)
 
-    # The last: within the class, `list` is this from here on
+    # Last, because within the class body `list` means this method from here on
 
     def list(self, *, filters: Filter = (), timeout: float = LIST_SECONDS) -> list[MachineStatus]:
-        """What `dinv ls` shows: one MachineStatus for each machine, in natural order.
+        """Return what `dinv ls` shows: one MachineStatus per machine, in natural order.
 
-        Each endpoint is asked once, all at once, and none is waited for longer than `timeout` seconds: what
-        has not answered is in the state Timeout. What is wrong with a machine is in its `error`, and raises
-        nothing. `filters` are as `ls --filter` has them: `["driver=docker", "state=Running"]`, or
-        `{"driver": "docker", "state": "Running"}`; a key may have several values. Raises InputError for a
-        filter that there is not.
+        Each endpoint is asked once, all of them in parallel, for at most `timeout` seconds; machines whose
+        endpoint did not answer are in the state Timeout. A machine's problem is in its `error` and raises
+        nothing. `filters` are those of `ls --filter`: `["driver=docker", "state=Running"]` or
+        `{"driver": "docker", "state": "Running"}`; a key may have several values. Raises InputError for an
+        invalid filter.
         """
         from dinv.listing.asking import statuses
 
@@ -346,7 +347,7 @@ class Machines:
 
 
 class Temporary:
-    """A machine that is made when the block of a with-statement begins, and removed when it ends."""
+    """Context manager that creates a machine on entry and removes it on exit."""
 
     def __init__(self, machines: Machines, create: Callable[[], Machine]) -> None:
         self._machines = machines
