@@ -1,1 +1,1 @@
-"""Into a machine and out of it: commands, files, mounts, ports, images."""
+"""Access to a machine: commands, files, mounts, ports, images."""

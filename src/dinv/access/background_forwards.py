@@ -1,6 +1,6 @@
-"""Forwards that go on by themselves (`forward -d`): each is a process, which ends when its record is gone.
+"""Background forwards (`forward -d`): each is a process that ends when its record is removed.
 
-`dinv.store.forwards` keeps the records; with the machine's directory they go at `rm`.
+`dinv.store.forwards` keeps the records in the machine's directory, so `rm` removes them as well.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 
 def detach(directory: str, listeners: Sequence[Listener], serve: Callable[[Callable[[], bool]], None]) -> int:
-    """Go on in a process of its own, which calls `serve(wanted)`; returns its pid to the caller.
+    """Fork a background process that calls `serve(wanted)`; return its pid to the caller.
 
-    The process is nobody's child and has no terminal. Raises StoreError when it cannot be recorded.
+    The process is a child of init and has no terminal. Raises StoreError if it cannot be recorded.
     """
     reader, writer = os.pipe()
     first = os.fork()
     if first == 0:
-        # Two forks, so that it is init's child and no zombie of a caller that goes on.
+        # Fork twice, so that it is a child of init and cannot become a zombie of a long-lived caller.
         os.close(reader)
         os.setsid()
         if os.fork() == 0:
@@ -39,14 +39,14 @@ def detach(directory: str, listeners: Sequence[Listener], serve: Callable[[Calla
     with os.fdopen(reader, "rb") as answer:
         said = answer.read().decode()
     if not said.isdecimal():
-        raise StoreError(f"The forward cannot go on by itself: {said or 'its process ended'}")
+        raise StoreError(f"The forward cannot run in the background: {said or 'its process ended'}")
     return int(said)
 
 
 def _live(
     directory: str, listeners: Sequence[Listener], serve: Callable[[Callable[[], bool]], None], writer: int
 ) -> None:
-    """The process's life; never returns."""
+    """Run the background process; never returns."""
     try:
         signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
         signal.signal(signal.SIGHUP, signal.SIG_IGN)
@@ -54,7 +54,7 @@ def _live(
         for descriptor in (0, 1, 2):
             os.dup2(nowhere, descriptor)
         sys.stdin, sys.stdout, sys.stderr = (
-            open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  (for good)
+            open(os.devnull, mode, encoding="utf-8")  # noqa: SIM115  (never closed)
             for mode in ("r", "w", "w")
         )
         os.chdir("/")
@@ -68,5 +68,5 @@ def _live(
         with contextlib.suppress(OSError):
             os.write(writer, str(error).encode())
         os._exit(1)
-    except BaseException:  # noqa: BLE001  (nobody is there to be told)
+    except BaseException:  # noqa: BLE001  (there is nobody to report it to)
         os._exit(1)

@@ -1,4 +1,4 @@
-"""A command in a machine, run to its end: what a program asks for, as `ssh` is what people ask for."""
+"""Run a command in a machine and collect its output: for programs, as `ssh` is for people."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from dinv.lifecycle.host import Host
 
 NOT_RUN = 127
-"""The exit status where there is no such program, as a shell has it; some engines say 126 by themselves."""
+"""Exit status for a missing program, as in a shell; some engines report 126 themselves."""
 
 
 class Completed:
-    """A command that has ended: `machine`, `argv`, `exit_status`, and what it wrote, as bytes.
+    """A finished command: `machine`, `argv`, `exit_status`, and its output `stdout` and `stderr` as bytes.
 
-    `stdout` and `stderr` are b"" where they were given to functions as they came.
+    `stdout` and `stderr` are b"" if they were passed to functions as they arrived.
     """
 
     def __init__(
@@ -37,11 +37,11 @@ class Completed:
 
     @property
     def text(self) -> str:
-        """`stdout` as text, without the line breaks at its end; what is not UTF-8 is replaced."""
+        """`stdout` as text, without trailing newlines; invalid UTF-8 is replaced."""
         return self.stdout.decode(errors="replace").rstrip("\n")
 
     def check(self) -> Completed:
-        """Itself. Raises CommandFailed unless the exit status is 0."""
+        """Return self. Raises CommandFailed unless the exit status is 0."""
         if self.exit_status:
             raise CommandFailed(self.machine, self.argv, self.exit_status, self.stdout, self.stderr)
         return self
@@ -58,20 +58,21 @@ def run(
     stdout: Callable[[bytes], object] | None = None,
     stderr: Callable[[bytes], object] | None = None,
 ) -> Completed:
-    """Run a command as root, without a shell and without a terminal, and wait for its end.
+    """Run a command as root, without a shell and without a terminal, and wait until it exits.
 
     `input` is its standard input: bytes, or a file that is read to its end. `stdout` and `stderr` are called
-    with each piece as it comes; without them all of it is in the result. `timeout` in seconds, for all of it:
-    the Engine API has no way to end a command, so one that outlives it goes on in the machine. A program that
-    is not there, or cannot be run, is exit status 126 or 127, as the engine has it.
+    with each piece of output as it arrives; without them, all output is in the result. `timeout`, in seconds,
+    covers the whole command; the Engine API cannot end a command, so one that exceeds it keeps running in the
+    machine. If the program is missing or cannot be executed, the exit status is 127 or 126, whichever the
+    engine reports.
 
-    Raises CommandFailed with `check`, DeadlineExceeded, MachineNotRunning, MachineGone, NotSupported,
-    EndpointError.
+    Raises CommandFailed if `check` is set and the exit status is not 0, DeadlineExceeded, MachineNotRunning,
+    MachineGone, NotSupported, EndpointError.
     """
     if isinstance(argv, str) or not argv:
         raise InputError(
-            f"A command is a list of words, such as ['docker', 'info'], and not {argv!r}. For a line of a "
-            f"shell's: ['sh', '-c', 'LINE']"
+            f"A command is a list of words, such as ['docker', 'info'], not {argv!r}. For a shell command "
+            f"line: ['sh', '-c', 'LINE']"
         )
     words = tuple(argv)
     out, errors = bytearray(), bytearray()
@@ -88,7 +89,7 @@ def run(
     except DeadlineExceeded as error:
         raise DeadlineExceeded(f'{words[0]} in machine "{host.name}"', error.seconds) from error
     except BadRequest as error:
-        # What newer engines answer where there is no such program, or it may not be executed.
+        # The answer of newer engines if the program is missing or may not be executed.
         status = NOT_RUN
         errors.extend(f"{words[0]}: {error.message}\n".encode())
     done = Completed(host.name, words, status, bytes(out), bytes(errors))

@@ -1,8 +1,8 @@
-"""Whether clients get to a machine's daemon: by its files, and for `config` by asking it once.
+"""Checks whether clients can reach a machine's daemon: by its files, and for `config` with one request.
 
-`docker $(docker-machine config NAME)` is what scripts write, and GitLab Runner calls a machine healthy when
-`config` ends with 0: docker-machine connects before it prints anything (docker/machine: libmachine/check).
-`env`, which shells run as they start, looks at the record and the files alone.
+Scripts use `docker $(docker-machine config NAME)`, and GitLab Runner considers a machine healthy if `config`
+exits with 0: docker-machine connects before it prints anything (docker/machine: libmachine/check). `env`,
+which shells run at start-up, checks only the record and the files.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def check_files(machine: Host) -> None:
-    """See that it was made to its end, and that the files clients need can be read.
+    """Check that its creation was finished and that clients can read the files they need.
 
     Raises MachineUnusable.
     """
@@ -48,16 +48,16 @@ def check_files(machine: Host) -> None:
 
 
 def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
-    """See that its daemon answers a client with its certificates, within `timeout` seconds for all of it.
+    """Check that its daemon answers a client with its certificates within `timeout` seconds in all.
 
-    With `swarm`, the legacy swarm's that it is the master of. Raises MachineUnusable, MachineNotRunning,
+    With `swarm`, check the legacy swarm that it is the master of. Raises MachineUnusable, MachineNotRunning,
     InputError.
     """
     check_files(machine)
     from dinv.engine import Deadline
 
     if machine.has_tls:
-        # What it takes here is not to be on the machine's account: the import, where there is much to do.
+        # Import it before the clock starts: on a busy computer the import must not use up the machine's time.
         import dinv.engine.wire.tls  # noqa: F401
     deadline = Deadline(timeout)
     if not swarm:
@@ -67,7 +67,7 @@ def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) 
     try:
         _ask(machine, url, deadline)
     except MachineUnusable:
-        # If the machine itself answers, it is the swarm that does not.
+        # If the machine itself answers, only the swarm is down.
         _ask(machine, machine.known_url(), Deadline(timeout))
         raise MachineUnusable(
             machine.name,
@@ -77,18 +77,18 @@ def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) 
 
 
 def look(machine: Host) -> str:
-    """See whether something listens where the machine should; "" or what to warn of.
+    """Check whether something listens at the machine's URL; return "" or a warning.
 
-    It takes a second at most. Raises MachineNotRunning or MachineUnusable where it refuses.
+    Takes at most a second. Raises MachineNotRunning or MachineUnusable if the connection is refused.
     """
     where = of_url(machine.known_url(), missing=TLS_PORT if machine.has_tls else PLAIN_PORT)
     if where is None:
-        return f'machine "{machine.name}" has a URL that says no host and port: {machine.url}'
+        return f'machine "{machine.name}" has a URL without a host and port: {machine.url}'
     try:
         _connect(*where)
     except ConnectionRefusedError as error:
         raise refused(machine) from error
-    except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
+    except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name, such as "a..b"
         return (
             f'machine "{machine.name}" does not answer at {machine.url} ({error}). '
             f"These are its last known settings."
@@ -97,9 +97,9 @@ def look(machine: Host) -> str:
 
 
 def refused(machine: Host) -> MachineNotRunning | MachineUnusable:
-    """The error that nothing listens where a machine should.
+    """Return the error for a refused connection to the machine's URL.
 
-    A host without a driver always runs, as docker-machine has it, and nobody here can start its daemon.
+    A host without a driver counts as always running, as in docker-machine, and dinv cannot start its daemon.
     """
     if machine.looked_after:
         return machine.not_running()
@@ -123,7 +123,7 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
             machine.name,
             url,
             f"no answer within {deadline.seconds:g} s",
-            "It may be paused, or have too much to do. " + _see(machine),
+            "It may be paused or overloaded. " + _see(machine),
             connection=True,
         ) from error
     except EndpointError as error:
@@ -133,21 +133,21 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
         raise MachineUnusable(machine.name, url, reason, _see(machine), connection=True) from error
     except EngineError as error:
         raise MachineUnusable(
-            machine.name, url, f"it answers, but not as a Docker daemon does: {error}"
+            machine.name, url, f"it answers, but not like a Docker daemon: {error}"
         ) from error
     except InputError as error:
         raise MachineUnusable(machine.name, url, str(error)) from error
 
 
 def _connect(host: str, port: int) -> None:
-    """Connect, and hang up. Raises OSError, UnicodeError."""
+    """Connect and close the connection. Raises OSError, UnicodeError."""
     if not host.replace(".", "").isdigit():
         import socket
 
-        # It looks names up, and loads the IDNA codec for that (1.6 ms).
+        # This resolves names, and loads the IDNA codec for that (1.6 ms).
         socket.create_connection((host, port), LOOK_SECONDS).close()
         return
-    # What `socket` is made of, without the enums and selectors, which take 2 ms.
+    # The C module behind `socket`, without the enums and selectors, which take 2 ms to import.
     import _socket
 
     probe = _socket.socket(_socket.AF_INET, _socket.SOCK_STREAM)
@@ -159,7 +159,7 @@ def _connect(host: str, port: int) -> None:
 
 
 def _unreadable(path: str) -> str:
-    """Why a file cannot be read, in the system's words, or "". It is not opened: it may be a pipe."""
+    """Return why a file cannot be read, in the system's words, or "". Does not open it: it may be a pipe."""
     import stat
 
     try:
@@ -172,25 +172,25 @@ def _unreadable(path: str) -> str:
 
 
 def _renewal(machine: Host) -> str:
-    """What to do about certificates."""
+    """Return advice on how to get new certificates."""
     if not machine.looked_after:
         return (
-            f"Certificates for it are not made here, but by who runs its daemon. They are looked for in "
+            f"dinv does not make its certificates; whoever runs its daemon does. They are expected in "
             f"{machine.cert_path}"
         )
     if not machine.driver.provisioned:
-        return f"{machine.driver.keeper} has its driver, and makes new ones: regenerate-certs {machine.name}"
+        return f"{machine.driver.keeper} has its driver and makes new ones: regenerate-certs {machine.name}"
     return (
         "Make new ones: "
         + command("regenerate-certs", machine.name)
         + ". With "
         + either("client_certs=True", "--client-certs")
-        + " its CA and the clients' are new too."
+        + " its CA and the client certificate are replaced too."
     )
 
 
 def _see(machine: Host) -> str:
-    """What to do about a machine whose daemon does not answer."""
+    """Return advice for a machine whose daemon does not answer."""
     see = "See: " + command("status", machine.name)
     return (
         see + ", and to restart it: " + command("restart", machine.name)

@@ -1,4 +1,4 @@
-"""How full a machine's image cache is: its volume's file system, and what the daemon keeps there."""
+"""How full a machine's image cache is: its volume's file system, and what the daemon stores there."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from dinv.lifecycle.host import Host
 
 CALL_SECONDS = 60.0
-"""The daemon walks through all volumes to measure them."""
+"""Deadline for each call; the daemon walks through all volumes to measure them."""
 
 
 class DiskUsage:
-    """Sizes in bytes.
+    """Disk usage of a machine's cache volume; all sizes in bytes.
 
-    `size` and `available` are those of the file system that the cache volume is on, which on a plain
-    engine is shared with others; `images`, `containers`, `volumes` and `build_cache` is what the machine's
-    daemon keeps there (`docker system df`).
+    `size` and `available` describe the file system of the cache volume, which on a plain engine is shared
+    with others; `images`, `containers`, `volumes` and `build_cache` are what the machine's daemon stores
+    there (`docker system df`). `used_percent` is a percentage of `size`.
     """
 
     def __init__(
@@ -42,7 +42,10 @@ class DiskUsage:
 
 
 def measure(machine: Host) -> DiskUsage:
-    """Ask the machine. Raises MachineNotRunning, MachineGone, EngineError."""
+    """Measure a machine's image cache, by df and by its daemon.
+
+    Raises MachineNotRunning, MachineGone, EngineError, and ProtocolError if df's output is unexpected.
+    """
     said = bytearray()
     path = machine.contract.mounts["cache"]
     status = machine.channel().run(["df", "-P", "-k", path], stdout=said.extend, timeout=CALL_SECONDS)

@@ -1,4 +1,4 @@
-"""Files of one machine, by the rules of scp: `machine.files`."""
+"""Copying files into and out of one machine, by the rules of scp: `machine.files`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 
 class Files:
-    """Puts files into a machine and gets them out, while it runs or is stopped.
+    """Copies files into and out of a machine, whether it is running or stopped.
 
-    Paths in the machine are absolute, or count from /root. Directories are copied with all in them; the copy
-    is named by the target, or is in it where the target is a directory, as with `scp -r`. All methods raise
-    CopyError, and what asking the endpoint raises.
+    Paths in the machine are absolute or relative to /root. Directories are copied with their content. The
+    target is the name of the copy, or, if it is an existing directory, the copy is placed in it, as with
+    `scp -r`. All methods raise CopyError, and the errors of calls to the endpoint.
     """
 
     def __init__(self, host: Host, hosts: Hosts) -> None:
@@ -40,7 +40,7 @@ class Files:
     ) -> None:
         """Copy a file or a directory of this computer to `path` in the machine.
 
-        Bytes are the content of a file, which gets `mode`; it replaces one that is there.
+        Bytes are written as a file with the permissions `mode`, replacing an existing file.
         """
         if isinstance(source, bytes):
             self._write(source, path, mode, progress)
@@ -52,7 +52,7 @@ class Files:
         self._copy(self._place(path), Place(None, os.fspath(target)), progress)
 
     def read(self, path: str) -> bytes:
-        """The content of a file in the machine."""
+        """Return the content of a file in the machine."""
         from dinv.system import files, scratch
 
         with scratch.directory("dinv-read-") as directory:
@@ -65,11 +65,11 @@ class Files:
 
         name = posixpath.basename(self._place(path).path)
         if name in ("", ".", ".."):
-            raise InputError(f"{path!r} is a directory: the bytes of a file need the name of one")
+            raise InputError(f"{path!r} is a directory: to write bytes, name a file")
         with scratch.directory("dinv-put-") as directory:
             here = os.path.join(directory, name)
             files.write(here, content, mode=mode)
-            # Into its directory by this name: were there a directory in its place, a copy would go into it.
+            # Copy it into the parent directory: if `path` were a directory, the copy would land inside it.
             target = self._place(posixpath.join(posixpath.dirname(path) or ".", ""))
             self._copy(Place(None, here), target, progress)
 

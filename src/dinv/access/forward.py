@@ -1,8 +1,8 @@
-"""`forward`: a port of this computer leads to one of a machine, through the endpoint and without any network.
+"""`forward`: forward a port of this computer to a machine, through the endpoint's API alone.
 
-Each connection is an exec in the machine, which connects to the port on the machine's own loopback, where the
-ports are that its containers publish. So it works wherever `dinv ssh` does: at an ssh:// endpoint, on a VCH,
-behind a firewall that lets through nothing but the Docker API.
+Each connection is an exec in the machine, which connects to the port on the machine's own loopback, where its
+containers publish their ports. So it works wherever `dinv ssh` does: with an ssh:// endpoint, on a VCH, or
+behind a firewall that lets nothing but the Docker API through.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 128
-"""At once, for each port; the next ones wait, as at a server that is busy."""
+"""Simultaneous connections per port; further ones wait, as with a busy server."""
 POLL_SECONDS = 1.0
 
-# The port in the machine is "$1". socat alone can end one direction and go on with the other; bash and nc are
-# for images that have no socat, and there what comes after the end of the input has a minute.
+# "$1" is the port in the machine. Only socat can close one direction and continue with the other. bash and nc
+# are for images without socat; with those, output may follow the end of the input for at most a minute.
 RELAY = r"""
 if command -v socat >/dev/null 2>&1; then
     exec socat -t 600 - "TCP:127.0.0.1:$1"
@@ -51,7 +51,7 @@ _SPEC = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):)??(?:(?P<local>\
 
 
 class Forward:
-    """One port here, and the port of the machine that it leads to. Port 0 here is one that is free."""
+    """A local port and the port of the machine that it is forwarded to. Local port 0 picks a free one."""
 
     def __init__(self, host: str, local: int, remote: int) -> None:
         self.host = host
@@ -60,9 +60,9 @@ class Forward:
 
     @classmethod
     def parse(cls, text: str) -> Forward:
-        """From `[[ADDRESS:]PORT:]MACHINE_PORT`. Raises InputError."""
+        """Parse `[[ADDRESS:]PORT:]MACHINE_PORT`. Raises InputError."""
         found = _SPEC.fullmatch(text)
-        # An address wants both ports behind it, or it could not be told from one.
+        # An address needs both ports after it, or it could not be told apart from a port.
         if found is None or (found["host"] and not found["local"]):
             raise InputError(
                 f'"{text}" is not a port to forward. Write 8080, 8080:80 or 127.0.0.1:8080:80: '
@@ -79,15 +79,15 @@ class Forward:
 
 
 class Listener:
-    """A forward that listens. `forward.local` is the port that it has got."""
+    """A listening forward. `forward.local` is the actual port. Raises InputError, CannotListen."""
 
     def __init__(self, forward: Forward) -> None:
         self.forward = forward
         try:
             found = socket.getaddrinfo(forward.host, forward.local, type=socket.SOCK_STREAM)[0]
             self.socket = socket.socket(found[0], socket.SOCK_STREAM)
-        except (OSError, UnicodeError) as error:  # UnicodeError: no name, as "a..b"
-            why = getattr(error, "strerror", None) or "it is no name"
+        except (OSError, UnicodeError) as error:  # UnicodeError: not a valid host name, such as "a..b"
+            why = getattr(error, "strerror", None) or "it is not a valid host name"
             raise InputError(f"{forward.host} is not an address of this computer: {why}") from error
         try:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -101,11 +101,11 @@ class Listener:
 
 @contextlib.contextmanager
 def listening(forwards: Sequence[Forward]) -> Iterator[list[Listener]]:
-    """Listen at all of them, or none. Raises InputError for an address, CannotListen for a port."""
+    """Listen on all of them or none. Raises InputError for a bad address, CannotListen for a port."""
     listeners: list[Listener] = []
     try:
         for forward in forwards:
-            listeners.append(Listener(forward))  # noqa: PERF401  (what listens already is closed below)
+            listeners.append(Listener(forward))  # noqa: PERF401  (those already listening are closed below)
         yield listeners
     finally:
         for listener in listeners:
@@ -119,10 +119,10 @@ def serve(
     *,
     wanted: Callable[[], bool] = lambda: True,
 ) -> None:
-    """Forward what connects, until `wanted` says no; it is asked once a second.
+    """Forward incoming connections until `wanted`, called once a second, returns False.
 
-    `open_machine` is called for each connection, which gets a client of the endpoint of its own. What goes
-    wrong with one connection is told, and ends that one only.
+    `open_machine` is called for each connection, so that each has its own client of the endpoint. A problem
+    with one connection is reported as a warning and ends only that connection.
     """
     import selectors
 
@@ -139,7 +139,7 @@ def serve(
                     continue
                 try:
                     connection, _ = listener.socket.accept()
-                except OSError:  # it went away before it was taken
+                except OSError:  # the client closed it before it was accepted
                     slot.release()
                     continue
                 threading.Thread(
@@ -157,7 +157,7 @@ def _connect(
     slot: threading.Semaphore,
 ) -> None:
     said = bytearray()
-    # The other side may close at any time: what cannot be sent to it any more is nobody's loss.
+    # Either side may close at any time: data that can no longer be delivered is dropped.
     with contextlib.ExitStack() as stack, contextlib.suppress(OSError, ValueError), connection:
         stack.callback(slot.release)
         connection.setblocking(True)  # noqa: FBT003
@@ -165,7 +165,7 @@ def _connect(
             with open_machine() as machine, connection.makefile("rb", buffering=0) as stdin:
                 status = machine.driver.channel().run(
                     ["sh", "-c", RELAY, "relay", str(forward.remote)],
-                    stdin=stdin,  # type: ignore[arg-type]  # a SocketIO: readinto and fileno are all it takes
+                    stdin=stdin,  # type: ignore[arg-type]  # a SocketIO: only readinto and fileno are needed
                     stdout=connection.sendall,
                     stderr=lambda data: said.extend(data[: 1000 - len(said)]),
                 )
@@ -180,7 +180,7 @@ def _connect(
 
 
 def check(machine: Host) -> None:
-    """See that it runs, before anything listens. Raises MachineNotRunning, MachineGone, MachineError."""
+    """Check that it is running, before listening. Raises MachineNotRunning, MachineGone, MachineError."""
     if not machine.driver.provisioned and machine.driver.ssh_address() is None:
         raise MachineError(
             machine.name,

@@ -1,4 +1,4 @@
-"""Ports of this computer forwarded to a machine, in this process or in one of its own."""
+"""Forward ports of this computer to a machine, in this process or in the background."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def forward(
     detach: bool,
     wanted: Callable[[], bool],
 ) -> int:
-    """See `Machine.forward`. Each connection opens the machine anew, by `hosts`."""
+    """See `Machine.forward`. `hosts` opens the machine again for each connection."""
     if not ports:
         raise InputError("Name the ports to forward, such as 8080 or 8080:80")
     wishes = [Forward.parse(port) for port in ports]
@@ -35,7 +35,7 @@ def forward(
     name, directory, identity = host.name, host.directory, host.config.identity
 
     def there() -> bool:
-        # Another machine of this name is not the one that was meant.
+        # A new machine under the same name is not the one that was asked for.
         with contextlib.suppress(DinvError):
             return hosts.store.load(name).identity == identity
         return False

@@ -1,4 +1,4 @@
-"""Where images that a machine is to have come from: an engine, or an archive of `docker save`'s."""
+"""Sources of the images to load into a machine: engines, or a `docker save` archive."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def load_images(
         raise InputError(
             "Name the images to load, or an archive with " + either("archive=FILE", "--input FILE")
             if not images
-            else "Images and " + either("archive", "--input") + " at once: it is one or the other"
+            else "Images and " + either("archive", "--input") + " exclude each other: give one of them"
         )
     with contextlib.ExitStack() as stack:
         if archive:
@@ -46,7 +46,7 @@ def load_images(
 
 
 def _engines(host: Host, named: str | None) -> Iterator[Engine]:
-    """The engines that may have an image, in the order in which they are asked."""
+    """Yield the engines that may have an image, in the order in which they are asked."""
     if named:
         cert_path = os.environ.get("DINV_ENDPOINT_CERT_PATH")
         endpoint = resolve(

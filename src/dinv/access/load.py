@@ -1,8 +1,8 @@
-"""`load`: images of an engine, or of a `docker save` archive, into a machine.
+"""`load`: load images of an engine, or of a `docker save` archive, into a machine.
 
-What the machine's daemon has already is not sent: it looks for each layer by its chain of diff ids, and opens
-the archive's file of it only where it has none (moby: image/tarexport/load.go). So the files of layers that
-are there are left out of what is sent. A daemon that keeps images in containerd needs all, and gets them.
+Layers that the machine's daemon already has are not sent. The daemon looks up each layer by its chain of diff
+ids and opens the layer's file in the archive only if it does not have it (moby: image/tarexport/load.go), so
+those files can be left out. A daemon with containerd's image store needs all files, and gets them.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 PIECE = 1 << 20
 """Bytes read or sent at once."""
 BLOCK = 512
-"""Of a tar archive."""
+"""Block size of a tar archive in bytes."""
 MANIFEST_LIMIT = 16 << 20
-"""Bytes of manifest.json that are read at most."""
+"""Largest manifest.json that is read, in bytes."""
 _END = bytes(2 * BLOCK)
 
 Chain = tuple[str, ...]
-"""The diff ids from the lowest layer to this one."""
+"""The diff ids from the lowest layer up to one layer."""
 
 
 SOURCE = either("source", "--from")
@@ -42,9 +42,9 @@ SOURCE = either("source", "--from")
 
 
 def load(machine: Host, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
-    """Take images into a machine, each from the first of `sources` that has it.
+    """Load images into a machine, each from the first of `sources` that has it.
 
-    Raises ImageError for one that none has, or that cannot be taken out of where it is; MachineNotRunning.
+    Raises ImageError if no source has an image or its source cannot export it, MachineNotRunning.
     """
     with machine.engine() as daemon:
         kept = _Kept(daemon)
@@ -66,10 +66,10 @@ def load(machine: Host, images: Sequence[str], sources: Sequence[Engine], progre
 
 
 def load_archive(machine: Host, archive: IO[bytes], progress: Progress) -> list[str]:
-    """Take in what `docker save` wrote; returns the names, or ids, of the images.
+    """Load a `docker save` archive; return the names, or else the ids, of its images.
 
-    An archive that cannot be read twice, such as a pipe's, is kept in a temporary file meanwhile. Raises
-    ImageError for what is no archive of images, MachineNotRunning.
+    An archive that is not seekable, such as a pipe, is copied to a temporary file first. Raises ImageError if
+    it is not an archive of images, MachineNotRunning.
     """
     with machine.engine() as daemon, progress.working("Image", "from an archive"):
         if not archive.seekable():
@@ -96,7 +96,7 @@ def _find(image: str, sources: Sequence[Engine]) -> tuple[Engine, dict[str, Any]
             looked.append(f"{_where(source)} ({error})")
     raise ImageError(
         f"No image {image} at {', nor at '.join(looked)}. Build or pull it there, or name another engine "
-        "with " + SOURCE + "; a machine with a way to a registry can pull it by itself."
+        "with " + SOURCE + "; a machine that can reach a registry can pull it itself."
     )
 
 
@@ -105,7 +105,7 @@ def _where(engine: Engine) -> str:
 
 
 def _named(image: str) -> bool:
-    """Whether it is given by a name, which the machine's copy is to have too, and not by an id."""
+    """Whether it is given by name, which the machine's copy should get too, and not by id or digest."""
     return "@" not in image and not image.startswith("sha256:")
 
 
@@ -121,12 +121,12 @@ def _save(source: Engine, image: str, archive: IO[bytes], progress: Progress) ->
                 progress.update(f"{format_size(size)} read")
     except (BadRequest, NotFound, ServerError) as error:
         raise ImageError(
-            f"{_where(source)} does not give {image} out ({error.message}). A VCH never does: name an engine "
+            f"{_where(source)} does not export {image} ({error.message}). A VCH never does: name an engine "
             "that has the image with " + SOURCE + "."
         ) from error
     except OSError as error:
         raise ImageError(
-            f"{image} cannot be kept in {scratch.place()}: {error.strerror}. TMPDIR names another directory."
+            f"{image} cannot be stored in {scratch.place()}: {error.strerror}. Set TMPDIR to use another."
         ) from error
 
 
@@ -135,7 +135,7 @@ _CONFIG = {"rootfs": {"diff_ids": [str]}}
 
 
 class _Kept:
-    """What layers a machine's daemon has."""
+    """The images and layers that a machine's daemon has."""
 
     def __init__(self, daemon: Engine) -> None:
         info = daemon.info()
@@ -160,7 +160,7 @@ class _Kept:
 
 
 def _send(daemon: Engine, kept: _Kept, archive: IO[bytes], progress: Progress) -> tuple[int, int]:
-    """Returns how many bytes were sent, and how many were left out."""
+    """Send the archive without the layers that are there; return the bytes sent and the bytes left out."""
     parts, left_out = _parts(archive, kept)
     body = _Body(archive, parts, progress)
     try:
@@ -169,19 +169,20 @@ def _send(daemon: Engine, kept: _Kept, archive: IO[bytes], progress: Progress) -
         except (BadRequest, ServerError):
             if not left_out:
                 raise
-            # Its images may have been removed since it was asked.
+            # Images may have been removed since the daemon was asked: send everything.
             parts, left_out = _parts(archive, None)
             body = _Body(archive, parts, progress)
             daemon.images.load(body)
     except (BadRequest, ServerError) as error:
         raise ImageError(
-            f"The machine's daemon does not take the image: {error.message}. How full it is: " + command("df")
+            f"The machine's daemon does not take the image: {error.message}. See how full it is: "
+            + command("df")
         ) from error
     return body.sent, left_out
 
 
 def _parts(archive: IO[bytes], kept: _Kept | None) -> tuple[list[tuple[int, int]], int]:
-    """The stretches of the archive to send, as (start, end), and how many bytes are not in them."""
+    """Return the ranges of the archive to send, as (start, end) offsets, and the bytes left out."""
     members = _members(archive)
     there: set[str] = set()
     if kept is not None and kept.chains:
@@ -202,14 +203,14 @@ def _parts(archive: IO[bytes], kept: _Kept | None) -> tuple[list[tuple[int, int]
 
 
 def _layers_there(archive: IO[bytes], members: list[tarfile.TarInfo], kept: _Kept) -> set[str]:
-    """The names of the files of layers that every image in the archive finds in the machine."""
+    """Return the archive's layer files that no image in it needs, since the machine has those layers."""
     found = {member.name: member for member in members}
     there: set[str] = set()
     needed: set[str] = set()
     for entry in _manifest(archive, found):
         config = _json(archive, found, str(entry["Config"]))
         if wrong := fault(config, _CONFIG):
-            raise _no_archive(f"the configuration of an image in it is none: {wrong}")
+            raise _no_archive(f"the configuration of an image in it is not valid: {wrong}")
         diff_ids = (config.get("rootfs") or {}).get("diff_ids") or []
         files = entry.get("Layers") or []
         if len(files) != len(diff_ids):
@@ -221,7 +222,7 @@ def _layers_there(archive: IO[bytes], members: list[tarfile.TarInfo], kept: _Kep
 
 
 def _followed(name: str, found: dict[str, tarfile.TarInfo]) -> str:
-    """The file that a layer's name leads to: older engines write one layer once, and links to it."""
+    """Follow a layer's links to its file: older engines write a shared layer once, and symlinks to it."""
     import posixpath
 
     for _ in range(8):
@@ -238,7 +239,7 @@ def _members(archive: IO[bytes]) -> list[tarfile.TarInfo]:
         with tarfile.open(fileobj=archive, mode="r:", tarinfo=Entry) as opened:
             members = opened.getmembers()
     except Exception as error:
-        # TarError, and what else tarfile makes of headers that somebody has thought up.
+        # TarError, and whatever else tarfile raises for forged headers.
         raise _no_archive(str(error)) from error
     if not members:
         raise _no_archive("it is empty")
@@ -273,13 +274,13 @@ def _json(archive: IO[bytes], found: dict[str, tarfile.TarInfo], name: str) -> A
 
 def _no_archive(why: str) -> ImageError:
     return ImageError(
-        f"That is not an archive of images as `docker save` writes it, uncompressed: {why}. The tar of a "
-        f"file system goes in by `docker import`."
+        f"This is not an archive of images as `docker save` writes it, uncompressed: {why}. For the tar of a "
+        f"file system, use `docker import`."
     )
 
 
 class _Body:
-    """Stretches of a file as the body of a call, and the end of a tar archive behind them."""
+    """A request body: ranges of a file, followed by the end marker of a tar archive."""
 
     def __init__(self, file: IO[bytes], parts: list[tuple[int, int]], progress: Progress) -> None:
         self._file = file

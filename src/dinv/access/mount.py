@@ -1,8 +1,8 @@
-"""`dinv mount`: a directory of a machine, mounted here by sshfs over `dinv ssh`.
+"""`dinv mount`: mount a directory of a machine on this computer, by sshfs over `dinv ssh`.
 
-sshfs runs ssh with the subsystem sftp; `dinv ssh` does that by exec, so no sshd has to run in the machine.
-It lives on in a session of its own, and is not told to reconnect: when the machine stops, or is removed,
-sshfs unmounts and ends. Who uses the mount then gets errors, and nothing hangs.
+sshfs runs ssh with the subsystem sftp; `dinv ssh` does that by exec, so the machine needs no sshd. sshfs runs
+in its own session and is not told to reconnect: when the machine stops or is removed, it unmounts and exits.
+Programs that use the mount then get errors instead of hanging.
 """
 
 from __future__ import annotations
@@ -26,25 +26,25 @@ _STOP_SECONDS = 5.0
 _LAST_LINES = 3
 _DEVICE = "/dev/fuse"
 _COMMAND = "DINV_SSH_COMMAND"
-# sshfs splits this at each blank and knows no quotes (sshfs.c: tokenize_on_space), so the command itself is
-# in a variable. What sshfs appends, the machine's name last but one, is "$@".
+# sshfs splits this at each blank and does not understand quotes (sshfs.c: tokenize_on_space), so the command
+# itself is in a variable. "$@" is what sshfs appends; the machine's name is its last word but one.
 _SSH_COMMAND = f'/bin/sh -c eval${{IFS}}"${_COMMAND}" ssh'
 _OPTIONS = (
     f"ssh_command={_SSH_COMMAND}",
-    # root's files there are the user's here, as they are after scp.
+    # Files of root in the machine appear as the user's own here, as they do after scp.
     "idmap=user",
-    # Of use to docker-machine's machines, to find that the other side has gone without a word.
+    # For docker-machine's machines, to notice when the other side disappears without closing.
     "ServerAliveInterval=15",
     "ServerAliveCountMax=3",
 )
 
 
 def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
-    """Mount a directory of a running machine on an empty one here; it stays when this process has ended.
+    """Mount a directory of a running machine on an empty one here; the mount outlives this process.
 
-    `path` is relative to the user's home; `user` "" for root, or the one that docker-machine has stored.
-    Raises ProgramMissing, MountError for what has to be done here first or with sshfs's own words,
-    MachineNotRunning, MachineError when its image has no sftp-server, DeadlineExceeded.
+    `path` is relative to the user's home. `user` "" means root, or the user that docker-machine recorded.
+    Raises ProgramMissing, MountError if something has to be done here first or with sshfs's own message,
+    MachineNotRunning, MachineError if its image has no sftp-server, DeadlineExceeded.
     """
     import shlex
 
@@ -68,9 +68,9 @@ def mount(machine: Host, path: str, directory: str, *, user: str = "") -> None:
 
 
 def unmount(directory: str) -> None:
-    """Take a mount of sshfs's away, whether or not its machine is still there.
+    """Unmount a directory mounted by sshfs, whether or not its machine still exists.
 
-    Raises MountError where nothing of sshfs's is mounted, or it cannot be unmounted; DeadlineExceeded.
+    Raises MountError if no sshfs is mounted there or it cannot be unmounted, DeadlineExceeded.
     """
     import shlex
     import subprocess
@@ -80,7 +80,7 @@ def unmount(directory: str) -> None:
     if kind == "":
         raise MountError(f"Nothing is mounted at {directory}")
     if kind not in (None, "fuse.sshfs"):
-        raise MountError(f"What is mounted at {directory} is {kind}, and no mount of sshfs's")
+        raise MountError(f"What is mounted at {directory} is {kind}, not an sshfs mount")
     command = [*_unmounter(), where]
     try:
         done = subprocess.run(
@@ -99,12 +99,12 @@ def unmount(directory: str) -> None:
     hint = ""
     if "busy" in said:
         lazy = shlex.join([*command[:-1], "-z" if "-u" in command else "-l", where])
-        hint = f"\nClose what is open there, and leave the directory. To take it away all the same: {lazy}"
+        hint = f"\nClose the files that are open there, and leave the directory. To unmount it anyway: {lazy}"
     raise MountError(f"{directory} cannot be unmounted: {said}{hint}")
 
 
 def _unmounter() -> list[str]:
-    """fusermount3 is libfuse 3's, and fusermount is that of 2; where there is no libfuse, there is umount."""
+    """Return the command to unmount: fusermount3 of libfuse 3, fusermount of libfuse 2, else umount."""
     import shutil
 
     for name in ("fusermount3", "fusermount"):
@@ -115,7 +115,7 @@ def _unmounter() -> list[str]:
 
 
 def _mountpoint(directory: str) -> str:
-    """The directory to mount on, as an absolute path. Raises MountError."""
+    """Check the directory to mount on; return its absolute path. Raises MountError."""
     import shlex
 
     quoted = shlex.quote(directory)
@@ -129,19 +129,19 @@ def _mountpoint(directory: str) -> str:
         found = os.listdir(where)
     except FileNotFoundError as error:
         raise MountError(
-            f"There is no directory {directory} here to mount on. Make it: mkdir -p {quoted}"
+            f"The directory {directory} to mount on does not exist. Create it: mkdir -p {quoted}"
         ) from error
     except OSError as error:
         raise MountError(f"{directory} cannot be mounted on: {error.strerror}") from error
     if found:
         raise MountError(
-            f"{directory} is not empty: what is in it could not be seen. Name an empty directory"
+            f"{directory} is not empty: the mount would hide its content. Name an empty directory"
         )
     if os.path.exists(mounts.MOUNTS) and not os.access(_DEVICE, os.R_OK | os.W_OK):
         why = "may not be used" if os.path.exists(_DEVICE) else "is missing"
         raise MountError(
-            f"{_DEVICE} {why} on this computer, and without it nothing can be mounted by sshfs: run modprobe "
-            f"fuse as root; a container has to be given it (docker run --device {_DEVICE})"
+            f"{_DEVICE} {why} on this computer, and sshfs cannot mount without it: run modprobe fuse as "
+            f"root; in a container, it has to be passed in (docker run --device {_DEVICE})"
         )
     return where
 
@@ -154,11 +154,11 @@ def _check_has_sftp(machine: Host, user: str) -> None:
 
 
 def _start(command: list[str], environment: dict[str, str], source: str) -> str:
-    """Run sshfs, which goes on in the background once it has mounted; what it says if it fails, or ""."""
+    """Run sshfs, which moves to the background once mounted; return its message if it fails, else ""."""
     import subprocess
 
-    # Not a pipe: what sshfs leaves running keeps it open. And a session of its own, or a Ctrl-C that is meant
-    # for what comes after us in a script would end the mount.
+    # Not a pipe, since the background sshfs would keep it open. And its own session, or a Ctrl-C meant for a
+    # later command of a script would end the mount.
     with scratch.small() as said:
         try:
             child = subprocess.Popen(
@@ -184,7 +184,7 @@ def _start(command: list[str], environment: dict[str, str], source: str) -> str:
 
 
 def _said_by_ssh(command: list[str]) -> str:
-    """Why ssh cannot reach the other side, or "" if it can: sshfs 3.7 shows nothing of what ssh says."""
+    """Return why ssh cannot connect, or "" if it can: sshfs 3.7 does not show the messages of ssh."""
     import subprocess
 
     try:
@@ -197,7 +197,7 @@ def _said_by_ssh(command: list[str]) -> str:
 
 
 def _end(child: subprocess.Popen[bytes]) -> None:
-    """End sshfs and the ssh that it has started."""
+    """End sshfs and the ssh that it started."""
     import signal
     import subprocess
 

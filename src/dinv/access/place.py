@@ -1,4 +1,4 @@
-"""NAME:PATH: a path in a machine, or here."""
+"""NAME:PATH: a path in a machine or on this computer."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ if TYPE_CHECKING:
     from dinv.lifecycle.hosts import Hosts
 
 HOME = "/root"
-"""What paths in a machine are relative to."""
+"""The directory that relative paths in a machine start from."""
 _HERE = "localhost"
 _USER = "root"
 
 
 class Place:
-    """One end of a copy, or of a mount: a path in a machine, or here when `machine` is None.
+    """One end of a copy or a mount: a path in a machine, or on this computer if `machine` is None.
 
-    `user` is the machine's, "" when none is named.
+    `user` is the user named in `USER@NAME:PATH`, or "".
     """
 
     __slots__ = ("machine", "path", "user")
@@ -40,14 +40,14 @@ class Place:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """A place as scp has it: `NAME:PATH`, `USER@NAME:PATH`, `localhost:PATH`, or a path here.
+        """Parse a place as scp does: `NAME:PATH`, `USER@NAME:PATH`, `localhost:PATH`, or a local path.
 
-        A path here that has a colon in its first part is written with `./`. Raises InputError.
+        A local path with a colon in its first part is written with a leading `./`. Raises InputError.
         """
         if not text:
             raise InputError("The path is empty")
         if "\0" in text:
-            raise InputError("The path has a zero byte in it")
+            raise InputError("The path contains a zero byte")
         before, colon, path = text.partition(":")
         if not colon or not before or "/" in before:
             return cls(None, text)
@@ -58,9 +58,9 @@ class Place:
 
     @classmethod
     def of_machine(cls, text: str) -> Self:
-        """A place that is in a machine: `machine` is None where none is named, for the one meant then.
+        """Parse a place in a machine; `machine` is None, for the default machine, if none is named.
 
-        Raises InputError for `localhost:PATH`, and as `parse`.
+        Raises InputError for `localhost:PATH`, and as `parse` does.
         """
         place = cls.parse(text)
         if place.machine is None and place.path != text:
@@ -68,7 +68,7 @@ class Place:
         return place
 
     def as_root(self) -> Self:
-        """Itself, when it does not name another user. Raises InputError."""
+        """Return self. Raises InputError if it names a user other than root."""
         if self.user not in ("", _USER):
             raise InputError(
                 f'"{self.user}@{self.machine}": files in a machine are {_USER}\'s; '
@@ -78,7 +78,7 @@ class Place:
 
 
 def check_exists(place: Place, hosts: Hosts) -> None:
-    """Tell of a machine that is not there, before either end is touched."""
+    """Raise MachineNotFound if the machine does not exist, before either end of a copy is touched."""
     if place.machine is None or hosts.store.exists(place.machine):
         return
     error = hosts.store.missing(place.machine)

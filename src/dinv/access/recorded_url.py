@@ -1,7 +1,7 @@
-"""Where a machine's daemon listens, as its record has it: what `url` prints, in prompts.
+"""The URL of a machine's daemon from its record alone: `url` runs in shell prompts, so it must be fast.
 
-A record that says so is enough. Only where dinv itself has stopped the machine, or nothing is known, does a
-Machine have its say, which takes longer to load than all else there is to do.
+Usually the record is enough. Only if dinv itself stopped the machine, or the URL is not recorded, is a Host
+needed, which takes longer to load than everything else here.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def url(config: MachineConfig, store: Store, *, trace: Trace = None) -> str:
-    """`Machine.known_url`. Raises MachineNotRunning."""
+    """Return what `Machine.known_url` returns. Raises MachineNotRunning."""
     if config.url and not config.stopped:
         return config.url
     if not config.by_dinv:

@@ -1,4 +1,4 @@
-"""Commands and shells in a machine, with the habits of ssh, by exec on its endpoint."""
+"""Commands and shells in a machine, behaving like ssh, by exec on its endpoint."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ if TYPE_CHECKING:
     from dinv.lifecycle.host import Host
 
 DISCONNECTED = 255
-"""The exit status of a session that the user broke off, as ssh's."""
+"""Exit status of a session that the user broke off, as with ssh."""
 HANG_UP_SECONDS = 5.0
 ASK_SECONDS = 10.0
-"""How long a machine may take to say whether it has a program."""
+"""Deadline for checking whether a machine has a program."""
 SFTP = ("sftp-server", "openssh-sftp-server")
-"""The program behind SFTP, and the package of Debian's that it is in."""
+"""The SFTP server program and its Debian package."""
 SFTP_SERVERS = (
     "/usr/lib/openssh/sftp-server",  # Debian, Ubuntu
     "/usr/libexec/sftp-server",  # Photon
     "/usr/libexec/openssh/sftp-server",  # Fedora
     "/usr/lib/ssh/sftp-server",  # Alpine, Arch
 )
-"""Where distributions have it."""
+"""Its path in various distributions."""
 _STDIN, _STDOUT, _STDERR = 0, 1, 2
 _SESSION = "DINV_SESSION"
 _DEFAULT_SIZE = (24, 80)
@@ -44,7 +44,7 @@ _SUBSYSTEM = f"for server in {' '.join(SFTP_SERVERS)}; do [ ! -x $server ] || ex
 _NOT_FOUND = 127
 _SHELL = "if command -v bash >/dev/null; then exec bash -l; fi; exec /bin/sh -l"
 _HOME = 'cd "${HOME:-/root}" 2>/dev/null'
-# A process that is stopped takes the hang-up once it goes on.
+# A stopped process receives the hang-up only once it continues.
 _HANG_UP = (
     f'grep -ls "{_SESSION}=$1" /proc/[0-9]*/environ | '
     'while IFS=/ read -r _ _ pid _; do kill -HUP "$pid"; kill -CONT "$pid"; done'
@@ -52,18 +52,18 @@ _HANG_UP = (
 
 
 def run_command(machine: Host, command: Sequence[str], *, terminal: bool) -> int:
-    """Run a command in a machine on this process's standard streams; returns its exit status.
+    """Run a command in a machine on this process's standard streams; return its exit status.
 
-    As ssh does it: the words are joined with blanks and given to `/bin/sh -c`, in root's home. Standard
-    input is passed on, output and errors come apart. Without words it is a login shell, on a terminal when
-    standard input is one; `terminal` gives a command one too, whatever standard input is. On a terminal,
-    `~.` at the start of a line breaks the session off, which returns 255.
+    As with ssh, the words are joined with blanks and given to `/bin/sh -c` in root's home. Standard input is
+    passed on; standard output and standard error stay separate. Without words, a login shell runs, on a
+    terminal if standard input is one; `terminal` gives a command a terminal regardless of standard input. On
+    a terminal, `~.` at the start of a line breaks off the session, which returns 255.
 
-    Options of ssh may stand before the command; see `dinv.access.ssh_options`, also for the subsystem sftp.
+    Options of ssh may precede the command; see `dinv.access.ssh_options`, also for the subsystem sftp.
 
-    When this end goes first (Ctrl-C, a signal's Interrupted, nobody reads our output: BrokenPipeError), the
-    processes over there get SIGHUP, and the exception goes on. Raises InputError, MachineNotRunning,
-    MachineGone, and MachineError where there is no sftp-server.
+    If this side ends first (Ctrl-C, Interrupted by a signal, BrokenPipeError because nobody reads our
+    output), the processes in the machine get SIGHUP and the exception propagates. Raises InputError,
+    MachineNotRunning, MachineGone, and MachineError if the machine has no sftp-server.
     """
     options, command = ssh_options.take(command)
     address = machine.driver.ssh_address()
@@ -87,37 +87,37 @@ def run_command(machine: Host, command: Sequence[str], *, terminal: bool) -> int
 
 
 def lacks(machine: str, program: str, package: str) -> MachineError:
-    """The error that a machine's image came without a program, which is in a package of Debian's."""
+    """Return the error for a program missing from a machine's image; `package` is its Debian package."""
     return MachineError(
         machine,
-        f'Machine "{machine}" has no {program}: its image came without. The image that dinv builds has it: '
+        f'Machine "{machine}" has no {program}: its image lacks it. The image that dinv builds has it: '
         + command("image", "build")
         + " (for a VCH: "
         + command("image", "push")
         + "), then "
         + command("upgrade", machine)
-        + ".\nUntil its next upgrade, it can be put in: "
+        + ".\nUntil its next upgrade, it can be installed: "
         + command("ssh", machine, f"apt-get update && apt-get install -y {package}")
         + ", or with the image's own package manager.",
     )
 
 
 def check_has(machine: Host, look: str, program: str, package: str) -> None:
-    """Raise MachineError, as `lacks`, unless the shell command `look` succeeds in the running machine."""
+    """Raise the MachineError of `lacks` unless the shell command `look` succeeds in the running machine."""
     if machine.channel().run(["/bin/sh", "-c", look], timeout=ASK_SECONDS):
         raise lacks(machine.name, program, package)
 
 
 def transport(store_path: str) -> list[str]:
-    """The command line that is to dinv's machines what `ssh` is to hosts: rsync's `-e`, sshfs's ssh_command.
+    """Return the command line to use instead of `ssh`, for rsync's `-e` and sshfs's ssh_command.
 
-    By this Python and not by a name in PATH, and whatever is in the directory that it is called in.
+    It runs this Python, not a name from PATH, and imports nothing from the current directory (-P).
     """
     return [sys.executable, "-P", "-m", "dinv", "-s", store_path, "ssh"]
 
 
 def _show_configuration(name: str) -> None:
-    """What `ssh -G` prints, of which git only wants to see that there is a -G: then it is OpenSSH's ssh."""
+    """Print what `ssh -G` prints. git only checks that -G works, to recognise OpenSSH's ssh."""
     lines = (f"host {name}", f"user {ssh_options.USER}", f"hostname {name}", f"port {ssh_options.PORT}")
     (_writer(_STDOUT) or _drop)("".join(f"{line}\n" for line in lines).encode())
 
@@ -125,7 +125,9 @@ def _show_configuration(name: str) -> None:
 def _run_subsystem(machine: Host, command: Sequence[str], session: ssh_options.Session) -> int:
     if list(command) != [ssh_options.SUBSYSTEM]:
         asked = " ".join(command) or "none"
-        raise InputError(f"Of ssh's subsystems there is {ssh_options.SUBSYSTEM}; asked for: {asked}")
+        raise InputError(
+            f"The only subsystem of ssh supported is {ssh_options.SUBSYSTEM}; asked for: {asked}"
+        )
     argv = ["/bin/sh", "-c", f"{_HOME}; {_SUBSYSTEM}"]
     status = _run(machine, session, argv, terminal=False)
     if status == _NOT_FOUND:
@@ -134,7 +136,7 @@ def _run_subsystem(machine: Host, command: Sequence[str], session: ssh_options.S
 
 
 def _run(machine: Host, session: ssh_options.Session, argv: Sequence[str], *, terminal: bool) -> int:
-    """Run it, and hang up on it when this end goes first."""
+    """Run it, and hang up on it if this side ends first."""
     channel = machine.channel()
     mark = os.urandom(8).hex()
     environment = {**session.environment, _SESSION: mark}
@@ -152,7 +154,7 @@ def _run(machine: Host, session: ssh_options.Session, argv: Sequence[str], *, te
         _hang_up(channel, mark)
         return DISCONNECTED
     except (Conflict, NotFound):
-        # It stopped or was removed under the command; asking for it again says which.
+        # The machine was stopped or removed while the command ran; asking again raises the right error.
         machine.channel()
         raise
     except BaseException:
@@ -163,17 +165,17 @@ def _run(machine: Host, session: ssh_options.Session, argv: Sequence[str], *, te
 def _argv(words: str, size: tuple[int, int] | None = None) -> list[str]:
     steps = [_HOME]
     if size is not None:
-        # The API can set a terminal's size only once the command runs, which may have asked for it by then.
+        # The API can set a terminal's size only once the command runs, which may have read it by then.
         steps.append(f"stty rows {size[0]} cols {size[1]} 2>/dev/null")
     steps.append(_COMMAND if words else _SHELL)
     return ["/bin/sh", "-c", "; ".join(steps), "sh", words]
 
 
 def _hang_up(channel: Channel, session: str) -> None:
-    """Do what sshd does when the connection goes; an exec that nobody listens to would run on for ever.
+    """Do what sshd does when a connection is lost; otherwise an abandoned exec would run forever.
 
-    Its processes are known by a variable in their environment: the API gives an exec's process number as
-    the endpoint counts, not as the machine does, and cannot signal it (moby#9098).
+    Its processes are found by a variable in their environment: the API reports an exec's pid in the
+    endpoint's numbering, not the machine's, and cannot send it a signal (moby#9098).
     """
     with contextlib.suppress(DinvError):
         channel.run(["/bin/sh", "-c", _HANG_UP, "sh", session], timeout=HANG_UP_SECONDS)
@@ -183,21 +185,21 @@ def _hang_up(channel: Channel, session: str) -> None:
 
 
 def _is_terminal() -> bool:
-    # A closed standard input (`<&-`) is None; its number may be one of our own connections by now.
+    # A closed standard input (`<&-`) is None; descriptor 0 may be one of our own connections by now.
     return sys.stdin is not None and os.isatty(_STDIN)
 
 
 def _standard_input() -> io.FileIO | None:
     if sys.stdin is None:
         return None
-    with contextlib.suppress(OSError):  # it is no terminal, or not the one that this session belongs to
+    with contextlib.suppress(OSError):  # it is not a terminal, or not this session's controlling terminal
         if os.tcgetpgrp(_STDIN) != os.getpgrp():
             return None  # `dinv ssh NAME CMD &`: reading would stop us
     return _Input(_STDIN, closefd=False)
 
 
 class _Input(io.FileIO):
-    """Standard input; what cannot be read is its end."""
+    """Standard input; a read error counts as its end."""
 
     def read(self, size: int | None = -1, /) -> bytes | Any:
         try:
@@ -207,7 +209,7 @@ class _Input(io.FileIO):
 
 
 def _writer(descriptor: int) -> Callable[[bytes], object] | None:
-    """What writes to standard output or standard error: all of it, also where it would block."""
+    """Return a function that writes everything to stdout or stderr, even if it is non-blocking."""
     if (sys.stdout if descriptor == _STDOUT else sys.stderr) is None:
         return None
 
@@ -242,11 +244,11 @@ def _on_terminal(channel: Channel, argv: Sequence[str], environment: dict[str, s
 
 
 def _drop(data: bytes) -> None:
-    """Where output goes when standard output is closed."""
+    """Discard output, for when standard output is closed."""
 
 
 def _size() -> tuple[int, int]:
-    """Rows and columns of the user's terminal."""
+    """Return the rows and columns of the user's terminal."""
     for descriptor in (_STDIN, _STDOUT, _STDERR):
         with contextlib.suppress(OSError):
             columns, rows = os.get_terminal_size(descriptor)
@@ -263,7 +265,7 @@ def _terminal_input() -> io.FileIO | None:
 
 
 class _TypedInput(_Input):
-    """A file or a pipe in a keyboard's place: at its end Ctrl-D is typed, for a terminal has no other end."""
+    """A file or pipe as terminal input: types Ctrl-D at its end, the only way to end terminal input."""
 
     _ended = False
     _line_begun = False
@@ -278,16 +280,16 @@ class _TypedInput(_Input):
             self._line_begun = not data.endswith(b"\n")
             return data
         self._ended = True
-        # The first of two hands over the line that is not finished.
+        # On an unfinished line, the first Ctrl-D only submits the line.
         return _END_OF_TRANSMISSION * (2 if self._line_begun else 1)
 
 
 class _BrokenOffError(Exception):
-    """The user has typed `~.`."""
+    """The user typed `~.`."""
 
 
 class _KeyboardInput(_Input):
-    """A terminal in raw mode, with ssh's way out of a session that hangs."""
+    """A terminal in raw mode, with ssh's escape from a session that hangs."""
 
     def __init__(self, descriptor: int, *, closefd: bool) -> None:
         super().__init__(descriptor, closefd=closefd)
@@ -298,19 +300,19 @@ class _KeyboardInput(_Input):
         if not data:
             return data
         typed = self._escape.feed(data)
-        # Empty would be the end: a tilde is held back until the next key.
+        # Not b"", which would mean end of input: a tilde is held back until the next key.
         return typed or None
 
 
 class Escape:
-    """Looks for `~.` at the start of a line in what is typed; `~~` there is one tilde (ssh's EscapeChar)."""
+    """Detects `~.` at the start of a typed line; `~~` there means one tilde (ssh's EscapeChar)."""
 
     def __init__(self) -> None:
         self._at_start = True
         self._held = False
 
     def feed(self, typed: bytes) -> bytes:
-        """What is to be passed on of `typed`."""
+        """Return the part of `typed` to pass on. Raises _BrokenOffError for `~.`."""
         if typed and b"~" not in typed and not self._held:
             self._at_start = typed[-1:] in (b"\r", b"\n")
             return typed
@@ -333,7 +335,7 @@ class Escape:
 
 @contextlib.contextmanager
 def _raw_mode() -> Iterator[None]:
-    """Every key goes to the far side, Ctrl-C too; the terminal is as it was afterwards, come what may."""
+    """Send every key to the machine, including Ctrl-C; always restore the terminal afterwards."""
     if not _is_terminal():
         yield
         return
@@ -342,7 +344,7 @@ def _raw_mode() -> Iterator[None]:
 
     before = termios.tcgetattr(_STDIN)
     try:
-        # Now, and not once all output is shown: a terminal held by Ctrl-S would keep us.
+        # Immediately (TCSANOW), not after pending output: a terminal held by Ctrl-S would block us.
         tty.setraw(_STDIN, termios.TCSANOW)
         yield
     finally:
@@ -352,16 +354,16 @@ def _raw_mode() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _sizes_followed(terminal: Terminal) -> Iterator[None]:
-    """Pass on changes of the window's size.
+    """Pass on changes of the window size.
 
-    From a thread, for an answer that is slow in coming must not hold up the keys.
+    Uses a thread, since a slow answer must not delay the keys.
     """
     import signal
     import threading
     from queue import SimpleQueue
 
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals are the main thread's alone
+        yield  # only the main thread can handle signals
         return
     changes: SimpleQueue[bool] = SimpleQueue()  # the only queue that a signal handler may put into
 
@@ -372,9 +374,9 @@ def _sizes_followed(terminal: Terminal) -> Iterator[None]:
                 terminal.resize(rows=rows, columns=columns)
 
     thread = threading.Thread(target=follow, name="terminal size", daemon=True)
-    before = signal.signal(signal.SIGWINCH, lambda *_: changes.put(True))  # noqa: FBT003 - it is a queue's item
+    before = signal.signal(signal.SIGWINCH, lambda *_: changes.put(True))  # noqa: FBT003 - it is a queue item
     thread.start()
-    changes.put(True)  # noqa: FBT003 - the window may have changed by now; and not all machines have stty
+    changes.put(True)  # noqa: FBT003 - the window may have changed by now, and some machines have no stty
     try:
         yield
     finally:

@@ -1,9 +1,9 @@
-"""The options of OpenSSH's ssh, as programs give them that use ssh as their transport.
+"""The options of OpenSSH's ssh, as passed by programs that use ssh as their transport.
 
-rsync, sshfs, scp, sftp and git call `ssh [OPTION...] [USER@]HOST [OPTION...] [COMMAND...]`, and machines
-have no SSH: commands are run by exec. So options that concern the connection (keys, ciphers, the other
-side's key, time limits) make no difference here and are taken, those that change what a command sees
-(a terminal, its input, its environment) are followed, and those that only SSH can do are errors.
+rsync, sshfs, scp, sftp and git call `ssh [OPTION...] [USER@]HOST [OPTION...] [COMMAND...]`. Machines have no
+SSH; commands run by exec. So options about the connection (keys, ciphers, the host key, time limits) are
+accepted and ignored, options that change what a command sees (a terminal, its input, its environment) are
+followed, and options for what only SSH can do are errors.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     Option = tuple[str, str]
-    """A letter and its value, "" for one without."""
+    """A letter and its value, "" if it takes none."""
 
 USER = "root"
 PORT = 22
 SUBSYSTEM = "sftp"
-"""The one that there is."""
+"""The only subsystem supported."""
 
 # openssh-portable: ssh.c, main(), the string for getopt.
 _SWITCHES = "1246AaCfGgKkMNnqsTtVvXxYy"
@@ -36,7 +36,7 @@ _FOLLOWED = {
     "T": ("terminal", False),
     "t": ("terminal", True),
 }
-"""What they set of a Session."""
+"""Options that are followed: the attribute of Session and the value they set."""
 _NEEDLESS = "246aCckbimqvxy"
 _ONLY = {
     "e": ("~",),
@@ -45,9 +45,9 @@ _ONLY = {
     "p": (str(PORT),),
     "S": ("none",),
 }
-"""Options that are taken where they ask for what is so."""
+"""Options accepted only with the values that describe how machines work anyway."""
 
-# ssh_config(5). In lower case: the case of a keyword does not count.
+# ssh_config(5). In lower case, since keywords are case-insensitive.
 _NEEDLESS_KEYWORDS = (
     *("addkeystoagent", "addressfamily", "batchmode", "bindaddress", "bindinterface"),
     *("casignaturealgorithms", "certificatefile", "challengeresponseauthentication", "checkhostip"),
@@ -80,7 +80,7 @@ _ONLY_KEYWORDS = {
 
 
 class CommandLine:
-    """What ssh was called with. `destination` is None where there is none; `user` is "" where none is."""
+    """A parsed command line of ssh; `destination` is `[USER@]HOST`, or None if missing."""
 
     def __init__(self, options: list[Option], destination: str | None, command: list[str]) -> None:
         self.options = options
@@ -88,21 +88,21 @@ class CommandLine:
         self.command = command
 
     def words(self) -> list[str]:
-        """Options and command without the destination, as `take` reads them; its user is an option."""
+        """Return options and command for `take`, without the destination; its user becomes an option."""
         user = self.destination.rpartition("@")[0] if self.destination else ""
         options = [("l", user), *self.options] if user else self.options
         return [*(f"-{letter}{value}" for letter, value in options), "--", *self.command]
 
     @property
     def host(self) -> str | None:
-        """The destination without its user."""
+        """The destination without the user; None if missing."""
         return self.destination and self.destination.rpartition("@")[2]
 
 
 def split(words: Sequence[str]) -> CommandLine:
-    """Read the words after `ssh`, as its main() does: options may stand on both sides of the destination.
+    """Parse the words after `ssh` as its main() does: options may come before and after the destination.
 
-    `--` before the destination ends them on both. Raises InputError.
+    `--` before the destination ends the options in both places. Raises InputError.
     """
     options, rest, ended = _getopt(words)
     destination = rest.pop(0) if rest else None
@@ -113,13 +113,13 @@ def split(words: Sequence[str]) -> CommandLine:
 
 
 def take(words: Sequence[str]) -> tuple[list[Option], list[str]]:
-    """The options before a command, and the command. Raises InputError."""
+    """Split words into the options before a command, and the command. Raises InputError."""
     options, rest, _ = _getopt(words)
     return options, rest
 
 
 def value_follows(word: str) -> bool:
-    """Whether a word of options, such as -l or -xl, has its value in the word behind it."""
+    """Whether the value of an option word, such as -l or -xl, is the next word."""
     for place, letter in enumerate(word[1:], 2):
         if letter in _VALUED:
             return place == len(word)
@@ -127,7 +127,7 @@ def value_follows(word: str) -> bool:
 
 
 def _getopt(words: Sequence[str]) -> tuple[list[Option], list[str], bool]:
-    """Options as getopt(3) reads them, what is left, and whether `--` has ended them."""
+    """Parse options as getopt(3) does; return them, the remaining words, and whether `--` ended them."""
     options: list[Option] = []
     left = list(words)
     while left and left[0].startswith("-") and left[0] != "-":
@@ -140,7 +140,7 @@ def _getopt(words: Sequence[str]) -> tuple[list[Option], list[str], bool]:
                 continue
             if letter not in _VALUED:
                 raise InputError(
-                    f"{word} is no option of ssh. For a command of this name: ssh NAME -- {word}"
+                    f"{word} is not an option of ssh. For a command of this name: ssh NAME -- {word}"
                 )
             value = word[place:]
             if not value:
@@ -153,16 +153,16 @@ def _getopt(words: Sequence[str]) -> tuple[list[Option], list[str], bool]:
 
 
 class Session:
-    """What ssh's options ask for, of a session in a machine that has no SSH. Raises InputError."""
+    """What options of ssh mean for a session in a machine without SSH. Raises InputError."""
 
     def __init__(self, options: Sequence[Option]) -> None:
         self.terminal: bool | None = None
-        """Whether there has to be one; None where nothing is said."""
+        """Whether to allocate a terminal; None if no option says."""
         self.subsystem = False
-        """Whether the command is a subsystem's name."""
+        """Whether the command is the name of a subsystem."""
         self.without_input = False
         self.only_configuration = False
-        """Whether to print how ssh would connect, and no more (-G)."""
+        """Whether to only print how ssh would connect (-G)."""
         self.environment: dict[str, str] = {}
         for letter, value in options:
             if letter in _FOLLOWED:
@@ -210,7 +210,7 @@ class Session:
 
 
 def _keyword(text: str) -> tuple[str, str]:
-    """Keyword and value of `-o`, which stand apart by blanks or one `=` (ssh_config(5))."""
+    """Split the text of `-o` into keyword and value, separated by blanks or one `=` (ssh_config(5))."""
     text = text.strip()
     end = next((place for place, sign in enumerate(text) if sign in " \t="), len(text))
     value = text[end:].lstrip().removeprefix("=").strip()
@@ -224,9 +224,9 @@ def _impossible(option: str, value: str) -> InputError:
     said = f"{option} {value}" if value else option
     if option == "-l":
         return InputError(
-            f"{said}: commands in a machine are {USER}'s. For another user: sudo -u {value} COMMAND"
+            f"{said}: commands in a machine run as {USER}. For another user: sudo -u {value} COMMAND"
         )
     return InputError(
-        f"{said} is an option of ssh, and machines have no SSH: commands are run by exec on their endpoint. "
+        f"{said} is an option of ssh, but machines have no SSH: commands run by exec on their endpoint. "
         "For ports, see: " + command("ip", "--own")
     )

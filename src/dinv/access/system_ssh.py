@@ -1,4 +1,4 @@
-"""The system's ssh, in this process's place, for machines with an SSH server of their own."""
+"""Replace this process by the system's ssh, for machines with their own SSH server."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 def of_machine(name: str, hosts: Hosts) -> SSHAddress | None:
-    """Where a machine's SSH server is; None where files go by its channel. Raises MachineNotRunning, ..."""
+    """Return a machine's SSH address; None if its guest channel is used. Raises MachineNotRunning."""
     return hosts.get(name).driver.ssh_address()
 
 
 def run(
     address: SSHAddress, options: Sequence[Option], words: Sequence[str], *, terminal: bool = False
 ) -> int:
-    """Run ssh in this process's place; see `programs.replace_process`. Raises InputError."""
+    """Replace this process by ssh; see `programs.replace_process`. Raises InputError."""
     return programs.replace_process(ssh_command(address, options, words, terminal=terminal))

@@ -1,1 +1,1 @@
-"""`ls`: which machines there are, and what state they are in."""
+"""`ls`: the machines of a store and their states."""

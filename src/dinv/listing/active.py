@@ -1,4 +1,4 @@
-"""Which machine the docker CLI uses here."""
+"""Which machine the docker CLI uses on this computer."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 
 def docker_host_in_use(environ: Mapping[str, str] = os.environ) -> str:
-    """The URL that the docker CLI uses here: DOCKER_HOST's, else its context's; "" where it has neither.
+    """Return the URL that the docker CLI uses: from DOCKER_HOST, else from its context; "" if neither is set.
 
-    As docker-machine has it, DOCKER_HOST is what counts where it is set. The context is $DOCKER_CONTEXT or
-    the current one (`dinv use`); one that cannot be read is none.
+    As in docker-machine, DOCKER_HOST takes precedence. The context is $DOCKER_CONTEXT or the current one
+    (`dinv use`); an unreadable context is ignored.
     """
     if environ.get("DOCKER_HOST"):
         return environ["DOCKER_HOST"]
@@ -42,10 +42,10 @@ def docker_host_in_use(environ: Mapping[str, str] = os.environ) -> str:
 def active(
     store: Store, *, timeout: float, trace: Trace = None, environ: Mapping[str, str] = os.environ
 ) -> MachineConfig | None:
-    """The record of the running machine that the docker CLI uses here; None where there is none.
+    """Return the record of the running machine that the docker CLI uses, or None.
 
-    The master of the legacy swarm that it uses is one, too. Raises DeadlineExceeded, DinvError when it cannot
-    be asked.
+    The master of the legacy swarm that the CLI uses counts, too. `timeout` in seconds. Raises
+    DeadlineExceeded, or another DinvError if the endpoint cannot be asked.
     """
     docker_host = docker_host_in_use(environ)
     if not docker_host:

@@ -1,4 +1,4 @@
-"""The states of all machines: each endpoint is asked once, and none is waited for longer than it is given."""
+"""The states of all machines: each endpoint is asked once, with a deadline."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def statuses(
     environ: Mapping[str, str] = os.environ,
     filters: Filters | None = None,
 ) -> list[MachineStatus]:
-    """One for each machine of the store, in natural order; `timeout` in seconds, for each endpoint.
+    """Return a MachineStatus per machine of the store, in natural order; `timeout` in seconds per endpoint.
 
-    What is wrong with a machine is in its `error`: nothing that one machine or endpoint does keeps the
-    others from being listed. Endpoints are asked only for machines that no filter has taken out.
+    A problem with a machine is in its `error`: a broken machine or endpoint never keeps the others from being
+    listed. Endpoints are only asked about machines that no filter has excluded.
     """
     from dinv import drivers
 
@@ -83,7 +83,7 @@ def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> 
 
     try:
         return Host(config, store).with_expiry(status) if config is not None else status
-    except DinvError:  # of a driver that is not installed: its status says so
+    except DinvError:  # its driver is not installed: its status says so
         return status
 
 
@@ -94,9 +94,9 @@ def _discovery(config: MachineConfig | None) -> str:
 def _ask(
     groups: list[Group], store: Store, timeout: float, trace: Trace
 ) -> tuple[dict[str, Status], dict[str, float]]:
-    """The states of all groups, and the seconds that each took, at once where there are several groups.
+    """Ask all groups, in parallel if there are several; return states and seconds taken, by machine name.
 
-    What did not answer in time is Timeout.
+    Machines that got no answer in time are in the state Timeout.
     """
     import time
 
@@ -111,9 +111,9 @@ def _ask(
         except DeadlineExceeded:
             found = {config.name: _timed_out(timeout) for config in configs}
         except DinvError as error:
-            # The endpoint does not answer: what its machines are like is not known.
+            # The endpoint does not answer, so the states of its machines are unknown.
             found = {config.name: Status(ERROR, error.text) for config in configs}
-        except Exception as error:  # noqa: BLE001  (of somebody else's driver, or over a spoilt record)
+        except Exception as error:  # noqa: BLE001  (from a plugin's driver, or a damaged record)
             said = f"cannot be asked: {type(error).__name__}: {error}"
             found = {config.name: Status(ERROR, said) for config in configs}
         statuses.update(found)

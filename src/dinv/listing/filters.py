@@ -1,7 +1,7 @@
 """`ls --filter`: which machines are listed (docker/machine: commands/ls.go).
 
-Values of one key are alternatives, different keys have all to hold. What docker-machine crashed on is no
-error here: labels without `=`, in a filter or on a machine.
+Values of one key are alternatives; different keys must all match. Labels without `=`, in a filter or on a
+machine, which crash docker-machine, are no error here.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ KEYS = ("driver", "label", "name", "state", "swarm")
 
 
 class Filters:
-    """What was asked for, as `key=value`. Raises InputError for what is none."""
+    """Parsed `--filter` options, given as `key=value`. Raises InputError for a malformed one."""
 
     def __init__(self, words: Iterable[str] = ()) -> None:
         self._values: dict[str, list[str]] = {}
@@ -31,7 +31,7 @@ class Filters:
             key, equals, value = word.partition("=")
             key = key.strip().lower()
             if not equals:
-                raise InputError(f'Unsupported filter syntax\nA filter is KEY=VALUE, and "{word}" is none.')
+                raise InputError(f'Unsupported filter syntax\nA filter is KEY=VALUE; "{word}" is not.')
             if key not in KEYS:
                 from dinv.suggestions import did_you_mean
 
@@ -44,7 +44,7 @@ class Filters:
 
     @classmethod
     def of(cls, given: Iterable[str] | Mapping[str, str | Iterable[str]]) -> Filters:
-        """From `["key=value"]` or `{"key": "value"}`, where a value may be several. Raises InputError."""
+        """Parse `["key=value"]` or `{"key": value}`, a value being a string or several. Raises InputError."""
         if isinstance(given, str):
             raise InputError(f"Filters are a list or a mapping, such as [{given!r}], and not {given!r}.")
         if not hasattr(given, "items"):
@@ -56,18 +56,18 @@ class Filters:
 
     @property
     def need_state(self) -> bool:
-        """Whether endpoints have to be asked before it is known which machines are meant."""
+        """Whether the filters need the states of machines, so that endpoints have to be asked."""
         return "state" in self._values
 
     def take_record(self, name: str, config: MachineConfig | None, masters: dict[str, str]) -> bool:
-        """Whether a machine may be meant, by what its record says; `config` is None if it cannot be read.
+        """Whether a machine passes all filters but the state filter; `config` None: unreadable record.
 
-        `masters`: names of swarm masters by the URL that their swarm is discovered with.
+        `masters` has the names of swarm masters by the discovery URL of their swarm.
         """
         if self._names and not any(pattern.search(name) for pattern in self._names):
             return False
         if config is None:
-            # Nothing else is known of it: it is neither of this driver nor of another.
+            # Only its name is known, so no filter on its driver, labels or swarm matches.
             return not {"driver", "label", "swarm"} & set(self._values)
         return (
             self._is_one_of("driver", config.driver_name)
@@ -76,7 +76,7 @@ class Filters:
         )
 
     def take_status(self, status: Status) -> bool:
-        """Whether a machine that may be meant is, now that its state is known."""
+        """Whether the machine passes the state filter."""
         return self._is_one_of("state", status.state)
 
     def _is_one_of(self, key: str, found: str) -> bool:
@@ -102,9 +102,9 @@ def _label(word: str) -> tuple[str, str]:
 
 def _pattern(value: str) -> re.Pattern[str]:
     with warnings.catch_warnings():
-        # Of what may mean something else in a later Python: no matter of who has typed it.
+        # FutureWarning about patterns that may change meaning: not the user's concern.
         warnings.simplefilter("ignore")
         try:
             return re.compile(value)
         except (re.error, OverflowError, RecursionError) as error:
-            raise InputError(f"The filter name={value} is no regular expression: {error}") from error
+            raise InputError(f"The filter name={value} is not a regular expression: {error}") from error

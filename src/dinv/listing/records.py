@@ -1,4 +1,4 @@
-"""The records that a list of machines is made from; nobody is asked for them."""
+"""The records behind a list of machines, read without asking any endpoint."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load(store: Store) -> tuple[Configs, dict[str, Status]]:
-    """All records, and a status for each that is there and cannot be read."""
+    """Return all records by name (None: unreadable), and an error status for each unreadable one."""
     configs: Configs = {}
     statuses: dict[str, Status] = {}
     for name in store.names():
@@ -30,7 +30,7 @@ def load(store: Store) -> tuple[Configs, dict[str, Status]]:
 
 
 def copies(configs: Configs) -> dict[str, str]:
-    """What is said of records that are copies of others, by name."""
+    """Return the error text for each record that is a copy of another, by name."""
     found = [config for config in configs.values() if config is not None and config.identity]
     if len({config.identity for config in found}) == len(found):
         return {}
@@ -40,7 +40,7 @@ def copies(configs: Configs) -> dict[str, str]:
 
 
 def masters(configs: Configs) -> dict[str, str]:
-    """Names of swarm masters, by the URL that their swarm is discovered with."""
+    """Return the names of swarm masters by the discovery URL of their swarm."""
     return {
         str(config.swarm_options["Discovery"]): name
         for name, config in configs.items()
@@ -49,7 +49,7 @@ def masters(configs: Configs) -> dict[str, str]:
 
 
 def taken(configs: Configs, filters: Filters | None) -> Configs:
-    """Those that a filter takes by their records alone."""
+    """Return the machines that pass every filter that needs no state."""
     if filters is None:
         return configs
     found = masters(configs)
@@ -57,9 +57,9 @@ def taken(configs: Configs, filters: Filters | None) -> Configs:
 
 
 def names(store: Store, filters: Filters | None = None, *, unreadable: bool) -> list[str]:
-    """The names of the machines that are not filtered out, in natural order.
+    """Return the names of the machines that pass the filters, in natural order.
 
-    Those whose record cannot be read are among them if `unreadable`.
+    Machines with an unreadable record are included if `unreadable`.
     """
     configs, _ = load(store)
     found = taken(configs, filters)

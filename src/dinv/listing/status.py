@@ -1,4 +1,4 @@
-"""What is known of one machine in a list of them: `Machines.list`."""
+"""The status of one machine in a list: an item of `Machines.list`."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ if TYPE_CHECKING:
 
 
 class MachineStatus:
-    """One machine as `dinv ls` shows it: what its record says, and what its endpoint answered.
+    """One machine as `dinv ls` shows it: what its record says and what its endpoint answered.
 
-    `name` is its name, `config` its record, None where it cannot be read. `active`: whether it runs, and
-    DOCKER_HOST or docker's current context leads to it; `active_swarm`: whether they lead to the legacy
-    swarm that it is the master of. `swarm` is the name of its legacy swarm's master, or "". `url` is where
-    its daemon listens, as far as is known, such as tcp://127.0.0.1:24561. `seconds` is how long its endpoint
-    took to answer, 0.0 where it was not asked.
+    `name` is its name and `config` its record, None if unreadable. `active` says whether it is running and
+    DOCKER_HOST or the current docker context points to it; `active_swarm` whether they point to the legacy
+    swarm that it is the master of. `swarm` is the name of its legacy swarm's master, or "". `url` is its
+    daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its endpoint took to
+    answer, 0.0 if it was not asked.
     """
 
     def __init__(
@@ -38,7 +38,7 @@ class MachineStatus:
         self.status = status
         self.seconds = seconds
         self.shows_last_url = driver is not None and driver.shows_last_url
-        """Whether its URL is shown while nothing is known of its state."""
+        """Whether its last known URL is shown while its state is unknown."""
         is_master = config is not None and bool(config.swarm_options.get("Master"))
         self.swarm = f"{master} (master)" if master and is_master else master
         self.active_swarm = (
@@ -52,7 +52,7 @@ class MachineStatus:
 
     @property
     def state(self) -> str:
-        """In a word, as docker-machine has them: Running, Stopped, Timeout, Error ... (`dinv.states`)."""
+        """Its state in docker-machine's words: Running, Stopped, Timeout, Error ... (`dinv.states`)."""
         return self.status.state
 
     @property
@@ -61,27 +61,27 @@ class MachineStatus:
 
     @property
     def error(self) -> str:
-        """What is wrong with it, and what to do; "" where nothing is."""
+        """What is wrong with it and what to do about it; "" if nothing is."""
         return self.status.error
 
     @property
     def driver(self) -> str:
-        """The name of its driver; "not found" where its record cannot be read."""
+        """The name of its driver; "not found" if its record is unreadable."""
         return self.config.driver_name if self.config is not None else "not found"
 
     @property
     def docker_version(self) -> str:
-        """That of its daemon at its last start, such as 26.1.5; "" where it is not known."""
+        """The version of its daemon at its last start, such as 26.1.5; "" if unknown."""
         return self.config.docker_version if self.config is not None else ""
 
     @property
     def reached(self) -> str:
-        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown."""
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" if unknown."""
         return str(self.config.driver.get("Reached") or "") if self.config is not None else ""
 
 
 def known_url(config: MachineConfig) -> str:
-    """Where its daemon was last known to listen; no driver is loaded where the record says it."""
+    """Return its daemon's last known URL. Loads no driver if the record has the URL."""
     if config.url:
         return config.url
     from dinv import drivers
@@ -90,12 +90,12 @@ def known_url(config: MachineConfig) -> str:
 
 
 def swarm_url(config: MachineConfig) -> str:
-    """Where the swarm listens that a machine is the master of; "" where it is of none."""
+    """Return the URL of the legacy swarm that a machine is the master of; "" if it is not a master."""
     if not config.swarm_options.get("Master"):
         return ""
     from dinv.provisioners import classic_swarm
 
     try:
         return classic_swarm.master_url(config, known_url(config))
-    except DinvError:  # of no address that is known
+    except DinvError:  # its address is not known
         return ""

@@ -162,7 +162,7 @@ def test_what_is_in_the_way_there(computer: Computer, here: str) -> None:
     computer.fake.running = False
     with pytest.raises(MachineNotRunning):
         mount.mount(computer.machine, "/x", here)
-    with pytest.raises(InputError, match="are root's"):
+    with pytest.raises(InputError, match="run as root"):
         mount.mount(computer.machine, "/x", here, user="ann")
 
 

@@ -84,8 +84,8 @@ def test_of_a_machine_that_cannot_be_read_only_the_name_is_known() -> None:
         ("name", "Unsupported filter syntax"),
         ("", "Unsupported filter syntax"),
         ("bogus=1", "Unsupported filter key 'bogus'"),
-        ("name=(", "name=( is no regular expression"),
-        ("name=a{99999999999}", "no regular expression"),
+        ("name=(", "name=( is not a regular expression"),
+        ("name=a{99999999999}", "not a regular expression"),
     ],
 )
 def test_what_is_no_filter(word: str, said: str) -> None:

@@ -1,4 +1,4 @@
-"""A copy by archive on the endpoints: with the rules of cp and scp, and without a program in the machine."""
+"""Copies through the endpoint's archive API: by the rules of cp and scp, with no program in the machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 def copy(source: Place, target: Place, *, recursive: bool, hosts: Hosts, progress: Progress) -> None:
-    """Copy what is at `source`, as `dinv.access.copying.scp.copy` says. Raises CopyError, MachineError."""
+    """Copy `source` to `target`; see `dinv.access.copying.scp.copy`. Raises CopyError, MachineError."""
     with opened(source, hosts) as origin, opened(target, hosts) as goal:
         found = _source(origin, recursive=recursive)
         directory, name = _destination(origin, found, goal)
@@ -55,7 +55,7 @@ def _source(origin: End, *, recursive: bool) -> FileStat:
     if found.is_directory:
         if not recursive:
             how = either("recursive=True", "-r")
-            raise CopyError(f"{origin.place} is a directory. To copy it with all in it, add " + how)
+            raise CopyError(f"{origin.place} is a directory. To copy it with its content, add " + how)
     elif origin.means_directory:
         raise CopyError(f"{origin.place}: is not a directory")
     elif not found.is_regular:
@@ -64,10 +64,10 @@ def _source(origin: End, *, recursive: bool) -> FileStat:
 
 
 def _destination(origin: End, found: FileStat, goal: End) -> tuple[str, str]:
-    """Where the copy goes: an existing directory, and a name in it.
+    """Return where the copy goes: an existing directory, and a name in it. Raises CopyError.
 
-    The name is empty where the content of the source goes straight into the directory, which then keeps
-    its own mode.
+    The name is empty if the content of the source goes directly into the directory, which then keeps its own
+    mode.
     """
     there = goal.stat(goal.path)
     if there is not None and there.is_directory:
@@ -101,7 +101,7 @@ def _split(path: str) -> tuple[str, str]:
 
 
 def _check_apart(source: Place, target: Place, path: str, final: str) -> None:
-    """Within one machine: nothing is copied onto itself or into itself."""
+    """Within one machine, refuse to copy something onto itself or into itself. Raises CopyError."""
     final = final.rstrip("/") or "/"
     if final == path:
         raise CopyError(f"{source} and {target} are the same")
@@ -138,7 +138,7 @@ def _put(
     destination: tuple[str, str],
     report: Report,
 ) -> None:
-    """Copy into a machine; from the beginning again where the endpoint says that it was busy just then."""
+    """Copy into a machine; start over if the endpoint reports that it was momentarily busy."""
     from dinv.engine.calls import FIRST_PAUSE, LONGEST_PAUSE, PATIENCE_SECONDS
 
     directory, name = destination
@@ -167,8 +167,8 @@ def _packed(
         return
     from dinv.system import scratch
 
-    # moby locks a container while it is read from (daemon/archive.go): first all out, then all in.
-    # The file has no name, so that nothing can leave it behind.
+    # moby locks a container while reading from it (daemon/archive.go): read everything first, then write.
+    # The temporary file has no name, so it cannot be left behind.
     with scratch.file() as file:
         with origin.packed(found.path, name, report) as stream:
             try:
@@ -181,7 +181,7 @@ def _packed(
 
 
 def _write_into(path: str, archive: Readable) -> None:
-    """Progress is not told: what is written to may be the terminal."""
+    """Write the content of one file to `path`; no progress, since `path` may be the terminal."""
     try:
         file = os.open(path, os.O_WRONLY | os.O_NOCTTY | os.O_CLOEXEC)
         try:

@@ -1,4 +1,4 @@
-"""The two ends of a copy, opened: what is there, and its content as a tar stream."""
+"""The two ends of a copy: what is at a place, and its content as a tar stream."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 _NOT_FILES = ("/dev", "/proc", "/sys")
-"""What a running machine mounts there is not seen by archive; a file put there would be seen by nobody."""
+"""The archive API does not see what a running machine mounts here, nor the machine what it puts here."""
 _MOST_WARNINGS = 10
 
 
 class Report:
-    """Tells how much has gone through, and what was left out, up to a number that can be read."""
+    """Reports the bytes copied, and warns of the first few items that were left out."""
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
@@ -62,31 +62,31 @@ class Report:
 
 
 class End(ABC):
-    """A place, opened."""
+    """One end of a copy: a place, opened."""
 
     def __init__(self, place: Place, path: str) -> None:
         self.place = place
         self.path = path
-        """Absolute, but as it was given: a last part such as "." counts."""
+        """Absolute, but not normalized: a last part such as "." matters."""
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *exc: object) -> None:  # noqa: B027  (here nothing is open)
+    def __exit__(self, *exc: object) -> None:  # noqa: B027  (nothing is open by default)
         """Close connections."""
 
     @abstractmethod
     def stat(self, path: str) -> FileStat | None:
-        """What is at an absolute path, links followed. Raises CopyError."""
+        """Return what is at an absolute path, following links, or None. Raises CopyError."""
 
     @property
     def means_directory(self) -> bool:
-        """Whether only a directory can be meant."""
+        """Whether the path can only mean a directory."""
         return posixpath.basename(self.path) in ("", ".", "..")
 
     @property
     def means_content(self) -> bool:
-        """Whether a source means what is in a directory, and not the directory."""
+        """Whether a source path means the content of a directory, not the directory itself."""
         return posixpath.basename(self.path.rstrip("/")) in ("", ".", "..")
 
 
@@ -97,7 +97,7 @@ class Here(End):
         super().__init__(place, home.from_here(place.path))
 
     def stat(self, path: str) -> FileStat | None:
-        # A file with a slash behind it is told as what it is, and not as missing.
+        # A file with a trailing slash is reported as a file, not as missing.
         while (bare := path.removesuffix("/.").rstrip("/")) not in ("", path):
             path = bare
         try:
@@ -107,20 +107,20 @@ class Here(End):
         except OSError as error:
             raise CopyError(f"{one_line(path)}: {error.strerror}") from error
         directory, regular = stat.S_ISDIR(found.st_mode), stat.S_ISREG(found.st_mode)
-        # What /dev/stdout leads to may be a pipe without a name.
+        # /dev/stdout may lead to a pipe, which has no path.
         path = path if is_special(path) else os.path.realpath(path)
         return FileStat(path, is_directory=directory, is_regular=regular, size=found.st_size)
 
     @contextmanager
     def packed(self, path: str, name: str, report: Report) -> Iterator[Stream]:
-        """What is at a path as tar stream for another place, where it is called `name`."""
+        """Yield what is at `path` as a tar stream, in which it is called `name`."""
         pieces = pack(os.path.realpath(path), name, warn=report.warn)
         with closing(Stream(pieces, report.moved)) as stream:
             yield stream
 
 
 class InMachine(End):
-    """A place in a machine, which need not run."""
+    """A place in a machine, which need not be running."""
 
     def __init__(self, place: Place, machine: Host) -> None:
         path = place.as_root().path or "."
@@ -131,7 +131,7 @@ class InMachine(End):
         status = machine.status()
         if status.state == ERROR or (status.state == STARTING and status.error):
             raise MachineError(machine.name, f'Machine "{machine.name}" cannot be used: ' + status.error)
-        # Not machine.channel(), which wants it running: archives need no more than its disk.
+        # Not machine.channel(), which requires a running machine: archives only need its disk.
         self.channel: Channel = machine.driver.channel()
 
     def __exit__(self, *exc: object) -> None:
@@ -150,7 +150,7 @@ class InMachine(End):
 
     @contextmanager
     def packed(self, path: str, name: str, report: Report) -> Iterator[Stream]:
-        """What is at a path as tar stream for another place, where it is called `name`."""
+        """Yield what is at `path` as a tar stream, in which it is called `name`."""
         with self.channel.get_archive(path) as archive:
             pieces = renamed(archive, name, warn=report.warn)
             with closing(Stream(pieces, report.moved)) as stream:
@@ -158,12 +158,12 @@ class InMachine(End):
 
 
 def opened(place: Place, hosts: Hosts) -> Here | InMachine:
-    """The end of a copy at `place`; a context manager."""
+    """Return the end of a copy at `place`, as a context manager. Raises MachineError."""
     return Here(place) if place.machine is None else InMachine(place, hosts.get(place.machine))
 
 
 def is_special(path: str) -> bool:
-    """Whether a file here is one to write into, and never to be replaced: /dev/null, /dev/stdout, a pipe."""
+    """Whether a local file must be written into, never replaced: /dev/null, /dev/stdout, a pipe."""
     try:
         mode = os.stat(path).st_mode
     except OSError:

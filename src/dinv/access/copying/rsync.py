@@ -1,4 +1,4 @@
-"""`dinv scp --delta`: what differs is copied, by the system's rsync, with `dinv ssh` in ssh's place."""
+"""`dinv scp --delta`: copy only what differs, by the system's rsync over `dinv ssh`."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ DELTA = option("delta")
 
 
 def rsync_command(source: Place, target: Place, *, recursive: bool, quiet: bool, hosts: Hosts) -> list[str]:
-    """The command line of rsync that copies what differs between `source` and `target`.
+    """Return the rsync command line that copies what differs from `source` to `target`.
 
-    One of the two is in a running machine, and it goes by rsync's rules: `DIR/` is what is in DIR, and
-    a directory's copy is in the target, whether or not that was there. As with scp, permission bits and
-    times travel and set-id bits do not, and links that lead out of the tree do not come here. Raises
-    InputError, MachineNotFound, MachineNotRunning, MachineError.
+    One of the two is in a running machine. The rules are rsync's: `DIR/` means the content of DIR, and a
+    directory is copied into the target whether or not the target existed. As with scp, permission bits and
+    times are kept and set-id bits are not, and links that lead out of the tree are not copied to this
+    computer. Raises InputError, MachineNotFound, MachineNotRunning, MachineError, ProgramMissing.
     """
     places = (source, target)
     theirs = [place for place in places if place.machine is not None]
     if not theirs:
         raise InputError(
-            f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here: rsync itself."
+            f"Neither {source} nor {target} is in a machine (NAME:PATH). To copy here, use rsync itself."
         )
     for place in theirs:
         check_exists(place, hosts)
     if len(theirs) > 1:
         raise InputError(
             DELTA
-            + f" is rsync's, and rsync has one of its ends here: it cannot copy {source} to {target}. Leave "
+            + f" uses rsync, which needs one end here: it cannot copy {source} to {target}. Leave "
             + DELTA
             + " out, or copy to a directory here first."
         )
@@ -52,12 +52,12 @@ def rsync_command(source: Place, target: Place, *, recursive: bool, quiet: bool,
     return [
         rsync,
         *("-e", quoted(ssh.transport(hosts.store.path))),
-        # Times, since without them rsync compares the content of all files at each run.
+        # Keep times: without them rsync compares the content of all files on every run.
         *("--perms", "--times", "--chmod=ug-s"),
         *(["--recursive", "--links"] if recursive else []),
         *(["--safe-links"] if recursive and target.machine is None else []),
         *(["--quiet"] if quiet else ["--progress"]),
-        # Names go over as they are, and not through a shell's hands.
+        # Send names as they are, without expansion by a shell.
         "--protect-args",
         "--",
         *map(_path, places),
@@ -65,13 +65,13 @@ def rsync_command(source: Place, target: Place, *, recursive: bool, quiet: bool,
 
 
 def quoted(words: Sequence[str]) -> str:
-    """Words as rsync's `-e` splits them again: a quote within quotes is written twice (rsync(1))."""
+    """Quote words the way rsync's `-e` splits them: a quote within quotes is doubled (rsync(1))."""
     return " ".join("'" + word.replace("'", "''") + "'" for word in words)
 
 
 def _path(place: Place) -> str:
     if place.machine is None:
-        # Neither a host's nor an option.
+        # With a leading ./ it is taken neither for HOST:PATH nor for an option.
         return os.path.join(os.curdir, place.path)
     path = place.path.removeprefix("~/") if place.path != "~" else ""
     login = f"{place.user}@{place.machine}" if place.user else place.machine

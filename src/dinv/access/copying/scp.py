@@ -1,4 +1,4 @@
-"""Files copied to, from and between machines, with the rules of scp."""
+"""Copying files to, from and between machines, by the rules of scp."""
 
 from __future__ import annotations
 
@@ -28,18 +28,20 @@ def copy(
     quiet: bool = False,
     progress: Progress | None = None,
 ) -> None:
-    """Copy a file, or with `recursive` a directory. One of the two places at least is in a machine.
+    """Copy a file, or with `recursive` a directory. At least one of the two places is in a machine.
 
-    A target that is a directory gets a copy of the source's name; `SOURCE/.` copies what is in it. Otherwise
-    the target is the copy's name, in a directory that exists; with a slash at its end it must be a directory
-    itself. In a machine, relative paths and `~` start from /root. A source that is a symbolic link is
-    followed; those inside a directory stay links. `dinv.formats.archives` says what travels.
+    If the target is a directory, the copy goes into it under the source's name; `SOURCE/.` copies the content
+    of a directory. Otherwise the target names the copy, in an existing directory; with a trailing slash it
+    must be a directory itself. In a machine, relative paths and `~` start from /root. A source that is a
+    symbolic link is followed; links inside a directory stay links. `dinv.formats.archives` says which
+    attributes are kept.
 
-    Works on stopped machines, too. A file here appears whole or not at all; a directory, or a file in a
-    machine, may be there in part when a copy is broken off. Raises CopyError, MachineNotFound, MachineError.
+    Works on stopped machines, too. A file on this computer appears complete or not at all; after an
+    interrupted copy, a directory, or a file in a machine, may be incomplete. Raises InputError, CopyError,
+    MachineNotFound, MachineError.
 
-    To and from machines that docker-machine made it is the system's scp that copies, by its own rules;
-    `quiet` is for that one.
+    To and from machines that docker-machine made, the system's scp copies by its own rules; `quiet` applies
+    to that.
     """
     progress = progress or Progress()
     if source.machine is None and target.machine is None:
@@ -53,9 +55,9 @@ def copy(
     elif source.machine is None or target.machine is None:
         system_scp.copy(source, target, recursive=recursive, quiet=quiet, hosts=hosts)
     else:
-        # scp can pass it on (-3), but takes one key and one port for both, and dinv's own machines have no
-        # SSH: it lies in a temporary directory here for a while.
-        for place in ends:  # both, before the first of them takes its time
+        # scp can copy between two hosts (-3), but only with the same key and port for both, and dinv's own
+        # machines have no SSH: so copy to a temporary directory here and from there.
+        for place in ends:  # check both before the first copy takes its time
             if place not in by_ssh:
                 place.as_root()
         with scratch.directory("dinv-scp-") as directory:
@@ -64,10 +66,10 @@ def copy(
 
 
 def _halves(source: Place, target: Place, directory: str) -> Iterator[tuple[Place, Place]]:
-    """The copy to a directory here, and once it is done the copies from there."""
+    """Yield the copy to a local directory, then, once that is done, the copies from there."""
     yield source, Place(None, directory)
     found = sorted(os.listdir(directory))
     if posixpath.basename(source.path.rstrip("/")) in ("", ".", ".."):
-        found = ["."]  # its content was meant, not itself
+        found = ["."]  # the content was meant, not the directory itself
     for name in found:
         yield Place(None, os.path.join(directory, name)), target

@@ -1,4 +1,4 @@
-"""Copies to and from machines with an SSH server (docker-machine's): by the system's scp and its rules."""
+"""Copies to and from machines with an SSH server (docker-machine's), by the system's scp and its rules."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
 
 
 def copy(source: Place, target: Place, *, recursive: bool, quiet: bool, hosts: Hosts) -> None:
-    """Copy between such a machine and a path here. Raises CopyError, InputError, MachineNotRunning."""
+    """Copy between such a machine and a local path. Raises CopyError, InputError, MachineNotRunning."""
     theirs = target if source.machine is None else source
     address = system_ssh.of_machine(str(theirs.machine), hosts)
     if address is None:
         raise InputError(f"{theirs} is in a machine that has no SSH server")
     command, login = scp_command(address, theirs.user, recursive=recursive, quiet=quiet)
     paths = [
-        # A path here with a colon or a dash is taken for something else; ~/ is where paths there begin.
+        # ./ keeps a local path with a colon or dash from being misread; remote paths start from ~/ anyway.
         os.path.join(".", place.path) if place.machine is None else login + place.path.removeprefix("~/")
         for place in (source, target)
     ]

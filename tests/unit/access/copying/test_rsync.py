@@ -143,7 +143,7 @@ def test_what_is_in_the_way_is_told(machines: FakeMachines, monkeypatch: pytest.
         command(machines, "a", "b")
     with pytest.raises(MachineNotFound):
         command(machines, "nosuch:a", "b")
-    with pytest.raises(InputError, match="one of its ends here"):
+    with pytest.raises(InputError, match="needs one end here"):
         command(machines, "m:a", "n:b")
     with pytest.raises(InputError, match="root's"):
         command(machines, "ann@m:a", "b")
