@@ -1,9 +1,10 @@
-"""Programs that a test needs: it is skipped, with the reason, on a computer that does not have them."""
+"""What a test needs of the computer: it is skipped, with the reason, on one that does not have it."""
 
 from __future__ import annotations
 
 import os
 import shutil
+import sys
 
 import pytest
 
@@ -22,3 +23,8 @@ def programs(*names: str) -> pytest.MarkDecorator:
 def root(why: str) -> pytest.MarkDecorator:
     """The mark of a test that root alone can run."""
     return pytest.mark.skipif(os.geteuid() != 0, reason=f"needs root: {why}")
+
+
+def linux(why: str) -> pytest.MarkDecorator:
+    """The mark of a test that other systems cannot run."""
+    return pytest.mark.skipif(sys.platform != "linux", reason=f"needs Linux: {why}")

@@ -10,6 +10,7 @@ import subprocess
 import tarfile
 from typing import TYPE_CHECKING, Any, cast
 
+import needs
 import pytest
 from unpacking import unpack
 
@@ -74,6 +75,7 @@ def test_it_runs_a_program_and_leaves_nothing(arch: str) -> None:
         assert [(member.name, member.mode) for member in archive] == [("true", 0o755)]
 
 
+@needs.linux("the program is one of Linux")
 @pytest.mark.skipif(platform.machine() not in ("x86_64", "aarch64"), reason="no program for this processor")
 def test_the_program_runs(tmp_path: Path) -> None:
     daemon = Daemon({"x86_64": "amd64", "aarch64": "arm64"}[platform.machine()])

@@ -6,6 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -62,6 +63,7 @@ def test_without_a_list_it_cannot_be_told(tmp_path: Path, monkeypatch: pytest.Mo
         mounts.below("/")
 
 
+@needs.linux("it reads /proc")
 @pytest.mark.skipif(sys.platform != "linux", reason="the list is Linux's")
 def test_the_list_of_this_computer() -> None:
     assert mounts.kind_at("/proc") == "proc"

@@ -7,6 +7,7 @@ import sys
 import uuid
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 from dinv.system import processes
@@ -32,6 +33,7 @@ def sleeper(word: str) -> Iterator[subprocess.Popen[bytes]]:
         process.kill()
 
 
+@needs.linux("it reads /proc")
 def test_a_process_is_found_by_its_words(sleeper: subprocess.Popen[bytes], word: str) -> None:
     assert processes.find(lambda words: word in words) == [sleeper.pid]
     assert processes.command_line(sleeper.pid)[-3:-1] == [word, ""]
@@ -41,6 +43,7 @@ def test_part_of_a_word_is_not_the_word(sleeper: subprocess.Popen[bytes], word: 
     assert processes.find(lambda words: word[:-1] in words) == []
 
 
+@needs.linux("it reads /proc")
 def test_a_zombie_is_not_found(sleeper: subprocess.Popen[bytes], word: str) -> None:
     processes.send([sleeper.pid], signal.SIGKILL)
     assert processes.wait([sleeper.pid], 10) == []
@@ -48,6 +51,7 @@ def test_a_zombie_is_not_found(sleeper: subprocess.Popen[bytes], word: str) -> N
     assert processes.find(lambda words: word in words) == []
 
 
+@needs.linux("it reads /proc")
 def test_what_does_not_end_is_returned(sleeper: subprocess.Popen[bytes]) -> None:
     assert processes.wait([sleeper.pid], 0.05) == [sleeper.pid]
 
@@ -59,6 +63,7 @@ def test_who_is_gone_takes_no_signal(sleeper: subprocess.Popen[bytes]) -> None:
     assert processes.command_line(sleeper.pid) == []
 
 
+@needs.linux("it reads /proc")
 def test_descendants_are_found_below_their_ancestor() -> None:
     with subprocess.Popen([sys.executable, "-c", _PARENT], stdout=subprocess.PIPE) as parent:
         assert parent.stdout is not None
@@ -70,6 +75,7 @@ def test_descendants_are_found_below_their_ancestor() -> None:
         processes.send(found, signal.SIGKILL)
 
 
+@needs.linux("it reads /proc")
 def test_this_process_has_a_network_namespace() -> None:
     assert processes.network_namespace("self").startswith("net:")
     assert processes.network_namespace(os.getpid()) == processes.network_namespace("self")

@@ -8,6 +8,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 from dinv.system import reachability
@@ -51,6 +52,7 @@ def open_files() -> int:
     return len(os.listdir("/proc/self/fd"))
 
 
+@needs.linux("it reads /proc")
 def test_what_accepts_what_refuses_and_what_says_nothing(
     listening: Host, refusing: Host, silent: Host
 ) -> None:

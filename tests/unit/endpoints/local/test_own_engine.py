@@ -6,6 +6,7 @@ import sys
 import tempfile
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 from dinv import cli
@@ -94,6 +95,7 @@ def test_stopping_what_does_not_run_needs_nobody_in_particular(
     assert not os.path.exists(store.path)
 
 
+@needs.linux("it reads /proc")
 def test_somebody_else_at_work_on_it_is_waited_for_no_longer_than_asked(
     installed: None,
 ) -> None:
