@@ -184,7 +184,7 @@ class Calls:
     ) -> bytes:
         """Make a call, with `body` as JSON unless it is None; return the bytes of the answer."""
         headers = {} if body is None else {"Content-Type": "application/json"}
-        data = None if body is None else _encoded(body)
+        data = None if body is None else json_text.text(body).encode()
         with self.request(
             method, path, query=query, body=data, headers=headers, versioned=versioned, timeout=timeout
         ) as response:
@@ -243,7 +243,7 @@ class Calls:
         data = None
         if body is not None:
             headers["Content-Type"] = "application/json"
-            data = _encoded(body)
+            data = json_text.text(body).encode()
         response = self.request("POST", path, query=query, body=data, headers=headers, timeout=timeout)
         # 101; old engines say 200 and go on just the same.
         stream, early = response.hijack()
@@ -423,7 +423,7 @@ def _pairs(query: Mapping[str, QueryValue]) -> list[tuple[str, str]]:
         elif isinstance(value, str):
             pairs.append((name, value))
         elif value is not None:
-            pairs.append((name, _encoded(value).decode()))
+            pairs.append((name, json_text.text(value)))
     return pairs
 
 
@@ -443,10 +443,3 @@ def _message(data: bytes) -> str:
         message = found.get("message") or found.get("cause")
         return message.strip() if message and isinstance(message, str) else text
     return text
-
-
-def _encoded(value: object) -> bytes:
-    """JSON; most calls that are waited for at a prompt have none, and its import takes 5 ms."""
-    import json
-
-    return json.dumps(value).encode()

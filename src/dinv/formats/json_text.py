@@ -1,4 +1,4 @@
-"""JSON from elsewhere: read with a limit on nesting, and one kind of error."""
+"""JSON: that of others, read with a bound to how deep it goes and one kind of error; and our own."""
 
 from __future__ import annotations
 
@@ -96,6 +96,35 @@ class _Strict:
 
 class _Lenient(_Strict):
     strict = False
+
+
+def text(value: object) -> str:
+    """Return `value` as json.dumps writes it, without loading that for texts in lists and objects.
+
+    Raises TypeError for what JSON does not have.
+    """
+    quoted = _quoted()
+    if quoted is not None:
+        if isinstance(value, str):
+            return quoted(value)
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        if isinstance(value, list):
+            return "[" + ", ".join(map(text, value)) + "]"
+        if isinstance(value, dict) and all(isinstance(key, str) for key in value):
+            return "{" + ", ".join(f"{quoted(key)}: {text(item)}" for key, item in value.items()) + "}"
+    import json
+
+    return json.dumps(value)
+
+
+def _quoted() -> Callable[[str], str] | None:
+    """What json.dumps writes a text with; None where this Python has it not in C."""
+    try:
+        from _json import encode_basestring_ascii
+    except ImportError:
+        return None
+    return encode_basestring_ascii
 
 
 def check_depth(value: object) -> None:

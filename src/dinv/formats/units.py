@@ -5,15 +5,14 @@ docker/go-units: size.go, RAMInBytes.
 
 from __future__ import annotations
 
-import re
-
-# Compiled on first use: `ls` and `status` load this module for `format_size`.
 _SIZE = r"(\d+(?:\.\d+)?) ?([kmgtp]?)i?b?"
 _POWERS = {"": 0, "k": 1, "m": 2, "g": 3, "t": 4, "p": 5}
 
 
 def parse_size(text: str) -> int:
     """Return the bytes in a size such as "512m". Raises ValueError, which says why it is not one."""
+    import re
+
     match = re.fullmatch(_SIZE, text.strip(), re.IGNORECASE)
     if match is None:
         raise ValueError("is not a size; write a number and a unit, such as 512m or 2g")

@@ -107,3 +107,14 @@ def test_what_is_cut_short_is_told_by_a_python_that_has_not_loaded_json_yet(name
         [sys.executable, "-c", program], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.startswith("Expecting ',' delimiter")
+
+
+@given(VALUES)
+def test_it_is_written_as_json_writes_it(value: object) -> None:
+    assert json_text.text(value) == json.dumps(value)
+
+
+def test_what_json_does_not_have_is_not_written() -> None:
+    with pytest.raises(TypeError):
+        json_text.text({"a": [b"bytes"]})
+    assert json_text.text({1: True}) == '{"1": true}'

@@ -6,7 +6,6 @@ do not import this file. `env`, `ls` and `status` load it, so the others are imp
 
 from __future__ import annotations
 
-import json
 import time
 
 from dinv.drivers import Driver
@@ -201,7 +200,7 @@ class DockerDriver(Driver):
 
     @classmethod
     def group_key(cls, config: MachineConfig) -> str:
-        return json.dumps(config.driver.get("Endpoint"), sort_keys=True)
+        return repr(sorted((config.driver.get("Endpoint") or {}).items()))
 
     @classmethod
     def states(

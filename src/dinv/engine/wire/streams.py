@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from dinv.errors import ServerError
 
 TYPE_CHECKING = False
@@ -133,6 +131,8 @@ class JSONLines:
     """Objects one after the other, as pull, build and load send their progress."""
 
     def __init__(self) -> None:
+        import json
+
         self._buffer = bytearray()
         self._decoder = json.JSONDecoder()
 
