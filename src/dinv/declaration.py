@@ -142,7 +142,7 @@ class Option:
             if not key or not (equals or self.bare):
                 raise self.refused(given, f"is not {self.metavar}")
         elif text not in self.values:
-            raise self.refused(given, f"is none of {', '.join(self.values)}")
+            raise self.refused(given, f"is not one of {', '.join(self.values)}")
         return text
 
     def refused(self, value: Any, why: str) -> OptionError:

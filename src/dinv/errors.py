@@ -236,7 +236,7 @@ class MachineNotFound(StoreError):
         super().__init__(
             f'There is no machine "{machine}". '
             + command("ls")
-            + " lists those that there are, "
+            + " lists the existing ones, "
             + command("create")
             + f" makes one.{meant}"
         )
@@ -784,7 +784,7 @@ class ContextTaken(ContextError):
     def __init__(self, name: str, path: str) -> None:
         super().__init__(
             f'There is a docker context "{name}" already that was not made for this machine ({path}). '
-            f"It is left as it is. Remove it (docker context rm {name}), or do without one ("
+            f"It is left unchanged. Remove it (docker context rm {name}), or do without one ("
             + NO_CONTEXT
             + ")."
         )

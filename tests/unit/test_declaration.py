@@ -60,7 +60,7 @@ def test_values_are_of_the_type_declared(kind: str, given: Any, value: Any) -> N
         (SECONDS, float("nan"), "is not a number of seconds above 0"),
         (SECONDS, "1e9", "is not a number of seconds above 0"),
         (SWITCH, "perhaps", "is neither true nor false"),
-        (CHOICE, "c", "is none of a, b"),
+        (CHOICE, "c", "is not one of a, b"),
     ],
 )
 def test_what_cannot_be_is_said_to_the_caller_and_at_the_command_line(

@@ -170,5 +170,5 @@ def _requested_key(
     if isinstance(key, rsa.RSAPublicKey) and key.key_size < _SMALLEST_RSA_KEY:
         raise CertificateError(f"An RSA key needs {_SMALLEST_RSA_KEY} bits or more; this has {key.key_size}.")
     if not isinstance(key, ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey):
-        raise CertificateError("A key that TLS can use is ECDSA, RSA or Ed25519; this is none of them.")
+        raise CertificateError("TLS can use an ECDSA, RSA or Ed25519 key; this is a key of another kind.")
     return key

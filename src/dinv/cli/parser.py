@@ -147,7 +147,7 @@ class Parser(Grammar):
         if argument.choices is not None and text not in argument.choices:
             from dinv.suggestions import did_you_mean
 
-            said = f'"{text}" is none of {", ".join(argument.choices)}'
+            said = f'"{text}" is not one of {", ".join(argument.choices)}'
             if flag:
                 said = f"invalid value for flag {shown_flag(self.program, argument.flags[-1])}: {said}"
             raise self.wrong(said, did_you_mean(text, argument.choices))

@@ -73,7 +73,7 @@ def read(path: str) -> VchEnvironment:
     if variables.get("DOCKER_CERT_PATH") and not variables.get("DOCKER_TLS"):
         # vic-machine writes the two together or neither (vmware/vic: lib/install/management/inspect.go).
         raise InputError(
-            f"{path} has a DOCKER_CERT_PATH and no DOCKER_TLS_VERIFY, so nobody would be verified. Add "
+            f"{path} has a DOCKER_CERT_PATH and no DOCKER_TLS_VERIFY, so nothing would be verified. Add "
             f"DOCKER_TLS_VERIFY=1; or take DOCKER_CERT_PATH out, if the VCH was made with --no-tlsverify."
         )
     if not variables.get("DOCKER_TLS") and os.path.lexists(os.path.join(os.path.dirname(path), "ca.pem")):
@@ -92,7 +92,7 @@ def _variables(path: str) -> dict[str, str]:
         name = written.upper()
         if name == "DOCKER_TLS_VERIFY" and not value:
             raise InputError(
-                f"{path}:{line}: {name} has no value, so nobody would be verified. Write {name}=1; or take "
+                f"{path}:{line}: {name} has no value, so nothing would be verified. Write {name}=1; or take "
                 f"the variable out, if the VCH was made with --no-tlsverify."
             )
         if name not in _KNOWN:

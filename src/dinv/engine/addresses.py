@@ -121,7 +121,7 @@ def _tcp(url: str, rest: str, tls: TLSFiles | None) -> TCPTransport:
     where, _, path = rest.partition("?")[0].partition("#")[0].partition("/")
     user, _, where = where.rpartition("@")
     if ":" in user:
-        raise _bad(url, "a password in it would be for nobody: the Docker API has none")
+        raise _bad(url, "a password in it would not be used: the Docker API has none")
     host, port = _host_port(url, where)
     if not host.isascii():
         try:

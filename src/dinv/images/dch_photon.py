@@ -54,7 +54,9 @@ class DchPhotonContract(ImageContract):
             return "its /dinv was started with -local, and listens on no TCP port"
         if not flags.get("tlsverify"):
             port = (
-                "2376 by TLS that asks nobody for a certificate" if flags.get("tls") else "2375 by plain TCP"
+                "2376 by TLS that asks no client for a certificate"
+                if flags.get("tls")
+                else "2375 by plain TCP"
             )
             return f"its /dinv was started without -tlsverify, and listens on port {port}"
         return ""

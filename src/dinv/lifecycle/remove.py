@@ -117,7 +117,7 @@ def _damaged(error: ConfigError) -> StoreError:
 
 
 def _forcing(name: str) -> str:
-    return "To forget the machine all the same: " + command("rm", "-f", name)
+    return "To forget the machine anyway: " + command("rm", "-f", name)
 
 
 def _traces(name: str) -> str:

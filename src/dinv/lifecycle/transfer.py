@@ -264,7 +264,7 @@ def _write_context(store: Store, name: str, progress: Progress) -> None:
         with docker_context.or_none(machine, progress):
             # Whosever it is: if this very machine's, by another store, that would remove it with its own.
             if contexts.read(name) is not None:
-                progress.note(f'There is a docker context "{name}" already; it is left as it is')
+                progress.note(f'There is a docker context "{name}" already; it is left unchanged')
                 return
             docker_context.write_first(machine, progress)
         store.save(machine.config)
@@ -317,7 +317,7 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
         raise ArchiveError(f"The archive cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # TarError, and what else tarfile makes of headers that somebody has thought up.
-        raise ArchiveError(f"This is no archive of a machine, or it is damaged: {error}") from error
+        raise ArchiveError(f"This is not an archive of a machine, or it is damaged: {error}") from error
 
 
 def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
@@ -328,7 +328,7 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
     left = []
     for number, member in enumerate(tar):
         if number >= MOST_MEMBERS:
-            raise ArchiveError(f"The archive has more than {MOST_MEMBERS} entries: that is no machine's.")
+            raise ArchiveError(f"The archive has more than {MOST_MEMBERS} entries: a machine's has fewer.")
         check_global(tar)
         if member.isdir():
             continue
@@ -340,7 +340,7 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
         _check_size(path, member.size)
         file = tar.extractfile(member)
         if path in content or file is None:
-            raise ArchiveError(f"The archive has {member.name!r} twice: that is no machine's.")
+            raise ArchiveError(f"The archive has {member.name!r} twice: a machine's has each file once.")
         content[path] = file.read()
         _check_count(content)
     if len(names) > 1:
@@ -350,12 +350,12 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
 
 def _check_size(path: str, size: int) -> None:
     if not 0 <= size <= LARGEST_FILE:
-        raise ArchiveError(f"{path} has more than {LARGEST_FILE} bytes: that is no machine's.")
+        raise ArchiveError(f"{path} has more than {LARGEST_FILE} bytes: a machine's files are smaller.")
 
 
 def _check_count(content: dict[str, bytes]) -> None:
     if len(content) > MOST_FILES:
-        raise ArchiveError(f"There are more than {MOST_FILES} files: that is no machine's.")
+        raise ArchiveError(f"There are more than {MOST_FILES} files: a machine has fewer.")
 
 
 def _mode(path: str) -> int:

@@ -186,7 +186,7 @@ def test_a_csr_that_is_none_is_refused(tmp_path: Path) -> None:
     ("key", "reason"),
     [
         (rsa.generate_private_key(65537, 1024), "2048 bits or more"),  # noqa: S505 - that is the point
-        (ed448.Ed448PrivateKey.generate(), "none of them"),
+        (ed448.Ed448PrivateKey.generate(), "of another kind"),
         (ed25519.Ed25519PrivateKey.generate(), ""),
         (ec.generate_private_key(ec.SECP384R1()), ""),
     ],

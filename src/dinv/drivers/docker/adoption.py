@@ -57,8 +57,8 @@ def examine(site: Site, container: str, progress: Progress) -> str:
         runs = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
         raise CannotAdopt(
             name,
-            f"it runs {' '.join(runs[:4]) or 'nothing that is known'}, which is none of what dinv can adopt: "
-            f"dch-photon's /dinv, docker:dind's entrypoint, and dinv's own image",
+            f"it runs {' '.join(runs[:4]) or 'nothing that is known'}, which is neither "
+            f"dch-photon's /dinv nor docker:dind's entrypoint nor dinv's own image",
         )
     found = images.find(contract)
     reason = found.cannot_adopt(config)
@@ -155,7 +155,8 @@ def _address(site: Site, name: str, inspected: Mapping[str, Any], anew: str) -> 
     ports.settle(site)
     if published.get(f"{PLAIN_PORT}/tcp"):
         raise CannotAdopt(
-            name, f"it publishes plain TCP alone, port {PLAIN_PORT}, where whoever asks is root. " + anew
+            name,
+            f"it publishes plain TCP only, port {PLAIN_PORT}, where anyone who connects is root. " + anew,
         )
     if not kept["OwnAddress"]:
         raise CannotAdopt(name, f"it publishes no port {TLS_PORT}, and has no address of its own. " + anew)
@@ -183,4 +184,6 @@ def _speaks_tls(site: Site, name: str) -> None:
             engine.ping()
     except (EngineError, EndpointError, DeadlineExceeded):
         return  # "Client sent an HTTP request to an HTTPS server", or whatever its version has for that
-    raise CannotAdopt(name, f"its daemon listens at {site.url} without TLS, where whoever asks is root")
+    raise CannotAdopt(
+        name, f"its daemon listens at {site.url} without TLS, where anyone who connects is root"
+    )

@@ -57,7 +57,7 @@ FLAGS = (
     Option(
         "cache-volume",
         "DINV_CACHE_VOLUME",
-        "volume for the image cache; one that exists is used as it is, and kept by rm",
+        "volume for the image cache; an existing one is used unchanged, and kept by rm",
         metavar="NAME",
         rare=True,
     ),

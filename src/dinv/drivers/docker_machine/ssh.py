@@ -28,7 +28,7 @@ def address(config: MachineConfig) -> SSHAddress:
     if user.startswith("-"):
         raise MachineError(
             config.name,
-            f'Machine "{config.name}": its config.json has a user for SSH that is none: {user}',
+            f'Machine "{config.name}": its config.json has an invalid user for SSH: {user}',
         )
     port = kept.get("SSHPort")
     return SSHAddress(

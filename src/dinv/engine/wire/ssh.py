@@ -43,7 +43,7 @@ _HINTS = (
     (
         "remote host identification has changed",
         (
-            "another host answers than the one known by this name, or it was installed anew: find out which; "
+            "another host answers than the one known by this name, or it was reinstalled: find out which; "
             "ssh-keygen -R removes the old key"
         ),
     ),

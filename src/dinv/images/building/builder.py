@@ -145,7 +145,7 @@ def _obtainable_base(engine: Engine, report: Callable[[str], None], deadline: De
     try:
         engine.images.pull(photon, timeout=IdleDeadline(PULL_IDLE_SECONDS))
     except (EngineError, DeadlineExceeded) as exc:
-        report(f"{photon} is not to be had ({exc}): building on Debian")
+        report(f"{photon} is not available ({exc}): building on Debian")
         return "debian"
     return "photon"
 

@@ -288,7 +288,7 @@ class Creation(Transaction):
         """With `keep_on_failure`, once there is a record."""
         if not (self.recorded and self.options.keep_on_failure):
             return False
-        kept = "Kept as it is, as " + option("keep-on-failure") + " says. Remove it: "
+        kept = "Kept unchanged, as " + option("keep-on-failure") + " says. Remove it: "
         error.add_note(kept + command("rm", "-y", self.machine.name))
         return True
 

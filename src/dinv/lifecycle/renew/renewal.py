@@ -98,7 +98,7 @@ class Renewal(Transaction):
             or bool(self._staged("ca-key.pem"))
             or len(_certificates(self._read("ca.pem"))) > 1
         )
-        what = "all certificates are made anew" if for_ca else "it is begun anew"
+        what = "all certificates are made again" if for_ca else "it starts again"
         self.progress.note(f"An earlier renewal was interrupted: {what}")
         return for_ca
 

@@ -128,7 +128,7 @@ def test_it_is_no_kind(program: Program) -> None:
     assert program("create", "dev", "--progress", "jsno") == 1
     assert program.err.splitlines() == [
         (
-            'dinv: invalid value for flag --progress: "jsno" is none of auto, plain, json, quiet. '
+            'dinv: invalid value for flag --progress: "jsno" is not one of auto, plain, json, quiet. '
             "See 'dinv create --help'."
         ),
         'Did you mean "json"?',

@@ -172,11 +172,11 @@ def test_at_its_own_address_where_no_port_is_published(
         ({"State": {"Running": False, "Status": "exited"}}, "docker start photon"),
         ({"HostConfig": {"AutoRemove": True}}, "--rm"),
         ({"HostConfig": {"NetworkMode": "host"}}, "own network"),
-        ({"Config": {"Entrypoint": ["nginx"], "Cmd": ["-g"]}}, "it runs nginx -g, which is none"),
+        ({"Config": {"Entrypoint": ["nginx"], "Cmd": ["-g"]}}, "it runs nginx -g, which is neither"),
         ({"Config": {"Labels": {"io.dinv.id": "x", "io.dinv.machine": "web"}}}, "dinv export"),
         ({"Config": {"Cmd": None}}, "docker rm -f photon, then dinv create --cache-volume images dev"),
         ({"Mounts": [], "Config": {"Cmd": []}}, "docker rm -f photon, then dinv create dev"),
-        ({"NetworkSettings": {"Ports": {"2375/tcp": [{"HostPort": "2375"}]}}}, "plain TCP alone"),
+        ({"NetworkSettings": {"Ports": {"2375/tcp": [{"HostPort": "2375"}]}}}, "plain TCP only"),
         ({"NetworkSettings": {"Ports": None, "Networks": {}}}, "publishes no port 2376"),
     ],
 )
@@ -217,7 +217,7 @@ def test_a_daemon_without_tls_and_one_that_is_not_there(engine: FakeEngine, tmp_
     [
         (["-tlsverify"], ""),
         (["--tlsverify=true", "-storage", "overlay2"], ""),
-        (["-tls"], "asks nobody"),
+        (["-tls"], "asks no client"),
         (["-tlsverify=false"], "2375 by plain TCP"),
         (["-tlsverify", "-local"], "-local"),
         (None, "without -tlsverify"),

@@ -28,7 +28,7 @@ def why(site: Site) -> str:
     if not kept.get("Port"):
         network = kept.get("Network") or "bridge"
         return (
-            f"it listens at {site.url}, and there is no way from here to network {network} of {endpoint}. "
+            f"it listens at {site.url}, and there is no route from here to network {network} of {endpoint}. "
             "Make it with a published port: " + command("create", "--publish", "ADDRESS")
         )
     if _is_loopback(str(kept.get("Host", ""))):
@@ -40,7 +40,7 @@ def why(site: Site) -> str:
             + option("publish", "ADDRESS")
         )
     return (
-        f"its port is published there, and something on the way lets nobody through, a firewall maybe. Open "
+        f"its port is published there, and something in between blocks it, perhaps a firewall. Open "
         f"port {kept['Port']}, or publish on another address or port of {endpoint}: "
         + option("publish", "ADDRESS:PORT")
     )
