@@ -241,7 +241,7 @@ def _everywhere(verbs: dict[str, Verb]) -> tuple[Option, ...]:
     own_help = next(option for option in verbs["ls"].options if "--help" in option.names)
     return (
         Option(("-s", "--storage-path"), "DIR", "MACHINE_STORAGE_PATH", "the store (~/.docker/machine)"),
-        Option(("-D", "--debug"), "", "MACHINE_DEBUG", "show every API call with its time, and no secret"),
+        Option(("-D", "--debug"), "", "MACHINE_DEBUG", "show every API call with its time, without secrets"),
         own_help,
     )
 

@@ -46,7 +46,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "image": (
         ("dinv image build", "make it, once for each endpoint"),
         ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
-        ("dinv image ls", "the machine images that there are"),
+        ("dinv image ls", "the machine images it has"),
     ),
     "forward": (
         ("dinv forward dev 8080:80", "its port 80 at 127.0.0.1:8080"),
@@ -65,17 +65,17 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "kill": (("dinv kill dev", "as docker kill does"),),
     "link": (("dinv link docker-machine", "scripts for docker-machine then use dinv"),),
     "load": (
-        ("dinv load dev app:1.2 db:7", "images of this computer's engine into dev"),
+        ("dinv load dev app:1.2 db:7", "images from this computer's engine into dev"),
         ("dinv load dev --input app.tar", "what docker save wrote"),
     ),
     "logs": (
         ("dinv logs -n 20 dev", "the last 20 lines"),
-        ("dinv logs -f dev", "and what comes, until Ctrl-C"),
+        ("dinv logs -f dev", "and what follows, until Ctrl-C"),
     ),
     "ls": (
         ("dinv ls", "all machines"),
         ("dinv ls --filter state=Running -q", "the names of those that run"),
-        ("dinv ls --format '{{.Name}} {{.URL}}'", "what a script wants of them"),
+        ("dinv ls --format '{{.Name}} {{.URL}}'", "just what a script needs"),
     ),
     "mount": (
         ("dinv mount dev:/root/src ~/src", "mount it here, by sshfs"),

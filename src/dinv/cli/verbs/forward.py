@@ -13,9 +13,9 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "port", nargs="*", metavar="[[ADDRESS:]PORT:]PORT", help="port here, and of the machine: 8080:80"
     )
-    parser.add_argument("-d", "--detach", action="store_true", help="go on in the background")
-    parser.add_argument("-l", "--list", action="store_true", help="show those in the background")
-    parser.add_argument("--stop", action="store_true", help="end those in the background")
+    parser.add_argument("-d", "--detach", action="store_true", help="run in the background")
+    parser.add_argument("-l", "--list", action="store_true", help="list those in the background")
+    parser.add_argument("--stop", action="store_true", help="stop those in the background")
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
 

@@ -54,7 +54,7 @@ def run(app: App, options: Options) -> None:
             print(f"  {name:<18}{VERBS[name]}")
     print("\nOptions:")
     print("  -s, --storage-path DIR  the store ($MACHINE_STORAGE_PATH; ~/.docker/machine)")
-    print("  -D, --debug             show every API call, and no secret ($MACHINE_DEBUG)")
+    print("  -D, --debug             show every API call, without secrets ($MACHINE_DEBUG)")
     print("  -v, --version           print the version")
     print(f"\nA first machine:\n  {app.program} create dev\n  eval $({app.program} env dev)\n  docker info")
     print(f"\nRun '{app.program} COMMAND --help' for the options of a command, and examples.")

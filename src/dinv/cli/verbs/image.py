@@ -14,7 +14,7 @@ def arguments(parser: Parser) -> None:
     from dinv.images import DEFAULT_IMAGE
 
     parser.add_argument("action", choices=("build", "push", "ls"))
-    parser.add_argument("reference", nargs="?", metavar="REF", help="push: where to, REGISTRY/NAME[:TAG]")
+    parser.add_argument("reference", nargs="?", metavar="REF", help="push: the target, REGISTRY/NAME[:TAG]")
     parser.add_argument(
         "--base",
         metavar="photon|debian|REF",

@@ -17,7 +17,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument(
         "source", metavar="FILE", help="what export wrote, - for standard input, or a machine's directory"
     )
-    parser.add_argument("--name", default="", help="the name it gets (default: the one that it had)")
+    parser.add_argument("--name", default="", help="the name it gets (default: the one it had)")
     parser.add_argument("--no-context", dest="context", action="store_false", help="write no docker context")
     parser.add_progress("print only the machine's name")
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="*")
     parser.add_argument(
-        "--own", action="store_true", help="its own address, where its containers publish their ports"
+        "--own", action="store_true", help="its own address, at which its containers publish ports"
     )
     parser.add_format()
 

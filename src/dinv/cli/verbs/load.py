@@ -18,7 +18,7 @@ def arguments(parser: Parser) -> None:
         help="the engine that has them (this computer's, then the machine's endpoint)",
     )
     parser.add_argument(
-        "-i", "--input", metavar="FILE", help="take what `docker save` wrote; - is standard input"
+        "-i", "--input", metavar="FILE", help="load what `docker save` wrote; - is standard input"
     )
     parser.add_progress()
 

@@ -12,7 +12,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
     parser.add_argument("-f", "--follow", action="store_true", help="go on as more comes")
     parser.add_argument("-n", "--tail", type="int", metavar="LINES", help="only the last lines")
-    parser.add_argument("-t", "--timestamps", action="store_true", help="with the time of each line")
+    parser.add_argument("-t", "--timestamps", action="store_true", help="show the time of each line")
 
 
 def run(app: App, options: Options) -> None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("ignored", nargs="*", hidden=True)
     parser.add_argument(
-        "-q", "--quiet", action="store_true", help="names only; asks no endpoint but for a state"
+        "-q", "--quiet", action="store_true", help="names only; asks no endpoint unless a state is given"
     )
     parser.add_argument(
         "--filter",

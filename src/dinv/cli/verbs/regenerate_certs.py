@@ -20,7 +20,7 @@ def arguments(parser: Parser) -> None:
         action="store_true",
         help="new CA and client certificates too: earlier ones are refused",
     )
-    parser.add_timeout(SERVE_SECONDS, "for the daemon to take them")
+    parser.add_timeout(SERVE_SECONDS, "for the daemon to use them")
     parser.add_progress()
 
 

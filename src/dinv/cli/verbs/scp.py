@@ -12,8 +12,8 @@ def arguments(parser: Parser) -> None:
     parser.missing = parser.extra = "Improper number of arguments"
     parser.add_argument("source", metavar="[NAME:]FROM")
     parser.add_argument("target", metavar="[NAME:]TO")
-    parser.add_argument("-r", "--recursive", action="store_true", help="copy directories, with all in them")
-    parser.add_argument("-d", "--delta", action="store_true", help="copy what differs, by rsync")
+    parser.add_argument("-r", "--recursive", action="store_true", help="copy directories with their content")
+    parser.add_argument("-d", "--delta", action="store_true", help="copy only what differs, by rsync")
     parser.add_progress()
 
 

@@ -15,7 +15,7 @@ def arguments(parser: Parser) -> None:
 
     add_arguments(parser, SERVE_SECONDS)
     parser.add_argument("--image", default="", metavar="REF", help="the image (default: its own, newer)")
-    parser.add_argument("--force", action="store_true", help="make it anew even from the image it has")
+    parser.add_argument("--force", action="store_true", help="recreate it even from the image it has")
 
 
 def run(app: App, options: Options) -> int:

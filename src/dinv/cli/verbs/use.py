@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?", help="the machine (default: the machine default)")
     parser.add_argument(
-        "-u", "--unset", action="store_true", help="back to the engine that docker uses by default"
+        "-u", "--unset", action="store_true", help="return to the engine that docker uses by default"
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="print nothing but errors")
 
