@@ -37,7 +37,7 @@ def test_no_table_is_too_odd(text: str) -> None:
     [
         (None, {}, r"published on 127\.0\.0\.1 of unix:.*looks like a tunnel.*publish=ADDRESS"),
         ("localhost", {}, "looks like a tunnel"),
-        ("lab.test", {}, "a firewall maybe.*publish=ADDRESS:PORT"),
+        ("lab.test", {}, "perhaps a firewall.*publish=ADDRESS:PORT"),
         ("lab.test", {"publish": "none"}, "no route from here to network bridge.*--publish"),
     ],
 )
