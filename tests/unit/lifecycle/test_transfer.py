@@ -494,7 +494,7 @@ def test_twice_the_same_file_is_refused(other: Store) -> None:
 def test_compressed_archives_are_not_unpacked(store: Store, other: Store) -> None:
     import gzip
 
-    with pytest.raises(InputError, match="no archive"):
+    with pytest.raises(InputError, match="not an archive"):
         import_(other, io.BytesIO(gzip.compress(exported(store).read())), Notes())
 
 
