@@ -1,1 +1,1 @@
-"""What dinv ships for the tests of others: a pytest fixture with a Docker host of its own (plugin.py)."""
+"""What dinv ships for other projects' tests: a pytest fixture with a Docker host of its own (plugin.py)."""

@@ -42,7 +42,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def docker_host(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Machine]:
-    """A Docker host that only this test has: a dinv.Machine, removed after it. Takes some 2 s."""
+    """A Docker host for this test alone: a dinv.Machine, removed after it. Takes some 2 s."""
     with _machine(request, tmp_path_factory) as machine:
         yield machine
 
@@ -68,7 +68,7 @@ def _machine(request: pytest.FixtureRequest, factory: pytest.TempPathFactory) ->
         if given:
             options[name] = str(given)
     machines = dinv.open(str(factory.mktemp("dinv")))
-    # The name tells who looks at the endpoint where it comes from.
+    # The name shows anybody who looks at the endpoint where it comes from.
     name = f"pytest-{os.urandom(4).hex()}"
     try:
         machine = machines.create(name, context=False, **options)

@@ -1,4 +1,4 @@
-"""`python -m dinv.testing.vch`: serve until Ctrl-C or SIGTERM, then remove all that was made."""
+"""`python -m dinv.testing.vch`: serve until Ctrl-C or SIGTERM, then remove everything that was made."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line; returns the exit status."""
+    """Run the command line; return the exit status."""
     options = parser().parse_args(argv)
     try:
         if options.clean:
@@ -171,14 +171,14 @@ def _serve(options: argparse.Namespace) -> int:
     ) as vch:
         vch.faults.leak_labels = options.leak_labels
         vch.faults.storage_quota = options.storage_quota
-        # Flushed: who starts this in the background waits for the line.
+        # Flushed: a script that starts this in the background waits for the line.
         print(f"VIC {options.version} at {vch.address}, {vch.env_file}", flush=True)  # noqa: T201
         done.wait()
     return 0
 
 
 def _listen(text: str, tls: TLSMode) -> tuple[str, int]:
-    """Address and port of `--listen`. Raises InputError."""
+    """Return address and port of `--listen`. Raises InputError."""
     host, colon, port = text.rpartition(":")
     if not colon or port.endswith("]"):
         host, port = text, str(default_port(tls))

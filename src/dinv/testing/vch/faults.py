@@ -1,8 +1,8 @@
-"""What goes wrong on a VCH now and then, on demand.
+"""Faults that a VCH has now and then, on demand.
 
-Faults are errors that VIC gives to one call, and that the same call made again does not get: locks,
-collisions of operations, copies that may be cut short. Where the port layer fails, VIC says what it makes of
-that (portlayer.py). Conditions last until they are switched off.
+A fault is an error that VIC returns to one call, but not when the same call is repeated: locks, collisions of
+operations, copies that may be cut short. If the port layer fails, VIC says what it makes of that
+(port_layer.py). Conditions last until they are switched off.
 """
 
 from __future__ import annotations
@@ -86,11 +86,11 @@ class Faults:
             self._planned += [(operation, error or errors.collision())] * times
 
     def port_layer(self, operation: str, status: int, message: str = "boom", *, times: int = 1) -> None:
-        """Let the next `times` calls that the API server makes of its port layer fail.
+        """Let the next `times` calls that the API server makes to its port layer fail.
 
         `operation` is the port layer's name for the call: Commit, ImportArchive, GetContainerInfo, ... VIC
-        tries some again by itself, such as a start's Commit that is answered with 409. Raises ValueError for
-        a call that there is not.
+        repeats some by itself, such as a start's Commit that is answered with 409. Raises ValueError for an
+        unknown call.
         """
         if operation not in OPERATIONS:
             raise ValueError(
@@ -100,7 +100,7 @@ class Faults:
             self._below += [(operation, status, message)] * times
 
     def below(self, operation: str, device: str = "") -> None:
-        """A call of the port layer's, about `device`. Raises PortLayerError where it is to fail."""
+        """A call of the port layer's, about `device`. Raises PortLayerError if it is to fail."""
         with self._lock:
             for index, (planned, status, message) in enumerate(self._below):
                 if planned == operation:
@@ -108,7 +108,7 @@ class Faults:
                     raise PortLayerError(operation, status, message, device, planned=True)
 
     def next(self, operation: str) -> VicError | None:
-        """The error this call gets in place of its answer, if any."""
+        """Return the error that this call gets instead of its answer, if any."""
         with self._lock:
             for index, (planned, error) in enumerate(self._planned):
                 if planned == operation:

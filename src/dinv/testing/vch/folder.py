@@ -38,9 +38,9 @@ CA_FILES = ("ca.pem", "ca-key.pem")
 
 
 def make(folder: str, *, name: str, common_name: str, names: Iterable[str], tls: TLSMode) -> None:
-    """Make the folder and what TLS needs. Files of those names that are there are used again.
+    """Make the folder and the files for TLS. Existing files of those names are used again.
 
-    `common_name` is the server's (--tls-cname), `names` all it is reached by. With server-only TLS the
+    `common_name` is the server's (--tls-cname), `names` everything it is reached by. With server-only TLS the
     certificate is self-signed, and there is no CA to verify it with. Raises OSError.
     """
     os.makedirs(folder, mode=0o700, exist_ok=True)
@@ -66,10 +66,10 @@ def make(folder: str, *, name: str, common_name: str, names: Iterable[str], tls:
 
 
 def write_env(folder: str, *, name: str, host: str, port: int, tls: TLSMode, wrong_path: bool) -> str:
-    """Write `<vch>.env`, one line; returns its path.
+    """Write `<vch>.env`, one line; return its path.
 
     `wrong_path`: VIC's bug, which writes the folder's base name, made absolute from where vic-machine was
-    run, and not from where the folder is.
+    run, instead of from where the folder is.
     """
     certificates = os.path.abspath(os.path.basename(folder) if wrong_path else folder)
     variables = [f"DOCKER_HOST={f'[{host}]' if ':' in host else host}:{port}"]

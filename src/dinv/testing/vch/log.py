@@ -1,4 +1,4 @@
-"""What was asked of the simulator: kept for tests to look at, and written as lines of JSON."""
+"""The calls to the simulator: kept for tests to check, and written as lines of JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _ERROR = 400
 class Call:
     """One call.
 
-    `path` is without version and query, `api` the version of the path, or None. `operation` is VIC's name
-    for it, "" where it has none. `ignored` lists what was asked for and a VCH passes over silently, such
-    as HostConfig.Privileged; what has the value it has by default is not listed. `implemented` is False
-    for what a VCH of this version does not have. `injected` is true of an error made on purpose
-    (faults.py). `error` is what an error said. `failure` is a bug of the simulator's own.
+    `path` is without version and query, `api` the version in the path, or None. `operation` is VIC's name
+    for it, "" if it has none. `ignored` lists what was asked for and a VCH silently ignores, such as
+    HostConfig.Privileged; fields with their default value are not listed. `implemented` is False for what a
+    VCH of this version does not have. `injected` is true of an error made on purpose (faults.py). `error` is
+    an error's message. `failure` is a bug of the simulator's own.
     """
 
     __slots__ = (
@@ -52,7 +52,7 @@ class Call:
         self.milliseconds = 0.0
 
     def record(self) -> dict[str, Any]:
-        """The call as one object of the log."""
+        """Return the call as one object of the log."""
         return {name: getattr(self, name) for name in self.__slots__}
 
     def __repr__(self) -> str:
@@ -60,12 +60,12 @@ class Call:
 
 
 class Calls:
-    """All calls so far, in the order they were answered. With a file, each is written to it as well."""
+    """All calls so far, in the order in which they were answered; also written to a file if there is one."""
 
     def __init__(self, path: str = "") -> None:
         self._lock = threading.Lock()
         self._calls: list[Call] = []
-        # Line buffered: who follows the log sees whole lines.
+        # Line buffered: readers that follow the log see whole lines.
         self._file: TextIO | None = open(path, "a", buffering=1, encoding="utf-8") if path else None  # noqa: SIM115
 
     def add(self, call: Call) -> None:
@@ -75,7 +75,7 @@ class Calls:
                 self._file.write(json.dumps(call.record(), sort_keys=True) + "\n")
 
     def clear(self) -> None:
-        """Forget them; the file keeps what is in it."""
+        """Forget the calls; the file keeps its content."""
         with self._lock:
             self._calls.clear()
 
@@ -91,7 +91,7 @@ class Calls:
 
     @property
     def ignored(self) -> list[str]:
-        """Each ignored field once, in order."""
+        """Return each ignored field once, in order."""
         return list(dict.fromkeys(field for call in self for field in call.ignored))
 
     @property
@@ -101,9 +101,9 @@ class Calls:
 
     @property
     def refused(self) -> list[Call]:
-        """Calls that were answered with an error, and not because a test asked for that.
+        """Return calls that were answered with an error, unless a test asked for it.
 
-        Not finding what was only looked for is no refusal.
+        Not finding what was only looked for does not count.
         """
         return [
             call

@@ -1,4 +1,4 @@
-"""What a simulated VCH is like: what vic-machine would have been told, and what the simulator adds."""
+"""The settings of a simulated VCH: what vic-machine would have been told, and what the simulator adds."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class ContainerNetwork:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that is fixed while a simulator runs. See `VchSimulator` for what each means."""
+    """Everything that is fixed while a simulator runs. See `VchSimulator` for what each means."""
 
     engine: str
     engine_tls: TLSFiles | None = None
@@ -81,7 +81,7 @@ class Settings:
 
     @property
     def public(self) -> str:
-        """The VCH's public IP address: ports of containers are published on it."""
+        """The VCH's public IP address, on which ports of containers are published."""
         if self.public_address:
             return self.public_address
         try:
@@ -92,5 +92,5 @@ class Settings:
 
     @property
     def host(self) -> str:
-        """What clients call the VCH: vic-machine prefers the name in the certificate to the address."""
+        """The VCH's host for clients: vic-machine prefers the name in the certificate to the address."""
         return self.tls_cname or self.public

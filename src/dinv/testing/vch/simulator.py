@@ -1,4 +1,4 @@
-"""VchSimulator: a VCH for as long as a `with` lasts."""
+"""VchSimulator: a VCH for the duration of a `with`."""
 
 from __future__ import annotations
 
@@ -35,24 +35,23 @@ _REMOVE_SECONDS = 60.0
 
 
 class VchSimulator:
-    """A VCH in front of a Docker Engine. It serves from the beginning; close it, or use it in a `with`.
+    """A VCH in front of a Docker Engine. It serves at once; close it, or use it in a `with`.
 
-    `engine`: address of the Docker Engine behind; `engine_tls` where that takes TLS. `version`: which VIC,
+    `engine`: address of the Docker Engine behind; `engine_tls` if that needs TLS. `version`: which VIC,
     "1.1", "1.2" or "1.5". `tls`: "verify" (clients need a certificate), "server" (only the server has one)
     or "none". `name`: the VCH's. `folder`: where the certificates and `<name>.env` go, as vic-machine would
-    leave them; without one they go to a temporary directory that is removed at the end. `listen` and `port`:
-    where it serves, port 0 for any. `tls_cname`: the name in the server's certificate, by which `address`
-    calls it, where that is not its IP. `public_address`: the IP address that ports are published on, where
-    that is not the one it listens on. `volume_stores`: their labels. `container_networks`: networks of
-    vSphere's, each standing for one of the engine behind (a name to a name, or `ContainerNetwork`).
-    `start_delay`: seconds that a container VM takes to boot. `retry_seconds`: how long VIC tries a start
-    again that meets a conflict, such as a disk that another VM has, 78 on the real one.
-    `max_containers`: a quota, 0 for none. `registry_whitelist`: the registries that may be pulled from, empty
-    for all. `fail_every`: see `Faults`. `log`: a file for the calls, as lines of JSON. `wrong_cert_path`: see
-    `folder.write_env`.
+    leave them; by default a temporary directory that is removed at the end. `listen` and `port`: where it
+    serves, port 0 for any. `tls_cname`: the name in the server's certificate, used in `address` instead of
+    its IP. `public_address`: the IP address that ports are published on, if not the one it listens on.
+    `volume_stores`: their labels. `container_networks`: networks of vSphere's, each standing for one of the
+    engine behind (a name to a name, or `ContainerNetwork`). `start_delay`: seconds that a container VM takes
+    to boot. `retry_seconds`: how long VIC retries a start that meets a conflict, such as a disk that another
+    VM has, 78 on the real one. `max_containers`: a quota, 0 for none. `registry_whitelist`: the registries
+    that may be pulled from, empty for all. `fail_every`: see `Faults`. `log`: a file for the calls, as lines
+    of JSON. `wrong_cert_path`: see `folder.write_env`.
 
-    Raises InputError, EndpointError where the engine behind cannot be used, OSError where it cannot listen or
-    write its files.
+    Raises InputError, EndpointError if the engine behind cannot be used, OSError if it cannot listen or write
+    its files.
     """
 
     def __init__(
@@ -153,18 +152,18 @@ class VchSimulator:
 
     @property
     def identity(self) -> str:
-        """What tells this simulator's objects on the engine behind from others."""
+        """The identifier that tells this simulator's objects on the engine behind from others."""
         return self.state.identity
 
     @property
     def address(self) -> str:
-        """Where clients reach it: tcp://HOST:PORT."""
+        """The address for clients: tcp://HOST:PORT."""
         host = self.settings.host
         return f"tcp://{f'[{host}]' if ':' in host else host}:{self.port}"
 
     @property
     def start_delay(self) -> float:
-        """Seconds that a container VM takes to boot; may be set, for starts from then on."""
+        """Seconds that a container VM takes to boot; can be set, for later starts."""
         return self.state.start_delay
 
     @start_delay.setter
@@ -193,19 +192,19 @@ class VchSimulator:
     def power_off(self, container: str) -> None:
         """Power a container's VM off behind the clients' back, as vSphere's administrator would.
 
-        It is the only end of one that was started with the port of the VCH's own API published. Raises
+        That is the only way to stop one that was started with the port of the VCH's own API published. Raises
         VicError.
         """
         self.state.on(self.state.find(container), "POST", "/kill", query={"signal": "KILL"})
 
     def behind_name(self, name: str) -> str:
-        """What a container or a volume is called on the engine behind."""
+        """Return the name of a container or a volume on the engine behind."""
         return self.state.behind_name(name)
 
     def close(self) -> None:
-        """Stop serving, and remove all that was made on the engine behind. May be called again.
+        """Stop serving, and remove everything that was made on the engine behind. May be called again.
 
-        Raises DinvError when something could not be removed.
+        Raises DinvError if something could not be removed.
         """
         if self._closed:
             return
@@ -237,7 +236,7 @@ def _check_network(behind: Behind, network: ContainerNetwork) -> None:
 
 
 def _own_names(settings: Settings) -> list[str]:
-    """What the VCH is reached by: its IP address, and the names that lead to it from there."""
+    """Return how the VCH can be reached: its IP address, and the names that resolve to it."""
     names = [settings.public]
     with contextlib.suppress(OSError):
         name, aliases, _ = socket.gethostbyaddr(settings.public)
@@ -246,10 +245,10 @@ def _own_names(settings: Settings) -> list[str]:
 
 
 def remove_leftovers(engine: str, engine_tls: TLSFiles | None = None, *, identity: str = "") -> list[str]:
-    """Remove a simulator's objects from an engine, or those of all simulators; returns their names.
+    """Remove a simulator's objects from an engine, or those of all simulators; return their names.
 
-    An object is a simulator's by its label and its name together: an image that was committed of one hands
-    labels on. Raises DinvError.
+    An object is a simulator's by its label and its name together: an image committed from one inherits its
+    labels. Raises DinvError.
     """
     behind = Behind(engine, engine_tls)
     try:

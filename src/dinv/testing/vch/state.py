@@ -1,7 +1,7 @@
-"""What a VCH knows: its containers, volumes and networks, beside what the engine behind keeps of them.
+"""What a VCH knows: its containers, volumes and networks, in addition to what the engine behind keeps.
 
-Objects on the engine behind have names that begin with `vch-` and the simulator's identity, and a label
-with it. What clients are told has neither.
+Objects on the engine behind have names that begin with `vch-` and the simulator's identity, and a label with
+it. Clients see neither.
 """
 
 from __future__ import annotations
@@ -39,13 +39,13 @@ STARTING, STOPPING, REMOVING = "Starting", "Stopping", "Removing"
 _SHORTEST_ID = 2
 _RETRY_PAUSE, _LONGEST_PAUSE = 0.02, 0.3
 _NO_BODY = 7
-"""A start's body of so many bytes is taken for none (docker 1.13)."""
+"""A start's body of at most this many bytes is taken for none (docker 1.13)."""
 
 
 class Attachment:
     """A volume in a container, with its mode (rw, ro, ...).
 
-    `anonymous` is one that nobody named, `declared` one whose path the image, or Volumes of the call, lists.
+    `anonymous` is one without a name, `declared` one whose path the image, or Volumes of the call, lists.
     """
 
     __slots__ = ("anonymous", "declared", "destination", "mode", "volume")
@@ -113,7 +113,7 @@ class Container:
 
     @contextlib.contextmanager
     def changing(self, state: str) -> Iterator[None]:
-        """Show a state in between for as long as this lasts."""
+        """Show a transitional state for as long as this lasts."""
         before, self.transition = self.transition, state
         try:
             yield
@@ -122,7 +122,7 @@ class Container:
 
     @contextlib.contextmanager
     def operation(self, name: str) -> Iterator[None]:
-        """Hold the container for an operation: start, stop, archive, ... Raises what VIC says to a second."""
+        """Hold the container for an operation: start, stop, archive, ... Raises VIC's error if it is held."""
         with self._lock:
             if self._operation:
                 raise self._refusal(name)
@@ -182,7 +182,7 @@ class Vch:
         self.api_port = 0
         """Where the VCH's own API is."""
         self.api_holder: Container | None = None
-        """A container that was started with that port published: it, and not the API, answers there."""
+        """A container that was started with that port published: it answers there, and not the API."""
         self.making = 0
         """How many containers are being made, for the quota."""
         self.reserved: set[str] = set()
@@ -195,9 +195,9 @@ class Vch:
         """The volumes each image declares, by its id, as the VCH's image cache has them (create.py)."""
 
     def retried(self, attempt: Callable[[], T], *, rounds: int = 1) -> T:
-        """Do what VIC does again by itself on a conflict: for a minute a start, for two a stop (`rounds`).
+        """Repeat an operation that meets a conflict as VIC does: a start for a minute, a stop for two.
 
-        A minute is `retry_seconds` here. Raises what the last attempt raised.
+        A minute is `retry_seconds` here. Raises the error of the last attempt.
         """
         end = time.monotonic() + rounds * self.settings.retry_seconds
         pause = _RETRY_PAUSE
@@ -247,14 +247,14 @@ class Vch:
         raise errors.no_such_container(reference)
 
     def forget(self, container: Container) -> None:
-        """The container is no more."""
+        """Forget the container."""
         with self.lock:
             self.containers.pop(container.id, None)
             for identity in [key for key, owner in self.execs.items() if owner is container]:
                 del self.execs[identity]
 
     def inspect(self, container: Container) -> JSON:
-        """The container as the engine behind sees it. Raises 404 when it has gone from there."""
+        """Return the container as the engine behind sees it. Raises 404 if it is gone from there."""
         found: JSON = self.on(container, "GET", "/json")
         return found
 
@@ -268,7 +268,7 @@ class Vch:
         body: object = None,
         seconds: float = 600.0,
     ) -> Any:
-        """A call about a container to the engine behind, which may find it gone: then it is forgotten."""
+        """Make a call about a container to the engine behind; if it is gone there, forget it."""
         try:
             return self.behind.json(
                 method, f"/containers/{container.id}{action}", query=query, body=body, seconds=seconds
@@ -280,7 +280,7 @@ class Vch:
             raise
 
     def vanished(self, container: Container) -> None:
-        """Take note that somebody else has removed a container, or that it has removed itself."""
+        """Note that a container was removed by another client, or by itself."""
         self.forget(container)
         if container.host.get("AutoRemove") and self.release.removes_volumes:
             self.remove_anonymous(container)
@@ -293,7 +293,7 @@ class Vch:
                     self.drop_volume(attachment.volume)
 
     def listed(self) -> list[JSON]:
-        """All containers of this VCH, as the engine behind lists them; those it lacks are forgotten."""
+        """Return all containers of this VCH, as the engine behind lists them; forget those it lacks."""
         with self.lock:
             known = dict(self.containers)
         found: list[JSON] = self.behind.json(
@@ -337,7 +337,7 @@ class Vch:
 
 
 class Context:
-    """What a handler is given: the VCH, the request, and the groups of its path."""
+    """The arguments of a handler: the VCH, the request, and the groups of its path."""
 
     def __init__(
         self,
@@ -371,7 +371,7 @@ class Context:
             bodies.read(self.request, "host")
 
     def number(self, name: str) -> int:
-        """A parameter of the query that is a number, 0 without it. Raises VicError, a 500."""
+        """Return a number in the query, 0 if missing. Raises VicError, a 500."""
         text = self.request.query.get(name, "")
         if text and not re.fullmatch(r"[+-]?[0-9]{1,18}", text):
             raise errors.bare(f'strconv.Atoi: parsing "{text}": invalid syntax')

@@ -55,7 +55,7 @@ def archive_get(context: Context) -> Answer:
     """GET /containers/NAME/archive. What fails once it was looked at is a 200 with nothing in it."""
     vch, container, path = context.vch, context.container, _path(context)
     headers = {**_TAR, "X-Docker-Container-Path-Stat": _stat(vch, container, path)}
-    # One slash at the beginning is taken for sure, and no more is made of it.
+    # One slash is expected at the beginning, without a check.
     path = f"/{path.removeprefix('/')}"
     try:
         with contextlib.ExitStack() as opened:
@@ -81,7 +81,7 @@ def archive_put(context: Context) -> Answer:
         try:
             _write(context, container, path, unpacker)
         except BaseException:
-            # What came before stays, whatever ends it.
+            # What came before stays, however it ends.
             with contextlib.suppress(BehindError):
                 unpacker.flush()
             raise
@@ -104,7 +104,7 @@ def _mounts(container: Container) -> list[str]:
 
 
 def _device(container: Container, mount: str) -> str:
-    """The name of the disk that is mounted there."""
+    """Return the name of the disk that is mounted there."""
     for attachment in container.attachments:
         if attachment.destination == mount:
             return attachment.volume
@@ -112,7 +112,7 @@ def _device(container: Container, mount: str) -> str:
 
 
 def _refuse_locked(vch: Vch, container: Container, mount: str) -> None:
-    """Raise PortLayerError where a copy would need a disk that another running container's VM has."""
+    """Raise PortLayerError if a copy would need a disk that another running container's VM has."""
     running = vch.running()
     if mount != filter_spec.ROOT and container not in running:
         volume = _device(container, mount)

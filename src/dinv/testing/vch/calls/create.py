@@ -61,7 +61,7 @@ _PASSED = (
 
 
 def memory(asked: int) -> int:
-    """MB of a VM that was asked for with so many bytes, 0 for no wish."""
+    """Return the MB of a VM for this many bytes, 0 if none were asked for."""
     if asked <= 0:
         return DEFAULT_MB
     wanted = max(asked // _MIB, SMALLEST_MB)
@@ -108,7 +108,7 @@ def container_create(context: Context) -> Answer:
 
 
 def _create(context: Context, container: Container, image: JSON) -> str:
-    """Make a container that was asked for as it may be; returns its id. Raises VicError, PortLayerError."""
+    """Make a container that was asked for, if it may be; return its id. Raises VicError, PortLayerError."""
     vch, body = context.vch, container.asked
     with _name(vch, context.request.query.get("name", "")) as name:
         container.name = name
@@ -150,7 +150,7 @@ def _image(vch: Vch, name: str) -> JSON:
 
 def _validated(vch: Vch, body: JSON, image: JSON) -> Container:
     host = body.get("HostConfig") or {}
-    # Memory is whole MB, and less than one is no wish.
+    # Memory is whole MB, and less than one counts as not given.
     container = Container("", body, memory=memory(int(host.get("Memory") or 0)), cpus=cpus(host))
     container.image_id = image["Id"]
     container.image_config = own = image.get("Config") or {}
@@ -159,7 +159,7 @@ def _validated(vch: Vch, body: JSON, image: JSON) -> Container:
     )
     networks.check(container)
     ports.check(container.port_bindings, vch.settings.public)
-    # Empty lists are no wish either: then the image's hold.
+    # Empty lists count as not given too: then the image's apply.
     if not any(place.get(name) for place in (body, own) for name in ("Cmd", "Entrypoint")):
         raise VicError(404, "No command specified")
     return container
@@ -167,7 +167,7 @@ def _validated(vch: Vch, body: JSON, image: JSON) -> Container:
 
 @contextlib.contextmanager
 def _name(vch: Vch, asked: str) -> Any:
-    """Reserve a name for a container that is being made. Raises 409 when it is taken."""
+    """Reserve a name for a container that is being made. Raises 409 if it is taken."""
     name = asked.removeprefix("/") or f"vm_{secrets.token_hex(4)}"
     vch.listed()  # who has gone behind our back has no name any more
     with vch.lock:
@@ -184,7 +184,7 @@ def _name(vch: Vch, asked: str) -> Any:
 
 @contextlib.contextmanager
 def _room(vch: Vch) -> Any:
-    """Reserve one of as many containers as there may be, before anything else. Raises VicError."""
+    """Reserve one of the allowed number of containers, before anything else. Raises VicError."""
     limit = vch.settings.max_containers
     if limit:
         vch.faults.below("GetContainerList")
@@ -266,7 +266,7 @@ def _make(vch: Vch, container: Container) -> None:
         body["Hostname"] = asked["Hostname"]
     body |= {
         "Labels": vch.label,
-        # Never run on a VCH, the image's own neither.
+        # Never run on a VCH, not even the image's own.
         "Healthcheck": {"Test": ["NONE"]},
         "ExposedPorts": {
             **(asked.get("ExposedPorts") or {}),

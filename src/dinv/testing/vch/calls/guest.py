@@ -119,7 +119,7 @@ def container_resize(context: Context) -> Answer:
 
 
 def exec_create(context: Context) -> Answer:
-    """POST /containers/NAME/exec: while it runs, and never else; one that boots is waited for."""
+    """POST /containers/NAME/exec: only while it runs; one that boots is waited for."""
     vch, body = context.vch, context.body("exec")
     if not body.get("Cmd"):
         raise errors.bare("No exec command specified")

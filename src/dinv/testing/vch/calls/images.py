@@ -44,7 +44,7 @@ def image_create(context: Context) -> Answer:
         line = json.dumps({"errorDetail": {"message": said}, "error": said})
         return Answer(200, iter([line.encode() + b"\r\n"]), {"Content-Type": "application/json"})
     headers = {"X-Registry-Auth": context.request.headers[_AUTH]} if _AUTH in context.request.headers else {}
-    # Without a tag an engine pulls all there are, a VCH the latest.
+    # Without a tag an engine pulls all tags, a VCH the latest.
     wanted = {"fromImage": name, "tag": tag or "latest"} if "@" not in name else {"fromImage": name}
     return relay.stream(context, "POST", "/images/create", query=wanted, headers=headers)
 

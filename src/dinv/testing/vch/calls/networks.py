@@ -32,12 +32,12 @@ _MOST_TRIED = 4096
 
 
 def container_network(vch: Vch, name: str) -> ContainerNetwork | None:
-    """The container network of this name, None where it is another kind, or none."""
+    """Return the container network of this name, None if it is of another kind, or there is none."""
     return next((network for network in vch.settings.container_networks if network.name == name), None)
 
 
 def check(container: Container) -> None:
-    """Raise VicError where a container is to be on several networks at once."""
+    """Raise VicError if a container is to be on several networks at once."""
     if len(_endpoints(container)) > 1:
         raise errors.bare("NetworkMode error: Container can be connected to one vicnetwork endpoint only")
 
@@ -91,7 +91,7 @@ def endpoints(vch: Vch, container: Container) -> JSON:
 
 
 def claim(vch: Vch, container: Container) -> None:
-    """Raise VicError for a container that would never learn its address, which start waits for."""
+    """Raise VicError for a container that would never learn its address, which a start waits for."""
     network = container_network(vch, container.network)
     if network is not None and network.dhcp and not container.host.get("Dns"):
         raise errors.from_portlayer("unable to wait for process launch status: context deadline exceeded")
@@ -138,7 +138,7 @@ def _asked_address(container: Container) -> str:
 
 
 def _unused_address(vch: Vch, network: ContainerNetwork) -> str:
-    """An address of the network that nobody has, from its upper end, where the engine gives out last."""
+    """Return a free address of the network, from its upper end, where the engine assigns last."""
     found = vch.behind.json("GET", f"/networks/{network.engine_network}")
     used = {str(each.get("IPv4Address", "")).partition("/")[0] for each in found["Containers"].values()}
     used |= {container.closed_address for container in vch.containers.values()}
@@ -267,7 +267,7 @@ def network_remove(context: Context) -> Answer:
     name = find(vch, context.groups["name"])
     if name not in vch.networks:
         raise VicError(500, "cannot remove builtin scope")
-    vch.listed()  # who has gone behind our back is on no network
+    vch.listed()  # a container removed behind our back is on no network
     with vch.lock:
         active = any(name in container.active_on for container in vch.containers.values())
     try:

@@ -30,7 +30,7 @@ _NAME = re.compile(r"/?[a-zA-Z0-9][a-zA-Z0-9_.-]+")
 
 
 def container_start(context: Context) -> Answer:
-    """POST /containers/NAME/start; of one that runs it is no error, and no news either."""
+    """POST /containers/NAME/start; for a running one it is not an error, and has no effect."""
     vch, container = context.vch, context.container
     context.legacy_host_config()
     vch.retried(lambda: _start(vch, container))
@@ -42,7 +42,7 @@ def _start(vch: Vch, container: Container) -> None:
     with container.operation("start"):
         vch.faults.below("Get")
         with vch.lock:
-            # In one piece: of two that want the same port or disk, one comes second.
+            # Atomically: of two that want the same port or disk, one comes second.
             running = vch.running()
             if container in running:
                 return
@@ -93,7 +93,7 @@ def _grace(context: Context) -> int:
 
 
 def container_stop(context: Context) -> Answer:
-    """POST /containers/NAME/stop; of one that is stopped it is no error."""
+    """POST /containers/NAME/stop; for a stopped one it is not an error."""
     vch, container, grace = context.vch, context.container, _grace(context)
     vch.retried(lambda: _stop(vch, container, grace), rounds=2)
     return Answer(204)
@@ -223,7 +223,7 @@ def _remove(vch: Vch, container: Container) -> None:
 
 
 def _await_removal(vch: Vch, container: Container) -> None:
-    """Wait until a removal that somebody else began is over. Raises 409 when it takes long."""
+    """Wait until a removal that another client began is over. Raises 409 if it takes long."""
     end = time.monotonic() + STOP_SECONDS
     while time.monotonic() < end and not vch.closing.is_set():
         if container.id not in {entry["Id"] for entry in vch.listed()}:

@@ -124,7 +124,7 @@ HEADERS = {"Api-Version": MAX_API, "Docker-Experimental": "true", "Server": f"Do
 
 
 class Router:
-    """Answers requests, and keeps what was asked. `allowed_hosts`: see `allowed_host`."""
+    """Answers requests, and records them. `allowed_hosts`: see `allowed_host`."""
 
     def __init__(self, vch: Vch, calls: Calls, *, allowed_hosts: frozenset[str] | None) -> None:
         self._vch = vch
@@ -132,7 +132,7 @@ class Router:
         self._allowed_hosts = allowed_hosts
 
     def serve(self, request: Request, connection: Connection) -> bool:
-        """Answer one request; whether another may follow. Raises what breaks the connection."""
+        """Answer one request; return whether another may follow. Raises what breaks the connection."""
         found = _VERSION.match(request.path)
         api = found[1] if found else None
         path = request.path[found.end() :] if found else request.path
@@ -141,7 +141,7 @@ class Router:
         answer = self._answer(request, call, connection)
         call.status = answer.status
         call.milliseconds = round((time.monotonic() - started) * 1000, 1)
-        # Before the answer goes out: whoever has it finds its call in the list.
+        # Before the answer is sent: a client that has it finds its call in the list.
         self._calls.add(call)
         try:
             # An answer given early leaves a body that would be taken for the next request.
@@ -171,7 +171,7 @@ class Router:
             message = self._vch.own_words(error.message) if isinstance(error, BehindError) else error.message
             call.error = message
             return _error(error.status, message, call.api)
-        except Exception as error:  # noqa: BLE001  (a bug is told, and the simulator goes on)
+        except Exception as error:  # noqa: BLE001  (a bug is reported, and the simulator goes on)
             if is_connection_error(error):
                 # The engine behind has gone, or the client while its request was read.
                 return _error(500, f"Server error from portlayer: {error}", call.api)
@@ -203,9 +203,9 @@ class Router:
 
 
 def allowed_host(header: str, allowed: frozenset[str]) -> bool:
-    """Whether a Host header names the VCH by an address of its own, or a name that leads back to one.
+    """Return whether a Host header names the VCH by an address of its own, or a name that resolves to one.
 
-    Looked at without TLS only (vmware/vic: lib/apiservers/engine/backends/middleware/middleware.go).
+    Only checked without TLS (vmware/vic: lib/apiservers/engine/backends/middleware/middleware.go).
     """
     host, colon, port = header.rpartition(":")
     if not colon or not port.isdecimal():
@@ -214,7 +214,7 @@ def allowed_host(header: str, allowed: frozenset[str]) -> bool:
 
 
 def number(version: str) -> tuple[int, ...]:
-    """An API version, to be compared."""
+    """Return an API version as a value that can be compared."""
     return tuple(int(part) for part in version.split("."))
 
 

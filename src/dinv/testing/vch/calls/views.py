@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _UNSUPPORTED_FILTERS = ("ancestor", "health", "isolation", "is-task")
 _FILTERS = ("label", "name", "status", "id", "volume", "network", "exited", "before", "since")
 _STATES = ("paused", "restarting", "removing", "running", "dead", "created", "exited")
-"""What `status` may filter by: docker's states, and none of VIC's own."""
+"""The values that `status` can filter by: docker's states, and none of VIC's own."""
 _NO_TIME = "0001-01-01T00:00:00Z"
 _SHORT_ID = 12
 
@@ -81,7 +81,7 @@ def inspected(vch: Vch, container: Container) -> JSON:
 
 
 def _config(vch: Vch, container: Container) -> JSON:
-    """The image's own, with what was asked for instead: VIC's copy of an image's settings, changed."""
+    """Return the image's settings, overridden by what was asked for: VIC's copy of them, changed."""
     asked, image = container.asked, container.image_config
     return {
         "Hostname": str(asked.get("Hostname") or "") or container.id[:_SHORT_ID],
@@ -135,7 +135,7 @@ def state_of(container: Container, behind: str) -> str:
 
 
 def _time(text: str) -> str:
-    """A time as the port layer keeps it, in whole seconds; "" for what has not been."""
+    """Return a time as the port layer keeps it, in whole seconds; "" for what has not happened."""
     return "" if text.startswith(_NO_TIME[:4]) else f"{text.partition('.')[0].rstrip('Z')}Z"
 
 
@@ -239,7 +239,7 @@ def container_list(context: Context) -> Answer:
 
 
 def _check(vch: Vch, filters: dict[str, list[str]]) -> None:
-    """Raise VicError for filters that there are not (backends/filter/validation.go)."""
+    """Raise VicError for unknown filters (backends/filter/validation.go)."""
     for name in filters:
         if name in _UNSUPPORTED_FILTERS:
             raise errors.bare(f"filter {name} is not currently supported by vic")
@@ -256,7 +256,7 @@ def _check(vch: Vch, filters: dict[str, list[str]]) -> None:
 
 
 def _listed(vch: Vch, container: Container, entry: JSON) -> JSON:
-    """One row. Much of what an engine fills is empty here: VIC has it for inspect only."""
+    """Return one row. Much of what an engine fills is empty here: VIC only has it in inspect."""
     state = state_of(container, entry["State"])
     running = state == "running"
     return {
@@ -300,7 +300,7 @@ def _ports(vch: Vch, container: Container, entry: JSON) -> list[JSON]:
 
 
 def exits(status: str, filters: dict[str, list[str]]) -> bool:
-    """Whether a row's Status is of one of the wanted exit codes, and not of what runs or never ran."""
+    """Return whether a row's Status has one of the wanted exit codes; not if it runs or never ran."""
     code = status.partition("(")[2].partition(")")[0] if status.startswith("Exited") else ""
     return "exited" not in filters or code in [str(int(each)) for each in filters["exited"]]
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 DEFAULT_MB = 1024
 DRIVERS = ("vsphere", "local")
-"""What a volume's Driver may be. An empty one, which an engine takes for local, is none of them."""
+"""The accepted values of a volume's Driver; not an empty one, which an engine takes for local."""
 DRIVER = "vsphere"
 
 _STORE = "volumestore"
@@ -47,7 +47,7 @@ _MOST_BIND_PARTS = 3
 
 
 def capacity(text: str) -> int:
-    """MB in a Capacity: a number alone is MB, with a unit it is decimal (go-units: FromHumanSize).
+    """Return the MB in a Capacity: a plain number is MB, with a unit it is decimal (go-units: FromHumanSize).
 
     Less than a MB is 0, which the port layer gets. Raises VicError.
     """
@@ -106,11 +106,11 @@ def create(vch: Vch, name: str, *, driver: str, options: JSON | None, labels: JS
 def attachments(
     vch: Vch, container: Container, binds: list[str], declared: dict[str, JSON], made: list[Volume]
 ) -> list[Attachment]:
-    """The volumes of a container to be: its Binds, and of `declared` what they leave over.
+    """Return the volumes of a container to be: its Binds, and those of `declared` that they leave over.
 
-    Volumes that do not exist are made, of the default size and in the default store, and added to `made`
-    for the caller to remove if the container does not come to be. A key of `declared` is a path, or a whole
-    bind where the VCH's image cache was changed (create.py). Raises VicError.
+    Volumes that do not exist are made, of the default size and in the default store, and added to `made`, for
+    the caller to remove if the container is not made. A key of `declared` is a path, or a whole bind if the
+    VCH's image cache was changed (create.py). Raises VicError.
     """
     named = {attachment.destination: attachment for attachment in map(_bind, binds)}
     unnamed = {attachment.destination: attachment for attachment in map(_bind, declared)}
@@ -131,7 +131,7 @@ def attachments(
 
 
 def check(body: JSON) -> None:
-    """Raise VicError for volumes that are no such thing (docker 1.13: volume/volume.go)."""
+    """Raise VicError for invalid volumes (docker 1.13: volume/volume.go)."""
     binds = (body.get("HostConfig") or {}).get("Binds") or []
     for kind, specs in (("volume", body.get("Volumes") or {}), ("bind mount", binds)):
         for text in specs:
@@ -141,7 +141,7 @@ def check(body: JSON) -> None:
 
 
 def _wrong(text: str) -> str:
-    """What is wrong with a volume's specification, "" for nothing."""
+    """Return what is wrong with a volume's specification, "" if nothing is."""
     invalid = f"invalid volume specification: '{text}'"
     parts = text.split(":")
     if len(parts) > _MOST_BIND_PARTS or not parts[0]:
@@ -167,7 +167,7 @@ def _wrong(text: str) -> str:
 
 
 def _is_mode(text: str) -> bool:
-    """Whether a mount's mode is one: of each kind of word, one at most."""
+    """Return whether a mount's mode is valid: of each kind of word, one at most."""
     words = text.split(",") if text else []
     return all(any(word in kind for kind in _MODES) for word in words) and all(
         len(kind.intersection(words)) <= 1 and sum(word in kind for word in words) <= 1 for kind in _MODES
@@ -187,7 +187,7 @@ def _bind(text: str) -> Attachment:
 
 
 def claim(container: Container, running: list[Container]) -> None:
-    """Raise VicError when a running container has one of this one's disks."""
+    """Raise VicError if a running container has one of this one's disks."""
     for attachment in container.attachments:
         if locked(attachment.volume, container, running):
             raise errors.device_in_use(attachment.volume)
@@ -255,7 +255,7 @@ def volume_remove(context: Context) -> Answer:
     with vch.lock:
         if name not in vch.volumes:
             raise VicError(404, f"Get {name}: no such volume")
-        vch.listed()  # who has gone behind our back uses no volumes
+        vch.listed()  # a container removed behind our back uses no volumes
         users = vch.users(name)
         if users:
             raise VicError(409, f"volume {name} in use by {users[0].id}")

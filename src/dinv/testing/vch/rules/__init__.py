@@ -1,1 +1,1 @@
-"""What VIC itself lays down: its errors, versions, fields, ports and filter specifications."""
+"""VIC's own rules: its errors, versions, fields, ports and filter specifications."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class VicError(Exception):
-    """An answer that is an error: `status` is HTTP's, `message` what VIC says."""
+    """An answer that is an error: `status` is HTTP's, `message` VIC's."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -33,7 +33,7 @@ _STATUSES = (
 
 
 def bare(message: str) -> VicError:
-    """An error without a type: its status is guessed from its words, as the API server does."""
+    """Return an error without a type: its status is guessed from its words, as the API server does."""
     words = message.lower()
     return VicError(next((status for part, status in _STATUSES if part in words), 500), message)
 
@@ -64,12 +64,12 @@ def from_portlayer(message: str) -> VicError:
 
 
 def bad_request(message: str) -> VicError:
-    """400: what was asked for cannot be had."""
+    """400: what was asked for is not possible."""
     return VicError(400, f"Bad request error from portlayer: {message}")
 
 
 def conflict(message: str) -> VicError:
-    """409: it cannot be had now."""
+    """409: it is not possible now."""
     return VicError(409, f"Conflict error from portlayer: {message}")
 
 

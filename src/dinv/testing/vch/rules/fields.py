@@ -1,4 +1,4 @@
-"""Which fields of a create call a VCH honours, and which it passes over in silence.
+"""Which fields of a create call a VCH honours, and which it silently ignores.
 
 vmware/vic: lib/apiservers/engine/backends/container.go, proxy/container_proxy.go, by what they use.
 """
@@ -33,7 +33,7 @@ EXEC = frozenset(
     )
 )
 
-# What clients send without meaning anything by it, beside what is empty.
+# Fields that clients send without a meaning, besides empty ones.
 _DEFAULTS: dict[str, tuple[object, ...]] = {
     "MemorySwappiness": (-1,),
     "RestartPolicy": ({"Name": "no", "MaximumRetryCount": 0}, {"Name": "no"}),
@@ -45,7 +45,7 @@ _DEFAULTS: dict[str, tuple[object, ...]] = {
 
 
 def ignored(body: JSON, release: Release) -> list[str]:
-    """Names of fields that are set to something and that a VCH ignores: HostConfig.Privileged, ..."""
+    """Return the names of fields that are set and that a VCH ignores: HostConfig.Privileged, ..."""
     config = CONFIG | {"Hostname"} if release.hostname else CONFIG
     found = _unknown(body, config, "")
     found += _unknown(body.get("HostConfig") or {}, HOST, "HostConfig.")

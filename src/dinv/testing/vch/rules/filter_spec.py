@@ -25,7 +25,7 @@ class FilterSpec:
         self.exclusions: set[str] = set()
 
     def excludes(self, path: str) -> bool:
-        """Whether an entry is left out: the longest of what it begins with decides."""
+        """Return whether an entry is left out: the longest matching prefix decides."""
         included = max((len(each) for each in self.inclusions if path.startswith(each)), default=-1)
         excluded = max((len(each) for each in self.exclusions if path.startswith(each)), default=-1)
         return included < excluded
@@ -36,18 +36,18 @@ class FilterSpec:
         return f"{name}/".lstrip("/") if directory else name.lstrip("/")
 
     def placed(self, name: str) -> str:
-        """Where on the device a member of an archive is written, from the device's root."""
+        """Return where on the device a member of an archive is written, relative to the device's root."""
         return join(ROOT, join(self.rebase, name.removeprefix(self.strip)))
 
 
 def clean(path: str) -> str:
-    """A path as short as it can be, "." for "" (Go: filepath.Clean)."""
+    """Return a path as short as possible, "." for "" (Go: filepath.Clean)."""
     found = posixpath.normpath(path) if path else "."
     return found[1:] if found.startswith("//") else found
 
 
 def join(*parts: str) -> str:
-    """Go's filepath.Join: empty parts do not count, and nothing at all is ""."""
+    """Go's filepath.Join: empty parts are ignored, and no parts give ""."""
     given = [part for part in parts if part]
     return clean("/".join(given)) if given else ""
 
@@ -118,9 +118,9 @@ def _limit(spec: FilterSpec, mount: str, mounts: list[str], path: str) -> None:
 
 
 def stat_target(mounts: list[str], path: str) -> tuple[str, str] | None:
-    """The device that a path is looked for on, and where there; None for a mount point or what is above one.
+    """Return the device that a path is looked for on, and where there; None for a mount point or above one.
 
-    Of those VIC says that they are directories without looking, and of all that a mount point begins with.
+    VIC says that those are directories without looking, and so of anything that begins like a mount point.
     """
     target = join(ROOT, path)
     if any(mount.startswith(target) for mount in mounts):

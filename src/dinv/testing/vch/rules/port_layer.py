@@ -1,8 +1,8 @@
 """What a VCH's API server says when the port layer below it fails.
 
-The API server asks the port layer by calls of its own. Some answers their client has types for
-(go-swagger's), others not, and each place then says something of its own. Here a call that is to fail raises
-PortLayerError, and `told` is what becomes of that. vmware/vic: lib/apiservers/engine/proxy, backends.
+The API server calls the port layer. For some answers its client has types (go-swagger's), for others not, and
+each place then has a message of its own. Here a call that is to fail raises PortLayerError, and `told` turns
+that into the answer. vmware/vic: lib/apiservers/engine/proxy, backends.
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def swagger(error: PortLayerError) -> str:
 
 
 def told(api: str, error: PortLayerError, name: str) -> VicError:
-    """What a client is told. `api` is VIC's name for the client's call, `name` the container it names."""
+    """Return a client's error. `api` is VIC's name for the client's call, `name` the container it names."""
     found = _told(api, error, name)
     if api == "ContainerKill":
         # docker 1.13 puts that before whatever the backend says (api/server/router/container).

@@ -1,6 +1,6 @@
 """Published ports, as a VCH's port map has them (vmware/vic: lib/apiservers/engine/backends/portmap).
 
-What is asked for is looked at when a container is created; whether a port is free, only when it starts.
+What is asked for is checked when a container is created; whether a port is free, only when it starts.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def wanted(container: Container) -> set[tuple[str, str]]:
 
 
 def claim(vch: Vch, container: Container, running: list[Container]) -> None:
-    """Raise VicError when one of the container's ports belongs to another running one."""
+    """Raise VicError if one of the container's ports belongs to another running one."""
     if on_container_network(vch, container):
         return
     given = [str(binding.get("HostPort")) for each in container.port_bindings.values() for binding in each]
@@ -97,7 +97,7 @@ def api_port_of(vch: Vch, container: Container) -> str:
 
 
 def api_holder(vch: Vch) -> tuple[str, int] | None:
-    """Where the container is that has the port of the VCH's API, as long as it runs; None for no such one."""
+    """Return the address of the container that has the port of the VCH's API while it runs; else None."""
     container = vch.api_holder
     if container is None:
         return None
@@ -119,12 +119,12 @@ def on_container_network(vch: Vch, container: Container) -> bool:
 
 
 def not_available(port: str) -> VicError:
-    """What VIC says of a port that is in use, at start."""
+    """Return VIC's message about a port that is in use, at a start."""
     return errors.from_portlayer(f"error mapping ports: port {port} is not available")
 
 
 def refused_behind(container: Container, message: str) -> VicError | None:
-    """What VIC says where the engine behind could not publish a port; None for another reason."""
+    """Return VIC's message if the engine behind could not publish a port; None for another reason."""
     if not any(words in message for words in _TAKEN):
         return None
     ports = [port for port, _ in sorted(wanted(container))]

@@ -1,8 +1,8 @@
 """Writing an archive's members into a container as VIC's unpack program does (lib/archive/unpack_unix.go).
 
-It makes directories and files, and symbolic links where nothing is. It removes nothing first, sets no owners
-and times, nor modes of what is there already, passes over all other kinds, and stops at what it cannot do,
-with what came before written. The engine behind would do otherwise: what is to be is found out here, by each
+It makes directories and files, and symbolic links where there is nothing. It removes nothing first, sets no
+owners and times, nor modes of existing files, ignores all other kinds, and stops at what it cannot do, after
+writing what came before. The engine behind would do otherwise: the result is worked out here, member by
 member, and given to it in one archive.
 """
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 _UMASK = 0o022
 _FILE_BITS = 0o7777
 _DIRECTORY_BITS = 0o1777
-"""What mkdir heeds: no set-id bits."""
+"""The mode bits that mkdir applies: no set-id bits."""
 _GO_DIRECTORY, _GO_SYMLINK = 1 << 31, 1 << 27
 _MOST_LINKS = 40
 _IN_MEMORY = 1 << 20
@@ -39,7 +39,7 @@ STAT_HEADER = "x-docker-container-path-stat"
 
 
 class CannotWrite(Exception):
-    """A member that VIC's unpack stops at."""
+    """A member at which VIC's unpack stops."""
 
 
 class Found:
@@ -138,7 +138,7 @@ class Unpacker:
     # What is there
 
     def _follow(self, path: str) -> tuple[str, Found | None]:
-        """Where a path ends, and what is there."""
+        """Return where a path ends, and what is there."""
         for _ in range(_MOST_LINKS):
             found = self._look(path)
             if found is None or not found.link:
@@ -163,7 +163,7 @@ class Unpacker:
         return Found(directory=bool(stat["mode"] & _GO_DIRECTORY), link=link)
 
     def _header(self, path: str) -> tarfile.TarInfo:
-        """An existing file's mode and owner, which stay. Raises CannotWrite."""
+        """Return an existing file's mode and owner, which stay. Raises CannotWrite."""
         with (
             contextlib.suppress(BehindError, tarfile.TarError),
             self._behind.request("GET", self._path, query={"path": path}) as response,

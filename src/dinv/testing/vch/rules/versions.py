@@ -60,12 +60,12 @@ class Release:
         self._missing = _NEVER | missing
 
     def implements(self, operation: str) -> bool:
-        """Whether calls of this operation do anything; VIC's own names, such as ContainerPause."""
+        """Return whether calls of this operation do anything; by VIC's own names, such as ContainerPause."""
         return operation not in self._missing
 
     @property
     def engine(self) -> str:
-        """What stands for the storage driver in `/info` and in inspect."""
+        """The name in place of the storage driver in `/info` and in inspect."""
         return f"vSphere Integrated Containers {self.build} Backend Engine"
 
 

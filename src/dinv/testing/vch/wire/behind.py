@@ -33,7 +33,7 @@ _HUNG_UP = getattr(select, "POLLRDHUP", 0) | select.POLLHUP | select.POLLERR
 
 
 class BehindError(VicError):
-    """What the engine behind said to a call: its status and its message."""
+    """The engine behind's answer to a call: its status and its message."""
 
 
 class Behind:
@@ -70,8 +70,8 @@ class Behind:
     ) -> Iterator[Response]:
         """Make a call; the answer's body is unread. `body` is JSON, or something with `read`.
 
-        When `client` hangs up, so does this. Raises BehindError for an answer of 400 or more, and
-        DinvError where the engine cannot be reached.
+        When `client` hangs up, so does this. Raises BehindError for an answer of 400 or more, and DinvError
+        if the engine cannot be reached.
         """
         sent = dict(headers or {})
         payload: bytes | Readable | None
@@ -131,7 +131,7 @@ class Behind:
         self._changed.set()
 
     def _watch(self) -> None:
-        """Hang up on the engine where the client has hung up on us."""
+        """Hang up on the engine if the client has hung up on us."""
         while not self._closed:
             with self._lock:
                 watched = {client.fileno(): stream for stream, client in self._open.items() if client}
@@ -153,7 +153,7 @@ class Behind:
                             hang_up(stream)
 
     def close(self) -> None:
-        """End all calls, also those that are waited for."""
+        """End all calls, also those that are being waited for."""
         with self._lock:
             self._closed = True
             for stream in self._open:

@@ -1,8 +1,8 @@
 """The JSON bodies of calls, read as strictly as Go reads them into docker 1.13's types.
 
-A wrong Content-Type, JSON that is none and a field of another type are each a 500 with Go's words. What
-follows the first value is not looked at, fields that nobody knows are passed over, names of fields are the
-same in upper and lower case, null is no value. (docker 1.13: api/server/httputils, runconfig, api/types.)
+A wrong Content-Type, invalid JSON and a field of another type are each a 500 with Go's words. What follows
+the first value is ignored, unknown fields are ignored, names of fields are the same in upper and lower case,
+null counts as missing. (docker 1.13: api/server/httputils, runconfig, api/types.)
 """
 
 from __future__ import annotations
@@ -132,11 +132,11 @@ _KINDS: dict[str, Shape] = {
     "login": {"username": str, "password": str, "email": str, "serveraddress": str},
 }
 _UNTYPED = frozenset(("login",))
-"""Bodies whose Content-Type nobody looks at."""
+"""Bodies whose Content-Type is not checked."""
 
 
 def read(request: Request, kind: str) -> JSON:
-    """The body of a call, with the fields that docker 1.13 knows spelt its way. Raises VicError, a 500."""
+    """Return the body of a call, with the fields spelt as docker 1.13 does. Raises VicError, a 500."""
     if kind not in _UNTYPED:
         _check_type(request)
     text = request.body.read_all().decode(errors="replace").lstrip(" \t\r\n")
@@ -177,7 +177,7 @@ def _words(text: str, error: ValueError) -> str:
 
 
 def _typed(value: object, shape: Shape, where: str) -> Any:
-    """A value of the type it has to have; null is the type's own nothing. Raises VicError."""
+    """Return a value of the required type; null is the type's empty value. Raises VicError."""
     if isinstance(shape, list):
         if isinstance(value, str) and where in _STRING_OR_LIST:
             return [value]

@@ -1,7 +1,7 @@
 """The server's side of HTTP/1.1: requests in, answers out, one connection.
 
-Not http.server: it buffers what follows a request, where exec and attach take the connection over. What
-reads and waits is dinv's own (dinv.engine.wire.byte_stream), with a deadline for each wait.
+Not http.server: it buffers what follows a request, but exec and attach take the connection over. Reading and
+waiting is dinv's own (dinv.engine.wire.byte_stream), with a deadline for each wait.
 """
 
 from __future__ import annotations
@@ -23,16 +23,16 @@ if TYPE_CHECKING:
     from dinv.engine.wire.http_syntax import Decoder
 
 IDLE_SECONDS = 600.0
-"""How long a connection may lie idle, and a client take for each piece of a request or an answer."""
+"""How long a connection may be idle, and a client take for each piece of a request or an answer."""
 
 _PIECE = 65536
 _HEAD_LIMIT = 262144
 _DRAIN_LIMIT = 262144
-"""What is read of a body that nobody wanted before the answer goes out (Go's net/http)."""
+"""The bytes that are read of an unread body before the answer is sent (Go's net/http)."""
 
 
 class BadWire(Exception):
-    """What came is not HTTP."""
+    """The input is not HTTP."""
 
 
 class TLSServerStream(ByteStream):
@@ -56,7 +56,7 @@ class TLSServerStream(ByteStream):
             return 0
 
     def close(self) -> None:
-        # Go closes with TLS's own goodbye; its answer is not waited for.
+        # Go closes with TLS's own goodbye, and does not wait for its answer.
         try:
             self.sock.settimeout(0)
             self.sock.unwrap().close()
@@ -74,7 +74,7 @@ class Body:
         self._expected = expected
 
     def read(self, size: int = _PIECE, /) -> bytes:  # pieces are as they come
-        """The next piece, b"" at the end. Raises DinvError where the client breaks off."""
+        """Return the next piece, b"" at the end. Raises DinvError if the client breaks off."""
         while not self._decoder.finished:
             if self._expected:
                 self._expected = False
@@ -99,7 +99,7 @@ class Body:
         return b"".join(pieces)
 
     def drain(self) -> bool:
-        """Read to the end what is left; False when that is too much, or not wanted by the client either."""
+        """Read what is left; return False if that is too much, or if the client does not want that either."""
         if self._expected and not self._decoder.finished:
             return False
         left = _DRAIN_LIMIT
@@ -120,7 +120,7 @@ class Body:
 
 
 class Request:
-    """What came: `path` is decoded and without query, `headers` have names in lower case."""
+    """A request: `path` is decoded and without query, `headers` have names in lower case."""
 
     def __init__(self, method: str, target: str, headers: dict[str, str], body: Body) -> None:
         path, _, query = target.partition("?")
@@ -155,9 +155,9 @@ def _texts(values: object) -> list[str]:
 
 
 class Answer:
-    """What goes back. `body` is bytes, or pieces as they come; `hijack` takes the connection over.
+    """An answer. `body` is bytes, or pieces as they come; `hijack` takes the connection over.
 
-    `release` is called in the end, whatever becomes of the answer.
+    `release` is called at the end, whatever becomes of the answer.
     """
 
     def __init__(
@@ -188,12 +188,12 @@ class Connection:
         self._buffer = b""
 
     def take(self) -> bytes:
-        """What has come and was not taken yet, b"" at the end."""
+        """Return what has arrived and was not taken yet, b"" at the end."""
         data, self._buffer = self._buffer, b""
         return data or self.stream.recv(_PIECE, Deadline(IDLE_SECONDS), "a request")
 
     def take_now(self) -> bytes:
-        """What has come already, for who takes the connection over."""
+        """Return what has arrived already, for a caller that takes the connection over."""
         data, self._buffer = self._buffer, b""
         return data
 
@@ -204,7 +204,7 @@ class Connection:
         self.stream.send_all(data, Deadline(IDLE_SECONDS), "an answer")
 
     def read_request(self) -> Request | None:
-        """The next request, None at the end. Raises BadWire, and DinvError where the client breaks off."""
+        """Return the next request, None at the end. Raises BadWire; DinvError if the client breaks off."""
         held = b""
         while b"\r\n\r\n" not in held:
             if len(held) > _HEAD_LIMIT:
@@ -234,7 +234,7 @@ class Connection:
         return Body(self, LengthDecoder(int(length)), expected=expected)
 
     def answer(self, request: Request, answer: Answer, headers: dict[str, str]) -> bool:
-        """Send an answer; whether another request may follow."""
+        """Send an answer; return whether another may follow."""
         last = "close" in request.headers.get("connection", "").lower()
         lines = [f"HTTP/1.1 {answer.status} {_reason(answer.status)}"]
         lines += [f"{name}: {value}" for name, value in {**headers, **answer.headers}.items()]
@@ -274,5 +274,5 @@ def _reason(status: int) -> str:
 
 
 def is_connection_error(error: BaseException) -> bool:
-    """Whether a client, or the engine behind, has gone: nothing that anybody could be told."""
+    """Whether a client, or the engine behind, is gone: there is nobody to tell."""
     return isinstance(error, OSError | DinvError | BadWire)

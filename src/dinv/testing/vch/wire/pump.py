@@ -24,7 +24,7 @@ class _Way:
         self.ended = False
 
     def move(self) -> bool:
-        """Move what can be moved now; whether anything did."""
+        """Move what can be moved now; return whether anything was."""
         moved = False
         if not self.held and not self.ended:
             data = self.source.try_recv(_PIECE)

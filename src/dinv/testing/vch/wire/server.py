@@ -43,10 +43,11 @@ def tls_context(mode: TLSMode, folder: str) -> ssl.SSLContext | None:
 
 
 class Server:
-    """Serves until it is closed. `port` is the one it has, also where any was asked for.
+    """Serves until it is closed. `port` is the actual one, even if any was asked for.
 
-    `holder` gives the address of who has taken the port from the API, None for nobody: a container that was
-    started with it published. New connections go there then, as iptables sends them; open ones stay.
+    `holder` returns the address of the container that has taken the port from the API, None if there is none:
+    one that was started with it published. New connections then go there, as iptables sends them; open ones
+    stay.
     """
 
     def __init__(
