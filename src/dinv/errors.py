@@ -87,16 +87,16 @@ class DinvError(Exception):
 
     exit_code = 1
     about = ""
-    """The machine that a command line had named when it came up, where it is about one of them."""
+    """The machine that a command line named when the error occurred, if it is about one."""
 
     @property
     def text(self) -> str:
-        """The message as it was raised: a `dinv.wording.Wording` where it names commands or options."""
+        """The original message: a `dinv.wording.Wording` if it names commands or options."""
         return self.args[0] if self.args and isinstance(self.args[0], str) else str(self)
 
     @property
     def hints(self) -> list[list[str]]:
-        """The commands that the message names, such as ["rm", "-f", "dev"]: what may be done about it."""
+        """The commands that the message names, such as ["rm", "-f", "dev"]: possible next steps."""
         commands: list[list[str]] = getattr(self.text, "commands", [])
         return commands
 
@@ -122,7 +122,7 @@ class UsageError(InputError):
 
 
 class InvalidName(InputError):
-    """No machine can be called so. `nearest` is a name that one can have, or ""."""
+    """The name is not valid for a machine. `nearest` is a valid name that resembles it, or ""."""
 
     def __init__(self, name: str, nearest: str = "") -> None:
         wrong = sorted({letter for letter in name if not (letter.isascii() and letter.isalnum())} - set(".-"))
@@ -140,7 +140,7 @@ class InvalidName(InputError):
 
 
 class NobodyToAsk(InputError):
-    """A question is asked before something is done, and standard input has ended. `without` spares it."""
+    """A question needs an answer, and standard input has ended. `without` is the flag that skips it."""
 
     def __init__(self, without: str) -> None:
         super().__init__(
@@ -150,7 +150,7 @@ class NobodyToAsk(InputError):
 
 
 class PluginNotFound(InputError):
-    """There is no implementation of this name. `what` is its seam ("driver"), `known` are those there are."""
+    """No implementation has this name. `what` is its seam ("driver"), `known` are the existing names."""
 
     def __init__(self, what: str, name: str, known: list[str], group: str) -> None:
         from dinv.suggestions import did_you_mean
@@ -225,11 +225,11 @@ class TemplateError(InputError):
 
 
 class StoreError(DinvError):
-    """The store on the user's side: not there, not readable, not as it should be."""
+    """The store on the user's side is missing, unreadable or invalid."""
 
 
 class MachineNotFound(StoreError):
-    """The store has no machine of this name. `alike`: the name of one that is nearly called so, or ""."""
+    """The store has no machine of this name. `alike`: a name that resembles it, or ""."""
 
     def __init__(self, machine: str, alike: str = "") -> None:
         meant = f'\nDid you mean "{alike}"?' if alike else ""
@@ -256,7 +256,7 @@ class MachineExists(StoreError):
 
 
 class AlreadyInStore(StoreError):
-    """The machine to import is in the store already: `machine` is the name that it has there."""
+    """The machine to import is already in the store: `machine` is its name there."""
 
     def __init__(self, machine: str) -> None:
         super().__init__(f'This machine is in the store already, as "{machine}"')
@@ -330,7 +330,7 @@ class StoreNotWritable(StoreError):
 
 
 class LocksNotKept(StoreError):
-    """A file system has no locks, so nothing there can be written by two at once."""
+    """A file system has no locks, so concurrent writes there would not be safe."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
@@ -349,7 +349,7 @@ class EndpointError(DinvError):
 
 
 class NoEndpoint(EndpointError):
-    """No endpoint was named and none was found. `tried`: pairs of what was looked at, and what it said."""
+    """No endpoint was named and none was found. `tried`: pairs of what was tried, and the result."""
 
     def __init__(self, tried: list[tuple[str, str]]) -> None:
         lines = "".join(f"\n  {what}: {said}" for what, said in tried)
@@ -373,7 +373,7 @@ class EndpointUnreachable(EndpointError):
 
 
 class EndpointTLSError(EndpointError):
-    """The TLS handshake with the endpoint failed, on its side or on ours."""
+    """The TLS handshake with the endpoint failed, on either side."""
 
     def __init__(self, endpoint: str, reason: str) -> None:
         super().__init__(f"TLS with the Docker endpoint {endpoint} failed: {reason}")
@@ -395,7 +395,7 @@ class EndpointTooOld(EndpointError):
 
 
 class NotDone(EndpointError):
-    """The endpoint said that it has done something, and it is not so afterwards. `what` was to be done."""
+    """The endpoint reported success, but the result is missing. `what` was to be done."""
 
     def __init__(self, endpoint: str, what: str, found: str) -> None:
         super().__init__(
@@ -431,11 +431,11 @@ class EngineError(DinvError):
 
 
 class BadRequest(EngineError):
-    """400: the engine does not accept what was asked."""
+    """400: the engine rejects the request."""
 
 
 class Unauthorized(EngineError):
-    """401 or 403: the engine, or the registry behind it, wants other credentials."""
+    """401 or 403: the engine, or the registry behind it, requires other credentials."""
 
 
 class NotFound(EngineError):
@@ -451,7 +451,7 @@ class ServerError(EngineError):
 
 
 class ProtocolError(EngineError):
-    """What came back is not what the Engine API promises: cut short, not JSON, not HTTP."""
+    """The answer is not what the Engine API promises: cut short, not JSON, not HTTP."""
 
 
 class DeadlineExceeded(DinvError):
@@ -470,11 +470,11 @@ class PreCreateCheckFailed(DinvError):
 
 
 class ImageError(DinvError):
-    """A machine image."""
+    """Base class of errors about machine images."""
 
 
 class ImageMissing(ImageError):
-    """The image is not on the endpoint and no registry gave it."""
+    """The image is not on the endpoint and cannot be pulled."""
 
     exit_code = 3
 
@@ -501,7 +501,7 @@ class CannotAdopt(DinvError):
 
 
 class MachineError(DinvError):
-    """A machine that exists cannot do what was asked. `machine` is its name."""
+    """An existing machine cannot do what was asked. `machine` is its name."""
 
     def __init__(self, machine: str, message: str) -> None:
         super().__init__(message)
@@ -509,7 +509,7 @@ class MachineError(DinvError):
 
 
 class MachineNotRunning(MachineError):
-    """The machine is not running. `hint` says what it is, and what to do."""
+    """The machine is not running. `hint` says what state it is in, and what to do."""
 
     def __init__(self, machine: str, state: str = "Stopped", *, startable: bool = True) -> None:
         how = (
@@ -526,25 +526,25 @@ class MachineNotRunning(MachineError):
 
 
 class AlreadyRunning(MachineError):
-    """It was to be started, and runs."""
+    """The machine was to be started, and already runs."""
 
     def __init__(self, machine: str) -> None:
         super().__init__(machine, f'Machine "{machine}" is already running.')
 
 
 class AlreadyStopped(MachineError):
-    """It was to be stopped or killed, and is stopped."""
+    """The machine was to be stopped or killed, and is already stopped."""
 
     def __init__(self, machine: str) -> None:
         super().__init__(machine, f'Machine "{machine}" is already stopped.')
 
 
 class MachineUnfinished(MachineError):
-    """Its create, its adoption or its upgrade did not come to its end. The message says how to finish it."""
+    """The machine's create, adoption or upgrade did not finish. The message says how to finish it."""
 
 
 class NotSupported(MachineError):
-    """Its driver cannot do it, or it is not dinv's to do: docker-machine's machines are only read."""
+    """The machine's driver cannot do it, or dinv must not: docker-machine's machines are only read."""
 
 
 class WithoutDriver(NotSupported):
@@ -560,7 +560,7 @@ class WithoutDriver(NotSupported):
 
 
 class RecordCopied(MachineError):
-    """Its record is a copy of that of `original`, which is the one that can change the machine."""
+    """The record is a copy of that of `original`, which is the one that can change the machine."""
 
     def __init__(self, machine: str, original: str, said: str) -> None:
         super().__init__(machine, f'Machine "{machine}" cannot be changed: {said}')
@@ -588,14 +588,14 @@ class CommandFailed(MachineError):
 
 
 class NoSwarm(MachineError):
-    """It is not the master of a swarm of docker-machine's days."""
+    """The machine is not the master of a classic swarm of docker-machine's."""
 
     def __init__(self, machine: str) -> None:
         super().__init__(machine, f'Machine "{machine}" is not the master of a legacy swarm')
 
 
 class MachineGone(MachineError):
-    """The machine's container is not on its endpoint any more."""
+    """The machine's container no longer exists on its endpoint."""
 
     def __init__(self, machine: str, container: str, endpoint: str) -> None:
         super().__init__(
@@ -639,7 +639,7 @@ class MachineNotReady(MachineError):
 
 
 class MachineUnreached(MachineError):
-    """The machine's daemon listens, and is not reached from here. `reason` says why, and what to do."""
+    """The machine's daemon listens, but cannot be reached from here. `reason` says why, and what to do."""
 
     def __init__(self, machine: str, url: str, reason: str) -> None:
         super().__init__(machine, f'Machine "{machine}" runs and is not reached at {url}: ' + reason + ".")
@@ -682,7 +682,7 @@ class ClientNotRefused(MachineError):
 
 
 class ContainersCannotRun(MachineError):
-    """The machine's daemon answers, and no container starts in the machine. `reason` is the daemon's."""
+    """The machine's daemon answers, but no container starts in it. `reason` is the daemon's message."""
 
     def __init__(self, machine: str, reason: str, advice: str) -> None:
         super().__init__(
@@ -694,7 +694,7 @@ class ContainersCannotRun(MachineError):
 
 
 class NoActiveMachine(DinvError):
-    """The docker CLI uses no machine here: DOCKER_HOST and the current context lead to none that runs."""
+    """The docker CLI uses no machine here: DOCKER_HOST and the current context lead to no running one."""
 
     def __init__(self) -> None:
         super().__init__("The docker CLI uses no machine here")
@@ -745,7 +745,7 @@ class ProgramMissing(LocalError):
 
 
 class CannotListen(LocalError):
-    """Nothing can listen at a port of this computer: it is in use, or reserved. `inner` is the machine's."""
+    """A port of this computer cannot be listened on: it is in use, or reserved. `inner` is the machine's."""
 
     def __init__(self, host: str, port: int, inner: int, reason: str) -> None:
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -759,7 +759,7 @@ class CannotListen(LocalError):
 
 
 class MountError(LocalError):
-    """A machine's directory cannot be mounted on a directory here, or not be unmounted."""
+    """A machine's directory cannot be mounted on a directory here, or cannot be unmounted."""
 
 
 class LinkError(LocalError):
@@ -779,7 +779,7 @@ class ContextError(DinvError):
 
 
 class ContextTaken(ContextError):
-    """There is a docker context of this name that was not made for this machine. It was not touched."""
+    """There is a docker context of this name that was not made for this machine. It was left alone."""
 
     def __init__(self, name: str, path: str) -> None:
         super().__init__(

@@ -1,1 +1,1 @@
-"""What happens to a machine, from create to remove: one operation a file."""
+"""The operations on a machine, from create to remove, one per file."""

@@ -1,6 +1,6 @@
-"""Adopting: a container that somebody runs already becomes a machine.
+"""Adopting: a container that is already running becomes a machine.
 
-Whatever fails on the way, the container has its own certificates again afterwards, and there is no machine.
+If anything fails on the way, the container gets its own certificates back, and there is no machine.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 MOST_BYTES = 1 << 20
-"""Of a certificate or a key that is kept until all is well."""
+"""Bytes of a certificate or a key that is kept until all is well."""
 
 
 def name_for(container: str) -> str:
-    """The machine's name where none is given: the container's, as far as it can be one. Raises InputError."""
+    """Return the machine's name if none is given: the container's, as far as possible. Raises InputError."""
     name = re.sub(r"[^a-zA-Z0-9.-]+", "-", container.strip("/")).strip("-.")[:LONGEST_NAME]
     if not name:
         given = command("adopt", container, "NAME")
@@ -53,10 +53,10 @@ def adopt(
 ) -> Host:
     """Make a machine of a running container of dch-photon, docker:dind or dinv's own image.
 
-    Its daemon is restarted, and serves whom dinv has given a certificate, and nobody else any more. dinv does
-    not own the container: `remove` leaves it, `upgrade` is refused. `endpoint` as in `create`. Raises
-    CannotAdopt, InputError, MachineExists, MachineBusy, MachineNotReady, ClientNotRefused, and what reaching
-    an endpoint raises; the container is as it was then, or the error has a note.
+    Its daemon is restarted, and from then on serves only clients with a certificate of dinv's. dinv does not
+    own the container: `remove` leaves it, `upgrade` is refused. `endpoint` as in `create`. Raises
+    CannotAdopt, InputError, MachineExists, MachineBusy, MachineNotReady, ClientNotRefused, and the errors of
+    reaching an endpoint; the container is restored then, or the error has a note.
     """
     name = name or name_for(container)
     check_name(name)
@@ -71,7 +71,7 @@ def adopt(
     except BaseException as error:
         machine.close()
         if isinstance(error, (KeyboardInterrupt, Interrupted)):
-            # It may have come between the claim and what undoes it.
+            # It may have arrived between the claim and the transaction that would undo it.
             store.abandon(name)
         raise
     return machine
@@ -212,5 +212,5 @@ def _read(channel: Channel, path: str) -> File | None:
             return File(found.path, content.read(MOST_BYTES), entry.mode & 0o777)
     except (DinvError, OSError):
         raise
-    except Exception as error:  # TarError, or whatever odd headers lead to
+    except Exception as error:  # TarError, or whatever else odd headers cause
         raise CopyError(f"{path} cannot be read: {error}") from error

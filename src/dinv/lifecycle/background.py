@@ -1,4 +1,4 @@
-"""Work that goes on in a thread of its own, beside what the caller does meanwhile."""
+"""Work in a thread of its own, while the caller does other things."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ class Background:
             self._error = error
 
     def done(self, seconds: float) -> bool:
-        """Wait for so long at most; whether it is done."""
+        """Wait up to this many seconds; return whether it is done."""
         self._thread.join(seconds)
         return not self._thread.is_alive()
 
     def join(self) -> None:
-        """Wait until it is done, well or not."""
+        """Wait until it has ended, whether it succeeded or not."""
         self._thread.join()
 
     def result(self) -> None:
-        """Wait until it is done, and raise its error."""
+        """Wait until it has ended, and raise its error."""
         self._thread.join()
         if self._error is not None:
             raise self._error

@@ -1,4 +1,4 @@
-"""What every change of a machine begins with: its lock, its record as it is now, and what a kill has left."""
+"""How every change of a machine begins: its lock, its current record, and settling what a kill has left."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterator[bool]:
-    """Hold its lock; yields whether an upgrade that was killed has been finished or undone first."""
+    """Hold its lock; yield whether an upgrade that was killed was finished or undone first."""
     host.driver_class.check_change(host.config, doing)
     if host.config.unfinished:
         holder = host.store.holder(host.name)
@@ -26,7 +26,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
             raise MachineBusy(host.name, holder)
         check_finished(host.config)
     with host.store.lock(host.name, doing):
-        # Read before the lock was had: somebody may have made another machine of this name since,
+        # Read before the lock was held: another process may have made another machine of this name since,
         # or have changed this one.
         now = host.store.load(host.name)
         if now.identity != host.config.identity:

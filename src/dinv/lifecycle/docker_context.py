@@ -1,4 +1,4 @@
-"""A machine's docker context: written by what changes the machine, and made where there is none yet."""
+"""A machine's docker context: written by what changes the machine, and created if it has none yet."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
-    """Write the context that the machine is to have, if it is to have one; warn where that cannot be.
+    """Write the machine's context, if it is to have one; warn if that fails.
 
     `had_one` as in `or_none`.
     """
@@ -28,7 +28,7 @@ def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
 
 
 def write_first(host: Host, progress: Progress) -> None:
-    """Give it its first context; that is recorded before it is there, for whoever removes the machine."""
+    """Give it its first context; that is recorded before it exists, so that a removal finds it."""
     host.config.context = host.name
     host.store.save(host.config)
     write(host, progress)
@@ -36,10 +36,10 @@ def write_first(host: Host, progress: Progress) -> None:
 
 @contextlib.contextmanager
 def or_none(host: Host, progress: Progress, *, had_one: bool = False) -> Iterator[None]:
-    """Go on without a context where one cannot be read or written, with a warning.
+    """Go on without a context if one cannot be read or written, with a warning.
 
-    Then the machine has none, and that is in its record, which the caller saves. One that `had_one` may have
-    it still: its record goes on to say so, for whoever removes it.
+    The record, which the caller saves, then says that the machine has none. If it `had_one`, which may still
+    exist, the record keeps saying so, so that a removal finds it.
     """
     try:
         yield
@@ -50,7 +50,7 @@ def or_none(host: Host, progress: Progress, *, had_one: bool = False) -> Iterato
 
 
 def ensure_context(host: Host) -> None:
-    """See to it that there is a docker context of its name and for its address.
+    """Make sure that there is a docker context of its name and for its address.
 
     Raises NotSupported for a machine that cannot have one, ContextError, MachineBusy.
     """

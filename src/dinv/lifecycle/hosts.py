@@ -1,4 +1,4 @@
-"""The machines of a store from the inside, opened by name: for what needs several, or one again and again."""
+"""The hosts of a store, opened by name: for operations on several, or on one again and again."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 class Hosts:
-    """Opens hosts of `store`; `trace` is told of each API call that they make."""
+    """Opens hosts of `store`; `trace` is called with each API call that they make."""
 
     def __init__(self, store: Store, *, trace: Callable[[str], None] | None = None) -> None:
         self.store = store
         self.trace = trace
 
     def get(self, name: str) -> Host:
-        """The host of this name, with connections of its own. Raises MachineNotFound, ConfigError."""
+        """Return the host of this name, with connections of its own. Raises MachineNotFound, ConfigError."""
         return Host(self.store.load(name), self.store, trace=self.trace)

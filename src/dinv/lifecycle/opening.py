@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def opened(store: Store, name: str, doing: str, trace: Callable[[str], None] | None) -> Iterator[Host]:
-    """Hold its lock; `doing` is what others are told of it.
+    """Hold its lock; `doing` is what others are told about it.
 
     Raises MachineNotFound, MachineBusy, ConfigError, NotSupported, RecordCopied.
     """
@@ -30,17 +30,17 @@ def opened(store: Store, name: str, doing: str, trace: Callable[[str], None] | N
 
 
 def check_looked_after(machine: Host) -> None:
-    """Raise NotSupported for a machine that dinv does not look after, RecordCopied for a copied record."""
+    """Raise NotSupported for a machine that dinv does not manage, RecordCopied for a copied record."""
     twins.check(machine.store, machine.config)
     if machine.driver.left_alone:
         raise NotSupported(machine.name, f'Machine "{machine.name}" {machine.driver.left_alone}.')
 
 
 def check_finished(config: MachineConfig, *, doing: str = "", provision: bool = False) -> None:
-    """Raise MachineUnfinished for a machine whose create, adoption or upgrade did not come to its end.
+    """Raise MachineUnfinished if the machine's create, adoption or upgrade did not finish.
 
-    `doing` is what cannot be done with it, as in `be exported`; that needs the end of an upgrade, too. With
-    `provision` that is the way to finish it.
+    `doing` is what cannot be done with it, as in `be exported`; that needs a finished upgrade, too. With
+    `provision`, that is the way to finish it.
     """
     name = config.name
     cannot = f'Machine "{name}" cannot {doing}: ' if doing else ""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
-    """Start it, or let it go on, and wait until it serves. Raises AlreadyRunning."""
+    """Start it, or resume it, and wait until it serves. Raises AlreadyRunning."""
     with changing(host, "starting it", progress) as settled:
         state = host.observed_state()
         if state == PAUSED:
@@ -31,7 +31,7 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
             if settled:
                 return
             raise AlreadyRunning(host.name)
-        # Also where somebody else has started it, or a start or restart that was killed.
+        # Also if it was started from outside, or by a start or restart that was killed.
         host.serve(progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
 
@@ -56,7 +56,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
     """Stop it, if it runs, start it, and wait until it serves."""
     with changing(host, "restarting it", progress):
         if not host.driver.provisioned:
-            # Not by parts: it is the restart that the driver refuses, not a stop that nobody asked for.
+            # Not in two steps: the driver should refuse a restart, not a stop that the user did not ask for.
             host.driver.restart(timeout=timeout)
             return
         if host.observed_state() != STOPPED:
@@ -70,7 +70,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
 
 
 def _remember_stopped(host: Host) -> None:
-    """Write down that it is stopped, until `serve` has seen that all is well: a kill may come between."""
+    """Record that it is stopped, until `serve` has checked that all is well: a kill may come in between."""
     if not host.config.stopped:
         host.config.stopped = True
         host.store.save(host.config)
@@ -78,7 +78,7 @@ def _remember_stopped(host: Host) -> None:
 
 @contextlib.contextmanager
 def _remembered_stopped(host: Host) -> Iterator[None]:
-    """Write down that dinv stops it, before it does: whoever reads that looks whether it is so."""
+    """Record that dinv stops it, before it does: readers of the record check whether that is true."""
     noted = host.config.stopped
     _remember_stopped(host)
     try:

@@ -1,7 +1,7 @@
-"""Provisioning: all is put into a machine again that dinv puts into one, and it serves afterwards.
+"""Provisioning: everything that dinv puts into a machine is put in again, and it serves afterwards.
 
 That finishes a create that was killed, and repairs a machine that has lost files. It makes nothing that has
-to be undone: a kill leaves what the next `provision` begins with again.
+to be undone: after a kill the next `provision` starts over.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ def provision(
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
-    """Put all into a machine again that dinv puts into one, and see that it serves; start it if need be.
+    """Put everything into a machine again, and check that it serves; start it if need be.
 
     That finishes a create that was killed after it had made its container, and repairs a machine whose
-    files were lost, there or in the store. Raises MachineUnfinished when there is too little to finish.
+    files were lost, there or in the store. Raises MachineUnfinished if there is too little to finish.
     """
     with opened(store, name, "provisioning it", trace) as machine:
         if machine.config.upgrade:
@@ -58,7 +58,7 @@ def provision(
             resume(machine, progress, timeout=timeout)
         else:
             _start(machine, progress, timeout)
-        # The context is of what it has now, be the one there lost or old.
+        # The context must match what it has now, even if there is an old one, or none.
         docker_context.write(machine, progress, had_one=not machine.config.unfinished)
         machine.config.phase = READY
         machine.config.step = ""
@@ -66,12 +66,12 @@ def provision(
 
 
 def _begin_again(machine: Host, progress: Progress, state: str) -> str:
-    """What a create does before it starts its machine; returns the machine's state after that."""
+    """Do what a create does before it starts its machine; return the machine's state after that."""
     machine.use_contract(machine.driver.prepare(progress))
     machine.issue_certificates()
     if state != RUNNING:
         return state
-    # It may be waiting for its first certificates still: begin at the beginning.
+    # It may still be waiting for its first certificates: begin at the beginning.
     machine.driver.stop(timeout=STOP_SECONDS)
     return machine.driver.state(timeout=STATE_SECONDS).state
 

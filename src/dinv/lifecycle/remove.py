@@ -1,4 +1,4 @@
-"""Removing machines, in whatever state they are: whole, half made, gone, unreadable."""
+"""Removing machines, whatever their state: complete, half made, gone, unreadable."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ def remove(
 ) -> list[str]:
     """Remove a machine from its endpoint, its docker context, and the store; in this order.
 
-    What is gone already is no error. Returns a line for each thing that stays. Raises MachineNotFound,
-    MachineBusy, and without `force` what says that the endpoint cannot be reached or is not known.
+    What is already gone is not an error. Returns a line for each thing that stays. Raises MachineNotFound,
+    MachineBusy, and without `force` the error if the endpoint cannot be reached or is not known.
     """
     with store.lock(name, "removing it"):
         try:
@@ -99,7 +99,7 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
 
 
 def _may_be_one(store: Store, name: str) -> bool:
-    """Whether a directory without a record that can be read may be a machine's.
+    """Return whether a directory without a readable record may be a machine's.
 
     A create that was killed before its first record has made nothing, not even keys.
     """

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 else:
 
     class Generic:
-        """What typing.Generic is to a type checker; importing that takes longer than a step may."""
+        """What typing.Generic is to a type checker; importing that would take longer than a step may."""
 
         def __class_getitem__(cls, _: object) -> type:
             return cls
@@ -48,7 +48,7 @@ else:
 
 
 class Transaction:
-    """What the steps of a transaction share; subclasses add what the steps hand on to each other.
+    """What the steps of a transaction share; subclasses add what steps pass on to later ones.
 
     The caller holds the machine's lock.
     """
@@ -62,21 +62,21 @@ class Transaction:
         self._beside: dict[str, Background] = {}
 
     def journal(self) -> dict[str, Any] | None:
-        """Where in the machine's record this transaction is written down; None while it is not."""
+        """Where in the machine's record this transaction is recorded; None while it is not."""
         return None
 
     def keeps(self, error: BaseException) -> bool:
-        """Whether nothing is to be undone after `error`, because the user said so."""
+        """Return whether nothing is to be undone after `error`, because the user said so."""
         return False
 
     def undone(self, error: BaseException) -> None:
-        """All that was begun is undone: say so in a note of the `error` that it was undone for."""
+        """Everything was undone: say so in a note of the `error` that it was undone for."""
 
     def not_undone(self, error: BaseException, why: str) -> None:
         """Something could not be undone: say in a note how to go on. `why` is "" or in brackets."""
 
     def wait_for(self, step: str) -> None:
-        """Wait until the step is done that was begun beside the others, well or not."""
+        """Wait until a step begun in a thread has ended, whether it succeeded or not."""
         if step in self._beside:
             self._beside[step].join()
 
@@ -86,16 +86,16 @@ class Transaction:
             self._beside[step].result()
 
     def begin_beside(self, step: str, work: Callable[[], None]) -> None:
-        """Begin `work` in a thread of its own, to be known as `step`."""
+        """Begin `work` in a thread of its own, under the name `step`."""
         self._beside[step] = Background(work, step)
 
     def wait_for_all(self) -> None:
-        """Wait until nothing goes on beside any more."""
+        """Wait until no step runs in a thread any more."""
         for step in self._beside.values():
             step.join()
 
     def raise_errors(self) -> None:
-        """Wait until nothing goes on beside any more, and raise the first error of it."""
+        """Wait until no step runs in a thread any more, and raise the first error of one."""
         for step in self._beside.values():
             step.result()
 
@@ -103,12 +103,12 @@ class Transaction:
 class Step(Generic[T]):
     """One step of a transaction.
 
-    `do` does it, and `undo` undoes it, also where it was begun only; but with `atomic` only once it is done.
-    `when` says whether it is to be done at all, asked when its turn has come. A step that is `beside` is
-    begun in a thread of its own, and the next one follows at once; `needs` names one of those, and waits
-    until it is done, well or not: whoever waits calls `Transaction.result_of`. Once a `final` step is done,
-    nothing is undone any more. `note` makes a note for the error of a step that fails after that, given the
-    machine's name: it says how to go on.
+    `do` does it, and `undo` undoes it, even if it was only begun; with `atomic`, only once it is done. `when`
+    says whether it is to be done at all, and is called when its turn has come. A step that is `beside` is
+    begun in a thread of its own, and the next one follows at once; `needs` names such a step, and waits until
+    it has ended, whether it succeeded or not: call `Transaction.result_of` for its result. Once a `final`
+    step is done, nothing is undone any more. `note` makes a note for the error of a step that fails after
+    that, given the machine's name: it says how to go on.
     """
 
     def __init__(
@@ -139,7 +139,7 @@ class Step(Generic[T]):
 
 
 def run(transaction: T, steps: Sequence[Step[T]]) -> None:
-    """Run `steps` in their order; undo what was begun when one fails, and raise its error."""
+    """Run `steps` in their order; if one fails, undo what was begun, and raise its error."""
     begun: list[Step[T]] = []
     try:
         for step in steps:
@@ -159,7 +159,7 @@ def undo(transaction: T, steps: Sequence[Step[T]]) -> None:
 
 
 def finish(transaction: T, steps: Sequence[Step[T]]) -> None:
-    """Do what comes after the final step, which a process that was killed had done."""
+    """Do the steps after the final one, which a process that was killed had done."""
     final = next(number for number, step in enumerate(steps) if step.final)
     run(transaction, steps[final + 1 :])
 

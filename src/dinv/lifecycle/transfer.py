@@ -1,12 +1,12 @@
 """Moving machines between stores: out as a tar archive, in from one or from a machine's directory.
 
-The archive holds the machine's directory as it is, under the machine's name: config.json, certificates and
-keys, also that of its CA if that is the machine's own, so who has it has the machine. It is plain tar, and
-is read with distrust: only files of known names are taken, as regular files of bounded size, with modes of
-our own. Nothing in it names a file elsewhere: of a shared CA only the certificate is known afterwards.
+The archive holds the machine's directory under the machine's name: config.json, certificates and keys, also
+that of its CA if that is the machine's own, so anyone who has it has the machine. It is plain tar, and is not
+trusted when read: only files of known names are taken, as regular files of bounded size, with modes of our
+own. Nothing in it names a file elsewhere: of a shared CA only the certificate is known afterwards.
 
-docker-machine's directories are taken as they are too (docker-machine#23); of those what a driver keeps
-for itself, disks say, stays behind, and paths in config.json are made to point at what came along.
+docker-machine's directories are accepted too (docker-machine#23); files that a driver keeps for itself, such
+as disks, stay behind, and paths in config.json are changed to point to what came along.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 LARGEST_FILE = 1024 * 1024
-"""Bytes. Of the files that are taken, a bundle of CAs may have some hundred thousand."""
+"""Bytes. Of the files that are taken, a bundle of CAs may have a few hundred thousand."""
 MOST_FILES = 100
 MOST_MEMBERS = 1000
-"""Entries of an archive that are looked at, those that are not taken included."""
+"""The most entries of an archive that are read, including those that are not taken."""
 
 _KNOWN = re.compile(
     r"config\.json|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
@@ -48,25 +48,25 @@ _PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
 _KEY_FILES = ("SSHKeyPath", "SSHKey")
 _TLS_FILES = ("CA", "Cert", "Key")
 _PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
-"""What is said nothing of: locks, staging, backups."""
+"""Files that are left out without a remark: locks, staging, backups."""
 
 
 def export(store: Store, name: str, out: BinaryIO) -> list[str]:
-    """Write a machine, with its keys, to `out` as a tar archive; returns the names of its files.
+    """Write a machine, with its keys, to `out` as a tar archive; return the names of its files.
 
     Raises MachineNotFound, MachineBusy, ConfigError, and MachineUnfinished.
     """
     import contextlib
 
     config = store.load(name)
-    # What docker-machine made is only read: not even a lock is left there.
+    # docker-machine's files are only read: not even a lock is left there.
     locked = store.lock(name, "exporting it") if config.by_dinv else contextlib.nullcontext()
     with locked:
         config = store.load(name)
         check_finished(config, doing="be exported")
         content, _ = _directory(store.directory(name))
         if config.by_dinv:
-            # Where the store is here is nobody's business there.
+            # The path of the store here must not be known there.
             content["config.json"] = _relative(config)
         _add_certificates(content, store, config)
     import io
@@ -81,7 +81,7 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
 
 
 def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
-    """Those of the store, where they are what a host without a driver is reached by: now it has its own."""
+    """Return the store's files, if a host without a driver is reached by them: now it has its own."""
     from dinv.lifecycle.host import Host
 
     directory = Host(config, store).cert_path
@@ -104,11 +104,11 @@ def _relative(config: MachineConfig) -> bytes:
 def import_(
     store: Store, source: str | BinaryIO, progress: Progress, *, name: str = "", context: bool = True
 ) -> str:
-    """Take a machine into the store; returns its name: `name`, or the one that it had.
+    """Take a machine into the store; return its name: `name`, or the one it had.
 
-    `source` is an archive, open or by its path, or a machine's directory in another store. Nothing that
-    is there is replaced. With `context` it gets a docker context, unless there is one of that name.
-    Raises ArchiveError, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
+    `source` is an archive, open or by its path, or a machine's directory in another store. Nothing existing
+    is replaced. With `context` it gets a docker context, unless there is one of that name. Raises
+    ArchiveError, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
     """
     if not isinstance(source, str):
         found, content, left = _archive(source)
@@ -140,7 +140,7 @@ def import_(
 
 
 def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None:
-    """All files, config.json last: without it a directory is no machine yet, and `rm -f` removes it."""
+    """Write all files, config.json last: without it a directory is no machine yet, and `rm -f` removes it."""
     from dinv.errors import StoreNotWritable
     from dinv.system import files
 
@@ -169,7 +169,7 @@ def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None
 
 
 def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineConfig:
-    """The machine's config for its new place. Raises InputError, ConfigError."""
+    """Return the machine's config for its new place. Raises InputError, ConfigError."""
     path = "config.json of what is imported"
     try:
         document = json_text.parse(content["config.json"])
@@ -181,7 +181,7 @@ def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineCon
 
 
 def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
-    """Make the paths in a config point at the files that came along, and no others."""
+    """Make the paths in a config point to the files that came along, and no others."""
     fresh = MachineConfig.new(name=name, store_path="", driver_name="", identity="x", created="")
     auth = document["HostOptions"]["AuthOptions"]
     for key in auth:
@@ -214,9 +214,9 @@ def _is_path(value: object) -> bool:
 
 
 def _forget_files(config: MachineConfig) -> str:
-    """Take out what leads to the endpoint and has not come along; returns what that was, for a note.
+    """Remove what leads to the endpoint and has not come along; return what that was, for a note.
 
-    A docker context of the same name here may be of anything, and with the certificates of whoever imports.
+    A docker context of the same name here may lead anywhere, with the certificates of the importing user.
     """
     endpoint = config.driver.get("Endpoint")
     if not config.by_dinv or not isinstance(endpoint, dict):
@@ -234,7 +234,7 @@ def _forget_files(config: MachineConfig) -> str:
 
 
 def _say(config: MachineConfig, progress: Progress, left: str) -> None:
-    """What of its endpoint holds on another computer is not dinv's to know."""
+    """Warn about parts of the endpoint that may not be valid on this computer."""
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
     said = authorities.after_import(config)
@@ -262,7 +262,7 @@ def _write_context(store: Store, name: str, progress: Progress) -> None:
         if not machine.has_tls:
             return
         with docker_context.or_none(machine, progress):
-            # Whosever it is: if this very machine's, by another store, that would remove it with its own.
+            # Even if it is this very machine's, for another store: its removal here would remove it there.
             if contexts.read(name) is not None:
                 progress.note(f'There is a docker context "{name}" already; it is left unchanged')
                 return
@@ -271,7 +271,7 @@ def _write_context(store: Store, name: str, progress: Progress) -> None:
 
 
 def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
-    """The known files of a machine's directory, and the names of what is left behind. Raises InputError."""
+    """Return the known files of a machine's directory, and the names of the others. Raises InputError."""
     content: dict[str, bytes] = {}
     left = []
     try:
@@ -287,9 +287,9 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
 
 
 def _walk(directory: str) -> Iterator[tuple[str, str]]:
-    """What is in a directory, and in its directory registry-ca: a machine's path, and the full one.
+    """Yield what is in a directory, and in its directory registry-ca: a machine's path, and the full one.
 
-    Last what was on its way to its place when a process was killed (`system.files`): that is what counts.
+    Last come files that were about to be moved when a process was killed (`system.files`): those count.
     """
     folders = {"registry-ca": "registry-ca/", PENDING: ""}
     for entry in sorted(os.listdir(directory), key=lambda entry: (entry == PENDING, entry)):
@@ -302,13 +302,13 @@ def _walk(directory: str) -> Iterator[tuple[str, str]]:
 
 
 def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
-    """The machine's name, its files, and what is left behind, from a tar archive. Raises ArchiveError."""
+    """Return the machine's name, its files, and what is left out, from a tar archive. Raises ArchiveError."""
     import tarfile
 
     from dinv.formats.archives.entries import Entry
 
     try:
-        # Plain tar only: what unpacks to a hundred times its size is not asked for.
+        # Plain tar only: a compressed one could unpack to a hundred times its size.
         with tarfile.open(fileobj=source, mode="r|", tarinfo=Entry) as tar:
             return _members(tar)
     except ArchiveError:
@@ -316,7 +316,7 @@ def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
     except OSError as error:
         raise ArchiveError(f"The archive cannot be read: {error.strerror or error}") from error
     except Exception as error:
-        # TarError, and what else tarfile makes of headers that somebody has thought up.
+        # TarError, and the other errors that crafted headers cause in tarfile.
         raise ArchiveError(f"This is not an archive of a machine, or it is damaged: {error}") from error
 
 

@@ -1,7 +1,7 @@
-"""Upgrading: a machine is made anew from another image, with the same volumes, certificates and options.
+"""Upgrading: a machine is recreated from another image, with the same volumes, certificates and options.
 
-What was before is in config.json, under Dinv.Upgrade, from `record` to the last step: whatever kills this
-process, `settle` finds it there and goes back to the old container, or on with the new one if that had
+What was there before is in config.json, under Dinv.Upgrade, from `record` to the last step: whatever kills
+this process, `settle` finds it there and goes back to the old container, or on with the new one if that had
 answered. `start`, `restart`, `stop`, `kill` and the next `upgrade` settle first; `rm` removes both.
 """
 
@@ -38,12 +38,12 @@ def upgrade(
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> bool:
-    """Make a machine anew from `image`, or from a newer version of its own; it runs afterwards.
+    """Recreate a machine from `image`, or from a newer version of its own; it runs afterwards.
 
-    Returns False when it was made from exactly that image already, and was only started if it was stopped;
-    with `force` it is made anew all the same. Containers in the machine are stopped; those with a restart
-    policy are back afterwards. Raises what `create` raises, having put the old container in its place
-    again; if that fails too, the error has a note that says how to finish.
+    Returns False if it was already made from exactly that image, and was only started if it was stopped; with
+    `force` it is recreated anyway. Containers in the machine are stopped; those with a restart policy are
+    back afterwards. Raises the errors of `create`, after putting the old container back in its place; if
+    that fails too, the error has a note that says how to finish.
     """
     with opened(store, name, "upgrading it", trace) as machine:
         check_finished(machine.config)
@@ -52,7 +52,7 @@ def upgrade(
         offer = machine.driver.replacement().offer(image, progress)
         if offer.same and not force:
             if machine.driver.state(timeout=STATE_SECONDS).state == STOPPED:
-                # In docker-machine, too, a machine that was upgraded runs.
+                # In docker-machine, too, a machine runs after an upgrade.
                 with progress.working("Machine", f"starting {machine.name}"):
                     machine.driver.start(timeout=timeout)
                 machine.serve(progress, timeout=timeout)
@@ -67,7 +67,7 @@ def upgrade(
 def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
     """Finish or undo an upgrade that was killed; the caller holds the machine's lock.
 
-    The machine runs afterwards if it ran before the upgrade, or if the upgrade had come to its end.
+    The machine runs afterwards if it ran before the upgrade, or if the upgrade had got to its end.
     """
     killed = Upgrade(machine, progress, timeout)
     journal = machine.config.upgrade
@@ -82,7 +82,7 @@ def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
 
 
 class Upgrade(Transaction):
-    """One upgrade. What it puts back is in its journal, so that this can be done for one that was killed."""
+    """One upgrade. What it restores is in its journal, so that this can be done for one that was killed."""
 
     kind = "upgrade"
 
@@ -94,7 +94,7 @@ class Upgrade(Transaction):
         self.image = image
         self.image_contract = contract
         self.before: UpgradeJournal = {}
-        """What the journal begins with: what was before."""
+        """The journal's first entries: what was there before."""
         self.environment: Mapping[str, str] = {}
         self.command: Sequence[str] = ()
 
@@ -173,7 +173,7 @@ class Upgrade(Transaction):
         try:
             self.machine.driver.replacement().take_back()
         except MachineGone:
-            # Nothing to go back to, ever: what is left is a machine without a container, which `rm` knows.
+            # There never is a way back: what is left is a machine without a container, which `rm` can handle.
             self._forget()
             raise
 

@@ -58,9 +58,9 @@ def create(
     """Make the machine `name`.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
-    MachineNotReady, ClientNotRefused, ContainersCannotRun, and what reaching the endpoint raises. After an
-    error there is nothing left of the machine, unless `keep_on_failure` says so or the endpoint went away;
-    then the error is raised with a note (PEP 678) that says how to finish.
+    MachineNotReady, ClientNotRefused, ContainersCannotRun, and the errors of reaching the endpoint. After an
+    error nothing of the machine is left, unless `keep_on_failure` says so or the endpoint went away; then the
+    error is raised with a note (PEP 678) that says how to finish.
     """
     check_name(name)
     creation = Creation(store, name, options, progress, trace)
@@ -73,7 +73,7 @@ def create(
     except BaseException as error:
         creation.machine.close()
         if isinstance(error, (KeyboardInterrupt, Interrupted)):
-            # It may have come between the claim and what undoes it.
+            # It may have arrived between the claim and the transaction that would undo it.
             store.abandon(name)
         raise
     return creation.machine

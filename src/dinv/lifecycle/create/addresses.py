@@ -1,4 +1,4 @@
-"""Where a machine is: it starts at another address where its own is taken, and its certificates follow."""
+"""A machine's address at its first start: another one if its own is taken, and certificates to match."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 ADDRESSES_TO_TRY = 8
 ADDRESS_CHANGES = 3
 SHOW_SECONDS = 0.1
-"""How often progress is shown while a call takes long."""
+"""Seconds between updates of progress while a call takes long."""
 
 
 def start(machine: Host, progress: Progress, *, timeout: float) -> None:
@@ -52,21 +52,21 @@ def start_at_some_address(
 
 
 def learn(machine: Host) -> None:
-    """It has been started, and got an address by that: give it certificates for it.
+    """Give it certificates for the address that it got by being started.
 
-    An image that cannot wait for them has started with those for the names that were known already.
+    An image that cannot wait for them has started with those for the names that were already known.
     """
     machine.driver.refresh_address()
     machine.issue_certificates()
     machine.provisioner.provision()
     if not machine.contract.waits_for_certificates:
-        # Where that takes a restart, it may come back at another address.
+        # If that takes a restart, it may come back at another address.
         machine.provisioner.activate(starting=True)
         follow(machine)
 
 
 def follow(machine: Host) -> None:
-    """Give it other certificates when it turns out to be somewhere else than they say."""
+    """Give it other certificates if its address turns out to differ from theirs."""
     for _ in range(ADDRESS_CHANGES):
         if not machine.driver.refresh_address():
             return

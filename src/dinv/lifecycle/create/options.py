@@ -1,4 +1,4 @@
-"""What a create is asked for."""
+"""The options of a create."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 
 
 class CreateOptions:
-    """What a create is asked for, apart from the name.
+    """The options of a create, apart from the name.
 
     `driver_values`, `provisioner_values`, `authority_values` and `contract_values` are values of the options
     that each of these declares, by keyword. `provisioner` is "" for the driver's usual one, `authority` ""
-    for a CA of the machine's own. `swarm_options` are libmachine's, for a host that is somebody else's;
+    for a CA of the machine's own. `swarm_options` are libmachine's, for a host that dinv only records;
     `registry_cas` PEM certificates by registry host; `timeout` is in seconds, for the daemon to answer.
     """
 
@@ -58,7 +58,7 @@ class CreateOptions:
 
     @classmethod
     def of(cls, values: Values) -> CreateOptions:
-        """From the values of the table of options. Raises InputError."""
+        """Make them from the values of the table of options. Raises InputError."""
         common = values.common
         swarm = {option.key: common[option.key] or option.default for option in SWARM}
         return cls(

@@ -68,11 +68,11 @@ def renew(
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
-    """Give a running machine new certificates. Containers in it keep running where its image allows.
+    """Give a running machine new certificates. Containers in it keep running if its image allows.
 
-    The machine's own key and certificate, from the CA it has; whoever has a client certificate can go on
-    using it. With `clients` all is new, the CA too, and earlier client certificates are refused; a CA that
-    is shared stays, and so do they. Raises CertificateError for a client certificate that is the user's own.
+    The machine gets a new key and certificate from its CA; users with a client certificate can go on using
+    it. With `clients` everything is new, the CA too, and earlier client certificates are refused; a shared CA
+    stays, and so do its clients. Raises CertificateError for a client certificate of the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
     with opened(store, name, "renewing its certificates", trace) as machine:
@@ -87,7 +87,7 @@ def renew(
 
 
 def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
-    """Do what a renewal that was killed was asked for, or renew the server's certificate alone.
+    """Finish a renewal that was killed, or renew only the server's certificate.
 
     The caller holds the machine's lock, and it runs. Raises as `renew` does.
     """

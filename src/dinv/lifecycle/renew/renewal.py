@@ -1,4 +1,4 @@
-"""The work of each step of a renewal; their order, and what it is for, is in `dinv.lifecycle.renew`."""
+"""The work of each step of a renewal; `dinv.lifecycle.renew` says in what order, and why."""
 
 from __future__ import annotations
 
@@ -29,18 +29,18 @@ _MODES = {"ca-key.pem": 0o600, "key.pem": 0o600, "server-key.pem": 0o600}
 
 
 def asked(machine: Host) -> bool:
-    """Whether a renewal that was killed was to lock earlier clients out."""
+    """Return whether a renewal that was killed was to lock earlier clients out."""
     return bool(machine.config.renewal.get("Clients"))
 
 
 def missing(machine: Host) -> list[str]:
-    """The files of its set that are not there."""
+    """Return the files of its set that are missing."""
     there = set(os.listdir(machine.directory))
     return [name for name in ("ca.pem", *SERVER, *CLIENT) if name not in there]
 
 
 class Renewal(Transaction):
-    """One renewal of a machine that runs."""
+    """One renewal of a running machine."""
 
     kind = "regenerate-certs"
 
@@ -52,15 +52,15 @@ class Renewal(Transaction):
         self.staging = os.path.join(machine.directory, STAGING)
         self.authority = machine.authority()
         self.given = self.authority.client_pair()
-        """The client's pair that is the user's own, where it is."""
+        """The client's pair if it is the user's own, from where it is."""
         self.interrupted = False
-        """Whether one with a new CA was killed before: it may have left earlier clients that are let in."""
+        """Whether one with a new CA was killed before: it may have left earlier clients that still get in."""
         self.new_ca = clients
         self.new_client = clients
         self.before: dict[str, bytes] = {}
-        """The set as it was."""
+        """The old set."""
         self.earlier: TLSFiles | None = None
-        """The client as it was, to see that it is refused."""
+        """The old client, to check that it is refused."""
 
     def journal(self) -> dict[str, Any] | None:
         """Dinv.Renewal, where all is to be new: else a kill leaves nobody in who was to be locked out."""
@@ -223,11 +223,11 @@ class Renewal(Transaction):
     # Files
 
     def _both(self, first: bytes, second: bytes) -> bytes:
-        """Both CAs where there are two."""
+        """Return both CAs if there are two."""
         return _bundle(first, second) if self.new_ca else self._staged("ca.pem")
 
     def _client_usable(self) -> bool:
-        """Whether the client's pair is whole, and signed by the CA, and has not expired."""
+        """Return whether the client's pair is complete, signed by the CA, and not expired."""
         from dinv.pki.certificates import check_chain
 
         chain, key, anchor = self._read("cert.pem"), self._read("key.pem"), self._read("ca.pem")
@@ -238,12 +238,12 @@ class Renewal(Transaction):
         return True
 
     def _client(self, directory: str, prefix: str) -> TLSFiles:
-        """A client's files in `directory`, with the CA of the store."""
+        """Return a client's files in `directory`, with the CA of the store."""
         cert, key = (os.path.join(directory, f"{prefix}{name}.pem") for name in ("cert", "key"))
         return TLSFiles(os.path.join(self.directory, "ca.pem"), cert, key)
 
     def _read(self, name: str) -> bytes:
-        """A file of the set, b"" when it is not there."""
+        """Return a file of the set, b"" if it does not exist."""
         return pem.read_if_there(os.path.join(self.directory, name)) or b""
 
     def _staged(self, name: str) -> bytes:
@@ -276,7 +276,7 @@ def _bundle(*pems: bytes) -> bytes:
 
 
 def _certificates(pem: bytes) -> list[bytes]:
-    """The certificates in a PEM file, DER, in its order."""
+    """Return the certificates in a PEM file, DER, in its order."""
     import ssl
 
     end = "-----END CERTIFICATE-----"

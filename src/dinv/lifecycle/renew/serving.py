@@ -1,4 +1,4 @@
-"""What a machine's daemon shows, and whom it lets in: seen from outside, until it is as it has to be."""
+"""Waiting until a machine's daemon shows the right certificate and lets the right clients in."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def wait_until_served(
 
 
 def wait_until_refused(machine: Host, progress: Progress, client: TLSFiles, *, timeout: float) -> None:
-    """Wait until the daemon lets the client in no more. Raises MachineNotReady."""
+    """Wait until the daemon no longer lets the client in. Raises MachineNotReady."""
     _wait(
         machine,
         progress,
@@ -61,7 +61,7 @@ def _wait(machine: Host, progress: Progress, look: Callable[[], str], timeout: f
 
 
 def refusal(url: str, client: TLSFiles) -> str:
-    """Why a client is refused, "" when it is let in. Raises EndpointUnreachable."""
+    """Return why a client is refused, "" if it is let in. Raises EndpointUnreachable."""
     try:
         with Engine(parse_address(url, client), timeout=CALL_SECONDS) as engine:
             engine.ping()
@@ -71,7 +71,7 @@ def refusal(url: str, client: TLSFiles) -> str:
 
 
 def served_certificate(url: str, client: TLSFiles) -> bytes:
-    """The certificate, DER, that a daemon at `url` shows. Raises OSError, EndpointError, DeadlineExceeded."""
+    """Return the certificate, DER, that a daemon shows. Raises OSError, EndpointError, DeadlineExceeded."""
     stream = parse_address(url, client).connect(Deadline(CALL_SECONDS))
     try:
         return stream.certificate() if isinstance(stream, TLSByteStream) else b""

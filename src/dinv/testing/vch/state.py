@@ -195,7 +195,7 @@ class Vch:
         """The volumes each image declares, by its id, as the VCH's image cache has them (create.py)."""
 
     def retried(self, attempt: Callable[[], T], *, rounds: int = 1) -> T:
-        """Repeat an operation that meets a conflict as VIC does: a start for a minute, a stop for two.
+        """Repeat an operation that meets a conflict, as VIC does, for `rounds` minutes: start 1, stop 2.
 
         A minute is `retry_seconds` here. Raises the error of the last attempt.
         """
