@@ -269,7 +269,7 @@ class Driver(ABC):
         """
         return None
 
-    # Machines made anew from another image
+    # Machines recreated from another image
 
     def replacement(self) -> Replacement:
         """Return how the machine is remade from another image. Raises NotSupported if it cannot be."""

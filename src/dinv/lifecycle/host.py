@@ -1,6 +1,6 @@
-"""A machine from the inside: its record, and the driver, provisioner and authority that it is made of.
+"""A machine from the inside: its record, and its driver, provisioner and authority.
 
-The public face is `dinv.machine.Machine`. What changes a machine here wants its lock held (`changing`).
+The public interface is `dinv.machine.Machine`. Methods that change a machine need its lock held (`changing`).
 """
 
 from __future__ import annotations
@@ -37,17 +37,17 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 MOVE_SECONDS = 1.0
-"""For another process to move a file of a set to its place."""
+"""Seconds for another process to move a file of a set into place."""
 POLL_SECONDS = 0.02
 
 STAGING = ".renewal"
-"""In a machine's directory: the certificates that a renewal is to put in place."""
+"""In a machine's directory: the certificates that a renewal will put in place."""
 
 
 class Host:
     """One machine of a store, for the operations in `lifecycle` and `access`.
 
-    Nothing is asked of the endpoint until a method needs it. The caller holds the machine's lock for those
+    The endpoint is not asked before a method needs it. The caller must hold the machine's lock for methods
     that change it.
     """
 
@@ -65,7 +65,7 @@ class Host:
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
-        """A machine that is in no store yet. Raises PluginNotFound."""
+        """A machine that is not in a store yet. Raises PluginNotFound."""
         from dinv.drivers import find
 
         config = MachineConfig.new(
@@ -88,7 +88,7 @@ class Host:
         return f"<Host {self.name} {self.url}>"
 
     def close(self) -> None:
-        """Close connections to the endpoint; the machine goes on."""
+        """Close connections to the endpoint; the machine keeps running."""
         if self._driver is not None:
             self._driver.close()
 
@@ -161,7 +161,7 @@ class Host:
         return self._contract
 
     def use_contract(self, name: str) -> None:
-        """From now on its image is one that keeps this contract; options are kept of the one named so far."""
+        """Record that its image keeps this contract; the options of another contract are dropped."""
         if self.config.image_contract not in ("", name):
             self.config.image_contract_options = {}
         self.config.image_contract = name
@@ -173,14 +173,14 @@ class Host:
 
     @property
     def daemon_options(self) -> dict[str, Any]:
-        """What its image contract makes its daemon's options from."""
+        """The engine options from which its image contract makes its daemon's."""
         from dinv.images.options import with_defaults
 
         return with_defaults(self.config.engine_options, self.driver.daemon_defaults())
 
     @property
     def provisioner(self) -> Provisioner:
-        """What makes it serve."""
+        """The provisioner that makes it serve."""
         if self._provisioner is None:
             from dinv import provisioners
 
@@ -197,28 +197,28 @@ class Host:
         return self.driver.state(timeout=timeout)
 
     def inspect(self) -> dict[str, Any]:
-        """config.json as it is, with absolute paths. Asks nothing of the endpoint."""
+        """Return config.json with absolute paths. Makes no calls."""
         from dinv import drivers
 
         return drivers.shown(self.config)
 
     def known_url(self) -> str:
-        """`url`, for who is about to use it. Raises MachineNotRunning.
+        """Return the URL, for a caller about to connect. Raises MachineNotRunning.
 
-        Nobody is asked, unless dinv has stopped the machine: somebody else may have started it since.
+        Makes no calls, unless dinv has stopped the machine: it may have been started from outside since.
         """
         if not self.url or self._left_stopped():
             raise self.not_running()
         return self.url
 
     def known_ip(self) -> str:
-        """`ip`, as `known_url` is `url`. Raises MachineNotRunning."""
+        """Return the host in the URL, for a caller about to connect. Raises MachineNotRunning."""
         if not self.ip or self._left_stopped():
             raise self.not_running()
         return self.ip
 
     def own_ip(self) -> str:
-        """Its address on its own network: there the ports that its containers publish are.
+        """Return its address on its own network, where its containers publish their ports.
 
         On an engine of the same computer they can be reached there; `known_ip` is where the daemon is.
         """
@@ -229,21 +229,21 @@ class Host:
 
     @property
     def reached(self) -> str:
-        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" where unknown.
+        """How this computer reaches it: OWN_ADDRESS, PUBLISHED_PORT (`dinv.states`), or "" if unknown.
 
-        At a published port there is the daemon alone: what its containers publish is at `own_ip`.
+        At a published port there is only the daemon: what its containers publish is at `own_ip`.
         """
         return str(self.config.driver.get("Reached") or "")
 
     @property
     def ca_elsewhere(self) -> str:
-        """Where its CA is, to stand behind "the CA is"; "" where it is in the machine's directory."""
+        """Where its CA is, to follow "the CA is"; "" if it is in the machine's directory."""
         from dinv import authorities
 
         return authorities.ca_elsewhere(self.config)
 
     def authority(self, directory: str = "") -> Authority:
-        """What signs its certificates, opened for it, or for another `directory`. Raises InputError."""
+        """Return its authority, opened for its or another `directory`. Raises InputError."""
         from dinv import authorities
 
         return authorities.of_machine(self.config, directory=directory, secrets=self.secrets)
@@ -260,7 +260,7 @@ class Host:
 
     @property
     def looked_after(self) -> bool:
-        """Whether a driver looks after it, dinv's or docker-machine's; else it is but a URL."""
+        """Whether a driver manages it, dinv's or docker-machine's; else only its URL is known."""
         return bool(self.driver.keeper)
 
     @property
@@ -269,9 +269,9 @@ class Host:
         return bool(self.config.context)
 
     def expiry(self, *, soon: bool = False) -> str:
-        """That a certificate of its own has expired, or with `soon` will in two weeks, and what to do.
+        """Return a warning that a certificate has expired, or with `soon` will in two weeks, with advice.
 
-        "" where there is nothing to say. It asks nobody, and loads no library for it.
+        "" if there is nothing to report. It makes no calls, and loads no certificate library.
         """
         if not self.has_tls:
             return ""
@@ -289,14 +289,14 @@ class Host:
         return f"{said}: " + command("regenerate-certs", *clients, self.name)
 
     def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
-        """Its status, with that in its error."""
+        """Return its status, with that warning in its error."""
         said = self.expiry(soon=soon)
         return Status(status.state, joined("; ", (status.error, said)))
 
     # How to talk to it
 
     def environment(self) -> dict[str, str]:
-        """The variables by which docker's CLI and libraries find the machine.
+        """Return the variables by which docker's CLI and libraries find the machine.
 
         `docker.from_env(environment=machine.environment())` is a docker-py client. Raises
         CertificatesTorn.
@@ -307,13 +307,13 @@ class Host:
         return dict(provisioners.of(self.config).credentials(self.config))
 
     def swarm_url(self) -> str:
-        """Where the legacy swarm listens that it is the master of. Raises NoSwarm."""
+        """Return the address of the legacy swarm that it is the master of. Raises NoSwarm."""
         from dinv.provisioners import classic_swarm
 
         return classic_swarm.master_url(self.config, self.url)
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
-        """The same for the docker CLI's command line; it takes the quotes off by itself."""
+        """Return the same as words for the docker CLI, which removes the quotes itself."""
         url = self.swarm_url() if swarm else self.known_url()
         if not self.has_tls:
             return [f"-H={url}"]
@@ -323,9 +323,9 @@ class Host:
         return ["--tlsverify", *quoted, f"-H={url}"]
 
     def engine(self, *, timeout: float = STATE_SECONDS, url: str = "") -> Engine:
-        """A client of its daemon; `timeout` in seconds is each call's deadline unless it has its own.
+        """Return a client of its daemon; `timeout` in seconds is for calls without a deadline of their own.
 
-        `url`: where something else of the machine's listens, with the same certificates.
+        `url`: another address at which the machine listens, with the same certificates.
         """
         from dinv.engine import Engine, TLSFiles, parse_address
 
@@ -334,7 +334,7 @@ class Host:
         return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self.trace)
 
     def daemon_version(self) -> str:
-        """The version of its daemon, asked of the daemon."""
+        """Return the version of its daemon, asked of the daemon."""
         self.check_running()
         try:
             with self.engine() as engine:
@@ -345,7 +345,7 @@ class Host:
             raise
 
     def docker_kwargs(self) -> dict[str, Any]:
-        """Keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
+        """Return keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
 
         Needs the package docker, whose TLSConfig it makes.
         """
@@ -359,7 +359,7 @@ class Host:
         return {"base_url": self.url, "tls": tls}
 
     def channel(self) -> Channel:
-        """The way files and commands get into the machine, which has to run for commands.
+        """Return the way files and commands get into the machine, which has to run for commands.
 
         Raises MachineNotRunning, MachineGone.
         """
@@ -369,15 +369,15 @@ class Host:
     def logs(
         self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
     ) -> Iterator[bytes]:
-        """What its init and daemon have said, as it comes: the last `tail` lines, or all."""
+        """Yield the output of its init and daemon as it comes: the last `tail` lines, or everything."""
         return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
 
     def finish_certificates(self) -> None:
         """Finish what a killed process has begun: its certificates in their places, and the docker context.
 
-        For a caller that uses its certificates, or holds its lock. While another process has the lock the
-        context is left to that one. What cannot be done in a store that this caller cannot write is left as
-        it is: raises CertificatesTorn where the client's files then do not fit each other.
+        For a caller that uses its certificates, or holds its lock. While another process has the lock, the
+        context is left to that one. In a store that this caller cannot write, nothing is done: raises
+        CertificatesTorn if the client's files then do not match each other.
         """
         from dinv.system import files
 
@@ -400,10 +400,10 @@ class Host:
                 files.end_set(self.directory)
 
     def _check_client(self) -> None:
-        """See that the client's certificate and key fit each other; a process at work on them has a moment.
+        """Check that the client's certificate and key match; a process that is moving them gets a moment.
 
-        They are moved in the order of their names, each pair in one set, so both are the old ones or the new
-        ones unless a move is missing between the two.
+        They are moved in the order of their names, each pair in one set, so both are old or both are new
+        unless the process is between the two moves.
         """
         from dinv.system import files
 
@@ -434,8 +434,8 @@ class Host:
     def issue_certificates(self, directory: str = "", *, new_ca: bool = False) -> None:
         """Make new certificates for the addresses it has now; the caller holds its lock.
 
-        They are put in `directory`, which exists, without one in the machine's own. With `new_ca` they are
-        from a new CA, whose key is put there too, where the CA is the machine's own.
+        They are put in `directory`, which must exist, by default the machine's own. With `new_ca` they are
+        from a new CA, whose key is put there too, if the CA is the machine's own.
         """
         from dinv.pki.certificates import issue
 
@@ -447,7 +447,7 @@ class Host:
         issue(authority, machine=self.name, directory=directory, names=names, client=authority.client_pair())
 
     def write_context(self) -> None:
-        """Write its docker context, or bring it up to date. Raises ContextError."""
+        """Write its docker context, or update it. Raises ContextError."""
         from dinv.endpoints import contexts
         from dinv.errors import CertificateError
         from dinv.pki import pem
@@ -469,7 +469,7 @@ class Host:
         )
 
     def serve(self, progress: Progress, *, timeout: float) -> None:
-        """After a start: follow an address that has changed, wait for the daemon, remember its version.
+        """After a start: follow an address that has changed, wait for the daemon, record its version.
 
         The caller holds its lock.
         """
@@ -477,7 +477,7 @@ class Host:
             progress.note(note)
         self.driver.notes.clear()
         if self.driver.refresh_address():
-            # Its certificate is for the old address: what docker-machine's users met as #531.
+            # Its certificate is for the old address: docker-machine's users know this as #531.
             progress.note(f"The address has changed to {self.url}: new certificates")
             self.issue_certificates()
             self.provisioner.provision()
@@ -499,7 +499,7 @@ class Host:
         if status.state == ERROR:
             holder = self.store.holder(self.name)
             if holder is not None:
-                # Somebody makes, removes or upgrades it: what is missing is on its way, or on its way out.
+                # Another process makes, removes or upgrades it: what is missing is about to come, or to go.
                 raise MachineBusy(self.name, holder)
         return self.driver.observed(status)
 
@@ -510,7 +510,7 @@ class Host:
             raise self.not_running(state)
 
     def not_running(self, state: str = STOPPED) -> MachineNotRunning:
-        """The error that says so, and how to start it."""
+        """Return the error that says so, and how to start it."""
         startable = self.driver_class.provisioned
         if not startable and state == STOPPED:
             state = f"silent at {self.url}" if self.url else "without a known address"
@@ -521,7 +521,7 @@ class Host:
         return bool(self.config.renewal) or os.path.lexists(os.path.join(self.directory, STAGING))
 
     def _left_stopped(self) -> bool:
-        """Whether it is as dinv's own `stop` or `kill` has left it, as far as is known."""
+        """Whether it is still as dinv's own `stop` or `kill` left it, as far as is known."""
         if not self.config.stopped:
             return False
         try:
@@ -531,7 +531,7 @@ class Host:
 
 
 def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
-    """The status of a machine whose create has not come to its end.
+    """Return the status of a machine whose create has not finished.
 
     `holder` is what `Store.holder` says: with one it is being made, or cleaned up, at this moment.
     """
