@@ -31,6 +31,9 @@ class Status:
         self.state = state
         self.error = error
 
+    def __repr__(self) -> str:
+        return f"<Status {self.state}: {self.error}>" if self.error else f"<Status {self.state}>"
+
     @property
     def running(self) -> bool:
         return self.state == RUNNING
