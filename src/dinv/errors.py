@@ -53,7 +53,7 @@
     │   ├── MachineNotReady        its daemon did not answer in time
     │   ├── MachineUnreached       its daemon listens, and nobody gets there from here
     │   ├── MachineUnusable        clients cannot get to its daemon as they should
-    │   ├── ClientNotRefused       it lets clients in that have no certificate
+    │   ├── AcceptsAnyone       it lets clients in that have no certificate
     │   └── ContainersCannotRun    its daemon answers, and can run nothing
     ├── NoActiveMachine            the docker CLI uses no machine here
     ├── PluginBroken               the package that a driver, provisioner, ... comes from does not load
@@ -668,7 +668,7 @@ class MachineUnusable(MachineError):
         self.connection = connection
 
 
-class ClientNotRefused(MachineError):
+class AcceptsAnyone(MachineError):
     """The machine's daemon lets clients in that show no certificate."""
 
     def __init__(self, machine: str, url: str, known: str = "") -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import dinv
 from dinv.errors import DinvError, NotFound
-from dinv.images.building import builder
+from dinv.image_building import builder
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

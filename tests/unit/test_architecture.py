@@ -26,7 +26,7 @@ FLOORS = (
     ("shells", "testing"),
     ("machines",),
     ("machine",),
-    ("access", "listing", "endpoints.local", "images.building"),
+    ("access", "listing", "image_building"),
     ("lifecycle",),
     ("options",),
     ("provisioners",),

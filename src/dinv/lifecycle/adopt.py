@@ -55,7 +55,7 @@ def adopt(
 
     Its daemon is restarted, and from then on serves only clients with a certificate of dinv's. dinv does not
     own the container: `remove` leaves it, `upgrade` is refused. `endpoint` as in `create`. Raises
-    CannotAdopt, InputError, MachineExists, MachineBusy, MachineNotReady, ClientNotRefused, and the errors of
+    CannotAdopt, InputError, MachineExists, MachineBusy, MachineNotReady, AcceptsAnyone, and the errors of
     reaching an endpoint; the container is restored then, or the error has a note.
     """
     name = name or name_for(container)

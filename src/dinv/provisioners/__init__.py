@@ -106,7 +106,7 @@ class Provisioner(ABC):
     def health(self, *, timeout: float, progress: Progress) -> str:
         """Wait until it serves; return the version of what serves.
 
-        Raises MachineDied, MachineNotReady, ClientNotRefused. `timeout` in seconds.
+        Raises MachineDied, MachineNotReady, AcceptsAnyone. `timeout` in seconds.
         """
 
     def prove(self, progress: Progress) -> None:  # noqa: B027  (nothing by default: answering is enough)

@@ -6,7 +6,7 @@ import os
 import time
 
 from dinv.errors import (
-    ClientNotRefused,
+    AcceptsAnyone,
     DeadlineExceeded,
     DinvError,
     EndpointError,
@@ -210,7 +210,7 @@ class DockerProvisioner(DockerdProvisioner):
                 engine.ping(timeout=CALL_SECONDS)
         except (EndpointError, EngineError):
             return
-        raise ClientNotRefused(self.config.name, self.driver.url, self.contract.known_not_to_verify)
+        raise AcceptsAnyone(self.config.name, self.driver.url, self.contract.known_not_to_verify)
 
     def _client(self, *, with_certificate: bool) -> Engine:
         from dinv.engine import Engine, TLSFiles, parse_address

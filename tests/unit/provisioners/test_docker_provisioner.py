@@ -9,8 +9,8 @@ import pytest
 from own_certificates import Own
 
 from dinv.errors import (
+    AcceptsAnyone,
     CertificateError,
-    ClientNotRefused,
     ContainersCannotRun,
     DeadlineExceeded,
     EndpointTLSError,
@@ -302,7 +302,7 @@ def test_a_container_is_tried_once_for_each_kind(
 
 def test_a_daemon_that_lets_anybody_in_is_refused(provisioner: DockerProvisioner, daemon: Daemon) -> None:
     daemon.stranger = None
-    with pytest.raises(ClientNotRefused, match="certificate"):
+    with pytest.raises(AcceptsAnyone, match="certificate"):
         provisioner.health(timeout=60, progress=Progress())
 
 

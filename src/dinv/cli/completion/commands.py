@@ -105,7 +105,7 @@ def command(name: str, grammar: Grammar, *, takes_rest: bool) -> Command:
 def _known(argument: Argument) -> Iterable[str]:
     """Values of a flag that have a name, if others are possible as well."""
     from dinv import options
-    from dinv.images.building.builder import BASES
+    from dinv.image_building.builder import BASES
     from dinv.shells import syntax
 
     flag = argument.flags[-1]

@@ -8,7 +8,7 @@ from dinv.cli.voice import put
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.show.formatting import Format
-    from dinv.images.building.builder import MachineImage
+    from dinv.image_building.builder import MachineImage
 
 
 def show(images: list[MachineImage], form: Format | None, endpoint: str, *, quiet: bool) -> None:

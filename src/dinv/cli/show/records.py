@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from dinv.access.disk_usage import DiskUsage
     from dinv.endpoints.local.engine import EngineStatus
-    from dinv.images.building.builder import MachineImage
+    from dinv.image_building.builder import MachineImage
     from dinv.machine import Machine
     from dinv.plugins import Plugin
     from dinv.states import Status

@@ -34,8 +34,8 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     from dinv.cli.show import image_table
+    from dinv.image_building import builder
     from dinv.images import DEFAULT_IMAGE
-    from dinv.images.building import builder
 
     _check(options)
     form = app.format(options, own_table=True)
@@ -49,7 +49,7 @@ def run(app: App, options: Options) -> None:
             return
         with app.interruptible():
             if options.action == "push":
-                from dinv.images.building.pushing import push
+                from dinv.image_building.pushing import push
 
                 identity, name = push(
                     engine, options.reference, progress, image=options.image or "", base=options.base

@@ -58,7 +58,7 @@ def create(
     """Make the machine `name`.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
-    MachineNotReady, ClientNotRefused, ContainersCannotRun, and the errors of reaching the endpoint. After an
+    MachineNotReady, AcceptsAnyone, ContainersCannotRun, and the errors of reaching the endpoint. After an
     error nothing of the machine is left, unless `keep_on_failure` says so or the endpoint went away; then the
     error is raised with a note (PEP 678) that says how to finish.
     """

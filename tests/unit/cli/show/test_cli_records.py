@@ -15,8 +15,8 @@ import dinv
 from dinv.access.disk_usage import DiskUsage
 from dinv.cli.show import records
 from dinv.endpoints.local.engine import EngineStatus, LocalEngine
-from dinv.images.building import builder
-from dinv.images.building.builder import MachineImage
+from dinv.image_building import builder
+from dinv.image_building.builder import MachineImage
 from dinv.machine import Machine
 from dinv.machines import Machines
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from dinv.access.disk_usage import DiskUsage
 from dinv.cli.show import machine_rows, records
 from dinv.endpoints.local.engine import EngineStatus
-from dinv.images.building.builder import MachineImage
+from dinv.image_building.builder import MachineImage
 from dinv.listing.status import MachineStatus
 from dinv.machine import Machine
 from dinv.states import RUNNING, Status

@@ -25,7 +25,7 @@ from dinv.engine.wire.http import Connection
 from dinv.engine.wire.transport import UnixTransport
 from dinv.errors import DeadlineExceeded, DinvError, ProtocolError
 from dinv.formats import json_text
-from dinv.images.building import builder
+from dinv.image_building import builder
 from dinv.progress import Progress
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store

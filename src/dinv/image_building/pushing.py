@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 from dinv.engine.reference import DOCKER_HUB, parse_reference
 from dinv.errors import EngineError, ImageError, InputError, NotFound, Unauthorized
+from dinv.image_building import builder
 from dinv.images import DEFAULT_IMAGE, recognise
-from dinv.images.building import builder
 from dinv.system.deadline import IdleDeadline
 from dinv.wording import command, option
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import dinv
 from dinv.errors import ImageBuildError, NotFound, ServerError
-from dinv.images.building import builder
+from dinv.image_building import builder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -194,7 +194,7 @@ def test_the_context_has_what_the_install_script_needs_and_no_more() -> None:
 def test_sources_of_an_installed_package_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     package = tmp_path / "site-packages" / "dinv" / "images"
     (package / "source").mkdir(parents=True)
-    monkeypatch.setattr(builder, "__file__", str(package / "building" / "builder.py"))
+    monkeypatch.setattr(builder, "__file__", str(package.parent / "image_building" / "builder.py"))
     with pytest.raises(ImageBuildError, match="Install dinv again"):
         builder.sources()
     (package / "source" / "install.sh").touch()

@@ -16,8 +16,8 @@ from datetime import UTC, datetime
 
 import dinv
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
+from dinv.image_building.debian import SUITE, DebianBase, missing_tools
 from dinv.images import DEFAULT_IMAGE
-from dinv.images.building.debian import SUITE, DebianBase, missing_tools
 from dinv.labels import LABEL_CONTRACT, LABEL_VERSION
 from dinv.system.deadline import Deadline, IdleDeadline
 from dinv.wording import command
@@ -69,13 +69,14 @@ def sources() -> str:
     Raises ImageBuildError.
     """
     package = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-    checkout = os.path.normpath(os.path.join(package, "..", "..", "..", "images"))
-    for directory in (os.path.join(package, "source"), checkout):
+    packaged = os.path.join(package, "images", "source")
+    checkout = os.path.normpath(os.path.join(package, "..", "..", "images"))
+    for directory in (packaged, checkout):
         if os.path.isfile(os.path.join(directory, "install.sh")):
             return directory
     raise ImageBuildError(
-        f"The sources of the machine image are neither in {os.path.join(package, 'source')} nor in "
-        f"{checkout}. Install dinv again, or run it from a complete checkout."
+        f"The sources of the machine image are neither in {packaged} nor in {checkout}. "
+        f"Install dinv again, or run it from a complete checkout."
     )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pytest
 
 from dinv.errors import ImageBuildError, ImageError, InputError, NotFound, ServerError, Unauthorized
-from dinv.images.building import builder
-from dinv.images.building.pushing import push
+from dinv.image_building import builder
+from dinv.image_building.pushing import push
 from dinv.labels import LABEL_CONTRACT
 from dinv.progress import Progress
 

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv.errors import DeadlineExceeded, ImageBuildError
-from dinv.images.building import debian
-from dinv.images.building.debian import DebianBase, mirror_lines
+from dinv.image_building import debian
+from dinv.image_building.debian import DebianBase, mirror_lines
 from dinv.system.deadline import Deadline
 
 if TYPE_CHECKING:
