@@ -2,29 +2,29 @@
 
     DinvError
     ├── InputError                 a flag, a name or a variable has a value that cannot be used
-    │   ├── UsageError             ... the command line is not as its verb has it
-    │   ├── InvalidName            ... no machine can be called so
-    │   ├── NobodyToAsk            ... a question has to be answered, and nobody is there
+    │   ├── UsageError             ... the command line does not fit its verb
+    │   ├── InvalidName            ... not a valid machine name
+    │   ├── NobodyToAsk            ... a question needs an answer, but there is nobody to give it
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── OptionError            ... an option has a value that cannot be used
-    │   │   └── DriverRefused      ... one that a driver has looked at
+    │   │   └── DriverRefused      ... found by a driver
     │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
     │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
     │   ├── MachineNotFound
     │   ├── MachineExists
-    │   ├── AlreadyInStore         the machine to import is here, under whatever name
-    │   ├── MachineBusy            another process is at work on it
+    │   ├── AlreadyInStore         the machine to import is already here, under some name
+    │   ├── MachineBusy            another process is changing it
     │   ├── ConfigError            its config.json cannot be read
     │   │   └── ConfigTooNew       ... was written by a newer version
     │   ├── StoreNotWritable
     │   └── LocksNotKept           its file system has no locks
-    ├── EndpointError              the Docker API on which machines are made
-    │   ├── NoEndpoint             none was named, none was found
+    ├── EndpointError              the Docker API on which machines are created
+    │   ├── NoEndpoint             none was named and none was found
     │   ├── EndpointUnreachable
     │   ├── EndpointTLSError
     │   ├── EndpointTooOld
-    │   ├── NotDone                it said that it has done what it has not
+    │   ├── NotDone                it reported something as done that was not
     │   └── LocalEngineError       dinv's own engine on this computer cannot be started or stopped
     ├── EngineError                the API answered a call with an error
     │   ├── BadRequest             400
@@ -33,45 +33,45 @@
     │   ├── Conflict               409
     │   ├── ServerError            500 and above
     │   └── ProtocolError          the answer is not what the API promises
-    ├── DeadlineExceeded           it took longer than it was given
-    ├── PreCreateCheckFailed       a machine cannot be made; nothing was
+    ├── DeadlineExceeded           a call or a wait took too long
+    ├── PreCreateCheckFailed       a machine cannot be created; nothing was
     ├── ImageError
-    │   ├── ImageMissing           not on the endpoint, and not to be had from a registry
+    │   ├── ImageMissing           not on the endpoint and not available from a registry
     │   └── ImageBuildError
     ├── CannotAdopt                a container cannot become a machine; nothing was changed
-    ├── MachineError               a machine that exists
+    ├── MachineError               an existing machine
     │   ├── MachineNotRunning
-    │   ├── AlreadyRunning         start: it runs
+    │   ├── AlreadyRunning         start: it is running
     │   ├── AlreadyStopped         stop, kill: it is stopped
-    │   ├── MachineUnfinished      its create, adoption or upgrade did not come to its end
+    │   ├── MachineUnfinished      its create, adoption or upgrade did not finish
     │   ├── NotSupported           its driver, or the way it was made, does not allow it
     │   ├── RecordCopied           its record is a copy of another machine's
-    │   ├── CommandFailed          a command in it ended with another status than 0
+    │   ├── CommandFailed          a command in it ended with an exit status other than 0
     │   ├── NoSwarm                it is not the master of a legacy swarm
-    │   ├── MachineGone            its container is not on the endpoint any more
+    │   ├── MachineGone            its container is no longer on the endpoint
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
-    │   ├── MachineUnreached       its daemon listens, and nobody gets there from here
-    │   ├── MachineUnusable        clients cannot get to its daemon as they should
-    │   ├── AcceptsAnyone       it lets clients in that have no certificate
-    │   └── ContainersCannotRun    its daemon answers, and can run nothing
-    ├── NoActiveMachine            the docker CLI uses no machine here
-    ├── PluginBroken               the package that a driver, provisioner, ... comes from does not load
-    ├── PluginsClash               several packages have a driver, provisioner, ... of one name
+    │   ├── MachineUnreached       its daemon listens, but cannot be reached from here
+    │   ├── MachineUnusable        clients cannot use its daemon
+    │   ├── AcceptsAnyone          it accepts clients without a certificate
+    │   └── ContainersCannotRun    its daemon answers, but cannot run containers
+    ├── NoActiveMachine            the docker CLI does not use a machine here
+    ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
+    ├── PluginsClash               several packages have a driver, provisioner, ... of the same name
     ├── LocalError                 this computer lacks something, or does not allow it
     │   ├── ProgramMissing
-    │   ├── CannotListen           a port to forward from cannot be had
+    │   ├── CannotListen           a local port to forward cannot be used
     │   ├── MountError             a directory cannot be mounted here, or unmounted
-    │   └── LinkError              another name for dinv cannot be made
+    │   └── LinkError              a link to dinv cannot be created
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError
     ├── ContextError               docker contexts on the user's side
-    │   └── ContextTaken           one of this name is somebody else's
+    │   └── ContextTaken           one of this name was not made for the machine
     └── Interrupted                Ctrl-C or SIGTERM
 
-A message says what happened, why, and what to do next. Data that a caller may want to act on
-is in attributes; the commands that a message names are in `hints`. `exit_code` is what the CLI exits
-with: 1, or 3 where docker-machine has 3.
+A message says what happened, why, and what to do next. Data that a caller may want to act on is in
+attributes; the commands that a message names are in `hints`. `exit_code` is the exit status of the command
+line: 1, or 3 where docker-machine uses 3.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ NO_CONTEXT = either("context=False", "--no-context")
 
 
 class DinvError(Exception):
-    """The root: `except DinvError` catches all that dinv raises on purpose."""
+    """Base class: `except DinvError` catches every error that dinv raises on purpose."""
 
     exit_code = 1
     about = ""
@@ -106,10 +106,10 @@ class InputError(DinvError):
 
 
 class UsageError(InputError):
-    """A command line is not as its verb has it.
+    """A command line does not fit its verb.
 
-    `help` is the verb's help, where it is worth showing; `see` the command that shows it, which the message
-    names; `meant` asks whether something else was meant, or is ""; `reason` is the message without those.
+    `help` is the verb's help, if it is worth showing; `see` is the command that shows it, which the message
+    names; `meant` is a "Did you mean" question or ""; `reason` is the message without those.
     """
 
     def __init__(self, reason: str, help: str = "", *, see: str = "", meant: str = "") -> None:  # noqa: A002  (its name everywhere)
@@ -127,13 +127,13 @@ class InvalidName(InputError):
     def __init__(self, name: str, nearest: str = "") -> None:
         wrong = sorted({letter for letter in name if not (letter.isascii() and letter.isalnum())} - set(".-"))
         if wrong:
-            why = f"it has {', '.join(map(repr, wrong))} in it"
+            why = f"it contains {', '.join(map(repr, wrong))}"
         else:
             why = f"it begins with {name[0]!r}" if name else "it is empty"
-        meant = f" {nearest} would do." if nearest else ""
+        meant = f" {nearest} would be valid." if nearest else ""
         super().__init__(
-            f"{name!r} cannot be a machine's name: {why}. Letters (a to z), digits, dots and dashes can be "
-            f"in one, since it is a host's name too; the first is a letter or a digit.{meant}"
+            f"{name!r} is not a valid machine name: {why}. A name consists of letters (a to z), digits, dots "
+            f"and dashes, since it is a host name, too, and starts with a letter or a digit.{meant}"
         )
         self.name = name
         self.nearest = nearest
@@ -169,9 +169,9 @@ class PluginNotFound(InputError):
 class OptionError(InputError):
     """An option has a value that cannot be used, or contradicts another.
 
-    `option` is its name, without dashes, "" where the error is about several; `value` what it was given, None
-    where that does not matter; `reason` goes on after these: `memory='lots' is not a size`, which is
-    `--memory "lots" is not a size` at a command line.
+    `option` is its name without dashes, "" if the error is about several options; `value` is the given value,
+    None if it does not matter; `reason` continues the sentence: `memory='lots' is not a size`, or on the
+    command line `--memory "lots" is not a size`.
     """
 
     def __init__(self, reason: str, *, option: str = "", value: object = None) -> None:
@@ -186,7 +186,7 @@ class OptionError(InputError):
 
 
 class DriverRefused(OptionError):
-    """A driver cannot use the options that it was given. `error` is what it raised."""
+    """A driver cannot use the given options. `error` is what it raised."""
 
     def __init__(self, error: InputError) -> None:
         option = error.option if isinstance(error, OptionError) else ""
@@ -200,14 +200,14 @@ class DriverRefused(OptionError):
 
 
 class ArchiveError(InputError):
-    """An archive to import is damaged, or is not a machine's."""
+    """An archive to import is damaged, or is not an archive of a machine."""
 
 
 class TemplateError(InputError):
-    """A template cannot be parsed, or cannot be executed on what it is given.
+    """A template cannot be parsed, or cannot be executed on the given data.
 
-    `line` and `column` count from 1, `column` in characters. `at` is the part of the template that was
-    executed; None where it could not be parsed. The message's first line is Go's, where columns count from 0.
+    `line` and `column` count from 1, `column` in characters. `at` is the part of the template that was being
+    executed, None if parsing failed. The message's first line is Go's, in which columns count from 0.
     """
 
     def __init__(self, reason: str, *, line: int, column: int, at: str | None = None) -> None:
@@ -238,18 +238,18 @@ class MachineNotFound(StoreError):
             + command("ls")
             + " lists the existing ones, "
             + command("create")
-            + f" makes one.{meant}"
+            + f" creates one.{meant}"
         )
         self.machine = machine
         self.alike = alike
 
 
 class MachineExists(StoreError):
-    """The store has a machine of this name already."""
+    """The store already has a machine of this name."""
 
     def __init__(self, machine: str) -> None:
         super().__init__(
-            f'There is a machine "{machine}" already. '
+            f'Machine "{machine}" already exists. '
             "Choose another name, or remove it first: " + command("rm", machine)
         )
         self.machine = machine
@@ -269,14 +269,14 @@ class MachineBusy(StoreError):
     def __init__(self, machine: str, holder: str = "") -> None:
         what = f" ({holder})" if holder else ""
         super().__init__(
-            f'Another dinv is at work on machine "{machine}"{what}. Wait until it has ended and try again.'
+            f'Another dinv is at work on machine "{machine}"{what}. Wait until it has finished and try again.'
         )
         self.machine = machine
         self.holder = holder
 
 
 class ConfigError(StoreError):
-    """A machine's config.json is missing, truncated or not readable."""
+    """A machine's config.json is missing, truncated or unreadable."""
 
     def __init__(self, machine: str, path: str, reason: str) -> None:
         super().__init__(
@@ -309,15 +309,15 @@ class CertificatesTorn(StoreError):
     def __init__(self, machine: str, directory: str) -> None:
         super().__init__(
             f'The certificates of machine "{machine}" are half replaced in {directory}: a renewal was killed '
-            f"there, and the rest cannot be moved to its place, since the directory cannot be written here. "
-            f"Where it can be, this does it: " + command("env", machine)
+            f"there, and the rest cannot be moved into place, since the directory is not writable here. "
+            f"To finish it, run this where it is writable: " + command("env", machine)
         )
         self.machine = machine
         self.directory = directory
 
 
 class StoreNotWritable(StoreError):
-    """Nothing can be written in the store."""
+    """The store cannot be written to."""
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
@@ -334,18 +334,18 @@ class LocksNotKept(StoreError):
 
     def __init__(self, path: str, reason: str) -> None:
         super().__init__(
-            f"{path} cannot be locked ({reason}): its file system keeps no locks, and without them two dinv "
-            "at once would spoil what they write. Use a local disk ("
+            f"{path} cannot be locked ({reason}): its file system does not support locks, and without them "
+            "two dinv processes would corrupt what they write. Use a local disk ("
             + _STORAGE_PATH
-            + " or MACHINE_STORAGE_PATH for the store), or have it mounted with locks: NFS by version 4, or "
-            "with its lock daemon; Lustre with -o flock."
+            + " or MACHINE_STORAGE_PATH for the store), or mount it with locks: NFS with version 4, or with "
+            "its lock daemon; Lustre with -o flock."
         )
         self.path = path
         self.reason = reason
 
 
 class EndpointError(DinvError):
-    """The Docker API on which machines are made cannot be used."""
+    """The Docker API on which machines are created cannot be used."""
 
 
 class NoEndpoint(EndpointError):
@@ -382,7 +382,7 @@ class EndpointTLSError(EndpointError):
 
 
 class EndpointTooOld(EndpointError):
-    """The endpoint speaks no API version that dinv can use."""
+    """The endpoint's API version is too old for dinv."""
 
     def __init__(self, endpoint: str, found: str, needed: str) -> None:
         super().__init__(
@@ -399,15 +399,15 @@ class NotDone(EndpointError):
 
     def __init__(self, endpoint: str, what: str, found: str) -> None:
         super().__init__(
-            f"{endpoint} said that it has {what}, but {found}. Perhaps something between here and the "
-            f"endpoint, a proxy say, answers in its place: try again, or do it on the endpoint itself."
+            f"{endpoint} said that it has {what}, but {found}. Perhaps something in between, such as a "
+            f"proxy, answers instead of the endpoint: try again, or do it on the endpoint itself."
         )
         self.endpoint = endpoint
         self.what = what
 
 
 class LocalEngineError(EndpointError):
-    """dinv's own engine on this computer cannot be started or stopped. `log` holds its last lines."""
+    """dinv's own engine on this computer cannot be started or stopped. `log` has its last log lines."""
 
     def __init__(self, message: str, log: list[str] | None = None) -> None:
         tail = "".join(f"\n  {line}" for line in log or ())
@@ -418,8 +418,8 @@ class LocalEngineError(EndpointError):
 class EngineError(DinvError):
     """The Engine API answered a call with an error.
 
-    `status` is the HTTP status, `method` and `path` the call (path without query), `message`
-    what the engine said, in its own words.
+    `status` is the HTTP status, `method` and `path` are the call (path without query), `message` is the
+    engine's own error message.
     """
 
     def __init__(self, message: str, *, status: int = 0, method: str = "", path: str = "") -> None:
@@ -455,7 +455,7 @@ class ProtocolError(EngineError):
 
 
 class DeadlineExceeded(DinvError):
-    """A call or a wait took longer than it was given. `what` was waited for, `seconds` the time given."""
+    """A call or a wait took too long. `what` was waited for, `seconds` was the limit."""
 
     def __init__(self, what: str, seconds: float) -> None:
         super().__init__(f"{what} took longer than {seconds:g} s")
@@ -464,7 +464,7 @@ class DeadlineExceeded(DinvError):
 
 
 class PreCreateCheckFailed(DinvError):
-    """A machine cannot be made as asked; nothing has been made."""
+    """A machine cannot be created as requested; nothing has been created."""
 
     exit_code = 3
 
@@ -490,7 +490,7 @@ class ImageBuildError(ImageError):
 
 
 class CannotAdopt(DinvError):
-    """A container cannot become a machine. `container` is its name, `reason` why not."""
+    """A container cannot become a machine. `container` is its name, `reason` says why."""
 
     exit_code = 3
 
@@ -519,7 +519,9 @@ class MachineNotRunning(MachineError):
         )
         if state in ("Starting", "Stopping"):
             # On a VCH a VM boots, which takes minutes.
-            how = "Wait until it has come to an end, and try again; " + command("status", machine) + " tells."
+            how = (
+                "Wait until that is done, and try again; " + command("status", machine) + " shows its state."
+            )
         self.hint = f'machine "{machine}" is {state}. ' + how
         super().__init__(machine, f'Machine "{machine}" is not running, but {state}. ' + how)
         self.state = state
@@ -548,9 +550,9 @@ class NotSupported(MachineError):
 
 
 class WithoutDriver(NotSupported):
-    """It is known by its URL alone, and has no driver: nobody can do this to it.
+    """It is only known by its URL and has no driver that could do this.
 
-    `done` is what was to be done to it, such as "started"; `reason` says why it has none, or is "".
+    `done` is what was to be done to it, such as "started"; `reason` says why it has no driver, or is "".
     """
 
     def __init__(self, machine: str, done: str, reason: str = "") -> None:
@@ -568,9 +570,9 @@ class RecordCopied(MachineError):
 
 
 class CommandFailed(MachineError):
-    """A command in the machine ended with an exit status that is not 0.
+    """A command in the machine ended with an exit status other than 0.
 
-    `argv` is the command, `exit_status` what it ended with, `stdout` and `stderr` what it said, as bytes.
+    `argv` is the command, `exit_status` its exit status, `stdout` and `stderr` are its output, as bytes.
     """
 
     def __init__(
@@ -600,7 +602,7 @@ class MachineGone(MachineError):
     def __init__(self, machine: str, container: str, endpoint: str) -> None:
         super().__init__(
             machine,
-            f'Machine "{machine}" is gone: {endpoint} has no container {container} of it. '
+            f'Machine "{machine}" is gone: {endpoint} no longer has its container {container}. '
             "Clean up what is left: " + command("rm", machine),
         )
         self.container = container
@@ -608,7 +610,7 @@ class MachineGone(MachineError):
 
 
 class MachineDied(MachineError):
-    """The machine's daemon ended. `log` holds its last lines."""
+    """The machine's daemon has ended. `log` has the last lines of its log."""
 
     def __init__(self, machine: str, exit_status: int, log: list[str]) -> None:
         tail = "".join(f"\n  {line}" for line in log)
@@ -622,7 +624,7 @@ class MachineDied(MachineError):
 
 
 class MachineNotReady(MachineError):
-    """The machine's daemon did not answer in time. `log` holds its last lines."""
+    """The machine's daemon did not answer in time. `log` has the last lines of its log."""
 
     def __init__(self, machine: str, url: str, seconds: float, reason: str, log: list[str]) -> None:
         tail = "".join(f"\n  {line}" for line in log)
@@ -642,16 +644,18 @@ class MachineUnreached(MachineError):
     """The machine's daemon listens, but cannot be reached from here. `reason` says why, and what to do."""
 
     def __init__(self, machine: str, url: str, reason: str) -> None:
-        super().__init__(machine, f'Machine "{machine}" runs and is not reached at {url}: ' + reason + ".")
+        super().__init__(
+            machine, f'Machine "{machine}" is running, but cannot be reached at {url}: ' + reason + "."
+        )
         self.url = url
         self.reason = reason
 
 
 class MachineUnusable(MachineError):
-    """Clients cannot get to its daemon: it does not answer as it should, or a file of theirs is not there.
+    """Clients cannot use its daemon: it does not answer as it should, or a file they need is missing.
 
-    `reason` says why, `hint` what to do about it, or is ""; `connection` whether a connection with its
-    certificates did not come about, for whatever reason.
+    `reason` says why, `hint` what to do about it, or is ""; `connection` is whether connecting with its
+    certificates failed, for whatever reason.
     """
 
     def __init__(
@@ -701,10 +705,10 @@ class NoActiveMachine(DinvError):
 
 
 class PluginBroken(DinvError):
-    """A package is installed that has this implementation, and it cannot be used.
+    """An installed package has this implementation, but it cannot be used.
 
-    `what` is its seam ("driver"), `name` its name there, `package` the distribution, or ""; `reason` goes on
-    after these.
+    `what` is its seam ("driver"), `name` its name there, `package` the distribution, or ""; `reason`
+    continues the sentence that begins with these.
     """
 
     def __init__(self, what: str, name: str, reason: str, package: str = "") -> None:
@@ -718,12 +722,12 @@ class PluginBroken(DinvError):
 
 
 class PluginsClash(DinvError):
-    """Several packages have an implementation of one name. `packages` are their names and versions."""
+    """Several packages have an implementation of the same name. `packages` has their names and versions."""
 
     def __init__(self, what: str, name: str, packages: list[str]) -> None:
         super().__init__(
-            f'Several packages have a {what} "{name}": {", ".join(packages)}. Which is meant cannot be told: '
-            f"remove all but one."
+            f'Several packages have a {what} "{name}": {", ".join(packages)}. It is unclear which one is '
+            f"meant: remove all but one."
         )
         self.what = what
         self.name = name
@@ -731,7 +735,7 @@ class PluginsClash(DinvError):
 
 
 class LocalError(DinvError):
-    """This computer lacks something that is needed, or does not allow it."""
+    """This computer lacks something that dinv needs, or does not allow it."""
 
 
 class ProgramMissing(LocalError):
@@ -751,7 +755,7 @@ class CannotListen(LocalError):
         where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
         super().__init__(
             f"Nothing can listen at {where} here: {reason}. Name another port: "
-            f"{port + 1 if port else 0}:{inner}, or 0:{inner} for one that is free"
+            f"{port + 1 if port else 0}:{inner}, or 0:{inner} for a free one"
         )
         self.host = host
         self.port = port
@@ -763,7 +767,7 @@ class MountError(LocalError):
 
 
 class LinkError(LocalError):
-    """Another name for dinv cannot be made."""
+    """A link to dinv, under another name, cannot be created."""
 
 
 class CopyError(DinvError):
@@ -771,11 +775,11 @@ class CopyError(DinvError):
 
 
 class CertificateError(DinvError):
-    """A key or a certificate cannot be made, read or used."""
+    """A key or a certificate cannot be created, read or used."""
 
 
 class ContextError(DinvError):
-    """A docker context on the user's side cannot be read or written."""
+    """A docker context on this computer cannot be read or written."""
 
 
 class ContextTaken(ContextError):
@@ -793,7 +797,7 @@ class ContextTaken(ContextError):
 
 
 class Interrupted(DinvError):
-    """Ctrl-C or SIGTERM. `signal` is its number; the CLI exits with 128 + signal."""
+    """Ctrl-C or SIGTERM. `signal` is its number; the exit status is 128 + signal."""
 
     def __init__(self, signal: int) -> None:
         super().__init__("Interrupted")

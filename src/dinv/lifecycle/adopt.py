@@ -35,7 +35,7 @@ def name_for(container: str) -> str:
     name = re.sub(r"[^a-zA-Z0-9.-]+", "-", container.strip("/")).strip("-.")[:LONGEST_NAME]
     if not name:
         given = command("adopt", container, "NAME")
-        raise InputError(f'"{container}" makes no machine name. Give one: ' + given)
+        raise InputError(f'"{container}" cannot be turned into a machine name. Give one: ' + given)
     return name
 
 
@@ -51,7 +51,7 @@ def adopt(
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> Host:
-    """Make a machine of a running container of dch-photon, docker:dind or dinv's own image.
+    """Turn a running container of dch-photon, docker:dind or dinv's own image into a machine.
 
     Its daemon is restarted, and from then on serves only clients with a certificate of dinv's. dinv does not
     own the container: `remove` leaves it, `upgrade` is refused. `endpoint` as in `create`. Raises
@@ -90,39 +90,39 @@ class Adoption(Transaction):
         self.container = container
         self.context = context
         self.endpoint: dict[str, Any] = {}
-        """The driver's options that say where the container is."""
+        """The driver's options that name the container's endpoint."""
         self.before: list[File] = []
 
     def journal(self) -> dict[str, Any] | None:
-        """Dinv itself, as long as its Phase is `creating`."""
+        """Return the record's section Dinv itself, whose Phase is `creating`."""
         ours: dict[str, Any] = self.machine.config.ours
         return ours
 
     def wants_context(self) -> bool:
-        """Whether it is to have a docker context."""
+        """Whether a docker context is wanted."""
         return self.context
 
     # The steps
 
     def configure(self) -> None:
-        """The container has been looked at: it runs, and is of an image that can be adopted."""
+        """The container has been inspected: it is running, and its image can be adopted."""
         self.machine.driver.set_config_from_flags(self.endpoint, self.progress)
         self.machine.use_contract(self.machine.driver.adopt(self.container, self.progress))
 
     def record(self) -> None:
-        """It is recorded which container is being adopted."""
+        """The record says which container is being adopted."""
         self.machine.config.adopting = self.container
         self.machine.store.save(self.machine.config)
 
     def certify(self) -> None:
-        """There are keys and certificates of a new CA."""
+        """Keys and certificates of a new CA exist."""
         with self.progress.working("Certificates", "CA, server, client"):
             self.machine.issue_certificates()
         self.machine.store.save(self.machine.config)
         self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
 
     def remember(self) -> None:
-        """What the container has of its own, and gets in place of, is in memory."""
+        """The container's own files, which are about to be replaced, are in memory."""
         contract, config = self.machine.contract, self.machine.config
         files = contract.files(
             ca=b"", certificate=b"", key=b"", options=config.engine_options, driver_name=config.driver_name
@@ -132,17 +132,17 @@ class Adoption(Transaction):
         self.before = [file for file in found if file is not None]
 
     def install(self) -> None:
-        """The container has the new certificates, and its daemon is restarted."""
+        """The container has the new certificates, and its daemon has been restarted."""
         with self.progress.working("Docker", "restarting with the new certificates"):
             self.machine.provisioner.provision()
             self.machine.provisioner.activate()
 
     def serve(self) -> None:
-        """It answers, and a client without a certificate is refused."""
+        """The daemon answers, and refuses a client without a certificate."""
         self.machine.serve(self.progress, timeout=self.timeout)
 
     def write_context(self) -> None:
-        """It has a docker context, if it can."""
+        """It has a docker context, if possible."""
         docker_context.write_first(self.machine, self.progress)
 
     def finish(self) -> None:
@@ -153,10 +153,10 @@ class Adoption(Transaction):
         config.step = ""
         self.machine.store.save(config)
 
-    # What undoes them
+    # How they are undone
 
     def put_back(self) -> None:
-        """The container has its own certificates again, and its daemon is restarted."""
+        """The container has its own certificates again, and its daemon has been restarted."""
         if self.before:
             self.machine.driver.channel().put(self.before)
             self.machine.provisioner.activate()
@@ -170,7 +170,7 @@ class Adoption(Transaction):
         self.machine.store.remove(self.machine.name)
 
     def not_undone(self, error: BaseException, why: str) -> None:
-        """There is a record still, for the next `adopt`."""
+        """Say how to try again; the record is kept for the next `adopt`."""
         error.add_note(
             "The container's own certificates could not be put back"
             + why

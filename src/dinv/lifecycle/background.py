@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 
 class Background:
-    """Work in a thread, begun at once. Its error is kept for the caller of `result`."""
+    """Work in a thread, started immediately. `result` raises its error."""
 
     def __init__(self, work: Callable[[], None], name: str) -> None:
         self._work = work
@@ -21,7 +21,7 @@ class Background:
     def _run(self) -> None:
         try:
             self._work()
-        except BaseException as error:  # noqa: BLE001  (raised by `result`, where somebody waits)
+        except BaseException as error:  # noqa: BLE001  (raised by `result`)
             self._error = error
 
     def done(self, seconds: float) -> bool:

@@ -61,7 +61,7 @@ class Host:
         self._contract: ImageContract | None = None
         self._provisioner: Provisioner | None = None
         self.secrets: dict[str, Any] = {}
-        """Values of options that were given and are not recorded, by keyword."""
+        """Values of options that were given but are never recorded, by keyword."""
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:
@@ -100,7 +100,7 @@ class Host:
 
     @property
     def url(self) -> str:
-        """Where its daemon listens, such as tcp://127.0.0.1:24561; "" before it is known."""
+        """The URL of its daemon, such as tcp://127.0.0.1:24561; "" while it is not known yet."""
         if self.config.url:
             return self.config.url
         from dinv import drivers
@@ -109,7 +109,7 @@ class Host:
 
     @property
     def ip(self) -> str:
-        """The host in `url`: an address, or the endpoint's name as it was given."""
+        """The host part of `url`: an address, or the endpoint's host name as the user gave it."""
         if self.config.ip:
             return self.config.ip
         from dinv import drivers
@@ -118,14 +118,14 @@ class Host:
 
     @property
     def directory(self) -> str:
-        """Its directory in the store."""
+        """The path of its directory in the store."""
         return self.config.directory
 
     @property
     def cert_path(self) -> str:
-        """Where its ca.pem, cert.pem and key.pem are: DOCKER_CERT_PATH.
+        """The directory with its ca.pem, cert.pem and key.pem, for DOCKER_CERT_PATH.
 
-        To use them takes `finish_certificates` first.
+        Call `finish_certificates` before using the files.
         """
         if self.config.cert_directory:
             return self.config.cert_directory
@@ -135,7 +135,7 @@ class Host:
 
     @property
     def driver_class(self) -> type[Driver]:
-        """What is asked for facts about it, where no call of its infrastructure's API is needed.
+        """The class of its driver, for facts that need no call to the infrastructure's API.
 
         Raises PluginNotFound, PluginBroken.
         """
@@ -145,14 +145,14 @@ class Host:
 
     @property
     def driver(self) -> Driver:
-        """What controls it. Raises PluginNotFound, PluginBroken."""
+        """Its driver. Raises PluginNotFound, PluginBroken."""
         if self._driver is None:
             self._driver = self.driver_class(self.config, self.store, trace=self.trace)
         return self._driver
 
     @property
     def contract(self) -> ImageContract:
-        """How its image takes certificates and options."""
+        """The image contract: how its image takes certificates and options."""
         if self._contract is None:
             from dinv.images import find
 
@@ -191,7 +191,7 @@ class Host:
         return self._provisioner
 
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
-        """Its state and what is wrong with it, asked of the endpoint; `timeout` in seconds."""
+        """Ask the endpoint for its state and any error; `timeout` in seconds."""
         if self.config.unfinished:
             return unfinished(self.config, self.store.holder(self.name))
         return self.driver.state(timeout=timeout)
@@ -220,7 +220,8 @@ class Host:
     def own_ip(self) -> str:
         """Return its address on its own network, where its containers publish their ports.
 
-        On an engine of the same computer they can be reached there; `known_ip` is where the daemon is.
+        That address can be reached if the engine runs on this computer; `known_ip` is the daemon's address.
+        Raises MachineNotRunning.
         """
         address = self.driver.own_ip
         if not address:
@@ -250,7 +251,7 @@ class Host:
 
     @property
     def has_tls(self) -> bool:
-        """Whether its daemon is reached by mutual TLS; that of a host without a driver may be plain."""
+        """Whether its daemon is reached by mutual TLS. A host without a driver may use plain TCP."""
         given = self.config.tls
         if given is not None:
             return given
@@ -282,7 +283,7 @@ class Host:
             return ""
         keeper = self.driver.keeper
         if not keeper:
-            return f"{said}: who runs its daemon makes another one"
+            return f"{said}: whoever runs its daemon has to replace it"
         if not self.driver.provisioned:
             return f"{said}: {keeper} regenerate-certs --client-certs {self.name}"
         clients = ("--client-certs",) if file == "ca.pem" else ()
@@ -347,7 +348,7 @@ class Host:
     def docker_kwargs(self) -> dict[str, Any]:
         """Return keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
 
-        Needs the package docker, whose TLSConfig it makes.
+        Needs the package docker, for its TLSConfig.
         """
         if not self.has_tls:
             return {"base_url": self.url}
@@ -373,7 +374,7 @@ class Host:
         return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
 
     def finish_certificates(self) -> None:
-        """Finish what a killed process has begun: its certificates in their places, and the docker context.
+        """Finish what a killed process began: move certificates into place, update the docker context.
 
         For a caller that uses its certificates, or holds its lock. While another process has the lock, the
         context is left to that one. In a store that this caller cannot write, nothing is done: raises
@@ -415,10 +416,10 @@ class Host:
                 raise CertificatesTorn(self.name, self.directory)
             time.sleep(POLL_SECONDS)
 
-    # What changes it: the caller holds its lock
+    # Changes: the caller must hold the machine's lock
 
     def unmake(self, *, keep_cache: bool = False) -> list[str]:
-        """Remove all of it but its directory; the caller holds its lock."""
+        """Remove all but its directory; return a line per thing left. The caller must hold the lock."""
         left = self.driver.remove(keep_cache=keep_cache)
         self.remove_context()
         return left
@@ -432,7 +433,7 @@ class Host:
             contexts.remove(context, self.config.identity)
 
     def issue_certificates(self, directory: str = "", *, new_ca: bool = False) -> None:
-        """Make new certificates for the addresses it has now; the caller holds its lock.
+        """Issue new certificates for its current addresses. The caller must hold its lock.
 
         They are put in `directory`, which must exist, by default the machine's own. With `new_ca` they are
         from a new CA, whose key is put there too, if the CA is the machine's own.
@@ -471,7 +472,7 @@ class Host:
     def serve(self, progress: Progress, *, timeout: float) -> None:
         """After a start: follow an address that has changed, wait for the daemon, record its version.
 
-        The caller holds its lock.
+        `timeout`, in seconds, is for the daemon to answer. The caller must hold its lock.
         """
         for note in self.driver.notes:
             progress.note(note)
@@ -494,7 +495,7 @@ class Host:
         self.store.save(self.config)
 
     def observed_state(self) -> str:
-        """Its state in a word (`dinv.states`). Raises MachineGone or MachineBusy without a container."""
+        """Return its state (`dinv.states`). Raises MachineGone or MachineBusy if its container is missing."""
         status = self.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
             holder = self.store.holder(self.name)
@@ -504,7 +505,7 @@ class Host:
         return self.driver.observed(status)
 
     def check_running(self) -> None:
-        """Raise MachineNotRunning, or MachineGone, unless it runs."""
+        """Raise MachineNotRunning or MachineGone unless it is running."""
         state = self.observed_state()
         if state != RUNNING:
             raise self.not_running(state)
@@ -533,7 +534,7 @@ class Host:
 def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
     """Return the status of a machine whose create has not finished.
 
-    `holder` is what `Store.holder` says: with one it is being made, or cleaned up, at this moment.
+    `holder` is the result of `Store.holder`: if set, the machine is being created or cleaned up right now.
     """
     if holder is not None:
         return Status(STARTING, at_work(holder))

@@ -1,4 +1,4 @@
-"""A machine that dinv looks after, opened for a change that is not one of its `Host`: by its name, locked."""
+"""Open a machine by name, with its lock held, for operations such as upgrade and provision."""
 
 from __future__ import annotations
 

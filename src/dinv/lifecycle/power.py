@@ -37,7 +37,7 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
 
 
 def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> None:
-    """Stop it and the containers in it, by force after `timeout` seconds. Raises AlreadyStopped."""
+    """Stop it and its containers, killing what is left after `timeout` seconds. Raises AlreadyStopped."""
     with changing(host, "stopping it", progress):
         _not_stopped(host)
         with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
@@ -45,7 +45,7 @@ def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> No
 
 
 def kill(host: Host, progress: Progress) -> None:
-    """Stop it at once. Raises AlreadyStopped."""
+    """Stop it immediately. Raises AlreadyStopped."""
     with changing(host, "killing it", progress):
         _not_stopped(host)
         with _remembered_stopped(host):
@@ -53,7 +53,7 @@ def kill(host: Host, progress: Progress) -> None:
 
 
 def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
-    """Stop it, if it runs, start it, and wait until it serves."""
+    """Stop it if it is running, start it, and wait until it answers; `timeout` in seconds."""
     with changing(host, "restarting it", progress):
         if not host.driver.provisioned:
             # Not in two steps: the driver should refuse a restart, not a stop that the user did not ask for.

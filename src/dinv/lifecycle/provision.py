@@ -46,7 +46,7 @@ def provision(
         if state == ERROR:
             raise MachineUnfinished(
                 name,
-                f'Machine "{name}" has no container to provision. Make it anew: '
+                f'Machine "{name}" has no container to provision. Create it again: '
                 + command("rm", name)
                 + ", then "
                 + command("create", name, "..."),

@@ -35,7 +35,7 @@ def remove(
     force: bool = False,
     trace: Callable[[str], None] | None = None,
 ) -> list[str]:
-    """Remove a machine from its endpoint, its docker context, and the store; in this order.
+    """Remove a machine from its endpoint, its docker context, and the store, in this order.
 
     What is already gone is not an error. Returns a line for each thing that stays. Raises MachineNotFound,
     MachineBusy, and without `force` the error if the endpoint cannot be reached or is not known.
@@ -72,7 +72,7 @@ def remove(
 
 
 def _forget(store: Store, name: str) -> None:
-    with contextlib.suppress(StoreError):  # it ends by itself once its record is gone
+    with contextlib.suppress(StoreError):  # the forward ends anyway once its record is gone
         forwards.stop(store.directory(name))
     store.remove(name)
 
@@ -85,7 +85,7 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
             error.add_note(_forcing(machine.name))
             raise
         machine.remove_context()
-        return [error.text, f"What it has made of {machine.name} is left where it is."]
+        return [error.text, f"What it created for {machine.name} is left on its endpoint."]
     if not force:
         driver.check_removal()
     try:
@@ -101,7 +101,7 @@ def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
 def _may_be_one(store: Store, name: str) -> bool:
     """Return whether a directory without a readable record may be a machine's.
 
-    A create that was killed before its first record has made nothing, not even keys.
+    A create that was killed before its first record has created nothing, not even keys.
     """
     import os
 
@@ -111,7 +111,7 @@ def _may_be_one(store: Store, name: str) -> bool:
 
 def _damaged(error: ConfigError) -> StoreError:
     return StoreError(
-        f'{error.path}: {error.reason}. So the endpoint of machine "{error.machine}" is not known, and the '
+        f'{error.path}: {error.reason}. So the endpoint of machine "{error.machine}" is unknown, and the '
         "machine is kept, with its keys. Restore the file from a backup. " + _forcing(error.machine)
     )
 

@@ -1,19 +1,19 @@
 """Transactions in named steps, and the engine that runs them.
 
 `create`, `adopt`, `upgrade` and `regenerate-certs` (`renew`) are each a tuple of steps, in the module of
-that name. The engine runs the steps in their order. When one fails, Ctrl-C and SIGTERM included, what was
-begun is undone in reverse; past the step that is `final` nothing is undone any more.
+that name. The engine runs the steps in order. If one fails, Ctrl-C and SIGTERM included, the steps begun so
+far are undone in reverse order; after the step that is `final`, nothing is undone.
 
-A kill -9 undoes nothing. What it leaves is found in the machine's record, where each transaction keeps a
-journal from before its first change to its last, and is settled by the next command from the same tuple:
-`undo` undoes all of it, `finish` does what comes after the `final` step. So an undo has to work whatever was
-done and whatever was not, and a step past the final one has to work twice.
+A kill -9 undoes nothing. Each transaction keeps a journal in the machine's record, from before its first
+change until its last, and the next command settles what the journal shows, using the same tuple: `undo`
+undoes all of it, or `finish` does what comes after the `final` step. So an undo has to work no matter which
+steps were done, and a step after the final one has to work when repeated.
 
-The journal has the step too, as `Step`. No save is made for that: it is the last step at which the record
-was saved.
+The journal also has the step, as `Step`. The record is not saved just for that, so it names the last step at
+which the record was saved.
 
-Names of steps do not change: tests, hooks and readers of `--progress json` go by them. These are the steps;
-docs/lifecycle.md has what is so after each, what undoes it, what a kill at it leaves, and who settles that:
+Names of steps do not change: tests, hooks and readers of `--progress json` rely on them. These are the steps;
+docs/lifecycle.md has the state after each, what undoes it, what a kill at it leaves, and who settles that:
 
     create            configure check record image container certificates start keep provision address
                       serve prove context ready
@@ -50,7 +50,7 @@ else:
 class Transaction:
     """What the steps of a transaction share; subclasses add what steps pass on to later ones.
 
-    The caller holds the machine's lock.
+    The caller must hold the machine's lock.
     """
 
     kind = ""
@@ -73,7 +73,7 @@ class Transaction:
         """Everything was undone: say so in a note of the `error` that it was undone for."""
 
     def not_undone(self, error: BaseException, why: str) -> None:
-        """Something could not be undone: say in a note how to go on. `why` is "" or in brackets."""
+        """Called if undoing failed: add a note how to continue. `why` is "" or a reason in parentheses."""
 
     def wait_for(self, step: str) -> None:
         """Wait until a step begun in a thread has ended, whether it succeeded or not."""
@@ -81,7 +81,7 @@ class Transaction:
             self._beside[step].join()
 
     def result_of(self, step: str) -> None:
-        """Wait for it, and raise its error."""
+        """Wait until the parallel step `step` has ended, and raise its error if it failed."""
         if step in self._beside:
             self._beside[step].result()
 
@@ -152,7 +152,7 @@ def run(transaction: T, steps: Sequence[Step[T]]) -> None:
 
 
 def undo(transaction: T, steps: Sequence[Step[T]]) -> None:
-    """Undo in reverse what a process that was killed may have done."""
+    """Undo, in reverse order, what a killed process may have done."""
     for step in reversed(steps):
         if step.undo is not None:
             step.undo(transaction)
@@ -196,7 +196,7 @@ def _give_up(transaction: T, begun: Sequence[Step[T]], error: BaseException) -> 
         if not undoing or transaction.keeps(error):
             return
         undo(transaction, undoing)
-    except BaseException as failure:  # noqa: BLE001  (a second Ctrl-C, too; the first error goes on)
+    except BaseException as failure:  # noqa: BLE001  (including a second Ctrl-C; the first error is raised)
         transaction.not_undone(error, " (" + failure.text + ")" if isinstance(failure, DinvError) else "")
     else:
         transaction.undone(error)

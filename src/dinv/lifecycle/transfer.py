@@ -122,7 +122,7 @@ def import_(
         except OSError as error:
             raise InputError(f"{source}: {error.strerror}") from error
     if "config.json" not in content:
-        raise ArchiveError("There is no machine in it: it has no config.json")
+        raise ArchiveError("It does not contain a machine: it has no config.json")
     name = name or found
     check_name(name)
     config = _config(content, name, store.path)
@@ -132,7 +132,7 @@ def import_(
     outside = _forget_files(config)
     _put(store, config, content)
     for path in left:
-        progress.note(f"Not taken along: {path}")
+        progress.note(f"Not imported: {path}")
     _say(config, progress, outside)
     if context and config.by_dinv:
         _write_context(store, name, progress)
@@ -242,14 +242,14 @@ def _say(config: MachineConfig, progress: Progress, left: str) -> None:
         progress.note(said)
     if left:
         progress.note(
-            f"The {left} on the computer that it comes from has not come along: its daemon can be used, but "
-            f"not started or stopped. If there are certificates for {url} here, write where into its "
+            f"The {left} on the computer that it comes from was not imported: its daemon can be used, but "
+            f"not started or stopped. If there are certificates for {url} here, put their paths into its "
             f"config.json: Driver.Endpoint.TLS, CA, Cert and Key"
         )
     if url.startswith("unix://"):
         progress.note(
-            f"Its endpoint is {url}, which is meant on the computer that it comes from: elsewhere its daemon "
-            f"can be used, but not started or stopped."
+            f"Its endpoint is {url} on the computer that it comes from: elsewhere its daemon can be used, "
+            f"but not started or stopped."
         )
 
 

@@ -65,7 +65,7 @@ def upgrade(
 
 
 def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
-    """Finish or undo an upgrade that was killed; the caller holds the machine's lock.
+    """Finish or undo an upgrade that was killed. The caller must hold the machine's lock.
 
     The machine runs afterwards if it ran before the upgrade, or if the upgrade had got to its end.
     """
@@ -99,7 +99,7 @@ class Upgrade(Transaction):
         self.command: Sequence[str] = ()
 
     def journal(self) -> dict[str, Any] | None:
-        """Dinv.Upgrade, from `record` to `let-go`."""
+        """Return the record's Dinv.Upgrade, which exists from `record` to `let-go`."""
         journal: Any = self.machine.config.upgrade or None
         found: dict[str, Any] | None = journal
         return found
@@ -107,7 +107,7 @@ class Upgrade(Transaction):
     # The steps
 
     def take_options(self) -> None:
-        """The new image can be given the machine's options."""
+        """The new image accepts the machine's options."""
         machine, config = self.machine, self.machine.config
         self.before = {
             "Driver": copy.deepcopy(config.driver),
@@ -122,38 +122,38 @@ class Upgrade(Transaction):
         self.command = machine.contract.command(options, config.driver_name)
 
     def record(self) -> None:
-        """What was before is recorded: from here on, whatever kills this process, it is put back."""
+        """The previous state is recorded: from here on, an upgrade that is killed is undone."""
         config = self.machine.config
         config.upgrade = {**self.before, "Step": "record"}
         self.machine.store.save(config)
 
     def replace(self) -> None:
-        """The new container is there, and does not run; the old one is stopped and set aside."""
+        """The new container exists, not started; the old one is stopped and set aside."""
         machine = self.machine
         machine.config.driver["Image"] = self.image
         with self.progress.working("Machine", f"replacing {machine.name}"):
             machine.driver.replacement().replace(self.environment, self.command, machine.contract.mounts)
 
     def provision(self) -> None:
-        """The machine's certificates and options are in the new one."""
-        # With the certificates that there are; `serve` makes others if the address has changed.
+        """The machine's certificates and options are in the new container."""
+        # With the existing certificates; `serve` issues others if the address has changed.
         self.machine.provisioner.provision()
 
     def start(self) -> None:
-        """The new one runs."""
+        """The new container runs."""
         with self.progress.working("Machine", f"starting {self.machine.name}"):
             self.machine.driver.start(timeout=self.timeout)
 
     def serve(self) -> None:
-        """It answers, at an address that its certificates are for."""
+        """The daemon answers, at an address that its certificates cover."""
         self.machine.serve(self.progress, timeout=self.timeout)
 
     def prove(self) -> None:
-        """A container has run in it, or in a machine of its kind before."""
+        """A container has run in it, or earlier in a machine of the same kind."""
         self.machine.provisioner.prove(self.progress)
 
     def conclude(self) -> None:
-        """It is recorded that the new one is good: from here on nothing is put back."""
+        """It is recorded that the new container works: from here on nothing is undone."""
         self.machine.config.upgrade["Answers"] = True
         self.machine.store.save(self.machine.config)
 
@@ -162,14 +162,14 @@ class Upgrade(Transaction):
         self.machine.driver.replacement().let_go()
         self._forget()
 
-    # What undoes them
+    # How they are undone
 
     def doubt(self) -> None:
-        """No record says that the new one is good."""
+        """It is not recorded that the new container works."""
         self.machine.config.upgrade["Answers"] = False
 
     def take_back(self) -> None:
-        """The old container is in its place, and the new one is gone."""
+        """The old container is back in its place, and the new one is gone."""
         try:
             self.machine.driver.replacement().take_back()
         except MachineGone:
@@ -178,7 +178,7 @@ class Upgrade(Transaction):
             raise
 
     def restore(self) -> None:
-        """The record is as it was; the machine runs if it ran."""
+        """The record is as it was; the machine runs if it ran before."""
         machine, config = self.machine, self.machine.config
         journal = config.upgrade
         config.driver.clear()
@@ -187,7 +187,7 @@ class Upgrade(Transaction):
         config.docker_version = journal["DockerVersion"]
         if journal["Running"]:
             if machine.driver.state(timeout=STATE_SECONDS).state != RUNNING:
-                # The address may have changed, and certificates with it: the store's are put in again.
+                # The address, and so the certificates, may have changed: install those of the store again.
                 machine.provisioner.provision()
                 self.start()
             machine.serve(self.progress, timeout=self.timeout)
@@ -198,11 +198,11 @@ class Upgrade(Transaction):
         self.machine.store.save(self.machine.config)
 
     def undone(self, error: BaseException) -> None:
-        """It goes on as it did."""
+        """Say that the machine is unchanged."""
         error.add_note(f'Machine "{self.machine.name}" is as it was before.')
 
     def not_undone(self, error: BaseException, why: str) -> None:
-        """The journal stays, for `start`."""
+        """Say how to try again; the journal stays, for `start`."""
         error.add_note(
             "The machine as it was could not be put back"
             + why

@@ -163,7 +163,7 @@ def test_a_driver_that_makes_no_certificates_says_what_to_use(
 ) -> None:
     words = [f"--tls-ca-cert={tmp_path}/ca.pem", f"--tls-ca-key={tmp_path}/ca-key.pem"]
     assert main([*words, "create", "-d", "none", "--url", "tcp://127.0.0.1:2376", "dev"]) == 1
-    assert "named with --url-cert-path." in capsys.readouterr().err
+    assert "use --url-cert-path." in capsys.readouterr().err
     assert os.listdir(tmp_path / "store" / "machines") == []
 
 

@@ -238,7 +238,7 @@ def test_a_daemon_that_listens_and_is_not_reached_is_not_waited_for(
     monkeypatch.setattr(provisioners_docker, "LOOK_EVERY_SECONDS", 0.01)
     daemon.why_unreached = "it looks like a tunnel"
     daemon.answers = [REFUSED] * 10**5
-    with pytest.raises(MachineUnreached, match=r"is not reached at tcp://.* it looks like a tunnel"):
+    with pytest.raises(MachineUnreached, match=r"cannot be reached at tcp://.* it looks like a tunnel"):
         provisioner.health(timeout=60, progress=Progress())
     daemon.answers = [EndpointTLSError("tcp://h:1", "hung up")] * 3
     assert provisioner.health(timeout=60, progress=Progress()) == "26.1.5", "somebody is there"

@@ -1,7 +1,7 @@
 """The create transaction: from a name to a machine that answers, or back to nothing.
 
-The record comes before anything is made, so whatever kills this process leaves something that `rm`, or
-the same `create`, finds and finishes. Every other failure, Ctrl-C and SIGTERM included, is undone here.
+The record is written before anything is created, so if this process is killed, `rm` or the same `create`
+finds what is left and finishes it. Every other failure, Ctrl-C and SIGTERM included, is undone here.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ STEPS: tuple[Step[Creation], ...] = (
     Step("check", Creation.check),
     Step("record", Creation.record, undo=Creation.unmake, atomic=True),
     Step("image", Creation.prepare_image, when=Creation.provisioned),
-    # Where it is started before it has certificates, they are begun as late as that: what takes CPU beside
-    # the calls before the start holds them up.
+    # If the machine starts before it has certificates, they are begun only after `container`: making them
+    # takes CPU time, which would delay the calls before the start.
     Step("container", Creation.create_container, when=Creation.starts_first),
     Step("certificates", Creation.certify, when=Creation.provisioned, beside=True),
     Step("container", Creation.create_container, when=Creation.not_started),
@@ -55,7 +55,7 @@ def create(
     *,
     trace: Callable[[str], None] | None = None,
 ) -> Host:
-    """Make the machine `name`.
+    """Create the machine `name` and return its host.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
     MachineNotReady, AcceptsAnyone, ContainersCannotRun, and the errors of reaching the endpoint. After an
@@ -80,8 +80,8 @@ def create(
 
 
 def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
-    """Remove what an interrupted create has left; the caller has claimed the name."""
-    # Without a record it was killed before anything was made.
+    """Remove what an interrupted create has left. The caller must have claimed the name."""
+    # Without a record, it was killed before anything was created.
     with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
         if trace is not None and machine.config.step:
             trace(f"the create of {name} that was interrupted had come to: {machine.config.step}")

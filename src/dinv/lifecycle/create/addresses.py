@@ -19,7 +19,7 @@ SHOW_SECONDS = 0.1
 
 
 def start(machine: Host, progress: Progress, *, timeout: float) -> None:
-    """Start it; on a VCH that boots a VM, and the call takes as long. Raises AddressTaken."""
+    """Start it; on a VCH the call lasts until a VM has booted. Raises AddressTaken."""
     with progress.working("Machine", f"starting {machine.name}"):
         call = Background(lambda: machine.driver.start(timeout=timeout), "start")
         while not call.done(SHOW_SECONDS):
@@ -30,9 +30,9 @@ def start(machine: Host, progress: Progress, *, timeout: float) -> None:
 def start_at_some_address(
     machine: Host, progress: Progress, *, timeout: float, moved: Callable[[], None]
 ) -> None:
-    """Start it; when somebody was faster with the port or the address, at the next one.
+    """Start it; if its port or address has been taken in the meantime, try the next one.
 
-    `moved` is called before each further try, and makes its container anew. Raises PreCreateCheckFailed.
+    `moved` is called before each further try, and recreates the container. Raises PreCreateCheckFailed.
     """
     from dinv.drivers import AddressTaken
     from dinv.errors import PreCreateCheckFailed

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class Creation(Transaction):
-    """One create; the caller has claimed the name."""
+    """One create. The caller must have claimed the name."""
 
     kind = "create"
 
@@ -48,24 +48,24 @@ class Creation(Transaction):
         self.authority: Authority | None = None
         self.recorded = False
         self.certified: list[str] = []
-        """The names and addresses that its certificates are for."""
+        """The names and addresses in its certificates."""
         self.version = ""
 
     def journal(self) -> dict[str, Any] | None:
-        """Dinv itself, as long as its Phase is `creating`."""
+        """Return the record's section Dinv itself, whose Phase is `creating`."""
         ours: dict[str, Any] = self.machine.config.ours
         return ours
 
     # What the order of the steps depends on
 
     def provisioned(self) -> bool:
-        """Whether it is made here; else somebody else looks after it."""
+        """Whether dinv creates it; otherwise somebody else manages its daemon."""
         return self.machine.driver.provisioned
 
     def starts_first(self) -> bool:
-        """Whether it is started while its certificates are being made, and gets them when it runs.
+        """Whether it is started while its certificates are being made, and gets them once it runs.
 
-        The start takes as long as they do, and the image comes as far as it can without them.
+        Both take about as long, and the image boots as far as it can without them.
         """
         driver = self.machine.driver
         return (
@@ -76,15 +76,15 @@ class Creation(Transaction):
         )
 
     def starts_last(self) -> bool:
-        """Whether it is not started before it has certificates, or all that can be had of them."""
+        """Whether it is started only once it has certificates, as far as they can be made by then."""
         return self.provisioned() and not self.starts_first()
 
     def not_started(self) -> bool:
-        """Whether there is a container to be made that is not started yet."""
+        """Whether its container is created without being started right after."""
         return not self.starts_first()
 
     def certifiable(self) -> bool:
-        """Whether there are certificates to be put in that it can begin with."""
+        """Whether certificates can be installed before it starts."""
         driver = self.machine.driver
         return driver.provisioned and (
             driver.address_known or not self.machine.contract.waits_for_certificates
@@ -93,7 +93,7 @@ class Creation(Transaction):
     # The steps
 
     def configure(self) -> None:
-        """The options are taken, in memory. Nothing is asked of the endpoint but who it is."""
+        """The options have been applied, in memory. The endpoint has only been asked what it is."""
         config, driver, options = self.machine.config, self.machine.driver, self.options
         self._choose_provisioner()
         if options.tls_sans:
@@ -112,9 +112,9 @@ class Creation(Transaction):
             raise DriverRefused(error) from error
 
     def _authority(self) -> Authority | None:
-        """The authority that was asked for, looked at; None for a CA of the machine's own.
+        """Open and check the chosen authority; None for a CA of the machine's own.
 
-        A CA of its own is not opened before it has to sign: what that imports would hold up the checks.
+        Its own CA is opened only when it has to sign: the imports for it would delay the checks.
         """
         options, config = self.options, self.machine.config
         if not options.authority:
@@ -122,8 +122,8 @@ class Creation(Transaction):
         if not self.machine.driver.provisioned:
             raise OptionError(
                 f'There is nothing to sign for the authority "{options.authority}": the driver '
-                f'"{config.driver_name}" makes no certificates. Those of a daemon that somebody else looks '
-                f"after are named with " + option("url-cert-path") + "."
+                f'"{config.driver_name}" makes no certificates. For those of a daemon that somebody else '
+                f"manages, use " + option("url-cert-path") + "."
             )
         from dinv.authorities import open_authority
 
@@ -138,7 +138,7 @@ class Creation(Transaction):
         return authority
 
     def _choose_provisioner(self) -> None:
-        """Record what sets it up, and the options of that and of its image contract. Raises InputError."""
+        """Record its provisioner, and the options of that and of its image contract. Raises InputError."""
         options, driver = self.options, self.machine.driver
         name = options.provisioner or driver.provisioner
         provisioner = provisioners.find(name)
@@ -157,18 +157,18 @@ class Creation(Transaction):
             self.machine.config.image_contract_options = to_record(contract, options.contract_values)
 
     def check(self) -> None:
-        """All checks have been made, and nothing else."""
+        """All checks have passed; nothing has been created."""
         self.progress.stage("Running pre-create checks...")
         self.machine.driver.pre_create_check(self.progress)
 
     def record(self) -> None:
-        """It is recorded as `creating`: from here on, whatever kills this process, it is found."""
+        """The record exists, as `creating`: from here on, a create that is killed is found."""
         config = self.machine.config
         if self.authority is not None:
             self.authority.prepare(self.progress)
             self.authority.record(config)
         if self.options.context and self.machine.has_tls:
-            # Recorded before there is any, for who finishes this create or removes what it has left.
+            # Recorded beforehand, for the command that finishes this create or removes what it left.
             config.context = config.name
         if self.options.registry_cas:
             registry_ca.keep(config.directory, self.options.registry_cas)
@@ -177,11 +177,11 @@ class Creation(Transaction):
         self.progress.stage("Creating machine...")
 
     def prepare_image(self) -> None:
-        """The image, and the network, are on the endpoint."""
+        """The image and the network are on the endpoint."""
         self.machine.use_contract(self.machine.driver.prepare(self.progress))
 
     def create_container(self) -> None:
-        """Its volume and container are there, and do not run; with the driver `none`, nothing is."""
+        """The volume and the container exist, not started; with the driver `none`, nothing is created."""
         machine = self.machine
         if not machine.driver.provisioned:
             machine.driver.create({}, (), {})
@@ -195,16 +195,16 @@ class Creation(Transaction):
         )
 
     def certify(self) -> None:
-        """There are keys and certificates for the addresses that are known."""
+        """Keys and certificates exist for the addresses known so far."""
         self.certified = self.machine.driver.addresses()
         self.machine.issue_certificates()
-        # What takes long to import, and is wanted next.
+        # These take long to import and are needed next.
         import tarfile  # noqa: F401
 
         import dinv.engine.wire.tls  # noqa: F401
 
     def start(self) -> None:
-        """It runs, at the address that was chosen, or at the next one that is free."""
+        """The machine runs, at the chosen address or at the next free one."""
         machine, timeout = self.machine, self.options.timeout
         if machine.driver.address_known:
             start_at_some_address(machine, self.progress, timeout=timeout, moved=self._move)
@@ -212,25 +212,25 @@ class Creation(Transaction):
             start(machine, self.progress, timeout=timeout)
 
     def _move(self) -> None:
-        """Make its container anew, at another address. The certificates may be in the making still."""
+        """Recreate its container at another address. The certificates may still be in the making."""
         self.wait_for("certificates")
         self.machine.driver.move()
         self.store.save(self.machine.config)
         self.create_container()
         self.store.save(self.machine.config)
-        # The names in certificates do not change with the port.
+        # The names in certificates do not depend on the port.
         if not self.starts_first():
             self._follow_move()
             self.machine.provisioner.provision()
 
     def _follow_move(self) -> None:
-        """Make other certificates when `move` has changed more than the port."""
+        """Issue new certificates if `move` has changed more than the port."""
         if self.machine.driver.addresses() != self.certified:
             self.certify()
 
     def keep(self) -> None:
-        """What there is so far is recorded."""
-        # Not before the certificates are done: to save is to sweep the directory that they are staged in.
+        """Everything so far is recorded."""
+        # Not before the certificates are done: saving cleans up the directory in which they are staged.
         self.store.save(self.machine.config)
         self.result_of("certificates")
         self._follow_move()
@@ -238,11 +238,11 @@ class Creation(Transaction):
         self.progress.line("Certificates", f"{issued} (ECDSA P-256)", "issued")
 
     def provision(self) -> None:
-        """Certificates and options are in it."""
+        """Certificates and options are in the machine."""
         self.machine.provisioner.provision()
 
     def settle_address(self) -> None:
-        """Its certificates are for the address that it has."""
+        """The certificates match the machine's address."""
         if self.machine.driver.address_known:
             follow(self.machine)
         else:
@@ -250,20 +250,20 @@ class Creation(Transaction):
         self.progress.line("Machine", str(self.machine.driver.facts()["machine"]), "started")
 
     def serve(self) -> None:
-        """It answers, and a client without a certificate is refused."""
+        """The daemon answers, and refuses a client without a certificate."""
         machine = self.machine
         with self.progress.working("Docker", f"starting at {machine.url}"):
             self.version = machine.provisioner.health(timeout=self.options.timeout, progress=self.progress)
 
     def prove(self) -> None:
-        """A container has run in it, or in a machine of its kind before."""
+        """A container has run in it, or earlier in a machine of the same kind."""
         machine = self.machine
         machine.provisioner.prove(self.progress)
         seconds = time.monotonic() - self.begun
         self.progress.line("Docker", f"{self.version} ready at {machine.url} in {seconds:.1f} s")
 
     def write_context(self) -> None:
-        """It has a docker context, if it is to have one and can."""
+        """It has a docker context, if wanted and possible."""
         docker_context.write(self.machine, self.progress)
 
     def finish(self) -> None:
@@ -274,18 +274,18 @@ class Creation(Transaction):
         config.step = ""
         self.store.save(config)
 
-    # What undoes them
+    # How they are undone
 
     def forget(self) -> None:
         """Its directory is gone, and the name is free."""
         self.store.remove(self.machine.name)
 
     def unmake(self) -> None:
-        """All that it has at its endpoint is gone, and its docker context."""
+        """Everything it had on its endpoint is gone, and its docker context."""
         self.machine.unmake()
 
     def keeps(self, error: BaseException) -> bool:
-        """With `keep_on_failure`, once there is a record."""
+        """Keep everything with `keep_on_failure`, once there is a record."""
         if not (self.recorded and self.options.keep_on_failure):
             return False
         kept = "Kept unchanged, as " + option("keep-on-failure") + " says. Remove it: "
@@ -293,7 +293,7 @@ class Creation(Transaction):
         return True
 
     def not_undone(self, error: BaseException, why: str) -> None:
-        """There is a record still, for `rm`."""
+        """Say how to finish; the record is kept for `rm`."""
         error.add_note(
             "What was made could not all be removed"
             + why

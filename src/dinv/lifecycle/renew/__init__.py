@@ -1,20 +1,19 @@
 """Renewing a machine's certificates while it runs.
 
-Every file of the set is replaced while the machine runs, and at each moment in between, a kill included,
-what is in the store works with what is in the machine. With a new CA that takes two steps: at first both
-sides trust the old CA and the new one, then the new one alone. Only then are the earlier client
-certificates refused, and dinv looks whether they are: there are no revocation lists in a Docker daemon, so
-a new CA is what revocation is.
+Every file of the set is replaced while the machine runs, and at each moment in between, even after a kill,
+the files in the store work with those in the machine. A new CA takes two steps: first both sides trust the
+old CA and the new one, then only the new one. Only then are earlier client certificates refused, and dinv
+checks that they are: a Docker daemon does not support revocation lists, so a new CA is the only revocation.
 
-Each change of the store is one set of files (`dinv.system.files`): of a process that was killed in the midst
-of one, the next command that takes the machine's lock or needs its certificates does the rest, docker context
-included (`Host.finish_certificates`). A set is decided on only when the machine is ready for it, so that asks
-nothing of the machine.
+Each change of the store is one set of files (`dinv.system.files`). If a process is killed in the middle of
+one, the next command that takes the machine's lock or needs its certificates does the rest, docker context
+included (`Host.finish_certificates`). A set is committed only once the machine is ready for it, so finishing
+it does not need the machine.
 
-What was asked for is in config.json, under Dinv.Renewal, from before the first change to the last, and what
-is staged in the machine's directory, as `.renewal`: either tells that a renewal was killed. Where that one
-was to bring a new CA, the next `regenerate-certs`, `provision`, `start` or `restart` makes all certificates
-anew, since earlier clients may still be let in.
+The request is in config.json, under Dinv.Renewal, from before the first change to the last, and the new files
+are staged in the machine's directory, as `.renewal`: either shows that a renewal was killed. If that one was
+to bring a new CA, the next `regenerate-certs`, `provision`, `start` or `restart` issues all certificates
+again, since earlier clients may still be let in.
 """
 
 from __future__ import annotations
@@ -89,7 +88,7 @@ def renew(
 def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
     """Finish a renewal that was killed, or renew only the server's certificate.
 
-    The caller holds the machine's lock, and it runs. Raises as `renew` does.
+    The caller must hold the machine's lock, and the machine must be running. Raises what `renew` raises.
     """
     journal = machine.config.renewal
     if machine.trace is not None and journal.get("Step"):

@@ -63,7 +63,7 @@ class Renewal(Transaction):
         """The old client, to check that it is refused."""
 
     def journal(self) -> dict[str, Any] | None:
-        """Dinv.Renewal, where all is to be new: else a kill leaves nobody in who was to be locked out."""
+        """Return Dinv.Renewal if everything is to be renewed; otherwise no client is to be locked out."""
         journal: Any = self.machine.config.renewal or None
         found: dict[str, Any] | None = journal
         return found
@@ -71,13 +71,13 @@ class Renewal(Transaction):
     # What the order of the steps depends on
 
     def renews_ca(self) -> bool:
-        """Whether the CA is to be another one; once the new set is staged, whether it is."""
+        """Whether the CA is to be replaced; once the new set is staged, whether it is a different one."""
         return self.new_ca
 
     # The steps
 
     def look(self) -> None:
-        """It is known what is to be new. Nothing is asked of anybody."""
+        """What to renew has been decided, from the files alone."""
         name = self.machine.name
         if self.clients and self.given and self.given.chain == self._read("cert.pem"):
             raise CertificateError(
@@ -103,12 +103,12 @@ class Renewal(Transaction):
         return for_ca
 
     def record(self) -> None:
-        """It is recorded that all is to be new: whatever kills this process, the next one makes it so."""
+        """It is recorded that everything is to be renewed: after a kill, the next process does it."""
         self.machine.config.renewal = {"Clients": True, "Step": "record"}
         self.machine.store.save(self.machine.config)
 
     def stage(self) -> None:
-        """The new set is in the machine's directory, as `.renewal`; nobody uses it yet."""
+        """The new set is in the machine's directory, as `.renewal`; nothing uses it yet."""
         with self._storing():
             files.remove_tree(self.staging)
             os.mkdir(self.staging, 0o700)
@@ -121,14 +121,14 @@ class Renewal(Transaction):
                         + command("regenerate-certs", "--client-certs", self.machine.name)
                     )
                 raise
-        # A CA that others answer for may have changed since, too.
+        # A CA that others manage may have changed in the meantime, too.
         self.new_ca = _certificates(self._read("ca.pem")) != _certificates(self._staged("ca.pem"))
         self.new_client = self.clients or self.new_ca or not self._client_usable()
         if self.given is not None:
             self.new_client = self.new_client or self.given.chain != self._read("cert.pem")
 
     def trust_both(self) -> None:
-        """The store has the new server certificate, and trusts the old CA and the new one."""
+        """The store has the new server certificate, and trusts both the old CA and the new one."""
         self.before = {name: self._read(name) for name in ("ca.pem", *SERVER, *CLIENT)}
         self._switch(
             {
@@ -138,18 +138,18 @@ class Renewal(Transaction):
         )
 
     def install(self) -> None:
-        """The machine has the same as the store."""
+        """The machine has the same files as the store."""
         self.machine.provisioner.provision()
         self.machine.provisioner.activate()
 
     def verify(self) -> None:
-        """The daemon serves the new certificate, and lets the new client in."""
+        """The daemon presents the new certificate, and lets the new client in."""
         expected = _certificates(self._read("server.pem"))[0]
         client = self._client(self.staging, "")
         wait_until_served(self.machine, self.progress, expected, client, timeout=self.timeout)
 
     def take_client(self) -> None:
-        """The client's new pair is in the store, and the new CA's key, where they are new."""
+        """The client's new pair and the new CA's key are in the store, if there are new ones."""
         if not self.new_client:
             self.progress.line("Certificates", "server", "renewed")
             return
@@ -159,7 +159,7 @@ class Renewal(Transaction):
         self.progress.line("Certificates", "server, client", "renewed")
 
     def trust_new(self) -> None:
-        """Store and machine trust the new CA alone."""
+        """Store and machine trust only the new CA."""
         if all(self.before[name] for name in CLIENT):
             with self._storing():
                 files.write_all(
@@ -170,7 +170,7 @@ class Renewal(Transaction):
         self.install()
 
     def lock_out(self) -> None:
-        """The client as it was is refused."""
+        """The previous client is refused."""
         if self.earlier is not None:
             wait_until_refused(self.machine, self.progress, self.earlier, timeout=self.timeout)
         self.progress.line("CA", "earlier clients are refused", "renewed")
@@ -185,10 +185,10 @@ class Renewal(Transaction):
             ca = self.authority.ca_elsewhere or "the one that it was"
             self.progress.warn(f"The CA is {ca}: earlier client certificates are let in until they expire")
 
-    # What undoes them
+    # How they are undone
 
     def forget(self) -> None:
-        """That is recorded no more, unless an earlier renewal was killed."""
+        """It is no longer recorded, unless an earlier renewal was killed."""
         if not self.interrupted and self.machine.config.renewal:
             self.machine.config.renewal = None
             self.machine.store.save(self.machine.config)
@@ -199,7 +199,7 @@ class Renewal(Transaction):
             files.remove_tree(self.staging)
 
     def restore(self) -> None:
-        """The set is as it was, in the machine first: until then the store has to trust both CAs."""
+        """The old set is back, in the machine first: until then the store has to trust both CAs."""
         if not self.before:
             return
         self._switch({name: self.before[name] for name in SERVER})
@@ -207,12 +207,12 @@ class Renewal(Transaction):
         self._switch({"ca.pem": self.before["ca.pem"]})
 
     def undone(self, error: BaseException) -> None:
-        """Where anything was in use already."""
+        """Say so, if anything new was already in use."""
         if self.before:
             error.add_note("The certificates are as they were before.")
 
     def not_undone(self, error: BaseException, why: str) -> None:
-        """What is staged tells that this has been."""
+        """Say how to try again; the staged files show that a renewal was interrupted."""
         error.add_note(
             "The certificates as they were could not be put back"
             + why
@@ -250,7 +250,7 @@ class Renewal(Transaction):
         return pem.read_if_there(os.path.join(self.staging, name)) or b""
 
     def _switch(self, content: dict[str, bytes]) -> None:
-        """Replace files in the store, and the docker context with them; those without content stay."""
+        """Replace files in the store and update the docker context; files with empty content stay."""
         with self._storing():
             files.stage_set(
                 self.directory,

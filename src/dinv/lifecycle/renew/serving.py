@@ -23,7 +23,7 @@ CALL_SECONDS = 5.0
 def wait_until_served(
     machine: Host, progress: Progress, certificate: bytes, client: TLSFiles, *, timeout: float
 ) -> None:
-    """Wait until the daemon shows `certificate` (DER), and lets the client in. Raises MachineNotReady."""
+    """Wait until the daemon presents `certificate` (DER) and lets the client in. Raises MachineNotReady."""
 
     def look() -> str:
         if served_certificate(machine.url, client) != certificate:
