@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -64,7 +65,11 @@ class World:
         """The objects there are, and whose they are."""
         found = {}
         for name in os.listdir(self.directory):
-            with open(os.path.join(self.directory, name), encoding="ascii") as file:
+            # Another thread may remove a thing of its own meanwhile.
+            with (
+                contextlib.suppress(FileNotFoundError),
+                open(os.path.join(self.directory, name), encoding="ascii") as file,
+            ):
                 found[name] = file.read()
         return found
 
