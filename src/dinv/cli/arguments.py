@@ -101,7 +101,6 @@ class Grammar(Group):
         self.known: dict[str, tuple[str, ...]] = {}
         self.rare: set[str] = set()
         self.groups: list[Group] = [self]
-        self.defaults: dict[str, Any] = {}
         self.help_flag = self.add_argument(
             "-h", "--help", action=SWITCH, help="show this help message and exit"
         )
@@ -134,10 +133,6 @@ class Grammar(Group):
             metavar="SECONDS",
             help=f"{what} ({seconds:g})",
         )
-
-    def set_defaults(self, **values: Any) -> None:
-        """Set values for what is not given, by the names in Options."""
-        self.defaults.update(values)
 
     def set_rare(self, *flags: str) -> None:
         """Show these flags, with their dashes, only in the full help."""

@@ -97,11 +97,7 @@ class Parser(Grammar):
         for argument in self.all_arguments():
             if argument in (self.help_flag, self.help_all):
                 continue
-            default = self.defaults.get(argument.dest, argument.default)
-            given = found.values.get(argument.dest, default)
-            if argument.action == APPEND and argument.dest in found.values:
-                given = [*(default or ()), *given]
-            values[argument.dest] = given
+            values[argument.dest] = found.values.get(argument.dest, argument.default)
         self._spread(positional, values)
         return options
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import re
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -148,3 +150,126 @@ def test_what_is_wrong_with_a_value_is_said_as_gos_flags_say_it(words: list[str]
         parser.parse(words)
     assert str(caught.value) == said
     assert caught.value.help.startswith("Incorrect Usage.\n\nUsage: dinv verb ")
+
+
+# What stands where
+
+
+def made(*arguments: tuple[str, dict[str, Any]]) -> Parser:
+    parser = Parser("dinv", "verb", "Does it", [])
+    parser.add_argument("-y", action="store_true", dest="yes")
+    parser.add_argument("-f", "--force", action="store_true")
+    parser.add_argument("-n", "--number", type="int")
+    parser.add_argument("--no-context", dest="context", action="store_false", default=None)
+    parser.add_argument("-l", "--label", action="append")
+    for name, facts in arguments:
+        parser.add_argument(name, **facts)
+    return parser
+
+
+@pytest.mark.parametrize(
+    ("words", "found"),
+    [
+        (["-fy"], {"force": True, "yes": True}),
+        (["-yn3"], {"yes": True, "number": 3}),
+        (["-n=3"], {"number": 3}),
+        (["-yn=3"], {"yes": True, "number": 3}),
+        (["-fn", "3"], {"force": True, "number": 3}),
+        (["-n", "-3"], {"number": -3}),
+        (["-la=b", "-lc"], {"label": ["a=b", "c"]}),
+        (["-f=0", "-y"], {"force": False, "yes": True}),
+        (["--no-context"], {"context": False}),
+        (["--no-context=false"], {"context": None}),
+    ],
+)
+def test_letters_stand_together_and_take_values(words: list[str], found: dict[str, object]) -> None:
+    options = vars(made().parse(words))
+    assert options == {
+        "yes": False,
+        "force": False,
+        "number": None,
+        "context": None,
+        "label": None,
+        **found,
+    }
+
+
+@pytest.mark.parametrize(
+    ("nargs", "words", "found"),
+    [
+        (("", ""), ["a", "b"], ("a", "b")),
+        (("", "?"), ["a"], ("a", None)),
+        (("", "?"), ["a", "b"], ("a", "b")),
+        (("", "*"), ["a"], ("a", [])),
+        (("", "*"), ["a", "b", "c"], ("a", ["b", "c"])),
+        (("+", ""), ["a", "b", "c"], (["a", "b"], "c")),
+        (("?", ""), ["a"], (None, "a")),
+        (("?", ""), ["a", "b"], ("a", "b")),
+        (("", "*"), ["-", "--", "-f", "--"], ("-", ["-f", "--"])),
+        (("", "*"), ["-1", "-.5"], ("-1", ["-.5"])),
+    ],
+)
+def test_words_go_to_the_arguments_that_need_them(
+    nargs: tuple[str, str], words: list[str], found: tuple[object, object]
+) -> None:
+    options = made(("one", {"nargs": nargs[0]}), ("two", {"nargs": nargs[1]})).parse(words)
+    assert (options.one, options.two) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ([], "the following arguments are required: one, TWO"),
+        (["a"], "the following arguments are required: TWO"),
+        (["a", "b", "c"], "Too many arguments"),
+        (["a", "--label"], "flag needs an argument: --label"),
+        (["a", "--label", "-f"], "flag needs an argument: --label"),
+        (["a", "--label", "--", "x"], "flag needs an argument: --label"),
+        (["-fx"], "flag provided but not defined: --fx"),
+        (["-="], "flag provided but not defined: -"),
+        (["---force"], "flag provided but not defined"),
+        (["--Force"], "flag provided but not defined: --Force"),
+        (["--force=maybe"], 'invalid boolean value "maybe" for --force'),
+    ],
+)
+def test_what_is_wrong_with_a_command_line(words: list[str], said: str) -> None:
+    parser = made(("one", {"metavar": "one"}), ("two", {}))
+    with pytest.raises(UsageError, match=re.escape(said)):
+        parser.parse(words)
+
+
+def test_what_a_verb_says_of_missing_and_of_further_words() -> None:
+    parser = made(("name", {}))
+    parser.missing = "Error: No machine name specified"
+    parser.extra = "Found extra arguments [{extra}]"
+    with pytest.raises(UsageError, match="No machine name specified") as caught:
+        parser.parse([])
+    assert "Usage: dinv verb [OPTIONS] NAME" in caught.value.help
+    with pytest.raises(UsageError, match=re.escape("Found extra arguments [b c]")):
+        parser.parse(["a", "b", "c"])
+
+
+@pytest.mark.parametrize("words", [["--nosuch", "-h"], ["-h", "--nosuch"], ["-xh", "--help"], ["-fh"]])
+def test_help_is_shown_beside_flags_that_are_not_known(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as caught:
+        made().parse(words)
+    assert caught.value.code == 0
+    assert capsys.readouterr().out.startswith("Usage: dinv verb [OPTIONS]\n")
+
+
+FLAGS = st.permutations([["-f"], ["--number", "7"], ["-l", "a"], ["--label=b"], ["one"], ["two"], ["three"]])
+
+
+@given(FLAGS)
+def test_flags_mean_the_same_wherever_they_stand(parts: list[list[str]]) -> None:
+    words = [word for part in parts for word in part]
+    options = made(("name", {"nargs": "*"})).parse(words)
+    assert (options.force, options.number, options.yes) == (True, 7, False)
+    assert options.name == [part[0] for part in parts if part[0] in ("one", "two", "three")]
+    assert options.label == [
+        part[-1].removeprefix("--label=")
+        for part in parts
+        if part[0][:2] in ("-l", "--") and part[0] != "--number"
+    ]
