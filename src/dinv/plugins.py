@@ -1,6 +1,7 @@
 """Find implementations by name for the plugin seams: a plain table first, then entry points.
 
-Scanning entry points costs 20 ms and more, so built-in names never wait for it.
+Scanning entry points costs 20 ms and more, so built-in names never wait for it, and each seam does it once: a
+package that is installed while the program runs is seen by the next program.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ class Seam:
         self.group = group
         self.built_in = built_in
         self.base = base
+        self._scanned: dict[str, list[EntryPoint]] | None = None
 
     def find(self, name: str) -> Any:
         """Return the class of this name.
@@ -37,7 +39,7 @@ class Seam:
         """
         if name in self.built_in:
             return load(self.built_in[name])
-        plugins = _plugins(self.group)
+        plugins = self._plugins()
         if name not in plugins:
             raise PluginNotFound(self.what, name, sorted({*self.built_in, *plugins}), self.group)
         if len(plugins[name]) > 1:
@@ -46,16 +48,26 @@ class Seam:
 
     def known(self) -> list[str]:
         """Return all names, built in or not, sorted."""
-        return sorted({*self.built_in, *_plugins(self.group)})
+        return sorted({*self.built_in, *self._plugins()})
 
     def installed(self) -> list[Plugin]:
         """Return all implementations, built in or from packages, which are loaded to see if that works."""
         found = [Plugin(name, self.what, BUILT_IN) for name in sorted(self.built_in)]
-        for name, points in sorted(_plugins(self.group).items()):
+        for name, points in sorted(self._plugins().items()):
             for point in points:
                 others = [_package(other) for other in points if other is not point]
                 found.append(Plugin(name, self.what, _package(point), self._problem(point, others)))
         return found
+
+    def _plugins(self) -> dict[str, list[EntryPoint]]:
+        if self._scanned is None:
+            from importlib.metadata import entry_points
+
+            found: dict[str, list[EntryPoint]] = {}
+            for point in entry_points(group=self.group):
+                found.setdefault(point.name, []).append(point)
+            self._scanned = found
+        return self._scanned
 
     def _problem(self, point: EntryPoint, others: list[str]) -> str:
         if point.name in self.built_in:
@@ -99,15 +111,6 @@ def load(target: str) -> Any:
     module, _, attribute = target.partition(":")
     # importlib.import_module does the same, but importing it takes 0.6 ms.
     return getattr(__import__(module, fromlist=[attribute]), attribute)
-
-
-def _plugins(group: str) -> dict[str, list[EntryPoint]]:
-    from importlib.metadata import entry_points
-
-    found: dict[str, list[EntryPoint]] = {}
-    for point in entry_points(group=group):
-        found.setdefault(point.name, []).append(point)
-    return found
 
 
 def _package(point: EntryPoint) -> str:

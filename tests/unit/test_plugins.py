@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import pytest
+from entry_points import provide
 
-from dinv.errors import InputError, PluginBroken, PluginsClash
+from dinv.errors import InputError, PluginBroken, PluginNotFound, PluginsClash
 from dinv.plugins import Seam
 
 if TYPE_CHECKING:
@@ -20,17 +20,10 @@ SEAM = Seam("driver", GROUP, {"json": "json:JSONDecoder"}, "builtins:dict")
 
 @pytest.fixture
 def installed(monkeypatch: pytest.MonkeyPatch) -> Callable[..., list[str]]:
-    """Installs plugins by name and value; the list says for which groups anybody looked."""
+    """Installs plugins by name and value; the list gets the group of each scan."""
 
     def install(**values: str) -> list[str]:
-        asked: list[str] = []
-
-        def entry_points(*, group: str) -> EntryPoints:
-            asked.append(group)
-            return EntryPoints(EntryPoint(name, value, group) for name, value in values.items())
-
-        monkeypatch.setattr(importlib.metadata, "entry_points", entry_points)
-        return asked
+        return provide(monkeypatch, SEAM, [EntryPoint(name, value, GROUP) for name, value in values.items()])
 
     return install
 
@@ -70,6 +63,30 @@ def test_a_broken_plugin_is_told_as_one(installed: Callable[..., list[str]], val
     assert caught.value.__cause__ is not None
 
 
+def test_entry_points_are_scanned_once(installed: Callable[..., list[str]]) -> None:
+    scans = installed(ordered="collections:OrderedDict", broken="nosuch.module:Thing")
+    for _ in range(3):
+        find("ordered")
+        with pytest.raises(PluginNotFound):
+            find("nosuch")
+        with pytest.raises(PluginBroken):
+            find("broken")
+        assert SEAM.known() == ["broken", "json", "ordered"]
+        assert len(SEAM.installed()) == 3
+    assert scans == [GROUP]
+
+
+def test_a_scan_that_failed_is_done_again(
+    installed: Callable[..., list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    installed(ordered="collections:OrderedDict")
+    with monkeypatch.context() as broken:
+        broken.setattr("importlib.metadata.entry_points", lambda **_: 1 / 0)
+        with pytest.raises(ZeroDivisionError):
+            find("ordered")
+    assert isinstance(find("ordered"), type)
+
+
 def test_known_are_both_kinds_sorted(installed: Callable[..., list[str]]) -> None:
     installed(a="os:path", json="os:path")
     assert SEAM.known() == ["a", "json"]
@@ -97,7 +114,7 @@ def packages(monkeypatch: pytest.MonkeyPatch) -> None:
         point = EntryPoint(name, value, GROUP)
         vars(point)["dist"] = _Package(package)
         points.append(point)
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda **_: points)
+    provide(monkeypatch, SEAM, points)
 
 
 @pytest.mark.usefixtures("packages")

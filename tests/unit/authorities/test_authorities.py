@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-from importlib.metadata import EntryPoint, EntryPoints
+from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
 
 import pytest
+from entry_points import provide
 from fresh_python import modules_after
 
 from dinv import authorities
@@ -39,24 +39,20 @@ class PluginAuthority(Authority):
 
 @pytest.fixture
 def plugins(monkeypatch: pytest.MonkeyPatch) -> None:
-    points = EntryPoints(
-        [
-            EntryPoint("corporate", f"{__name__}:PluginAuthority", authorities.GROUP),
-            EntryPoint("broken", "dinv_no_such_module:Nothing", authorities.GROUP),
-            EntryPoint("local", f"{__name__}:PluginAuthority", authorities.GROUP),
-            EntryPoint("other", f"{__name__}:PluginAuthority", "somebody.else"),
-        ]
-    )
-    monkeypatch.setattr(importlib.metadata, "entry_points", lambda *, group: points.select(group=group))
+    points = [
+        EntryPoint("corporate", f"{__name__}:PluginAuthority", authorities.GROUP),
+        EntryPoint("broken", "dinv_no_such_module:Nothing", authorities.GROUP),
+        EntryPoint("local", f"{__name__}:PluginAuthority", authorities.GROUP),
+        EntryPoint("other", f"{__name__}:PluginAuthority", "somebody.else"),
+    ]
+    provide(monkeypatch, authorities.SEAM, points)
 
 
 def test_the_built_in_one_is_found_without_scanning(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    def scan(**_: str) -> EntryPoints:
-        raise AssertionError("entry points were scanned for a built-in name")
-
-    monkeypatch.setattr(importlib.metadata, "entry_points", scan)
+    scans = provide(monkeypatch, authorities.SEAM, [])
     found = authorities.open_authority("local", machine="dev", directory=str(tmp_path))
     assert isinstance(found, LocalAuthority)
+    assert scans == []
 
 
 @pytest.mark.usefixtures("plugins")

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import threading
+from importlib.metadata import EntryPoint
 
 import pytest
+from entry_points import provide
 from listed import Asked, add, of_docker_machine, raising, spoil
 
+from dinv import drivers
 from dinv.cli.show.machine_rows import COLUMNS, cells, document
 from dinv.errors import DeadlineExceeded, EndpointUnreachable
 from dinv.listing import records
@@ -35,6 +38,24 @@ def test_each_endpoint_is_asked_once(store: Store) -> None:
         ("m10", RUNNING),
     ]
     assert sorted(Asked.calls) == [["m1", "m10"], ["m2"]]
+
+
+def test_a_plugin_is_looked_for_once_for_all_its_machines(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(drivers._BUILT_IN, "asked")
+    scans = provide(monkeypatch, drivers.SEAM, [EntryPoint("asked", "listed:Asked", drivers.GROUP)])
+    for name in ("m1", "m2", "m3"):
+        add(store, name, "e")
+    add(store, "gone", "e")
+    config = store.load("gone")
+    config.document()["DriverName"] = "no-longer-installed"
+    store.save(config)
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    found = states(store)
+    assert [found[name][0] for name in ("m1", "m2", "m3")] == [RUNNING] * 3
+    assert "no-longer-installed" in found["gone"][1]
+    assert scans == [drivers.GROUP]
 
 
 @pytest.mark.parametrize("beside", [True, False])
