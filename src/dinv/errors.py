@@ -47,7 +47,7 @@
     │   ├── NotSupported           its driver, or the way it was made, does not allow it
     │   ├── RecordCopied           its record is a copy of another machine's
     │   ├── CommandFailed          a command in it ended with an exit status other than 0
-    │   ├── NoSwarm                it is not the master of a legacy swarm
+    │   ├── NoSwarm                it is not the master of a classic swarm
     │   ├── MachineGone            its container is no longer on the endpoint
     │   ├── MachineDied            its daemon ended; carries the last log lines
     │   ├── MachineNotReady        its daemon did not answer in time
@@ -593,7 +593,7 @@ class NoSwarm(MachineError):
     """The machine is not the master of a classic swarm of docker-machine's."""
 
     def __init__(self, machine: str) -> None:
-        super().__init__(machine, f'Machine "{machine}" is not the master of a legacy swarm')
+        super().__init__(machine, f'Machine "{machine}" is not the master of a classic swarm')
 
 
 class MachineGone(MachineError):

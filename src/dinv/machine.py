@@ -152,7 +152,7 @@ class Machine:
     def check(self, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
         """Check that its daemon answers a client with its certificates within `timeout` seconds.
 
-        With `swarm`, check the legacy swarm that it is the master of instead. Raises MachineUnusable,
+        With `swarm`, check the classic swarm that it is the master of instead. Raises MachineUnusable,
         MachineNotRunning, NoSwarm.
         """
         from dinv.access.connect import check
@@ -185,7 +185,7 @@ class Machine:
         return self._host.environment()
 
     def swarm_url(self) -> str:
-        """Return the URL of the legacy swarm that it is the master of. Raises NoSwarm."""
+        """Return the URL of the classic swarm that it is the master of. Raises NoSwarm."""
         return self._host.swarm_url()
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:

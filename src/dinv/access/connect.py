@@ -50,7 +50,7 @@ def check_files(machine: Host) -> None:
 def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
     """Check that its daemon answers a client with its certificates within `timeout` seconds in all.
 
-    With `swarm`, check the legacy swarm that it is the master of. Raises MachineUnusable, MachineNotRunning,
+    With `swarm`, check the classic swarm that it is the master of. Raises MachineUnusable, MachineNotRunning,
     InputError.
     """
     check_files(machine)

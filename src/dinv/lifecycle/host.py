@@ -308,7 +308,7 @@ class Host:
         return dict(provisioners.of(self.config).credentials(self.config))
 
     def swarm_url(self) -> str:
-        """Return the address of the legacy swarm that it is the master of. Raises NoSwarm."""
+        """Return the address of the classic swarm that it is the master of. Raises NoSwarm."""
         from dinv.provisioners import classic_swarm
 
         return classic_swarm.master_url(self.config, self.url)

@@ -44,7 +44,7 @@ def active(
 ) -> MachineConfig | None:
     """Return the record of the running machine that the docker CLI uses, or None.
 
-    The master of the legacy swarm that the CLI uses counts, too. `timeout` in seconds. Raises
+    The master of the classic swarm that the CLI uses counts, too. `timeout` in seconds. Raises
     DeadlineExceeded, or another DinvError if the endpoint cannot be asked.
     """
     docker_host = docker_host_in_use(environ)

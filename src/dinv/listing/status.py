@@ -17,7 +17,7 @@ class MachineStatus:
 
     `name` is its name and `config` its record, None if unreadable. `active` says whether it is running and
     DOCKER_HOST or the current docker context points to it; `active_swarm` whether they point to the legacy
-    swarm that it is the master of. `swarm` is the name of its legacy swarm's master, or "". `url` is its
+    swarm that it is the master of. `swarm` is the name of its classic swarm's master, or "". `url` is its
     daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its endpoint took to
     answer, 0.0 if it was not asked.
     """
@@ -90,7 +90,7 @@ def known_url(config: MachineConfig) -> str:
 
 
 def swarm_url(config: MachineConfig) -> str:
-    """Return the URL of the legacy swarm that a machine is the master of; "" if it is not a master."""
+    """Return the URL of the classic swarm that a machine is the master of; "" if it is not a master."""
     if not config.swarm_options.get("Master"):
         return ""
     from dinv.provisioners import classic_swarm

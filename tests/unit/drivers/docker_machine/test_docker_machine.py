@@ -342,7 +342,7 @@ def test_a_given_host_has_no_driver_to_miss(store: Store) -> None:
     assert store.names() == []
 
 
-# Legacy swarm
+# Classic swarm
 
 
 def test_the_address_of_a_swarm_master(store: Store) -> None:
