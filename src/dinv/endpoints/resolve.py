@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from dinv.engine.wire.tls_files import TLSFiles
     from dinv.store.store import Store
 
-DOCKER_SOCKET = "/var/run/docker.sock"
 PROBE_SECONDS = 3.0
 LONGEST_SOCKET = 107
 """The longest path of a unix socket, in bytes (unix(7))."""
@@ -318,7 +317,9 @@ def _from_context(name: str, *, source: str) -> Endpoint | None:
     from dinv.endpoints import contexts
 
     if name == "default":
-        return Endpoint(f"unix://{DOCKER_SOCKET}", source=source)
+        from dinv.engine.wire.transport import DEFAULT_SOCKET
+
+        return Endpoint(f"unix://{DEFAULT_SOCKET}", source=source)
     context = contexts.read(name)
     if context is None:
         return None
@@ -337,9 +338,11 @@ def canonical(url: str) -> str:
 
 def _sockets(store: Store, environ: Mapping[str, str]) -> list[str]:
     """Return the default sockets: Docker's, Podman's (podman-system-service(1)), dinv's own."""
+    from dinv.engine.wire.transport import DEFAULT_SOCKET
+
     runtime = environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     return [
-        DOCKER_SOCKET,
+        DEFAULT_SOCKET,
         f"{runtime}/docker.sock",
         "/run/podman/podman.sock",
         f"{runtime}/podman/podman.sock",

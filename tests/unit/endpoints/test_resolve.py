@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from dinv.drivers.machine_urls import machine_at, machine_urls
 from dinv.endpoints import contexts
 from dinv.endpoints import resolve as resolving
-from dinv.endpoints.resolve import DOCKER_SOCKET, Endpoint, local_engine_socket, resolve
+from dinv.endpoints.resolve import Endpoint, local_engine_socket, resolve
 from dinv.engine import TLSFiles
+from dinv.engine.wire.transport import DEFAULT_SOCKET
 from dinv.errors import EndpointError, EndpointUnreachable, InputError, NoEndpoint
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
@@ -90,7 +91,7 @@ def test_the_whole_order(store: Store, answering: set[str], monkeypatch: pytest.
     add_context("current", "tcp://current:2375")
     use_context("current")
     sockets = [
-        DOCKER_SOCKET,
+        DEFAULT_SOCKET,
         f"{RUNTIME}/docker.sock",
         "/run/podman/podman.sock",
         f"{RUNTIME}/podman/podman.sock",
@@ -162,7 +163,7 @@ def test_what_somebody_named_is_not_probed(store: Store) -> None:
         ("host:2375", "tcp://host:2375"),
         ("tcp://host:2375", "tcp://host:2375"),
         ("ssh://me@host", "ssh://me@host"),
-        ("default", f"unix://{DOCKER_SOCKET}"),
+        ("default", f"unix://{DEFAULT_SOCKET}"),
     ],
 )
 def test_addresses_as_people_type_them(store: Store, typed: str, url: str) -> None:
@@ -195,22 +196,22 @@ def test_an_address_that_is_none_is_an_error_when_it_is_used(store: Store, said:
 
 @pytest.mark.parametrize("said", ["", "  "])
 def test_an_empty_docker_host_is_none(store: Store, answering: set[str], said: str) -> None:
-    answering.add(DOCKER_SOCKET)
-    assert look(store, said)[0].url == f"unix://{DOCKER_SOCKET}"
-    assert look(store, DOCKER_HOST=said)[0].url == f"unix://{DOCKER_SOCKET}"
+    answering.add(DEFAULT_SOCKET)
+    assert look(store, said)[0].url == f"unix://{DEFAULT_SOCKET}"
+    assert look(store, DOCKER_HOST=said)[0].url == f"unix://{DEFAULT_SOCKET}"
 
 
 def test_default_is_what_docker_uses_without_a_context(store: Store) -> None:
     assert look(store, "default", DOCKER_HOST="tcp://host:1")[0].url == "tcp://host:1"
     add_machine(store, "dev", MACHINE_URL)
-    assert look(store, "default", DOCKER_HOST=MACHINE_URL)[0].url == f"unix://{DOCKER_SOCKET}"
+    assert look(store, "default", DOCKER_HOST=MACHINE_URL)[0].url == f"unix://{DEFAULT_SOCKET}"
 
 
 def test_a_current_context_that_is_not_there_is_said(store: Store, answering: set[str]) -> None:
-    answering.add(DOCKER_SOCKET)
+    answering.add(DEFAULT_SOCKET)
     use_context("lab")
     found, notes = look(store)
-    assert found.url == f"unix://{DOCKER_SOCKET}"
+    assert found.url == f"unix://{DEFAULT_SOCKET}"
     assert "docker context lab" in notes[0]
 
 
@@ -254,7 +255,7 @@ def test_a_context_without_an_endpoint_is_an_error(store: Store, monkeypatch: py
 )
 def test_a_machine_in_docker_host_is_passed_over(store: Store, answering: set[str], host: str) -> None:
     config = add_machine(store, "dev", MACHINE_URL)
-    answering.add(DOCKER_SOCKET)
+    answering.add(DEFAULT_SOCKET)
     environ = {
         "DOCKER_HOST": host,
         "DOCKER_TLS_VERIFY": "1",
@@ -262,7 +263,7 @@ def test_a_machine_in_docker_host_is_passed_over(store: Store, answering: set[st
         "DOCKER_MACHINE_NAME": "dev",
     }
     found, notes = look(store, **environ)
-    assert (found.url, found.tls) == (f"unix://{DOCKER_SOCKET}", None)
+    assert (found.url, found.tls) == (f"unix://{DEFAULT_SOCKET}", None)
     assert len(notes) == 1
     assert "DOCKER_HOST" in notes[0]
     assert "dev" in notes[0]
@@ -284,11 +285,11 @@ def test_a_machine_in_docker_host_does_not_hide_the_context(store: Store) -> Non
 def test_a_machines_context_is_passed_over(store: Store, answering: set[str], *, chosen: bool) -> None:
     add_machine(store, "dev", MACHINE_URL)
     add_context("dev", MACHINE_URL, tls=True)
-    answering.add(DOCKER_SOCKET)
+    answering.add(DEFAULT_SOCKET)
     if not chosen:
         use_context("dev")
     found, notes = look(store, **({"DOCKER_CONTEXT": "dev"} if chosen else {}))
-    assert found.url == f"unix://{DOCKER_SOCKET}"
+    assert found.url == f"unix://{DEFAULT_SOCKET}"
     assert len(notes) == 1
     assert "dev" in notes[0]
 

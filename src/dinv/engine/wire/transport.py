@@ -52,6 +52,7 @@ else:
     Transport = object
 
 DEFAULT_SOCKET = "/var/run/docker.sock"
+"""Where a Docker Engine listens unless it is told otherwise."""
 
 CONNECT_REASONS = {
     errno.ENOENT: "there is no such socket; is the engine running?",
