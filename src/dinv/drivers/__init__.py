@@ -3,6 +3,7 @@
 driver.py       the Driver seam
 replacement.py  how a driver recreates a machine from another image
 recorded.py     the base of drivers whose machines dinv only records
+listening.py    whether daemons listen that nobody can be asked about
 ssh_address.py  where a machine's own SSH server is
 ssh_channel.py  files and commands by the system's ssh
 docker/         machines as containers on a Docker endpoint

@@ -15,7 +15,7 @@ from dinv.errors import NotSupported, OptionError, WithoutDriver
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.pki import client_files
-from dinv.states import RUNNING, UNANSWERED, Status
+from dinv.states import RUNNING, Status
 from dinv.store.record import STORE_CERTS
 from dinv.system import home
 from dinv.system.files import read
@@ -149,14 +149,6 @@ class NoneDriver(RecordedDriver):
             )
         raise WithoutDriver(self.config.name, _DONE[doing])
 
-    def state(self, *, timeout: float) -> Status:
-        states = self.states([self.config], self.store, timeout=timeout)
-        return states[self.config.name]
-
-    @classmethod
-    def group_key(cls, config: MachineConfig) -> str:  # all are checked at the same time
-        return ""
-
     @classmethod
     def states(
         cls,
@@ -166,25 +158,15 @@ class NoneDriver(RecordedDriver):
         timeout: float,
         trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
-        from dinv.system.reachability import connect_all
+        from dinv.drivers import listening
 
-        urls, addresses = {}, {}
+        daemons = {}
         for config in configs:
-            url = urls[config.name] = str(config.driver.get("URL", ""))
+            url = str(config.driver.get("URL", ""))
             port = PLAIN_PORT if config.driver.get("TLS") is False else TLS_PORT
-            if address := of_url(url, missing=port):
-                addresses[config.name] = address
-        answers = connect_all(addresses.values(), timeout=timeout)
-        found = {}
-        for name, url in urls.items():
-            said = f"{url} is not the URL of a Docker daemon, such as tcp://HOST:2376"
-            if name in addresses:
-                said = answers.get(addresses[name], f"no answer within {timeout:g} s")
-                said = said and f"{url} does not answer: {said}"
-            elif url.startswith("unix://"):
-                said = "" if os.path.exists(url.removeprefix("unix://")) else f"there is no {url}"
-            found[name] = Status(RUNNING, said and f"{UNANSWERED}{said}")
-        return found
+            daemons[config.name] = (url, of_url(url, missing=port))
+        found = listening.states(daemons, timeout=timeout)
+        return {name: Status(RUNNING, status.error) for name, status in found.items()}
 
     def channel(self) -> Channel:
         raise NotSupported(

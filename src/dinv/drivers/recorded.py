@@ -9,12 +9,14 @@ from dinv.states import RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from typing import ClassVar, NoReturn
 
     from dinv.channel import Channel
     from dinv.progress import Progress
     from dinv.states import Status
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 
 class RecordedDriver(Driver):
@@ -30,6 +32,25 @@ class RecordedDriver(Driver):
     @abstractmethod
     def channel(self) -> Channel:
         """Raise NotSupported if nothing but the daemon's API leads into the machine."""
+
+    @classmethod
+    @abstractmethod
+    def states(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
+    ) -> dict[str, Status]:
+        """Check whether they listen, all at the same time."""
+
+    def state(self, *, timeout: float) -> Status:
+        return self.states([self.config], self.store, timeout=timeout)[self.config.name]
+
+    @classmethod
+    def group_key(cls, config: MachineConfig) -> str:
+        return ""  # all are checked at the same time
 
     def observed(self, status: Status) -> str:
         return RUNNING if status.running else f"silent ({status.error})"

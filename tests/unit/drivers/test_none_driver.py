@@ -178,7 +178,7 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
         asked.append(timeout)
         return {}
 
-    monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
+    monkeypatch.setattr("dinv.drivers.listening.connect_all", connect_all)
     machines.create("dev", driver="none", url="tcp://h:1").close()
     machines.create("dev2", driver="none", url="tcp://h:2").close()
     for row in statuses(machines.store, timeout=1.5):

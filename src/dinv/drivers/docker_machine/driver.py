@@ -58,10 +58,6 @@ class DockerMachineDriver(RecordedDriver):
     # Its state
 
     @classmethod
-    def group_key(cls, config: MachineConfig) -> str:
-        return ""
-
-    @classmethod
     def states(
         cls,
         configs: Iterable[MachineConfig],
@@ -70,10 +66,7 @@ class DockerMachineDriver(RecordedDriver):
         timeout: float,
         trace: Callable[[str], None] | None = None,
     ) -> dict[str, Status]:
-        return facts.statuses(configs, timeout=timeout)
-
-    def state(self, *, timeout: float) -> Status:
-        return facts.statuses([self.config], timeout=timeout)[self.config.name]
+        return facts.states(configs, timeout=timeout)
 
     # Whose it is
 

@@ -11,7 +11,7 @@ import re
 
 from dinv.formats import host_port
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
-from dinv.states import ERROR, RUNNING, TIMEOUT, UNANSWERED, Status
+from dinv.states import ERROR, RUNNING, Status
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -123,42 +123,25 @@ def shown(config: MachineConfig) -> dict[str, Any]:
 # Whether it answers
 
 
-def statuses(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
+def states(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Status]:
     """Return whether something listens where each machine should be, by name.
 
     Their driver cannot be asked, so one that does not answer is only Error, or Timeout. One that never had a
     driver is Running, as in docker-machine, with the failure in its error. `timeout` in seconds is for all of
     them; each host is connected to once.
     """
-    from dinv.system.reachability import connect_all
+    from dinv.drivers import listening
 
     configs = list(configs)
-    hosts = {config.name: _host_and_port(config) for config in configs}
-    answers = connect_all({host for host in hosts.values() if host[0] and host[1]}, timeout=timeout)
-    found = {}
+    found = listening.states(
+        {config.name: (url(config), _host_and_port(config)) for config in configs}, timeout=timeout
+    )
     for config in configs:
-        where = url(config)
-        said = answers.get(hosts[config.name])
-        if not where:
+        if not url(config):
             found[config.name] = Status(ERROR, "no address of it is known; its driver is docker-machine's")
-        elif where.startswith("unix:"):
-            exists = os.path.exists(where.removeprefix("unix://"))
-            found[config.name] = Status(RUNNING) if exists else _unanswered(ERROR, f"there is no {where}")
-        elif not hosts[config.name][1]:
-            found[config.name] = _unanswered(ERROR, f"its URL says no host and port: {where}")
-        elif said is None:
-            found[config.name] = _unanswered(TIMEOUT, f"{where} did not answer within {timeout:g} s")
-        elif said:
-            found[config.name] = _unanswered(ERROR, f"{where} does not answer: {said}")
-        else:
-            found[config.name] = Status(RUNNING)
         if config.driver_name in WITHOUT_DRIVER:
             found[config.name] = Status(RUNNING, found[config.name].error)
     return found
-
-
-def _unanswered(state: str, said: str) -> Status:
-    return Status(state, f"{UNANSWERED}{said}")
 
 
 # Text
@@ -172,11 +155,11 @@ def _host(where: str) -> str:
     return (host_port.of_url(where) or ("", 0))[0]
 
 
-def _host_and_port(config: MachineConfig) -> tuple[str, int]:
-    """Return where its daemon listens; "" and 0 if its URL has no port."""
+def _host_and_port(config: MachineConfig) -> tuple[str, int] | None:
+    """Return where its daemon listens; None if its URL names no host."""
     found = host_port.of_url(url(config), missing=0)
     if found is None:
-        return "", 0
+        return None
     host, port = found
     return host, port or (TLS_PORT if cert_path(config) else PLAIN_PORT)
 

@@ -265,7 +265,7 @@ def test_a_url_without_a_port_means_dockers_own(
         asked.extend(hosts)
         return {}
 
-    monkeypatch.setattr("dinv.system.reachability.connect_all", connect_all)
+    monkeypatch.setattr("dinv.drivers.listening.connect_all", connect_all)
     list(statuses(store, timeout=0.5, environ={}))
     monkeypatch.setattr(connect, "_connect", lambda *where: asked.append(where))
     assert env.setting(machine, environ={})[1] == ""
@@ -274,7 +274,7 @@ def test_a_url_without_a_port_means_dockers_own(
 
 
 def test_one_that_says_nothing_is_timed_out(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dinv.system.reachability.connect_all", lambda _hosts, **_: {})
+    monkeypatch.setattr("dinv.drivers.listening.connect_all", lambda _hosts, **_: {})
     add(store)
     (row,) = statuses(store, timeout=0.5, environ={})
     assert row.status.state == TIMEOUT
