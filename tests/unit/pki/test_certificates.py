@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
 from kills import killed_at_rename
+from own_certificates import CA, CLIENT, SERVER, Own
 
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, StoreNotWritable
@@ -340,60 +341,27 @@ def test_a_key_is_never_in_a_message() -> None:
 # --- what an authority hands back -------------------------------------------------------------------------
 
 
-class Made:
-    """A certificate made for a test, with its key."""
-
-    def __init__(
-        self,
-        name: str,
-        issuer: Made | None = None,
-        *extensions: x509.ExtensionType,
-        days: tuple[int, int] = (-1, 1),
-        key: ec.EllipticCurvePrivateKey | None = None,
-    ) -> None:
-        self.key = key or ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        signer = issuer or self
-        now = dt.datetime.now(dt.UTC)
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(self.name)
-            .issuer_name(signer.name)
-            .public_key(self.key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now + dt.timedelta(days=days[0]))
-            .not_valid_after(now + dt.timedelta(days=days[1]))
-        )
-        for extension in extensions:
-            builder = builder.add_extension(extension, critical=False)
-        certificate = builder.sign(signer.key, hashes.SHA256())
-        self.pem = certificate.public_bytes(serialization.Encoding.PEM)
-        self.key_pem = self.key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-
-
-def ca(path_length: int | None = None) -> x509.BasicConstraints:
-    return x509.BasicConstraints(ca=True, path_length=path_length)
-
-
-SERVER = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
-CLIENT = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
 NAMED = x509.SubjectAlternativeName([x509.DNSName("Dev.example.com"), x509.DNSName("*.example.net")])
 SIGNS_NOTHING = x509.KeyUsage(
     digital_signature=False, content_commitment=False, key_encipherment=True, data_encipherment=False,
     key_agreement=False, key_cert_sign=False, crl_sign=False, encipher_only=False, decipher_only=False,
 )  # fmt: skip
-ROOT = Made("root", None, ca())
-MIDDLE = Made("middle", ROOT, ca())
+ROOT = Own("root", CA)
+MIDDLE = Own("middle", CA, issuer=ROOT)
+NO_CA = Own("no-ca", issuer=ROOT)
+MAY_NOT_SIGN = Own("ku", CA, SIGNS_NOTHING, issuer=ROOT)
+FOR_CLIENTS = Own("eku", CA, CLIENT, issuer=ROOT)
+OLD = Own("old", CA, issuer=ROOT, days=(-2, -1))
+SHORT = Own("short", x509.BasicConstraints(ca=True, path_length=0), issuer=ROOT)
+LOW = Own("low", CA, issuer=SHORT)
 
 
 def check(
-    leaf: Made, *others: Made, anchor: Made = ROOT, role: Role = "server", names: tuple[str, ...] = ()
+    leaf: Own, *others: Own, anchor: Own = ROOT, role: Role = "server", names: tuple[str, ...] = ()
 ) -> None:
     certificates.check_chain(
         b"".join(made.pem for made in (leaf, *others)),
-        key_pem=leaf.key_pem,
+        key_pem=leaf.key_pem(),
         anchor_pem=anchor.pem,
         role=role,
         names=names,
@@ -401,19 +369,19 @@ def check(
 
 
 def test_chains_that_are_fine() -> None:
-    check(Made("leaf", ROOT, SERVER, NAMED), names=("dev.example.com", "x.example.net"))
-    check(Made("leaf", ROOT, SERVER, NAMED), ROOT, names=("DEV.example.com",))
-    check(Made("leaf", MIDDLE, SERVER), MIDDLE)
-    check(Made("leaf", MIDDLE, SERVER), anchor=MIDDLE)
-    check(Made("leaf", ROOT, CLIENT), role="client")
+    check(Own("leaf", SERVER, NAMED, issuer=ROOT), names=("dev.example.com", "x.example.net"))
+    check(Own("leaf", SERVER, NAMED, issuer=ROOT), ROOT, names=("DEV.example.com",))
+    check(Own("leaf", SERVER, issuer=MIDDLE), MIDDLE)
+    check(Own("leaf", SERVER, issuer=MIDDLE), anchor=MIDDLE)
+    check(Own("leaf", CLIENT, issuer=ROOT), role="client")
 
 
 def test_one_anchor_of_several_will_do() -> None:
-    leaf = Made("leaf", ROOT, SERVER)
+    leaf = Own("leaf", SERVER, issuer=ROOT)
     certificates.check_chain(
         leaf.pem,
-        key_pem=leaf.key_pem,
-        anchor_pem=Made("elsewhere", None, ca()).pem + ROOT.pem,
+        key_pem=leaf.key_pem(),
+        anchor_pem=Own("elsewhere", CA).pem + ROOT.pem,
         role="server",
         names=(),
     )
@@ -422,43 +390,39 @@ def test_one_anchor_of_several_will_do() -> None:
 @pytest.mark.parametrize(
     ("chain", "names", "reason"),
     [
-        ([Made("leaf", ROOT, CLIENT)], (), "does not have serverAuth"),
-        ([Made("leaf", ROOT)], (), "does not have serverAuth"),
-        ([Made("leaf", ROOT, SERVER, SIGNS_NOTHING)], (), "does not allow digital signatures"),
-        ([Made("leaf", ROOT, SERVER, ca())], (), "certificate of an authority"),
-        ([Made("leaf", ROOT, SERVER, days=(-2, -1))], (), 'leaf" expired on'),
-        ([Made("leaf", ROOT, SERVER, days=(1, 2))], (), "not valid before .* compare this host's clock"),
-        ([Made("leaf", ROOT, SERVER, NAMED)], ("a.b.example.net",), r"not valid for a\.b\.example\.net"),
-        ([Made("leaf", ROOT, SERVER, NAMED)], ("example.net",), r"not valid for example\.net"),
-        ([Made("leaf", ROOT, SERVER, NAMED)], ("10.0.0.1",), r"not valid for 10\.0\.0\.1"),
-        ([Made("leaf", ROOT, SERVER)], ("a", "b"), "not valid for a, b"),
-        ([Made("leaf", MIDDLE, SERVER)], (), 'does not lead to the trust anchor: .* "CN=middle", is missing'),
-        ([Made("leaf", Made("root", None, ca()), SERVER)], (), "does not lead to the trust anchor"),
-        ([Made("leaf", None, SERVER)], (), "does not lead to the trust anchor"),
-        ([Made("leaf", mate := Made("no-ca", ROOT), SERVER), mate], (), "not allowed to sign certificates"),
-        ([Made("leaf", mate := Made("ku", ROOT, ca(), SIGNS_NOTHING), SERVER), mate], (), "to sign cert"),
-        ([Made("leaf", mate := Made("eku", ROOT, ca(), CLIENT), SERVER), mate], (), "to sign for servers"),
-        ([Made("leaf", mate := Made("old", ROOT, ca(), days=(-2, -1)), SERVER), mate], (), 'old" expired on'),
-        (
-            [Made("leaf", low := Made("low", mate := Made("short", ROOT, ca(0)), ca()), SERVER), low, mate],
-            (),
-            'more issuers below "CN=short" than it allows',
-        ),
+        ([Own("leaf", CLIENT, issuer=ROOT)], (), "does not have serverAuth"),
+        ([Own("leaf", issuer=ROOT)], (), "does not have serverAuth"),
+        ([Own("leaf", SERVER, SIGNS_NOTHING, issuer=ROOT)], (), "does not allow digital signatures"),
+        ([Own("leaf", SERVER, CA, issuer=ROOT)], (), "certificate of an authority"),
+        ([Own("leaf", SERVER, issuer=ROOT, days=(-2, -1))], (), 'leaf" expired on'),
+        ([Own("leaf", SERVER, issuer=ROOT, days=(1, 2))], (), "not valid before .* compare this host"),
+        ([Own("leaf", SERVER, NAMED, issuer=ROOT)], ("a.b.example.net",), r"for a\.b\.example\.net"),
+        ([Own("leaf", SERVER, NAMED, issuer=ROOT)], ("example.net",), r"not valid for example\.net"),
+        ([Own("leaf", SERVER, NAMED, issuer=ROOT)], ("10.0.0.1",), r"not valid for 10\.0\.0\.1"),
+        ([Own("leaf", SERVER, issuer=ROOT)], ("a", "b"), "not valid for a, b"),
+        ([Own("leaf", SERVER, issuer=MIDDLE)], (), 'the trust anchor: .* "CN=middle", is missing'),
+        ([Own("leaf", SERVER, issuer=Own("root", CA))], (), "does not lead to the trust anchor"),
+        ([Own("leaf", SERVER)], (), "does not lead to the trust anchor"),
+        ([Own("leaf", SERVER, issuer=NO_CA), NO_CA], (), "not allowed to sign certificates"),
+        ([Own("leaf", SERVER, issuer=MAY_NOT_SIGN), MAY_NOT_SIGN], (), "to sign cert"),
+        ([Own("leaf", SERVER, issuer=FOR_CLIENTS), FOR_CLIENTS], (), "to sign for servers"),
+        ([Own("leaf", SERVER, issuer=OLD), OLD], (), 'old" expired on'),
+        ([Own("leaf", SERVER, issuer=LOW), LOW, SHORT], (), 'more issuers below "CN=short" than it allows'),
     ],
 )  # fmt: skip
-def test_chains_that_are_not(chain: list[Made], names: tuple[str, ...], reason: str) -> None:
+def test_chains_that_are_not(chain: list[Own], names: tuple[str, ...], reason: str) -> None:
     with pytest.raises(CertificateError, match=reason):
         check(*chain, names=names)
 
 
 def test_an_expired_anchor_is_refused() -> None:
-    old = Made("old-root", None, ca(), days=(-2, -1))
+    old = Own("old-root", CA, days=(-2, -1))
     with pytest.raises(CertificateError, match='old-root" expired on'):
-        check(Made("leaf", old, SERVER), anchor=old)
+        check(Own("leaf", SERVER, issuer=old), anchor=old)
 
 
 def test_another_key_is_refused() -> None:
-    leaf = Made("leaf", ROOT, SERVER)
+    leaf = Own("leaf", SERVER, issuer=ROOT)
     with pytest.raises(CertificateError, match="another key"):
         certificates.check_chain(
             leaf.pem, key_pem=certificates.new_key(), anchor_pem=ROOT.pem, role="server", names=()
@@ -468,7 +432,7 @@ def test_another_key_is_refused() -> None:
 def test_a_wildcard_does_not_stand_for_part_of_an_address() -> None:
     odd = x509.SubjectAlternativeName([x509.DNSName("*.0.0.1")])
     with pytest.raises(CertificateError, match=r"not valid for 10\.0\.0\.1"):
-        check(Made("leaf", ROOT, SERVER, odd), names=("10.0.0.1",))
+        check(Own("leaf", SERVER, odd, issuer=ROOT), names=("10.0.0.1",))
 
 
 @pytest.mark.parametrize(
