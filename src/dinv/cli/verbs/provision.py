@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from dinv.cli.waiting import add_arguments
+from dinv.cli import waiting
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Options, Parser
+    from dinv.machine import Machine
+    from dinv.progress import Progress
 
 
 def arguments(parser: Parser) -> None:
     from dinv.timeouts import SERVE_SECONDS
 
-    add_arguments(parser, SERVE_SECONDS)
+    waiting.add_arguments(parser, SERVE_SECONDS)
 
 
 def run(app: App, options: Options) -> int:
-    def provision(name: str) -> None:
-        progress = app.progress(name)
-        progress.note(f'Provisioning "{name}"...')
-        app.machines.provision(name, progress=progress, timeout=options.timeout)
-        progress.note(f'Machine "{name}" was provisioned.')
+    def provision(machine: Machine, progress: Progress) -> None:
+        machine.provision(progress=progress, timeout=options.timeout)
 
     with app.interruptible():
-        return app.for_each(options.name, provision)
+        return waiting.run(app, options, "Provisioning", "provisioned", provision)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dinv.cli import waiting
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Options, Parser
+    from dinv.machine import Machine
+    from dinv.progress import Progress
 
 
 def arguments(parser: Parser) -> None:
@@ -17,11 +21,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    def stop(name: str) -> None:
-        progress = app.progress(name)
-        progress.note(f'Stopping "{name}"...')
-        with app.machines.get(name) as machine:
-            machine.stop(timeout=options.timeout, progress=progress)
-        progress.note(f'Machine "{name}" was stopped.')
+    def stop(machine: Machine, progress: Progress) -> None:
+        machine.stop(progress=progress, timeout=options.timeout)
 
-    return app.for_each(options.name, stop)
+    return waiting.run(app, options, "Stopping", "stopped", stop)
