@@ -29,9 +29,3 @@ def script(shell: str, program: str, commands: Sequence[Command]) -> str:
 def function_name(program: str) -> str:
     """Return a shell function's name for a program: docker-machine's is _docker_machine."""
     return "_" + "".join(letter if letter.isascii() and letter.isalnum() else "_" for letter in program)
-
-
-def quoted(text: str) -> str:
-    """Quote a word in single quotes, for bash and zsh."""
-    inside = text.replace("'", "'\\''")
-    return f"'{inside}'"

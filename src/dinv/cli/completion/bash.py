@@ -2,24 +2,15 @@
 
 from __future__ import annotations
 
-from dinv.cli.completion import function_name, quoted
-from dinv.cli.completion.commands import (
-    COMMANDS,
-    DIRECTORIES,
-    FILES,
-    GLOBAL_FLAGS,
-    LISTED,
-    MACHINES,
-    PLACES,
-    VERSION_FLAG,
-    flags_by_command,
-)
+from dinv.cli.completion import function_name
+from dinv.cli.completion.cases import Cases
+from dinv.cli.completion.commands import COMMANDS, DIRECTORIES, FILES, MACHINES, PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
-    from dinv.cli.completion.commands import Command, Flag
+    from dinv.cli.completion.commands import Command
 
 # {f}: the function; {program}: what it completes.
 _SCRIPT = r"""# bash completion for {program}. To use it: eval "$({program} completion bash)"
@@ -139,55 +130,21 @@ complete -F {f} {program}
 def script(program: str, commands: Sequence[Command]) -> str:
     """Return the whole script."""
     f = function_name(program)
-    names = [command.name for command in commands]
-    everywhere = [*GLOBAL_FLAGS, VERSION_FLAG]
-    values = [_value(f, name, flag) for name, flag in flags_by_command(commands)]
-    flags = [f'            "") {_words(f, _names(everywhere))} ;;']
-    flags += [f"            {command.name}) {_words(f, _names(command.flags))} ;;" for command in commands]
-    arguments = [f'        "") {_words(f, names)} ;;']
-    arguments += [f"        {command.name}) {_argument(f, command, names)} ;;" for command in commands]
+    kinds = {
+        MACHINES: f"{f}_machines",
+        PLACES: f"{f}_places",
+        FILES: f"{f}_paths -f",
+        DIRECTORIES: f"{f}_paths -d",
+    }
+    cases = Cases(f, kinds)
+    verbs = kinds[COMMANDS] = cases.words(command.name for command in commands)
     return _SCRIPT.format(
         f=f,
         program=program,
-        values="\n".join(line for line in values if line),
-        flags="\n".join(flags),
-        arguments="\n".join(arguments),
+        values=cases.values(commands),
+        flags=cases.flags(
+            commands,
+            lambda flags: cases.words(name for flag in flags for name in flag.names),
+        ),
+        arguments=f'        "") {verbs} ;;\n{cases.arguments(commands)}',
     )
-
-
-def _names(flags: Iterable[Flag]) -> list[str]:
-    return [name for flag in flags for name in flag.names]
-
-
-def _words(f: str, words: Iterable[str]) -> str:
-    return " ".join([f"{f}_words", *map(quoted, words)])
-
-
-def _value(f: str, command: str, flag: Flag) -> str:
-    """Return the case in which a flag's value is completed; "" for a flag without one."""
-    if flag.value is None:
-        return ""
-    patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
-    how = _words(f, flag.choices) if flag.choices else _kind(f, flag.value, names="")
-    return f"        {patterns}) {how}; return ;;" if how else f"        {patterns}) return ;;"
-
-
-def _argument(f: str, command: Command, names: Sequence[str]) -> str:
-    if command.choices:
-        return _words(f, command.choices)
-    verbs = _words(f, names)
-    first, more = (_kind(f, kind, names=verbs) or ":" for kind in (command.arguments, command.more))
-    return first if first == more else f"if [[ $flag == {command.name} ]]; then {first}; else {more}; fi"
-
-
-def _kind(f: str, kind: str, *, names: str) -> str:
-    """Return what completes a word of this kind; "" if nothing does."""
-    if kind in LISTED:
-        return f"{f}_listed {kind}"
-    return {
-        MACHINES: f"{f}_machines",
-        PLACES: f"{f}_places",
-        COMMANDS: names,
-        FILES: f"{f}_paths -f",
-        DIRECTORIES: f"{f}_paths -d",
-    }.get(kind, "")

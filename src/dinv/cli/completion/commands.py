@@ -23,7 +23,7 @@ ENDPOINTS = "endpoints"
 PATHS = "paths"
 """A path in a machine, after its name: NAME:PATH."""
 LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS)
-"""The kinds that `dinv completion --list` accepts, in dinv.cli.completion.values; PATHS is one, too."""
+"""The kinds of names that the shell asks `dinv completion --list` for (dinv.cli.completion.values)."""
 NOTHING = ""
 
 

@@ -10,6 +10,8 @@ import contextlib
 import posixpath
 import threading
 
+from dinv.cli.completion.commands import ENDPOINTS, IMAGES, LISTED, NETWORKS, PATHS
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -20,16 +22,17 @@ ANSWER_SECONDS = 2.0
 MOST_BYTES = 256 * 1024
 """Characters read of a machine's listing of a directory."""
 
-LISTS = ("images", "networks", "volumes", "endpoints", "paths")
+LISTS = (*LISTED, PATHS)
+"""The kinds that `dinv completion --list` accepts."""
 
 
 def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | None = None) -> list[str]:
     """Return the completions of `kind`, one of LISTS; for paths `word` is what was typed so far."""
 
     def ask() -> list[str]:
-        if kind == "paths":
+        if kind == PATHS:
             return paths(machines, word)
-        if kind == "endpoints":
+        if kind == ENDPOINTS:
             from dinv.endpoints import contexts
 
             return contexts.names()
@@ -41,10 +44,10 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
 def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:
     """Return images, networks or volumes of an endpoint. Raises DinvError."""
     with machines.endpoint(endpoint) as engine:
-        if kind == "images":
+        if kind == IMAGES:
             found = engine.images.list(timeout=ANSWER_SECONDS)
             return [tag for image in found for tag in image.get("RepoTags") or () if "<none>" not in tag]
-        listed = engine.networks.list if kind == "networks" else engine.volumes.list
+        listed = engine.networks.list if kind == NETWORKS else engine.volumes.list
         return [str(each.get("Name") or "") for each in listed(timeout=ANSWER_SECONDS)]
 
 

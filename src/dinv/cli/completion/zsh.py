@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
-from dinv.cli.completion import function_name, quoted
-from dinv.cli.completion.commands import (
-    COMMANDS,
-    DIRECTORIES,
-    FILES,
-    GLOBAL_FLAGS,
-    LISTED,
-    MACHINES,
-    PLACES,
-    VERSION_FLAG,
-    flags_by_command,
-)
+from dinv.cli.completion import function_name
+from dinv.cli.completion.cases import Cases, quoted
+from dinv.cli.completion.commands import COMMANDS, DIRECTORIES, FILES, MACHINES, PLACES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -103,17 +94,21 @@ fi
 def script(program: str, commands: Sequence[Command]) -> str:
     """Return the whole script."""
     f = function_name(program)
-    values = [_value(f, name, flag) for name, flag in flags_by_command(commands)]
-    flags = [f'            "") flags=({_flags([*GLOBAL_FLAGS, VERSION_FLAG])}) ;;']
-    flags += [f"            {command.name}) flags=({_flags(command.flags)}) ;;" for command in commands]
-    arguments = [f"        {command.name}) {_argument(f, command)} ;;" for command in commands]
+    kinds = {
+        MACHINES: f"{f}_machines",
+        PLACES: f"{f}_places",
+        COMMANDS: "_describe command commands",
+        FILES: "_files",
+        DIRECTORIES: "_files -/",
+    }
+    cases = Cases(f, kinds)
     return _SCRIPT.format(
         f=f,
         program=program,
         commands="\n".join(f"        {_described(command.name, command.text)}" for command in commands),
-        values="\n".join(line for line in values if line),
-        flags="\n".join(flags),
-        arguments="\n".join(arguments),
+        values=cases.values(commands),
+        flags=cases.flags(commands, _flags),
+        arguments=cases.arguments(commands),
     )
 
 
@@ -122,37 +117,5 @@ def _described(name: str, text: str) -> str:
 
 
 def _flags(flags: Iterable[Flag]) -> str:
-    return " ".join(_described(name, flag.text) for flag in flags for name in flag.names)
-
-
-def _value(f: str, command: str, flag: Flag) -> str:
-    """Return the case in which a flag's value is completed; "" for a flag without one."""
-    if flag.value is None:
-        return ""
-    patterns = "|".join(f'*" {name}"' if command == "*" else f'"{command} {name}"' for name in flag.names)
-    how = _words(f, flag.choices) if flag.choices else _kind(f, flag.value)
-    return f"        {patterns}) {how}; return ;;" if how else f"        {patterns}) return ;;"
-
-
-def _words(f: str, words: Iterable[str]) -> str:
-    return " ".join([f"{f}_words", *map(quoted, words)])
-
-
-def _argument(f: str, command: Command) -> str:
-    if command.choices:
-        return _words(f, command.choices)
-    first, more = (_kind(f, kind) or ":" for kind in (command.arguments, command.more))
-    return first if first == more else f"if [[ $flag == {command.name} ]]; then {first}; else {more}; fi"
-
-
-def _kind(f: str, kind: str) -> str:
-    """Return what completes a word of this kind; "" if nothing does."""
-    if kind in LISTED:
-        return f"{f}_listed {kind}"
-    return {
-        MACHINES: f"{f}_machines",
-        PLACES: f"{f}_places",
-        COMMANDS: "_describe command commands",
-        FILES: "_files",
-        DIRECTORIES: "_files -/",
-    }.get(kind, "")
+    described = " ".join(_described(name, flag.text) for flag in flags for name in flag.names)
+    return f"flags=({described})"
