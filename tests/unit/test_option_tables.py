@@ -3,26 +3,15 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 
 from harness import CHECKOUT
+from scripts import check_pages
 
 from dinv.options import Table
 
 
 def test_the_tables_are_what_the_script_writes() -> None:
-    script = os.path.join(CHECKOUT, "scripts", "option_tables.py")
-    environment = {**os.environ, "MACHINE_DRIVER": "none", "PYTHONWARNINGS": "error"}
-    done = subprocess.run(
-        [sys.executable, script, "--check"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    check_pages("option_tables")
 
 
 def test_every_built_in_option_is_in_one() -> None:

@@ -6,15 +6,14 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 
 import pytest
 from harness import CHECKOUT
+from scripts import check_pages
 
 from dinv.cli.verbs import VERBS
 
 MANUALS = ("dinv.1", "dinv-create.1")
-SCRIPT = os.path.join(CHECKOUT, "scripts", "reference.py")
 
 
 def _manual(name: str) -> str:
@@ -23,17 +22,7 @@ def _manual(name: str) -> str:
 
 
 def test_the_pages_are_what_the_script_writes() -> None:
-    # Whatever is in the surroundings has no part in them.
-    environment = {**os.environ, "MACHINE_DRIVER": "none", "COLUMNS": "40", "PYTHONWARNINGS": "error"}
-    done = subprocess.run(
-        [sys.executable, SCRIPT, "--check"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
+    check_pages("reference")
 
 
 def test_every_verb_is_in_them() -> None:
