@@ -71,9 +71,9 @@ class FileStat:
 class Channel(ABC):
     """Files and commands for one machine. Files work while it is stopped, too."""
 
-    @abstractmethod
     def put(self, files: Iterable[File]) -> None:
         """Write files, owned by root, and create the directories they need; all files, or an error."""
+        self.put_archive("/", pack(files))
 
     @abstractmethod
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
@@ -183,9 +183,6 @@ class ContainerChannel(Channel):
     def __init__(self, engine: Engine, container: str) -> None:
         self._engine = engine
         self._container = container
-
-    def put(self, files: Iterable[File]) -> None:
-        self.put_archive("/", pack(files))
 
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
         from dinv.system.deadline import IdleDeadline

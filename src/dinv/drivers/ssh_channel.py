@@ -14,16 +14,16 @@ import threading
 import time
 from math import inf, isinf
 
-from dinv.channel import Channel, FileStat, Terminal, pack
+from dinv.channel import Channel, FileStat, Terminal
 from dinv.drivers.ssh_address import ssh_command
 from dinv.errors import DeadlineExceeded, LocalError, MachineError, NotFound, ServerError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from typing import IO, BinaryIO, Self
 
-    from dinv.channel import File, TarStream
+    from dinv.channel import TarStream
     from dinv.drivers.ssh_address import SSHAddress
     from dinv.engine.wire.http import Readable
 
@@ -43,9 +43,6 @@ class SSHChannel(Channel):
     def __init__(self, machine: str, address: SSHAddress) -> None:
         self._machine = machine
         self._address = address
-
-    def put(self, files: Iterable[File]) -> None:
-        self.put_archive("/", pack(files))
 
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
         import io

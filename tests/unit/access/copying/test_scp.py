@@ -63,9 +63,6 @@ class DirectoryChannel(Channel):
         packed.seek(0)
         return packed
 
-    def put(self, files: object) -> None:
-        raise NotImplementedError
-
     def run(self, *_: object, **__: object) -> int:
         raise NotImplementedError
 

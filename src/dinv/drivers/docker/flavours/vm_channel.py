@@ -14,7 +14,7 @@ import io
 import posixpath
 import tarfile
 
-from dinv.channel import IDLE_SECONDS, ContainerChannel, pack
+from dinv.channel import IDLE_SECONDS, ContainerChannel
 from dinv.engine.wire.streams import Demultiplexer
 from dinv.errors import CopyError, NotFound, ProtocolError, ServerError
 from dinv.formats.archives.renaming import alone
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
     from typing import Any, Self
 
-    from dinv.channel import File, TarStream
+    from dinv.channel import TarStream
     from dinv.engine import Engine
     from dinv.engine.containers import Archive
     from dinv.engine.wire.hijack import HijackedStream
@@ -56,9 +56,6 @@ class VmChannel(ContainerChannel):
         super().__init__(engine, container)
         self._machine = machine
         self._tar: bool | None = None
-
-    def put(self, files: Iterable[File]) -> None:
-        self.put_archive("/", pack(files))
 
     def put_archive(self, directory: str, archive: bytes | Readable) -> None:
         if self._by_tar():
