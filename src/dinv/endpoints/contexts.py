@@ -16,6 +16,7 @@ import os
 
 from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
 from dinv.formats import json_text
+from dinv.formats.kinds import text
 from dinv.labels import CONTEXT_OWNER
 from dinv.pki import client_files
 from dinv.system import docker_config, files
@@ -59,8 +60,8 @@ class Context:
         self.key = key
         self.skip_tls_verify = skip_tls_verify
         self.metadata = metadata or {}
-        self.description = _text(self.metadata.get("Description"))
-        self.owner = _text(self.metadata.get(CONTEXT_OWNER))
+        self.description = text(self.metadata.get("Description"))
+        self.owner = text(self.metadata.get(CONTEXT_OWNER))
 
 
 def current(config_dir: str | None = None) -> str:
@@ -100,7 +101,7 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
     ca, cert, key = (_if_there(os.path.join(tls, "docker", each), name) for each in client_files.NAMES)
     return Context(
         name,
-        host=_text(docker.get("Host")),
+        host=text(docker.get("Host")),
         ca=ca,
         cert=cert,
         key=key,
@@ -119,7 +120,7 @@ def names(config_dir: str | None = None) -> list[str]:
     found = []
     for entry in entries:
         try:
-            found.append(_text(_load(os.path.join(directory, entry, "meta.json")).get("Name")))
+            found.append(text(_load(os.path.join(directory, entry, "meta.json")).get("Name")))
         except (OSError, ValueError):
             continue
     return sorted(name for name in found if name)
@@ -302,13 +303,13 @@ def _write_config(path: str, document: dict[str, Any]) -> None:
     """Write the docker CLI's config.json, keeping mode and owner of an existing one."""
     import json
 
-    text = json.dumps(document, indent="\t", ensure_ascii=False).encode("utf-8", "surrogatepass")
+    packed = json.dumps(document, indent="\t", ensure_ascii=False).encode("utf-8", "surrogatepass")
     try:
         status = os.stat(path)
     except FileNotFoundError:
-        files.write(path, text, mode=0o600)
+        files.write(path, packed, mode=0o600)
         return
-    files.write(path, text, mode=status.st_mode & 0o7777)
+    files.write(path, packed, mode=status.st_mode & 0o7777)
     import contextlib
 
     with contextlib.suppress(PermissionError):  # by root, say under sudo, it stays its owner's
@@ -347,7 +348,3 @@ class _Writing:
 
 def _table(value: object) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -63,6 +63,11 @@ def wrong(part: Mapping[str, Any], kinds: Kinds, where: str) -> str:
     return ""
 
 
+def text(value: object) -> str:
+    """Return a value that is text; "" for any other."""
+    return value if isinstance(value, str) else ""
+
+
 class Part(dict[str, "Any"]):
     """A part of a config.json in which a missing key is the file's fault. Raises ConfigError."""
 

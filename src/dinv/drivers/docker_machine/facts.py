@@ -10,6 +10,7 @@ import os
 import re
 
 from dinv.formats import host_port
+from dinv.formats.kinds import text
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.states import ERROR, RUNNING, Status
 
@@ -35,8 +36,8 @@ def url(config: MachineConfig) -> str:
     """Return where its daemon was last known to listen, as tcp://HOST:PORT; "" if that was never known."""
     kept = config.driver
     if config.driver_name in WITHOUT_DRIVER:
-        return _text(kept.get("URL"))
-    address = _text(kept.get("IPAddress"))
+        return text(kept.get("URL"))
+    address = text(kept.get("IPAddress"))
     ports = [kept[key] for key in _PORT_KEYS if isinstance(kept.get(key), int) and kept[key] > 0]
     return f"tcp://{host_port.join(address, (*ports, TLS_PORT)[0])}" if address else ""
 
@@ -57,7 +58,7 @@ def cert_path(config: MachineConfig) -> str:
     given = config.driver_name in WITHOUT_DRIVER
     if given and not _host(url(config)):
         return ""
-    directories = (config.directory, located(config, _text(config.auth_options.get("CertDir"))))
+    directories = (config.directory, located(config, text(config.auth_options.get("CertDir"))))
     for directory in directories:
         if client_files.complete(directory):
             return directory
@@ -106,7 +107,7 @@ def shown(config: MachineConfig) -> dict[str, Any]:
         key: located(config, value) if key in _LOCATED and isinstance(value, str) else value
         for key, value in config.driver.items()
     }
-    if _text(driver.get("StorePath")) and not os.path.exists(driver["StorePath"]):
+    if text(driver.get("StorePath")) and not os.path.exists(driver["StorePath"]):
         driver["StorePath"] = config.store_path
     auth = {
         key: located(config, value)
@@ -144,11 +145,8 @@ def states(configs: Iterable[MachineConfig], *, timeout: float) -> dict[str, Sta
     return found
 
 
-# Text
-
-
 def _address(config: MachineConfig) -> str:
-    return _text(config.driver.get("IPAddress"))
+    return text(config.driver.get("IPAddress"))
 
 
 def _host(where: str) -> str:
@@ -162,7 +160,3 @@ def _host_and_port(config: MachineConfig) -> tuple[str, int] | None:
         return None
     host, port = found
     return host, port or (TLS_PORT if cert_path(config) else PLAIN_PORT)
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""

@@ -8,6 +8,7 @@ from dinv.drivers.docker_machine.facts import located
 from dinv.drivers.ssh_address import SSHAddress
 from dinv.errors import MachineError, MachineNotRunning
 from dinv.formats.host_port import SSH_PORT
+from dinv.formats.kinds import text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,10 +22,10 @@ def address(config: MachineConfig) -> SSHAddress:
     """Return the address, with the recorded key, port and user. Raises MachineError, MachineNotRunning."""
     kept = config.driver
     # VirtualBox forwards a port of this computer to the machine (docker/machine: drivers/virtualbox).
-    host = "127.0.0.1" if config.driver_name == "virtualbox" else _text(kept.get("IPAddress"))
+    host = "127.0.0.1" if config.driver_name == "virtualbox" else text(kept.get("IPAddress"))
     if not host:
         raise MachineNotRunning(config.name, "without a known address")
-    user = _text(kept.get("SSHUser")) or _USER
+    user = text(kept.get("SSHUser")) or _USER
     if user.startswith("-"):
         raise MachineError(
             config.name,
@@ -42,7 +43,7 @@ def address(config: MachineConfig) -> SSHAddress:
 
 def _key(config: MachineConfig) -> str:
     """Return its private key; "" if docker-machine leaves it to ssh-agent."""
-    named = _text(config.driver.get("SSHKeyPath")) or _text(config.driver.get("SSHKey"))
+    named = text(config.driver.get("SSHKeyPath")) or text(config.driver.get("SSHKey"))
     path = located(config, named) if named else os.path.join(config.directory, "id_rsa")
     try:
         mode = os.stat(path).st_mode & 0o777
@@ -59,7 +60,3 @@ def _key(config: MachineConfig) -> str:
             f"The SSH key {path} can be read by others, and ssh takes none such. Run: chmod 600 {path}",
         )
     return path
-
-
-def _text(value: object) -> str:
-    return value if isinstance(value, str) else ""
