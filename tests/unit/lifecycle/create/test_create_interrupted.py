@@ -51,9 +51,7 @@ class Run:
 
 
 # Python 3.13 can be interrupted between `os.scandir(...)` and its `with`: the process that ends closes it.
-@pytest.mark.filterwarnings(
-    "ignore:.*ScandirIterator:pytest.PytestUnraisableExceptionWarning"
-)
+@pytest.mark.filterwarnings("ignore:.*ScandirIterator:pytest.PytestUnraisableExceptionWarning")
 def test_an_interrupt_at_any_line_leaves_nothing(tmp_path: Path) -> None:
     """Each run is interrupted one line later than the one before, until one ends before that."""
     at = 0
