@@ -100,7 +100,9 @@ class Machine:
 
     def inspect(self) -> dict[str, Any]:
         """Return the content of config.json, with absolute paths. Does not contact the endpoint."""
-        return self._host.inspect()
+        from dinv import drivers
+
+        return drivers.shown(self._host.config)
 
     def known_url(self) -> str:
         """Return `url`, for a caller that is about to connect. Raises MachineNotRunning.
@@ -128,7 +130,9 @@ class Machine:
     @property
     def ca_elsewhere(self) -> str:
         """Where its CA is kept, as a phrase to follow "the CA is"; "" if in the machine's directory."""
-        return self._host.ca_elsewhere
+        from dinv import authorities
+
+        return authorities.ca_elsewhere(self._host.config)
 
     @property
     def has_tls(self) -> bool:
@@ -186,19 +190,27 @@ class Machine:
 
     def swarm_url(self) -> str:
         """Return the URL of the classic swarm that it is the master of. Raises NoSwarm."""
-        return self._host.swarm_url()
+        from dinv.lifecycle.host import clients
+
+        return clients.swarm_url(self._host)
 
     def docker_flags(self, *, swarm: bool = False) -> list[str]:
         """Return the same as flags for the docker CLI, which strips the quotes around their values itself."""
-        return self._host.docker_flags(swarm=swarm)
+        from dinv.lifecycle.host import clients
+
+        return clients.docker_flags(self._host, swarm=swarm)
 
     def engine(self, *, timeout: float = STATE_SECONDS) -> Engine:
         """Return a client of its daemon; `timeout` (seconds) applies to each call without its own."""
-        return self._host.engine(timeout=timeout)
+        from dinv.lifecycle.host import clients
+
+        return clients.engine(self._host, timeout=timeout)
 
     def daemon_version(self) -> str:
         """Ask the daemon for its version."""
-        return self._host.daemon_version()
+        from dinv.lifecycle.host import clients
+
+        return clients.daemon_version(self._host)
 
     def disk_usage(self) -> DiskUsage:
         """Measure how full its image cache is. Raises MachineNotRunning, MachineGone."""
@@ -211,7 +223,9 @@ class Machine:
 
         Needs the package docker, for its TLSConfig.
         """
-        return self._host.docker_kwargs()
+        from dinv.lifecycle.host import clients
+
+        return clients.docker_kwargs(self._host)
 
     def channel(self) -> Channel:
         """Return the guest channel, which runs commands in the machine and copies files.
@@ -224,7 +238,7 @@ class Machine:
         self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
     ) -> Iterator[bytes]:
         """Yield the log of its init and daemon in pieces, from the last `tail` lines or from the start."""
-        return self._host.logs(tail=tail, follow=follow, timestamps=timestamps)
+        return self._host.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
 
     # Commands and files in it
 

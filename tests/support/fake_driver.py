@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from dinv import drivers, provisioners
 from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
 from dinv.errors import MachineGone
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import certificates
 from dinv.provisioners import DockerdProvisioner
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
 from dinv.system import files
@@ -281,7 +281,7 @@ def write_certificates(directory: str) -> None:
 
 def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines get such files in place of certificates."""
-    monkeypatch.setattr(Host, "issue_certificates", lambda machine: write_certificates(machine.directory))
+    monkeypatch.setattr(certificates, "issue", lambda machine: write_certificates(machine.directory))
 
 
 def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:

@@ -27,7 +27,7 @@ from dinv.errors import (
     MachineUnfinished,
     NotSupported,
 )
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, certificates, context
 from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
@@ -50,7 +50,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
         world.step("certificates")
         write_certificates(machine.directory)
 
-    monkeypatch.setattr(Host, "issue_certificates", issue)
+    monkeypatch.setattr(certificates, "issue", issue)
     return world
 
 
@@ -64,7 +64,7 @@ def machine(world: World, store: Store) -> Machine:
     with store.claim("dev", "creating it"):
         store.save(config)
     machine = Machine.recorded(store.load("dev"), store)
-    machine._host.issue_certificates()
+    certificates.issue(machine._host)
     world.steps.clear()
     return machine
 
@@ -335,7 +335,7 @@ def test_logs_are_the_drivers(machine: Machine) -> None:
 def test_a_context_without_certificates_is_a_context_error(machine: Machine) -> None:
     os.unlink(os.path.join(machine.directory, "key.pem"))
     with pytest.raises(ContextError, match=r"key\.pem"):
-        machine._host.write_context()
+        context.put(machine.config)
     assert contexts.read("dev") is None
 
 

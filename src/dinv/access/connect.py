@@ -63,7 +63,9 @@ def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) 
     if not swarm:
         _ask(machine, machine.known_url(), deadline)
         return
-    url = machine.swarm_url()
+    from dinv.lifecycle.host import clients
+
+    url = clients.swarm_url(machine)
     try:
         _ask(machine, url, deadline)
     except MachineUnusable:
@@ -113,8 +115,10 @@ def refused(machine: Host) -> MachineNotRunning | MachineUnusable:
 
 
 def _ask(machine: Host, url: str, deadline: Deadline) -> None:
+    from dinv.lifecycle.host import clients
+
     try:
-        with machine.engine(url=url) as engine:
+        with clients.engine(machine, url=url) as engine:
             engine.ping(timeout=deadline)
     except EndpointTLSError as error:
         raise MachineUnusable(machine.name, url, error.reason, _renewal(machine), connection=True) from error

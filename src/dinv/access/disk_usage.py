@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors import ProtocolError
+from dinv.lifecycle.host import clients
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ def measure(machine: Host) -> DiskUsage:
     # The columns that POSIX gives df -P: file system, size, used, available, capacity, mounted on.
     if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():
         raise ProtocolError(f"df in machine {machine.name} said: {text}")
-    with machine.engine() as engine:
+    with clients.engine(machine) as engine:
         usage = engine.disk_usage(timeout=CALL_SECONDS)
     volume = str(machine.config.driver.get("CacheVolume", ""))
     return DiskUsage(

@@ -10,6 +10,7 @@ from dinv.access import load
 from dinv.drivers.machine_urls import machine_urls
 from dinv.endpoints.resolve import Endpoint, resolve
 from dinv.errors import InputError, NoEndpoint
+from dinv.lifecycle.host import clients
 from dinv.wording import either
 
 TYPE_CHECKING = False
@@ -39,10 +40,11 @@ def load_images(
         )
     with contextlib.ExitStack() as stack:
         if archive:
-            load.load_archive(host, stack.enter_context(_open(archive)), progress)
+            content = stack.enter_context(_open(archive))
+            load.load_archive(stack.enter_context(clients.engine(host)), content, progress)
             return
         engines = [stack.enter_context(engine) for engine in _engines(host, source)]
-        load.load(host, images, engines, progress)
+        load.load(stack.enter_context(clients.engine(host)), images, engines, progress)
 
 
 def _engines(host: Host, named: str | None) -> Iterator[Engine]:

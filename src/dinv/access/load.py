@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from typing import IO, Any
 
     from dinv.engine import Engine
-    from dinv.lifecycle.host import Host
     from dinv.progress import Progress
 
 PIECE = 1 << 20
@@ -41,37 +40,36 @@ SOURCE = either("source", "--from")
 """The option that names the engine to take images from."""
 
 
-def load(machine: Host, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
-    """Load images into a machine, each from the first of `sources` that has it.
+def load(daemon: Engine, images: Sequence[str], sources: Sequence[Engine], progress: Progress) -> None:
+    """Load images into a machine's daemon, each from the first of `sources` that has it.
 
-    Raises ImageError if no source has an image or its source cannot export it, MachineNotRunning.
+    Raises ImageError if no source has an image or its source cannot export it.
     """
-    with machine.engine() as daemon:
+    kept = _Kept(daemon)
+    for image in images:
+        source, found = _find(image, sources)
+        if kept.has(found):
+            if _named(image):
+                daemon.images.tag(str(found["Id"]), image)
+            progress.line("Image", image, "is there already")
+            continue
+        with (
+            progress.working("Image", f"{image} from {_where(source)}"),
+            scratch.file() as archive,
+        ):
+            _save(source, image, archive, progress)
+            sent, skipped = _send(daemon, kept, archive, progress)
         kept = _Kept(daemon)
-        for image in images:
-            source, found = _find(image, sources)
-            if kept.has(found):
-                if _named(image):
-                    daemon.images.tag(str(found["Id"]), image)
-                progress.line("Image", image, "is there already")
-                continue
-            with (
-                progress.working("Image", f"{image} from {_where(source)}"),
-                scratch.file() as archive,
-            ):
-                _save(source, image, archive, progress)
-                sent, skipped = _send(daemon, kept, archive, progress)
-            kept = _Kept(daemon)
-            progress.line("Image", image, _summary(sent, skipped))
+        progress.line("Image", image, _summary(sent, skipped))
 
 
-def load_archive(machine: Host, archive: IO[bytes], progress: Progress) -> list[str]:
+def load_archive(daemon: Engine, archive: IO[bytes], progress: Progress) -> list[str]:
     """Load a `docker save` archive; return the names, or else the ids, of its images.
 
     An archive that is not seekable, such as a pipe, is copied to a temporary file first. Raises ImageError if
-    it is not an archive of images, MachineNotRunning.
+    it is not an archive of images.
     """
-    with machine.engine() as daemon, progress.working("Image", "from an archive"):
+    with progress.working("Image", "from an archive"):
         if not archive.seekable():
             with scratch.file() as spooled:
                 while data := archive.read(PIECE):

@@ -297,6 +297,16 @@ class Driver(ABC):
         """The program that manages it, and renews its certificates; "" if somebody does by hand."""
         return "dinv" if self.provisioned else ""
 
+    def renewal(self, file: str) -> str:
+        """Return how to replace the certificate `file`, such as "ca.pem", which has expired or soon will."""
+        name = self.config.name
+        if not self.keeper:
+            return "whoever runs its daemon has to replace it"
+        if not self.provisioned:
+            return f"{self.keeper} regenerate-certs --client-certs {name}"
+        clients = ("--client-certs",) if file == "ca.pem" else ()
+        return command("regenerate-certs", *clients, name)
+
     @classmethod  # noqa: B027  (most can be changed)
     def check_change(cls, config: MachineConfig, doing: str) -> None:
         """Raise NotSupported if nothing can be changed; `doing` is such as "stopping it"."""

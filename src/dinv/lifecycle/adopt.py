@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 
 from dinv.errors import CopyError, DinvError, InputError, Interrupted
-from dinv.lifecycle import docker_context, steps
+from dinv.lifecycle import steps
 from dinv.lifecycle.create import sweep
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, certificates, context
+from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.steps import Step, Transaction
 from dinv.store.layout import LONGEST_NAME, check_name
 from dinv.store.record import READY
@@ -117,7 +118,7 @@ class Adoption(Transaction):
     def certify(self) -> None:
         """Keys and certificates of a new CA exist."""
         with self.progress.working("Certificates", "CA, server, client"):
-            self.machine.issue_certificates()
+            certificates.issue(self.machine)
         self.machine.store.save(self.machine.config)
         self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
 
@@ -139,11 +140,11 @@ class Adoption(Transaction):
 
     def serve(self) -> None:
         """The daemon answers, and refuses a client without a certificate."""
-        self.machine.serve(self.progress, timeout=self.timeout)
+        serve(self.machine, self.progress, timeout=self.timeout)
 
     def write_context(self) -> None:
         """It has a docker context, if possible."""
-        docker_context.write_first(self.machine, self.progress)
+        context.write_first(self.machine.config, self.machine.store, self.progress)
 
     def finish(self) -> None:
         """It is recorded as ready."""
@@ -163,7 +164,7 @@ class Adoption(Transaction):
 
     def remove_context(self) -> None:
         """Its docker context is gone."""
-        self.machine.remove_context()
+        context.remove(self.machine.config)
 
     def forget(self) -> None:
         """Its directory is gone, and the name is free."""

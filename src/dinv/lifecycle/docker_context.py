@@ -1,52 +1,16 @@
-"""A machine's docker context: written by what changes the machine, and created if it has none yet."""
+"""What `dinv use` needs: a docker context with the machine's name and address."""
 
 from __future__ import annotations
 
-import contextlib
-
 from dinv.endpoints import contexts
-from dinv.errors import ContextError, NotSupported
+from dinv.errors import NotSupported
 from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host import context
 from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from dinv.lifecycle.host import Host
-    from dinv.progress import Progress
-
-
-def write(host: Host, progress: Progress, *, had_one: bool = False) -> None:
-    """Write the machine's context, if it is to have one; warn if that fails.
-
-    `had_one` as in `or_none`.
-    """
-    if host.has_context:
-        with or_none(host, progress, had_one=had_one):
-            host.write_context()
-
-
-def write_first(host: Host, progress: Progress) -> None:
-    """Give it its first context; that is recorded before it exists, so that a removal finds it."""
-    host.config.context = host.name
-    host.store.save(host.config)
-    write(host, progress)
-
-
-@contextlib.contextmanager
-def or_none(host: Host, progress: Progress, *, had_one: bool = False) -> Iterator[None]:
-    """Go on without a context if one cannot be read or written, with a warning.
-
-    The record, which the caller saves, then says that the machine has none. If it `had_one`, which may still
-    exist, the record keeps saying so, so that a removal finds it.
-    """
-    try:
-        yield
-    except ContextError as error:
-        progress.warn("No docker context: " + error.text)
-        if not had_one:
-            host.config.context = ""
 
 
 def ensure_context(host: Host) -> None:
@@ -55,8 +19,8 @@ def ensure_context(host: Host) -> None:
     Raises NotSupported for a machine that cannot have one, ContextError, MachineBusy.
     """
     host.finish_certificates()
-    context = contexts.read(host.name)
-    if context is not None and context.host == host.url and (host.has_context or not context.owner):
+    there = contexts.read(host.name)
+    if there is not None and there.host == host.url and (host.has_context or not there.owner):
         return
     if not host.has_tls or not host.driver.provisioned:
         raise NotSupported(
@@ -67,6 +31,6 @@ def ensure_context(host: Host) -> None:
             + ")",
         )
     with changing(host, "writing its docker context"):
-        host.write_context()
+        context.put(host.config)
         host.config.context = host.name
         host.store.save(host.config)

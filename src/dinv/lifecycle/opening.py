@@ -50,7 +50,7 @@ def check_finished(config: MachineConfig, *, doing: str = "", provision: bool = 
             f'The create of machine "{name}" did not finish. Finish it first: ' + command("provision", name),
         )
     if config.unfinished:
-        raise MachineUnfinished(name, cannot + unfinished(config).error)
+        raise MachineUnfinished(name, cannot + unfinished.status(config).error)
     if doing and config.upgrade:
         raise MachineUnfinished(
             name, f"{cannot}its upgrade has not finished. Finish it first: " + command("start", name)

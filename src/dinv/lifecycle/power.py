@@ -6,6 +6,8 @@ import contextlib
 
 from dinv.errors import AlreadyRunning, AlreadyStopped, StoreError
 from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host.certificates import renewing
+from dinv.lifecycle.host.serving import serve
 from dinv.states import PAUSED, RUNNING, STOPPED
 from dinv.timeouts import SERVE_SECONDS, STOP_SECONDS
 
@@ -27,12 +29,12 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
             _remember_stopped(host)
             with progress.working("Machine", f"starting {host.name}"):
                 host.driver.start(timeout=timeout)
-        elif not (host.config.stopped or host.renewing()):
+        elif not (host.config.stopped or renewing(host)):
             if settled:
                 return
             raise AlreadyRunning(host.name)
         # Also if it was started from outside, or by a start or restart that was killed.
-        host.serve(progress, timeout=timeout)
+        serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
 
 
@@ -65,7 +67,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
         _remember_stopped(host)
         with progress.working("Machine", f"starting {host.name}"):
             host.driver.start(timeout=timeout)
-        host.serve(progress, timeout=timeout)
+        serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
 
 
@@ -92,7 +94,7 @@ def _remembered_stopped(host: Host) -> Iterator[None]:
 
 
 def _finish_renewal(host: Host, progress: Progress, timeout: float) -> None:
-    if host.renewing():
+    if renewing(host):
         from dinv.lifecycle.renew import resume
 
         resume(host, progress, timeout=timeout)

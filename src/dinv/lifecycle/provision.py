@@ -7,7 +7,8 @@ to be undone: after a kill the next `provision` starts over.
 from __future__ import annotations
 
 from dinv.errors import MachineUnfinished
-from dinv.lifecycle import docker_context
+from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
 from dinv.lifecycle.renew.renewal import missing
@@ -59,7 +60,7 @@ def provision(
         else:
             _start(machine, progress, timeout)
         # The context must match what it has now, even if there is an old one, or none.
-        docker_context.write(machine, progress, had_one=not machine.config.unfinished)
+        context.write(machine.config, progress, had_one=not machine.config.unfinished)
         machine.config.phase = READY
         machine.config.step = ""
         store.save(machine.config)
@@ -68,7 +69,7 @@ def provision(
 def _begin_again(machine: Host, progress: Progress, state: str) -> str:
     """Do what a create does before it starts its machine; return the machine's state after that."""
     machine.use_contract(machine.driver.prepare(progress))
-    machine.issue_certificates()
+    certificates.issue(machine)
     if state != RUNNING:
         return state
     # It may still be waiting for its first certificates: begin at the beginning.
@@ -78,10 +79,10 @@ def _begin_again(machine: Host, progress: Progress, state: str) -> str:
 
 def _start(machine: Host, progress: Progress, timeout: float) -> None:
     if missing(machine):
-        machine.issue_certificates()
+        certificates.issue(machine)
     machine.provisioner.provision()
     with progress.working("Machine", f"starting {machine.name}"):
         machine.driver.start(timeout=timeout)
-    machine.serve(progress, timeout=timeout)
-    if machine.renewing():
+    serve(machine, progress, timeout=timeout)
+    if certificates.renewing(machine):
         resume(machine, progress, timeout=timeout)

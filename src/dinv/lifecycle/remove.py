@@ -14,7 +14,7 @@ from dinv.errors import (
     PluginNotFound,
     StoreError,
 )
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, context
 from dinv.store import forwards, twins
 from dinv.wording import command
 
@@ -64,7 +64,7 @@ def remove(
                         f'The machine is kept: "{other}" is another record of it. Only this one is removed.'
                     ]
                 else:
-                    left = _unmake(machine, keep_cache=keep_cache, force=force)
+                    left = _unmake_if_possible(machine, keep_cache=keep_cache, force=force)
                 _forget(store, name)
                 return left
         _forget(store, name)
@@ -77,25 +77,32 @@ def _forget(store: Store, name: str) -> None:
     store.remove(name)
 
 
-def _unmake(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
+def _unmake_if_possible(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
     try:
         driver = machine.driver
     except (PluginBroken, PluginNotFound) as error:
         if not force:
             error.add_note(_forcing(machine.name))
             raise
-        machine.remove_context()
+        context.remove(machine.config)
         return [error.text, f"What it created for {machine.name} is left on its endpoint."]
     if not force:
         driver.check_removal()
     try:
-        return machine.unmake(keep_cache=keep_cache)
+        return unmake(machine, keep_cache=keep_cache)
     except (EndpointError, DeadlineExceeded) as error:
         if not force:
             error.add_note(_forcing(machine.name))
             raise
-        machine.remove_context()
+        context.remove(machine.config)
         return [error.text, _traces(machine.name)]
+
+
+def unmake(machine: Host, *, keep_cache: bool = False) -> list[str]:
+    """Remove all but its directory; return a line per thing left. The caller must hold the lock."""
+    left = machine.driver.remove(keep_cache=keep_cache)
+    context.remove(machine.config)
+    return left
 
 
 def _may_be_one(store: Store, name: str) -> bool:

@@ -255,18 +255,17 @@ def _say(config: MachineConfig, progress: Progress, left: str) -> None:
 
 def _write_context(store: Store, name: str, progress: Progress) -> None:
     from dinv.endpoints import contexts
-    from dinv.lifecycle import docker_context
-    from dinv.lifecycle.host import Host
+    from dinv.lifecycle.host import Host, context
 
     with store.lock(name, "importing it"), Host(store.load(name), store) as machine:
         if not machine.has_tls:
             return
-        with docker_context.or_none(machine, progress):
+        with context.or_none(machine.config, progress):
             # Even if it is this very machine's, for another store: its removal here would remove it there.
             if contexts.read(name) is not None:
                 progress.note(f'There is a docker context "{name}" already; it is left unchanged')
                 return
-            docker_context.write_first(machine, progress)
+            context.write_first(machine.config, store, progress)
         store.save(machine.config)
 
 

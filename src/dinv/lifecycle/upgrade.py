@@ -11,6 +11,7 @@ import copy
 
 from dinv.errors import MachineGone
 from dinv.lifecycle import steps
+from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import check_finished, opened
 from dinv.lifecycle.steps import Step, Transaction
 from dinv.states import RUNNING, STOPPED
@@ -55,7 +56,7 @@ def upgrade(
                 # In docker-machine, too, a machine runs after an upgrade.
                 with progress.working("Machine", f"starting {machine.name}"):
                     machine.driver.start(timeout=timeout)
-                machine.serve(progress, timeout=timeout)
+                serve(machine, progress, timeout=timeout)
             return False
         steps.run(
             Upgrade(machine, progress, timeout, image=offer.image, contract=offer.contract),
@@ -146,7 +147,7 @@ class Upgrade(Transaction):
 
     def serve(self) -> None:
         """The daemon answers, at an address that its certificates cover."""
-        self.machine.serve(self.progress, timeout=self.timeout)
+        serve(self.machine, self.progress, timeout=self.timeout)
 
     def prove(self) -> None:
         """A container has run in it, or earlier in a machine of the same kind."""
@@ -190,7 +191,7 @@ class Upgrade(Transaction):
                 # The address, and so the certificates, may have changed: install those of the store again.
                 machine.provisioner.provision()
                 self.start()
-            machine.serve(self.progress, timeout=self.timeout)
+            serve(machine, self.progress, timeout=self.timeout)
         self._forget()
 
     def _forget(self) -> None:

@@ -50,7 +50,7 @@ def statuses(
         if config.unfinished:
             from dinv.lifecycle.host import unfinished
 
-            known[name] = unfinished(config, store.holder(name))
+            known[name] = unfinished.status(config, store.holder(name))
             continue
         if name in copies:
             known[name] = Status(ERROR, copies[name])

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from dinv.access.disk_usage import measure
 from dinv.errors import ProtocolError
+from dinv.lifecycle.host import clients
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -35,9 +36,6 @@ class FakeMachine:
     def channel(self) -> Self:
         return self
 
-    def engine(self) -> Self:
-        return self
-
     def __enter__(self) -> Self:
         return self
 
@@ -55,7 +53,9 @@ class FakeMachine:
 
 
 def ask(said: str, status: int = 0, usage: Any = None) -> DiskUsage:
-    return measure(cast("Host", FakeMachine(said, status, usage or {})))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(clients, "engine", lambda machine: machine)
+        return measure(cast("Host", FakeMachine(said, status, usage or {})))
 
 
 def test_sizes_are_bytes() -> None:

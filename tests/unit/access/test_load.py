@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import tarfile
-from typing import TYPE_CHECKING, Any, Self, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from hypothesis import given
@@ -17,7 +17,6 @@ from dinv.progress import Progress
 
 if TYPE_CHECKING:
     from dinv.engine import Engine
-    from dinv.lifecycle.host import Host
 
 Layer = tuple[str, bytes]
 
@@ -31,12 +30,6 @@ class Daemon:
         self.refuses = refuses
         self.archives: list[bytes] = []
         self.images = self
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
 
     def info(self) -> dict[str, Any]:
         driver = "io.containerd.snapshotter.v1" if self.containerd else "overlay2"
@@ -60,12 +53,8 @@ class Daemon:
             raise ServerError("no such file", status=500, method="POST", path="/images/load")
 
 
-def machine(daemon: Daemon) -> Host:
-    class FakeMachine:
-        def engine(self) -> Daemon:
-            return daemon
-
-    return cast("Host", FakeMachine())
+def client(daemon: Daemon) -> Engine:
+    return cast("Engine", daemon)
 
 
 def archive(*images: tuple[str, list[Layer]], links: bool = False) -> io.BytesIO:
@@ -116,7 +105,7 @@ OTHER: Layer = ("sha256:other", b"o")
 
 def test_layers_that_are_there_are_left_out() -> None:
     daemon = Daemon(("sha256:base",))
-    names = load.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+    names = load.load_archive(client(daemon), archive(("app", [BASE, TOP])), Progress())
     assert names == ["app:latest"]
     sent = members(daemon.archives[0])
     assert set(sent) == {"app.json", "manifest.json", "blobs/sha256:top"}
@@ -125,7 +114,7 @@ def test_layers_that_are_there_are_left_out() -> None:
 
 def test_a_layer_on_top_of_another_one_is_another() -> None:
     daemon = Daemon(("sha256:other", "sha256:top"))
-    load.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+    load.load_archive(client(daemon), archive(("app", [BASE, TOP])), Progress())
     assert {"blobs/sha256:base", "blobs/sha256:top"} <= set(members(daemon.archives[0]))
 
 
@@ -133,7 +122,7 @@ def test_a_layer_on_top_of_another_one_is_another() -> None:
 def test_a_layer_that_one_image_lacks_is_sent(links: bool) -> None:  # noqa: FBT001
     daemon = Daemon(("sha256:base", "sha256:top"))
     images = archive(("a", [BASE, TOP]), ("b", [OTHER, TOP]), links=links)
-    load.load_archive(machine(daemon), images, Progress())
+    load.load_archive(client(daemon), images, Progress())
     sent = members(daemon.archives[0])
     top, base = ("a-1/layer.tar", "a-0/layer.tar") if links else ("blobs/sha256:top", "blobs/sha256:base")
     assert sent[top] == TOP[1]
@@ -142,13 +131,13 @@ def test_a_layer_that_one_image_lacks_is_sent(links: bool) -> None:  # noqa: FBT
 
 def test_a_daemon_with_containerd_images_gets_all() -> None:
     daemon = Daemon(("sha256:base",), containerd=True)
-    load.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+    load.load_archive(client(daemon), archive(("app", [BASE, TOP])), Progress())
     assert "blobs/sha256:base" in members(daemon.archives[0])
 
 
 def test_what_was_left_out_and_is_missing_after_all_is_sent() -> None:
     daemon = Daemon(("sha256:base",), refuses=1)
-    load.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+    load.load_archive(client(daemon), archive(("app", [BASE, TOP])), Progress())
     assert "blobs/sha256:base" not in members(daemon.archives[0])
     assert "blobs/sha256:base" in members(daemon.archives[1])
 
@@ -159,33 +148,33 @@ def test_a_pipe_is_read_once() -> None:
             return False
 
     daemon = Daemon()
-    load.load_archive(machine(daemon), Pipe(archive(("app", [BASE])).getvalue()), Progress())
+    load.load_archive(client(daemon), Pipe(archive(("app", [BASE])).getvalue()), Progress())
     assert members(daemon.archives[0])["blobs/sha256:base"] == BASE[1]
 
 
 def test_a_refusal_is_told() -> None:
     with pytest.raises(ImageError, match="does not take the image: no such file"):
-        load.load_archive(machine(Daemon(refuses=1)), archive(("app", [BASE])), Progress())
+        load.load_archive(client(Daemon(refuses=1)), archive(("app", [BASE])), Progress())
 
 
 def test_a_refusal_of_all_of_it_is_told_too() -> None:
     daemon = Daemon(("sha256:base",), refuses=2)
     with pytest.raises(ImageError, match="does not take the image: no such file"):
-        load.load_archive(machine(daemon), archive(("app", [BASE, TOP])), Progress())
+        load.load_archive(client(daemon), archive(("app", [BASE, TOP])), Progress())
     assert len(daemon.archives) == 2
 
 
 @given(st.binary(max_size=2000))
 def test_nonsense_is_no_archive(data: bytes) -> None:
     with pytest.raises(ImageError, match="not an archive of images"):
-        load.load_archive(machine(Daemon()), io.BytesIO(data), Progress())
+        load.load_archive(client(Daemon()), io.BytesIO(data), Progress())
 
 
 @given(st.integers(0, 6000))
 def test_one_cut_short_is_told_or_sent_as_far_as_it_tells(length: int) -> None:
     data = archive(("app", [BASE, TOP])).getvalue()[:length]
     with pytest.raises(ImageError, match="not an archive of images"):
-        load.load_archive(machine(Daemon()), io.BytesIO(data), Progress())
+        load.load_archive(client(Daemon()), io.BytesIO(data), Progress())
 
 
 @pytest.mark.parametrize(
@@ -199,7 +188,7 @@ def test_a_manifest_of_another_shape(manifest: bytes) -> None:
         member.size = len(manifest)
         tar.addfile(member, io.BytesIO(manifest))
     with pytest.raises(ImageError, match=r"manifest\.json is not"):
-        load.load_archive(machine(Daemon()), out, Progress())
+        load.load_archive(client(Daemon()), out, Progress())
 
 
 def test_an_image_that_nobody_has() -> None:
@@ -209,5 +198,5 @@ def test_an_image_that_nobody_has() -> None:
 
     with pytest.raises(ImageError, match=r"No image nope at unix:///e\.sock, nor at unix:///e\.sock"):
         load.load(
-            machine(Daemon()), ["nope"], [cast("Engine", Source()), cast("Engine", Source())], Progress()
+            client(Daemon()), ["nope"], [cast("Engine", Source()), cast("Engine", Source())], Progress()
         )

@@ -15,6 +15,7 @@ import pytest
 from dinv import drivers, provisioners
 from dinv.authorities import of_machine
 from dinv.lifecycle.host import Host, unfinished
+from dinv.machine import Machine
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
@@ -91,12 +92,12 @@ def test_what_was_asked_for_is_known(store: Store) -> None:
 
 
 def test_a_shared_ca_is_found_in_the_store(store: Store) -> None:
-    assert host(store, "shared").ca_elsewhere == f"shared ({store.path}/ca/ca.pem)"
-    assert host(store, "running").ca_elsewhere == ""
+    assert Machine(host(store, "shared")).ca_elsewhere == f"shared ({store.path}/ca/ca.pem)"
+    assert Machine(host(store, "running")).ca_elsewhere == ""
 
 
 def test_a_create_and_an_upgrade_that_were_killed_are_known_as_such(store: Store) -> None:
-    assert "dinv create unfinished" in unfinished(store.load("unfinished")).error
+    assert "dinv create unfinished" in unfinished.status(store.load("unfinished")).error
     journal = store.load("upgrading").upgrade
     assert journal["Running"]
     assert not journal["Answers"]

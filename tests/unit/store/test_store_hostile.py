@@ -16,6 +16,7 @@ from dinv import drivers
 from dinv.cli.show import machine_rows
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.errors import ConfigError, DinvError, EndpointUnreachable
+from dinv.lifecycle.host import certificates, context
 from dinv.listing.active import active
 from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters
@@ -219,8 +220,8 @@ USES: tuple[Callable[[Machine, Store], object], ...] = (
     lambda machine, _: machine.status(timeout=1),
     lambda machine, _: machine.start(Progress()),
     lambda machine, _: machine.stop(),
-    lambda machine, _: machine._host.issue_certificates() if machine.config.ours else None,
-    lambda machine, _: machine._host.write_context(),
+    lambda machine, _: certificates.issue(machine._host) if machine.config.ours else None,
+    lambda machine, _: context.put(machine.config),
     lambda machine, _: machine.engine().close(),
     lambda machine, _: (
         machine._host.driver.facts(),

@@ -13,6 +13,7 @@ from dinv.lifecycle import steps
 from dinv.lifecycle.create.creation import Creation
 from dinv.lifecycle.create.options import CreateOptions
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Step
 from dinv.store.layout import check_name
 
@@ -85,5 +86,5 @@ def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
     with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
         if trace is not None and machine.config.step:
             trace(f"the create of {name} that was interrupted had come to: {machine.config.step}")
-        machine.unmake()
+        unmake(machine)
     store.empty(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.lifecycle.background import Background
+from dinv.lifecycle.host import certificates
 from dinv.wording import option
 
 TYPE_CHECKING = False
@@ -57,7 +58,7 @@ def learn(machine: Host) -> None:
     An image that cannot wait for them has started with those for the names that were already known.
     """
     machine.driver.refresh_address()
-    machine.issue_certificates()
+    certificates.issue(machine)
     machine.provisioner.provision()
     if not machine.contract.waits_for_certificates:
         # If that takes a restart, it may come back at another address.
@@ -70,6 +71,6 @@ def follow(machine: Host) -> None:
     for _ in range(ADDRESS_CHANGES):
         if not machine.driver.refresh_address():
             return
-        machine.issue_certificates()
+        certificates.issue(machine)
         machine.provisioner.provision()
         machine.provisioner.activate(starting=True)

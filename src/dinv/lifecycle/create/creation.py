@@ -7,9 +7,9 @@ import time
 from dinv import images, provisioners
 from dinv.declaration import secrets, to_record
 from dinv.errors import DriverRefused, InputError, OptionError
-from dinv.lifecycle import docker_context
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, certificates, context
+from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Transaction
 from dinv.options import CONTRACT
 from dinv.provisioners import classic_swarm
@@ -197,7 +197,7 @@ class Creation(Transaction):
     def certify(self) -> None:
         """Keys and certificates exist for the addresses known so far."""
         self.certified = self.machine.driver.addresses()
-        self.machine.issue_certificates()
+        certificates.issue(self.machine)
         # These take long to import and are needed next.
         import tarfile  # noqa: F401
 
@@ -264,7 +264,7 @@ class Creation(Transaction):
 
     def write_context(self) -> None:
         """It has a docker context, if wanted and possible."""
-        docker_context.write(self.machine, self.progress)
+        context.write(self.machine.config, self.progress)
 
     def finish(self) -> None:
         """It is recorded as ready."""
@@ -282,7 +282,7 @@ class Creation(Transaction):
 
     def unmake(self) -> None:
         """Everything it had on its endpoint is gone, and its docker context."""
-        self.machine.unmake()
+        unmake(self.machine)
 
     def keeps(self, error: BaseException) -> bool:
         """Keep everything with `keep_on_failure`, once there is a record."""

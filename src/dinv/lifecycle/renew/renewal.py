@@ -7,8 +7,9 @@ import os
 
 from dinv.engine import TLSFiles
 from dinv.errors import CertificateError, StoreNotWritable
-from dinv.lifecycle import docker_context
-from dinv.lifecycle.host import STAGING
+from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host.certificates import STAGING
+from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
 from dinv.lifecycle.steps import Transaction
 from dinv.pki import pem
@@ -113,7 +114,7 @@ class Renewal(Transaction):
             files.remove_tree(self.staging)
             os.mkdir(self.staging, 0o700)
             try:
-                self.machine.issue_certificates(self.staging, new_ca=self.new_ca)
+                certificates.issue(self.machine, self.staging, new_ca=self.new_ca)
             except CertificateError as error:
                 if not self.new_ca and self.authority.ca_per_machine:
                     error.add_note(
@@ -180,7 +181,7 @@ class Renewal(Transaction):
         with self._storing():
             files.remove_tree(self.staging)
         self.machine.config.renewal = None
-        self.machine.serve(self.progress, timeout=self.timeout)
+        serve(self.machine, self.progress, timeout=self.timeout)
         if self.clients and not self.new_ca:
             ca = self.authority.ca_elsewhere or "the one that it was"
             self.progress.warn(f"The CA is {ca}: earlier client certificates are let in until they expire")
@@ -258,7 +259,7 @@ class Renewal(Transaction):
             )
             files.move_set(self.directory)
             if not missing(self.machine):
-                docker_context.write(self.machine, self.progress, had_one=True)
+                context.write(self.machine.config, self.progress, had_one=True)
             files.end_set(self.directory)
 
     @contextlib.contextmanager

@@ -27,7 +27,7 @@ from dinv.errors import (
 from dinv.lifecycle import create as create_module
 from dinv.lifecycle.create import STEPS, CreateOptions, create
 from dinv.lifecycle.create.addresses import ADDRESSES_TO_TRY
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import certificates, context
 from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
 from dinv.progress import Progress
@@ -39,9 +39,12 @@ from dinv.timeouts import SERVE_SECONDS
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+    from types import ModuleType
 
     from fake_driver import World
     from walk import Moment
+
+    from dinv.lifecycle.host import Host
 
 KNOWN = [
     "configure",
@@ -101,7 +104,7 @@ def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Worl
     monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
     without_keys(monkeypatch)
 
-    def stepped(owner: type, method: str, before: str, after: str = "") -> None:
+    def stepped(owner: type | ModuleType, method: str, before: str, after: str = "") -> None:
         real: Callable[..., Any] = getattr(owner, method)
 
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -114,8 +117,8 @@ def world(tmp_path: Path, store: Store, monkeypatch: pytest.MonkeyPatch) -> Worl
         monkeypatch.setattr(owner, method, wrapper)
 
     stepped(Store, "save", "save", "saved")
-    stepped(Host, "issue_certificates", "certificates")
-    stepped(Host, "write_context", "context", "context written")
+    stepped(certificates, "issue", "certificates")
+    stepped(context, "put", "context", "context written")
     return world
 
 
@@ -219,13 +222,13 @@ def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are
 ) -> None:
     world.takes_files_running = True
     started = threading.Event()
-    real = Host.issue_certificates
+    real = certificates.issue
 
     def after_the_start(machine: Host) -> None:
         assert started.wait(20)
         real(machine)
 
-    monkeypatch.setattr(Host, "issue_certificates", after_the_start)
+    monkeypatch.setattr(certificates, "issue", after_the_start)
     world.at = lambda step: started.set() if step == "start" else None
     make(store, timeout=33).close()
     assert but_certificates(world.steps) == but_certificates(FIRST)
@@ -300,13 +303,13 @@ def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
     world: World, store: Store, monkeypatch: pytest.MonkeyPatch, *, first: bool
 ) -> None:
     named: list[list[str]] = []
-    real = Host.issue_certificates
+    real = certificates.issue
 
     def issue(machine: Host) -> None:
         named.append(machine.driver.addresses())
         real(machine)
 
-    monkeypatch.setattr(Host, "issue_certificates", issue)
+    monkeypatch.setattr(certificates, "issue", issue)
     world.takes_files_running = first
     world.ports_taken, world.moves_address = 2, True
     make(store).close()
@@ -395,7 +398,7 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
     """To save is to sweep: it would take away what the other thread has not moved into its place yet."""
     created, saved = threading.Event(), threading.Event()
     staged_still_there: list[bool] = []
-    real = Host.issue_certificates
+    real = certificates.issue
 
     def slow(machine: Host) -> None:
         staged = os.path.join(machine.directory, ".key.pem.00.dinv-tmp")
@@ -412,7 +415,7 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
         elif step == "saved" and created.is_set():
             saved.set()
 
-    monkeypatch.setattr(Host, "issue_certificates", slow)
+    monkeypatch.setattr(certificates, "issue", slow)
     world.at = watch
     make(store).close()
     assert staged_still_there == [True]
@@ -424,7 +427,7 @@ def test_certificates_that_cannot_be_made_leave_nothing(
     def broken(_machine: Host) -> None:
         raise CertificateError("no entropy")
 
-    monkeypatch.setattr(Host, "issue_certificates", broken)
+    monkeypatch.setattr(certificates, "issue", broken)
     with pytest.raises(CertificateError, match="entropy"):
         make(store)
     assert "start" not in world.steps

@@ -32,7 +32,8 @@ from dinv.errors import (
 from dinv.lifecycle import renew as renew_module
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.docker_context import ensure_context
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, certificates, clients
+from dinv.lifecycle.host import context as docker_context
 from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import STEPS, renew
@@ -116,8 +117,8 @@ def running(world: World, store: Store, daemon: TLSDaemon, ca: SharedAuthority |
     machine = Host(config, store)
     with store.claim("dev", "creating it"):
         store.save(config)
-        machine.issue_certificates()
-        machine.write_context()
+        certificates.issue(machine)
+        docker_context.put(machine.config)
     machine.provisioner.provision()
     machine.provisioner.activate()
     world.put("container-dev", "x")
@@ -223,8 +224,8 @@ def killed(
 
 READERS: list[Callable[[Host], object]] = [
     lambda host: host.environment(),
-    lambda host: host.docker_flags(),
-    lambda host: host.engine().close(),
+    clients.docker_flags,
+    lambda host: clients.engine(host).close(),
     lambda host: Machine(host).cert_path,
     ensure_context,
 ]
@@ -265,7 +266,7 @@ def test_killed_anywhere_it_works_and_can_be_finished(
             with store.claim("dev", "test"):
                 store.save(loaded)
                 files.replace_set(machine.directory, [(name, data, 0o600) for name, data in kept.items()])
-                machine.write_context()
+                docker_context.put(machine.config)
             world.states["dev"] = RUNNING
         elif then != "rm":
             if then == "renew":
@@ -301,7 +302,7 @@ def test_reading_a_record_writes_nothing(machine: Host, store: Store) -> None:
 
 
 def test_whoever_holds_the_lock_finishes_all_of_it(machine: Host, store: Store) -> None:
-    machine.remove_context()
+    docker_context.remove(machine.config)
     files.stage_set(machine.directory, list(_client(machine)))
     with changing(machine, "testing it"):
         assert not os.path.exists(os.path.join(machine.directory, files.PENDING))
@@ -323,7 +324,7 @@ class TestReadOnly:
 
         files.stage_set(machine.directory, list(_client(machine)))
         self.move = os.replace
-        monkeypatch.setattr("dinv.lifecycle.host.MOVE_SECONDS", 0.1)
+        monkeypatch.setattr("dinv.lifecycle.host.torn_certificates.MOVE_SECONDS", 0.1)
         monkeypatch.setattr(os, "replace", fails)
 
     def put(self, machine: Host, name: str) -> None:
@@ -447,7 +448,7 @@ def test_killed_at_any_step_it_is_settled_as_the_page_says(
             walk.die(lambda: renew(store, "dev", SILENT, clients=clients), moment)
             works(machine)
             now = Host(store.load("dev"), store)
-            if now.renewing():
+            if certificates.renewing(now):
                 assert then in settled[walk.steps[moment]]
                 settle(now, store, then)
             is_settled(machine, store)
@@ -537,7 +538,7 @@ def test_a_machine_that_does_not_run_is_left_alone(machine: Host, store: Store, 
 
 
 def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Host, store: Store) -> None:
-    machine.remove_context()
+    docker_context.remove(machine.config)
     contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
     renew(store, "dev", SILENT, clients=True)
     context = contexts.read("dev")
@@ -689,7 +690,7 @@ def test_a_create_that_was_killed_is_finished(
 ) -> None:
     """With a docker context, if that was to be one."""
     config = store.load("dev")
-    machine.remove_context()
+    docker_context.remove(machine.config)
     config.ours.update(Phase=CREATING, Context=context, ImageContract="")
     with store.lock("dev", "test"):
         store.save(config)
@@ -714,7 +715,7 @@ def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_
     config.ours.update(Phase=CREATING)
     with store.lock("dev", "test"):
         store.save(config)
-    machine.remove_context()
+    docker_context.remove(machine.config)
     contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
     progress = Warnings()
     provision(store, "dev", progress)

@@ -1,6 +1,14 @@
 """A machine from the inside: its record, and its driver, provisioner and authority.
 
-The public interface is `dinv.machine.Machine`. Methods that change a machine need its lock held (`changing`).
+The public interface is `dinv.machine.Machine`; operations are functions of a Host. What several of them do is
+beside it, and what prompts and profiles wait for (`url`, `env`, `status`) is in Host itself:
+
+clients.py            docker flags, docker-py, and a client of dinv's own for its daemon
+certificates.py       issued by its authority
+serving.py            what follows every start
+context.py            its docker context
+torn_certificates.py  what a killed renewal has left half in place
+unfinished.py         the status of one whose create did not finish
 """
 
 from __future__ import annotations
@@ -8,47 +16,30 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.errors import (
-    CertificatesTorn,
-    ContextError,
-    DinvError,
-    EndpointTLSError,
-    MachineBusy,
-    MachineNotRunning,
-    StoreError,
-)
-from dinv.states import ERROR, RUNNING, STARTING, STOPPED, Status, at_work
+from dinv.errors import DinvError, MachineBusy, MachineNotRunning
+from dinv.states import ERROR, RUNNING, STOPPED, Status
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
-from dinv.wording import command, joined
+from dinv.wording import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from typing import Any, Self
 
     from dinv.authorities import Authority
     from dinv.channel import Channel
     from dinv.drivers import Driver
-    from dinv.engine import Engine
     from dinv.images import ImageContract
-    from dinv.progress import Progress
     from dinv.provisioners import Provisioner
     from dinv.store.store import Store
-
-MOVE_SECONDS = 1.0
-"""Seconds for another process to move a file of a set into place."""
-POLL_SECONDS = 0.02
-
-STAGING = ".renewal"
-"""In a machine's directory: the certificates that a renewal will put in place."""
 
 
 class Host:
     """One machine of a store, for the operations in `lifecycle` and `access`.
 
-    The endpoint is not asked before a method needs it. The caller must hold the machine's lock for methods
-    that change it.
+    The endpoint is not asked before a method needs it. Nothing here takes the machine's lock, and changes
+    need it: they begin with `lifecycle.changing` or `lifecycle.opening`.
     """
 
     def __init__(
@@ -193,14 +184,10 @@ class Host:
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
         """Ask the endpoint for its state and any error; `timeout` in seconds."""
         if self.config.unfinished:
-            return unfinished(self.config, self.store.holder(self.name))
+            from dinv.lifecycle.host import unfinished
+
+            return unfinished.status(self.config, self.store.holder(self.name))
         return self.driver.state(timeout=timeout)
-
-    def inspect(self) -> dict[str, Any]:
-        """Return config.json with absolute paths. Makes no calls."""
-        from dinv import drivers
-
-        return drivers.shown(self.config)
 
     def known_url(self) -> str:
         """Return the URL, for a caller about to connect. Raises MachineNotRunning.
@@ -235,13 +222,6 @@ class Host:
         At a published port there is only the daemon: what its containers publish is at `own_ip`.
         """
         return str(self.config.driver.get("Reached") or "")
-
-    @property
-    def ca_elsewhere(self) -> str:
-        """Where its CA is, to follow "the CA is"; "" if it is in the machine's directory."""
-        from dinv import authorities
-
-        return authorities.ca_elsewhere(self.config)
 
     def authority(self, directory: str = "") -> Authority:
         """Return its authority, opened for its or another `directory`. Raises InputError."""
@@ -279,15 +259,7 @@ class Host:
         from dinv.pki.validity import remark
 
         file, said = remark(self.cert_path, soon=soon)
-        if not said:
-            return ""
-        keeper = self.driver.keeper
-        if not keeper:
-            return f"{said}: whoever runs its daemon has to replace it"
-        if not self.driver.provisioned:
-            return f"{said}: {keeper} regenerate-certs --client-certs {self.name}"
-        clients = ("--client-certs",) if file == "ca.pem" else ()
-        return f"{said}: " + command("regenerate-certs", *clients, self.name)
+        return f"{said}: {self.driver.renewal(file)}" if said else ""
 
     def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
         """Return its status, with that warning in its error."""
@@ -307,58 +279,6 @@ class Host:
 
         return dict(provisioners.of(self.config).credentials(self.config))
 
-    def swarm_url(self) -> str:
-        """Return the address of the classic swarm that it is the master of. Raises NoSwarm."""
-        from dinv.provisioners import classic_swarm
-
-        return classic_swarm.master_url(self.config, self.url)
-
-    def docker_flags(self, *, swarm: bool = False) -> list[str]:
-        """Return the same as words for the docker CLI, which removes the quotes itself."""
-        url = self.swarm_url() if swarm else self.known_url()
-        if not self.has_tls:
-            return [f"-H={url}"]
-        self.finish_certificates()
-        files = (("tlscacert", "ca.pem"), ("tlscert", "cert.pem"), ("tlskey", "key.pem"))
-        quoted = [f'--{flag}="{os.path.join(self.cert_path, file)}"' for flag, file in files]
-        return ["--tlsverify", *quoted, f"-H={url}"]
-
-    def engine(self, *, timeout: float = STATE_SECONDS, url: str = "") -> Engine:
-        """Return a client of its daemon; `timeout` in seconds is for calls without a deadline of their own.
-
-        `url`: another address at which the machine listens, with the same certificates.
-        """
-        from dinv.engine import Engine, TLSFiles, parse_address
-
-        self.finish_certificates()
-        tls = TLSFiles.of_directory(self.cert_path) if self.has_tls else None
-        return Engine(parse_address(url or self.known_url(), tls), timeout=timeout, trace=self.trace)
-
-    def daemon_version(self) -> str:
-        """Return the version of its daemon, asked of the daemon."""
-        self.check_running()
-        try:
-            with self.engine() as engine:
-                return str(engine.version().get("Version", ""))
-        except EndpointTLSError as error:
-            if said := self.expiry():
-                error.add_note(said)
-            raise
-
-    def docker_kwargs(self) -> dict[str, Any]:
-        """Return keyword arguments for docker-py's DockerClient and APIClient: base_url, tls.
-
-        Needs the package docker, for its TLSConfig.
-        """
-        if not self.has_tls:
-            return {"base_url": self.url}
-        self.finish_certificates()
-        from docker.tls import TLSConfig
-
-        files = {name: os.path.join(self.cert_path, f"{name}.pem") for name in ("ca", "cert", "key")}
-        tls = TLSConfig(client_cert=(files["cert"], files["key"]), ca_cert=files["ca"], verify=True)
-        return {"base_url": self.url, "tls": tls}
-
     def channel(self) -> Channel:
         """Return the way files and commands get into the machine, which has to run for commands.
 
@@ -366,12 +286,6 @@ class Host:
         """
         self.check_running()
         return self.driver.channel()
-
-    def logs(
-        self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
-    ) -> Iterator[bytes]:
-        """Yield the output of its init and daemon as it comes: the last `tail` lines, or everything."""
-        return self.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
 
     def finish_certificates(self) -> None:
         """Finish what a killed process began: move certificates into place, update the docker context.
@@ -382,117 +296,10 @@ class Host:
         """
         from dinv.system import files
 
-        if not self.config.by_dinv or not files.is_pending(self.directory):
-            return
-        try:
-            files.move_set(self.directory)
-        except OSError:
-            self._check_client()
-            return
-        import contextlib
+        if self.config.by_dinv and files.is_pending(self.directory):
+            from dinv.lifecycle.host import torn_certificates
 
-        with contextlib.suppress(OSError, StoreError, ContextError), contextlib.ExitStack() as stack:
-            if self.name not in self.store.held:
-                stack.enter_context(self.store.lock(self.name, "finishing a renewal"))
-            now = Host(self.store.load(self.name), self.store)
-            if now.config.identity == self.config.identity:
-                if now.has_context:
-                    now.write_context()
-                files.end_set(self.directory)
-
-    def _check_client(self) -> None:
-        """Check that the client's certificate and key match; a process that is moving them gets a moment.
-
-        They are moved in the order of their names, each pair in one set, so both are old or both are new
-        unless the process is between the two moves.
-        """
-        from dinv.system import files
-
-        end = time.monotonic() + MOVE_SECONDS
-        while files.is_pending(self.directory, "key.pem") and not files.is_pending(
-            self.directory, "cert.pem"
-        ):
-            if time.monotonic() >= end:
-                raise CertificatesTorn(self.name, self.directory)
-            time.sleep(POLL_SECONDS)
-
-    # Changes: the caller must hold the machine's lock
-
-    def unmake(self, *, keep_cache: bool = False) -> list[str]:
-        """Remove all but its directory; return a line per thing left. The caller must hold the lock."""
-        left = self.driver.remove(keep_cache=keep_cache)
-        self.remove_context()
-        return left
-
-    def remove_context(self) -> None:
-        """Remove its docker context, if dinv wrote one."""
-        context = self.config.context
-        if context:
-            from dinv.endpoints import contexts
-
-            contexts.remove(context, self.config.identity)
-
-    def issue_certificates(self, directory: str = "", *, new_ca: bool = False) -> None:
-        """Issue new certificates for its current addresses. The caller must hold its lock.
-
-        They are put in `directory`, which must exist, by default the machine's own. With `new_ca` they are
-        from a new CA, whose key is put there too, if the CA is the machine's own.
-        """
-        from dinv.pki.certificates import issue
-
-        directory = directory or self.directory
-        authority = self.authority()
-        if new_ca and authority.ca_per_machine:
-            authority = self.authority(directory)
-        names = [*self.driver.addresses(), *(self.config.auth_options.get("ServerCertSANs") or ())]
-        issue(authority, machine=self.name, directory=directory, names=names, client=authority.client_pair())
-
-    def write_context(self) -> None:
-        """Write its docker context, or update it. Raises ContextError."""
-        from dinv.endpoints import contexts
-        from dinv.errors import CertificateError
-        from dinv.pki import pem
-
-        try:
-            ca, cert, key = (
-                pem.read(os.path.join(self.cert_path, f"{name}.pem")) for name in ("ca", "cert", "key")
-            )
-        except CertificateError as error:
-            raise ContextError(error.text) from error
-        contexts.write(
-            self.name,
-            host=self.url,
-            description=f"dinv machine {self.name}",
-            owner=self.config.identity,
-            ca=ca,
-            cert=cert,
-            key=key,
-        )
-
-    def serve(self, progress: Progress, *, timeout: float) -> None:
-        """After a start: follow an address that has changed, wait for the daemon, record its version.
-
-        `timeout`, in seconds, is for the daemon to answer. The caller must hold its lock.
-        """
-        for note in self.driver.notes:
-            progress.note(note)
-        self.driver.notes.clear()
-        if self.driver.refresh_address():
-            # Its certificate is for the old address: docker-machine's users know this as #531.
-            progress.note(f"The address has changed to {self.url}: new certificates")
-            self.issue_certificates()
-            self.provisioner.provision()
-            self.provisioner.activate(starting=True)
-            if self.config.context:
-                self.write_context()
-        elif self.driver.port_moves and self.config.context:
-            self.write_context()
-        with progress.working("Docker", f"starting at {self.url}"):
-            version = self.provisioner.health(timeout=timeout, progress=progress)
-        progress.line("Docker", f"{version} ready at {self.url}")
-        self.config.docker_version = version
-        self.config.stopped = False
-        self.store.save(self.config)
+            torn_certificates.finish(self.config, self.store)
 
     def observed_state(self) -> str:
         """Return its state (`dinv.states`). Raises MachineGone or MachineBusy if its container is missing."""
@@ -517,10 +324,6 @@ class Host:
             state = f"silent at {self.url}" if self.url else "without a known address"
         return MachineNotRunning(self.name, state, startable=startable)
 
-    def renewing(self) -> bool:
-        """Whether a renewal of its certificates was killed."""
-        return bool(self.config.renewal) or os.path.lexists(os.path.join(self.directory, STAGING))
-
     def _left_stopped(self) -> bool:
         """Whether it is still as dinv's own `stop` or `kill` left it, as far as is known."""
         if not self.config.stopped:
@@ -529,28 +332,3 @@ class Host:
             return self.status(timeout=LOOK_SECONDS).state != RUNNING
         except DinvError:
             return True
-
-
-def unfinished(config: MachineConfig, holder: str | None = None) -> Status:
-    """Return the status of a machine whose create has not finished.
-
-    `holder` is the result of `Store.holder`: if set, the machine is being created or cleaned up right now.
-    """
-    if holder is not None:
-        return Status(STARTING, at_work(holder))
-    container = config.adopting
-    if container:
-        return Status(
-            ERROR,
-            "its adoption did not finish; finish it: "
-            + command("adopt", str(container), config.name)
-            + ", or forget it: "
-            + command("rm", config.name),
-        )
-    return Status(
-        ERROR,
-        "its create did not finish; finish it: "
-        + command("create", config.name, "...")
-        + ", or clean up: "
-        + command("rm", config.name),
-    )

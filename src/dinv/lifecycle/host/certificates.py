@@ -1,0 +1,36 @@
+"""A machine's certificates, as its authority issues them."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.lifecycle.host import Host
+
+STAGING = ".renewal"
+"""In a machine's directory: the certificates that a renewal will put in place."""
+
+
+def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
+    """Issue new certificates for its current addresses. The caller must hold the machine's lock.
+
+    They are put in `directory`, which must exist, by default the machine's own. With `new_ca` they are
+    from a new CA, whose key is put there too, if the CA is the machine's own.
+    """
+    # This takes long to import, and a create has checks to do before.
+    from dinv.pki import certificates
+
+    directory = directory or host.directory
+    authority = host.authority()
+    if new_ca and authority.ca_per_machine:
+        authority = host.authority(directory)
+    names = [*host.driver.addresses(), *(host.config.auth_options.get("ServerCertSANs") or ())]
+    certificates.issue(
+        authority, machine=host.name, directory=directory, names=names, client=authority.client_pair()
+    )
+
+
+def renewing(host: Host) -> bool:
+    """Whether a renewal of its certificates was killed."""
+    return bool(host.config.renewal) or os.path.lexists(os.path.join(host.directory, STAGING))

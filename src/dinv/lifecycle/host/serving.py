@@ -1,0 +1,36 @@
+"""What follows every start of a machine: its address, its daemon, its record."""
+
+from __future__ import annotations
+
+from dinv.lifecycle.host import certificates, context
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+def serve(host: Host, progress: Progress, *, timeout: float) -> None:
+    """After a start: follow an address that has changed, wait for the daemon, record its version.
+
+    `timeout`, in seconds, is for the daemon to answer. The caller must hold the machine's lock.
+    """
+    for note in host.driver.notes:
+        progress.note(note)
+    host.driver.notes.clear()
+    if host.driver.refresh_address():
+        # Its certificate is for the old address: docker-machine's users know this as #531.
+        progress.note(f"The address has changed to {host.url}: new certificates")
+        certificates.issue(host)
+        host.provisioner.provision()
+        host.provisioner.activate(starting=True)
+        if host.has_context:
+            context.put(host.config)
+    elif host.driver.port_moves and host.has_context:
+        context.put(host.config)
+    with progress.working("Docker", f"starting at {host.url}"):
+        version = host.provisioner.health(timeout=timeout, progress=progress)
+    progress.line("Docker", f"{version} ready at {host.url}")
+    host.config.docker_version = version
+    host.config.stopped = False
+    host.store.save(host.config)
