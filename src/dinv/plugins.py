@@ -6,7 +6,7 @@ package that is installed while the program runs is seen by the next program.
 
 from __future__ import annotations
 
-from dinv.errors import PluginBroken, PluginNotFound, PluginsClash
+from dinv import errors
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -41,9 +41,9 @@ class Seam:
             return load(self.built_in[name])
         plugins = self._plugins()
         if name not in plugins:
-            raise PluginNotFound(self.what, name, sorted({*self.built_in, *plugins}), self.group)
+            raise errors.PluginNotFound(self.what, name, sorted({*self.built_in, *plugins}), self.group)
         if len(plugins[name]) > 1:
-            raise PluginsClash(self.what, name, [_package(point) for point in plugins[name]])
+            raise errors.PluginsClash(self.what, name, [_package(point) for point in plugins[name]])
         return self._load(plugins[name][0])
 
     def known(self) -> list[str]:
@@ -76,7 +76,7 @@ class Seam:
             return f"not used: {' and '.join(others)} has a {self.what} of this name, too"
         try:
             self._load(point)
-        except PluginBroken as error:
+        except errors.PluginBroken as error:
             return error.reason
         return ""
 
@@ -86,10 +86,10 @@ class Seam:
             found = point.load()
         except Exception as error:  # the import of somebody else's package may raise anything
             reason = f"cannot be loaded from {point.value}: {error!r}"
-            raise PluginBroken(self.what, point.name, reason, package) from error
+            raise errors.PluginBroken(self.what, point.name, reason, package) from error
         if not (isinstance(found, type) and issubclass(found, load(self.base))):
             reason = f"is {point.value}, which does not derive from {self.base.replace(':', '.')}"
-            raise PluginBroken(self.what, point.name, reason, package)
+            raise errors.PluginBroken(self.what, point.name, reason, package)
         return found
 
 

@@ -31,6 +31,9 @@ class Wording(str):
         made._parts = parts
         return made
 
+    def __reduce__(self) -> tuple[type[Wording], tuple[object, ...]]:
+        return Wording, (self._parts,)
+
     def worded(self, program: str) -> str:
         """Return the text for a user at a command line who called the program by this name."""
         return "".join(
@@ -90,6 +93,9 @@ def option(name: str, value: str = "") -> Wording:
 def either(library: str, command_line: str) -> Wording:
     """Return a text with one version for callers of the library and one for the command line."""
     return Wording((_Either(library, command_line),))
+
+
+NO_CONTEXT = either("context=False", "--no-context")
 
 
 def joined(separator: str, texts: Iterable[str]) -> str:

@@ -9,14 +9,8 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import (
-    DeadlineExceeded,
-    EndpointError,
-    EndpointTLSError,
-    EngineError,
-    InputError,
-    MachineUnusable,
-)
+from dinv import errors
+from dinv.errors import DeadlineExceeded, EndpointError, EndpointTLSError, EngineError, InputError
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.pki import client_files
@@ -36,13 +30,13 @@ def check_files(machine: Host) -> None:
     Raises MachineUnusable.
     """
     if machine.config.unfinished:
-        raise MachineUnusable(machine.name, machine.url, machine.status().error)
+        raise errors.MachineUnusable(machine.name, machine.url, machine.status().error)
     directory = machine.environment().get("DOCKER_CERT_PATH", "")
     for name in client_files.NAMES if directory else ():
         path = os.path.join(directory, name)
         reason = _unreadable(path)
         if reason:
-            raise MachineUnusable(
+            raise errors.MachineUnusable(
                 machine.name, machine.url, f"open {path}: {reason}", _renewal(machine), connection=True
             )
 
@@ -68,10 +62,10 @@ def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) 
     url = clients.swarm_url(machine)
     try:
         _ask(machine, url, deadline)
-    except MachineUnusable:
+    except errors.MachineUnusable:
         # If the machine itself answers, only the swarm is down.
         _ask(machine, machine.known_url(), Deadline(timeout))
-        raise MachineUnusable(
+        raise errors.MachineUnusable(
             machine.name,
             url,
             "Connection to Swarm cannot be checked but the certs are valid. Maybe swarm is not started",
@@ -98,14 +92,14 @@ def look(machine: Host) -> str:
     return ""
 
 
-def refused(machine: Host) -> MachineNotRunning | MachineUnusable:
+def refused(machine: Host) -> MachineNotRunning | errors.MachineUnusable:
     """Return the error for a refused connection to the machine's URL.
 
     A host without a driver counts as always running, as in docker-machine, and dinv cannot start its daemon.
     """
     if machine.looked_after:
         return machine.not_running()
-    return MachineUnusable(
+    return errors.MachineUnusable(
         machine.name,
         machine.url,
         "its daemon is not running (connection refused)",
@@ -121,9 +115,11 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
         with clients.engine(machine, url=url) as engine:
             engine.ping(timeout=deadline)
     except EndpointTLSError as error:
-        raise MachineUnusable(machine.name, url, error.reason, _renewal(machine), connection=True) from error
+        raise errors.MachineUnusable(
+            machine.name, url, error.reason, _renewal(machine), connection=True
+        ) from error
     except DeadlineExceeded as error:
-        raise MachineUnusable(
+        raise errors.MachineUnusable(
             machine.name,
             url,
             f"no answer within {deadline.seconds:g} s",
@@ -134,13 +130,13 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
         if isinstance(error.__cause__, ConnectionRefusedError) and url == machine.url:
             raise refused(machine) from error
         reason = str(getattr(error, "reason", error))
-        raise MachineUnusable(machine.name, url, reason, _see(machine), connection=True) from error
+        raise errors.MachineUnusable(machine.name, url, reason, _see(machine), connection=True) from error
     except EngineError as error:
-        raise MachineUnusable(
+        raise errors.MachineUnusable(
             machine.name, url, f"it answers, but not like a Docker daemon: {error}"
         ) from error
     except InputError as error:
-        raise MachineUnusable(machine.name, url, str(error)) from error
+        raise errors.MachineUnusable(machine.name, url, str(error)) from error
 
 
 def _connect(host: str, port: int) -> None:

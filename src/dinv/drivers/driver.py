@@ -13,7 +13,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 
-from dinv.errors import DinvError, MachineGone, NotSupported
+from dinv import errors
+from dinv.errors import DinvError
 from dinv.states import ERROR
 from dinv.wording import command
 
@@ -129,7 +130,9 @@ class Driver(ABC):
 
     def unpause(self) -> None:
         """Resume a machine that was paused from outside. Raises NotSupported if machines cannot be paused."""
-        raise NotSupported(self.config.name, f"The {self.name} driver cannot let a paused machine go on")
+        raise errors.NotSupported(
+            self.config.name, f"The {self.name} driver cannot let a paused machine go on"
+        )
 
     # Its state
 
@@ -161,7 +164,7 @@ class Driver(ABC):
         """
         if status.state == ERROR:
             container = str(self.config.driver.get("Container", ""))
-            raise MachineGone(self.config.name, container, str(self.facts()["endpoint"]))
+            raise errors.MachineGone(self.config.name, container, str(self.facts()["endpoint"]))
         return status.state
 
     def facts(self) -> dict[str, Any]:
@@ -209,7 +212,7 @@ class Driver(ABC):
 
     def move(self) -> None:
         """After AddressTaken: choose another address and remove what `create` made."""
-        raise NotSupported(self.config.name, f"The {self.name} driver has no other address to offer")
+        raise errors.NotSupported(self.config.name, f"The {self.name} driver has no other address to offer")
 
     def unreached(self) -> str:
         """Return why clients cannot reach a daemon that listens, with advice; "" if it does not listen.
@@ -274,7 +277,7 @@ class Driver(ABC):
     def replacement(self) -> Replacement:
         """Return how the machine is remade from another image. Raises NotSupported if it cannot be."""
         name = self.config.name
-        raise NotSupported(
+        raise errors.NotSupported(
             name,
             f'Machine "{name}" cannot be made anew from another image: its driver "{self.name}" has no way '
             "to keep the old one until the new one answers. Make another machine, with "
@@ -331,7 +334,7 @@ class Driver(ABC):
 
         Returns the name of its image contract. Raises CannotAdopt, and NotSupported without containers.
         """
-        raise NotSupported(self.config.name, f'The driver "{self.name}" has no containers to adopt')
+        raise errors.NotSupported(self.config.name, f'The driver "{self.name}" has no containers to adopt')
 
     @property
     def adopted(self) -> bool:

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 
+from dinv import errors
 from dinv.drivers.recorded import RecordedDriver
-from dinv.errors import NotSupported, OptionError, WithoutDriver
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT, is_url
 from dinv.pki import client_files
@@ -78,9 +78,9 @@ class NoneDriver(RecordedDriver):
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         url = str(values.get("url") or "")
         if not url:
-            raise OptionError(option("url") + " option is required when no driver is selected")
+            raise errors.OptionError(option("url") + " option is required when no driver is selected")
         if not is_url(url):
-            raise OptionError(
+            raise errors.OptionError(
                 "is not the URL of a Docker daemon, such as tcp://HOST:2376", option="url", value=url
             )
         directory = values.get("url_cert_path")
@@ -143,11 +143,11 @@ class NoneDriver(RecordedDriver):
 
     def refuse(self, doing: str) -> NoReturn:
         if doing == "logs":
-            raise NotSupported(
+            raise errors.NotSupported(
                 self.config.name,
                 f'Machine "{self.config.name}" has no driver: its log is kept where it runs.',
             )
-        raise WithoutDriver(self.config.name, _DONE[doing])
+        raise errors.WithoutDriver(self.config.name, _DONE[doing])
 
     @classmethod
     def states(
@@ -169,12 +169,12 @@ class NoneDriver(RecordedDriver):
         return {name: Status(RUNNING, status.error) for name, status in found.items()}
 
     def channel(self) -> Channel:
-        raise NotSupported(
+        raise errors.NotSupported(
             self.config.name,
             f'Machine "{self.config.name}" has no driver: there is no way into it but its Docker API. '
             f"For a shell beside its containers: docker run -it IMAGE sh",
         )
 
 
-def _unusable(directory: str, why: str) -> OptionError:
-    return OptionError(f"cannot be used: {why}", option="url-cert-path", value=directory)
+def _unusable(directory: str, why: str) -> errors.OptionError:
+    return errors.OptionError(f"cannot be used: {why}", option="url-cert-path", value=directory)

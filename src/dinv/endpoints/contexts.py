@@ -14,19 +14,19 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import NO_CONTEXT, ContextError, ContextTaken, InputError
+from dinv import errors
+from dinv.errors import InputError
 from dinv.formats import json_text
 from dinv.formats.kinds import text
 from dinv.labels import CONTEXT_OWNER
 from dinv.pki import client_files
 from dinv.system import docker_config, files
+from dinv.wording import NO_CONTEXT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Any
-
-"""The field of "Metadata" with the owner of a context that dinv made."""
 
 DEFAULT = "default"
 """The docker CLI's name for DOCKER_HOST or the local socket: no context can have this name."""
@@ -89,11 +89,11 @@ def read(name: str, config_dir: str | None = None) -> Context | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ContextError(
+        raise errors.ContextError(
             f'The docker context "{name}" cannot be read: {path}: {error.strerror}. Make the file readable.'
         ) from error
     except ValueError as error:
-        raise ContextError(
+        raise errors.ContextError(
             f'The docker context "{name}" cannot be read: {path}: {error}. '
             f"Remove it (docker context rm -f {name}) or repair the file."
         ) from error
@@ -136,7 +136,7 @@ def _if_there(file: str, context: str) -> str | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise ContextError(
+        raise errors.ContextError(
             f'The docker context "{context}" cannot be read: {file}: {error.strerror}. Make it readable.'
         ) from error
     return file
@@ -152,7 +152,7 @@ def check_name(name: str) -> None:
         reason = "docker wants two characters or more, of a-z A-Z 0-9 _ . + -, a letter or a digit first"
     else:
         return
-    raise ContextError(
+    raise errors.ContextError(
         f'A docker context cannot be called "{name}": {reason}. '
         "Give the machine another name, or do without a context (" + NO_CONTEXT + ")."
     )
@@ -183,7 +183,9 @@ def write(
     try:
         meta, tls = _paths(name, config_dir)
     except InputError as error:
-        raise ContextError(error.text + " Or do without a docker context (" + NO_CONTEXT + ").") from error
+        raise errors.ContextError(
+            error.text + " Or do without a docker context (" + NO_CONTEXT + ")."
+        ) from error
     path = os.path.join(meta, "meta.json")
     document = {
         "Name": name,
@@ -193,7 +195,7 @@ def write(
     with _Writing(name, path):
         if os.path.lexists(path):
             if not _is_of(name, owner, config_dir):
-                raise ContextTaken(name, path)
+                raise errors.ContextTaken(name, path)
         else:
             files.remove_tree(tls)
         endpoint = os.path.join(tls, "docker")
@@ -255,7 +257,7 @@ def _load(path: str) -> dict[str, Any]:
 def _is_of(name: str, owner: str, config_dir: str | None) -> bool:
     try:
         context = read(name, config_dir)
-    except ContextError:
+    except errors.ContextError:
         return False  # dinv writes meta.json atomically: one that cannot be read is not dinv's
     return context is not None and bool(owner) and context.owner == owner
 
@@ -273,7 +275,7 @@ def set_current(name: str, config_dir: str | None = None) -> None:
         except FileNotFoundError:
             document = {}
         except ValueError as error:
-            raise ContextError(
+            raise errors.ContextError(
                 f"{path} is not what the docker CLI writes: {error}. Mend it, or move it away."
             ) from error
         if name == DEFAULT:
@@ -340,7 +342,7 @@ class _Writing:
     ) -> None:
         if isinstance(error, OSError):
             what = f"{error.filename or self._path}: {error.strerror or error}"
-            raise ContextError(
+            raise errors.ContextError(
                 f'The docker context "{self._name}" cannot be written: {what}. '
                 "Make it writable, or do without a context (" + NO_CONTEXT + ")."
             ) from error

@@ -5,18 +5,14 @@ from __future__ import annotations
 import os
 import time
 
+from dinv import errors
 from dinv.errors import (
-    AcceptsAnyone,
     DeadlineExceeded,
     DinvError,
     EndpointError,
     EndpointTLSError,
     EndpointUnreachable,
     EngineError,
-    MachineDied,
-    MachineNotReady,
-    MachineUnreached,
-    MachineUnusable,
 )
 from dinv.provisioners import DockerdProvisioner
 from dinv.wording import command
@@ -142,10 +138,10 @@ class DockerProvisioner(DockerdProvisioner):
                     progress.update(f"waiting for the daemon: {reason}")
                 why = unreached.look(now, last=now >= end) if nobody_there else ""
                 if why:
-                    raise MachineUnreached(self.config.name, self.driver.url, why)
+                    raise errors.MachineUnreached(self.config.name, self.driver.url, why)
                 if now >= end:
                     log = self.driver.last_log_lines(LOG_LINES)
-                    raise MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
+                    raise errors.MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
                 time.sleep(POLL_SECONDS)
             if self.trace:
                 self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
@@ -161,7 +157,7 @@ class DockerProvisioner(DockerdProvisioner):
         file, said = remark(self.config.directory)
         if said:
             clients = ("--client-certs",) if file == "ca.pem" else ()
-            raise MachineUnusable(
+            raise errors.MachineUnusable(
                 self.config.name,
                 self.driver.url,
                 said,
@@ -198,7 +194,7 @@ class DockerProvisioner(DockerdProvisioner):
     def _look(self) -> None:
         status = self.driver.ended()
         if status is not None:
-            raise MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
+            raise errors.MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
 
     def _check_refusal(self) -> None:
         """Check that a client without a certificate is refused.
@@ -210,7 +206,7 @@ class DockerProvisioner(DockerdProvisioner):
                 engine.ping(timeout=CALL_SECONDS)
         except (EndpointError, EngineError):
             return
-        raise AcceptsAnyone(self.config.name, self.driver.url, self.contract.known_not_to_verify)
+        raise errors.AcceptsAnyone(self.config.name, self.driver.url, self.contract.known_not_to_verify)
 
     def _client(self, *, with_certificate: bool) -> Engine:
         from dinv.engine import Engine, TLSFiles, parse_address

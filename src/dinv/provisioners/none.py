@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.errors import NotSupported
+from dinv import errors
 from dinv.pki import client_files
 from dinv.provisioners import DockerdProvisioner
 
@@ -31,7 +31,7 @@ class NoneProvisioner(DockerdProvisioner):
         self._cannot()
 
     def _cannot(self) -> NoReturn:
-        raise NotSupported(
+        raise errors.NotSupported(
             self.config.name, f'Machine "{self.config.name}" has no driver: dinv puts nothing into it.'
         )
 

@@ -10,7 +10,8 @@ from __future__ import annotations
 import errno
 import os
 
-from dinv.errors import InputError, InvalidName, MachineNotFound, StoreError, StoreNotWritable
+from dinv import errors
+from dinv.errors import InputError, MachineNotFound, StoreError, StoreNotWritable
 from dinv.system import home
 from dinv.system.files import remove_tree, sync_directory
 from dinv.wording import either
@@ -42,7 +43,7 @@ def check_name(name: str) -> None:
     import re
 
     if not re.fullmatch(NAME, name):
-        raise InvalidName(name, _nearest(name))
+        raise errors.InvalidName(name, _nearest(name))
     if len(name) > LONGEST_NAME:
         raise InputError(
             f'The machine name "{name}" has {len(name)} characters; at most {LONGEST_NAME} are allowed.'

@@ -298,6 +298,7 @@ def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: 
             "dinv.channel",
             "dinv.cli.docker_machine",
             "dinv.cli.mistakes",
+            *(f"dinv.errors.{file}" for file in ("input", "plugin", "daemon")),
         ]
         code = (
             f"import sys\nfrom dinv.cli import main\nmain({words!r})\n"

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import time
 
+from dinv import errors
 from dinv.drivers import Driver
 from dinv.drivers.docker import site
 from dinv.endpoints.resolve import Endpoint
-from dinv.errors import NotDone, NotFound, NotSupported
+from dinv.errors import NotFound
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -109,7 +110,7 @@ class DockerDriver(Driver):
 
         if self.adopted:
             container = self.site.container
-            raise NotSupported(
+            raise errors.NotSupported(
                 self.config.name,
                 f'Machine "{self.config.name}" was adopted: its container {container} was made by '
                 "somebody else, with settings that dinv does not know, so it cannot be made anew. For a "
@@ -174,7 +175,7 @@ class DockerDriver(Driver):
         while self.state(timeout=CALL_SECONDS).running:
             if time.monotonic() >= end:
                 what = f"container {self.site.container}"
-                raise NotDone(str(self.site.endpoint), f"stopped {what}", "lists it as running")
+                raise errors.NotDone(str(self.site.endpoint), f"stopped {what}", "lists it as running")
             time.sleep(0.02)
 
     def signal_init(self, signal: str) -> None:

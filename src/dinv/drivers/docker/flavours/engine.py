@@ -8,7 +8,7 @@ outer one are hidden), and no host devices.
 
 from __future__ import annotations
 
-from dinv.errors import PreCreateCheckFailed
+from dinv import errors
 from dinv.formats.units import format_size
 from dinv.formats.urls import TLS_PORT
 from dinv.labels import LABEL_ID
@@ -114,19 +114,19 @@ class EngineFlavour:
         Raises PreCreateCheckFailed for what the endpoint cannot provide.
         """
         if self._info.get("OSType", "linux") != "linux":
-            raise PreCreateCheckFailed(
+            raise errors.PreCreateCheckFailed(
                 f"The endpoint runs {self._info.get('OSType')} containers; a machine is a Linux container."
             )
         self._check_rootless()
         if kept.get("VolumeStore"):
-            raise PreCreateCheckFailed(
+            raise errors.PreCreateCheckFailed(
                 option("volume-store") + f" is for a VCH; a {self.title} has no volume stores."
             )
         if self.cpus and kept["CPUs"] > self.cpus:
             asked = option("cpus", f"{kept['CPUs']:g}")
-            raise PreCreateCheckFailed(asked + f": the endpoint has {self.cpus} CPUs.")
+            raise errors.PreCreateCheckFailed(asked + f": the endpoint has {self.cpus} CPUs.")
         if self.memory and kept["Memory"] > self.memory:
-            raise PreCreateCheckFailed(
+            raise errors.PreCreateCheckFailed(
                 option("memory", format_size(kept["Memory"]))
                 + f": the endpoint has {format_size(self.memory)}."
             )
@@ -151,7 +151,7 @@ class EngineFlavour:
             if version == "1"
             else "no cgroups are delegated to its user"
         )
-        raise PreCreateCheckFailed(
+        raise errors.PreCreateCheckFailed(
             f"This {self.title} is rootless, and {why}: no container would start in a machine. It takes "
             f"cgroup v2 and systemd, which knows the user (loginctl enable-linger USER); or use a "
             f"{self.title} that runs as root."
@@ -168,7 +168,7 @@ class EngineFlavour:
             return next((runtime for runtime in _SYSTEM_RUNTIMES if runtime in runtimes), CAPABILITIES)
         if asked in (CAPABILITIES, PRIVILEGED) or asked in runtimes:
             return asked
-        raise PreCreateCheckFailed(
+        raise errors.PreCreateCheckFailed(
             f'The endpoint has no runtime "{asked}" for '
             + option("isolation")
             + f". It has: {', '.join(sorted(runtimes))}; "

@@ -1,0 +1,246 @@
+"""Every error dinv raises on purpose.
+
+    DinvError
+    ├── InputError                 a flag, a name or a variable has a value that cannot be used
+    │   ├── UsageError             ... the command line does not fit its verb
+    │   ├── InvalidName            ... not a valid machine name
+    │   ├── NobodyToAsk            ... a question needs an answer, but there is nobody to give it
+    │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
+    │   ├── OptionError            ... an option has a value that cannot be used
+    │   │   └── DriverRefused      ... found by a driver
+    │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
+    │   └── TemplateError          ... a template of --format
+    ├── StoreError                 the store on the user's side
+    │   ├── MachineNotFound
+    │   ├── MachineExists
+    │   ├── AlreadyInStore         the machine to import is already here, under some name
+    │   ├── MachineBusy            another process is changing it
+    │   ├── ConfigError            its config.json cannot be read
+    │   │   └── ConfigTooNew       ... was written by a newer version
+    │   ├── CertificatesTorn       a renewal was killed between a certificate and its key
+    │   ├── StoreNotWritable
+    │   └── LocksNotKept           its file system has no locks
+    ├── EndpointError              the Docker API on which machines are created
+    │   ├── NoEndpoint             none was named and none was found
+    │   ├── EndpointUnreachable
+    │   ├── EndpointTLSError
+    │   ├── EndpointTooOld
+    │   ├── NotDone                it reported something as done that was not
+    │   └── LocalEngineError       dinv's own engine on this computer cannot be started or stopped
+    ├── EngineError                the API answered a call with an error
+    │   ├── BadRequest             400
+    │   ├── Unauthorized           401, 403
+    │   ├── NotFound               404
+    │   ├── Conflict               409
+    │   ├── ServerError            500 and above
+    │   └── ProtocolError          the answer is not what the API promises
+    ├── DeadlineExceeded           a call or a wait took too long
+    ├── PreCreateCheckFailed       a machine cannot be created; nothing was
+    ├── ImageError
+    │   ├── ImageMissing           not on the endpoint and not available from a registry
+    │   └── ImageBuildError
+    ├── CannotAdopt                a container cannot become a machine; nothing was changed
+    ├── MachineError               an existing machine
+    │   ├── MachineNotRunning
+    │   ├── AlreadyRunning         start: it is running
+    │   ├── AlreadyStopped         stop, kill: it is stopped
+    │   ├── MachineUnfinished      its create, adoption or upgrade did not finish
+    │   ├── NotSupported           its driver, or the way it was made, does not allow it
+    │   │   └── WithoutDriver      ... it is only known by its URL
+    │   ├── RecordCopied           its record is a copy of another machine's
+    │   ├── CommandFailed          a command in it ended with an exit status other than 0
+    │   ├── NoSwarm                it is not the master of a classic swarm
+    │   ├── MachineGone            its container is no longer on the endpoint
+    │   ├── MachineDied            its daemon ended; carries the last log lines
+    │   ├── MachineNotReady        its daemon did not answer in time
+    │   ├── MachineUnreached       its daemon listens, but cannot be reached from here
+    │   ├── MachineUnusable        clients cannot use its daemon
+    │   ├── AcceptsAnyone          it accepts clients without a certificate
+    │   └── ContainersCannotRun    its daemon answers, but cannot run containers
+    ├── NoActiveMachine            the docker CLI does not use a machine here
+    ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
+    ├── PluginsClash               several packages have a driver, provisioner, ... of the same name
+    ├── LocalError                 this computer lacks something, or does not allow it
+    │   ├── ProgramMissing
+    │   ├── CannotListen           a local port to forward cannot be used
+    │   ├── MountError             a directory cannot be mounted here, or unmounted
+    │   └── LinkError              a link to dinv cannot be created
+    ├── CopyError                  a file cannot be copied to, from or between machines
+    ├── CertificateError
+    ├── ContextError               docker contexts on the user's side
+    │   └── ContextTaken           one of this name was not made for the machine
+    └── Interrupted                Ctrl-C or SIGTERM
+
+A message says what happened, why, and what to do next. Data that a caller may want to act on is in
+attributes; the commands that a message names are in `hints`. `exit_code` is the exit status of the command
+line: 1, or 3 where docker-machine uses 3.
+
+Each class is in the file of its subject, which is loaded when the class is first used; everybody imports it
+from here. Modules that `url`, `ls`, `env` or `status` loads write `errors.MachineGone` where they raise it,
+so that its file is loaded then. A new class gets a line in the tree, one among the imports and one in _FILES.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.errors.access import CannotListen as CannotListen
+    from dinv.errors.access import CommandFailed as CommandFailed
+    from dinv.errors.access import CopyError as CopyError
+    from dinv.errors.access import MountError as MountError
+    from dinv.errors.base import DeadlineExceeded as DeadlineExceeded
+    from dinv.errors.base import DinvError as DinvError
+    from dinv.errors.base import InputError as InputError
+    from dinv.errors.base import Interrupted as Interrupted
+    from dinv.errors.base import UsageError as UsageError
+    from dinv.errors.certificate import CertificateError as CertificateError
+    from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
+    from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
+    from dinv.errors.daemon import MachineDied as MachineDied
+    from dinv.errors.daemon import MachineNotReady as MachineNotReady
+    from dinv.errors.daemon import MachineUnreached as MachineUnreached
+    from dinv.errors.daemon import MachineUnusable as MachineUnusable
+    from dinv.errors.endpoint import EndpointError as EndpointError
+    from dinv.errors.endpoint import EndpointTLSError as EndpointTLSError
+    from dinv.errors.endpoint import EndpointTooOld as EndpointTooOld
+    from dinv.errors.endpoint import EndpointUnreachable as EndpointUnreachable
+    from dinv.errors.endpoint import LocalEngineError as LocalEngineError
+    from dinv.errors.endpoint import NoEndpoint as NoEndpoint
+    from dinv.errors.endpoint import NotDone as NotDone
+    from dinv.errors.engine import BadRequest as BadRequest
+    from dinv.errors.engine import Conflict as Conflict
+    from dinv.errors.engine import EngineError as EngineError
+    from dinv.errors.engine import NotFound as NotFound
+    from dinv.errors.engine import ProtocolError as ProtocolError
+    from dinv.errors.engine import ServerError as ServerError
+    from dinv.errors.engine import Unauthorized as Unauthorized
+    from dinv.errors.image import ImageBuildError as ImageBuildError
+    from dinv.errors.image import ImageError as ImageError
+    from dinv.errors.image import ImageMissing as ImageMissing
+    from dinv.errors.input import ArchiveError as ArchiveError
+    from dinv.errors.input import DriverRefused as DriverRefused
+    from dinv.errors.input import InvalidName as InvalidName
+    from dinv.errors.input import NobodyToAsk as NobodyToAsk
+    from dinv.errors.input import OptionError as OptionError
+    from dinv.errors.input import TemplateError as TemplateError
+    from dinv.errors.local import ContextError as ContextError
+    from dinv.errors.local import ContextTaken as ContextTaken
+    from dinv.errors.local import LinkError as LinkError
+    from dinv.errors.local import LocalError as LocalError
+    from dinv.errors.local import NoActiveMachine as NoActiveMachine
+    from dinv.errors.local import ProgramMissing as ProgramMissing
+    from dinv.errors.machine import AlreadyRunning as AlreadyRunning
+    from dinv.errors.machine import AlreadyStopped as AlreadyStopped
+    from dinv.errors.machine import CannotAdopt as CannotAdopt
+    from dinv.errors.machine import MachineError as MachineError
+    from dinv.errors.machine import MachineGone as MachineGone
+    from dinv.errors.machine import MachineNotRunning as MachineNotRunning
+    from dinv.errors.machine import MachineUnfinished as MachineUnfinished
+    from dinv.errors.machine import NoSwarm as NoSwarm
+    from dinv.errors.machine import NotSupported as NotSupported
+    from dinv.errors.machine import PreCreateCheckFailed as PreCreateCheckFailed
+    from dinv.errors.machine import RecordCopied as RecordCopied
+    from dinv.errors.machine import WithoutDriver as WithoutDriver
+    from dinv.errors.plugin import PluginBroken as PluginBroken
+    from dinv.errors.plugin import PluginNotFound as PluginNotFound
+    from dinv.errors.plugin import PluginsClash as PluginsClash
+    from dinv.errors.store import AlreadyInStore as AlreadyInStore
+    from dinv.errors.store import CertificatesTorn as CertificatesTorn
+    from dinv.errors.store import ConfigError as ConfigError
+    from dinv.errors.store import ConfigTooNew as ConfigTooNew
+    from dinv.errors.store import LocksNotKept as LocksNotKept
+    from dinv.errors.store import MachineBusy as MachineBusy
+    from dinv.errors.store import MachineExists as MachineExists
+    from dinv.errors.store import MachineNotFound as MachineNotFound
+    from dinv.errors.store import StoreError as StoreError
+    from dinv.errors.store import StoreNotWritable as StoreNotWritable
+
+_FILES = {
+    "DinvError": "base",
+    "DeadlineExceeded": "base",
+    "Interrupted": "base",
+    "InputError": "base",
+    "UsageError": "base",
+    "InvalidName": "input",
+    "NobodyToAsk": "input",
+    "OptionError": "input",
+    "DriverRefused": "input",
+    "ArchiveError": "input",
+    "TemplateError": "input",
+    "StoreError": "store",
+    "MachineNotFound": "store",
+    "MachineExists": "store",
+    "AlreadyInStore": "store",
+    "MachineBusy": "store",
+    "ConfigError": "store",
+    "ConfigTooNew": "store",
+    "CertificatesTorn": "store",
+    "StoreNotWritable": "store",
+    "LocksNotKept": "store",
+    "EndpointError": "endpoint",
+    "NoEndpoint": "endpoint",
+    "EndpointUnreachable": "endpoint",
+    "EndpointTLSError": "endpoint",
+    "EndpointTooOld": "endpoint",
+    "NotDone": "endpoint",
+    "LocalEngineError": "endpoint",
+    "EngineError": "engine",
+    "BadRequest": "engine",
+    "Unauthorized": "engine",
+    "NotFound": "engine",
+    "Conflict": "engine",
+    "ServerError": "engine",
+    "ProtocolError": "engine",
+    "PreCreateCheckFailed": "machine",
+    "CannotAdopt": "machine",
+    "ImageError": "image",
+    "ImageMissing": "image",
+    "ImageBuildError": "image",
+    "MachineError": "machine",
+    "MachineNotRunning": "machine",
+    "AlreadyRunning": "machine",
+    "AlreadyStopped": "machine",
+    "MachineUnfinished": "machine",
+    "NotSupported": "machine",
+    "WithoutDriver": "machine",
+    "RecordCopied": "machine",
+    "NoSwarm": "machine",
+    "MachineGone": "machine",
+    "MachineDied": "daemon",
+    "MachineNotReady": "daemon",
+    "MachineUnreached": "daemon",
+    "MachineUnusable": "daemon",
+    "AcceptsAnyone": "daemon",
+    "ContainersCannotRun": "daemon",
+    "PluginNotFound": "plugin",
+    "PluginBroken": "plugin",
+    "PluginsClash": "plugin",
+    "LocalError": "local",
+    "ProgramMissing": "local",
+    "LinkError": "local",
+    "NoActiveMachine": "local",
+    "ContextError": "local",
+    "ContextTaken": "local",
+    "CommandFailed": "access",
+    "CannotListen": "access",
+    "MountError": "access",
+    "CopyError": "access",
+    "CertificateError": "certificate",
+}
+"""In which file of this folder each class is."""
+
+__all__ = [*_FILES]  # noqa: PLE0604  (they are strings)
+
+if not TYPE_CHECKING:  # a type checker is to find names that do not exist
+
+    def __getattr__(name: str) -> type:
+        """Load the class from its file, when it is first asked for."""
+        if name not in _FILES:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        module = __import__(f"{__name__}.{_FILES[name]}", fromlist=[name])
+        found = globals()[name] = getattr(module, name)
+        return found
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
