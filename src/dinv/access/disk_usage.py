@@ -45,18 +45,27 @@ class DiskUsage:
 def measure(machine: Host) -> DiskUsage:
     """Measure a machine's image cache, by df and by its daemon.
 
-    Raises MachineNotRunning, MachineGone, EngineError, and ProtocolError if df's output is unexpected.
+    Raises MachineNotRunning, MachineGone, EngineError, and ProtocolError if df fails or its output is
+    unexpected.
     """
-    said = bytearray()
-    path = machine.contract.mounts["cache"]
-    status = machine.channel().run(["df", "-P", "-k", path], stdout=said.extend, timeout=CALL_SECONDS)
+    channel = machine.channel()
+    with clients.engine(machine) as engine:
+        usage = engine.disk_usage(timeout=CALL_SECONDS)
+        # The daemon of a machine that docker-machine made may keep its images elsewhere.
+        path = str(engine.info().get("DockerRootDir") or machine.contract.mounts["cache"])
+    said, complaint = bytearray(), bytearray()
+    status = channel.run(
+        ["df", "-P", "-k", path], stdout=said.extend, stderr=complaint.extend, timeout=CALL_SECONDS
+    )
     text = said.decode(errors="replace").strip()
     fields = text.splitlines()[-1].split() if text else []
     # The columns that POSIX gives df -P: file system, size, used, available, capacity, mounted on.
     if status or len(fields) < 6 or not (fields[1] + fields[3]).isdecimal():
-        raise ProtocolError(f"df in machine {machine.name} said: {text}")
-    with clients.engine(machine) as engine:
-        usage = engine.disk_usage(timeout=CALL_SECONDS)
+        why = complaint.decode(errors="replace").strip() or text or f"it ended with status {status}"
+        raise ProtocolError(
+            f'How full {path} in machine "{machine.name}" is cannot be told: df said: {why}. '
+            f"What the daemon itself counts: docker system df"
+        )
     volume = str(machine.config.driver.get("CacheVolume", ""))
     return DiskUsage(
         machine.name, volume, size=int(fields[1]) * 1024, available=int(fields[3]) * 1024, usage=usage

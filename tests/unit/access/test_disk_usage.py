@@ -32,6 +32,7 @@ class FakeMachine:
         self.contract = self.config = self
         self.mounts = {"cache": "/var/lib/docker"}
         self.driver = {"CacheVolume": "dinv-dev-cache"}
+        self.root = ""
 
     def channel(self) -> Self:
         return self
@@ -42,11 +43,23 @@ class FakeMachine:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def run(self, argv: Sequence[str], *, stdout: Callable[[bytes], object], timeout: float) -> int:
-        assert argv == ["df", "-P", "-k", "/var/lib/docker"]
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        stdout: Callable[[bytes], object],
+        stderr: Callable[[bytes], object],
+        timeout: float,
+    ) -> int:
+        assert argv == ["df", "-P", "-k", self.root or "/var/lib/docker"]
+        if self.exit_status:
+            stderr(f"df: {argv[-1]}: No such file or directory\n".encode())
         for start in range(0, len(self.said), 7):
             stdout(self.said[start : start + 7].encode())
         return self.exit_status
+
+    def info(self) -> dict[str, str]:
+        return {"DockerRootDir": self.root} if self.root else {}
 
     def disk_usage(self, *, timeout: float) -> Any:
         return self.usage
@@ -88,9 +101,17 @@ def test_nonsense_is_a_protocol_error(said: str) -> None:
         ask(said)
 
 
-def test_a_df_that_fails_is_a_protocol_error() -> None:
-    with pytest.raises(ProtocolError):
+def test_a_df_that_fails_is_told_with_what_it_said() -> None:
+    with pytest.raises(ProtocolError, match=r"df: /var/lib/docker: No such file.* docker system df"):
         ask(HEAD + LINE, status=1)
+    with pytest.raises(ProtocolError, match="it ended with status 0"):
+        ask("")
+
+
+def test_the_file_system_is_that_of_the_daemons_own_directory() -> None:
+    machine = FakeMachine(HEAD + LINE.replace("/var/lib/docker", "/data"), usage={})
+    machine.root = "/data"
+    assert measure(cast("Host", machine)).size == 100 * 1024
 
 
 @given(st.text(max_size=60) | st.lists(st.text(max_size=5), min_size=6, max_size=7).map(" ".join))
