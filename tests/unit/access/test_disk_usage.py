@@ -65,10 +65,12 @@ class FakeMachine:
         return self.usage
 
 
-def ask(said: str, status: int = 0, usage: Any = None) -> DiskUsage:
+def ask(said: str, status: int = 0, usage: Any = None, root: str = "") -> DiskUsage:
+    machine = FakeMachine(said, status, usage or {})
+    machine.root = root
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(clients, "engine", lambda machine: machine)
-        return measure(cast("Host", FakeMachine(said, status, usage or {})))
+        return measure(cast("Host", machine))
 
 
 def test_sizes_are_bytes() -> None:
@@ -109,9 +111,7 @@ def test_a_df_that_fails_is_told_with_what_it_said() -> None:
 
 
 def test_the_file_system_is_that_of_the_daemons_own_directory() -> None:
-    machine = FakeMachine(HEAD + LINE.replace("/var/lib/docker", "/data"), usage={})
-    machine.root = "/data"
-    assert measure(cast("Host", machine)).size == 100 * 1024
+    assert ask(HEAD + LINE.replace("/var/lib/docker", "/data"), root="/data").size == 100 * 1024
 
 
 @given(st.text(max_size=60) | st.lists(st.text(max_size=5), min_size=6, max_size=7).map(" ".join))
