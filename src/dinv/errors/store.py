@@ -62,11 +62,9 @@ class MachineBusy(StoreError):
 class ConfigError(StoreError):
     """A machine's config.json is missing, truncated or unreadable."""
 
-    def __init__(self, machine: str, path: str, reason: str) -> None:
-        super().__init__(
-            f"{path}: {reason}. Restore the file from a backup, or forget the machine: "
-            + command("rm", "-f", machine)
-        )
+    def __init__(self, machine: str, path: str, reason: str, advice: str = "") -> None:
+        usual = "Restore the file from a backup, or forget the machine: " + command("rm", "-f", machine)
+        super().__init__(f"{path}: {reason}. " + (advice or usual))
         self.machine = machine
         self.path = path
         self.reason = reason

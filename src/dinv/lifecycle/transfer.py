@@ -15,7 +15,7 @@ import os
 import re
 
 from dinv import authorities
-from dinv.errors import AlreadyInStore, ArchiveError, InputError, MachineExists
+from dinv.errors import AlreadyInStore, ArchiveError, ConfigError, ConfigTooNew, InputError, MachineExists
 from dinv.formats import json_text
 from dinv.lifecycle.opening import check_finished
 from dinv.pki import client_files
@@ -125,15 +125,20 @@ def import_(
         raise ArchiveError("It does not contain a machine: it has no config.json")
     name = name or found
     check_name(name)
-    config = _config(content, name, store.path)
-    check_finished(config, doing="be exported")
-    for other in twins.others(store, config):
-        raise AlreadyInStore(other.name)
-    outside = _forget_files(config)
+    try:
+        config = _config(content, name, store.path)
+        _check(config, store)
+        notes = _notes(config, _forget_files(config))
+    except ConfigTooNew:
+        raise
+    except ConfigError as error:
+        advice = "Nothing was imported. Export the machine anew where it comes from."
+        raise ConfigError(name, error.path, error.reason, advice) from error
     _put(store, config, content)
     for path in left:
         progress.note(f"Not imported: {path}")
-    _say(config, progress, outside)
+    for note in notes:
+        progress.note(note)
     if context and config.by_dinv:
         _write_context(store, name, progress)
     return name
@@ -178,6 +183,12 @@ def _config(content: dict[str, bytes], name: str, store_path: str) -> MachineCon
     config = MachineConfig.read(document, name=name, path=path, store_path=store_path)
     _move_paths(config.document(), name, set(content))
     return config
+
+
+def _check(config: MachineConfig, store: Store) -> None:
+    check_finished(config, doing="be exported")
+    for other in twins.others(store, config):
+        raise AlreadyInStore(other.name)
 
 
 def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
@@ -233,24 +244,23 @@ def _forget_files(config: MachineConfig) -> str:
     return left
 
 
-def _say(config: MachineConfig, progress: Progress, left: str) -> None:
-    """Warn about parts of the endpoint that may not be valid on this computer."""
+def _notes(config: MachineConfig, left: str) -> list[str]:
+    """Return warnings about what may not be valid on this computer. Raises ConfigError."""
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
-    said = authorities.after_import(config)
-    if said:
-        progress.note(said)
+    notes = [authorities.after_import(config)]
     if left:
-        progress.note(
+        notes.append(
             f"The {left} on the computer that it comes from was not imported: its daemon can be used, but "
             f"not started or stopped. If there are certificates for {url} here, put their paths into its "
             f"config.json: Driver.Endpoint.TLS, CA, Cert and Key"
         )
     if url.startswith("unix://"):
-        progress.note(
+        notes.append(
             f"Its endpoint is {url} on the computer that it comes from: elsewhere its daemon can be used, "
             f"but not started or stopped."
         )
+    return [note for note in notes if note]
 
 
 def _write_context(store: Store, name: str, progress: Progress) -> None:

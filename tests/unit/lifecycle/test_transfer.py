@@ -479,6 +479,15 @@ def test_a_config_of_the_wrong_shape_is_refused(other: Store) -> None:
     assert other.names() == []
 
 
+def test_a_config_that_lacks_something_is_refused_before_anything_is_written(other: Store) -> None:
+    config = json.loads(config_of())
+    del config["Dinv"]["Authority"]
+    with pytest.raises(ConfigError, match=r"Authority is missing\. Nothing was imported\.") as caught:
+        import_(other, archive({"dev/config.json": json.dumps(config).encode()}), Notes())
+    assert caught.value.hints == []
+    assert other.names() == []
+
+
 def test_twice_the_same_file_is_refused(other: Store) -> None:
     out = io.BytesIO()
     with tarfile.open(fileobj=out, mode="w") as tar:
