@@ -168,7 +168,7 @@ def after_import(config: MachineConfig) -> str:
         return ""
     try:
         return find(config.authority).after_import(config)
-    except PluginNotFound as error:
+    except (PluginNotFound, PluginBroken) as error:
         return f"Its certificates cannot be renewed here: {error}"
 
 

@@ -59,7 +59,7 @@
     │   └── ContainersCannotRun    its daemon answers, but cannot run containers
     ├── NoActiveMachine            the docker CLI does not use a machine here
     ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
-    ├── PluginsClash               several packages have a driver, provisioner, ... of the same name
+    │   └── PluginsClash           ... several packages have one of the same name
     ├── LocalError                 this computer lacks something, or does not allow it
     │   ├── ProgramMissing
     │   ├── CannotListen           a local port to forward cannot be used

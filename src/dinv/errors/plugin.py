@@ -39,14 +39,18 @@ class PluginBroken(DinvError):
         self.package = package
 
 
-class PluginsClash(DinvError):
+class PluginsClash(PluginBroken):
     """Several packages have an implementation of the same name. `packages` has their names and versions."""
 
     def __init__(self, what: str, name: str, packages: list[str]) -> None:
-        super().__init__(
-            f'Several packages have a {what} "{name}": {", ".join(packages)}. It is unclear which one is '
-            f"meant: remove all but one."
+        of = ", ".join(packages)
+        DinvError.__init__(
+            self,
+            f'Several packages have a {what} "{name}": {of}. It is unclear which one is meant: remove all '
+            f"but one.",
         )
         self.what = what
         self.name = name
+        self.reason = f"is in several packages: {of}"
+        self.package = ""
         self.packages = packages

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from fake_driver import install
 
+from dinv import drivers
 from dinv.endpoints import contexts
 from dinv.errors import (
     ConfigTooNew,
@@ -19,6 +20,7 @@ from dinv.errors import (
     MachineNotFound,
     NotDone,
     NotSupported,
+    PluginsClash,
     ServerError,
     StoreError,
 )
@@ -27,6 +29,7 @@ from dinv.store.record import CREATING, READY, MachineConfig
 
 if TYPE_CHECKING:
     from pathlib import Path
+    from typing import NoReturn
 
     from fake_driver import World
 
@@ -206,6 +209,22 @@ def test_one_whose_driver_is_not_installed_is_forgotten_by_force(world: World, s
     assert store.names() == []
     assert contexts.read("dev") is None
     assert world.steps == []
+
+
+def test_one_whose_driver_two_packages_have_is_forgotten_by_force(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = add(world, store)
+
+    def find(_: MachineConfig) -> NoReturn:
+        raise PluginsClash("driver", "pool", ["one 1.0", "two 1.0"])
+
+    monkeypatch.setattr(drivers, "of", find)
+    with pytest.raises(PluginsClash) as caught:
+        remove(store, config.name)
+    assert any("dinv rm -f dev" in note for note in caught.value.__notes__)
+    assert "two 1.0" in remove(store, config.name, force=True)[0]
+    assert store.names() == []
 
 
 def test_docker_machines_own_is_forgotten_only(world: World, store: Store) -> None:
