@@ -263,10 +263,20 @@ def test_verbs_of_prompts_import_almost_nothing(words: list[str]) -> None:
             ["ls", "-q"],
             ["dinv.lifecycle", "dinv.machine", "dinv.listing.asking", "dinv.system.locks", "contextlib"],
         ),
-        (["ls"], ["dinv.machine", "dinv.access.connect", "dinv.system.locks", "socket"]),
+        (
+            ["ls"],
+            ["dinv.machine", "dinv.errors.machine", "dinv.access.connect", "dinv.system.locks", "socket"],
+        ),
         (
             ["env", "--shell", "sh", "dev"],
-            ["dinv.machines", "dinv.drivers", "dinv.images", "dinv.system.locks", "socket"],
+            [
+                "dinv.machines",
+                "dinv.drivers",
+                "dinv.images",
+                "dinv.errors.machine",
+                "dinv.system.locks",
+                "socket",
+            ],
         ),
         (
             ["status", "dev"],
@@ -298,7 +308,7 @@ def test_verbs_of_prompts_import_only_what_they_use(words: list[str], needless: 
             "dinv.channel",
             "dinv.cli.docker_machine",
             "dinv.cli.mistakes",
-            *(f"dinv.errors.{file}" for file in ("input", "plugin", "daemon")),
+            *(f"dinv.errors.{file}" for file in ("daemon", "input", "plugin")),
         ]
         code = (
             f"import sys\nfrom dinv.cli import main\nmain({words!r})\n"

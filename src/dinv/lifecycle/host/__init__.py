@@ -16,7 +16,8 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.errors import DinvError, MachineBusy, MachineNotRunning
+from dinv import errors
+from dinv.errors import DinvError, MachineBusy
 from dinv.states import ERROR, RUNNING, STOPPED, Status
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
@@ -212,7 +213,7 @@ class Host:
         """
         address = self.driver.own_ip
         if not address:
-            raise MachineNotRunning(self.name)
+            raise errors.MachineNotRunning(self.name)
         return address
 
     @property
@@ -317,12 +318,12 @@ class Host:
         if state != RUNNING:
             raise self.not_running(state)
 
-    def not_running(self, state: str = STOPPED) -> MachineNotRunning:
+    def not_running(self, state: str = STOPPED) -> errors.MachineNotRunning:
         """Return the error that says so, and how to start it."""
         startable = self.driver_class.provisioned
         if not startable and state == STOPPED:
             state = f"silent at {self.url}" if self.url else "without a known address"
-        return MachineNotRunning(self.name, state, startable=startable)
+        return errors.MachineNotRunning(self.name, state, startable=startable)
 
     def _left_stopped(self) -> bool:
         """Whether it is still as dinv's own `stop` or `kill` left it, as far as is known."""
