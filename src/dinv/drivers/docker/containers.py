@@ -15,12 +15,14 @@ from dinv.errors import Conflict, DeadlineExceeded, MachineError, MachineGone, N
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dinv.drivers.docker.site import Site
 
 CHANGE_SECONDS = 60.0
 """Seconds for a call that makes, renames or removes something: little work, but a busy disk takes time."""
 LAG_SECONDS = 10.0
-"""Seconds that an endpoint may still show what it has removed."""
+"""Seconds that an endpoint may still show what it has removed, or list as running what it has stopped."""
 
 
 def own_id(site: Site, name: str) -> str:
@@ -52,16 +54,20 @@ def remove(site: Site, name: str) -> None:
                 # "removal ... is already in progress": by a dinv that was killed meanwhile.
                 _await_removal(site, name)
             else:
-                _check_removed(site, name)
+                # What stayed would be on the endpoint without a record here.
+                check_done(site, lambda: own_id(site, name), f"removed container {name}", "still has it")
 
 
-def _check_removed(site: Site, name: str) -> None:
-    """Check that a successful removal is one: what stayed would be on the endpoint without a record here."""
+def check_done(site: Site, undone: Callable[[], object], did: str, but: str) -> None:
+    """Check that what the endpoint reported as done is done, for LAG_SECONDS at most.
+
+    `undone` looks, and returns whether it is not. Raises NotDone with the words `did` and `but`.
+    """
     end = time.monotonic() + LAG_SECONDS
-    while own_id(site, name):
+    while undone():
         if time.monotonic() >= end:
-            raise NotDone(str(site.endpoint), f"removed container {name}", "still has it")
-        time.sleep(0.05)
+            raise NotDone(str(site.endpoint), did, but)
+        time.sleep(0.02)
 
 
 def _await_removal(site: Site, name: str) -> None:

@@ -6,8 +6,6 @@ do not import this file. `env`, `ls` and `status` load it, so the others are imp
 
 from __future__ import annotations
 
-import time
-
 from dinv import errors
 from dinv.drivers import Driver
 from dinv.drivers.docker import site
@@ -30,8 +28,6 @@ if TYPE_CHECKING:
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
-LIST_LAG_SECONDS = 10.0
-"""How long the list of containers may show one as running after it was stopped or killed."""
 CALL_SECONDS = 10.0
 
 
@@ -171,12 +167,14 @@ class DockerDriver(Driver):
 
         Raises NotDone.
         """
-        end = time.monotonic() + LIST_LAG_SECONDS
-        while self.state(timeout=CALL_SECONDS).running:
-            if time.monotonic() >= end:
-                what = f"container {self.site.container}"
-                raise errors.NotDone(str(self.site.endpoint), f"stopped {what}", "lists it as running")
-            time.sleep(0.02)
+        from dinv.drivers.docker.containers import check_done
+
+        check_done(
+            self.site,
+            lambda: self.state(timeout=CALL_SECONDS).running,
+            f"stopped container {self.site.container}",
+            "lists it as running",
+        )
 
     def signal_init(self, signal: str) -> None:
         self._control(lambda: self.site.engine.containers.kill(self.site.container, signal=signal))

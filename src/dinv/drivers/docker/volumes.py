@@ -11,7 +11,6 @@ from dinv.errors import (
     BadRequest,
     Conflict,
     MachineError,
-    NotDone,
     NotFound,
     PreCreateCheckFailed,
     ServerError,
@@ -181,16 +180,14 @@ def _remove(site: Site, name: str) -> None:
             if time.monotonic() > end:
                 raise
         else:
-            _check_removed(site, name)
+            containers.check_done(
+                site, lambda: _is_there(site, name), f"removed volume {name}", "still has it"
+            )
             return
         time.sleep(0.1)
         containers.remove(site, site.container)
 
 
-def _check_removed(site: Site, name: str) -> None:
-    end = time.monotonic() + containers.LAG_SECONDS
+def _is_there(site: Site, name: str) -> bool:
     filters = {"label": [f"{LABEL_ID}={site.config.identity}"]}
-    while name in [found["Name"] for found in site.engine.volumes.list(filters=filters)]:
-        if time.monotonic() >= end:
-            raise NotDone(str(site.endpoint), f"removed volume {name}", "still has it")
-        time.sleep(0.05)
+    return name in [found["Name"] for found in site.engine.volumes.list(filters=filters)]

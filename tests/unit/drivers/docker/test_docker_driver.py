@@ -229,7 +229,7 @@ def test_what_a_killed_create_had_asked_for_may_come_while_it_is_removed(
     late = made(engine)
     (container_there,) = engine.containers.there.values()
     engine.containers.there.clear()
-    monkeypatch.setattr("dinv.drivers.docker.driver.time.sleep", lambda _: None)
+    monkeypatch.setattr("dinv.drivers.docker.containers.time.sleep", lambda _: None)
     remove = engine.volumes.remove
 
     def in_use(name: str, *, timeout: float) -> None:
@@ -252,7 +252,7 @@ def test_what_comes_after_the_removal_is_removed_too(
     killed = DockerDriver(driver.config, driver.store)
     killed.site._engine = driver.site._engine
     monkeypatch.setattr(
-        "dinv.drivers.docker.driver.time.sleep", lambda _: engine.containers.there.update(there)
+        "dinv.drivers.docker.containers.time.sleep", lambda _: engine.containers.there.update(there)
     )
     assert killed.remove() == []
     assert (engine.containers.there, engine.volumes.there) == ({}, {})
@@ -283,7 +283,7 @@ def test_a_volume_that_the_engine_makes_for_what_comes_late_goes_too(
         engine.containers.there.update(there)
         engine.volumes.there[volume["Name"]] = volume
 
-    monkeypatch.setattr("dinv.drivers.docker.driver.time.sleep", late)
+    monkeypatch.setattr("dinv.drivers.docker.containers.time.sleep", late)
     killed.remove(keep_cache=keep)
     assert engine.containers.there == {}
     assert (volume["Name"] in engine.volumes.there) == left
@@ -457,7 +457,6 @@ def test_what_somebody_is_changing_is_not_called_gone(engine: FakeEngine, tmp_pa
 @pytest.fixture
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(containers, "LAG_SECONDS", 0.0)
-    monkeypatch.setattr("dinv.drivers.docker.driver.LIST_LAG_SECONDS", 0.0)
 
 
 @pytest.mark.usefixtures("impatient")

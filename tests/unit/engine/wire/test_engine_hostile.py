@@ -302,7 +302,6 @@ def test_the_driver_takes_no_harm(store: Store, monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr("dinv.drivers.docker.containers.CHANGE_SECONDS", 0.01)
     monkeypatch.setattr("dinv.drivers.docker.volumes.REMOVE_SECONDS", 0.01)
-    monkeypatch.setattr("dinv.drivers.docker.driver.LIST_LAG_SECONDS", 0.01)
     monkeypatch.setattr("dinv.drivers.docker.containers.LAG_SECONDS", 0.01)
     for use in USES:
         driver = DockerDriver(copy.deepcopy(config), store)
