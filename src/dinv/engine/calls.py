@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic, sleep
 
 from dinv.engine import shapes
-from dinv.engine.wire.http import Connection
+from dinv.engine.wire.http import Connection, Request
 from dinv.engine.wire.http_syntax import quote
 from dinv.errors import (
     BadRequest,
@@ -275,9 +275,10 @@ class Calls:
         version = f"/v{self._api_version or self._negotiate(deadline)}" if versioned else ""
         target = self.transport.base_path + version + path
         arguments = _pairs(query or {})
+        request = Request(method, target + _query(arguments), headers or {}, body)
         started = monotonic()
         try:
-            response = self._exchange(method, target + _query(arguments), headers or {}, body, deadline)
+            response = self._exchange(request, deadline)
         except BaseException as exc:
             self._note(method, target, arguments, type(exc).__name__, started)
             if self.origin and isinstance(exc, EndpointError):
@@ -299,29 +300,19 @@ class Calls:
         while self._idle:
             self._idle.pop().close()
 
-    def _exchange(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | Readable | None,
-        deadline: Deadline,
-    ) -> Response:
+    def _exchange(self, request: Request, deadline: Deadline) -> Response:
         connection = self._idle_connection() or self._new_connection(deadline)
         while True:
             reused = connection.reused
             try:
-                return connection.exchange(
-                    method, target, headers=headers, body=body, deadline=deadline, release=self._release
-                )
+                return connection.exchange(request, deadline=deadline, release=self._release)
             except EndpointUnreachable as error:
                 # The endpoint closes idle connections when it likes, even while a request is on its
                 # way to it. A request that it cannot have acted on, or may act on twice, is sent again.
-                whole = body is None or isinstance(body, bytes)
                 if reused:
-                    again = (method in _IDEMPOTENT and whole) or connection.sent == 0
+                    again = (request.method in _IDEMPOTENT and request.whole) or connection.sent == 0
                 else:
-                    again = whole and self.transport.another_way(error)
+                    again = request.whole and self.transport.another_way(error)
                 if not again:
                     raise
             connection = self._new_connection(deadline)

@@ -35,6 +35,39 @@ _STATUS_END = 12  # len("HTTP/1.1 200")
 _TLS_ALERT = b"\x15\x03"
 
 
+class Request:
+    """A call as it is sent.
+
+    `target` is path and query, percent-encoded; a `body` that is not bytes is read, and goes out in chunks.
+    """
+
+    __slots__ = ("body", "headers", "method", "target")
+
+    def __init__(
+        self, method: str, target: str, headers: Mapping[str, str], body: bytes | Readable | None = None
+    ) -> None:
+        self.method = method
+        self.target = target
+        self.headers = headers
+        self.body = body
+
+    @property
+    def path(self) -> str:
+        """The target without its query, for messages."""
+        return self.target.partition("?")[0]
+
+    @property
+    def whole(self) -> bool:
+        """Whether all of it is here, so that it can be sent again."""
+        return self.body is None or isinstance(self.body, bytes)
+
+    def unusable(self, what: str, why: str, status: int = 0) -> ProtocolError:
+        """Return the error that the answer to `what`, this request somewhere, cannot be used."""
+        return ProtocolError(
+            f"The answer to {what} cannot be used: {why}", status=status, method=self.method, path=self.path
+        )
+
+
 class Response:
     """An answer. Its body is read with `read` or `read_some`; close it in any case.
 
@@ -48,17 +81,17 @@ class Response:
         head: Head,
         decoder: Decoder,
         *,
-        method: str,
-        path: str,
+        request: Request,
         deadline: Deadline,
         release: Callable[[Connection], None],
     ) -> None:
         self.status = head.status
         self.reason = head.reason
         self.headers = head.headers
-        self.method = method
-        self.path = path
+        self.method = request.method
+        self.path = request.path
         self.deadline = deadline
+        self._request = request
         self._head = head
         self._connection: Connection | None = connection
         self._decoder = decoder
@@ -80,12 +113,7 @@ class Response:
 
     def error(self, why: str) -> ProtocolError:
         """Return this call's ProtocolError with the reason `why`."""
-        return ProtocolError(
-            f"The answer to {self._what} cannot be used: {why}",
-            status=self.status,
-            method=self.method,
-            path=self.path,
-        )
+        return self._request.unusable(self._what, why, self.status)
 
     def _take(self, data: bytes) -> None:
         try:
@@ -192,56 +220,34 @@ class Connection:
         self.stream.close()
 
     def exchange(
-        self,
-        method: str,
-        target: str,
-        *,
-        headers: Mapping[str, str],
-        body: bytes | Readable | None,
-        deadline: Deadline,
-        release: Callable[[Connection], None],
+        self, request: Request, *, deadline: Deadline, release: Callable[[Connection], None]
     ) -> Response:
         """Send a request, return the answer with its body unread.
 
-        `target` is path and query, percent-encoded. A body that is not bytes goes out in chunks.
         Raises DeadlineExceeded, EndpointUnreachable, EndpointTLSError, ProtocolError; the
         connection is closed then.
         """
         self.sent = 0
-        self.what = f"{method} {target.partition('?')[0]} on {self.stream.address}"
+        self.what = f"{request.method} {request.path} on {self.stream.address}"
         try:
-            self._send_request(method, target, headers, body, deadline)
-            head = self._receive_head(method, target, deadline)
+            self._send_request(request, deadline)
+            head = self._receive_head(request, deadline)
             self.reused = True
             try:
-                decoder = body_decoder(method, head)
+                decoder = body_decoder(request.method, head)
             except ValueError as exc:
-                raise self._protocol_error(str(exc), method, target, head.status) from exc
-            return Response(
-                self,
-                head,
-                decoder,
-                method=method,
-                path=target.partition("?")[0],
-                deadline=deadline,
-                release=release,
-            )
+                raise request.unusable(self.what, str(exc), head.status) from exc
+            return Response(self, head, decoder, request=request, deadline=deadline, release=release)
         except BaseException:
             self.close()
             raise
 
-    def _send_request(
-        self,
-        method: str,
-        target: str,
-        headers: Mapping[str, str],
-        body: bytes | Readable | None,
-        deadline: Deadline,
-    ) -> None:
-        lines = [f"{method} {target} HTTP/1.1", f"Host: {self.host}", "User-Agent: dinv"]
-        lines += [f"{name}: {value}" for name, value in headers.items()]
+    def _send_request(self, request: Request, deadline: Deadline) -> None:
+        body = request.body
+        lines = [f"{request.method} {request.target} HTTP/1.1", f"Host: {self.host}", "User-Agent: dinv"]
+        lines += [f"{name}: {value}" for name, value in request.headers.items()]
         if body is None:
-            if method in ("POST", "PUT"):
+            if request.method in ("POST", "PUT"):
                 lines.append("Content-Length: 0")
         elif isinstance(body, bytes):
             lines.append(f"Content-Length: {len(body)}")
@@ -309,45 +315,37 @@ class Connection:
         status = bytes(self.buffer[_STATUS_END - 3 : _STATUS_END])
         return len(status) == 3 and status.isdigit() and int(status) >= _ERROR
 
-    def _receive_head(self, method: str, target: str, deadline: Deadline) -> Head:
+    def _receive_head(self, request: Request, deadline: Deadline) -> Head:
         for _ in range(_MOST_HEADS):
             while self.buffer.find(b"\r\n\r\n") < 0:
-                self._receive_more(method, target, deadline)
+                self._receive_more(request, deadline)
             end = self.buffer.find(b"\r\n\r\n")
             if end > _HEAD_LIMIT:
-                raise self._protocol_error(f"headers of {end} bytes", method, target)
+                raise request.unusable(self.what, f"headers of {end} bytes")
             try:
                 head = parse_head(bytes(self.buffer[:end]))
             except ValueError as exc:
-                raise self._not_http(str(exc), method, target) from exc
+                raise self._not_http(str(exc), request) from exc
             del self.buffer[: end + 4]
             # 100 Continue and the like: the answer is still to come.
             if head.status >= _OK or head.status == SWITCHING_PROTOCOLS:
                 return head
-        raise self._protocol_error("it goes on saying that the answer is to come", method, target)
+        raise request.unusable(self.what, "it goes on saying that the answer is to come")
 
-    def _receive_more(self, method: str, target: str, deadline: Deadline) -> None:
+    def _receive_more(self, request: Request, deadline: Deadline) -> None:
         if self.buffer.startswith(_TLS_ALERT):
             raise EndpointTLSError(self.stream.address, "it speaks TLS only, and was spoken to without")
         if not b"HTTP/1.".startswith(bytes(self.buffer[:7])) or len(self.buffer) > _HEAD_LIMIT:
-            raise self._not_http(f"not HTTP: {bytes(self.buffer[:80])!r}", method, target)
+            raise self._not_http(f"not HTTP: {bytes(self.buffer[:80])!r}", request)
         data = self.stream.recv(_PIECE, deadline, self.what)
         if data:
             self.buffer += data
         elif self.buffer:
-            raise self._protocol_error("it is cut short in its headers", method, target)
+            raise request.unusable(self.what, "it is cut short in its headers")
         else:
             raise self.stream.lost(self.what)
 
-    def _not_http(self, why: str, method: str, target: str) -> DinvError:
+    def _not_http(self, why: str, request: Request) -> DinvError:
         """Return the error that something else answered, if the stream knows it, else that it is not HTTP."""
         known = None if self.reused else self.stream.spoken_by_another(bytes(self.buffer))
-        return known or self._protocol_error(why, method, target)
-
-    def _protocol_error(self, why: str, method: str, target: str, status: int = 0) -> ProtocolError:
-        return ProtocolError(
-            f"The answer to {self.what} cannot be used: {why}",
-            status=status,
-            method=method,
-            path=target.partition("?")[0],
-        )
+        return known or request.unusable(self.what, why)

@@ -31,12 +31,12 @@ from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine_server import Peer
 
-    from dinv.engine.wire.http import Response
+    from dinv.engine.wire.http import Request, Response
     from dinv.system.deadline import Deadline
 
 JSON = st.recursive(
@@ -54,18 +54,14 @@ class Hostile(Engine):
         self._answers = answers
         self._api_version = "1.41"
 
-    def _exchange(
-        self, method: str, target: str, headers: Mapping[str, str], body: Any, deadline: Deadline
-    ) -> Response:
+    def _exchange(self, request: Request, deadline: Deadline) -> Response:
         here, there = socket.socketpair()
         with there:
             there.settimeout(0)
-            there.sendall(self._answers(method, target.partition("?")[0]))
+            there.sendall(self._answers(request.method, request.path))
             there.shutdown(socket.SHUT_WR)
             connection = Connection(ByteStream(here, self.transport.address), "localhost")
-            return connection.exchange(
-                method, target, headers=headers, body=body, deadline=deadline, release=Connection.close
-            )
+            return connection.exchange(request, deadline=deadline, release=Connection.close)
 
 
 def http(content: bytes, status: int = 200, header: str = "") -> bytes:

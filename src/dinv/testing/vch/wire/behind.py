@@ -11,7 +11,7 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from dinv.engine import Engine, parse_address
-from dinv.engine.wire.http import Connection
+from dinv.engine.wire.http import Connection, Request
 from dinv.engine.wire.http_syntax import quote
 from dinv.errors import DinvError
 from dinv.system.deadline import Deadline
@@ -86,10 +86,7 @@ class Behind:
         self._keep(stream, client)
         try:
             response = Connection(stream, self._transport.http_host).exchange(
-                method,
-                target,
-                headers=sent,
-                body=payload,
+                Request(method, target, sent, payload),
                 deadline=Deadline(seconds),
                 release=lambda connection: connection.close(),
             )
