@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-NONE = ""
 RUNNING = "Running"
 PAUSED = "Paused"
 SAVED = "Saved"
@@ -14,7 +13,6 @@ TIMEOUT = "Timeout"
 
 ALL = (RUNNING, PAUSED, SAVED, STOPPED, STOPPING, STARTING, ERROR, TIMEOUT)
 """The states that a machine can be seen in."""
-
 
 OWN_ADDRESS = "own address"
 PUBLISHED_PORT = "published port"

@@ -72,3 +72,14 @@ class Own:
         key.write_bytes(self.key_pem())
         key.chmod(0o600)
         return str(certificate), str(key)
+
+
+def read(pem: bytes) -> x509.Certificate:
+    """The first certificate of a file."""
+    return x509.load_pem_x509_certificate(pem)
+
+
+def names(pem: bytes) -> list[str]:
+    """The DNS names and IP addresses in the first certificate of a file, in its order."""
+    found = read(pem).extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    return [str(name.value) for name in found]

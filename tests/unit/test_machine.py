@@ -117,7 +117,7 @@ def test_flags_for_the_docker_cli(machine: Machine) -> None:
 
 def test_its_client_shows_its_certificate(machine: Machine) -> None:
     with machine.engine() as engine:
-        assert engine.transport.secure
+        assert getattr(engine.transport, "tls", None)
         assert engine.address.endswith("127.0.0.1:1000")
 
 

@@ -66,14 +66,12 @@ _CLIENT_TOO_OLD = "is too old. Minimum supported API version is "  # moby: api/s
 
 
 class Ping:
-    """The answer to `GET /_ping`: `api_version` (None if it is not reported), `os_type`, `server`."""
+    """The answer to `GET /_ping`: `api_version`, None if it is not reported."""
 
-    __slots__ = ("api_version", "os_type", "server")
+    __slots__ = ("api_version",)
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         self.api_version = headers.get("api-version") or None
-        self.os_type = headers.get("ostype", "")
-        self.server = headers.get("server", "")
 
 
 class Calls:

@@ -1,4 +1,4 @@
-"""Keys, signing requests and certificates of a machine: created, checked, read.
+"""Keys, signing requests and certificates of a machine: created and checked.
 
 A machine's directory holds them under docker-machine's names: `ca.pem` is what machine and users trust,
 `cert.pem` and `key.pem` are the user's, `server.pem` and `server-key.pem` the machine's. Keys are made here
@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dinv.errors import CertificateError, StoreNotWritable
@@ -27,7 +27,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes, PublicKeyTypes
+    from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
     from dinv.pki.requests import Role, Signer
 
@@ -42,22 +42,6 @@ _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_DNS_NAME = 253
 _LONGEST_COMMON_NAME = 64  # RFC 5280, appendix A.1: ub-common-name
-
-
-class Facts(NamedTuple):
-    """The facts in a certificate. Times are aware, in UTC."""
-
-    subject: str
-    """RFC 4514, such as CN=dev,O=dinv."""
-    issuer: str
-    names: tuple[str, ...]
-    """DNS names and IP addresses, in the certificate's order."""
-    not_before: dt.datetime
-    not_after: dt.datetime
-    fingerprint: str
-    """SHA-256 of the certificate, as `openssl x509 -fingerprint -sha256` writes it."""
-    key_type: str
-    """Such as ECDSA P-256, RSA 2048, Ed25519."""
 
 
 class _Unusable(Exception):
@@ -264,20 +248,6 @@ def unrooted(chain: list[x509.Certificate]) -> x509.Certificate | None:
     return None
 
 
-def facts(pem: bytes) -> Facts:
-    """Read the first certificate of `pem`. Raises CertificateError when there is none."""
-    certificate = load_chain(pem, "the file")[0]
-    return Facts(
-        subject=certificate.subject.rfc4514_string(),
-        issuer=certificate.issuer.rfc4514_string(),
-        names=_names(certificate),
-        not_before=certificate.not_valid_before_utc,
-        not_after=certificate.not_valid_after_utc,
-        fingerprint=certificate.fingerprint(hashes.SHA256()).hex(":").upper(),
-        key_type=_key_type(certificate.public_key()),
-    )
-
-
 def load_key(pem: bytes, what: str) -> PrivateKey:
     """Read a private key that can sign; `what` names it in the CertificateError if there is none."""
     try:
@@ -416,20 +386,6 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
         return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
-
-
-def _key_type(key: PublicKeyTypes) -> str:
-    match key:
-        case ec.EllipticCurvePublicKey():
-            known = {"secp256r1": "P-256", "secp384r1": "P-384", "secp521r1": "P-521"}
-            return f"ECDSA {known.get(key.curve.name, key.curve.name)}"
-        case rsa.RSAPublicKey():
-            return f"RSA {key.key_size}"
-        case ed25519.Ed25519PublicKey():
-            return "Ed25519"
-        case ed448.Ed448PublicKey():
-            return "Ed448"
-    return type(key).__name__
 
 
 def _show(name: x509.Name) -> str:

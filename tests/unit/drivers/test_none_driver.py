@@ -60,7 +60,7 @@ def test_without_tls_there_is_none_anywhere(machines: Machines) -> None:
     with machines.create("dev", driver="none", url="tcp://h:2375") as machine:
         assert machine.docker_flags() == ["-H=tcp://h:2375"]
         assert machine.docker_kwargs() == {"base_url": "tcp://h:2375"}
-        assert not machine.engine().transport.secure
+        assert getattr(machine.engine().transport, "tls", "another transport") is None
         assert not machine.has_context
         variables, _ = setting(machine)
     # Those that another machine has set would make the docker CLI try TLS.
@@ -83,13 +83,13 @@ def test_the_stores_certificates_are_its(machines: Machines) -> None:
     with machines.create("dev", driver="none", url="tcp://h:2376") as machine:
         assert machine.environment()["DOCKER_CERT_PATH"] == machine.cert_path == directory
         assert machine.docker_flags()[1] == f'--tlscacert="{directory}/ca.pem"'
-        assert machine.engine().transport.secure
+        assert getattr(machine.engine().transport, "tls", None)
         assert machine.inspect()["HostOptions"]["AuthOptions"]["ClientKeyPath"] == f"{directory}/key.pem"
     assert contexts.read("dev") is not None
     os.unlink(os.path.join(directory, "ca.pem"))
     with machines.get("dev") as machine:
         # Not without TLS, now that they are lost.
-        assert machine.engine().transport.secure
+        assert getattr(machine.engine().transport, "tls", None)
         with pytest.raises(MachineUnusable, match=r"certs/ca\.pem"):
             setting(machine)
 

@@ -12,9 +12,8 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from own_certificates import CA, CLIENT, KEYS, Own
+from own_certificates import CA, CLIENT, KEYS, Own, read
 
-from dinv.pki.certificates import facts
 from dinv.pki.validity import ends, remark
 from dinv.system import files
 
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 def test_as_the_library_reads_it(kind: str, days: int) -> None:
     """From 2050 on the time is written in another way (RFC 5280, 4.1.2.5)."""
     own = Own("client", CLIENT, kind=kind, days=(-2, days))
-    assert ends(own.pem) == [f"{facts(own.pem).not_after:%Y%m%d%H%M%S}"]
+    assert ends(own.pem) == [f"{read(own.pem).not_valid_after_utc:%Y%m%d%H%M%S}"]
     assert ends(b"noise\n" + own.pem + own.pem) == ends(own.pem) * 2
 
 

@@ -25,7 +25,6 @@ class SSHTransport:
 
     http_host = "localhost"
     base_path = ""
-    secure = False
 
     def __init__(
         self, host: str, *, user: str | None = None, port: int | None = None, socket_path: str | None = None

@@ -26,7 +26,6 @@ class TCPTransport:
         self.port = port
         self.tls = tls
         self.base_path = base_path
-        self.secure = tls is not None
         # A zone is only meaningful on this computer (RFC 6874, section 4).
         self.http_host = join(host.partition("%")[0], port)
         self.address = f"tcp://{join(host.replace('%', '%25'), port)}{base_path}"

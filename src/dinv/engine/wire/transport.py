@@ -34,10 +34,6 @@ if TYPE_CHECKING:
         def base_path(self) -> str:
             """The prefix of each call's path, for an endpoint behind a proxy; mostly ""."""
 
-        @property
-        def secure(self) -> bool:
-            """Whether TLS is used."""
-
         def connect(self, deadline: Deadline) -> ByteStream:
             """Connect. Raises EndpointUnreachable, EndpointTLSError."""
 
@@ -68,7 +64,6 @@ class UnixTransport:
     host = None
     http_host = "localhost"
     base_path = ""
-    secure = False
 
     def __init__(self, path: str) -> None:
         self.path = path

@@ -12,6 +12,7 @@ import lifecycle_page
 import pytest
 from fake_driver import FakeProvisioner, install
 from kills import Killed, killed_at_change
+from own_certificates import names
 from shared_ca import shared_ca
 from tls_daemon import TLSDaemon
 from walk import Walk, at
@@ -39,7 +40,6 @@ from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import STEPS, renew
 from dinv.listing.asking import statuses
 from dinv.machine import Machine
-from dinv.pki.certificates import facts
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED, Status
 from dinv.store.record import CREATING, READY, MachineConfig
@@ -736,4 +736,4 @@ def test_the_new_certificate_has_all_names(machine: Host, store: Store) -> None:
     with store.lock("dev", "test"):
         store.save(config)
     renew(store, "dev", SILENT)
-    assert "extra.test" in facts(content(machine)["server.pem"]).names
+    assert "extra.test" in names(content(machine)["server.pem"])
