@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
+    from dinv.image_building.machine_images import MachineImages
     from dinv.lifecycle.hosts import Hosts
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
@@ -30,7 +31,7 @@ def open_machines(path: str | None = None, *, trace: Callable[[str], None] | Non
     `trace` is called with a line for each API call, with its duration and never a secret. Nothing is created
     or read yet.
     """
-    return Machines(Store(path), trace=trace)
+    return Machines(path, trace=trace)
 
 
 class Machines:
@@ -39,9 +40,15 @@ class Machines:
     Nothing is read until a method needs it, and nothing is cached, so threads may share one object.
     """
 
-    def __init__(self, store: Store, *, trace: Callable[[str], None] | None = None) -> None:
-        self.store = store
+    def __init__(self, path: str | None = None, *, trace: Callable[[str], None] | None = None) -> None:
+        """`path` and `trace` are as for `dinv.open`."""
+        self._store = Store(path)
         self._trace = trace
+
+    @property
+    def path(self) -> str:
+        """The directory of the store, absolute, whether or not it exists yet."""
+        return self._store.path
 
     # Look them up
 
@@ -58,12 +65,12 @@ class Machines:
         seconds, then applies to each endpoint.
         """
         if not filters and unreadable:
-            return self.store.names()
+            return self._store.names()
         from dinv.listing import records
 
         chosen = _filters(filters)
         if chosen is None or not chosen.need_state:
-            return records.names(self.store, chosen, unreadable=unreadable)
+            return records.names(self._store, chosen, unreadable=unreadable)
         found = self.list(filters=filters, timeout=timeout)
         return [machine.name for machine in found if unreadable or machine.config is not None]
 
@@ -79,7 +86,7 @@ class Machines:
 
     def __contains__(self, name: object) -> bool:
         """Whether a machine of this name exists, even if it or its record is damaged."""
-        return isinstance(name, str) and self.store.exists(name)
+        return isinstance(name, str) and self._store.exists(name)
 
     def active(self, *, timeout: float = LIST_SECONDS) -> Machine | None:
         """Return the running machine that the docker CLI uses here, or None.
@@ -89,7 +96,7 @@ class Machines:
         """
         from dinv.listing.active import active
 
-        config = active(self.store, timeout=timeout, trace=self._trace)
+        config = active(self._store, timeout=timeout, trace=self._trace)
         return self.get(config.name) if config is not None else None
 
     # Create
@@ -307,7 +314,7 @@ class Machines:
 
         endpoint = resolve(
             named or os.environ.get("DINV_ENDPOINT"),
-            self.store,
+            self._store,
             machine_urls=machine_urls,
             cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
             note=_silent(progress).note,
@@ -315,15 +322,30 @@ class Machines:
         )
         return endpoint.engine(trace=self._trace)
 
+    def images(
+        self,
+        endpoint: str | None = None,
+        *,
+        cert_path: str | None = None,
+        progress: Progress | None = None,
+    ) -> MachineImages:
+        """Return the machine images of an endpoint: to list, build and push. The arguments are `endpoint`'s.
+
+        Raises NoEndpoint, InputError.
+        """
+        from dinv.image_building.machine_images import MachineImages
+
+        return MachineImages(self.endpoint(endpoint, cert_path=cert_path, progress=progress))
+
     def local_engine(self) -> LocalEngine:
         """Return the private engine of this store (`dinv engine`), whether or not it is running."""
         from dinv.endpoints.local.engine import LocalEngine
 
-        return LocalEngine(self.store, trace=self._trace)
+        return LocalEngine(self._store, trace=self._trace)
 
     def _own_store(self) -> Store:
         """A new Store for one machine: a Store tracks the locks it holds, so threads must not share one."""
-        return Store(self.store.path)
+        return Store(self._store.path)
 
     def _hosts(self) -> Hosts:
         from dinv.lifecycle.hosts import Hosts
@@ -343,7 +365,7 @@ class Machines:
         """
         from dinv.listing.asking import statuses
 
-        return statuses(self.store, timeout=timeout, trace=self._trace, filters=_filters(filters))
+        return statuses(self._store, timeout=timeout, trace=self._trace, filters=_filters(filters))
 
 
 class Temporary:

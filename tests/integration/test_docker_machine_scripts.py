@@ -212,7 +212,7 @@ def test_a_machine_that_docker_machine_made_in_a_store_that_was_moved(
     bash("docker-machine create $NAME")
     moved = tmp_path / "moved"
     directory = moved / "machines" / "theirs"
-    shutil.copytree(machines.store.directory(name), directory)
+    shutil.copytree(machines.get(name).directory, directory)
     made = machines.get(name)
     port = int(made.url.rpartition(":")[2])
     old = "/home/ann/.docker/machine"

@@ -52,6 +52,15 @@ def find(machines: dinv.Machines) -> Iterator[str]:
     machines.list("driver=docker")  # type: ignore[call-arg]
 
 
+def images(machines: dinv.Machines) -> str:
+    assert_type(machines.path, str)
+    with machines.images("unix:///e.sock") as images:
+        for image in images.list():
+            assert_type((image.id, image.tags, image.size), tuple[str, tuple[str, ...], int])
+        images.build("debian")  # type: ignore[call-arg]
+        return images.push("registry.example.com/dinv:1").name
+
+
 def use(machine: dinv.Machine) -> dict[str, Any]:
     done = machine.run(["docker", "info"], input=b"", timeout=5, environment={"A": "b"}, check=True)
     assert_type(done, dinv.Completed)

@@ -54,7 +54,7 @@ def test_the_public_names_are_there_and_come_when_used() -> None:
 
 def test_open_makes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "s"))
-    assert dinv.open().store.path == str(tmp_path / "s")
+    assert dinv.open().path == str(tmp_path / "s")
     assert not (tmp_path / "s").exists()
 
 
@@ -174,7 +174,7 @@ def test_progress_is_silent_unless_somebody_listens(
 def test_a_list_of_what_ls_shows(world: World, machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("m10", "m2"):
         machines.create(name, driver="fake", context=False, size=name).close()
-    with open(os.path.join(machines.store.directory("m10"), "config.json"), "w", encoding="ascii") as file:
+    with open(os.path.join(machines._store.directory("m10"), "config.json"), "w", encoding="ascii") as file:
         file.write("{")
     monkeypatch.setattr(FakeDriver, "states", classmethod(running), raising=False)
     url = machines.get("m2").url
@@ -204,8 +204,8 @@ def test_names_and_lists_by_filters(machines: Machines, monkeypatch: pytest.Monk
     monkeypatch.setattr(FakeDriver, "states", classmethod(running), raising=False)
     for name in ("a", "b"):
         machines.create(name, driver="fake", context=False).close()
-    os.makedirs(machines.store.directory("c"))
-    with open(os.path.join(machines.store.directory("c"), "config.json"), "w", encoding="ascii") as file:
+    os.makedirs(machines._store.directory("c"))
+    with open(os.path.join(machines._store.directory("c"), "config.json"), "w", encoding="ascii") as file:
         file.write("{")
     assert machines.names() == ["a", "b", "c"]
     assert machines.names(unreadable=False) == ["a", "b"]

@@ -162,7 +162,7 @@ class App:
         """The store's machines."""
         from dinv.machines import Machines
 
-        return Machines(self.store, trace=self.trace)
+        return Machines(self.store_path, trace=self.trace)
 
     def format(self, options: Options, *columns: str, own_table: bool = False) -> Format | None:
         """Return the output format of `--format`, with these columns for its table; None if not given.

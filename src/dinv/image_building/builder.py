@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 BASES = {"photon": "photon:5.0", "debian": "debian:trixie-slim"}
 """The bases with names of their own, and the registry image for each."""
 
+BUILD_SECONDS = 1800.0
+"""Seconds for a whole build, with what it pulls."""
 PULL_IDLE_SECONDS = 60.0
 """Seconds after which a silent registry is considered dead."""
 
@@ -92,7 +94,7 @@ def build(
     base: str | None = None,
     tag: str = DEFAULT_IMAGE,
     report: Callable[[str], None] = lambda _line: None,
-    timeout: float = 1800.0,
+    timeout: float = BUILD_SECONDS,
 ) -> str:
     """Build the official machine image on `engine`, name it `tag`, and return its id.
 

@@ -68,7 +68,7 @@ def test_machines_that_share_a_ca_and_a_client(machines: Machines, dinv: Dinv, t
         for name in ("one", "two")
     ]
     assert [each.wait(SECONDS * 2) for each in creates] == [0, 0]
-    directories = [machines.store.directory(name) for name in ("one", "two")]
+    directories = [machines.get(name).directory for name in ("one", "two")]
     anchors = set()
     for name, directory in zip(("one", "two"), directories, strict=True):
         assert by_env(dinv, name) == name
@@ -120,7 +120,7 @@ def test_a_renewal_killed_at_any_rename_leaves_a_machine_that_works(
         assert by_env(dinv, "dev") == "dev"
         assert docker("--context", "dev", "version").returncode == 0
     assert number > 10
-    assert ".renewal" not in os.listdir(machines.store.directory("dev"))
+    assert ".renewal" not in os.listdir(machines.get("dev").directory)
     assert by_env(dinv, "dev") == "dev"
 
 

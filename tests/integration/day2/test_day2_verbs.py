@@ -14,6 +14,7 @@ import pytest
 from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.errors import EndpointTLSError, NotFound
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -57,8 +58,9 @@ def machine(machines: Machines) -> Iterator[Machine]:
     """A machine, with swarm settings that are docker-machine's."""
     with machines.create("dev", engine_label=["tier=test"]) as machine:
         machine.config.swarm_options["Discovery"] = "token://kept"
-        with machines.store.lock("dev", "test"):
-            machines.store.save(machine.config)
+        store = Store(machines.path)
+        with store.lock("dev", "test"):
+            store.save(machine.config)
         yield machine
 
 

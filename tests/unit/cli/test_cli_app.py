@@ -52,7 +52,7 @@ def test_the_verb_is_the_first_word(app: App, words: list[str], verb: str, rest:
 def test_options_before_the_verb(app: App, words: list[str]) -> None:
     assert app.take_global_options([*words, "-D", "ls"]) == ("ls", [])
     assert (app.store_path, app.debug) == ("/s", True)
-    assert app.machines.store.path == "/s"
+    assert app.machines.path == "/s"
     assert app.trace is not None
 
 

@@ -51,7 +51,7 @@ def certificates(tmp_path: Path) -> Path:
 def test_it_is_recorded_and_nothing_is_asked(machines: Machines, driver: str) -> None:
     with machines.create("dev", driver=driver, url="tcp://192.0.2.1:2376") as machine:
         assert (machine.url, machine.ip) == ("tcp://192.0.2.1:2376", "192.0.2.1")
-    config = machines.store.load("dev")
+    config = machines._store.load("dev")
     assert config.driver_name == driver
     assert not config.unfinished
 
@@ -70,7 +70,7 @@ def test_without_tls_there_is_none_anywhere(machines: Machines) -> None:
 
 def store_certificates(machines: Machines) -> str:
     """Those that docker-machine has in a store."""
-    directory = os.path.join(machines.store.path, "certs")
+    directory = os.path.join(machines.path, "certs")
     os.makedirs(directory)
     for name in ("ca", "cert", "key"):
         with open(os.path.join(directory, f"{name}.pem"), "w", encoding="ascii") as file:
@@ -158,7 +158,7 @@ def test_ls_says_who_answers(machines: Machines, listener: str) -> None:
     }
     for name, url in urls.items():
         machines.create(name, driver="none", url=url).close()
-    found = {row.name: row.status for row in statuses(machines.store, timeout=2)}
+    found = {row.name: row.status for row in statuses(machines._store, timeout=2)}
     assert {status.state for status in found.values()} == {RUNNING}
     assert found["a"].error == ""
     assert "refused" in found["b"].error
@@ -181,7 +181,7 @@ def test_silence_costs_no_more_than_the_deadline(machines: Machines, monkeypatch
     monkeypatch.setattr("dinv.drivers.listening.connect_all", connect_all)
     machines.create("dev", driver="none", url="tcp://h:1").close()
     machines.create("dev2", driver="none", url="tcp://h:2").close()
-    for row in statuses(machines.store, timeout=1.5):
+    for row in statuses(machines._store, timeout=1.5):
         assert "within 1.5 s" in row.status.error
     assert asked == [1.5]
 

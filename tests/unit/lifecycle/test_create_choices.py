@@ -103,7 +103,7 @@ def machines(world: World, tmp_path: Path) -> Machines:
 
 
 def record(machines: Machines) -> dict[str, Any]:
-    with open(os.path.join(machines.store.directory("dev"), "config.json"), encoding="utf-8") as file:
+    with open(os.path.join(machines._store.directory("dev"), "config.json"), encoding="utf-8") as file:
         found: dict[str, Any] = json.load(file)
     assert "s3cret" not in json.dumps(found)
     return found
@@ -141,7 +141,7 @@ def test_a_provisioner_has_its_options_at_the_create_and_later(
     assert found["Dinv"]["ProvisionerOptions"] == {"swap": "no"}
     assert found["HostOptions"]["EngineOptions"]["Labels"] == ["a=b"]
     monkeypatch.setenv("SWAP_KEY", "from the variable")
-    Host(machines.store.load("dev"), machines.store).provisioner.provision()
+    Host(machines._store.load("dev"), machines._store).provisioner.provision()
     assert (Swapping.seen[-1]["swap"], Swapping.seen[-1]["swap_key"]) == ("no", "from the variable")
 
 
@@ -159,7 +159,7 @@ def test_a_contracts_options_are_the_machines(machines: Machines) -> None:
         contract_values={"greeting": "hi", "password": "s3cret"},
         context=False,
     )
-    host = create(machines.store, "dev", options, Progress())
+    host = create(machines._store, "dev", options, Progress())
     assert host.secrets == {"password": "s3cret"}
     host.close()
     assert record(machines)["Dinv"]["ImageContractOptions"] == {"greeting": "hi"}

@@ -252,13 +252,13 @@ def test_the_stores_certificates_come_along_with_a_host_that_is_reached_by_them(
     for name in ("ca.pem", "cert.pem", "key.pem"):
         (certs / name).write_text(f"-----BEGIN {name}-----")
     machines.create("given", driver="none", url="tcp://h:2376", context=False).close()
-    import_(other, exported(machines.store, "given"), Notes(), context=False)
+    import_(other, exported(machines._store, "given"), Notes(), context=False)
     machine = open_store(other.path).get("given")
     assert machine.environment()["DOCKER_CERT_PATH"] == machine.directory
     assert read(other, "given")["key.pem"] == (b"-----BEGIN key.pem-----", 0o600)
     (certs / "key.pem").unlink()
     with pytest.raises(InputError, match=r"certs/key\.pem: No such file"):
-        exported(machines.store, "given")
+        exported(machines._store, "given")
 
 
 def test_an_archive_does_not_say_where_the_store_is(store: Store) -> None:

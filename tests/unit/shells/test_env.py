@@ -12,7 +12,6 @@ from dinv.errors import MachineNotRunning
 from dinv.machines import Machines
 from dinv.shells.env import VARIABLES, setting, unsetting
 from dinv.store.record import READY, MachineConfig
-from dinv.store.store import Store
 from dinv.timeouts import LOOK_SECONDS
 
 if TYPE_CHECKING:
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
     install(monkeypatch, str(tmp_path / "endpoint"))
-    return Machines(Store(str(tmp_path / "store")))
+    return Machines(str(tmp_path / "store"))
 
 
 @pytest.fixture
@@ -34,7 +33,7 @@ def port() -> Iterator[int]:
 
 
 def add(machines: Machines, url: str, address: str = "127.0.0.1") -> None:
-    store = machines.store
+    store = machines._store
     config = MachineConfig.new(
         name="dev", store_path=store.path, driver_name="fake", identity="x", created="now"
     )
@@ -125,7 +124,7 @@ def test_unsetting_works_whatever_became_of_the_machine(machines: Machines, stat
     if state != "none":
         add(machines, "", "")
     if state == "spoilt":
-        with open(f"{machines.store.directory('dev')}/config.json", "wb"):
+        with open(f"{machines._store.directory('dev')}/config.json", "wb"):
             pass
     environ = {"NO_PROXY": "a", "DOCKER_MACHINE_NAME": "dev"}
     found = unsetting(machines, no_proxy=True, environ=environ)

@@ -20,7 +20,6 @@ from dinv.machines import Machines
 from dinv.progress import Progress
 from dinv.states import ERROR, RUNNING
 from dinv.store import twins
-from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,10 +37,10 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def machines(world: World, tmp_path: Path) -> Machines:
     """With the machine `dev`, and copies of its directory before and behind it."""
-    made = Machines(Store(str(tmp_path / "store")))
+    made = Machines(str(tmp_path / "store"))
     made.create("dev", driver="fake").close()
     for name in ("a", "dev2"):
-        shutil.copytree(made.store.directory("dev"), made.store.directory(name))
+        shutil.copytree(made._store.directory("dev"), made._store.directory(name))
     world.steps.clear()
     return made
 
@@ -50,7 +49,7 @@ def test_ls_tells_which_is_the_copy(machines: Machines, monkeypatch: pytest.Monk
     monkeypatch.setattr("fake_driver.FakeDriver.states", classmethod(lambda *_, **__: {}), raising=False)
     found = {
         row.name: row.status
-        for row in statuses(machines.store, timeout=1, filters=Filters(["name=^(a|dev2)$"]))
+        for row in statuses(machines._store, timeout=1, filters=Filters(["name=^(a|dev2)$"]))
     }
     assert {status.state for status in found.values()} == {ERROR}
     assert 'copy of the record of machine "dev"' in found["a"].error
@@ -62,9 +61,9 @@ def test_ls_tells_which_is_the_copy(machines: Machines, monkeypatch: pytest.Monk
     [
         lambda machines: machines.get("a").stop(),
         lambda machines: machines.get("a").restart(Progress()),
-        lambda machines: renew(machines.store, "a", Progress()),
-        lambda machines: provision(machines.store, "a", Progress()),
-        lambda machines: upgrade(machines.store, "a", Progress()),
+        lambda machines: renew(machines._store, "a", Progress()),
+        lambda machines: provision(machines._store, "a", Progress()),
+        lambda machines: upgrade(machines._store, "a", Progress()),
     ],
 )
 def test_a_copy_is_not_changed(
@@ -122,7 +121,7 @@ def test_one_that_was_moved_is_no_copy(machines: Machines, world: World) -> None
     machines.remove("dev2")
     machines.remove("dev")
     world.states["a"] = RUNNING
-    assert twins.others(machines.store, machines.store.load("a")) == []
+    assert twins.others(machines._store, machines._store.load("a")) == []
     machines.get("a").stop()
     assert world.steps
 

@@ -34,38 +34,31 @@ def arguments(parser: Parser) -> None:
 
 def run(app: App, options: Options) -> None:
     from dinv.cli.show import image_table
-    from dinv.image_building import builder
     from dinv.images import DEFAULT_IMAGE
 
     _check(options)
     form = app.format(options, own_table=True)
     app.voice.aside = bool(options.format)
     progress = app.progress()
-    with app.machines.endpoint(
+    with app.machines.images(
         options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
-    ) as engine:
+    ) as images:
         if options.action == "ls":
-            image_table.show(builder.image_list(engine), form, engine.address, quiet=options.quiet)
+            image_table.show(images.list(), form, images.endpoint, quiet=options.quiet)
             return
         with app.interruptible():
             if options.action == "push":
-                from dinv.image_building.pushing import push
-
-                identity, name = push(
-                    engine, options.reference, progress, image=options.image or "", base=options.base
+                identity, name = images.push(
+                    options.reference, image=options.image or "", base=options.base, progress=progress
                 )
             else:
                 tag = options.tag or DEFAULT_IMAGE
-                with progress.working("Image", f"building {tag}"):
-                    identity = builder.build(engine, base=options.base, tag=tag, report=progress.update)
-                name = identity
-        built = [image for image in builder.image_list(engine) if image.id == identity]
-        if options.action == "build":
-            progress.line("Image", tag, f"built on {', '.join(image.base for image in built)}")
-    if options.format:
-        image_table.show(built, form, engine.address, quiet=False)
-    elif options.quiet:
-        put(name)
+                identity = name = images.build(base=options.base, tag=tag, progress=progress).id
+        if options.format:
+            made = [image for image in images.list() if image.id == identity]
+            image_table.show(made, form, images.endpoint, quiet=False)
+        elif options.quiet:
+            put(name)
 
 
 def _check(options: Options) -> None:

@@ -21,8 +21,8 @@ from hypothesis import strategies as st
 from dinv.cli.show.fitting import LEAST_CELL, fitted
 from dinv.cli.show.machine_rows import COLUMNS
 from dinv.formats.table import widths
-from dinv.machines import open_machines as open_store
 from dinv.store.record import CREATING
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from fake_driver import World
@@ -124,7 +124,7 @@ def on_terminal(columns: int, *words: str, environ: dict[str, str] | None = None
 def machine(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     """One whose create did not finish: the error says how to go on. No endpoint is asked for it."""
     assert Program(capsys)("create", "dev", "-q") == 0
-    store = open_store().store
+    store = Store()
     config = store.load("dev")
     config.ours["Phase"] = CREATING
     store.save(config)

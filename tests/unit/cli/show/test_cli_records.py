@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
 
 import pytest
 from fake_program import Program
@@ -42,10 +42,7 @@ OTHERS = (("version",), ("env", "-u"), ("engine", "status"), ("image", "ls"))
 class FakeEndpoint:
     address = "unix:///fake"
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def close(self) -> None:
         pass
 
 

@@ -1,0 +1,97 @@
+"""The machine images of one endpoint, for users of the library: `Machines.images`."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+from dinv.errors import ImageBuildError
+from dinv.image_building import builder, pushing
+from dinv.images import DEFAULT_IMAGE
+from dinv.progress import Progress
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.engine import Engine
+    from dinv.image_building.builder import MachineImage
+
+
+class PushedImage(NamedTuple):
+    """An image that was pushed to a registry."""
+
+    id: str
+    """The image's id on the endpoint."""
+    name: str
+    """REGISTRY/NAME@DIGEST; with the tag in place of the digest if the registry answers none."""
+
+
+class MachineImages:
+    """The machine images of one endpoint. A context manager, which closes the connections at its end."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections to the endpoint."""
+        self._engine.close()
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the endpoint, such as unix:///var/run/docker.sock."""
+        return self._engine.address
+
+    def build(
+        self,
+        *,
+        base: str | None = None,
+        tag: str = DEFAULT_IMAGE,
+        timeout: float = builder.BUILD_SECONDS,
+        progress: Progress | None = None,
+    ) -> MachineImage:
+        """Build the official machine image from dinv's sources, and name it `tag`.
+
+        `base` is "photon", "debian" or an image's name: Photon OS, Debian or Ubuntu, or derived from one.
+        None is "photon" where the endpoint has it or can pull it, else "debian". `timeout` is in seconds, for
+        all of it. Raises ImageBuildError, also at once for an endpoint that cannot build, DeadlineExceeded.
+        """
+        progress = progress or Progress()
+        with progress.working("Image", f"building {tag}"):
+            identity = builder.build(
+                self._engine, base=base, tag=tag, report=progress.update, timeout=timeout
+            )
+        # Engines before API 1.29, and Podman, answer less than the id in the list.
+        digits = identity.removeprefix("sha256:")
+        for image in self.list():
+            if image.id.removeprefix("sha256:").startswith(digits):
+                progress.line("Image", tag, f"built on {image.base}")
+                return image
+        raise ImageBuildError(f"{tag} was built, and {self.endpoint} does not have it any more.")
+
+    def push(
+        self,
+        reference: str,
+        *,
+        image: str = "",
+        base: str | None = None,
+        progress: Progress | None = None,
+    ) -> PushedImage:
+        """Push a machine image to a registry, for endpoints that can only pull: REGISTRY/NAME[:TAG].
+
+        `image` names it; by default it is the newer of `reference` and "dinv" on the endpoint, and if it has
+        neither, one is built on `base`, as in `build`. The endpoint keeps it under both names. Credentials
+        are those of docker's CLI. Raises InputError for a reference without a registry or with a digest,
+        ImageError, ImageBuildError.
+        """
+        identity, name = pushing.push(self._engine, reference, progress or Progress(), image=image, base=base)
+        return PushedImage(identity, name)
+
+    # Last, because within the class body `list` means this method from here on
+
+    def list(self) -> list[MachineImage]:
+        """Return the machine images that the endpoint has, newest first."""
+        return builder.image_list(self._engine)
