@@ -37,25 +37,31 @@ _SMALLEST_RSA_KEY = 2048
 def sign(request: CertificateRequest, signer: Callable[[], tuple[x509.Certificate, PrivateKey]]) -> bytes:
     """Sign for `request`: the key is the CSR's, everything else comes from the request and from here.
 
-    The certificate is valid for 825 days, or for as long as the CA is. It comes without a chain: its issuer
-    is the CA that `signer` returns, with its key; `signer` is called once the request was checked. Raises
-    CertificateError for a key that TLS cannot use, a CSR that its key did not sign, a server without names.
+    The certificate is valid for the requested lifetime, by default 825 days, and at most as long as the CA
+    is. It comes without a chain: its issuer is the CA that `signer` returns, with its key; `signer` is called
+    once the request was checked. Raises CertificateError for a key that TLS cannot use, a CSR that its key
+    did not sign, a server without names.
     """
     public_key = _requested_key(request)
     names = general_names(request.names)
     if request.role == "server" and not names:
         raise CertificateError("A server certificate without a name or an address is of no use. Give one.")
     ca, ca_key = signer()
-    not_before = dt.datetime.now(dt.UTC) - CLOCK_ALLOWANCE
+    now = dt.datetime.now(dt.UTC)
+    not_before = now - CLOCK_ALLOWANCE
+    if request.lifetime is None:
+        # Both ends are included (RFC 5280, 4.1.2.5), so this is 825 days to the second.
+        not_after = not_before + LIFETIME - _SECOND
+    else:
+        not_after = now + dt.timedelta(seconds=request.lifetime)
     builder = (
         x509.CertificateBuilder()
-        .subject_name(subject(request.role, request.machine))
+        .subject_name(subject(request.role, request.machine, request.holder))
         .issuer_name(ca.subject)
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
-        # Both ends are included (RFC 5280, 4.1.2.5), so this is 825 days to the second.
-        .not_valid_after(min(not_before + LIFETIME - _SECOND, ca.not_valid_after_utc))
+        .not_valid_after(min(not_after, ca.not_valid_after_utc))
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([USAGES[request.role]]), critical=False)

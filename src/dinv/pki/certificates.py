@@ -105,13 +105,13 @@ def general_names(names: Iterable[str]) -> list[x509.GeneralName]:
     return [_general_name(canonical_name(name)) for name in names]
 
 
-def subject(role: Role, machine: str) -> x509.Name:
-    """Return the subject of a machine's server or client certificate.
+def subject(role: Role, machine: str, holder: str = "") -> x509.Name:
+    """Return the subject of a machine's server or client certificate; `holder` as in CertificateRequest.
 
     Both have a common name: dockerd gives the client's to its authorization plugins as the user (moby:
     pkg/authorization), and without one RFC 5280 wants the subject alternative name to be critical.
     """
-    return distinguished_name(machine if role == "server" else f"{machine} client")
+    return distinguished_name(machine if role == "server" else holder or f"{machine} client")
 
 
 def distinguished_name(common_name: str) -> x509.Name:
@@ -124,8 +124,16 @@ def distinguished_name(common_name: str) -> x509.Name:
     )
 
 
-def request(key_pem: bytes, *, role: Role, names: Iterable[str], machine: str) -> CertificateRequest:
-    """Create the request for an authority, with a CSR signed by `key_pem`.
+def request(
+    key_pem: bytes,
+    *,
+    role: Role,
+    names: Iterable[str],
+    machine: str,
+    holder: str = "",
+    lifetime: int | None = None,
+) -> CertificateRequest:
+    """Create the request for an authority, with a CSR signed by `key_pem`; see CertificateRequest.
 
     Raises CertificateError for a name that no certificate can carry, or a server without names.
     """
@@ -135,13 +143,15 @@ def request(key_pem: bytes, *, role: Role, names: Iterable[str], machine: str) -
             f'A server certificate for machine "{machine}" needs a name or an address at which it is reached.'
         )
     key = load_key(key_pem, "the private key")
-    builder = x509.CertificateSigningRequestBuilder().subject_name(subject(role, machine))
+    builder = x509.CertificateSigningRequestBuilder().subject_name(subject(role, machine, holder))
     if canonical:
         builder = builder.add_extension(x509.SubjectAlternativeName(general_names(canonical)), critical=False)
     builder = builder.add_extension(x509.ExtendedKeyUsage([USAGES[role]]), critical=False)
     digest = None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
     csr = builder.sign(key, digest).public_bytes(serialization.Encoding.PEM)
-    return CertificateRequest(csr=csr, role=role, names=canonical, machine=machine)
+    return CertificateRequest(
+        csr=csr, role=role, names=canonical, machine=machine, holder=holder, lifetime=lifetime
+    )
 
 
 class Pair(NamedTuple):

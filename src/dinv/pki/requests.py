@@ -18,15 +18,28 @@ class CertificateRequest:
     `role`: "server" (the machine's daemon) or "client" (its users).
     `names`: DNS names and IP addresses that the certificate must be valid for; may be empty for a client.
     `machine`: the machine's name.
+    `holder`: who a client's certificate is for, if it is not the machine's owner; "" otherwise.
+    `lifetime`: for how many seconds it is to be valid; None leaves that to the authority.
     """
 
-    __slots__ = ("csr", "machine", "names", "role")
+    __slots__ = ("csr", "holder", "lifetime", "machine", "names", "role")
 
-    def __init__(self, *, csr: bytes, role: Role, names: tuple[str, ...], machine: str) -> None:
+    def __init__(
+        self,
+        *,
+        csr: bytes,
+        role: Role,
+        names: tuple[str, ...],
+        machine: str,
+        holder: str = "",
+        lifetime: int | None = None,
+    ) -> None:
         self.csr = csr
         self.role = role
         self.names = names
         self.machine = machine
+        self.holder = holder
+        self.lifetime = lifetime
 
     def __repr__(self) -> str:
         return f"CertificateRequest(role={self.role!r}, names={self.names!r}, machine={self.machine!r})"

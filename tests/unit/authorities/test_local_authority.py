@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 
     from dinv.pki.requests import Role
 
+WITHIN = dt.timedelta(minutes=3)
+"""The longest that signing may take in a test."""
+
 
 def local(directory: Path, machine: str = "dev") -> LocalAuthority:
     return LocalAuthority(machine=machine, directory=str(directory), options={})
@@ -364,3 +367,23 @@ def test_a_long_machine_name_still_has_a_subject(tmp_path: Path) -> None:
     authority.certificate(request("server", "a", machine=machine))
     authority.certificate(request("client", machine=machine))
     assert "CN=dinv CA for mmm" in certificate_of(authority.trust_anchor()).subject.rfc4514_string()
+
+
+def test_a_holder_is_the_common_name_and_a_lifetime_is_kept(tmp_path: Path) -> None:
+    wanted = certificates.request(
+        certificates.new_key(), role="client", names=(), machine="dev", holder="alice", lifetime=3600
+    )
+    before = dt.datetime.now(dt.UTC).replace(microsecond=0)
+    signed = certificate_of(local(tmp_path).certificate(wanted))
+    common_names = signed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    assert [name.value for name in common_names] == ["alice"]
+    assert dt.timedelta(0) <= signed.not_valid_after_utc - before - dt.timedelta(hours=1) < WITHIN
+
+
+def test_a_lifetime_ends_with_the_ca(tmp_path: Path) -> None:
+    authority = local(tmp_path)
+    wanted = certificates.request(
+        certificates.new_key(), role="client", names=(), machine="dev", lifetime=100 * 365 * 86400
+    )
+    signed = certificate_of(authority.certificate(wanted))
+    assert signed.not_valid_after_utc == certificate_of(authority.trust_anchor()).not_valid_after_utc
