@@ -16,6 +16,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, Self
 
+import pytest
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -31,8 +33,9 @@ class Client:
     """A docker command that stays; its output is read as it comes."""
 
     def __init__(self, environment: Mapping[str, str], *words: str, stdin: bool = False) -> None:
+        self.words = ("docker", *words)
         self.process = subprocess.Popen(
-            ["docker", *words],
+            self.words,
             env=dict(environment),
             stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -52,14 +55,17 @@ class Client:
         return self._said.decode(errors="replace")
 
     def write(self, data: bytes) -> None:
-        """Write to its standard input."""
+        """Write to its standard input; a test fails if it no longer reads it."""
         assert self.process.stdin is not None
-        self.process.stdin.write(data)
-        self.process.stdin.flush()
+        try:
+            self.process.stdin.write(data)
+            self.process.stdin.flush()
+        except BrokenPipeError:
+            pytest.fail(f"{self.words} has ended: {self.said[-2000:]}")
 
     def await_said(self, text: str, *, after: int = 0) -> None:
         """Wait until it has written `text`, behind the first `after` characters."""
-        _until(lambda: text in self.said[after:], lambda: f"{self.process.args}: {self.said[-2000:]}")
+        _until(lambda: text in self.said[after:], lambda: f"{self.words}: {self.said[-2000:]}")
 
     def await_end(self, seconds: float) -> float:
         """Wait until it has ended by itself; returns for how many seconds that took."""
