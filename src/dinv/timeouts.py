@@ -8,6 +8,8 @@ STOP_SECONDS = 20.0
 """For a stop: containers in the machine get 10 s (dockerd's own default), then the daemon itself."""
 STATE_SECONDS = 10.0
 """For an endpoint to report the state of a machine, and for a call to a machine's own daemon."""
+AUTHORITY_SECONDS = 30.0
+"""For an authority that is a server or another program to answer one request."""
 LOOK_SECONDS = 1.0
 """For a quick look, as by `url` and `env`, which are used in prompts and profiles."""
 LIST_SECONDS = 2.0

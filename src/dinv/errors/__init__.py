@@ -66,7 +66,10 @@
     │   ├── MountError             a directory cannot be mounted here, or unmounted
     │   └── LinkError              a link to dinv cannot be created
     ├── CopyError                  a file cannot be copied to, from or between machines
-    ├── CertificateError
+    ├── CertificateError           a key or a certificate cannot be created, read or used
+    │   └── AuthorityError         ... an authority that is a server or a program did not sign
+    │       ├── AuthorityUnreachable   no connection, no TLS, no answer in time
+    │       └── AuthorityRefused       it answered that it does not
     ├── ContextError               docker contexts on the user's side
     │   └── ContextTaken           one of this name was not made for the machine
     └── Interrupted                Ctrl-C or SIGTERM
@@ -93,6 +96,9 @@ if TYPE_CHECKING:
     from dinv.errors.base import InputError as InputError
     from dinv.errors.base import Interrupted as Interrupted
     from dinv.errors.base import UsageError as UsageError
+    from dinv.errors.certificate import AuthorityError as AuthorityError
+    from dinv.errors.certificate import AuthorityRefused as AuthorityRefused
+    from dinv.errors.certificate import AuthorityUnreachable as AuthorityUnreachable
     from dinv.errors.certificate import CertificateError as CertificateError
     from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
     from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
@@ -226,6 +232,9 @@ _FILES = {
     "MountError": "access",
     "CopyError": "access",
     "CertificateError": "certificate",
+    "AuthorityError": "certificate",
+    "AuthorityRefused": "certificate",
+    "AuthorityUnreachable": "certificate",
 }
 """In which file of this folder each class is."""
 

@@ -1,4 +1,4 @@
-"""Keys and certificates."""
+"""Keys and certificates, and the authorities that sign them."""
 
 from __future__ import annotations
 
@@ -7,3 +7,31 @@ from dinv.errors.base import DinvError
 
 class CertificateError(DinvError):
     """A key or a certificate cannot be created, read or used."""
+
+
+class AuthorityError(CertificateError):
+    """An authority that is a server or another program did not sign.
+
+    `authority` is its name as in `--authority`; `address` its URL, or the command that was run; `reason`
+    says what happened: it continues `The authority "vault" at https://... `.
+    """
+
+    def __init__(self, authority: str, address: str, reason: str, advice: str = "") -> None:
+        said = f'The authority "{authority}" at {address} {reason}'
+        end = "" if reason.endswith((".", "!", "?")) else "."
+        super().__init__(said + end + " " + advice if advice else said)
+        self.authority = authority
+        self.address = address
+        self.reason = reason
+
+
+class AuthorityUnreachable(AuthorityError):
+    """There was no answer: nothing listens, the TLS handshake failed, or the time was up."""
+
+
+class AuthorityRefused(AuthorityError):
+    """It answered, and does not sign. `status` is its HTTP status or, of a command, its exit status."""
+
+    def __init__(self, authority: str, address: str, reason: str, advice: str = "", *, status: int) -> None:
+        super().__init__(authority, address, reason, advice)
+        self.status = status
