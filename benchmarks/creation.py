@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from benchmarks.process import Line
     from benchmarks.session import Session
 
-TIMES_FLOOR = 1.15
+TIMES_FLOOR = 1.10
 SETTLE_SECONDS = 1.0
 """After a machine is removed its endpoint still writes; the next one is not to pay for it."""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchmarks.session import Session
 
 MB = 1_000_000
-MACHINE = Figure(80)
+MACHINE = Figure(55)
 CLIENT = Figure(40)
 """Both in MB, 10^6 bytes."""
 IDLE_SECONDS = 10.0

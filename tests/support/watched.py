@@ -113,7 +113,11 @@ class Watched:
 
     def client(self, *words: str, stdin: bool = False) -> Client:
         """A further docker command at the machine, ended with the others."""
-        found = Client(self._environment, *words, stdin=stdin)
+        return self.client_of(self._environment, *words, stdin=stdin)
+
+    def client_of(self, environment: Mapping[str, str], *words: str, stdin: bool = False) -> Client:
+        """The same of somebody else, in an environment of theirs."""
+        found = Client(environment, *words, stdin=stdin)
         self._opened.callback(found.close)
         return found
 

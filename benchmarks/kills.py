@@ -1,0 +1,214 @@
+"""`python -m benchmarks.kills`: kill dinv at random moments while it changes a machine.
+
+Certificates, access and options are changed. After each kill the machine has to let its owner in, by the old
+certificates or by the new ones; a holder whose revocation was recorded has to be refused once `provision` has
+finished what was killed. At the end there is nothing on the endpoint that was not there before. Exits with 1 if
+a machine was lost, somebody revoked was let in, or something is left.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+
+PATIENCE = 60.0
+"""Seconds for a machine to let its owner in again."""
+
+
+class Failure(Exception):
+    """A machine was lost, somebody revoked was let in, or something is left."""
+
+
+class Trial:
+    """One machine, and what is done to it."""
+
+    def __init__(self, dinv: str, endpoint: str, image: str, chance: random.Random) -> None:
+        self.dinv_path = dinv
+        self.chance = chance
+        self.home = tempfile.mkdtemp(prefix="dinv-kills-")
+        self.endpoint = endpoint
+        self.name = f"kills-{os.urandom(3).hex()}"
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "HOME": self.home,
+            "MACHINE_STORAGE_PATH": os.path.join(self.home, "store"),
+            "DOCKER_CONFIG": os.path.join(self.home, "docker"),
+            "DINV_ENDPOINT": endpoint,
+            "DINV_IMAGE": image,
+        }
+        self.operations = (self.rotate, self.rotate_all, self.revoke, self.label)
+        self.count = 0
+        self.holders = 0
+        self.durations: dict[str, float] = {}
+
+    def run(self, *argv: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run a program to its end; with `check`, one that fails is a Failure."""
+        done = subprocess.run(
+            argv,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=180,
+            check=False,
+            stdin=subprocess.DEVNULL,
+        )
+        if "Traceback" in done.stderr:
+            raise Failure(f"{argv}: {done.stderr}")
+        if check and done.returncode:
+            raise Failure(f"{argv} ended with {done.returncode}: {done.stdout}{done.stderr}")
+        return done
+
+    def dinv(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+        """Run dinv to its end."""
+        return self.run(self.dinv_path, *words, check=check)
+
+    # What is killed: each returns dinv's words
+
+    def rotate(self) -> list[str]:
+        """Return the words of a renewal of the server's certificate."""
+        return ["regenerate-certs", "-f", self.name]
+
+    def rotate_all(self) -> list[str]:
+        """Return the words of a renewal of everything, the CA too."""
+        return ["regenerate-certs", "-f", "--client-certs", self.name]
+
+    def revoke(self) -> list[str]:
+        """Return the words that take back the access of a holder, who gets it first."""
+        self.holders += 1
+        self.dinv("share", self.name, "--for", self.holder(), "--output", self.share_path())
+        self.run("docker", "context", "import", self.holder(), self.share_path())
+        return ["access", "revoke", "-f", self.name, self.holder()]
+
+    def label(self) -> list[str]:
+        """Return the words that change an option which the daemon reloads."""
+        return ["set", "-f", self.name, "--engine-label", f"trial={self.count}"]
+
+    def holder(self) -> str:
+        """The name of the last holder."""
+        return f"holder-{self.holders}"
+
+    def share_path(self) -> str:
+        """The file of the last share."""
+        return os.path.join(self.home, f"{self.holder()}.dinv")
+
+    # The trial
+
+    def begin(self) -> None:
+        """Make the machine, and measure each operation once."""
+        self.dinv("create", self.name)
+        for operation in self.operations:
+            words = operation()
+            began = time.monotonic()
+            self.dinv(*words)
+            self.durations[operation.__name__] = time.monotonic() - began
+
+    def kill_once(self) -> bool:
+        """Kill one operation at a random moment; return whether it was still at work then."""
+        self.count += 1
+        operation = self.chance.choice(self.operations)
+        words = operation()
+        process = subprocess.Popen(
+            [self.dinv_path, *words],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        moment = self.chance.uniform(0.03, self.durations[operation.__name__])
+        try:
+            process.wait(moment)
+            killed = False
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            killed = True
+        self.let_in(f"{words} killed after {moment:.2f} s")
+        if operation == self.revoke:
+            self.refused_if_recorded()
+        elif self.chance.random() < 0.3:
+            self.dinv("provision", self.name)
+            self.let_in(f"{words} killed after {moment:.2f} s, and provision")
+        return killed
+
+    def let_in(self, after: str) -> None:
+        """Fail unless the owner gets in, by `dinv env`, as a script does."""
+        end = time.monotonic() + PATIENCE
+        while True:
+            script = self.dinv("env", "--shell", "sh", self.name, check=False)
+            shell = f"{script.stdout}\ndocker info --format '{{{{.Name}}}}'"
+            done = self.run("sh", "-c", shell, check=False)
+            if not script.returncode and done.stdout.strip() == self.name:
+                return
+            if time.monotonic() >= end:
+                raise Failure(f"lost after {after}: {script.stderr}{done.stderr}")
+            time.sleep(0.1)
+
+    def refused_if_recorded(self) -> None:
+        """If the revocation was recorded, let `provision` finish it, and fail if the holder gets in."""
+        rows = self.dinv("access", "log", "--format", "json", self.name).stdout
+        revoked = [row for row in json.loads(rows) if row.get("event") == "revoked"]
+        recorded = any(row["holder"] == self.holder() for row in revoked)
+        if recorded:
+            self.dinv("provision", self.name)
+            done = self.run("docker", "--context", self.holder(), "version", check=False)
+            if not done.returncode:
+                raise Failure(f"{self.holder()} was revoked, and is let in")
+        self.run("docker", "context", "rm", "-f", self.holder())
+
+    def end(self) -> None:
+        """Remove the machine."""
+        self.dinv("rm", "-y", self.name, check=False)
+        shutil.rmtree(self.home)
+
+    def left(self) -> str:
+        """What is left of it on the endpoint."""
+        at = ("docker", "-H", self.endpoint)
+        containers = self.run(*at, "ps", "-a", "--filter", f"name={self.name}", "--format", "{{.Names}}")
+        volumes = self.run(*at, "volume", "ls", "--filter", f"name={self.name}", "--format", "{{.Name}}")
+        return (containers.stdout + volumes.stdout).strip()
+
+
+def main() -> int:
+    """Run the trial; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks.kills", description=__doc__.partition("\n")[0]
+    )
+    parser.add_argument("--endpoint", required=True, help="where the machine is made, unix://...")
+    parser.add_argument("--image", default="dinv:latest")
+    parser.add_argument("--dinv", default=shutil.which("dinv"), help="the dinv to kill")
+    parser.add_argument("--kills", type=int, default=100)
+    parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    options = parser.parse_args()
+    print(f"seed {options.seed}")
+    trial = Trial(options.dinv, options.endpoint, options.image, random.Random(options.seed))  # noqa: S311
+    kills = 0
+    try:
+        trial.begin()
+        while kills < options.kills:
+            kills += trial.kill_once()
+            print(f"\r{kills} kills of {trial.count} operations", end="", flush=True)
+        print()
+    except Failure as failure:
+        print(f"\nkills: {failure}", file=sys.stderr)
+        return 1
+    finally:
+        trial.end()
+    left = trial.left()
+    if left:
+        print(f"kills: left on the endpoint: {left}", file=sys.stderr)
+        return 1
+    print("0 machines lost, nothing left")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
