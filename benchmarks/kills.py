@@ -2,8 +2,8 @@
 
 Certificates, access and options are changed. After each kill the machine has to let its owner in, by the old
 certificates or by the new ones; a holder whose revocation was recorded has to be refused once `provision` has
-finished what was killed. At the end there is nothing on the endpoint that was not there before. Exits with 1 if
-a machine was lost, somebody revoked was let in, or something is left.
+finished what was killed. At the end there is nothing on the endpoint that was not there before. Exits with 1
+if a machine was lost, somebody revoked was let in, or something is left.
 """
 
 from __future__ import annotations
