@@ -19,7 +19,7 @@ from dinv.errors import AlreadyInStore, ArchiveError, ConfigError, ConfigTooNew,
 from dinv.formats import json_text
 from dinv.lifecycle.opening import check_finished
 from dinv.pki import client_files
-from dinv.store import twins
+from dinv.store import access_log, twins
 from dinv.store.layout import check_name
 from dinv.store.record import MachineConfig
 from dinv.system import files, home
@@ -41,7 +41,7 @@ MOST_MEMBERS = 1000
 """The most entries of an archive that are read, including those that are not taken."""
 
 _KNOWN = re.compile(
-    r"config\.json|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
+    r"config\.json|access\.log|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
 )
 _PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
@@ -286,7 +286,7 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
     try:
         for path, full in _walk(directory):
             if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
-                content[path] = files.read(full, largest=LARGEST_FILE)
+                content[path] = files.read(full, largest=_largest(path))
                 _check_count(content)
             elif not _PASSED_OVER.fullmatch(path):
                 left.append(path)
@@ -358,8 +358,12 @@ def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:
 
 
 def _check_size(path: str, size: int) -> None:
-    if not 0 <= size <= LARGEST_FILE:
-        raise ArchiveError(f"{path} has more than {LARGEST_FILE} bytes: a machine's files are smaller.")
+    if not 0 <= size <= _largest(path):
+        raise ArchiveError(f"{path} has more than {_largest(path)} bytes: a machine's files are smaller.")
+
+
+def _largest(path: str) -> int:
+    return access_log.LARGEST if path == access_log.FILE else LARGEST_FILE
 
 
 def _check_count(content: dict[str, bytes]) -> None:

@@ -25,7 +25,7 @@ from dinv.system import files
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from cryptography.hazmat.primitives.asymmetric.types import PrivateKeyTypes
 
@@ -163,13 +163,40 @@ class Pair(NamedTuple):
     chain_path: str
 
 
+class Issued(NamedTuple):
+    """A certificate that an authority has signed: what is recorded of it.
+
+    `serial` is in lower-case hex without leading zeros, `not_after` in RFC 3339, UTC.
+    """
+
+    role: Role
+    serial: str
+    not_after: str
+    names: tuple[str, ...]
+
+
+def issued(role: Role, chain: bytes) -> Issued:
+    """Return what is recorded of a certificate, the first in `chain`. Raises CertificateError."""
+    leaf = load_chain(chain, "the authority's answer")[0]
+    return Issued(
+        role, f"{leaf.serial_number:x}", f"{leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}", _names(leaf)
+    )
+
+
 def issue(
-    authority: Signer, *, machine: str, directory: str, names: Iterable[str], client: Pair | None = None
+    authority: Signer,
+    *,
+    machine: str,
+    directory: str,
+    names: Iterable[str],
+    client: Pair | None = None,
+    record: Callable[[list[Issued]], object] = lambda _signed: None,
 ) -> None:
     """Have `authority` sign new certificates for a machine, and write them and their keys to `directory`.
 
     `names`: where the machine is reached, in addition to this host's own names (see `server_names`).
     `client`: the user's pair, if none is to be created.
+    `record`: called with what was signed, before there is a file of it.
 
     The directory must exist, and the caller must hold the machine's lock. Existing files are replaced as a
     set (see `dinv.system.files`) once everything is created, checked and on the disk. Keys have the mode
@@ -190,6 +217,7 @@ def issue(
             chain = authority.certificate(request(key, role=role, names=role_names, machine=machine))
             check_chain(chain, key_pem=key, anchor_pem=anchor, role=role, names=role_names)
             pairs[role] = key, chain
+        record([issued(role, pairs[role][1]) for role in wanted])
         files.replace_set(
             directory,
             [

@@ -2,7 +2,8 @@
 
 It is docker-machine's: `<store>/machines/NAME/config.json` beside the machine's certificates. Names that
 begin with a dot are not machines. dinv adds in a machine's directory: `ca-key.pem` (the key of the machine's
-own CA), `.lock`, and while certificates are replaced `.pending` and `.renewal`.
+own CA), `access.log` (`access_log.py`), `.lock`, and while certificates are replaced `.pending` and
+`.renewal`.
 """
 
 from __future__ import annotations

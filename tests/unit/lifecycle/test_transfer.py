@@ -46,6 +46,7 @@ FILES = {
     "server.pem": b"SERVER",
     "server-key.pem": b"SERVER KEY",
     "registry-ca/registry.test:5000.crt": b"REGISTRY",
+    "access.log": b"{}\n",
 }
 
 
@@ -134,7 +135,7 @@ def test_a_machine_moves_with_all_that_is_its_own(store: Store, other: Store, na
     assert {path: data for path, (data, _) in content.items() if path in FILES} == FILES
     assert set(content) == {*FILES, "config.json", ".lock"}
     private = {path for path, (_, mode) in content.items() if mode == 0o600}
-    assert private == {"ca-key.pem", "key.pem", "server-key.pem", "config.json", ".lock"}
+    assert private == {"ca-key.pem", "key.pem", "server-key.pem", "config.json", "access.log", ".lock"}
     config = other.load(got)
     assert config.identity == "x"
     assert config.driver["Container"] == "dinv-dev"

@@ -5,6 +5,7 @@ beside it, and what prompts and profiles wait for (`url`, `env`, `status`) is in
 
 clients.py            docker flags, docker-py, and a client of dinv's own for its daemon
 certificates.py       issued by its authority
+issuance.py           what is recorded of that
 serving.py            what follows every start
 context.py            its docker context
 torn_certificates.py  what a killed renewal has left half in place

@@ -19,6 +19,7 @@ def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
     from a new CA, whose key is put there too, if the CA is the machine's own.
     """
     # This takes long to import, and a create has checks to do before.
+    from dinv.lifecycle.host import issuance
     from dinv.pki import certificates
 
     directory = directory or host.directory
@@ -27,7 +28,12 @@ def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
         authority = host.authority(directory)
     names = [*host.driver.addresses(), *(host.config.auth_options.get("ServerCertSANs") or ())]
     certificates.issue(
-        authority, machine=host.name, directory=directory, names=names, client=authority.client_pair()
+        authority,
+        machine=host.name,
+        directory=directory,
+        names=names,
+        client=authority.client_pair(),
+        record=lambda signed: issuance.record(host, signed),
     )
 
 

@@ -7,7 +7,7 @@ import os
 
 from dinv.engine import TLSFiles
 from dinv.errors import CertificateError, StoreNotWritable
-from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host import certificates, context, issuance
 from dinv.lifecycle.host.certificates import STAGING
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
@@ -111,7 +111,7 @@ class Renewal(Transaction):
     def stage(self) -> None:
         """The new set is in the machine's directory, as `.renewal`; nothing uses it yet."""
         with self._storing():
-            files.remove_tree(self.staging)
+            self._remove_staged()
             os.mkdir(self.staging, 0o700)
             try:
                 certificates.issue(self.machine, self.staging, new_ca=self.new_ca)
@@ -174,12 +174,14 @@ class Renewal(Transaction):
         """The previous client is refused."""
         if self.earlier is not None:
             wait_until_refused(self.machine, self.progress, self.earlier, timeout=self.timeout)
+        if not set(_certificates(self.before["ca.pem"])) & set(_certificates(self._read("ca.pem"))):
+            issuance.end_earlier(self.machine)
         self.progress.line("CA", "earlier clients are refused", "renewed")
 
     def finish(self) -> None:
         """Nothing is staged any more, and the machine answers."""
         with self._storing():
-            files.remove_tree(self.staging)
+            self._remove_staged()
         self.machine.config.renewal = None
         serve(self.machine, self.progress, timeout=self.timeout)
         if self.clients and not self.new_ca:
@@ -197,7 +199,7 @@ class Renewal(Transaction):
     def unstage(self) -> None:
         """The new set is gone."""
         with self._storing():
-            files.remove_tree(self.staging)
+            self._remove_staged()
 
     def restore(self) -> None:
         """The old set is back, in the machine first: until then the store has to trust both CAs."""
@@ -246,6 +248,10 @@ class Renewal(Transaction):
     def _read(self, name: str) -> bytes:
         """Return a file of the set, b"" if it does not exist."""
         return pem.read_if_there(os.path.join(self.directory, name)) or b""
+
+    def _remove_staged(self) -> None:
+        issuance.end_unused(self.machine, self.staging)
+        files.remove_tree(self.staging)
 
     def _staged(self, name: str) -> bytes:
         return pem.read_if_there(os.path.join(self.staging, name)) or b""

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeProvisioner, install
-from kills import Killed, killed_at_change
 from own_certificates import names
 from shared_ca import shared_ca
 from tls_daemon import TLSDaemon
@@ -29,22 +28,26 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
+    StoreNotWritable,
 )
 from dinv.lifecycle import renew as renew_module
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.docker_context import ensure_context
-from dinv.lifecycle.host import Host, certificates, clients
+from dinv.lifecycle.host import Host, certificates, clients, issuance
 from dinv.lifecycle.host import context as docker_context
 from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.renew import STEPS, renew
 from dinv.listing.asking import statuses
 from dinv.machine import Machine
+from dinv.pki.certificates import Issued
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED, Status
+from dinv.store import access_log
 from dinv.store.record import CREATING, READY, MachineConfig
 from dinv.store.store import Store
 from dinv.system import files
+from kills import Killed, killed_at_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -188,6 +191,51 @@ def test_with_client_certs_all_is_new_and_earlier_clients_are_refused(
         assert os.stat(os.path.join(machine.directory, name)).st_mode & 0o777 == 0o600
     assert not os.path.exists(os.path.join(machine.directory, ".renewal"))
     assert store.load("dev").swarm_options["Discovery"] == "token://kept"
+
+
+def test_each_certificate_is_on_record_and_what_was_not_used_has_ended(machine: Host, store: Store) -> None:
+    renew(store, "dev", SILENT)
+    records, remarks = access_log.read(machine.directory)
+    assert remarks == []
+    assert [(record.event, record.role) for record in records] == [
+        ("issued", "server"),
+        ("issued", "client"),
+        ("issued", "server"),
+        ("issued", "client"),
+        # The client keeps its own.
+        ("ended", "client"),
+    ]
+    assert records[3].serial == records[4].serial
+    used = {one.serial for one in issuance.in_use(machine.directory)}
+    assert used == {records[1].serial, records[2].serial}
+
+
+def test_a_new_ca_ends_whatever_the_old_one_has_signed(machine: Host, store: Store) -> None:
+    signed = Issued("client", "abc1", "2099-01-01T00:00:00Z", ())
+    with store.lock("dev", "a test"):
+        issuance.record(machine, [signed], holder="alice")
+    renew(store, "dev", SILENT, clients=True)
+    records, _ = access_log.read(machine.directory)
+    ended = {record.serial for record in records if record.event == "ended"}
+    issued = {record.serial for record in records if record.event == "issued"}
+    assert "abc1" in ended
+    assert issued - ended == {one.serial for one in issuance.in_use(machine.directory)}
+    assert next(record.holder for record in records if record.serial == "abc1") == "alice"
+
+
+def test_a_certificate_is_on_record_before_it_is_there(
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = content(machine)
+
+    def full(_directory: str, _records: object) -> None:
+        raise StoreNotWritable("access.log", "No space left on device")
+
+    monkeypatch.setattr(access_log, "append", full)
+    with pytest.raises(StoreNotWritable, match="No space left"):
+        renew(store, "dev", SILENT)
+    assert content(machine) == before
+    works(machine)
 
 
 @pytest.mark.parametrize("clients", [False, True])
