@@ -179,9 +179,8 @@ class Trial:
 
 def main() -> int:
     """Run the trial; return the exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.kills", description=__doc__.partition("\n")[0]
-    )
+    about = "Kill dinv at random moments while it changes a machine's certificates, access and options."
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=about)
     parser.add_argument("--endpoint", required=True, help="where the machine is made, unix://...")
     parser.add_argument("--image", default="dinv:latest")
     parser.add_argument("--dinv", default=shutil.which("dinv"), help="the dinv to kill")
