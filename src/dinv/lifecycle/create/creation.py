@@ -6,7 +6,7 @@ import time
 
 from dinv import images, provisioners
 from dinv.declaration import secrets, to_record
-from dinv.errors import DriverRefused, InputError, OptionError
+from dinv.errors import DinvError, DriverRefused, InputError, MachineDied, OptionError
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
 from dinv.lifecycle.host import Host, certificates, context
 from dinv.lifecycle.remove import unmake
@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 
+LOG_LINES = 20
+
+
 class Creation(Transaction):
     """One create. The caller must have claimed the name."""
 
@@ -47,6 +50,7 @@ class Creation(Transaction):
         self.begun = time.monotonic()
         self.authority: Authority | None = None
         self.recorded = False
+        self.started = False
         self.certified: list[str] = []
         """The names and addresses in its certificates."""
         self.version = ""
@@ -210,6 +214,7 @@ class Creation(Transaction):
             start_at_some_address(machine, self.progress, timeout=timeout, moved=self._move)
         else:
             start(machine, self.progress, timeout=timeout)
+        self.started = True
 
     def _move(self) -> None:
         """Recreate its container at another address. The certificates may still be in the making."""
@@ -239,7 +244,15 @@ class Creation(Transaction):
 
     def provision(self) -> None:
         """Certificates and options are in the machine."""
-        self.machine.provisioner.provision()
+        try:
+            self.machine.provisioner.provision()
+        except DinvError as error:
+            # An init that has ended takes no files; what it said last tells more than that.
+            driver = self.machine.driver
+            status = driver.ended() if self.started else None
+            if status is None:
+                raise
+            raise MachineDied(self.machine.name, status, driver.last_log_lines(LOG_LINES)) from error
 
     def settle_address(self) -> None:
         """The certificates match the machine's address."""

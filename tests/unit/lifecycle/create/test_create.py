@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import lifecycle_page
 import pytest
-from fake_driver import FakeDriver, install, without_keys
+from fake_driver import FakeDriver, FakeProvisioner, install, without_keys
 from shared_ca import shared_options
 from walk import Walk, at
 
@@ -234,6 +234,27 @@ def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are
     assert but_certificates(world.steps) == but_certificates(FIRST)
     assert store.load("dev").driver["Environment"] == {"DINV_WAIT_FOR_CERTS": "33"}
     whole(world, store)
+
+
+@pytest.mark.parametrize(("status", "expected"), [(None, EndpointUnreachable), (2, MachineDied)])
+def test_a_machine_that_ends_before_it_has_its_certificates_is_said_to_have_ended(
+    world: World,
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    status: int | None,
+    expected: type[Exception],
+) -> None:
+    """What an endpoint says of files for one that has ended tells nobody why."""
+    kind_of(world, "started-first")
+
+    def stopped(_provisioner: FakeProvisioner) -> None:
+        raise EndpointUnreachable("unix:///fake", "it has been stopped")
+
+    monkeypatch.setattr(FakeProvisioner, "provision", stopped)
+    monkeypatch.setattr(FakeDriver, "ended", lambda _driver: status)
+    with pytest.raises(expected):
+        make(store)
+    nothing_left(world, store)
 
 
 def test_an_image_that_cannot_wait_has_its_certificates_before_the_start(
