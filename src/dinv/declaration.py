@@ -28,6 +28,8 @@ SIZE = "size"
 """Bytes, an int; as text with a unit, such as 512m or 2g, as in docker's flags."""
 SECONDS = "seconds"
 """Seconds: a float above 0, at most LONGEST_SECONDS."""
+DURATION = "duration"
+"""Seconds, an int between the option's `bounds`; as text with a unit, such as 90m, 12h or 30d."""
 SWITCH = "switch"
 """True or False; on the command line a flag without a value."""
 PAIRS = "pairs"
@@ -49,6 +51,7 @@ class Option:
     `type` is one of TEXT, NUMBER, ... in this module. A `repeatable` option may be given several times: as
     keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always repeatable; with
     `bare` a key may stand alone. `values` are the named values, for completion; a CHOICE accepts no others.
+    `bounds` are the least and the most seconds of a DURATION.
     `default` is used if nothing is given, and the variable before it. With `adds`, values that are given
     are appended to the variable's.
 
@@ -78,6 +81,7 @@ class Option:
         off: str = "",
         default: Any = None,
         values: Iterable[str] = (),
+        bounds: tuple[int, int] = (1, int(LONGEST_SECONDS)),
     ) -> None:
         self.name = name
         self.env = env
@@ -95,6 +99,7 @@ class Option:
         self.off = off
         self.default = default
         self.values = tuple(values)
+        self.bounds = bounds
 
     def __repr__(self) -> str:
         return f"Option({self.name!r}, type={self.type!r})"
@@ -124,7 +129,7 @@ class Option:
             given = environ.get(self.env) or None
         return self.default if given is None else self.checked(given)
 
-    def checked(self, given: Any) -> Any:
+    def checked(self, given: Any) -> Any:  # noqa: PLR0911  (one for each kind)
         """Convert one value to the declared type, unless it has it already. Raises OptionError."""
         if self.type in (TEXT, PATH):
             return _absolute(self._text(given)) if self.type == PATH else self._text(given)
@@ -134,6 +139,8 @@ class Option:
             return self._switch(given)
         if self.type in (NUMBER, INTEGER, SECONDS):
             return self._number(given)
+        if self.type == DURATION:
+            return self._duration(given)
         text = self._text(given)
         if self.type == SIZE:
             return self._size(text)
@@ -193,6 +200,26 @@ class Option:
             return parse_size(text)
         except ValueError as error:
             raise self.refused(text, str(error)) from None
+
+    def _duration(self, given: Any) -> int:
+        from dinv.formats.durations import format_duration, parse_duration
+
+        least, most = self.bounds
+        if isinstance(given, str):
+            try:
+                seconds = parse_duration(given)
+            except ValueError as error:
+                raise self.refused(given, str(error)) from None
+        elif isinstance(given, int | float) and not isinstance(given, bool) and given % 1 == 0:
+            seconds = int(given)
+        elif hasattr(given, "total_seconds"):  # datetime.timedelta
+            seconds = int(given.total_seconds())
+        else:
+            raise self.refused(given, "is not a duration: a text such as 30d, a timedelta, or whole seconds")
+        if not least <= seconds <= most:
+            limits = f"between {format_duration(least)} and {format_duration(most)}"
+            raise self.refused(given, f"is not {limits}")
+        return seconds
 
     def _switch(self, given: Any) -> bool:
         text = str(given).lower()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.lifecycle.host import Host
+from dinv.states import Status
 from dinv.timeouts import LOOK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
@@ -16,8 +17,8 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.engine import Engine
     from dinv.lifecycle.hosts import Hosts
+    from dinv.pki.validity import Certificates
     from dinv.progress import Progress
-    from dinv.states import Status
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
@@ -93,16 +94,24 @@ class Machine:
     def status(self, *, timeout: float = STATE_SECONDS, expiry: bool = False) -> Status:
         """Ask the endpoint for the machine's state and any error; `timeout` in seconds.
 
-        With `expiry`, a certificate that has expired, or will within two weeks, also counts as an error.
+        With `expiry`, a certificate that has expired, or is about to, also counts as an error; see `expiry`.
         """
         status = self._host.status(timeout=timeout)
-        return self._host.with_expiry(status, soon=True) if expiry else status
+        if not expiry:
+            return status
+        from dinv.wording import joined
+
+        return Status(status.state, joined("; ", (status.error, self.expiry(soon=True))))
 
     def inspect(self) -> dict[str, Any]:
-        """Return the content of config.json, with absolute paths. Does not contact the endpoint."""
+        """Return the content of config.json, with absolute paths, and the dates of its certificates.
+
+        They are in "Certificates", under "CA", "Server" and "Client": "Serial", "NotBefore" and "NotAfter".
+        Does not contact the endpoint.
+        """
         from dinv import drivers
 
-        return drivers.shown(self._host.config)
+        return {**drivers.shown(self._host.config), "Certificates": self.certificates.document()}
 
     def known_url(self) -> str:
         """Return `url`, for a caller that is about to connect. Raises MachineNotRunning.
@@ -145,11 +154,20 @@ class Machine:
         return self._host.has_context
 
     def expiry(self, *, soon: bool = False) -> str:
-        """Say what to do about a certificate that has expired, or with `soon` will within two weeks.
+        """Say what to do about a certificate that has expired, or with `soon` is about to.
 
-        Returns "" if there is nothing to do. Only reads files.
+        That is two weeks before its end, or when a sixth of its life is left if that is less. Returns "" if
+        there is nothing to do. Only reads files.
         """
         return self._host.expiry(soon=soon)
+
+    @property
+    def certificates(self) -> Certificates:
+        """The dates of its certificates: `ca`, `server` and `client`. Only reads files.
+
+        Each has its `serial`, `not_before` and `not_after`, or is None if there is none.
+        """
+        return self._host.certificates
 
     # How to talk to it
 

@@ -11,7 +11,7 @@ read this table.
 from __future__ import annotations
 
 from dinv import authorities, drivers, images, plugins, provisioners
-from dinv.declaration import PAIRS, SECONDS, SWITCH, Option, values
+from dinv.declaration import DURATION, PAIRS, SECONDS, SWITCH, Option, values
 from dinv.errors import InputError
 from dinv.provisioners import swarm_options
 from dinv.timeouts import SERVE_SECONDS
@@ -52,6 +52,25 @@ TIMEOUT = Option(
     metavar="SECONDS",
     default=SERVE_SECONDS,
 )
+_DAY = 86400
+CERT_LIFETIME = Option(
+    "cert-lifetime",
+    "DINV_CERT_LIFETIME",
+    "how long certificates are valid, from 5m to 3650d (default: as the authority has it; local 825d)",
+    type=DURATION,
+    metavar="DURATION",
+    rare=True,
+    bounds=(300, 3650 * _DAY),
+)
+CA_LIFETIME = Option(
+    "ca-lifetime",
+    "DINV_CA_LIFETIME",
+    "how long a CA that is made for it is valid, from 1h to 36500d (default: 3650d)",
+    type=DURATION,
+    metavar="DURATION",
+    rare=True,
+    bounds=(3600, 36500 * _DAY),
+)
 CHOICES = (DRIVER, PROVISIONER, AUTHORITY)
 COMMON = (
     *CHOICES,
@@ -81,6 +100,8 @@ COMMON = (
         metavar="NAME",
         rare=True,
     ),
+    CERT_LIFETIME,
+    CA_LIFETIME,
     Option(
         "registry-ca",
         "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import pathlib
 from typing import Any
 
@@ -10,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv import declaration
-from dinv.declaration import CHOICE, INTEGER, NUMBER, PAIRS, SECONDS, SIZE, SWITCH, TEXT, Option
+from dinv.declaration import CHOICE, DURATION, INTEGER, NUMBER, PAIRS, SECONDS, SIZE, SWITCH, TEXT, Option
 from dinv.errors import OptionError
 from dinv.wording import Wording
 
@@ -34,6 +35,11 @@ def option(kind: str = TEXT, **facts: Any) -> Option:
         (SIZE, "2g", 2 * 2**30),
         (SIZE, 1024, 1024),
         (SECONDS, "0.5", 0.5),
+        (DURATION, "12h", 43200),
+        (DURATION, 90, 90),
+        (DURATION, 90.0, 90),
+        (DURATION, dt.timedelta(minutes=2), 120),
+        (DURATION, "", None),
         (SWITCH, True, True),
         (SWITCH, "false", False),
         (CHOICE, "a", "a"),
@@ -59,6 +65,14 @@ def test_values_are_of_the_type_declared(kind: str, given: Any, value: Any) -> N
         (SECONDS, 0, "is not a number of seconds above 0"),
         (SECONDS, float("nan"), "is not a number of seconds above 0"),
         (SECONDS, "1e9", "is not a number of seconds above 0"),
+        (DURATION, "12", "is not a duration"),
+        (DURATION, "9" * 20 + "d", "is not between 1s and 1d"),
+        (DURATION, 0, "is not between 1s and 1d"),
+        (DURATION, 1.5, "is not a duration"),
+        (DURATION, True, "is not a duration"),
+        (DURATION, float("nan"), "is not a duration"),
+        (DURATION, float("inf"), "is not a duration"),
+        (DURATION, dt.timedelta(days=2), "is not between 1s and 1d"),
         (SWITCH, "perhaps", "is neither true nor false"),
         (CHOICE, "c", "is not one of a, b"),
     ],
@@ -139,7 +153,7 @@ def test_what_was_recorded_comes_back_with_secrets_and_defaults() -> None:
     assert declaration.from_record(options, recorded, {"an_option": 4}, environ)["an_option"] == 4
 
 
-@given(st.text(), st.sampled_from([NUMBER, INTEGER, SIZE, SECONDS, SWITCH, CHOICE, PAIRS]))
+@given(st.text(), st.sampled_from([NUMBER, INTEGER, SIZE, SECONDS, DURATION, SWITCH, CHOICE, PAIRS]))
 def test_any_text_is_a_value_or_an_option_error(text: str, kind: str) -> None:
     declared = option(kind)
     try:

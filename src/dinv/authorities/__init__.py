@@ -59,6 +59,10 @@ class Authority(ABC):
 
     Only then can `regenerate-certs --client-certs` lock earlier clients out.
     """
+    makes_ca = False
+    """Whether it makes CAs. They are to be valid for `ca_lifetime`."""
+    ca_lifetime: int | None = None
+    """For how many seconds a CA that it makes is to be valid; None leaves that to the authority."""
     issues: Sequence[str] = ("server", "client")
     """What a machine gets from it, in words for users."""
 
@@ -146,7 +150,9 @@ def of_machine(
     """
     found = find(config.authority)
     options = from_record(found.create_flags(), found.recorded_options(config), secrets or {}, os.environ)
-    return found(machine=config.name, directory=directory or config.directory, options=options)
+    authority = found(machine=config.name, directory=directory or config.directory, options=options)
+    authority.ca_lifetime = config.ca_lifetime
+    return authority
 
 
 def ca_elsewhere(config: MachineConfig) -> str:

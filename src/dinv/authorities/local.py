@@ -44,6 +44,7 @@ class LocalAuthority(Authority):
 
     name = "local"
     ca_per_machine = True
+    makes_ca = True
     ca_elsewhere = ""
     issues = ("CA", "server", "client")
 
@@ -60,8 +61,8 @@ class LocalAuthority(Authority):
     def certificate(self, request: CertificateRequest) -> bytes:
         """Sign for `request`: the key is the CSR's, everything else comes from the request and from here.
 
-        The certificate is valid for 825 days, or for as long as the CA is. It comes without a chain: its
-        issuer is the trust anchor.
+        The certificate is valid for the requested lifetime, by default 825 days, and at most as long as the
+        CA is. It comes without a chain: its issuer is the trust anchor.
         """
         if request.machine != self.machine:
             raise CertificateError(
@@ -93,7 +94,7 @@ class LocalAuthority(Authority):
             raise self._broken(f"{self._key_path} is there, but not its certificate {self._certificate_path}")
         key = load_key(key_pem, self._key_path)
         if certificate_pem is None:
-            certificate = self_signed(key, f"dinv CA for {self.machine}")
+            certificate = self_signed(key, f"dinv CA for {self.machine}", lifetime=self.ca_lifetime)
             certificate_pem = certificate.public_bytes(serialization.Encoding.PEM)
             self._write(self._certificate_path, certificate_pem, 0o644)
         else:

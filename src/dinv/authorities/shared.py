@@ -58,6 +58,7 @@ class SharedAuthority(Authority):
     """Signs with a CA in files that its options name; they may name the user's client pair as well."""
 
     name = "shared"
+    makes_ca = True
 
     def __init__(self, *, machine: str, directory: str, options: Mapping[str, Any]) -> None:
         super().__init__(machine=machine, directory=directory, options=options)
@@ -199,14 +200,17 @@ class SharedAuthority(Authority):
 
         Raises CertificateError, also for files that another process made meanwhile and that are unusable.
         """
-        for path in self.make_missing():
+        made = self.make_missing()
+        for path in made:
             progress.line("Certificates", path, "made")
+        if self.ca_lifetime and self.ca[0] not in made:
+            progress.note(f"The CA {self.ca[0]} exists: it is valid for as long as it says")
         progress.note(f"Whoever has a client certificate of the CA {self.ca[0]} can reach {self.machine} too")
 
     def make_missing(self) -> list[str]:
         """Make the missing files; return the paths of the certificates made. Raises CertificateError."""
         made = []
-        if key_pairs.make(self.ca, new_key, _certify_ca):
+        if key_pairs.make(self.ca, new_key, self._certify_ca):
             made.append(self.ca[0])
         if self.client[0] and key_pairs.make(self.client, new_key, self._certify_client):
             made.append(self.client[0])
@@ -220,6 +224,11 @@ class SharedAuthority(Authority):
         for role, names in wanted.items():
             chain = self.certificate(request(key, role=role, names=names, machine="new"))
             check_chain(chain, key_pem=key, anchor_pem=self.trust_anchor(), role=role, names=names)
+
+    def _certify_ca(self, key: bytes) -> bytes:
+        name = f"dinv CA of {_user()}"
+        certificate = self_signed(load_key(key, "the new key"), name, lifetime=self.ca_lifetime)
+        return certificate.public_bytes(serialization.Encoding.PEM)
 
     def _certify_client(self, key: bytes) -> bytes:
         self._loaded = None  # just made, by whichever process
@@ -261,11 +270,6 @@ def _stored(path: str, store_path: str) -> str:
     """Return a path relative to the store if it lies in the store: a store may be moved."""
     inside = os.path.join(store_path, "")
     return path.removeprefix(inside)
-
-
-def _certify_ca(key: bytes) -> bytes:
-    certificate = self_signed(load_key(key, "the new key"), f"dinv CA of {_user()}")
-    return certificate.public_bytes(serialization.Encoding.PEM)
 
 
 def _user() -> str:

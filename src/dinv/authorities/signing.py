@@ -111,11 +111,16 @@ def _hash(key: PrivateKey) -> hashes.SHA256 | None:
     return None if isinstance(key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
 
 
-def self_signed(key: PrivateKey, common_name: str) -> x509.Certificate:
-    """Return the certificate of a CA of this name, valid for ten years, that signs leaf certificates only."""
+def self_signed(key: PrivateKey, common_name: str, *, lifetime: int | None = None) -> x509.Certificate:
+    """Return the certificate of a CA of this name that signs leaf certificates only.
+
+    `lifetime` is in seconds from now; None stands for ten years.
+    """
     name = distinguished_name(common_name)
     identifier = x509.SubjectKeyIdentifier.from_public_key(key.public_key())
-    not_before = dt.datetime.now(dt.UTC) - CLOCK_ALLOWANCE
+    now = dt.datetime.now(dt.UTC)
+    not_before = now - CLOCK_ALLOWANCE
+    not_after = not_before + CA_LIFETIME if lifetime is None else now + dt.timedelta(seconds=lifetime)
     return (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -123,7 +128,7 @@ def self_signed(key: PrivateKey, common_name: str) -> x509.Certificate:
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(not_before)
-        .not_valid_after(not_before + CA_LIFETIME)
+        .not_valid_after(not_after)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(key_cert_sign=True, crl_sign=True), critical=True)
         .add_extension(identifier, critical=False)

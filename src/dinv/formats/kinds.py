@@ -23,6 +23,13 @@ OPTIONS: dict[str, Kinds] = {
     "SwarmOptions": {"Discovery": str, "Host": str, "Address": str, "IsSwarm": bool, "Master": bool},
     "AuthOptions": {"ServerCertSANs": list},
 }
+_LONGEST_LIFETIME = 36500 * 86400
+
+
+def _is_lifetime(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LONGEST_LIFETIME
+
+
 OURS: Kinds = {
     **dict.fromkeys(
         ("Phase", "Step", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"),
@@ -32,6 +39,8 @@ OURS: Kinds = {
     "Upgrade": dict,
     "Renewal": dict,
     "Stopped": bool,
+    "CertLifetime": _is_lifetime,
+    "CALifetime": _is_lifetime,
 }
 UPGRADE: Kinds = {
     "Driver": dict,

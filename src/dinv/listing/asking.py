@@ -9,6 +9,7 @@ from dinv.listing import records
 from dinv.listing.active import docker_host_in_use
 from dinv.listing.status import MachineStatus
 from dinv.states import ERROR, TIMEOUT, Status
+from dinv.wording import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
     from dinv.drivers import Driver
     from dinv.listing.filters import Filters
+    from dinv.pki.validity import Certificates
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
@@ -61,7 +63,8 @@ def statuses(
         except DinvError as error:
             known[name] = Status(ERROR, error.text)
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
-    known.update({name: _with_expiry(configs[name], status, store) for name, status in found.items()})
+    known.update(found)
+    certificates = {name: _certificates(taken[name], store, known) for name in found}
     docker_host = docker_host_in_use(environ)
     return [
         MachineStatus(
@@ -72,19 +75,30 @@ def statuses(
             master=masters.get(_discovery(config), ""),
             seconds=seconds.get(name, 0.0),
             driver=found_drivers.get(name),
+            certificates=certificates.get(name),
         )
         for name, config in taken.items()
         if filters is None or filters.take_status(known[name])
     ]
 
 
-def _with_expiry(config: MachineConfig | None, status: Status, store: Store) -> Status:
+def _certificates(
+    config: MachineConfig | None, store: Store, known: dict[str, Status]
+) -> Certificates | None:
+    """Return the dates of a machine's certificates; add what is to be said about them to its status."""
     from dinv.lifecycle.host import Host
 
+    if config is None:
+        return None
     try:
-        return Host(config, store).with_expiry(status) if config is not None else status
+        host = Host(config, store)
+        found = host.certificates
+        said = host.about_expiry(found, soon=True)
     except DinvError:  # its driver is not installed: its status says so
-        return status
+        return None
+    status = known[config.name]
+    known[config.name] = Status(status.state, joined("; ", (status.error, said)))
+    return found
 
 
 def _discovery(config: MachineConfig | None) -> str:

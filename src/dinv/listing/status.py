@@ -8,6 +8,7 @@ from dinv.states import RUNNING
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.drivers import Driver
+    from dinv.pki.validity import Certificates
     from dinv.states import Status
     from dinv.store.record import MachineConfig
 
@@ -19,7 +20,8 @@ class MachineStatus:
     DOCKER_HOST or the current docker context points to it; `active_swarm` whether they point to the legacy
     swarm that it is the master of. `swarm` is the name of its classic swarm's master, or "". `url` is its
     daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its endpoint took to
-    answer, 0.0 if it was not asked.
+    answer, 0.0 if it was not asked. `certificates` has the dates of its certificates, None if nobody was
+    asked about it.
     """
 
     def __init__(
@@ -32,11 +34,13 @@ class MachineStatus:
         master: str = "",
         seconds: float = 0.0,
         driver: type[Driver] | None = None,
+        certificates: Certificates | None = None,
     ) -> None:
         self.name = name
         self.config = config
         self.status = status
         self.seconds = seconds
+        self.certificates = certificates
         self.shows_last_url = driver is not None and driver.shows_last_url
         """Whether its last known URL is shown while its state is unknown."""
         is_master = config is not None and bool(config.swarm_options.get("Master"))

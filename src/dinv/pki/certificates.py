@@ -191,12 +191,14 @@ def issue(
     names: Iterable[str],
     client: Pair | None = None,
     record: Callable[[list[Issued]], object] = lambda _signed: None,
+    lifetime: int | None = None,
 ) -> None:
     """Have `authority` sign new certificates for a machine, and write them and their keys to `directory`.
 
     `names`: where the machine is reached, in addition to this host's own names (see `server_names`).
     `client`: the user's pair, if none is to be created.
     `record`: called with what was signed, before there is a file of it.
+    `lifetime`: for how many seconds the certificates are to be valid; None leaves that to the authority.
 
     The directory must exist, and the caller must hold the machine's lock. Existing files are replaced as a
     set (see `dinv.system.files`) once everything is created, checked and on the disk. Keys have the mode
@@ -214,7 +216,8 @@ def issue(
             pairs["client"] = client.key, client.chain
         for role, role_names in wanted.items():
             key = new_key()
-            chain = authority.certificate(request(key, role=role, names=role_names, machine=machine))
+            asked = request(key, role=role, names=role_names, machine=machine, lifetime=lifetime)
+            chain = authority.certificate(asked)
             check_chain(chain, key_pem=key, anchor_pem=anchor, role=role, names=role_names)
             pairs[role] = key, chain
         record([issued(role, pairs[role][1]) for role in wanted])

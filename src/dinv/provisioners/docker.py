@@ -152,9 +152,9 @@ class DockerProvisioner(DockerdProvisioner):
 
     def _check_validity(self) -> None:
         """Raise MachineUnusable if a certificate has expired: waiting does not help."""
-        from dinv.pki.validity import remark
+        from dinv.pki.validity import in_directory
 
-        file, said = remark(self.config.directory)
+        file, said = in_directory(self.config.directory).remark()
         if said:
             clients = ("--client-certs",) if file == "ca.pem" else ()
             raise errors.MachineUnusable(

@@ -78,6 +78,23 @@ class Switch:
             record.ours.pop(self._key, None)
 
 
+class Number:
+    """A whole number above 0; None, and left out of the document, if there is none."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get__(self, record: Record, owner: type) -> int | None:
+        found: int | None = record.ours.get(self._key)
+        return found or None
+
+    def __set__(self, record: Record, value: int | None) -> None:
+        if value:
+            record.ours[self._key] = value
+        else:
+            record.ours.pop(self._key, None)
+
+
 class Options:
     """A seam's option values, by keyword."""
 

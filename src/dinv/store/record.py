@@ -9,9 +9,9 @@ Where things are in the document, so that scripts written for docker-machine fin
     Name           the machine's; the directory's name wins over it, as in libmachine
     Dinv           dinv's own: Version, ID, Phase (see CREATING), Created, Context (the docker context's name,
                    or ""), Provisioner, Authority and ImageContract, each with its options
-                   (ProvisionerOptions, AuthorityOptions, ImageContractOptions), DockerVersion (at its last
-                   start); Stopped while dinv has it stopped, Upgrade, Renewal and Adopting (the container)
-                   while one is in progress
+                   (ProvisionerOptions, AuthorityOptions, ImageContractOptions), CertLifetime and
+                   CALifetime (seconds), DockerVersion (at its last start); Stopped while dinv has it
+                   stopped, Upgrade, Renewal and Adopting (the container) while one is in progress
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -26,7 +26,7 @@ import os
 
 from dinv.errors import ConfigError, ConfigTooNew
 from dinv.formats import kinds, urls
-from dinv.store.fields import Options, Switch, Text
+from dinv.store.fields import Number, Options, Switch, Text
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -287,6 +287,10 @@ class MachineConfig:
     """The container that is being adopted."""
     stopped = Switch("Stopped")
     """Whether dinv stopped it; something else may have started it since."""
+    cert_lifetime = Number("CertLifetime")
+    """How long its certificates are to be valid, in seconds; None for as long as its authority has it."""
+    ca_lifetime = Number("CALifetime")
+    """The same of a CA that is made for it."""
     authority_options = Options("AuthorityOptions")
     provisioner_options = Options("ProvisionerOptions", brief=True)
     image_contract_options = Options("ImageContractOptions", brief=True)

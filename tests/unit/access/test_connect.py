@@ -240,13 +240,23 @@ def test_certificates_that_have_expired_are_told_everywhere(
     assert said.startswith("its client certificate expired on ")
     assert said.endswith(": dinv regenerate-certs dev")
     assert [row.error for row in statuses(store, timeout=1)] == [f"slow; {said}"]
-    assert machine.with_expiry(Status(RUNNING)).error == said
+    monkeypatch.setattr(machine, "status", lambda **_: Status(RUNNING, "slow"))
+    assert Machine(machine).status(expiry=True).error == f"slow; {said}"
     assert setting(Machine(machine), environ={})[1] == f'machine "dev": {said}'
     let_expire(machine, "ca.pem", days=-1)
     assert machine.expiry().endswith(": dinv regenerate-certs --client-certs dev")
 
 
-def test_those_that_soon_will_are_told_where_there_is_room(machine: Host) -> None:
+def test_those_that_soon_will_are_told_by_ls_and_env(
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        "dinv.drivers.docker.driver.DockerDriver.states",
+        lambda configs, _store, **_: {config.name: Status(RUNNING) for config in configs},
+    )
     let_expire(machine, "cert.pem", days=10)
     assert machine.expiry() == ""
+    (row,) = statuses(store, timeout=1)
+    assert row.error == machine.expiry(soon=True)
+    assert row.certificates == machine.certificates
     assert "its client certificate expires on " in setting(Machine(machine), environ={})[1]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import datetime as dt
 import os
 import stat
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -12,15 +14,16 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed448, ed25519, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dinv.authorities import CertificateRequest, signing
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, InputError, StoreNotWritable
 from dinv.pki import certificates
+from dinv.pki.validity import validities
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from cryptography.hazmat.primitives.asymmetric.types import CertificateIssuerPrivateKeyTypes
 
     from dinv.pki.requests import Role
@@ -387,3 +390,25 @@ def test_a_lifetime_ends_with_the_ca(tmp_path: Path) -> None:
     )
     signed = certificate_of(authority.certificate(wanted))
     assert signed.not_valid_after_utc == certificate_of(authority.trust_anchor()).not_valid_after_utc
+
+
+@given(st.integers(300, 3650 * 86400), st.integers(3600, 36500 * 86400))
+@settings(max_examples=15, deadline=None)
+def test_any_lifetimes_of_certificate_and_ca(lifetime: int, of_ca: int) -> None:
+    with tempfile.TemporaryDirectory() as directory:
+        authority = local(Path(directory))
+        authority.ca_lifetime = of_ca
+        now = dt.datetime.now(dt.UTC)
+        key = certificates.new_key()
+        asked = certificates.request(key, role="client", names=(), machine="dev", lifetime=lifetime)
+        chain = authority.certificate(asked)
+        ca = certificate_of(authority.trust_anchor())
+        certificates.check_chain(
+            chain, key_pem=key, anchor_pem=authority.trust_anchor(), role="client", names=()
+        )
+    assert abs(ca.not_valid_after_utc - now - dt.timedelta(seconds=of_ca)) < WITHIN
+    end = min(now + dt.timedelta(seconds=lifetime), ca.not_valid_after_utc)
+    assert abs(certificate_of(chain).not_valid_after_utc - end) < WITHIN
+    (dates,) = validities(chain)
+    assert dates is not None
+    assert dates.not_after == certificate_of(chain).not_valid_after_utc

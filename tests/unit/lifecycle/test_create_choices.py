@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +17,7 @@ from dinv.declaration import INTEGER, Option
 from dinv.errors import CertificateError, InputError, OptionError
 from dinv.images.dinv import DinvContract
 from dinv.lifecycle.create import CreateOptions, create
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, certificates
 from dinv.progress import Progress
 
 if TYPE_CHECKING:
@@ -195,3 +196,70 @@ def test_each_driver_says_which_provisioner_its_machines_have() -> None:
     for name in drivers.SEAM.built_in:
         found = drivers.find(name)
         assert provisioners.find(found.provisioner).provisions == found.provisioned
+
+
+def test_lifetimes_are_kept_and_recorded_for_later_renewals(machines: Machines) -> None:
+    options: dict[str, Any] = {"cert_lifetime": "12h", "ca_lifetime": "30d", "context": False}
+    with machines.create("dev", driver="fake", **options) as machine:
+        dates = machine.certificates
+    now = dt.datetime.now(dt.UTC)
+    for each, asked in ((dates.client, 0.5), (dates.server, 0.5), (dates.ca, 30)):
+        assert each is not None
+        assert abs(each.not_after - now - dt.timedelta(days=asked)) < dt.timedelta(minutes=3)
+    ours = record(machines)["Dinv"]
+    assert (ours["CertLifetime"], ours["CALifetime"]) == (43200, 30 * 86400)
+    host = Host(machines._store.load("dev"), machines._store)
+    assert host.authority().ca_lifetime == 30 * 86400
+    with machines._store.lock("dev", "testing"):
+        certificates.issue(host)
+    later = host.certificates
+    assert later.server != dates.server
+    assert later.server is not None
+    assert abs(later.server.life - 43200) < 600
+    assert later.ca == dates.ca
+
+
+def test_without_any_nothing_is_recorded(machines: Machines) -> None:
+    machines.create("dev", driver="fake", context=False).close()
+    assert not {"CertLifetime", "CALifetime"} & set(record(machines)["Dinv"])
+
+
+def test_certificates_that_end_with_their_ca_are_told(machines: Machines, tmp_path: Path) -> None:
+    ca = {"tls_ca_cert": str(tmp_path / "ca.pem"), "tls_ca_key": str(tmp_path / "ca-key.pem")}
+    said: list[str] = []
+
+    class Heard(Progress):
+        def warn(self, text: str) -> None:
+            said.append(text)
+
+        def note(self, text: str) -> None:
+            said.append(text)
+
+    options: dict[str, Any] = {**ca, "driver": "fake", "context": False, "progress": Heard()}
+    machines.create("dev", ca_lifetime="2d", **options).close()
+    assert not [text for text in said if "expire" in text]
+    machines.create("prod", ca_lifetime="9d", cert_lifetime="9d", **options).close()
+    assert any("exists: it is valid for as long as it says" in text for text in said)
+    assert any(text.endswith(", with its CA, not 9 days from now") for text in said)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"cert_lifetime": "4m"}, "is not between 5m and 3650d"),
+        ({"ca_lifetime": "59m"}, "is not between 1h and 36500d"),
+        ({"cert_lifetime": "2d", "ca_lifetime": "1d"}, "is longer than"),
+        ({"authority": "house", "ca_lifetime": "1d"}, 'the authority "house" makes none'),
+        (
+            {"driver": "none", "url": "tcp://127.0.0.1:2376", "cert_lifetime": "1d"},
+            "which makes no certificates",
+        ),
+    ],
+)
+def test_lifetimes_that_cannot_be_are_refused_before_anything_is_made(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], said: str
+) -> None:
+    monkeypatch.setattr(House, "makes_ca", False)
+    with pytest.raises(OptionError, match=said):
+        machines.create("dev", **{"driver": "fake", **options})
+    assert machines.names() == []

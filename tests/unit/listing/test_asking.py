@@ -154,6 +154,8 @@ def test_the_document_says_what_the_record_has(store: Store) -> None:
         "Image": "dinv:latest",
         "Isolation": "capabilities",
         "Error": "",
+        "CertExpiry": "",
+        "CAExpiry": "",
     }
 
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from own_certificates import CA, CLIENT, KEYS, Own, read
 
-from dinv.pki.validity import ends, remark
+from dinv.pki.validity import Certificates, Validity, in_directory, rfc3339, validities
 from dinv.system import files
 
 if TYPE_CHECKING:
@@ -26,15 +26,20 @@ if TYPE_CHECKING:
 def test_as_the_library_reads_it(kind: str, days: int) -> None:
     """From 2050 on the time is written in another way (RFC 5280, 4.1.2.5)."""
     own = Own("client", CLIENT, kind=kind, days=(-2, days))
-    assert ends(own.pem) == [f"{read(own.pem).not_valid_after_utc:%Y%m%d%H%M%S}"]
-    assert ends(b"noise\n" + own.pem + own.pem) == ends(own.pem) * 2
+    certificate = read(own.pem)
+    (found,) = validities(own.pem)
+    assert found is not None
+    assert found.not_before == certificate.not_valid_before_utc
+    assert found.not_after == certificate.not_valid_after_utc
+    assert found.serial == f"{certificate.serial_number:x}"
+    assert validities(b"noise\n" + own.pem + own.pem) == [found, found]
 
 
 @given(st.binary(max_size=80))
 def test_what_is_no_certificate_has_no_end(data: bytes) -> None:
     body = base64.encodebytes(data)
-    assert ends(b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n") == [""]
-    assert ends(data) in ([], [""])
+    assert validities(b"-----BEGIN CERTIFICATE-----\n" + body + b"-----END CERTIFICATE-----\n") == [None]
+    assert validities(data) in ([], [None])
 
 
 @given(st.data())
@@ -42,8 +47,12 @@ def test_a_spoilt_certificate_is_no_traceback(data: st.DataObject) -> None:
     pem = bytearray(SOUND)
     for _ in range(data.draw(st.integers(1, 3))):
         pem[data.draw(st.integers(0, len(pem) - 1))] = data.draw(st.integers(0, 255))
-    assert all(end == "" or (len(end) == 14 and end.isdecimal()) for end in ends(bytes(pem)))
-    assert all(end == "" or len(end) == 14 for end in ends(SOUND[: data.draw(st.integers(0, len(SOUND)))]))
+    for spoilt in (bytes(pem), SOUND[: data.draw(st.integers(0, len(SOUND)))]):
+        for found in validities(spoilt):
+            if found is not None:
+                Certificates(found, found, found).remark(soon=True)
+                assert (found.not_after - found.not_before).total_seconds() == found.life
+                assert repr(found)
 
 
 SOUND = Own("sound", CLIENT).pem
@@ -57,43 +66,89 @@ def put(directory: Path, **days: int) -> str:
 
 def test_what_has_expired_is_told(tmp_path: Path) -> None:
     directory = put(tmp_path, ca=100, server=100, cert=100)
-    assert remark(directory, soon=True) == ("", "")
+    assert in_directory(directory).remark(soon=True) == ("", "")
     put(tmp_path, cert=-3)
     day = dt.datetime.now(dt.UTC) - dt.timedelta(days=3)
-    assert remark(directory) == ("cert.pem", f"its client certificate expired on {day:%Y-%m-%d}")
+    assert in_directory(directory).remark() == (
+        "cert.pem",
+        f"its client certificate expired on {day:%Y-%m-%d}",
+    )
     put(tmp_path, server=-2)
-    assert remark(directory)[0] == "server.pem"
+    assert in_directory(directory).remark()[0] == "server.pem"
     put(tmp_path, ca=-1)
-    assert remark(directory)[0] == "ca.pem"
+    assert in_directory(directory).remark()[0] == "ca.pem"
     # While a CA is being replaced there are two.
     (tmp_path / "ca.pem").write_bytes((tmp_path / "ca.pem").read_bytes() + Own("new", CA).pem)
-    assert remark(directory)[0] == "server.pem"
+    assert in_directory(directory).remark()[0] == "server.pem"
 
 
 def test_of_a_set_that_is_half_in_place_the_new_files_count(tmp_path: Path) -> None:
     directory = put(tmp_path, ca=100, server=100, cert=-1)
-    assert remark(directory)[0] == "cert.pem"
+    assert in_directory(directory).remark()[0] == "cert.pem"
     files.stage_set(directory, [("cert.pem", Own("new", CLIENT).pem, 0o600)])
     before = sorted(os.listdir(directory))
-    assert remark(directory) == ("", "")
+    assert in_directory(directory).remark() == ("", "")
     assert sorted(os.listdir(directory)) == before
 
 
 def test_what_will_is_told_where_it_is_asked_for(tmp_path: Path) -> None:
-    directory = put(tmp_path, ca=100, server=100, cert=5)
-    assert remark(directory) == ("", "")
-    assert remark(directory, soon=True)[1].startswith("its client certificate expires on ")
+    directory = put(tmp_path, ca=100, server=100, cert=1)
+    assert in_directory(directory).remark() == ("", "")
+    assert in_directory(directory).remark(soon=True)[1].startswith("its client certificate expires ")
 
 
 def test_files_that_are_none(tmp_path: Path) -> None:
     (tmp_path / "ca.pem").mkdir()
     (tmp_path / "cert.pem").write_bytes(b"-----BEGIN CERTIFICATE-----\n????\n")
-    assert remark(str(tmp_path)) == ("", "")
+    assert in_directory(str(tmp_path)).remark() == ("", "")
 
 
 def test_it_costs_no_library() -> None:
     code = (
-        "import sys, dinv.pki.validity as v; v.remark('/nonexistent'); print('cryptography' in sys.modules)"
+        f"import sys; sys.path[:0] = {sys.path!r}\n"
+        "import dinv.pki.validity as v; v.in_directory('/nonexistent').remark(soon=True)\n"
+        "print({'cryptography', 'datetime', 'typing', 'calendar'} & {*sys.modules})"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout == "False\n"
+    command = [sys.executable, "-I", "-S", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stdout == "set()\n"
+
+
+@given(st.datetimes(dt.datetime(1950, 1, 1), dt.datetime(9999, 12, 31)))  # noqa: DTZ001
+def test_times_are_those_of_the_calendar(when: dt.datetime) -> None:
+    when = when.replace(tzinfo=dt.UTC, microsecond=0)
+    assert rfc3339(when.timestamp()) == f"{when:%Y-%m-%dT%H:%M:%SZ}"
+    assert Validity("1", 0, int(when.timestamp())).not_after == when
+
+
+DAY = 86400
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "said"),
+    [
+        (825 * DAY, 15 * DAY, ""),
+        (825 * DAY, 13 * DAY, "expires on 19"),
+        (60 * DAY, 11 * DAY, ""),
+        (60 * DAY, 9 * DAY, "expires on 19"),
+        (DAY, DAY // 5, ""),
+        (DAY, DAY // 7, " UTC on 19"),
+        (DAY, -1, "expired on 19"),
+        (DAY, 0, " UTC on 19"),  # the last second is one of them
+    ],
+)
+def test_a_short_life_is_told_later(life: int, left: int, said: str) -> None:
+    file, words = Certificates(client=Validity("1", 0, life)).remark(soon=True, now=life - left)
+    assert said in words
+    assert (file, bool(words)) == (("cert.pem", True) if said else ("", False))
+
+
+def test_they_cannot_be_changed() -> None:
+    found = Certificates(client=Validity("1f", 0, 1))
+    with pytest.raises(AttributeError):
+        found.client = None  # type: ignore[misc]
+    assert found.document() == {
+        "Client": {"Serial": "1f", "NotBefore": "1970-01-01T00:00:00Z", "NotAfter": "1970-01-01T00:00:01Z"}
+    }
+    assert found.first_end == 1
+    assert Certificates().first_end is None

@@ -10,7 +10,7 @@ import pytest
 import dinv
 from dinv.errors import ConfigError
 from dinv.formats.kinds import OURS, Part
-from dinv.store.fields import Options, Switch, Text
+from dinv.store.fields import Number, Options, Switch, Text
 from dinv.store.record import MachineConfig
 
 
@@ -32,10 +32,17 @@ def test_each_is_read_and_written_in_the_document() -> None:
         elif isinstance(field, Options):
             setattr(config, name, {"a": 1})
             assert getattr(config, name) == config.ours[field._key] == {"a": 1}
+        elif isinstance(field, Number):
+            setattr(config, name, 7)
+            assert getattr(config, name) == config.ours[field._key] == 7
+            setattr(config, name, None)
+            assert getattr(config, name) is None
+            assert field._key not in config.ours
 
 
 def test_what_kinds_are_checked_of_has_a_name() -> None:
-    fields = [field for field in vars(MachineConfig).values() if isinstance(field, Text | Switch | Options)]
+    kinds = Text | Switch | Options | Number
+    fields = [field for field in vars(MachineConfig).values() if isinstance(field, kinds)]
     assert {field._key for field in fields} == {*OURS, "Adopting"} - {"Created", "Upgrade", "Renewal"}
 
 

@@ -46,6 +46,7 @@ def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
         "DriverName": machine.driver,
         "State": machine.state,
         "Error": called(machine.error),
+        **_expiry(machine),
     }
 
 
@@ -66,6 +67,13 @@ def fields(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
         "DockerVersion": docker,
         "ResponseTime": _duration(machine.seconds),
     }
+
+
+def _expiry(machine: MachineStatus) -> dict[str, Any]:
+    from dinv.cli.show import records
+
+    found = machine.certificates
+    return records.expiry(found) if found is not None else dict.fromkeys(records.EXPIRY, "")
 
 
 def _duration(seconds: float) -> str:

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.machine import Machine
+    from dinv.pki.validity import Certificates
     from dinv.plugins import Plugin
     from dinv.states import Status
     from dinv.store.record import MachineConfig
@@ -53,6 +54,18 @@ def known(config: MachineConfig) -> dict[str, Any]:
         "Image": kept.get("Image", ""),
         "Isolation": kept.get("Isolation", ""),
     }
+
+
+EXPIRY = ("CertExpiry", "CAExpiry")
+
+
+def expiry(certificates: Certificates) -> dict[str, str]:
+    """When the machine's or the user's certificate expires, whichever is first, and when the CA does."""
+    from dinv.pki.validity import rfc3339
+
+    ca = certificates.ca
+    ends = certificates.first_end, ca.end if ca is not None else None
+    return {key: rfc3339(end) for key, end in zip(EXPIRY, ends, strict=True)}
 
 
 def version(found: str) -> str:

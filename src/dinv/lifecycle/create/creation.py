@@ -109,11 +109,31 @@ class Creation(Transaction):
                 raise classic_swarm.refuse(self.machine.name)
             config.swarm_options.update(options.swarm_options)
             config.driver.update(classic_swarm.driver_fields(options.swarm_options))
+        self._set_lifetimes()
         self.authority = self._authority()
         try:
             driver.set_config_from_flags(options.driver_values, self.progress)
         except InputError as error:
             raise DriverRefused(error) from error
+
+    def _set_lifetimes(self) -> None:
+        """Record how long its certificates are to be valid. Raises OptionError."""
+        given = {"cert-lifetime": self.options.cert_lifetime, "ca-lifetime": self.options.ca_lifetime}
+        for name, seconds in given.items():
+            if seconds and not self.machine.driver.provisioned:
+                raise OptionError(
+                    f'has no meaning with the driver "{self.machine.config.driver_name}", which makes no '
+                    f"certificates",
+                    option=name,
+                )
+        lifetime, of_ca = given.values()
+        if lifetime and of_ca and lifetime > of_ca:
+            raise OptionError(
+                "is longer than " + option("ca-lifetime") + ": a certificate is valid only while its CA is",
+                option="cert-lifetime",
+            )
+        self.machine.config.cert_lifetime = lifetime
+        self.machine.config.ca_lifetime = of_ca
 
     def _authority(self) -> Authority | None:
         """Open and check the chosen authority; None for a CA of the machine's own.
@@ -137,6 +157,12 @@ class Creation(Transaction):
             directory=config.directory,
             options=options.authority_values,
         )
+        if options.ca_lifetime and not authority.makes_ca:
+            raise OptionError(
+                f'is for a CA that is made for the machine, and the authority "{authority.name}" makes none',
+                option="ca-lifetime",
+            )
+        authority.ca_lifetime = options.ca_lifetime
         authority.check()
         self.machine.secrets.update(secrets(authority.create_flags(), options.authority_values))
         return authority
@@ -241,6 +267,8 @@ class Creation(Transaction):
         self._follow_move()
         issued = ", ".join(self.machine.authority().issues)
         self.progress.line("Certificates", f"{issued} (ECDSA P-256)", "issued")
+        if said := certificates.cut_short(self.machine):
+            self.progress.warn(said)
 
     def provision(self) -> None:
         """Certificates and options are in the machine."""

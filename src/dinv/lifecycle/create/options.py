@@ -23,6 +23,7 @@ class CreateOptions:
     that each of these declares, by keyword. `provisioner` is "" for the driver's usual one, `authority` ""
     for a CA of the machine's own. `swarm_options` are libmachine's, for a host that dinv only records;
     `registry_cas` PEM certificates by registry host; `timeout` is in seconds, for the daemon to answer.
+    `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own.
     """
 
     def __init__(
@@ -37,6 +38,8 @@ class CreateOptions:
         contract_values: Mapping[str, Any] | None = None,
         swarm_options: Mapping[str, Any] | None = None,
         tls_sans: Iterable[str] = (),
+        cert_lifetime: int | None = None,
+        ca_lifetime: int | None = None,
         registry_cas: Mapping[str, bytes] | None = None,
         timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
@@ -51,6 +54,8 @@ class CreateOptions:
         self.contract_values = dict(contract_values or {})
         self.swarm_options = dict(swarm_options or {})
         self.tls_sans = tuple(tls_sans)
+        self.cert_lifetime = cert_lifetime
+        self.ca_lifetime = ca_lifetime
         self.registry_cas = dict(registry_cas or {})
         self.timeout: float = TIMEOUT.checked(timeout)
         self.keep_on_failure = keep_on_failure
@@ -73,6 +78,8 @@ class CreateOptions:
                 **{key: value for key, value in swarm.items() if value}
             ),
             tls_sans=common["tls_san"],
+            cert_lifetime=common["cert_lifetime"],
+            ca_lifetime=common["ca_lifetime"],
             registry_cas=registry_ca.read(common["registry_ca"]),
             timeout=common["timeout"],
             keep_on_failure=common["keep_on_failure"],

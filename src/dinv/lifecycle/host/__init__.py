@@ -19,10 +19,9 @@ import time
 
 from dinv import errors
 from dinv.errors import DinvError, MachineBusy
-from dinv.states import ERROR, RUNNING, STOPPED, Status
+from dinv.states import ERROR, RUNNING, STOPPED
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
-from dinv.wording import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -33,7 +32,9 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.drivers import Driver
     from dinv.images import ImageContract
+    from dinv.pki.validity import Certificates
     from dinv.provisioners import Provisioner
+    from dinv.states import Status
     from dinv.store.store import Store
 
 
@@ -251,22 +252,24 @@ class Host:
         """Whether dinv has written a docker context for it."""
         return bool(self.config.context)
 
+    @property
+    def certificates(self) -> Certificates:
+        """The dates of its certificates. Reads files only, and loads no certificate library."""
+        from dinv.pki.validity import Certificates, in_directory
+
+        return in_directory(self.cert_path) if self.has_tls else Certificates()
+
     def expiry(self, *, soon: bool = False) -> str:
-        """Return a warning that a certificate has expired, or with `soon` will in two weeks, with advice.
+        """Return a warning that a certificate has expired, or with `soon` is about to, with advice.
 
         "" if there is nothing to report. It makes no calls, and loads no certificate library.
         """
-        if not self.has_tls:
-            return ""
-        from dinv.pki.validity import remark
+        return self.about_expiry(self.certificates, soon=soon)
 
-        file, said = remark(self.cert_path, soon=soon)
+    def about_expiry(self, certificates: Certificates, *, soon: bool = False) -> str:
+        """Return the same about certificates whose dates were read already."""
+        file, said = certificates.remark(soon=soon)
         return f"{said}: {self.driver.renewal(file)}" if said else ""
-
-    def with_expiry(self, status: Status, *, soon: bool = False) -> Status:
-        """Return its status, with that warning in its error."""
-        said = self.expiry(soon=soon)
-        return Status(status.state, joined("; ", (status.error, said)))
 
     # How to talk to it
 

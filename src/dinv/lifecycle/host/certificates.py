@@ -34,7 +34,29 @@ def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
         names=names,
         client=authority.client_pair(),
         record=lambda signed: issuance.record(host, signed),
+        lifetime=host.config.cert_lifetime,
     )
+
+
+def cut_short(host: Host) -> str:
+    """Return a warning that certificates just issued end earlier than asked for; "" if they do not."""
+    import time
+
+    from dinv.formats.durations import about
+    from dinv.pki.validity import rfc3339
+
+    asked, dates = host.config.cert_lifetime, host.certificates
+    own = host.authority().client_pair() is None
+    ends = [each.end for each in (dates.server, dates.client if own else None) if each is not None]
+    if not asked or not ends:
+        return ""
+    # Issuing took a moment, and clocks differ.
+    tolerance = min(600, asked // 10)
+    if min(ends) >= time.time() + asked - tolerance:
+        return ""
+    with_ca = dates.ca is not None and dates.ca.end - min(ends) < tolerance
+    why = "with its CA" if with_ca else "as its authority has it"
+    return f"Its certificates expire on {rfc3339(min(ends))[:10]}, {why}, not {about(asked)} from now"
 
 
 def renewing(host: Host) -> bool:

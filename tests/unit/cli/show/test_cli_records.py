@@ -19,11 +19,13 @@ from dinv.image_building import builder
 from dinv.image_building.builder import MachineImage
 from dinv.machine import Machine
 from dinv.machines import Machines
+from dinv.pki.validity import Certificates, Validity
 
 if TYPE_CHECKING:
     from fake_driver import World
 
 URL = "tcp://127.0.0.1:1000"
+END = "2099-12-31T23:59:59Z"
 
 ONE = (
     ("status", "dev"),
@@ -51,6 +53,8 @@ def program(world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytes
     """With the machine `dev`, which runs, and which DOCKER_HOST points at."""
     program = Program(capsys)
     assert program("create", "dev", "-q") == 0
+    dates = Certificates(client=Validity("1f", 0, 4102444799))
+    monkeypatch.setattr("dinv.pki.validity.in_directory", lambda _directory: dates)
     monkeypatch.setenv("DOCKER_HOST", URL)
     monkeypatch.setattr("dinv.access.connect.check", lambda *_, **__: None)
     monkeypatch.setattr(Machine, "daemon_version", lambda _machine: "26.1.5")
@@ -121,6 +125,8 @@ def test_what_each_verb_adds(program: Program) -> None:
         (("version", "dev"), "{{.DockerVersion}} {{.Version}}", f"v26.1.5 {dinv.__version__}"),
         (("version",), "{{.DockerMachineVersion}}", "0.16.2"),
         (("inspect", "dev"), "{{.ConfigVersion}} {{.Name}}", "3 dev"),
+        (("inspect", "dev"), "{{.Certificates.Client.NotAfter}}", END),
+        (("ls",), "{{.CertExpiry}} {{.CAExpiry}}", f"{END} "),
         (("df", "dev"), "{{.CacheVolume}} {{.Size}} {{.UsedPercent}}", "dinv-dev-cache 1073741824 50"),
         (("engine", "status"), "{{.State}} {{.URL}}", "Running unix:///s"),
         (("image", "ls"), "{{.Image}} {{.Endpoint}}", "dinv:latest unix:///fake"),
