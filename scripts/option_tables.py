@@ -14,6 +14,7 @@ import re
 import sys
 from typing import TYPE_CHECKING
 
+from dinv import authorities
 from dinv.declaration import PAIRS, SWITCH
 from dinv.options import Table
 
@@ -51,7 +52,8 @@ def page(text: str) -> str:
 
 def _groups() -> list[Group]:
     """All groups that are built in, and have options."""
-    return [*Table(driver="none").groups, *Table(driver="docker").groups]
+    chosen = [Table(driver="none", authority=name).groups[-1] for name in authorities.BUILT_IN]
+    return [*Table(driver="none").groups, *Table(driver="docker").groups, *chosen]
 
 
 def table(group: Group) -> str:
@@ -64,8 +66,8 @@ def table(group: Group) -> str:
 def _row(option: Option) -> str:
     flags = [f"`-{option.short}`"] if option.short else []
     value = "" if option.type == SWITCH else f" {option.metavar}"
-    named = ", ".join([*flags, f"`{option.flag}{value}`"])
-    variable = f"`{option.env}`" if option.env else ""
+    named = ", ".join([*flags, f"`{option.flag}{value}`"]) if option.flag else "(no flag: a secret)"
+    variable = ", ".join(f"`{name}`" for name in option.envs)
     text = option.text.replace("|", "\\|")
     if option.repeatable:
         text += "; may be repeated" + (", in the variable with commas between" if option.env else "")
@@ -73,6 +75,8 @@ def _row(option: Option) -> str:
         text += f". As keyword a mapping or a list: `{option.key}={_example(option)}`"
     elif option.off:
         text += f". As keyword: `{option.key}=False`"
+    elif option.secret:
+        text += f". As keyword: `{option.key}=`"
     return f"| {named} | {variable} | {text} |"
 
 

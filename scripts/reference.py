@@ -71,15 +71,15 @@ VARIABLES = (
 )
 """Those that no flag's help names."""
 
-_VARIABLE = re.compile(r" ?\(\$([A-Z_]+)(?:; ([^()]+))?\)$")
+_VARIABLE = re.compile(r" ?\(\$([A-Z_]+(?:, \$[A-Z_]+)*)(?:; ([^()]+))?\)$")
 
 
 class Option(NamedTuple):
-    """One flag: its names with dashes, its value's name ("" without one), its variable, what it does."""
+    """One flag: its names with dashes, its value's name ("" without one), its variables, what it does."""
 
     names: tuple[str, ...]
     metavar: str
-    variable: str
+    variables: tuple[str, ...]
     text: str
     repeatable: bool = False
 
@@ -225,7 +225,8 @@ def _option(argument: Argument) -> Option:
         text = "show this help"
     metavar = argument.value_name if argument.takes_value else ""
     names = tuple(sorted(argument.flags, key=len))
-    return Option(names, metavar, variable[1] if variable else "", text, argument.action == "append")
+    variables = tuple(variable[1].split(", $")) if variable else ()
+    return Option(names, metavar, variables, text, argument.action == "append")
 
 
 def _arguments(parser: Grammar) -> tuple[tuple[str, str], ...]:
@@ -240,8 +241,10 @@ def _everywhere(verbs: dict[str, Verb]) -> tuple[Option, ...]:
     """Those that `dinv.cli.app` adds to every verb's own, and the help, which every parser has."""
     own_help = next(option for option in verbs["ls"].options if "--help" in option.names)
     return (
-        Option(("-s", "--storage-path"), "DIR", "MACHINE_STORAGE_PATH", "the store (~/.docker/machine)"),
-        Option(("-D", "--debug"), "", "MACHINE_DEBUG", "show every API call with its time, without secrets"),
+        Option(("-s", "--storage-path"), "DIR", ("MACHINE_STORAGE_PATH",), "the store (~/.docker/machine)"),
+        Option(
+            ("-D", "--debug"), "", ("MACHINE_DEBUG",), "show every API call with its time, without secrets"
+        ),
         own_help,
     )
 
@@ -305,7 +308,7 @@ def _options_table(options: tuple[Option, ...]) -> list[str]:
         names = ", ".join(f"`{name}`" for name in option.names[:-1])
         last = f"`{_cell(f'{option.names[-1]} {option.metavar}'.strip())}`"
         shown = f"{names}, {last}" if names else last
-        variable = f"`{option.variable}`" if option.variable else ""
+        variable = ", ".join(f"`{name}`" for name in option.variables)
         again = "; may be repeated" if option.repeatable else ""
         lines.append(f"| {shown} | {variable} | {_cell(option.text)}{again} |")
     return lines
@@ -415,7 +418,8 @@ def _manual_options(options: tuple[Option, ...]) -> list[str]:
         names = ", ".join(_bold(name) for name in option.names)
         lines += [".TP", f"{names} {_italic(option.metavar)}" if option.metavar else names]
         again = "; may be repeated" if option.repeatable else ""
-        variable = f" ({_bold(f'${option.variable}')})" if option.variable else ""
+        variables = ", ".join(_bold(f"${name}") for name in option.variables)
+        variable = f" ({variables})" if variables else ""
         lines.append(f"{_roff(option.text)}{again}{variable}")
     return lines
 

@@ -48,6 +48,9 @@ class Option:
     variable that stands for it, "" for none; for a repeatable option it holds a list separated by commas.
     `text` is the help, `metavar` the name of the value in it, `short` a letter for the flag.
 
+    `other_envs` are variables of other programs that stand for it where its own is not set, the first that is
+    set: those of a server's own client, say.
+
     `type` is one of TEXT, NUMBER, ... in this module. A `repeatable` option may be given several times: as
     keyword argument it is a sequence of texts, and its value is a tuple. PAIRS are always repeatable; with
     `bare` a key may stand alone. `values` are the named values, for completion; a CHOICE accepts no others.
@@ -82,6 +85,7 @@ class Option:
         default: Any = None,
         values: Iterable[str] = (),
         bounds: tuple[int, int] = (1, int(LONGEST_SECONDS)),
+        other_envs: Iterable[str] = (),
     ) -> None:
         self.name = name
         self.env = env
@@ -100,6 +104,8 @@ class Option:
         self.default = default
         self.values = tuple(values)
         self.bounds = bounds
+        self.envs = (env, *other_envs) if env else ()
+        """All variables that stand for it, the first that is set."""
 
     def __repr__(self) -> str:
         return f"Option({self.name!r}, type={self.type!r})"
@@ -122,11 +128,11 @@ class Option:
         """
         if self.repeatable:
             found = self._several(given)
-            if self.env and (self.adds or not found):
-                found = (*(part for part in environ.get(self.env, "").split(",") if part), *found)
+            if self.adds or not found:
+                found = (*(part for part in self._variable(environ).split(",") if part), *found)
             return tuple(self.checked(each) for each in found) or tuple(self.default or ())
-        if given is None and self.env:
-            given = environ.get(self.env) or None
+        if given is None:
+            given = self._variable(environ) or None
         return self.default if given is None else self.checked(given)
 
     def checked(self, given: Any) -> Any:  # noqa: PLR0911  (one for each kind)
@@ -159,6 +165,9 @@ class Option:
         elif self.private:
             value = str(value).partition("=")[0]
         return OptionError(why, option=self.name, value=value)
+
+    def _variable(self, environ: Mapping[str, str]) -> str:
+        return next((environ[name] for name in self.envs if environ.get(name)), "")
 
     def _several(self, given: Any) -> tuple[Any, ...]:
         if given is None:

@@ -58,7 +58,8 @@ def _add_group(parser: Parser, group: Group) -> None:
 
 def _facts(option: Option) -> dict[str, Any]:
     """Return the parser's arguments for an option."""
-    text = f"{option.text} (${option.env})" if option.env else option.text
+    variables = ", ".join(f"${name}" for name in option.envs)
+    text = f"{option.text} ({variables})" if variables else option.text
     facts = {"dest": option.key, "help": text, "hidden": option.hidden, "default": None}
     if option.type == IS_SWITCH:
         return {**facts, "action": SWITCH_OFF if option.off else SWITCH}

@@ -58,7 +58,7 @@ def test_the_help_has_the_options_of_what_is_chosen(capsys: pytest.CaptureFixtur
     assert "--ca-url VALUE" in house
     assert "where 100% of it is ($HOUSE_URL)" in house
     assert "--ca-token" not in house, "command lines can be read by others"
-    assert "--tls-ca-cert" not in house
+    assert "--tls-ca-cert FILE" not in house
 
 
 def test_a_variable_chooses_too(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
