@@ -36,6 +36,7 @@ MENU = {
         "day2",
         "lifecycle",
         "certificates",
+        "authorities",
         "store",
         "security",
     ),

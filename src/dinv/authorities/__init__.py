@@ -35,6 +35,7 @@ GROUP = "dinv.authorities"
 BUILT_IN = {
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
+    "vault": "dinv.authorities.vault:VaultAuthority",
 }
 SEAM = plugins.Seam("authority", GROUP, BUILT_IN, "dinv.authorities:Authority")
 IMPLIED = {"shared": "dinv.authorities.shared_options:OPTIONS"}

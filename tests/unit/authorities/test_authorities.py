@@ -114,11 +114,10 @@ def test_a_plugin_does_not_take_the_place_of_a_built_in() -> None:
 
 @pytest.mark.usefixtures("plugins")
 def test_an_unknown_name_is_told_what_is_known() -> None:
-    with pytest.raises(
-        InputError, match=r'Authority "vualt" not found\. Known are: broken, corporate, local, shared\.'
-    ):
+    known = "broken, corporate, local, shared, vault"
+    with pytest.raises(InputError, match=rf'"vualt" not found\. Did you mean "vault"\? Known are: {known}\.'):
         authorities.find("vualt")
-    assert authorities.known() == ["broken", "corporate", "local", "shared"]
+    assert authorities.known() == ["broken", "corporate", "local", "shared", "vault"]
 
 
 @pytest.mark.usefixtures("plugins")
