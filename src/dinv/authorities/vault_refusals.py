@@ -123,8 +123,9 @@ def _localhost(call: Call) -> str:
 
 def _name(call: Call) -> str:
     return (
-        f"Let {call.role} allow it: allowed_domains has to have the names of machines and of their containers, "
-        f'allowed_domains="build-*,dinv-build-*" allow_glob_domains=true for example; or set allow_any_name=true.'
+        f"Let {call.role} allow it: allowed_domains has to have the names of machines and of their "
+        'containers, such as allowed_domains="build-*,dinv-build-*" with allow_glob_domains=true; or set '
+        "allow_any_name=true."
     )
 
 
