@@ -11,9 +11,8 @@ import threading
 import warnings
 from typing import TYPE_CHECKING, Any
 
-from kills import Killed
-
 from dinv.lifecycle.steps import Step
+from kills import Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

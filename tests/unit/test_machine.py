@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_driver import install, write_certificates
-from kills import Killed, killed_at_change
 
 from dinv.endpoints import contexts
 from dinv.errors import (
@@ -34,6 +33,7 @@ from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED
 from dinv.store.record import CREATING, READY, MachineConfig
 from dinv.store.store import Store
 from dinv.timeouts import STOP_SECONDS
+from kills import Killed, killed_at_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -16,7 +16,6 @@ import pytest
 from fresh_python import modules_after
 from hypothesis import given
 from hypothesis import strategies as st
-from kills import killed_at_rename
 
 from dinv.authorities.local import LocalAuthority
 from dinv.endpoints import contexts
@@ -24,6 +23,7 @@ from dinv.errors import ContextError, ContextTaken
 from dinv.labels import CONTEXT_OWNER
 from dinv.pki import certificates
 from dinv.system import docker_config
+from kills import killed_at_rename
 
 NAMES = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_.+-]+", fullmatch=True).filter(lambda name: name != "default")
 PLACE = {"ca": b"CA", "cert": b"CERT", "key": b"KEY"}

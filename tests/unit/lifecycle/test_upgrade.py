@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeDriver, install, write_certificates
-from kills import Killed
 from walk import Walk, at
 
 from dinv.errors import (
@@ -29,6 +28,7 @@ from dinv.machine import Machine
 from dinv.progress import Progress
 from dinv.states import RUNNING, STOPPED
 from dinv.store.record import READY, MachineConfig
+from kills import Killed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,13 +16,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID
 from hypothesis import given
 from hypothesis import strategies as st
-from kills import killed_at_rename
 from own_certificates import CA, CLIENT, SERVER, Own, names, read
 
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, StoreNotWritable
 from dinv.pki import certificates
 from dinv.system import files
+from kills import killed_at_rename
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,11 +10,11 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
-from kills import Killed
 
 from dinv.errors import CertificateError
 from dinv.pki import key_pairs
 from dinv.system import files
+from kills import Killed
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kills import Killed, killed_at_change
 
 from dinv.system import files
+from kills import Killed, killed_at_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
