@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from dinv.declaration import Option
     from dinv.pki.certificates import Pair
+    from dinv.pki.requests import Fault, Role
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
 
@@ -64,6 +65,8 @@ class Authority(ABC):
     """Whether it makes CAs. They are to be valid for `ca_lifetime`."""
     ca_lifetime: int | None = None
     """For how many seconds a CA that it makes is to be valid; None leaves that to the authority."""
+    strict = True
+    """Whether its chains have to pass OpenSSL's strict mode, and so to end at a root."""
     issues: Sequence[str] = ("server", "client")
     """What a machine gets from it, in words for users."""
 
@@ -88,13 +91,17 @@ class Authority(ABC):
     def certificate(self, request: CertificateRequest) -> bytes:
         """Sign `request`; return the chain in PEM: the certificate, then its issuers up to the trust anchor.
 
-        The anchor itself may be left out. The certificate must have the requested `role` and `names`: an
-        authority that grants others raises CertificateError, or dinv rejects its chain.
+        The anchor itself may be left out. The certificate must be for the requested key, for `role` and no
+        other use, and for all of `names`, and be valid now; its `lifetime` is granted as far as the authority
+        can. dinv checks all of that, and rejects the chain if it is not so; see `remedy`.
         """
 
     @abstractmethod
     def trust_anchor(self) -> bytes:
-        """Return the CA certificates, PEM, that machine and users trust."""
+        """Return the CA certificates, PEM, that machine and users trust, up to a self-signed root.
+
+        Everything but the certificates in it is dropped.
+        """
 
     def check(self) -> None:  # noqa: B027  (nothing to check by default)
         """Check, before a create makes anything, that it can sign. Makes nothing."""
@@ -105,6 +112,14 @@ class Authority(ABC):
     def client_pair(self) -> Pair | None:
         """Return the user's own client certificate and key; None if dinv makes them for the machine."""
         return None
+
+    def remedy(self, fault: Fault, role: Role) -> str:
+        """Return what to change so that its certificates for `role` no longer have a fault that was found.
+
+        It is one sentence or more, or "": 'Give the role "dinv" server_flag=false.' An error shows it after
+        what is wrong.
+        """
+        return ""
 
     @property
     def ca_elsewhere(self) -> str:

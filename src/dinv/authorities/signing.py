@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from dinv.errors import CertificateError
-from dinv.pki.certificates import USAGES, distinguished_name, general_names, subject
+from dinv.pki.certificates import distinguished_name, general_names, subject
+from dinv.pki.chain import USAGES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -67,6 +67,7 @@
     │   └── LinkError              a link to dinv cannot be created
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError           a key or a certificate cannot be created, read or used
+    │   ├── ChainRefused           ... what an authority signed is not what it was asked for
     │   └── AuthorityError         ... an authority that is a server or a program did not sign
     │       ├── AuthorityUnreachable   no connection, no TLS, no answer in time
     │       └── AuthorityRefused       it answered that it does not
@@ -100,6 +101,7 @@ if TYPE_CHECKING:
     from dinv.errors.certificate import AuthorityRefused as AuthorityRefused
     from dinv.errors.certificate import AuthorityUnreachable as AuthorityUnreachable
     from dinv.errors.certificate import CertificateError as CertificateError
+    from dinv.errors.certificate import ChainRefused as ChainRefused
     from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
     from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
     from dinv.errors.daemon import MachineDied as MachineDied
@@ -235,6 +237,7 @@ _FILES = {
     "AuthorityError": "certificate",
     "AuthorityRefused": "certificate",
     "AuthorityUnreachable": "certificate",
+    "ChainRefused": "certificate",
 }
 """In which file of this folder each class is."""
 

@@ -35,3 +35,21 @@ class AuthorityRefused(AuthorityError):
     def __init__(self, authority: str, address: str, reason: str, advice: str = "", *, status: int) -> None:
         super().__init__(authority, address, reason, advice)
         self.status = status
+
+
+class ChainRefused(CertificateError):
+    """What an authority signed is not what it was asked for, and was not stored.
+
+    `role` is "server" or "client"; `fault` says in one word what is wrong, as in dinv.pki.requests.Fault;
+    `reason` says it in words; `remedy` is what to change at the authority, or "".
+    """
+
+    def __init__(self, role: str, fault: str, reason: str, remedy: str = "") -> None:
+        said = (
+            f"The {role} certificate that the authority signed cannot be used: {reason}. It was not stored."
+        )
+        super().__init__(said + " " + remedy if remedy else said)
+        self.role = role
+        self.fault = fault
+        self.reason = reason
+        self.remedy = remedy

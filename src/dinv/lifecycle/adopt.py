@@ -119,6 +119,7 @@ class Adoption(Transaction):
         """Keys and certificates of a new CA exist."""
         with self.progress.working("Certificates", "CA, server, client"):
             certificates.issue(self.machine)
+        certificates.show_remarks(self.machine, self.progress)
         self.machine.store.save(self.machine.config)
         self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")
 

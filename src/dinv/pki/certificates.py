@@ -8,18 +8,19 @@ it is needed.
 
 from __future__ import annotations
 
-import datetime as dt
 import ipaddress
 import re
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.x509.oid import NameOID
 
-from dinv.errors import CertificateError, StoreNotWritable
+from dinv.errors import CertificateError, ChainRefused, StoreNotWritable
+from dinv.pki.chain import USAGES, Checks, Unusable, check, check_key, names_of
+from dinv.pki.remarks import remarked
 from dinv.pki.requests import CertificateRequest
 from dinv.system import files
 
@@ -34,18 +35,12 @@ if TYPE_CHECKING:
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 """The curves that Go's TLS, and so a Docker daemon, can use."""
 
-_Extension = TypeVar("_Extension", bound=x509.ExtensionType)
-
-USAGES = {"server": ExtendedKeyUsageOID.SERVER_AUTH, "client": ExtendedKeyUsageOID.CLIENT_AUTH}
-
+_ANCHOR = "the authority's trust anchor"
+_ANOTHER_KEY = "it is for another key than the one it was requested for"
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_DNS_NAME = 253
 _LONGEST_COMMON_NAME = 64  # RFC 5280, appendix A.1: ub-common-name
-
-
-class _Unusable(Exception):
-    """The reason why a certificate cannot be used."""
 
 
 def new_key() -> bytes:
@@ -179,7 +174,7 @@ def issued(role: Role, chain: bytes) -> Issued:
     """Return what is recorded of a certificate, the first in `chain`. Raises CertificateError."""
     leaf = load_chain(chain, "the authority's answer")[0]
     return Issued(
-        role, f"{leaf.serial_number:x}", f"{leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}", _names(leaf)
+        role, f"{leaf.serial_number:x}", f"{leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}", names_of(leaf)
     )
 
 
@@ -192,7 +187,7 @@ def issue(
     client: Pair | None = None,
     record: Callable[[list[Issued]], object] = lambda _signed: None,
     lifetime: int | None = None,
-) -> None:
+) -> list[str]:
     """Have `authority` sign new certificates for a machine, and write them and their keys to `directory`.
 
     `names`: where the machine is reached, in addition to this host's own names (see `server_names`).
@@ -200,26 +195,29 @@ def issue(
     `record`: called with what was signed, before there is a file of it.
     `lifetime`: for how many seconds the certificates are to be valid; None leaves that to the authority.
 
+    Returns sentences for the user: how what was signed differs from what was asked.
+
     The directory must exist, and the caller must hold the machine's lock. Existing files are replaced as a
     set (see `dinv.system.files`) once everything is created, checked and on the disk. Keys have the mode
     0600, certificates 0644. Raises CertificateError, and StoreNotWritable.
     """
     pairs: dict[Role, tuple[bytes, bytes]] = {}
+    remarks: list[str] = []
     wanted: dict[Role, tuple[str, ...]] = {"server": server_names(names)}
     if client is None:
         wanted["client"] = ()
     try:
         files.sweep(directory)
-        anchor = authority.trust_anchor()
+        anchor = only_certificates(authority.trust_anchor(), _ANCHOR)
         if client is not None:
             check_pair(client, anchor_pem=anchor, role="client")
             pairs["client"] = client.key, client.chain
         for role, role_names in wanted.items():
             key = new_key()
             asked = request(key, role=role, names=role_names, machine=machine, lifetime=lifetime)
-            chain = authority.certificate(asked)
-            check_chain(chain, key_pem=key, anchor_pem=anchor, role=role, names=role_names)
-            pairs[role] = key, chain
+            certified = certify(authority, asked, anchor)
+            pairs[role] = key, certified.chain
+            remarks += certified.remarks
         record([issued(role, pairs[role][1]) for role in wanted])
         files.replace_set(
             directory,
@@ -233,60 +231,91 @@ def issue(
         )
     except OSError as error:
         raise StoreNotWritable(str(error.filename or directory), error.strerror or str(error)) from error
+    return remarks
+
+
+class Certified(NamedTuple):
+    """A certificate that was checked: its `chain` in PEM, from it to below the trust anchor, in order.
+
+    `remarks` are sentences for the user: what it is valid for differs from what was asked, and can be used.
+    """
+
+    chain: bytes
+    remarks: tuple[str, ...] = ()
+
+
+def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes) -> Certified:
+    """Have `authority` sign a request, and check what comes back against it; see `check_chain`.
+
+    Needs no private key: the certificate has to be for the key in the CSR. `anchor_pem` is the authority's
+    trust anchor. Raises CertificateError; a ChainRefused names what to change at the authority.
+    """
+    # Noted before an authority gets hold of the request.
+    wanted = Checks(request.role, request.names, strict=authority.strict)
+    key, lifetime, holder = _csr(request.csr).public_key(), request.lifetime, request.holder
+    leaf, *others = load_chain(authority.certificate(request), "the authority's answer")
+    try:
+        check_key(leaf, key, _ANOTHER_KEY)
+        anchors = load_chain(anchor_pem, _ANCHOR)
+        between = check(leaf, others, anchors, wanted)
+    except Unusable as reason:
+        remedy = authority.remedy(reason.fault, wanted.role)
+        raise ChainRefused(wanted.role, reason.fault, str(reason), remedy) from reason
+    remarks = []
+    for fault, remark in remarked(leaf, [*between, *anchors], lifetime=lifetime, holder=holder):
+        said, remedy = f"The {wanted.role} certificate is {remark}", authority.remedy(fault, wanted.role)
+        remarks.append(said + ". " + remedy if remedy else said)
+    return Certified(
+        b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, *between)), tuple(remarks)
+    )
 
 
 def check_chain(
-    chain_pem: bytes, *, key_pem: bytes, anchor_pem: bytes, role: Role, names: Iterable[str]
+    chain_pem: bytes,
+    *,
+    key_pem: bytes,
+    anchor_pem: bytes,
+    role: Role,
+    names: Iterable[str],
+    strict: bool = True,
 ) -> None:
-    """Raise CertificateError, with a plain reason, unless an authority's answer is what was asked for.
+    """Raise CertificateError, with a plain reason, unless a certificate is what an authority is asked for.
 
-    The first certificate must have the public half of the key, be valid for `role` and all of `names`, and
-    lead over the others to one of the trust anchors, all of them valid now. This tells the user early and in
-    plain words what Go would refuse at the first connection (crypto/x509: verify.go), and does not replace
-    that check. Name constraints and revocation are left to the clients.
+    The first certificate must have the public half of the key, be valid for `role` alone and for all of
+    `names`, and lead over the others to a root among the trust anchors, all of them valid now. This tells the
+    user early and in plain words what a client would refuse at the first connection (`dinv.pki.chain`), and
+    does not replace that check. With `strict` off the root may be missing, and the issuers may lack
+    what OpenSSL's strict mode asks for, as the CAs of docker-machine do.
     """
     leaf, *others = load_chain(chain_pem, "the authority's answer")
-    anchors = load_chain(anchor_pem, "the authority's trust anchor")
+    anchors = load_chain(anchor_pem, _ANCHOR)
+    key = load_key(key_pem, "the private key")
+    canonical = tuple(map(canonical_name, names))
     try:
-        key = load_key(key_pem, "the private key")
-        _check_key(leaf, key, "it is for another key than the one it was requested for")
-        _check_use(leaf, role)
-        _check_names(leaf, names)
-        _check_path(leaf, others, anchors, role)
-    except _Unusable as reason:
-        raise CertificateError(
-            f"The {role} certificate that the authority signed cannot be used: {reason}. It was not stored."
-        ) from reason
+        check_key(leaf, key.public_key(), _ANOTHER_KEY)
+        check(leaf, others, anchors, Checks(role, canonical, strict=strict))
+    except Unusable as reason:
+        raise ChainRefused(role, reason.fault, str(reason)) from reason
 
 
 def check_pair(pair: Pair, *, anchor_pem: bytes, role: Role) -> None:
-    """Raise CertificateError unless a pair that was not made here is valid for `role`; see `check_chain`.
+    """Raise CertificateError unless a pair that was not made here is valid for `role`.
 
-    Names are not checked.
+    It may be valid for other uses too. Names are not checked.
     """
     leaf, *others = load_chain(pair.chain, pair.chain_path)
     key = load_key(pair.key, pair.key_path)
     try:
-        _check_key(leaf, key, f"{pair.key_path} is not its key")
-        _check_use(leaf, role)
-        _check_path(leaf, others, load_chain(anchor_pem, "the authority's trust anchor"), role)
-    except _Unusable as reason:
+        check_key(leaf, key.public_key(), f"{pair.key_path} is not its key")
+        check(leaf, others, load_chain(anchor_pem, _ANCHOR), Checks(role, exactly=False, strict=False))
+    except Unusable as reason:
         raise CertificateError(f"{pair.chain_path} cannot be a {role}'s certificate: {reason}.") from reason
 
 
-def unrooted(chain: list[x509.Certificate]) -> x509.Certificate | None:
-    """Return the CA certificate in `chain` whose issuer is missing, following from the first; or None.
-
-    OpenSSL, and so Python and curl, verifies up to a self-signed certificate; Go does not need one.
-    """
-    current, *remaining = chain
-    while not _issued(current, current):
-        issuer = next((each for each in remaining if _issued(current, each)), None)
-        if issuer is None:
-            return current
-        remaining.remove(issuer)
-        current = issuer
-    return None
+def only_certificates(pem: bytes, what: str) -> bytes:
+    """Return the certificates in `pem` and nothing else: no key, no text. Raises CertificateError if none."""
+    found = load_chain(pem, what)
+    return b"".join(each.public_bytes(serialization.Encoding.PEM) for each in dict.fromkeys(found))
 
 
 def load_key(pem: bytes, what: str) -> PrivateKey:
@@ -326,108 +355,8 @@ def _general_name(canonical: str) -> x509.GeneralName:
         return x509.DNSName(canonical)
 
 
-def _names(certificate: x509.Certificate) -> tuple[str, ...]:
-    found = _extension(certificate, x509.SubjectAlternativeName)
-    return tuple(str(name.value) for name in found or () if isinstance(name, x509.DNSName | x509.IPAddress))
-
-
-def _covered(name: str, granted: set[str]) -> bool:
-    if name in granted:
-        return True
-    _, dot, parent = name.partition(".")
-    # A wildcard stands for one label (RFC 6125, 6.4.3); an address has no labels, so it is never covered.
-    return bool(dot) and isinstance(_general_name(name), x509.DNSName) and f"*.{parent}" in granted
-
-
-def _check_key(certificate: x509.Certificate, key: PrivateKey, reason: str) -> None:
-    if certificate.public_key() != key.public_key():
-        raise _Unusable(reason)
-
-
-def _check_names(certificate: x509.Certificate, names: Iterable[str]) -> None:
-    granted = {name.lower() for name in _names(certificate)}
-    missing = [name for name in map(canonical_name, names) if not _covered(name, granted)]
-    if missing:
-        raise _Unusable(f"it is not valid for {', '.join(missing)}")
-
-
-def _check_use(certificate: x509.Certificate, role: Role) -> None:
-    usage = _extension(certificate, x509.ExtendedKeyUsage)
-    if usage is None or USAGES[role] not in usage:
-        raise _Unusable(f"its extended key usage does not have {role}Auth")
-    key_usage = _extension(certificate, x509.KeyUsage)
-    if key_usage is not None and not key_usage.digital_signature:
-        raise _Unusable("its key usage does not allow digital signatures, on which TLS stands")
-    constraints = _extension(certificate, x509.BasicConstraints)
-    if constraints is not None and constraints.ca:
-        raise _Unusable("it is the certificate of an authority, with which others could be made")
-
-
-def _check_path(
-    leaf: x509.Certificate, others: list[x509.Certificate], anchors: list[x509.Certificate], role: Role
-) -> None:
-    """Follow the issuers from `leaf` up to one of `anchors`."""
-    current, remaining, between = leaf, list(others), 0
-    while True:
-        _check_dates(current)
-        anchor = next((each for each in anchors if _issued(current, each)), None)
-        issuer = anchor or next((each for each in remaining if _issued(current, each)), None)
-        if issuer is None:
-            raise _Unusable(
-                f"it does not lead to the trust anchor: the issuer of {_show(current.subject)}, which is "
-                f"{_show(current.issuer)}, is missing or has another key",
-            )
-        _check_issuer(issuer, between, role)
-        if anchor is not None:
-            _check_dates(anchor)
-            return
-        remaining.remove(issuer)
-        current, between = issuer, between + 1
-
-
-def _check_issuer(issuer: x509.Certificate, between: int, role: Role) -> None:
-    constraints = _extension(issuer, x509.BasicConstraints)
-    key_usage = _extension(issuer, x509.KeyUsage)
-    usage = _extension(issuer, x509.ExtendedKeyUsage)
-    name = _show(issuer.subject)
-    if constraints is None or not constraints.ca or (key_usage is not None and not key_usage.key_cert_sign):
-        raise _Unusable(f"its issuer {name} is not allowed to sign certificates")
-    if constraints.path_length is not None and constraints.path_length < between:
-        raise _Unusable(f"there are more issuers below {name} than it allows")
-    if (
-        usage is not None
-        and USAGES[role] not in usage
-        and ExtendedKeyUsageOID.ANY_EXTENDED_KEY_USAGE not in usage
-    ):
-        raise _Unusable(f"its issuer {name} is not allowed to sign for {role}s")
-
-
-def _check_dates(certificate: x509.Certificate) -> None:
-    now = dt.datetime.now(dt.UTC)
-    name = _show(certificate.subject)
-    if now < certificate.not_valid_before_utc:
-        raise _Unusable(
-            f"{name} is not valid before {certificate.not_valid_before_utc:%Y-%m-%d %H:%M:%S} UTC, and it is "
-            f"{now:%Y-%m-%d %H:%M:%S} here; compare this host's clock with the authority's",
-        )
-    if now > certificate.not_valid_after_utc:
-        raise _Unusable(f"{name} expired on {certificate.not_valid_after_utc:%Y-%m-%d %H:%M:%S} UTC")
-
-
-def _issued(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
+def _csr(pem: bytes) -> x509.CertificateSigningRequest:
     try:
-        certificate.verify_directly_issued_by(issuer)
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm):
-        return False
-    return True
-
-
-def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
-    try:
-        return certificate.extensions.get_extension_for_class(kind).value
-    except x509.ExtensionNotFound:
-        return None
-
-
-def _show(name: x509.Name) -> str:
-    return f'"{name.rfc4514_string()}"'
+        return x509.load_pem_x509_csr(pem)
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise CertificateError(f"The certificate signing request cannot be read: {error}") from error

@@ -7,6 +7,10 @@ if TYPE_CHECKING:
     from typing import Literal, Protocol
 
     Role = Literal["server", "client"]
+    Fault = Literal["key", "names", "usage", "dates", "lifetime", "chain", "root", "strict", "holder"]
+    """What is wrong with a certificate that an authority signed: it is for another key, not for all names,
+    for another use or for more uses, not valid now, valid longer or shorter than asked; it does not lead to
+    the trust anchor; that is not a root; strict verifiers refuse it; it is for somebody else."""
 else:  # typing costs 5 ms at each start, and a protocol does nothing at run time
     Protocol = object
 
@@ -53,3 +57,10 @@ class Signer(Protocol):
 
     def trust_anchor(self) -> bytes:
         """Return the CA certificates, PEM, that machine and users trust. Raises CertificateError."""
+
+    @property
+    def strict(self) -> bool:
+        """Whether what it signs has to pass OpenSSL's strict mode."""
+
+    def remedy(self, fault: Fault, role: Role) -> str:
+        """Return what to change so that its certificates for `role` have no such fault any more, or ""."""

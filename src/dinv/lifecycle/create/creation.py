@@ -267,8 +267,7 @@ class Creation(Transaction):
         self._follow_move()
         issued = ", ".join(self.machine.authority().issues)
         self.progress.line("Certificates", f"{issued} (ECDSA P-256)", "issued")
-        if said := certificates.cut_short(self.machine):
-            self.progress.warn(said)
+        certificates.show_remarks(self.machine, self.progress)
 
     def provision(self) -> None:
         """Certificates and options are in the machine."""
@@ -293,6 +292,7 @@ class Creation(Transaction):
     def serve(self) -> None:
         """The daemon answers, and refuses a client without a certificate."""
         machine = self.machine
+        certificates.show_remarks(machine, self.progress)
         with self.progress.working("Docker", f"starting at {machine.url}"):
             self.version = machine.provisioner.health(timeout=self.options.timeout, progress=self.progress)
 

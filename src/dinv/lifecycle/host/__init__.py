@@ -56,6 +56,8 @@ class Host:
         self._provisioner: Provisioner | None = None
         self.secrets: dict[str, Any] = {}
         """Values of options that were given but are never recorded, by keyword."""
+        self.remarks: list[str] = []
+        """How certificates that were just issued differ from what was asked, for the user."""
 
     @classmethod
     def new(cls, store: Store, name: str, *, driver: str, trace: Callable[[str], None] | None = None) -> Host:

@@ -7,6 +7,7 @@ import os
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
 
 STAGING = ".renewal"
 """In a machine's directory: the certificates that a renewal will put in place."""
@@ -27,7 +28,7 @@ def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
     if new_ca and authority.ca_per_machine:
         authority = host.authority(directory)
     names = [*host.driver.addresses(), *(host.config.auth_options.get("ServerCertSANs") or ())]
-    certificates.issue(
+    host.remarks += certificates.issue(
         authority,
         machine=host.name,
         directory=directory,
@@ -38,25 +39,11 @@ def issue(host: Host, directory: str = "", *, new_ca: bool = False) -> None:
     )
 
 
-def cut_short(host: Host) -> str:
-    """Return a warning that certificates just issued end earlier than asked for; "" if they do not."""
-    import time
-
-    from dinv.formats.durations import about
-    from dinv.pki.validity import rfc3339
-
-    asked, dates = host.config.cert_lifetime, host.certificates
-    own = host.authority().client_pair() is None
-    ends = [each.end for each in (dates.server, dates.client if own else None) if each is not None]
-    if not asked or not ends:
-        return ""
-    # Issuing took a moment, and clocks differ.
-    tolerance = min(600, asked // 10)
-    if min(ends) >= time.time() + asked - tolerance:
-        return ""
-    with_ca = dates.ca is not None and dates.ca.end - min(ends) < tolerance
-    why = "with its CA" if with_ca else "as its authority has it"
-    return f"Its certificates expire on {rfc3339(min(ends))[:10]}, {why}, not {about(asked)} from now"
+def show_remarks(host: Host, progress: Progress) -> None:
+    """Tell the user how what was signed differs from what was asked, each once."""
+    for remark in dict.fromkeys(host.remarks):
+        progress.warn(remark)
+    host.remarks.clear()
 
 
 def renewing(host: Host) -> bool:

@@ -28,6 +28,7 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
             context.put(host.config)
     elif host.driver.port_moves and host.has_context:
         context.put(host.config)
+    certificates.show_remarks(host, progress)
     with progress.working("Docker", f"starting at {host.url}"):
         version = host.provisioner.health(timeout=timeout, progress=progress)
     progress.line("Docker", f"{version} ready at {host.url}")

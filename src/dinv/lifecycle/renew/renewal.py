@@ -235,7 +235,14 @@ class Renewal(Transaction):
 
         chain, key, anchor = self._read("cert.pem"), self._read("key.pem"), self._read("ca.pem")
         try:
-            check_chain(chain, key_pem=key, anchor_pem=anchor, role="client", names=())
+            check_chain(
+                chain,
+                key_pem=key,
+                anchor_pem=anchor,
+                role="client",
+                names=(),
+                strict=self.authority.strict,
+            )
         except CertificateError:
             return False
         return True
