@@ -15,7 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from dinv.authorities.vault_refusals import role_of
 from dinv.errors import CertificateError
-from dinv.pki.certificates import USAGES
+from dinv.pki.chain import USAGES
 from dinv.wording import option
 
 TYPE_CHECKING = False
