@@ -13,12 +13,14 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
-from dinv.authorities.vault_answers import check_certificate, check_role, issued, name_in, pem_of
 from dinv.authorities.vault_client import VaultClient
 from dinv.authorities.vault_options import OPTIONS
+from dinv.authorities.vault_roles import check_holder, check_role, pem_of, remedy
 from dinv.errors import CertificateError, OptionError
 from dinv.pki import pem
 from dinv.pki.certificates import general_names, load_chain, subject
+from dinv.pki.chain import signed_by
+from dinv.pki.names import common_name
 from dinv.wording import option
 
 TYPE_CHECKING = False
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
     from cryptography import x509
 
     from dinv.declaration import Option
-    from dinv.pki.requests import CertificateRequest, Role
+    from dinv.pki.requests import CertificateRequest, Fault, Role
     from dinv.progress import Progress
 
 _ROLE = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)  # GenericNameRegex in sdk/framework/path.go
@@ -51,6 +53,8 @@ class VaultAuthority(Authority):
         self._mount = self._option("vault-mount").strip("/")
         self._opened: VaultClient | None = None
         self._trusted: list[x509.Certificate] = []
+        self._warnings: object = None
+        """Those of the last answer."""
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:
@@ -75,7 +79,7 @@ class VaultAuthority(Authority):
 
     def prepare(self, progress: Progress) -> None:
         """Say whom the machine will let in."""
-        names = ", ".join(f'"{name_in(each.subject)}"' for each in self._anchors())
+        names = ", ".join(f'"{common_name(each.subject)}"' for each in self._anchors())
         progress.note(
             f"Whoever has a client certificate from {names}, or below, can reach {self.machine} too"
         )
@@ -87,28 +91,24 @@ class VaultAuthority(Authority):
     def certificate(self, request: CertificateRequest) -> bytes:
         """Have the role for the request's side sign it; return the chain without the root."""
         path = self._path(request.role)
-        common_name = name_in(subject(request.role, request.machine, request.holder))
         names = [each.value for each in general_names(request.names)]
         body = {
             # The CSR says the same: it is for the role to decide which of the two counts.
             "csr": request.csr.decode(),
-            "common_name": common_name,
+            "common_name": common_name(subject(request.role, request.machine, request.holder)),
             "alt_names": ",".join(name for name in names if isinstance(name, str)),
             "ip_sans": ",".join(str(name) for name in names if not isinstance(name, str)),
             "ttl": "" if request.lifetime is None else f"{request.lifetime}s",
         }
         body = {key: value for key, value in body.items() if value}
         answer = self._client.write(path, {**body, "exclude_cn_from_sans": True, "format": "pem"})
+        self._warnings = answer.get("warnings")
         chain = _chain(answer["data"])
-        check_certificate(
-            chain,
-            request,
-            path=path,
-            common_name=common_name,
-            anchors=self._anchors(),
-            warnings=answer.get("warnings"),
-        )
+        check_holder(chain[0], request, path)
         return _in_pem(chain)
+
+    def remedy(self, fault: Fault, role: Role) -> str:
+        return remedy(fault, role, self._path(role), self._warnings)
 
     # Its options
 
@@ -168,7 +168,7 @@ class VaultAuthority(Authority):
         found: list[x509.Certificate] = []
         for issuer in issuers:
             chain = self._issuer_chain(issuer)
-            roots = [each for each in chain if issued(each, each)]
+            roots = [each for each in chain if signed_by(each, each)]
             if not roots:
                 raise self._rootless(chain[-1])
             found += [each for each in roots if each not in found]
@@ -199,7 +199,7 @@ def _chain(data: Mapping[str, Any]) -> list[x509.Certificate]:
     leaf = load_chain(pem_of(data.get("certificate")), "the certificate in Vault's answer")[0]
     above = pem_of(data.get("ca_chain")) or pem_of(data.get("issuing_ca"))
     issuers = load_chain(above, "the CA chain in Vault's answer") if above.strip() else []
-    return [leaf, *(each for each in issuers if not issued(each, each))]
+    return [leaf, *(each for each in issuers if not signed_by(each, each))]
 
 
 def _in_pem(certificates: Iterable[x509.Certificate]) -> bytes:

@@ -129,6 +129,10 @@ def _name(call: Call) -> str:
     )
 
 
+def _fixed_end(call: Call) -> str:
+    return f"Take not_after off {call.role}: no lifetime can be asked for then."
+
+
 def _ca_ends(call: Call) -> str:
     return (
         "Ask for less, by " + option("cert-lifetime") + f", or set a smaller ttl on {call.role}, or have the "
@@ -150,6 +154,7 @@ _RULES = (
     (r"IP (Subject Alternative Name|address).* not allowed", _address),
     (r"name localhost not allowed", _localhost),
     (r"alternate name .* not allowed", _name),
+    (r"Either ttl or not_after", _fixed_end),
     (r"beyond the expiration of the CA", _ca_ends),
 )
 """What a server's words mean; the first that fits."""
