@@ -81,7 +81,7 @@ def remedy(fault: Fault, role: Role, path: str, warnings: object = None) -> str:
     if fault == "chain":
         rule = f'path "{path.replace("/sign/", "/roles/")}" {{ capabilities = ["read"] }}'
         return (
-            f"Set issuer_ref=default on {name}. If it signs with another issuer on purpose, let dinv see it by "
+            f"Set issuer_ref=default on {name}. If another is meant, let dinv see that by "
             f"adding {rule} to its policy, or name the root by " + option("vault-anchor", "FILE") + "."
         )
     if fault == "root":
