@@ -161,6 +161,20 @@ class Machine:
         """
         return self._host.expiry(soon=soon)
 
+    def tend(self) -> str:
+        """Start renewing the client's certificate in the background if a third of its life is left.
+
+        The process outlives this one, takes two minutes at most, and is not started again for an hour if it
+        fails. Nothing happens where that is not dinv's to do, or if DINV_NO_AUTO_RENEW is set. Returns what
+        `expiry` returns, with `soon`.
+        """
+        host, found = self._host, self._host.certificates
+        if found.due(found.client, host.config.identity):
+            from dinv.lifecycle.host import by_itself
+
+            by_itself.start([host])
+        return host.about_expiry(found, soon=True)
+
     @property
     def certificates(self) -> Certificates:
         """The dates of its certificates: `ca`, `server` and `client`. Only reads files.

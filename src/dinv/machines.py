@@ -343,6 +343,20 @@ class Machines:
 
         return LocalEngine(self._store, trace=self._trace)
 
+    def tend(self, found: Iterable[MachineStatus]) -> None:
+        """`Machine.tend` for the machines of a list, in one process."""
+        from dinv.lifecycle.host import Host, by_itself
+
+        due = [
+            Host(each.config, self._store)
+            for each in found
+            if each.config is not None
+            and each.certificates is not None
+            and each.certificates.due(each.certificates.client, each.config.identity)
+        ]
+        if due:
+            by_itself.start(due)
+
     def _own_store(self) -> Store:
         """A new Store for one machine: a Store tracks the locks it holds, so threads must not share one."""
         return Store(self._store.path)

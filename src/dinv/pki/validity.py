@@ -20,10 +20,19 @@ SOON_SECONDS = 14 * 86400
 SOON_PART = 6
 """Which part of its life that is at most: half of what was left when its renewal fell due."""
 
+RENEWED_PART = 3
+"""A certificate is to be renewed when this part of its life is left, ..."""
+JITTER_PART = 20
+"""... and up to this part of its life earlier, so that those made at one time are not renewed at one time.
+
+Smallstep's step does the same (smallstep/certificates: ca/renew.go).
+"""
+
 _BEGIN, _END = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
 _LARGEST = 1024 * 1024
 _SEQUENCE, _INTEGER, _UTC_TIME, _GENERALIZED_TIME, _VERSION = 0x30, 0x02, 0x17, 0x18, 0xA0
 _LONG_FORM = 0x80
+_WITH_CA_SECONDS = 60
 _CENTURY_TURNS = "50"  # RFC 5280, 4.1.2.5.1: two-digit years from there on are in the last century
 
 
@@ -73,6 +82,16 @@ class Validity(tuple[str, int, int]):
         """Whether it expires within two weeks, or within the sixth part of its life if that is less."""
         return self.end - min(SOON_SECONDS, self.life // SOON_PART) < now
 
+    def due_at(self, identity: str) -> float:
+        """When it is to be renewed, in seconds since 1970: a third of its life, or a little more, is left.
+
+        How much more depends on the machine's identity and on nothing else.
+        """
+        import binascii
+
+        share = binascii.crc32(identity.encode()) / 2**32
+        return self.end - self.life / RENEWED_PART - self.life / JITTER_PART * share
+
     def __repr__(self) -> str:
         return f"Validity({self.serial!r}, {rfc3339(self.begin)!r}, {rfc3339(self.end)!r})"
 
@@ -106,6 +125,18 @@ class Certificates(tuple["Validity | None", "Validity | None", "Validity | None"
     def first_end(self) -> int | None:
         """When the machine's or the user's certificate expires, whichever is first, in seconds since 1970."""
         return min((each.end for each in self[1:] if each is not None), default=None)
+
+    def due(
+        self, each: Validity | None, identity: str, *, now: float | None = None, before: float | None = None
+    ) -> bool:
+        """Whether one of them is to be renewed: see `Validity.due_at`, or within `before` seconds of its end.
+
+        Not one that is missing, nor one that ends with its CA: renewed, it would end at the same time.
+        """
+        if each is None or (self.ca is not None and self.ca.end - each.end < _WITH_CA_SECONDS):
+            return False
+        now = time.time() if now is None else now
+        return now >= (each.due_at(identity) if before is None else each.end - before)
 
     def document(self) -> dict[str, dict[str, str]]:
         """Return them as `inspect` shows them; what is missing is left out."""

@@ -45,7 +45,7 @@ def setting(
 
 
 def _expiry(machine: Machine) -> str:
-    said = machine.expiry(soon=True)
+    said = machine.tend()
     return f'machine "{machine.name}": ' + said if said else ""
 
 

@@ -152,3 +152,34 @@ def test_they_cannot_be_changed() -> None:
     }
     assert found.first_end == 1
     assert Certificates().first_end is None
+
+
+@given(st.integers(600, 3650 * DAY), st.text(max_size=40))
+def test_when_it_is_due(life: int, identity: str) -> None:
+    """A third of the life is left, or up to a twentieth more; for one machine always the same."""
+    each = Validity("1", 0, life)
+    at = each.due_at(identity)
+    assert life * (2 / 3 - 1 / 20) - 1 <= at <= life * 2 / 3 + 1
+    assert each.due_at(identity) == at
+    dates = Certificates(Validity("2", 0, 2 * life), each, each)
+    assert not dates.due(each, identity, now=at - 1)
+    assert dates.due(each, identity, now=at + 1)
+
+
+def test_machines_made_at_one_time_are_not_due_at_one_time() -> None:
+    times = {Validity("1", 0, 100 * DAY).due_at(f"machine-{number}") for number in range(100)}
+    assert max(times) - min(times) > 4 * DAY
+
+
+def test_within_some_time_of_the_end_it_is_due_whatever_its_life() -> None:
+    each = Validity("1", 0, 100 * DAY)
+    for left, due in ((31, False), (30, True), (-1, True)):
+        assert Certificates(client=each).due(each, "x", now=(100 - left) * DAY, before=30 * DAY) is due
+
+
+def test_one_that_ends_with_its_ca_is_not_due() -> None:
+    """Renewed, it would end at the same time: again and again."""
+    each = Validity("1", 0, DAY)
+    assert Certificates(client=each).due(each, "x", now=DAY)
+    assert not Certificates(Validity("2", 0, DAY + 5), client=each).due(each, "x", now=DAY)
+    assert not Certificates().due(None, "x", now=DAY)

@@ -19,6 +19,7 @@ def run(app: App, options: Options) -> None:
     with app.machine(options.name) as machine:
         machine.check(swarm=options.swarm)
         flags = machine.docker_flags(swarm=options.swarm)
+        machine.tend()
         if form is not None:
             from dinv.cli.show import records
 

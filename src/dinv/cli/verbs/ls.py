@@ -64,6 +64,7 @@ def run(app: App, options: Options) -> None:
         found = machines.list(**asked)
         fields = (machine_rows.fields(machine, app.voice.called) for machine in found)
         put(row_format.render(fields, head=HEADINGS), keep=options.format, end="")
+    machines.tend(found)
 
 
 def _show(cells: list[list[str]]) -> None:

@@ -17,6 +17,7 @@ def run(app: App, options: Options) -> None:
     form = app.format(options, "Name", "State", "Error")
     with app.machine(options.name) as machine:
         status = machine.status(expiry=True)
+        machine.tend()
     if form is not None:
         from dinv.cli.show import records
 

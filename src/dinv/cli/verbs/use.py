@@ -23,4 +23,6 @@ def run(app: App, options: Options) -> None:
     if options.unset:
         use.unset(progress)
     else:
-        use.use(app.machine(options.name), progress)
+        machine = app.machine(options.name)
+        use.use(machine, progress)
+        machine.tend()

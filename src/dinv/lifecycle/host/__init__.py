@@ -8,6 +8,8 @@ certificates.py       issued by its authority
 issuance.py           what is recorded of that
 serving.py            what follows every start
 context.py            its docker context
+by_itself.py          the client's certificate renewed in the background, by the command that notices
+renewal_mark.py       when that was tried, and why it failed
 torn_certificates.py  what a killed renewal has left half in place
 unfinished.py         the status of one whose create did not finish
 """
@@ -22,6 +24,7 @@ from dinv.errors import DinvError, MachineBusy
 from dinv.states import ERROR, RUNNING, STOPPED
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
+from dinv.wording import joined
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -271,7 +274,14 @@ class Host:
     def about_expiry(self, certificates: Certificates, *, soon: bool = False) -> str:
         """Return the same about certificates whose dates were read already."""
         file, said = certificates.remark(soon=soon)
-        return f"{said}: {self.driver.renewal(file)}" if said else ""
+        if not said:
+            return ""
+        advice = f"{said}: {self.driver.renewal(file)}"
+        if file != "cert.pem":
+            return advice
+        from dinv.lifecycle.host.renewal_mark import failure
+
+        return joined(". It was not renewed by itself: ", (advice, failure(self.directory)))
 
     # How to talk to it
 
