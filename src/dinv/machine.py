@@ -487,14 +487,21 @@ class Machine:
         """Remove it, its keys and its image cache; `keep_cache` keeps the cache volume.
 
         With `force`, its record is removed even if the endpoint does not answer. Returns one line for each
-        thing that was left behind. Raises MachineNotFound, EndpointError, NotSupported.
+        thing that was left behind. Raises MachineNotFound, EndpointError, NotSupported, HookRefused.
         """
         from dinv.lifecycle.remove import remove
 
         host = self._host
         self._check_is_current()
         with _silent(progress).working("Machine", f"removing {host.name}"):
-            return remove(host.store, host.name, keep_cache=keep_cache, force=force, trace=host.trace)
+            return remove(
+                host.store,
+                host.name,
+                keep_cache=keep_cache,
+                force=force,
+                progress=progress,
+                trace=host.trace,
+            )
 
     def export(self, out: BinaryIO) -> None:
         """Write it, with its private keys, to `out` as a tar archive for `Machines.import_`.

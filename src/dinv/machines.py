@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
     from dinv.machine import Machine
+    from dinv.plugins import Plugin
     from dinv.progress import Progress
 
     Filter = Iterable[str] | Mapping[str, str | Iterable[str]]
@@ -200,7 +201,14 @@ class Machines:
         from dinv.lifecycle.remove import remove
 
         with _silent(progress).working("Machine", f"removing {name}"):
-            return remove(self._own_store(), name, keep_cache=keep_cache, force=force, trace=self._trace)
+            return remove(
+                self._own_store(),
+                name,
+                keep_cache=keep_cache,
+                force=force,
+                progress=progress,
+                trace=self._trace,
+            )
 
     def upgrade(
         self,
@@ -238,6 +246,15 @@ class Machines:
         """`Machine.export`."""
         with self.get(name) as machine:
             machine.export(out)
+
+    def hooks(self) -> list[Plugin]:
+        """Return the hooks of the store and of installed packages, each with its name, place and problem.
+
+        Files that were meant as hooks and are skipped are among them.
+        """
+        from dinv.hooks import finding
+
+        return finding.installed(self._store.path)
 
     # Between machines and this computer
 

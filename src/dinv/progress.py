@@ -31,6 +31,9 @@ class Progress:
     def warn(self, text: str) -> None:
         """Something that the user should act on."""
 
+    def hook(self, hook: str, text: str) -> None:
+        """A line that a hook (`dinv.hooks`) has printed; `hook` is its name."""
+
     def update(self, text: str) -> None:
         """How far the current work has come; may be called very often."""
 

@@ -281,7 +281,7 @@ def write_certificates(directory: str) -> None:
 
 def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines get such files in place of certificates."""
-    monkeypatch.setattr(certificates, "issue", lambda machine: write_certificates(machine.directory))
+    monkeypatch.setattr(certificates, "issue", lambda machine, **_: write_certificates(machine.directory))
 
 
 def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:

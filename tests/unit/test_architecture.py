@@ -35,6 +35,7 @@ FLOORS = (
     ("authorities", "endpoints"),
     ("channel",),
     ("engine",),
+    ("hooks",),
     ("store", "pki", "declaration"),
     ("system", "formats", "plugins"),
     ("errors", "labels", "progress", "states", "suggestions", "timeouts", "wording"),

@@ -60,6 +60,7 @@
     ├── NoActiveMachine            the docker CLI does not use a machine here
     ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
     │   └── PluginsClash           ... several packages have one of the same name
+    ├── HookRefused                a hook has refused what was about to happen, or could not be asked
     ├── LocalError                 this computer lacks something, or does not allow it
     │   ├── ProgramMissing
     │   ├── CannotListen           a local port to forward cannot be used
@@ -122,6 +123,7 @@ if TYPE_CHECKING:
     from dinv.errors.engine import ProtocolError as ProtocolError
     from dinv.errors.engine import ServerError as ServerError
     from dinv.errors.engine import Unauthorized as Unauthorized
+    from dinv.errors.hooks import HookRefused as HookRefused
     from dinv.errors.image import ImageBuildError as ImageBuildError
     from dinv.errors.image import ImageError as ImageError
     from dinv.errors.image import ImageMissing as ImageMissing
@@ -223,6 +225,7 @@ _FILES = {
     "PluginNotFound": "plugin",
     "PluginBroken": "plugin",
     "PluginsClash": "plugin",
+    "HookRefused": "hooks",
     "LocalError": "local",
     "ProgramMissing": "local",
     "LinkError": "local",

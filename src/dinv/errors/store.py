@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from dinv.errors.base import DinvError
 from dinv.wording import command, either
 
@@ -52,9 +54,16 @@ class MachineBusy(StoreError):
 
     def __init__(self, machine: str, holder: str = "") -> None:
         what = f" ({holder})" if holder else ""
-        super().__init__(
-            f'Another dinv is at work on machine "{machine}"{what}. Wait until it has finished and try again.'
-        )
+        said = f'Another dinv is at work on machine "{machine}"{what}. '
+        if os.environ.get("DINV_HOOK_MACHINE") == machine:
+            hook = os.environ.get("DINV_HOOK", "")
+            said += (
+                f"It runs the hook {hook}, and waits for that to end: a hook cannot "
+                "change the machine that it is about, except at the events ready and removed."
+            )
+        else:
+            said += "Wait until it has finished and try again."
+        super().__init__(said)
         self.machine = machine
         self.holder = holder
 

@@ -10,7 +10,7 @@ import re
 from dinv.errors import CopyError, DinvError, InputError, Interrupted
 from dinv.lifecycle import steps
 from dinv.lifecycle.create import sweep
-from dinv.lifecycle.host import Host, certificates, context
+from dinv.lifecycle.host import Host, certificates, context, telling
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.steps import Step, Transaction
 from dinv.store.layout import LONGEST_NAME, check_name
@@ -69,6 +69,8 @@ def adopt(
             if leftovers:
                 sweep(store, name, trace)
             steps.run(adoption, STEPS)
+        telling.tell(machine, "provisioned", progress, command="adopt")
+        telling.tell(machine, "ready", progress, command="adopt")
     except BaseException as error:
         machine.close()
         if isinstance(error, (KeyboardInterrupt, Interrupted)):
@@ -109,6 +111,7 @@ class Adoption(Transaction):
         """The container has been inspected: it is running, and its image can be adopted."""
         self.machine.driver.set_config_from_flags(self.endpoint, self.progress)
         self.machine.use_contract(self.machine.driver.adopt(self.container, self.progress))
+        telling.ask(self.machine, "pre-create", self.progress, command="adopt")
 
     def record(self) -> None:
         """The record says which container is being adopted."""
@@ -118,7 +121,7 @@ class Adoption(Transaction):
     def certify(self) -> None:
         """Keys and certificates of a new CA exist."""
         with self.progress.working("Certificates", "CA, server, client"):
-            certificates.issue(self.machine)
+            certificates.issue(self.machine, progress=self.progress)
         certificates.show_remarks(self.machine, self.progress)
         self.machine.store.save(self.machine.config)
         self.progress.line("Certificates", "CA, server, client (ECDSA P-256)", "issued")

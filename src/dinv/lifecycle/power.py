@@ -6,6 +6,7 @@ import contextlib
 
 from dinv.errors import AlreadyRunning, AlreadyStopped, StoreError
 from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host import telling
 from dinv.lifecycle.host.certificates import renewing
 from dinv.lifecycle.host.serving import serve
 from dinv.states import PAUSED, RUNNING, STOPPED
@@ -36,6 +37,7 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         # Also if it was started from outside, or by a start or restart that was killed.
         serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
+    telling.tell(host, "ready", progress, command="start")
 
 
 def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> None:
@@ -69,6 +71,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
             host.driver.start(timeout=timeout)
         serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
+    telling.tell(host, "ready", progress, command="restart")
 
 
 def _remember_stopped(host: Host) -> None:

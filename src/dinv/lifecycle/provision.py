@@ -7,7 +7,7 @@ to be undone: after a kill the next `provision` starts over.
 from __future__ import annotations
 
 from dinv.errors import MachineUnfinished
-from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
@@ -64,12 +64,15 @@ def provision(
         machine.config.phase = READY
         machine.config.step = ""
         store.save(machine.config)
+    # Without the lock: a hook may well begin to use the machine.
+    telling.tell(machine, "provisioned", progress, command="provision")
+    telling.tell(machine, "ready", progress, command="provision")
 
 
 def _begin_again(machine: Host, progress: Progress, state: str) -> str:
     """Do what a create does before it starts its machine; return the machine's state after that."""
     machine.use_contract(machine.driver.prepare(progress))
-    certificates.issue(machine)
+    certificates.issue(machine, progress=progress)
     if state != RUNNING:
         return state
     # It may still be waiting for its first certificates: begin at the beginning.
@@ -79,7 +82,7 @@ def _begin_again(machine: Host, progress: Progress, state: str) -> str:
 
 def _start(machine: Host, progress: Progress, timeout: float) -> None:
     if missing(machine):
-        certificates.issue(machine)
+        certificates.issue(machine, progress=progress)
     machine.provisioner.provision()
     with progress.working("Machine", f"starting {machine.name}"):
         machine.driver.start(timeout=timeout)

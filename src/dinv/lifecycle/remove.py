@@ -9,12 +9,12 @@ from dinv.errors import (
     ConfigTooNew,
     DeadlineExceeded,
     EndpointError,
-    MachineNotFound,
     PluginBroken,
     PluginNotFound,
     StoreError,
 )
-from dinv.lifecycle.host import Host, context
+from dinv.lifecycle.host import Host, context, telling
+from dinv.progress import Progress
 from dinv.store import forwards, twins
 from dinv.wording import command
 
@@ -33,42 +33,46 @@ def remove(
     *,
     keep_cache: bool = False,
     force: bool = False,
+    progress: Progress | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> list[str]:
     """Remove a machine from its endpoint, its docker context, and the store, in this order.
 
     What is already gone is not an error. Returns a line for each thing that stays. Raises MachineNotFound,
-    MachineBusy, and without `force` the error if the endpoint cannot be reached or is not known.
+    MachineBusy, HookRefused, and without `force` the error if the endpoint cannot be reached or is not known.
     """
+    progress = progress or Progress()
     with store.lock(name, "removing it"):
         try:
             machine = Host(store.load(name), store, trace=trace)
-        except MachineNotFound:
-            raise
-        except ConfigTooNew as error:
-            if not force:
-                error.add_note(_forcing(name))
-                raise
-            left = [_traces(name)]
         except ConfigError as error:
-            if _may_be_one(store, name):
-                if not force:
-                    raise _damaged(error) from error
-                left = [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
+            left = _unreadable(store, name, error, force=force)
+            _forget(store, name)
+            return left
+        with machine, twins.kept_by(store, machine.config) as other:
+            if other:
+                left = [f'The machine is kept: "{other}" is another record of it. Only this one is removed.']
             else:
-                left = []
-        else:
-            with machine, twins.kept_by(store, machine.config) as other:
-                if other:
-                    left = [
-                        f'The machine is kept: "{other}" is another record of it. Only this one is removed.'
-                    ]
-                else:
-                    left = _unmake_if_possible(machine, keep_cache=keep_cache, force=force)
-                _forget(store, name)
-                return left
-        _forget(store, name)
+                telling.ask(machine, "pre-remove", progress, keep_cache=keep_cache)
+                left = _unmake_if_possible(machine, keep_cache=keep_cache, force=force)
+            _forget(store, name)
+    if not other:
+        telling.tell(machine, "removed", progress, keep_cache=keep_cache, left=list(left))
     return left
+
+
+def _unreadable(store: Store, name: str, error: ConfigError, *, force: bool) -> list[str]:
+    """Return what is left of one whose record cannot be read; raise without `force`, if it may be one."""
+    if isinstance(error, ConfigTooNew):
+        if not force:
+            error.add_note(_forcing(name))
+            raise error
+        return [_traces(name)]
+    if not _may_be_one(store, name):
+        return []
+    if not force:
+        raise _damaged(error) from error
+    return [f"{error.path}: {error.reason}, so its endpoint is not known.", _traces(name)]
 
 
 def _forget(store: Store, name: str) -> None:

@@ -11,6 +11,7 @@ import copy
 
 from dinv.errors import MachineGone
 from dinv.lifecycle import steps
+from dinv.lifecycle.host import telling
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import check_finished, opened
 from dinv.lifecycle.steps import Step, Transaction
@@ -62,6 +63,8 @@ def upgrade(
             Upgrade(machine, progress, timeout, image=offer.image, contract=offer.contract),
             STEPS,
         )
+    telling.tell(machine, "provisioned", progress, command="upgrade")
+    telling.tell(machine, "ready", progress, command="upgrade")
     return True
 
 

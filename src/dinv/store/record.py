@@ -274,6 +274,8 @@ class MachineConfig:
 
     phase = Text("Phase")
     """CREATING, or READY."""
+    created = Text("Created")
+    """When it was made: RFC 3339, UTC."""
     step = Text("Step", brief=True)
     """The last step of its create that was begun."""
     context = Text("Context")

@@ -35,6 +35,9 @@ class JsonProgress(TickingProgress):
     def warn(self, text: str) -> None:
         self._write("warning", text=self._voice.called(text))
 
+    def hook(self, hook: str, text: str) -> None:
+        self._write("hook", hook=hook, text=text)
+
     def _begin(self) -> None:
         self._soon = self._next = 0.0
         self._said = ""

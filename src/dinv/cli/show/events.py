@@ -7,6 +7,7 @@ Every object has `time` (RFC 3339, UTC), `seconds` since the command began, and 
     line      a fact: `subject`, `text`, `state`
     at        a transaction has come to a step: `transaction`, `step`
     note      a remark, warning: `text`
+    hook      a line that a hook printed: `hook`, its name, and `text`
     trace     with --debug, a call of the API: `text`
     error     `type` (an error of dinv's), `text`, `notes`, `exit_code`
     done      the command is over, the last of all: `exit_code`

@@ -29,13 +29,16 @@ TICK_SECONDS = 1.0
 
 
 class QuietProgress(Progress):
-    """Shows only what the user should act on."""
+    """Shows only what the user should act on, and what the user's own programs say."""
 
     def __init__(self, voice: Voice) -> None:
         self._voice = voice
 
     def warn(self, text: str) -> None:
         self._voice.warn(text)
+
+    def hook(self, hook: str, text: str) -> None:
+        self._voice.remark(f"{hook}: {text}")
 
 
 class TickingProgress(QuietProgress):

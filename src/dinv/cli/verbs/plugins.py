@@ -1,4 +1,4 @@
-"""`dinv plugins`: the drivers, provisioners, authorities and image contracts that there are."""
+"""`dinv plugins`: the drivers, provisioners, authorities, image contracts and hooks that there are."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def run(app: App, options: Options) -> None:
     from dinv.options import installed
 
     form = app.format(options, own_table=True)
-    found = installed()
+    found = installed() + app.machines.hooks()
     if form is not None:
         from dinv.cli.show import records
 

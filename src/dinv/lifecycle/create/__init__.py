@@ -12,7 +12,7 @@ from dinv.errors import ConfigError, Interrupted
 from dinv.lifecycle import steps
 from dinv.lifecycle.create.creation import Creation
 from dinv.lifecycle.create.options import CreateOptions
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, telling
 from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Step
 from dinv.store.layout import check_name
@@ -59,9 +59,9 @@ def create(
     """Create the machine `name` and return its host.
 
     Raises InputError, MachineExists, MachineBusy, PreCreateCheckFailed, ImageMissing, MachineDied,
-    MachineNotReady, AcceptsAnyone, ContainersCannotRun, and the errors of reaching the endpoint. After an
-    error nothing of the machine is left, unless `keep_on_failure` says so or the endpoint went away; then the
-    error is raised with a note (PEP 678) that says how to finish.
+    MachineNotReady, AcceptsAnyone, ContainersCannotRun, HookRefused, and the errors of reaching the endpoint.
+    After an error nothing of the machine is left, unless `keep_on_failure` says so or the endpoint went away;
+    then the error is raised with a note (PEP 678) that says how to finish.
     """
     check_name(name)
     creation = Creation(store, name, options, progress, trace)
@@ -71,6 +71,8 @@ def create(
                 progress.note(f"Cleaning up what an interrupted create of {name} has left")
                 sweep(store, name, trace)
             steps.run(creation, STEPS)
+        # Without the lock: a hook may well begin to use the machine.
+        telling.tell(creation.machine, "ready", progress, command="create")
     except BaseException as error:
         creation.machine.close()
         if isinstance(error, (KeyboardInterrupt, Interrupted)):

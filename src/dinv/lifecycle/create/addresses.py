@@ -52,25 +52,25 @@ def start_at_some_address(
     )
 
 
-def learn(machine: Host) -> None:
+def learn(machine: Host, progress: Progress) -> None:
     """Give it certificates for the address that it got by being started.
 
     An image that cannot wait for them has started with those for the names that were already known.
     """
     machine.driver.refresh_address()
-    certificates.issue(machine)
+    certificates.issue(machine, progress=progress)
     machine.provisioner.provision()
     if not machine.contract.waits_for_certificates:
         # If that takes a restart, it may come back at another address.
         machine.provisioner.activate(starting=True)
-        follow(machine)
+        follow(machine, progress)
 
 
-def follow(machine: Host) -> None:
+def follow(machine: Host, progress: Progress) -> None:
     """Give it other certificates if its address turns out to differ from theirs."""
     for _ in range(ADDRESS_CHANGES):
         if not machine.driver.refresh_address():
             return
-        certificates.issue(machine)
+        certificates.issue(machine, progress=progress)
         machine.provisioner.provision()
         machine.provisioner.activate(starting=True)

@@ -8,7 +8,7 @@ from dinv import images, provisioners
 from dinv.declaration import secrets, to_record
 from dinv.errors import DinvError, DriverRefused, InputError, MachineDied, OptionError
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
-from dinv.lifecycle.host import Host, certificates, context
+from dinv.lifecycle.host import Host, certificates, context, telling
 from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Transaction
 from dinv.options import CONTRACT
@@ -190,6 +190,7 @@ class Creation(Transaction):
         """All checks have passed; nothing has been created."""
         self.progress.stage("Running pre-create checks...")
         self.machine.driver.pre_create_check(self.progress)
+        telling.ask(self.machine, "pre-create", self.progress, command="create")
 
     def record(self) -> None:
         """The record exists, as `creating`: from here on, a create that is killed is found."""
@@ -227,7 +228,7 @@ class Creation(Transaction):
     def certify(self) -> None:
         """Keys and certificates exist for the addresses known so far."""
         self.certified = self.machine.driver.addresses()
-        certificates.issue(self.machine)
+        certificates.issue(self.machine, progress=self.progress)
         # These take long to import and are needed next.
         import tarfile  # noqa: F401
 
@@ -284,9 +285,10 @@ class Creation(Transaction):
     def settle_address(self) -> None:
         """The certificates match the machine's address."""
         if self.machine.driver.address_known:
-            follow(self.machine)
+            follow(self.machine, self.progress)
         else:
-            learn(self.machine)
+            learn(self.machine, self.progress)
+        telling.tell(self.machine, "provisioned", self.progress, command="create")
         self.progress.line("Machine", str(self.machine.driver.facts()["machine"]), "started")
 
     def serve(self) -> None:

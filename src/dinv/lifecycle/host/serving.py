@@ -21,7 +21,7 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     if host.driver.refresh_address():
         # Its certificate is for the old address: docker-machine's users know this as #531.
         progress.note(f"The address has changed to {host.url}: new certificates")
-        certificates.issue(host)
+        certificates.issue(host, progress=progress)
         host.provisioner.provision()
         host.provisioner.activate(starting=True)
         if host.has_context:

@@ -7,7 +7,7 @@ import os
 
 from dinv.engine import TLSFiles
 from dinv.errors import CertificateError, StoreNotWritable
-from dinv.lifecycle.host import certificates, context, issuance
+from dinv.lifecycle.host import certificates, context, issuance, telling
 from dinv.lifecycle.host.certificates import STAGING
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
@@ -114,7 +114,7 @@ class Renewal(Transaction):
             self._remove_staged()
             os.mkdir(self.staging, 0o700)
             try:
-                certificates.issue(self.machine, self.staging, new_ca=self.new_ca)
+                certificates.issue(self.machine, self.staging, new_ca=self.new_ca, progress=self.progress)
             except CertificateError as error:
                 if not self.new_ca and self.authority.ca_per_machine:
                     error.add_note(
@@ -187,6 +187,7 @@ class Renewal(Transaction):
         if self.clients and not self.new_ca:
             ca = self.authority.ca_elsewhere or "the one that it was"
             self.progress.warn(f"The CA is {ca}: earlier client certificates are let in until they expire")
+        telling.tell(self.machine, "renewed", self.progress, clients=self.new_client)
 
     # How they are undone
 

@@ -224,9 +224,9 @@ def test_where_files_can_be_put_into_it_running_it_starts_while_certificates_are
     started = threading.Event()
     real = certificates.issue
 
-    def after_the_start(machine: Host) -> None:
+    def after_the_start(machine: Host, progress: Progress | None = None) -> None:
         assert started.wait(20)
-        real(machine)
+        real(machine, progress=progress)
 
     monkeypatch.setattr(certificates, "issue", after_the_start)
     world.at = lambda step: started.set() if step == "start" else None
@@ -326,9 +326,9 @@ def test_an_address_that_somebody_else_was_faster_with_is_in_no_certificate(
     named: list[list[str]] = []
     real = certificates.issue
 
-    def issue(machine: Host) -> None:
+    def issue(machine: Host, progress: Progress | None = None) -> None:
         named.append(machine.driver.addresses())
-        real(machine)
+        real(machine, progress=progress)
 
     monkeypatch.setattr(certificates, "issue", issue)
     world.takes_files_running = first
@@ -421,14 +421,14 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
     staged_still_there: list[bool] = []
     real = certificates.issue
 
-    def slow(machine: Host) -> None:
+    def slow(machine: Host, progress: Progress | None = None) -> None:
         staged = os.path.join(machine.directory, ".key.pem.00.dinv-tmp")
         with open(staged, "wb"):
             pass
         assert created.wait(20)
         saved.wait(0.2)
         staged_still_there.append(os.path.exists(staged))
-        real(machine)
+        real(machine, progress=progress)
 
     def watch(step: str) -> None:
         if step == "created":
