@@ -37,6 +37,7 @@ MENU = {
         "lifecycle",
         "certificates",
         "authorities",
+        "hooks",
         "store",
         "security",
     ),

@@ -173,7 +173,7 @@ class FakeDriver(Driver):
         return True
 
     def addresses(self) -> list[str]:
-        return [self.ip]
+        return [self.ip] if self.ip else []
 
     def facts(self) -> dict[str, Any]:
         return {"endpoint": "unix:///fake", "machine": f"container-{self.config.name}"}

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
     world = install(monkeypatch, str(tmp_path / "endpoint"))
 
-    def issue(machine: Host) -> None:
+    def issue(machine: Host, progress: Progress | None = None) -> None:
         world.step("certificates")
         write_certificates(machine.directory)
 

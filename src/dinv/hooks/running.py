@@ -75,6 +75,8 @@ def run(hook: Hook, store: str, told: dict[str, Any], progress: Progress) -> tup
             process = _Process(_argv(hook), document.fileno(), environment, store)
         except OSError as error:
             return f"cannot be run: {error.strerror}", []
+        except ValueError as error:  # NUL in a fact
+            return f"cannot be run: {error}", []
         with process:
             ended = process.wait(Deadline(limit), show)
     return _wrong(ended, hook, limit), lines

@@ -28,7 +28,7 @@ VERBS = {
     "logs": "Print the output of a machine's init and daemon",
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",
-    "plugins": "List drivers, provisioners, authorities and image contracts",
+    "plugins": "List drivers, provisioners, authorities, image contracts and hooks",
     "provision": "Repair a machine, or finish one that is half made",
     "regenerate-certs": "Give a machine new certificates",
     "restart": "Restart a machine",

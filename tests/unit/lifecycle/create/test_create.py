@@ -445,7 +445,7 @@ def test_the_record_is_not_saved_while_certificates_are_staged_beside_it(
 def test_certificates_that_cannot_be_made_leave_nothing(
     world: World, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_machine: Host) -> None:
+    def broken(_machine: Host, progress: Progress | None = None) -> None:
         raise CertificateError("no entropy")
 
     monkeypatch.setattr(certificates, "issue", broken)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeProvisioner, install
+from hook_files import put, record_all, recorded
 from own_certificates import names
 from shared_ca import shared_ca
 from tls_daemon import TLSDaemon
@@ -24,6 +25,7 @@ from dinv.errors import (
     CertificatesTorn,
     DinvError,
     EndpointTLSError,
+    HookRefused,
     Interrupted,
     MachineNotReady,
     MachineNotRunning,
@@ -785,3 +787,24 @@ def test_the_new_certificate_has_all_names(machine: Host, store: Store) -> None:
         store.save(config)
     renew(store, "dev", SILENT)
     assert "extra.test" in names(content(machine)["server.pem"])
+
+
+@pytest.mark.parametrize("clients", [False, True])
+def test_hooks_are_asked_before_and_told_when_it_is_in_use(
+    machine: Host, store: Store, *, clients: bool
+) -> None:
+    record_all(store)
+    renew(store, "dev", SILENT, clients=clients)
+    told = recorded(store)
+    assert [each["event"] for each in told] == ["pre-issue"] * 2 + ["issued"] * 2 + ["renewed"]
+    assert told[-1]["facts"] == {"clients": clients}
+
+
+def test_a_hook_that_refuses_a_name_leaves_the_old_set_in_use(machine: Host, store: Store) -> None:
+    before = content(machine)
+    put(store, "pre-issue", "echo not today; exit 1")
+    with pytest.raises(HookRefused, match="not today"):
+        renew(store, "dev", SILENT, clients=True)
+    assert content(machine) == before
+    assert not certificates.renewing(machine)
+    works(machine)
