@@ -210,17 +210,14 @@ def test_a_kill_of_dinv_ends_the_hook(store: Store) -> None:
         "hooks.ask(Store(sys.argv[1]), 'pre-issue', facts('pre-issue'), Said())\n"
     )
     support = os.path.dirname(sys.modules["hook_files"].__file__ or "")
-    process = subprocess.Popen(
-        [sys.executable, "-c", program, store.path, support], stdout=subprocess.PIPE, text=True
-    )
-    try:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "begun\n"
-        eventually(lambda: bool(sleepers()))
-    finally:
-        process.kill()
-        process.wait()
-        process.stdout.close() if process.stdout else None
+    command = [sys.executable, "-c", program, store.path, support]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "begun\n"
+            eventually(lambda: bool(sleepers()))
+        finally:
+            process.kill()
     eventually(lambda: not sleepers())
 
 

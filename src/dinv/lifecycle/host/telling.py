@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.lifecycle.host import Host
-    from dinv.pki.requests import CertificateRequest, Signer
+    from dinv.pki.requests import CertificateRequest, Fault, Role, Signer
     from dinv.progress import Progress
 
 
@@ -54,6 +54,7 @@ class Asking:
 
     def __init__(self, authority: Signer, host: Host, progress: Progress) -> None:
         self._authority = authority
+        self.strict = authority.strict
         self._host = host
         self._progress = progress
         self._signed: list[tuple[CertificateRequest, bytes]] = []
@@ -61,6 +62,10 @@ class Asking:
     def trust_anchor(self) -> bytes:
         """Return the authority's."""
         return self._authority.trust_anchor()
+
+    def remedy(self, fault: Fault, role: Role) -> str:
+        """Return the authority's."""
+        return self._authority.remedy(fault, role)
 
     def certificate(self, request: CertificateRequest) -> bytes:
         """Have the authority sign, unless a hook refuses. Raises HookRefused, InputError."""
