@@ -7,7 +7,7 @@ import os
 
 from dinv.engine import TLSFiles
 from dinv.errors import CertificateError, DinvError, StoreNotWritable
-from dinv.lifecycle.host import context, issuance
+from dinv.lifecycle.host import context, issuance, telling
 from dinv.lifecycle.renew.serving import refusal
 from dinv.pki import pem
 from dinv.pki.certificates import check_chain, issued, new_key, request
@@ -27,7 +27,8 @@ def renew_client(host: Host, progress: Progress) -> None:
 
     The one before is let in until it expires. The caller must hold the machine's lock, and no other renewal
     may be unfinished. If the machine answers, it must let the new one in: it does not if the clock of this
-    computer is ahead, for example. Raises CertificateError, with nothing changed, and StoreNotWritable.
+    computer is ahead, for example. Raises CertificateError and HookRefused, with nothing changed, and
+    StoreNotWritable.
     """
     authority, directory = host.authority(), host.directory
     if authority.client_pair() is not None:
@@ -36,7 +37,8 @@ def renew_client(host: Host, progress: Progress) -> None:
             f"one and its key where the old one came from, then: " + command("regenerate-certs", host.name)
         )
     key = new_key()
-    chain = authority.certificate(
+    asking = telling.Asking(authority, host, progress)
+    chain = asking.certificate(
         request(key, role="client", names=(), machine=host.name, lifetime=host.config.cert_lifetime)
     )
     try:
@@ -60,6 +62,8 @@ def renew_client(host: Host, progress: Progress) -> None:
         files.move_set(directory)
         context.write(host.config, progress, had_one=True)
         files.end_set(directory)
+    asking.tell()
+    telling.tell(host, "renewed", progress, clients=True)
 
 
 def _check_let_in(host: Host, key: bytes, chain: bytes) -> None:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 import aged
 import pytest
+from hook_files import put, record_all, recorded
 
 from dinv.endpoints import contexts
-from dinv.errors import CertificateError, EndpointUnreachable, StoreNotWritable
+from dinv.errors import CertificateError, EndpointUnreachable, HookRefused, StoreNotWritable
 from dinv.lifecycle.host import Host, issuance
 from dinv.lifecycle.host import context as docker_context
 from dinv.lifecycle.renew import client as module
@@ -174,3 +175,20 @@ def test_killed_at_any_moment_the_next_command_has_a_whole_pair(
     assert new > 1
     check(machine)
     assert not [name for name in os.listdir(machine.directory) if name.startswith(".") and name != ".lock"]
+
+
+def test_hooks_are_asked_first_and_told_at_the_end(
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answers(monkeypatch, lambda _: "")
+    record_all(store)
+    with store.lock("dev", "testing"):
+        renew_client(machine, Progress())
+    told = recorded(store)
+    assert [each["event"] for each in told] == ["pre-issue", "issued", "renewed"]
+    assert told[0]["facts"]["lifetime"] == 3 * 86400
+    before = content(machine)
+    put(store, "pre-issue", "exit 1")
+    with store.lock("dev", "testing"), pytest.raises(HookRefused):
+        renew_client(machine, Progress())
+    assert content(machine) == before
