@@ -39,7 +39,7 @@ PROVISIONER = Option(
 AUTHORITY = Option(
     "authority",
     "DINV_AUTHORITY",
-    "what signs its certificates: local, a CA of its own; shared, a CA of yours; vault; or a plugin's "
+    "what signs its certificates: local, a CA of its own; shared, a CA of yours; vault; step; or a plugin's "
     "(default: local, or shared where --tls-ca-cert is given)",
     metavar="NAME",
     rare=True,

@@ -36,6 +36,7 @@ GROUP = "dinv.authorities"
 BUILT_IN = {
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
+    "step": "dinv.authorities.step:StepAuthority",
     "vault": "dinv.authorities.vault:VaultAuthority",
 }
 SEAM = plugins.Seam("authority", GROUP, BUILT_IN, "dinv.authorities:Authority")

@@ -91,7 +91,9 @@ class Server:
     `authority` is the name for messages; `url` that of the server, with a path if it is behind a proxy, and
     `url_option` the option that it comes from. `ca` is a file with the CAs that the server's certificate may
     be from, "" for the system's, and `ca_option` its option; `cert` and `key` are files of a client
-    certificate, "" for none. `timeout` is for each call, in seconds.
+    certificate, "" for none. `timeout` is for each call, in seconds. `ca_text` is such a CA itself, PEM.
+
+    With `verify` off the server is not verified: for what is public, and is verified by a hash.
 
     Nothing is read or connected to before the first call. Raises OptionError for a URL that cannot be used.
     """
@@ -106,6 +108,8 @@ class Server:
         ca_option: str = "",
         cert: str = "",
         key: str = "",
+        ca_text: str = "",
+        verify: bool = True,
         timeout: float = AUTHORITY_SECONDS,
     ) -> None:
         self.authority = authority
@@ -116,7 +120,8 @@ class Server:
         self._secure = scheme == "https"
         self._host = bracketed(host) + ("" if port == _PORTS[scheme] else f":{port}")
         self.address = f"{scheme}://{self._host}{self._base}"
-        tls = TLSFiles(ca or None, cert or None, key or None) if self._secure else None
+        files = TLSFiles(ca or None, cert or None, key or None, verify=verify, ca_text=ca_text)
+        tls = files if self._secure else None
         self._transport = TCPTransport(host, port, tls)
         self._hidden: list[str] = []
 

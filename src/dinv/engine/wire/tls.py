@@ -76,6 +76,8 @@ def client_context(files: TLSFiles, address: str) -> ssl.SSLContext:
     if not files.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
+    elif files.ca_text:
+        context.load_verify_locations(cadata=files.ca_text)
     elif files.ca is None:
         context.load_default_certs()
     else:

@@ -14,18 +14,26 @@ if TYPE_CHECKING:
 class TLSFiles:
     """The files of TLS, as in docker's DOCKER_CERT_PATH: ca.pem, cert.pem, key.pem; each may be None.
 
-    `verify=False` is docker's `--tls`: the server is not verified.
+    `verify=False` is docker's `--tls`: the server is not verified. `ca_text` is the CA itself, PEM, in place
+    of a file.
     """
 
-    __slots__ = ("ca", "cert", "key", "verify")
+    __slots__ = ("ca", "ca_text", "cert", "key", "verify")
 
     def __init__(
-        self, ca: str | None = None, cert: str | None = None, key: str | None = None, *, verify: bool = True
+        self,
+        ca: str | None = None,
+        cert: str | None = None,
+        key: str | None = None,
+        *,
+        verify: bool = True,
+        ca_text: str = "",
     ) -> None:
         self.ca = ca
         self.cert = cert
         self.key = key
         self.verify = verify
+        self.ca_text = ca_text
 
     @classmethod
     def of_directory(cls, directory: str) -> Self:
