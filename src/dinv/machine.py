@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dinv.access.files import Files
     from dinv.channel import Channel
     from dinv.engine import Engine
+    from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
     from dinv.pki.validity import Certificates
     from dinv.progress import Progress
@@ -458,6 +459,37 @@ class Machine:
         from dinv.lifecycle.upgrade import upgrade
 
         return self._change(upgrade, progress, image=image, force=force, timeout=timeout)
+
+    def plan_change(self, *, progress: Progress | None = None, **options: object) -> Plan:
+        """Say what `change` would do with these options, and change nothing. Raises what `change` raises."""
+        from dinv.lifecycle.change.operation import change
+
+        return self._change(change, progress, options=options, dry_run=True)
+
+    def change(
+        self,
+        *,
+        force: bool = False,
+        timeout: float = SERVE_SECONDS,
+        progress: Progress | None = None,
+        **options: object,
+    ) -> Plan:
+        """Give it other settings, by the gentlest means there is; return the plan that was carried out.
+
+        `options` are those of `Machines.create` that can be changed: `memory="8g"`, `cpus=4`, `label`,
+        `publish`, `publish_ports`, `dns`, and those of its engine: `engine_label`, `engine_opt`,
+        `engine_env`, `engine_registry_mirror`, `engine_insecure_registry`. One that takes a list adds to it,
+        and the same name with `_rm` takes out of it; what is given for a name, such as a label's key, takes
+        the place of what that had. `""` resets an option to its default.
+
+        The record changes when the new settings hold. If they cannot be had, the machine is put back as it
+        was, and an error raised. Where containers in the machine would stop, that takes `force`: else
+        ContainersWouldStop is raised and nothing is changed. `timeout` is in seconds. Raises InputError,
+        PreCreateCheckFailed, NotSupported, MachineError, MachineNotRunning, MachineNotReady.
+        """
+        from dinv.lifecycle.change.operation import change
+
+        return self._change(change, progress, options=options, force=force, timeout=timeout)
 
     def renew_certificates(
         self, *, clients: bool = False, timeout: float = SERVE_SECONDS, progress: Progress | None = None

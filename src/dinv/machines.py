@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
     from dinv.image_building.machine_images import MachineImages
+    from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
@@ -224,6 +225,19 @@ class Machines:
             return machine.upgrade(
                 image=image, force=force, timeout=timeout or SERVE_SECONDS, progress=progress
             )
+
+    def change(
+        self,
+        name: str,
+        *,
+        force: bool = False,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+        **options: object,
+    ) -> Plan:
+        """`Machine.change`."""
+        with self.get(name) as machine:
+            return machine.change(force=force, timeout=timeout or SERVE_SECONDS, progress=progress, **options)
 
     def renew_certificates(
         self,

@@ -238,6 +238,12 @@ class Table:
         return f"{said}. {hint}" if hint else said
 
 
+def changeable(driver: str = "") -> list[Option]:
+    """Return the options of `dinv set`: those of a driver, and of its usual provisioner."""
+    found = drivers.find(driver or str(DRIVER.default))
+    return [*found.change_flags(), *provisioners.find(found.provisioner).change_flags()]
+
+
 def elsewhere(key: str) -> str:
     """Return whose option a keyword is, such as 'the driver "none"'; "" if it is nobody's.
 

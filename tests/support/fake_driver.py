@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import copy
 import os
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dinv import drivers, provisioners
-from dinv.drivers import AddressTaken, Driver, Flag, Offer, Replacement
-from dinv.errors import MachineGone
+from dinv.drivers import AddressTaken, Alteration, Difference, Driver, Flag, Offer, Replacement
+from dinv.drivers.alteration import RECREATION, RELOAD, RESTART
+from dinv.errors import MachineError, MachineGone
 from dinv.lifecycle.host import certificates
 from dinv.provisioners import DockerdProvisioner
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
@@ -45,6 +47,13 @@ class World:
         self.states: dict[str, str] = {}
         self.moved = False
         self.newer = False
+        self.settings: dict[str, dict[str, Any]] = {}
+        """What each container was made with or given since: "Size" and "Memory"."""
+        self.files: dict[str, dict[str, Any]] = {}
+        """The engine options that are in each container."""
+        self.daemons: dict[str, dict[str, Any]] = {}
+        """The engine options that each daemon runs with."""
+        self.ignores_updates = False
         os.makedirs(directory, exist_ok=True)
 
     def step(self, name: str) -> None:
@@ -60,6 +69,11 @@ class World:
     def take(self, thing: str, identity: str) -> None:
         if self.things().get(thing) == identity:
             os.unlink(os.path.join(self.directory, thing))
+
+    def renamed(self, thing: str, name: str) -> None:
+        """What a container was given goes by its new name."""
+        for kept in (self.settings, self.files):
+            kept[name] = kept.pop(thing, {})
 
     def things(self) -> dict[str, str]:
         """The objects there are, and whose they are."""
@@ -118,6 +132,10 @@ class FakeDriver(Driver):
             World.current.ports_taken -= 1
             raise AddressTaken
         World.current.states[self.config.name] = RUNNING
+        # A daemon that starts runs with what is in its files.
+        World.current.daemons[self.config.name] = copy.deepcopy(
+            World.current.files.get(f"container-{self.config.name}", {})
+        )
 
     def unpause(self) -> None:
         self._step("unpause")
@@ -134,6 +152,13 @@ class FakeDriver(Driver):
 
     def replacement(self) -> Replacement:
         return FakeReplacement(self.config, self._step)
+
+    @classmethod
+    def change_flags(cls) -> tuple[Flag, ...]:
+        return (Flag("memory", "", "how much", type="integer"), Flag("size", "", "how large"))
+
+    def alteration(self) -> Alteration:
+        return FakeAlteration(self.config, self._step)
 
     def stop(self, *, timeout: float) -> None:
         self._step(f"stop {timeout:g}")
@@ -223,15 +248,18 @@ class FakeReplacement(Replacement):
         self._step("create container")
         world.put(f"beside-{name}", self._config.identity)
         self._config.driver["Environment"] = dict(environment)
+        world.settings[f"beside-{name}"] = settings_of(self._config.driver)
         self._step("stop old")
         world.states[name] = STOPPED
         self._step("set aside")
         world.take(f"container-{name}", self._config.identity)
         world.put(f"aside-{name}", self._config.identity)
+        world.renamed(f"container-{name}", f"aside-{name}")
         world.states.pop(name)
         self._step("take its place")
         world.take(f"beside-{name}", self._config.identity)
         world.put(f"container-{name}", self._config.identity)
+        world.renamed(f"beside-{name}", f"container-{name}")
         world.states[name] = STOPPED
 
     def take_back(self) -> None:
@@ -244,11 +272,52 @@ class FakeReplacement(Replacement):
             return
         world.take(f"aside-{name}", self._config.identity)
         world.put(f"container-{name}", self._config.identity)
+        world.renamed(f"aside-{name}", f"container-{name}")
         world.states[name] = STOPPED
 
     def let_go(self) -> None:
         self._step("let go")
         World.current.take(f"aside-{self._config.name}", self._config.identity)
+
+
+def settings_of(kept: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: kept.get(key) for key in ("Size", "Memory")}
+
+
+class FakeAlteration(Alteration):
+    """Memory by an update, unless there is none; the size by a recreation."""
+
+    def __init__(self, config: MachineConfig, step: Callable[[str], None]) -> None:
+        self._config = config
+        self._step = step
+
+    def changes(self, values: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+        wanted = {key.capitalize(): value for key, value in values.items()}
+        return {key: value for key, value in wanted.items() if self._config.driver.get(key) != value}
+
+    def differences(self, changes: Mapping[str, Any]) -> list[Difference]:
+        kept = self._config.driver
+        return [
+            Difference(key.lower(), str(kept.get(key)), str(value), [key]) for key, value in changes.items()
+        ]
+
+    def updates(self, changes: Mapping[str, Any]) -> bool:
+        return set(changes) == {"Memory"} and changes["Memory"] is not None
+
+    def check(self, changes: Mapping[str, Any]) -> None:
+        self._step("check limits")
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        self._step("update")
+        if World.current.ignores_updates or values["Memory"] is None:
+            raise MachineError(self._config.name, "it is not updated")
+        World.current.settings[f"container-{self._config.name}"]["Memory"] = values["Memory"]
+        self._step("updated")
+
+    def has(self, values: Mapping[str, Any]) -> bool:
+        self._step("look at limits")
+        there = World.current.settings.get(f"container-{self._config.name}", {})
+        return "Memory" in values and there.get("Memory") == values["Memory"]
 
 
 class FakeProvisioner(DockerdProvisioner):
@@ -260,9 +329,29 @@ class FakeProvisioner(DockerdProvisioner):
         World.current.step("provision")
         missing = {"ca.pem", "server.pem", "server-key.pem"} - set(os.listdir(self.config.directory))
         assert not missing
+        World.current.files[f"container-{self.config.name}"] = copy.deepcopy(self.config.engine_options)
 
     def activate(self, *, starting: bool = False) -> None:
         World.current.step("activate")
+        self._take()
+
+    def means(self, changes: Mapping[str, Any]) -> str:
+        """Labels by a reload, variables by a recreation, all else by a restart."""
+        if not changes:
+            return ""
+        return RELOAD if set(changes) == {"Labels"} else RECREATION if "Env" in changes else RESTART
+
+    @property
+    def restart_stops(self) -> bool:
+        return False
+
+    def reload(self) -> None:
+        World.current.step("reload")
+        self._take()
+
+    def _take(self) -> None:
+        world, name = World.current, self.config.name
+        world.daemons[name] = copy.deepcopy(world.files.get(f"container-{name}", {}))
 
     def health(self, *, timeout: float, progress: Progress) -> str:
         World.current.step("health")

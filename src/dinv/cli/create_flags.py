@@ -48,17 +48,22 @@ def _add_group(parser: Parser, group: Group) -> None:
     for option in group.options:
         if option.secret:
             continue
-        flags = [*([f"-{option.short}"] if option.short else []), option.flag]
-        shown.add_argument(*flags, **_facts(option))
+        flags, facts = flag(option)
+        shown.add_argument(*flags, **facts)
         if option.values:
             parser.known[option.flag] = option.values
         if option.rare and not option.hidden:
             parser.set_rare(option.flag)
 
 
-def _facts(option: Option) -> dict[str, Any]:
-    """Return the parser's arguments for an option."""
-    variables = ", ".join(f"${name}" for name in option.envs)
+def flag(option: Option, *, environment: bool = True) -> tuple[list[str], dict[str, Any]]:
+    """Return an option's flags, and the parser's other arguments; `environment`: its variables are read."""
+    flags = [*([f"-{option.short}"] if option.short else []), option.flag]
+    return flags, _facts(option, option.envs if environment else ())
+
+
+def _facts(option: Option, names: Iterable[str]) -> dict[str, Any]:
+    variables = ", ".join(f"${name}" for name in names)
     text = f"{option.text} ({variables})" if variables else option.text
     facts = {"dest": option.key, "help": text, "hidden": option.hidden, "default": None}
     if option.type == IS_SWITCH:

@@ -99,6 +99,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv scp app.conf dev:/etc/", "a file to dev"),
         ("dinv scp -r dev:/var/log logs", "a directory from there"),
     ),
+    "set": (
+        ("dinv set --memory 8g dev", "more memory, while it runs"),
+        ("dinv set --engine-label team=red dev", "a label of its engine, without cutting anything"),
+        ("dinv set --dry-run -p 8080:80 dev", "what a published port would take"),
+    ),
     "ssh": (
         ("dinv ssh dev", "a shell in dev"),
         ("dinv ssh dev docker ps", "a command there"),

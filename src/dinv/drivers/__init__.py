@@ -2,6 +2,7 @@
 
 driver.py       the Driver seam
 replacement.py  how a driver recreates a machine from another image
+alteration.py   how a driver changes a machine after it was made
 recorded.py     the base of drivers whose machines dinv only records
 listening.py    whether daemons listen that nobody can be asked about
 ssh_address.py  where a machine's own SSH server is
@@ -12,7 +13,7 @@ none.py         daemons that somebody else manages
 
 A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. Entry points are only read
 for a name that is not built in. Everything that a plugin needs is imported from here: `Driver`, `Flag`,
-`AddressTaken`, `Replacement` and `Offer`.
+`AddressTaken`, `Replacement` and `Offer`, `Alteration` and `Difference`.
 """
 
 from __future__ import annotations
@@ -25,12 +26,15 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.declaration import Option as Flag
+    from dinv.drivers.alteration import Alteration, Difference
     from dinv.drivers.driver import AddressTaken, Driver
     from dinv.drivers.replacement import Offer, Replacement
     from dinv.store.record import MachineConfig
 
 __all__ = [
     "AddressTaken",
+    "Alteration",
+    "Difference",
     "Driver",
     "Flag",
     "Offer",
@@ -58,6 +62,8 @@ _DOCKER_MACHINES = "dinv.drivers.docker_machine.driver:DockerMachineDriver"
 
 _HOMES = {
     "AddressTaken": "dinv.drivers.driver:AddressTaken",
+    "Alteration": "dinv.drivers.alteration:Alteration",
+    "Difference": "dinv.drivers.alteration:Difference",
     "Driver": "dinv.drivers.driver:Driver",
     "Flag": "dinv.declaration:Option",
     "Offer": "dinv.drivers.replacement:Offer",

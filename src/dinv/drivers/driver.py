@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.declaration import Option
+    from dinv.drivers.alteration import Alteration
     from dinv.drivers.replacement import Replacement
     from dinv.drivers.ssh_address import SSHAddress
     from dinv.formats.kinds import Kinds
@@ -284,6 +285,22 @@ class Driver(ABC):
             + command("create")
             + ", and remove this one: "
             + command("rm", name),
+        )
+
+    # Machines that are changed after they were made
+
+    @classmethod
+    def change_flags(cls) -> tuple[Option, ...]:
+        """Return the options of `dinv set` that are this driver's."""
+        return ()
+
+    def alteration(self) -> Alteration:
+        """Return how the machine is changed. Raises NotSupported if it cannot be."""
+        name = self.config.name
+        raise errors.NotSupported(
+            name,
+            f'Machine "{name}" cannot be given other settings: its driver "{self.name}" has no way to. Make '
+            "another machine, with " + command("create") + ", and remove this one: " + command("rm", name),
         )
 
     def kind(self) -> str:

@@ -1,4 +1,4 @@
-"""The Replacement capability: how a machine is recreated from another image, for `dinv upgrade`."""
+"""The Replacement capability: how a machine is recreated, for `dinv upgrade` and `dinv set`."""
 
 from __future__ import annotations
 
@@ -24,10 +24,11 @@ class Offer:
 
 
 class Replacement(ABC):
-    """How one machine is recreated from another image, for `dinv upgrade`.
+    """How one machine is recreated, for `dinv upgrade`, and with other settings for `dinv set`.
 
-    In this order: `offer`, `replace`, the driver's `start`; then `let_go` when the new one answers, or
-    `take_back` if something failed. Each can be called again, to finish or undo an upgrade that was killed.
+    In this order: `offer`, or `current` for a machine of the same image; `replace`, the driver's `start`;
+    then `let_go` when the new one answers, or `take_back` if something failed. Each can be called again, to
+    finish or undo what was killed.
     Machines of a driver without this capability cannot be upgraded.
     """
 
@@ -37,6 +38,14 @@ class Replacement(ABC):
 
         Raises PreCreateCheckFailed if this machine cannot be recreated, ImageError, MachineGone.
         """
+
+    def current(self) -> str:
+        """Return the image that the machine was made from, as `replace` takes it in `config.driver["Image"]`.
+
+        An id, if the recorded name stands for a newer image now; "" for what is recorded. Raises
+        PreCreateCheckFailed if this machine cannot be recreated, MachineGone.
+        """
+        return ""
 
     @abstractmethod
     def replace(

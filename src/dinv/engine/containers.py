@@ -136,6 +136,20 @@ class Containers:
         """Start it; one that already runs is left alone."""
         self._calls.call("POST", _path(container, "start"), timeout=timeout)
 
+    def update(
+        self, container: str, body: Mapping[str, Any], *, timeout: float | Deadline | None = None
+    ) -> list[str]:
+        """Change its limits, from the API's resources object; return the engine's warnings.
+
+        0 leaves a limit as it is. One that runs has them at once. Raises NotFound where an API has no such
+        call, too.
+        """
+        found: JSON = self._calls.json(
+            "POST", _path(container, "update"), body=body, shape=shapes.UPDATED, timeout=timeout
+        )
+        warnings: list[str] = found.get("Warnings") or []
+        return warnings
+
     def stop(
         self, container: str, *, grace: int | None = None, timeout: float | Deadline | None = None
     ) -> None:

@@ -44,6 +44,7 @@ INFO = {
     "DefaultAddressPools": [{"Base": str, "Size": int}],
 }
 CREATED = {"Id!": str, "Warnings": [str], "Warning": str}
+UPDATED = {"Warnings": [str]}
 CONTAINER = {
     "Id": str,
     "Name": str,

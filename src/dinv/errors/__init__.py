@@ -45,6 +45,7 @@
     │   ├── AlreadyRunning         start: it is running
     │   ├── AlreadyStopped         stop, kill: it is stopped
     │   ├── MachineUnfinished      its create, adoption or upgrade did not finish
+    │   ├── ContainersWouldStop    a change of its settings would stop containers in it
     │   ├── NotSupported           its driver, or the way it was made, does not allow it
     │   │   └── WithoutDriver      ... it is only known by its URL
     │   ├── RecordCopied           its record is a copy of another machine's
@@ -142,6 +143,7 @@ if TYPE_CHECKING:
     from dinv.errors.machine import AlreadyRunning as AlreadyRunning
     from dinv.errors.machine import AlreadyStopped as AlreadyStopped
     from dinv.errors.machine import CannotAdopt as CannotAdopt
+    from dinv.errors.machine import ContainersWouldStop as ContainersWouldStop
     from dinv.errors.machine import MachineError as MachineError
     from dinv.errors.machine import MachineGone as MachineGone
     from dinv.errors.machine import MachineNotRunning as MachineNotRunning
@@ -203,6 +205,7 @@ _FILES = {
     "ProtocolError": "engine",
     "PreCreateCheckFailed": "machine",
     "CannotAdopt": "machine",
+    "ContainersWouldStop": "machine",
     "ImageError": "image",
     "ImageMissing": "image",
     "ImageBuildError": "image",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors.base import DinvError
-from dinv.wording import command
+from dinv.wording import command, either
 
 
 class PreCreateCheckFailed(DinvError):
@@ -66,6 +66,21 @@ class AlreadyStopped(MachineError):
 
 class MachineUnfinished(MachineError):
     """The machine's create, adoption or upgrade did not finish. The message says how to finish it."""
+
+
+class ContainersWouldStop(MachineError):
+    """A change of the machine's settings would stop containers in it; nothing was changed.
+
+    `means` is by what it would be done, such as "recreation".
+    """
+
+    def __init__(self, machine: str, means: str) -> None:
+        super().__init__(
+            machine,
+            f'Containers in machine "{machine}" would stop: what was asked for takes a {means} of it. '
+            "To do it all the same: " + either("force=True", "--force"),
+        )
+        self.means = means
 
 
 class NotSupported(MachineError):

@@ -36,8 +36,7 @@ OURS: Kinds = {
         str,
     ),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
-    "Upgrade": dict,
-    "Renewal": dict,
+    **dict.fromkeys(("Upgrade", "Change", "Renewal"), dict),
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,
@@ -48,6 +47,12 @@ UPGRADE: Kinds = {
     "DockerVersion": str,
     "Running": bool,
     "Answers": bool,
+    "Step": str,
+}
+CHANGE: Kinds = {
+    **dict.fromkeys(("Driver", "EngineOptions", "NewDriver", "NewEngineOptions"), dict),
+    **dict.fromkeys(("Running", "Moves", "Answers"), bool),
+    "Means": list,
     "Step": str,
 }
 

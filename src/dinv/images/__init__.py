@@ -60,6 +60,10 @@ class ImageContract(ABC):
     """Whether it can be started before its certificates are in, and uses them when they arrive."""
     preparation: Sequence[str] = ()
     """A command to run in it as root after each start, for what its init leaves undone; () for none."""
+    reload_command: Sequence[str] = ()
+    """A command to run in it as root: its running daemon takes the options in its files, as far as `reloads`
+    says that it can. It fails, with a reason on standard error, if the daemon goes on as before. () for none;
+    machines from older images may lack the program."""
     pid_files: Sequence[str] = ()
     """Files that killed daemons leave, and that keep the next ones from starting."""
     certificate_paths: tuple[str, str, str] = ("", "", "")
@@ -107,6 +111,10 @@ class ImageContract(ABC):
 
         Raises InputError for an option that the image cannot be given.
         """
+
+    def reloads(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        """Return whether `reload_command` does to go from engine options to others."""
+        return False
 
     @abstractmethod
     def files(

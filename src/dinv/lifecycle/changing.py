@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @contextlib.contextmanager
 def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterator[bool]:
-    """Hold its lock; yield whether an upgrade that was killed was finished or undone first."""
+    """Hold its lock; yield whether an upgrade or a change that was killed was settled first."""
     host.driver_class.check_change(host.config, doing)
     if host.config.unfinished:
         holder = host.store.holder(host.name)
@@ -37,10 +37,24 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
 
             twins.check(host.store, now)
         host.finish_certificates()
-        settled = bool(host.config.upgrade)
-        if settled:
-            from dinv.lifecycle.upgrade import settle
-            from dinv.progress import Progress as Silent
+        yield settle(host, progress, timeout=SERVE_SECONDS)
 
-            settle(host, progress or Silent(), timeout=SERVE_SECONDS)
-        yield settled
+
+def settle(host: Host, progress: Progress | None, *, timeout: float) -> bool:
+    """Finish or undo an upgrade, or a change of settings, that was killed; return whether there was one.
+
+    The caller must hold the machine's lock. `timeout`, in seconds, is for its daemon to answer.
+    """
+    from dinv.progress import Progress as Silent
+
+    if host.config.upgrade:
+        from dinv.lifecycle import upgrade
+
+        upgrade.settle(host, progress or Silent(), timeout=timeout)
+        return True
+    if host.config.change:
+        from dinv.lifecycle import change
+
+        change.settle(host, progress or Silent(), timeout=timeout)
+        return True
+    return False

@@ -51,7 +51,8 @@ def check_finished(config: MachineConfig, *, doing: str = "", provision: bool = 
         )
     if config.unfinished:
         raise MachineUnfinished(name, cannot + unfinished.status(config).error)
-    if doing and config.upgrade:
+    if doing and config.unsettled:
         raise MachineUnfinished(
-            name, f"{cannot}its upgrade has not finished. Finish it first: " + command("start", name)
+            name,
+            f"{cannot}its {config.unsettled} has not finished. Finish it first: " + command("start", name),
         )

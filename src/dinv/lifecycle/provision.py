@@ -7,12 +7,12 @@ to be undone: after a kill the next `provision` starts over.
 from __future__ import annotations
 
 from dinv.errors import MachineUnfinished
+from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
 from dinv.lifecycle.renew.renewal import missing
-from dinv.lifecycle.upgrade import settle
 from dinv.states import ERROR, RUNNING
 from dinv.store.record import READY
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
@@ -41,8 +41,7 @@ def provision(
     files were lost, there or in the store. Raises MachineUnfinished if there is too little to finish.
     """
     with opened(store, name, "provisioning it", trace) as machine:
-        if machine.config.upgrade:
-            settle(machine, progress, timeout=timeout)
+        settle(machine, progress, timeout=timeout)
         state = machine.driver.state(timeout=STATE_SECONDS).state
         if state == ERROR:
             raise MachineUnfinished(

@@ -1,8 +1,8 @@
 """Transactions in named steps, and the engine that runs them.
 
-`create`, `adopt`, `upgrade` and `regenerate-certs` (`renew`) are each a tuple of steps, in the module of
-that name. The engine runs the steps in order. If one fails, Ctrl-C and SIGTERM included, the steps begun so
-far are undone in reverse order; after the step that is `final`, nothing is undone.
+`create`, `adopt`, `upgrade`, `set` (`change`) and `regenerate-certs` (`renew`) are each a tuple of steps, in
+the module of that name. The engine runs the steps in order. If one fails, Ctrl-C and SIGTERM included, the
+steps begun so far are undone in reverse order; after the step that is `final`, nothing is undone.
 
 A kill -9 undoes nothing. Each transaction keeps a journal in the machine's record, from before its first
 change until its last, and the next command settles what the journal shows, using the same tuple: `undo`
@@ -19,6 +19,7 @@ docs/lifecycle.md has the state after each, what undoes it, what a kill at it le
                       serve prove context ready
     adopt             configure record certificates remember install serve context ready
     upgrade           options record replace provision start serve prove conclude let-go
+    set               options record replace provision start reload restart serve update conclude let-go
     regenerate-certs  look record stage trust-both install verify client trust-new lock-out finish
 """
 

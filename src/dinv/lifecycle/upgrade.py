@@ -9,19 +9,19 @@ from __future__ import annotations
 
 import copy
 
-from dinv.errors import MachineGone
-from dinv.lifecycle import steps
+from dinv.lifecycle import change, steps
 from dinv.lifecycle.host import telling
 from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.opening import check_finished, opened
-from dinv.lifecycle.steps import Step, Transaction
+from dinv.lifecycle.recreation import Recreation
+from dinv.lifecycle.steps import Step
 from dinv.states import RUNNING, STOPPED
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
 from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable
     from typing import Any
 
     from dinv.lifecycle.host import Host
@@ -49,6 +49,8 @@ def upgrade(
     """
     with opened(store, name, "upgrading it", trace) as machine:
         check_finished(machine.config)
+        if machine.config.change:
+            change.settle(machine, progress, timeout=timeout)
         if machine.config.upgrade:
             settle(machine, progress, timeout=timeout)
         offer = machine.driver.replacement().offer(image, progress)
@@ -85,7 +87,7 @@ def settle(machine: Host, progress: Progress, *, timeout: float) -> None:
     steps.undo(killed, STEPS)
 
 
-class Upgrade(Transaction):
+class Upgrade(Recreation):
     """One upgrade. What it restores is in its journal, so that this can be done for one that was killed."""
 
     kind = "upgrade"
@@ -93,14 +95,11 @@ class Upgrade(Transaction):
     def __init__(
         self, machine: Host, progress: Progress, timeout: float, *, image: str = "", contract: str = ""
     ) -> None:
-        super().__init__(machine, progress)
-        self.timeout = timeout
+        super().__init__(machine, progress, timeout)
         self.image = image
         self.image_contract = contract
         self.before: UpgradeJournal = {}
         """The journal's first entries: what was there before."""
-        self.environment: Mapping[str, str] = {}
-        self.command: Sequence[str] = ()
 
     def journal(self) -> dict[str, Any] | None:
         """Return the record's Dinv.Upgrade, which exists from `record` to `let-go`."""
@@ -121,9 +120,7 @@ class Upgrade(Transaction):
             "Answers": False,
         }
         machine.use_contract(self.image_contract)
-        options = machine.daemon_options
-        self.environment = machine.contract.environment(options, wait_seconds=0)
-        self.command = machine.contract.command(options, config.driver_name)
+        self.take_init()
 
     def record(self) -> None:
         """The previous state is recorded: from here on, an upgrade that is killed is undone."""
@@ -133,24 +130,8 @@ class Upgrade(Transaction):
 
     def replace(self) -> None:
         """The new container exists, not started; the old one is stopped and set aside."""
-        machine = self.machine
-        machine.config.driver["Image"] = self.image
-        with self.progress.working("Machine", f"replacing {machine.name}"):
-            machine.driver.replacement().replace(self.environment, self.command, machine.contract.mounts)
-
-    def provision(self) -> None:
-        """The machine's certificates and options are in the new container."""
-        # With the existing certificates; `serve` issues others if the address has changed.
-        self.machine.provisioner.provision()
-
-    def start(self) -> None:
-        """The new container runs."""
-        with self.progress.working("Machine", f"starting {self.machine.name}"):
-            self.machine.driver.start(timeout=self.timeout)
-
-    def serve(self) -> None:
-        """The daemon answers, at an address that its certificates cover."""
-        serve(self.machine, self.progress, timeout=self.timeout)
+        self.machine.config.driver["Image"] = self.image
+        self.make_anew()
 
     def prove(self) -> None:
         """A container has run in it, or earlier in a machine of the same kind."""
@@ -164,22 +145,13 @@ class Upgrade(Transaction):
     def let_go(self) -> None:
         """The old container is gone, and the upgrade is over."""
         self.machine.driver.replacement().let_go()
-        self._forget()
+        self.forget()
 
     # How they are undone
 
     def doubt(self) -> None:
         """It is not recorded that the new container works."""
         self.machine.config.upgrade["Answers"] = False
-
-    def take_back(self) -> None:
-        """The old container is back in its place, and the new one is gone."""
-        try:
-            self.machine.driver.replacement().take_back()
-        except MachineGone:
-            # There never is a way back: what is left is a machine without a container, which `rm` can handle.
-            self._forget()
-            raise
 
     def restore(self) -> None:
         """The record is as it was; the machine runs if it ran before."""
@@ -195,9 +167,9 @@ class Upgrade(Transaction):
                 machine.provisioner.provision()
                 self.start()
             serve(machine, self.progress, timeout=self.timeout)
-        self._forget()
+        self.forget()
 
-    def _forget(self) -> None:
+    def forget(self) -> None:
         self.machine.config.upgrade = None
         self.machine.store.save(self.machine.config)
 

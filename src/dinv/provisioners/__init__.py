@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.declaration import Option
-    from dinv.drivers import Driver
+    from dinv.drivers import Difference, Driver
     from dinv.images import ImageContract
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
@@ -102,6 +102,49 @@ class Provisioner(ABC):
         `starting`: it was started just before; if it started with that already, it is left alone.
         """
 
+    # Options that change after the machine was made, for `dinv set`
+
+    @classmethod
+    def change_flags(cls) -> Sequence[Option]:
+        """Return the options of `dinv set` that are this provisioner's."""
+        return ()
+
+    def changes(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the keys of libmachine's engine options that the options would change, with new values.
+
+        `values` has those that were given (`change_flags`), by keyword. Raises InputError.
+        """
+        return {}
+
+    def differences(self, changes: Mapping[str, Any]) -> list[Difference]:
+        """Return the same in the words of the options, for the user."""
+        return []
+
+    def means(self, changes: Mapping[str, Any]) -> str:
+        """Return by which means (`dinv.drivers.alteration`) the machine takes them; "" if none is needed.
+
+        Raises InputError for an option that the image cannot be given.
+        """
+        from dinv.drivers.alteration import RESTART
+
+        return RESTART if changes else ""
+
+    @property
+    def restart_stops(self) -> bool:
+        """Whether containers in the machine stop when its daemon is restarted, as `restart` does it."""
+        return True
+
+    def reload(self) -> None:
+        """Let the running daemon take what `provision` has put in, where `means` said RELOAD.
+
+        Raises MachineError if it does not; it runs as before then.
+        """
+        self.restart()
+
+    def restart(self) -> None:
+        """Restart the daemon with what `provision` has put in; `health` waits for it."""
+        self.activate()
+
     @abstractmethod
     def health(self, *, timeout: float, progress: Progress) -> str:
         """Wait until it serves; return the version of what serves.
@@ -139,6 +182,54 @@ class DockerdProvisioner(Provisioner):
             engine_options.recorded({key: value for key, value in options.items() if key in own})
         )
         super().record(config, {key: value for key, value in options.items() if key not in own})
+
+    @classmethod
+    def change_flags(cls) -> Sequence[Option]:
+        from dinv.provisioners.engine_options import CHANGE_OPTIONS
+
+        return CHANGE_OPTIONS
+
+    def changes(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        from dinv.provisioners import engine_options
+
+        return engine_options.changed(self.config.engine_options, values)
+
+    def differences(self, changes: Mapping[str, Any]) -> list[Difference]:
+        from dinv.provisioners import engine_options
+
+        return engine_options.differences(self.config.engine_options, changes)
+
+    def means(self, changes: Mapping[str, Any]) -> str:
+        from dinv.drivers.alteration import RECREATION, RELOAD, RESTART
+        from dinv.images.options import with_defaults
+
+        defaults = self.driver.daemon_defaults()
+        before = with_defaults(self.config.engine_options, defaults)
+        after = with_defaults({**self.config.engine_options, **changes}, defaults)
+        (init_before, files_before), (init_after, files_after) = self._given(before), self._given(after)
+        if init_before != init_after:
+            return RECREATION
+        if files_before == files_after:
+            return ""
+        return RELOAD if self.contract.reloads(before, after) and self.reloadable() else RESTART
+
+    def reloadable(self) -> bool:
+        """Whether the machine's image can have its running daemon take options: older ones cannot."""
+        command = self.contract.reload_command
+        return bool(command) and self.driver.channel().stat(command[0]) is not None
+
+    @property
+    def restart_stops(self) -> bool:
+        return not self.contract.activation_signal
+
+    def _given(self, options: Mapping[str, Any]) -> tuple[object, object]:
+        """Return what the image is given for engine options: to its init, and as files."""
+        contract, name = self.contract, self.config.driver_name
+        files = contract.files(ca=b"", certificate=b"", key=b"", options=options, driver_name=name)
+        return (
+            (dict(contract.environment(options, wait_seconds=0)), list(contract.command(options, name))),
+            [(file.path, file.content) for file in files],
+        )
 
 
 def known() -> list[str]:

@@ -35,6 +35,10 @@ UNREACHED_SECONDS = 4.0
 """Seconds between checks whether the daemon of a machine that clients cannot reach listens."""
 RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
+RELOAD_SECONDS = 30.0
+POLL_RESTART_SECONDS = 0.1
+PID_FILE = "/var/run/docker.pid"
+"""dockerd's own default, in every image (moby: daemon/config/config_linux.go)."""
 
 
 class _Unreached:
@@ -91,6 +95,36 @@ class DockerProvisioner(DockerdProvisioner):
             self.driver.signal_init(signal)
         else:
             self.driver.restart(timeout=RESTART_SECONDS)
+
+    def reload(self) -> None:
+        said: list[bytes] = []
+        status = self.driver.channel().run(
+            self.contract.reload_command, stdout=said.append, stderr=said.append, timeout=RELOAD_SECONDS
+        )
+        if status != 0:
+            why = b"".join(said).decode(errors="replace").strip() or f"exit status {status}"
+            raise errors.MachineError(
+                self.config.name,
+                f'The daemon of machine "{self.config.name}" does not take the options: {why}',
+            )
+
+    def restart(self) -> None:
+        before = self._daemon()
+        self.activate()
+        # Until it has ended, the old daemon may answer: it waits for the streams that are open.
+        end = time.monotonic() + RESTART_SECONDS
+        while before and self._daemon() in (before, "") and time.monotonic() < end:
+            self._look()
+            time.sleep(POLL_RESTART_SECONDS)
+
+    def _daemon(self) -> str:
+        """Return the process id of the daemon in the machine; "" while it has none, or nobody can say."""
+        said: list[bytes] = []
+        try:
+            self.driver.channel().run(("cat", PID_FILE), stdout=said.append, timeout=CALL_SECONDS)
+        except DinvError:
+            return ""
+        return b"".join(said).decode(errors="replace").strip()
 
     def _await_listener(self) -> bool:
         """Wait until the daemon listens, or its time is up; return whether it serves as it should.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.declaration import PAIRS, Option
+from dinv.drivers.alteration import Difference
 from dinv.errors import OptionError
 
 TYPE_CHECKING = False
@@ -49,6 +50,41 @@ OPTIONS = (
     ),
     Option("engine-storage-driver", "", "dockerd's storage driver", metavar="NAME", rare=True),
 )
+
+CHANGE_OPTIONS = (
+    *(option for option in OPTIONS if option.name != "engine-storage-driver"),
+    Option("engine-opt-rm", "", "dockerd option to take away", metavar="FLAG", repeatable=True, rare=True),
+    Option("engine-label-rm", "", "engine label to take away", metavar="KEY", repeatable=True, rare=True),
+    Option("engine-env-rm", "", "variable of dockerd to unset", metavar="NAME", repeatable=True, rare=True),
+    Option(
+        "engine-registry-mirror-rm",
+        "",
+        "registry mirror to take away",
+        metavar="URL",
+        repeatable=True,
+        rare=True,
+    ),
+    Option(
+        "engine-insecure-registry-rm",
+        "",
+        "registry to be reached with verified TLS again",
+        metavar="HOST",
+        repeatable=True,
+        rare=True,
+    ),
+)
+"""The options of `dinv set`. A storage driver is not among them: the images in the cache are its own."""
+
+_KEYS = {
+    "engine-opt": "ArbitraryFlags",
+    "engine-label": "Labels",
+    "engine-env": "Env",
+    "engine-registry-mirror": "RegistryMirror",
+    "engine-insecure-registry": "InsecureRegistry",
+}
+"""Where libmachine has the lists."""
+_WITHOUT_NAMES = ("engine-registry-mirror", "engine-insecure-registry")
+"""Lists whose entries are no KEY=VALUE."""
 
 RENAMED_STORAGE_DRIVERS = {"overlay": "overlay2"}
 """Storage drivers that old scripts name, and what replaced them (overlay is gone since 24.0)."""
@@ -111,3 +147,57 @@ def engine_options(
         "RegistryMirror": list(registry_mirror),
         "InstallURL": "",
     }
+
+
+def changed(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of engine options that differ with values of CHANGE_OPTIONS, by keyword.
+
+    What is given for a name, such as an option of dockerd, takes the place of all that it had. Raises
+    OptionError.
+    """
+    found = {}
+    new = recorded({key: value for key, value in values.items() if not key.endswith("_rm")})
+    for name, key in _KEYS.items():
+        keyword = name.replace("-", "_")
+        there = list(before.get(key) or ())
+        wanted = _without(there, values.get(f"{keyword}_rm") or (), name)
+        added = new[key]
+        if name in _WITHOUT_NAMES:
+            wanted += [each for each in dict.fromkeys(added) if each not in wanted]
+        else:
+            names = {each.partition("=")[0] for each in added}
+            wanted = [each for each in wanted if each.partition("=")[0] not in names] + added
+        if wanted != there:
+            found[key] = wanted
+    return found
+
+
+def _without(there: list[str], removed: Iterable[str], name: str) -> list[str]:
+    for text in removed:
+        gone = text.lstrip("-") if name == "engine-opt" else text
+        left = [
+            each
+            for each in there
+            if each != gone and (name in _WITHOUT_NAMES or each.partition("=")[0] != gone)
+        ]
+        if len(left) == len(there):
+            raise OptionError(
+                "is not one of the machine's", option=f"{name}-rm", value=text.partition("=")[0]
+            )
+        there = left
+    return list(there)
+
+
+def differences(before: Mapping[str, Any], changes: Mapping[str, Any]) -> list[Difference]:
+    """Return changes of engine options in the words of the flags; what may be a password is not shown."""
+    return [
+        Difference(name, _shown(name, before.get(key)), _shown(name, changes[key]), [key])
+        for name, key in _KEYS.items()
+        if key in changes
+    ]
+
+
+def _shown(name: str, values: Iterable[str] | None) -> list[str]:
+    if name == "engine-env":
+        return [value.partition("=")[0] for value in values or ()]
+    return list(values or ())

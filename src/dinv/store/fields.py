@@ -31,6 +31,24 @@ if TYPE_CHECKING:
         Answers: bool
         Step: str
 
+    class ChangeJournal(TypedDict, total=False):
+        """A change of settings in progress (`dinv set`): what it is, and what was there before it.
+
+        `Driver` and `EngineOptions`: what was there; `NewDriver` and `NewEngineOptions`: the keys that are to
+        differ, with their new values. `Means`: by which means, `Running`: the machine ran; `Moves`: its
+        address changes; `Answers`: it holds; `Step`: the last step begun.
+        """
+
+        Driver: dict[str, Any]
+        EngineOptions: dict[str, Any]
+        NewDriver: dict[str, Any]
+        NewEngineOptions: dict[str, Any]
+        Means: list[str]
+        Running: bool
+        Moves: bool
+        Answers: bool
+        Step: str
+
     class RenewalJournal(TypedDict, total=False):
         """Of a renewal that is under way: whether earlier clients are to be locked out.
 

@@ -11,7 +11,7 @@ Where things are in the document, so that scripts written for docker-machine fin
                    or ""), Provisioner, Authority and ImageContract, each with its options
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions), CertLifetime and
                    CALifetime (seconds), DockerVersion (at its last start); Stopped while dinv has it
-                   stopped, Upgrade, Renewal and Adopting (the container) while one is in progress
+                   stopped, Upgrade, Change, Renewal and Adopting (the container) while one is in progress
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -32,7 +32,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dinv.store.fields import RenewalJournal, UpgradeJournal
+    from dinv.store.fields import ChangeJournal, RenewalJournal, UpgradeJournal
 
 CONFIG_VERSION = 3
 """docker/machine: libmachine/version/version.go."""
@@ -311,6 +311,21 @@ class MachineConfig:
         self._set_or_drop("Upgrade", journal)
 
     @property
+    def change(self) -> ChangeJournal:
+        """What a change of settings in progress, or a killed one, has recorded; empty if there is none."""
+        found: ChangeJournal | None = self.ours.get("Change")
+        return found or {}
+
+    @change.setter
+    def change(self, journal: ChangeJournal | None) -> None:
+        self._set_or_drop("Change", journal)
+
+    @property
+    def unsettled(self) -> str:
+        """What was begun with the machine and may be half done: its "upgrade", its "change", or ""."""
+        return "upgrade" if self.upgrade else "change" if self.change else ""
+
+    @property
     def renewal(self) -> RenewalJournal:
         """What a renewal that is in progress, or was killed, has recorded; empty if there is none."""
         found: RenewalJournal | None = self.ours.get("Renewal")
@@ -362,6 +377,16 @@ def _make_relative(document: dict[str, Any]) -> None:
                 part[key] = os.path.relpath(path, store)
 
 
+_JOURNALS = {
+    "Upgrade": (kinds.UPGRADE, ("Driver", "ImageContract", "DockerVersion", "Running")),
+    "Change": (
+        kinds.CHANGE,
+        ("Driver", "EngineOptions", "NewDriver", "NewEngineOptions", "Means", "Running"),
+    ),
+}
+"""What a journal has to have so that it can be settled."""
+
+
 def _check_ours(ours: Any, name: str, path: str) -> None:
     if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
         raise ConfigError(name, path, "Dinv.ID is missing")
@@ -369,13 +394,13 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
         raise ConfigError(name, path, "Dinv.Version is not a number")
     if ours["Version"] > DINV_VERSION:
         raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
-    journal = ours.get("Upgrade")
     reason = kinds.wrong(ours, kinds.OURS, "Dinv")
-    if not reason and journal:
-        needed = ("Driver", "ImageContract", "DockerVersion", "Running")
-        absent = next((key for key in needed if key not in journal), "")
-        reason = kinds.wrong(journal, kinds.UPGRADE, "Dinv.Upgrade")
-        reason = reason or (f"Dinv.Upgrade.{absent} is missing" if absent else "")
+    for key, (has, needed) in _JOURNALS.items():
+        journal = ours.get(key)
+        if not reason and journal:
+            absent = next((each for each in needed if each not in journal), "")
+            reason = kinds.wrong(journal, has, f"Dinv.{key}")
+            reason = reason or (f"Dinv.{key}.{absent} is missing" if absent else "")
     if reason:
         raise ConfigError(name, path, reason)
 

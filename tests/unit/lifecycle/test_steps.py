@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
     from dinv.lifecycle.host import Host
 
-TRANSACTIONS = {"create": "create", "adopt": "adopt", "upgrade": "upgrade", "regenerate-certs": "renew"}
+TRANSACTIONS = {
+    "create": "create",
+    "adopt": "adopt",
+    "upgrade": "upgrade",
+    "set": "change",
+    "regenerate-certs": "renew",
+}
 """The modules of the transactions, by the names that they go by."""
 
 

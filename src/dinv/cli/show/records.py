@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from dinv.access.disk_usage import DiskUsage
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
+    from dinv.lifecycle.change.plan import Plan
     from dinv.machine import Machine
     from dinv.pki.validity import Certificates
     from dinv.plugins import Plugin
@@ -103,6 +104,23 @@ def of_creation(machine: Machine) -> dict[str, Any]:
         "CertPath": machine.cert_path if machine.has_tls else "",
         "Context": context,
     }
+
+
+def of_plan(plan: Plan) -> list[dict[str, Any]]:
+    """`set`: one record for each option that differs."""
+    return [
+        {
+            "Name": plan.machine,
+            "Option": difference.option,
+            "Before": difference.before,
+            "After": difference.after,
+            "Means": difference.means,
+            "Done": list(plan.means),
+            "Stops": plan.stops,
+            "Cuts": plan.cuts,
+        }
+        for difference in plan.differences
+    ]
 
 
 def of_disk_usage(machine: Machine, usage: DiskUsage) -> dict[str, Any]:

@@ -34,6 +34,7 @@ VERBS = {
     "restart": "Restart a machine",
     "rm": "Remove a machine",
     "scp": "Copy files to, from and between machines",
+    "set": "Change a machine's settings",
     "ssh": "Run a command in a machine, or a shell",
     "start": "Start a machine",
     "status": "Print the state of a machine",

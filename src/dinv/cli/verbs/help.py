@@ -13,7 +13,7 @@ GROUPS = (
     ("First steps", ("create", "env", "use", "ls", "rm")),
     (
         "Everyday",
-        ("start", "stop", "restart", "kill", "status", "ssh", "scp", "forward", "mount", "logs", "df"),
+        ("start", "stop", "restart", "kill", "status", "set", "ssh", "scp", "forward", "mount", "logs", "df"),
     ),
     ("For scripts", ("url", "ip", "config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),

@@ -10,7 +10,7 @@ import contextlib
 import time
 
 from dinv.drivers.docker.site import is_machine
-from dinv.drivers.docker.status import unfinished_upgrade
+from dinv.drivers.docker.status import unsettled
 from dinv.errors import Conflict, DeadlineExceeded, MachineError, MachineGone, NotDone, NotFound
 
 TYPE_CHECKING = False
@@ -39,8 +39,8 @@ def own_id(site: Site, name: str) -> str:
 def gone(site: Site) -> MachineError:
     """Return the error that the machine's container does not exist."""
     config = site.config
-    if config.upgrade:
-        return MachineError(config.name, f"{config.name}: " + unfinished_upgrade(config))
+    if config.unsettled:
+        return MachineError(config.name, f"{config.name}: " + unsettled(config))
     return MachineGone(config.name, site.container, str(site.endpoint))
 
 

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.declaration import Option
-    from dinv.drivers import Replacement
+    from dinv.drivers import Alteration, Replacement
     from dinv.errors import DinvError
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
@@ -116,6 +116,17 @@ class DockerDriver(Driver):
                 + command("create", "--cache-volume", self.site.cache_volume, self.config.name),
             )
         return ContainerReplacement(self.site)
+
+    @classmethod
+    def change_flags(cls) -> tuple[Option, ...]:
+        from dinv.drivers.docker.flags import CHANGE_FLAGS
+
+        return CHANGE_FLAGS
+
+    def alteration(self) -> Alteration:
+        from dinv.drivers.docker.alteration import ContainerAlteration
+
+        return ContainerAlteration(self.site)
 
     def move(self) -> None:
         from dinv.drivers.docker import containers

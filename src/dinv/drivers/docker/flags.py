@@ -112,6 +112,15 @@ FLAGS = (
     ),
 )
 
+_CHANGEABLE = ("cpus", "memory", "dns", "publish", "publish-ports", "label")
+CHANGE_FLAGS = (
+    *(flag for flag in FLAGS if flag.name in _CHANGEABLE),
+    Option("dns-rm", "", "DNS server to take away", metavar="ADDRESS", repeatable=True, rare=True),
+    Option("publish-ports-rm", "", "ports to publish no more", metavar="PORTS", repeatable=True),
+    Option("label-rm", "", "label to take away", metavar="KEY", repeatable=True, rare=True),
+)
+"""The flags of `dinv set`."""
+
 _NETWORK_MODES = ("host", "none")
 _OBJECT_NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*")
 _PUBLISH = re.compile(r"(?P<address>\[[^][]+\]|[^][:]*)(?::(?P<port>\d+))?")
@@ -130,14 +139,14 @@ def configure(
 
     kept = config.driver
     kept["Image"] = values.get("image") or DEFAULT_IMAGE
-    kept["CPUs"] = _cpus(values.get("cpus"))
-    kept["Memory"] = _memory(values.get("memory"))
+    kept["CPUs"] = parse_cpus(values.get("cpus"))
+    kept["Memory"] = parse_memory(values.get("memory"))
     kept["CacheSize"] = values.get("cache_size") or 0
     kept["CacheVolume"] = _volume(values.get("cache_volume")) or f"dinv-{config.name}-cache"
     kept["CacheVolumeNamed"] = bool(values.get("cache_volume"))
     kept["CacheVolumeKept"] = False
     kept["VolumeStore"] = values.get("volume_store") or ""
-    kept["DNS"] = [_dns(text) for text in values.get("dns") or ()]
+    kept["DNS"] = [parse_dns(text) for text in values.get("dns") or ()]
     kept["ImageContract"] = values.get("image_contract") or ""
     kept["Network"] = _network(values.get("network"))
     kept["IP"] = _ip(values.get("ip"), kept["Network"])
@@ -145,7 +154,7 @@ def configure(
     kept["Published"] = values.get("publish") != "none"
     kept["PortChosen"] = bool(kept["Port"])
     kept["PublishPorts"] = publishing.parse(values.get("publish_ports") or ())
-    kept["Labels"] = dict(_label(text) for text in values.get("label") or ())
+    kept["Labels"] = dict(parse_label(text) for text in values.get("label") or ())
     kept["Isolation"] = values.get("isolation") or "auto"
     kept["Container"] = f"dinv-{config.name}"
     endpoint = resolve(
@@ -162,7 +171,8 @@ def configure(
     return endpoint
 
 
-def _cpus(number: float | None) -> float:
+def parse_cpus(number: float | None) -> float:
+    """Return a number of CPUs; 0 for no limit. Raises OptionError."""
     if number is None:
         return 0.0
     if not 0.01 <= number < 1e6:  # moby's own minimum; and not infinite
@@ -170,7 +180,8 @@ def _cpus(number: float | None) -> float:
     return number
 
 
-def _memory(size: int | None) -> int:
+def parse_memory(size: int | None) -> int:
+    """Return bytes of memory; 0 for no limit. Raises OptionError."""
     if size is None:
         return 0
     if size < LEAST_MEMORY:
@@ -209,7 +220,8 @@ def _ip(text: Any, network: str) -> str:
     return str(address)
 
 
-def _dns(text: Any) -> str:
+def parse_dns(text: Any) -> str:
+    """Return the address of a DNS server. Raises OptionError."""
     try:
         return str(ipaddress.ip_address(str(text)))
     except ValueError as error:
@@ -238,7 +250,8 @@ def parse_publish(text: Any) -> tuple[str, int]:
     return address, port
 
 
-def _label(text: str) -> tuple[str, str]:
+def parse_label(text: str) -> tuple[str, str]:
+    """Return key and value of a label. Raises OptionError."""
     key, _, value = text.partition("=")
     if key.startswith(PREFIX):
         raise _refused("label", text, f": labels that begin with {PREFIX} are dinv's own")

@@ -57,7 +57,7 @@ def _left_behind(site: Site) -> str:
 
 def _remove_objects(site: Site, *, keep_cache: bool) -> None:
     containers.remove(site, site.container)
-    if site.config.upgrade:
+    if site.config.unsettled:
         containers.remove(site, site.aside)
         containers.remove(site, site.beside)
     volumes.remove_all(site, keep_cache=keep_cache)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dinv.drivers.docker import containers, creation
 from dinv.drivers.docker.containers import CHANGE_SECONDS
-from dinv.drivers.docker.image import advice, refresh, take
+from dinv.drivers.docker.image import advice, present, refresh, take
 from dinv.drivers.replacement import Offer, Replacement
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 from dinv.timeouts import STOP_SECONDS
@@ -18,6 +18,7 @@ from dinv.wording import command
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from typing import Any
 
     from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
@@ -33,6 +34,29 @@ class ContainerReplacement(Replacement):
 
     def offer(self, image: str, progress: Progress) -> Offer:
         site = self._site
+        container = self._replaceable()
+        image = image or str(site.config.driver["Image"])
+        found = refresh(site.engine, image, progress, advice=advice(site, image))
+        contract = take(site, image, found)
+        return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
+
+    def current(self) -> str:
+        site = self._site
+        made_from, name = str(self._replaceable().get("Image", "")), str(site.config.driver["Image"])
+        found = present(site.engine, name)
+        if found is None or _hash(found.get("Id")) != _hash(made_from):
+            name, found = made_from, present(site.engine, made_from)
+        if found is None:
+            raise PreCreateCheckFailed(
+                f"{site.endpoint} no longer has the image that machine {site.config.name} was made from. "
+                "Make it anew from another: " + command("upgrade", "--image", "REF", site.config.name)
+            )
+        take(site, name, found)
+        return name
+
+    def _replaceable(self) -> Mapping[str, Any]:
+        """Return the machine's container. Raises PreCreateCheckFailed if it cannot be recreated."""
+        site = self._site
         kept = site.config.driver
         try:
             container = site.engine.containers.inspect(site.container)
@@ -46,10 +70,7 @@ class ContainerReplacement(Replacement):
                 + ", then "
                 + command("create", "--cache-volume", site.cache_volume, site.config.name, "...")
             )
-        image = image or str(kept["Image"])
-        found = refresh(site.engine, image, progress, advice=advice(site, image))
-        contract = take(site, image, found)
-        return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
+        return container
 
     def replace(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]

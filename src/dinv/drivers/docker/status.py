@@ -52,13 +52,13 @@ def _status(config: MachineConfig, listed: Iterable[Mapping[str, Any]], store: S
         if not is_machine(config, str(found.get("Id", "")), found.get("Labels") or {}):
             continue
         state = _STATES.get(str(found.get("State", "")).lower(), ERROR)
-        if config.upgrade:
-            return Status(state, _or_who(store, config, unfinished_upgrade(config)))
+        if config.unsettled:
+            return Status(state, _or_who(store, config, unsettled(config)))
         # The health check's verdict is only in the text: "Up 2 minutes (unhealthy)".
         unhealthy = "(unhealthy)" in str(found.get("Status", ""))
         return Status(state, _unhealthy() if unhealthy else "")
-    if config.upgrade:
-        return Status(STOPPED, _or_who(store, config, unfinished_upgrade(config)))
+    if config.unsettled:
+        return Status(STOPPED, _or_who(store, config, unsettled(config)))
     gone = f"container {container} is gone from the endpoint; clean up: " + command("rm", config.name)
     return Status(ERROR, _or_who(store, config, gone))
 
@@ -67,9 +67,9 @@ def _unhealthy() -> str:
     return "its Docker daemon does not answer (" + command("logs") + " shows why)"
 
 
-def unfinished_upgrade(config: MachineConfig) -> str:
-    """Return what users are told about a machine whose upgrade is in progress, or was killed."""
-    return "its upgrade has not finished; finish or undo it: " + command("start", config.name)
+def unsettled(config: MachineConfig) -> str:
+    """Return what users are told about a machine whose upgrade or change is in progress, or was killed."""
+    return f"its {config.unsettled} has not finished; finish or undo it: " + command("start", config.name)
 
 
 def _or_who(store: Store, config: MachineConfig, advice: str) -> str:

@@ -20,10 +20,10 @@ from __future__ import annotations
 
 from dinv.errors import MachineNotRunning
 from dinv.lifecycle import steps
+from dinv.lifecycle.changing import settle
 from dinv.lifecycle.opening import check_finished, opened
 from dinv.lifecycle.renew.renewal import Renewal
 from dinv.lifecycle.steps import Step
-from dinv.lifecycle.upgrade import settle
 from dinv.states import RUNNING
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
 from dinv.wording import command
@@ -76,8 +76,7 @@ def renew(
     """
     with opened(store, name, "renewing its certificates", trace) as machine:
         check_finished(machine.config, provision=True)
-        if machine.config.upgrade:
-            settle(machine, progress, timeout=timeout)
+        settle(machine, progress, timeout=timeout)
         state = machine.driver.state(timeout=STATE_SECONDS).state
         if state != RUNNING:
             raise MachineNotRunning(name, state)

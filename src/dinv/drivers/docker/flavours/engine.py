@@ -35,6 +35,9 @@ _SYSTEM_RUNTIMES = ("sysbox-runc",)
 (nestybox/sysbox: docs/user-guide/deploy.md.)"""
 
 
+_BILLION = 1_000_000_000
+
+
 class EngineFlavour:
     """A Docker Engine, by its `/info`."""
 
@@ -68,6 +71,11 @@ class EngineFlavour:
     """Whether dinv creates a network of its own there, whose machines keep their addresses."""
     single_attach = False
     """Whether a volume in a running container keeps another container from starting."""
+
+    @property
+    def updates_limits(self) -> bool:
+        """Whether memory and CPUs of a container can be changed, for good, while it runs."""
+        return True
 
     def __init__(self, info: Mapping[str, Any]) -> None:
         self._info = info
@@ -188,7 +196,7 @@ class EngineFlavour:
         host: dict[str, Any] = {
             "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
             "Memory": spec.memory,
-            "NanoCpus": round(spec.cpus * 1_000_000_000),
+            "NanoCpus": _nano(spec.cpus),
             "NetworkMode": spec.network or "default",
             # The machine comes back with its endpoint, as a host does; a stopped one stays stopped.
             "RestartPolicy": {"Name": "unless-stopped"},
@@ -212,6 +220,24 @@ class EngineFlavour:
         if spec.dns:
             host["Dns"] = list(spec.dns)
         return {**container_config(spec), "StopSignal": "SIGTERM", "HostConfig": host}
+
+    def limits_body(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the body of `POST /containers/NAME/update` for values of a machine's config.
+
+        Memory and swap together are given along with memory, twice as much, as a create without them has it:
+        an engine refuses memory above what they were, also when it goes on to raise both.
+        """
+        body: dict[str, Any] = {}
+        if "Memory" in values:
+            body.update(Memory=values["Memory"], MemorySwap=2 * values["Memory"])
+        if "CPUs" in values:
+            body["NanoCpus"] = _nano(values["CPUs"])
+        return body
+
+    def limits(self, inspected: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the limits that a container has, as values of a machine's config; 0 for none."""
+        host = inspected.get("HostConfig") or {}
+        return {"Memory": host.get("Memory") or 0, "CPUs": (host.get("NanoCpus") or 0) / _BILLION}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:  # a VCH's
         """Return DriverOpts of a volume of `size` bytes (0: no limit) in the volume store `store` ("": none).
@@ -244,7 +270,7 @@ class EngineFlavour:
         missing = []
         if spec.memory and host.get("Memory") != spec.memory:
             missing.append("the memory limit")
-        if spec.cpus and host.get("NanoCpus") != round(spec.cpus * 1_000_000_000):
+        if spec.cpus and host.get("NanoCpus") != _nano(spec.cpus):
             missing.append("the CPU limit")
         mounted = {mount.get("Destination") for mount in inspected.get("Mounts") or ()}
         missing += [f"the volume at {path}" for _, path in spec.mounts if path not in mounted]
@@ -278,6 +304,11 @@ class EngineFlavour:
     def list_filters() -> dict[str, list[str]]:
         """Return filters for `GET /containers/json` that include dinv's machines."""
         return {"label": [LABEL_ID]}
+
+
+def _nano(cpus: float) -> int:
+    """Return a number of CPUs as the API has it, in billionths."""
+    return round(cpus * _BILLION)
 
 
 def missing_ports(spec: MachineSpec, host: Mapping[str, Any]) -> list[str]:

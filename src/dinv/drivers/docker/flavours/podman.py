@@ -8,6 +8,8 @@ system paths are unmasked by another word.
 
 from __future__ import annotations
 
+import re
+
 from dinv.drivers.docker.flavours.engine import EngineFlavour
 
 TYPE_CHECKING = False
@@ -17,6 +19,8 @@ if TYPE_CHECKING:
 
     from dinv.drivers.docker.flavours.specification import MachineSpec
 
+_KEEPS_UPDATES = (5, 1)
+"""Not tried: the tests have Podman 4.3."""
 _CONSOLE = {
     "PathOnHost": "/dev/console",
     "PathInContainer": "/dev/console",
@@ -60,6 +64,12 @@ class PodmanFlavour(EngineFlavour):
     def recognises(cls, info: Mapping[str, Any]) -> bool:
         # Only its compatible API has this key (containers/podman: pkg/api/handlers/compat/info.go).
         return "BuildahVersion" in info
+
+    @property
+    def updates_limits(self) -> bool:
+        # Before 5.1 they are lost at the next start, and inspect does not show them (podman's release notes).
+        match = re.match(r"(\d+)\.(\d+)", self.version)
+        return match is not None and (int(match[1]), int(match[2])) >= _KEEPS_UPDATES
 
     def create_body(self, spec: MachineSpec) -> dict[str, Any]:
         body = super().create_body(spec)

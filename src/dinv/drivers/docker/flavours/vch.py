@@ -85,6 +85,10 @@ class VchFlavour(EngineFlavour):
     )
     single_attach = True
 
+    @property
+    def updates_limits(self) -> bool:
+        return False  # it answers that the call is not implemented
+
     @classmethod
     def recognises(cls, info: Mapping[str, Any]) -> bool:
         # Its ID is not random (vmware/vic: lib/apiservers/engine/backends/system.go).

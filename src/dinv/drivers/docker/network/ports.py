@@ -54,7 +54,11 @@ def host_of(site: Site) -> tuple[str, bool]:
 
 def settle(site: Site) -> None:
     """Decide what `--publish` left open: address and host. `choose` decides the port."""
-    kept = site.config.driver
+    settle_address(site, site.config.driver)
+
+
+def settle_address(site: Site, kept: dict[str, Any]) -> None:
+    """Do so in a machine's config, that of now or as it is to be."""
     host, local = host_of(site)
     if not kept["PublishAddress"] and kept["Published"]:
         # A VCH publishes on its own public address, and does not accept another.
@@ -112,33 +116,45 @@ def choose(site: Site) -> None:
     if not kept["Published"] and not further:
         return
     _, local = host_of(site)
-    services = _services(site)
+    services = services_of(site)
     if further:
         _check_further(site, further, services, local=local)
     if not kept["Published"]:
         return
-    used = _used(site)
+    used = used_ports(site)
     refused = services.union(kept.get("RefusedPorts", ()), (port["Port"] for port in further))
 
     def is_free(port: int) -> bool:
         taken = port in used or port in refused
-        return not taken and (not local or _can_bind(kept["PublishAddress"], port))
+        return not taken and (not local or can_bind(kept["PublishAddress"], port))
 
     if kept["PortChosen"]:
-        if kept["Port"] in services:
-            raise PreCreateCheckFailed(
-                f"Port {kept['Port']} is one of {site.endpoint}'s own: published there, the machine would "
-                "take the place of its API or SSH, and nobody could reach the endpoint any more. "
-                "Choose another with " + option("publish") + ", or leave the port to dinv."
-            )
-        if not is_free(kept["Port"]):
-            by = f" by container {used[kept['Port']]}" if kept["Port"] in used else ""
-            raise PreCreateCheckFailed(
-                f"Port {kept['Port']} is in use on {site.endpoint}{by}. "
-                "Choose another with " + option("publish") + ", or leave the port to dinv."
-            )
+        check_chosen(site, kept["Port"], used=used, services=services, is_free=is_free)
         return
     kept["Port"] = _first_free(site, is_free)
+
+
+def check_chosen(
+    site: Site,
+    port: int,
+    *,
+    used: Mapping[int, str],
+    services: frozenset[int],
+    is_free: Callable[[int], bool],
+) -> None:
+    """Raise PreCreateCheckFailed unless the daemon can be published at a port that somebody chose."""
+    if port in services:
+        raise PreCreateCheckFailed(
+            f"Port {port} is one of {site.endpoint}'s own: published there, the machine would "
+            "take the place of its API or SSH, and nobody could reach the endpoint any more. "
+            "Choose another with " + option("publish") + ", or leave the port to dinv."
+        )
+    if not is_free(port):
+        by = f" by container {used[port]}" if port in used else ""
+        raise PreCreateCheckFailed(
+            f"Port {port} is in use on {site.endpoint}{by}. "
+            "Choose another with " + option("publish") + ", or leave the port to dinv."
+        )
 
 
 def _first_free(site: Site, is_free: Callable[[int], bool]) -> int:
@@ -170,15 +186,15 @@ def _check_further(
     """Check that the ports of `--publish-ports` are free. Raises PreCreateCheckFailed."""
     publishing.settle(further, local=local and site.flavour.chooses_address)
     guarded = dict.fromkeys(services, "of its own services") if further else {}
-    publishing.check(further, {**_used(site), **guarded}, str(site.endpoint))
+    publishing.check(further, {**used_ports(site), **guarded}, str(site.endpoint))
     for port in further if local else ():
-        if port["Protocol"] == "tcp" and not _can_bind(port["Address"], port["Port"]):
+        if port["Protocol"] == "tcp" and not can_bind(port["Address"], port["Port"]):
             raise PreCreateCheckFailed(
                 option("publish-ports") + f": port {port['Port']} is in use on this computer. Choose another."
             )
 
 
-def _services(site: Site) -> frozenset[int]:
+def services_of(site: Site) -> frozenset[int]:
     """Return ports of the endpoint's own services that it would give away."""
     flavour, address = site.flavour, site.engine.transport.address
     if flavour.guards_services or not address.startswith("tcp://"):
@@ -187,7 +203,7 @@ def _services(site: Site) -> frozenset[int]:
     return flavour.services | {where[1]} if where else flavour.services
 
 
-def _used(site: Site) -> dict[int, str]:
+def used_ports(site: Site) -> dict[int, str]:
     """Return ports of the endpoint's containers, by owner; dinv's also while they are stopped."""
     used: dict[int, str] = {}
     for container in site.engine.containers.list(all=True):
@@ -201,7 +217,7 @@ def _used(site: Site) -> dict[int, str]:
     return used
 
 
-def _can_bind(address: str, port: int) -> bool:
+def can_bind(address: str, port: int) -> bool:
     """Return whether the port is free here. Only a hint: a local socket may lead into another network."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     try:

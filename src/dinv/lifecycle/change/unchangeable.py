@@ -1,0 +1,41 @@
+"""What cannot be changed once a machine is made, and what to do instead."""
+
+from __future__ import annotations
+
+from dinv.wording import command
+
+_IMAGE = ("image", "image_contract")
+_PLACE = ("driver", "endpoint", "endpoint_cert_path")
+_CERTIFICATES = ("tls_san", "cert_lifetime", "ca_lifetime")
+_MADE_WITH = (
+    *("authority", "provisioner", "network", "ip", "isolation"),
+    *("cache_size", "cache_volume", "volume_store"),
+)
+
+
+def advice(key: str, machine: str) -> str:
+    """Return what to do instead of changing an option of `create`, by keyword; "" if nothing is known."""
+    if key in _IMAGE:
+        return "It comes with another image: " + command("upgrade", "--image", "REF", machine)
+    if key in _CERTIFICATES:
+        return "It comes with new certificates: " + command("regenerate-certs", machine)
+    if key == "engine_storage_driver":
+        return (
+            "The images in its cache are kept by the storage driver that it has; another would not find "
+            "them. Make another machine: " + command("create", "--engine-storage-driver", "NAME", "...")
+        )
+    if key in _PLACE:
+        return (
+            "A machine stays where it was made. Make another one there: "
+            + command("create", "...")
+            + ", and take its images there: "
+            + command("load", "NAME", "IMAGE")
+        )
+    if key in _MADE_WITH:
+        return (
+            "It is decided when a machine is made. Make it anew with the same images: "
+            + command("rm", "--keep-cache", machine)
+            + ", then "
+            + command("create", "--cache-volume", "VOLUME", "...")
+        )
+    return ""
