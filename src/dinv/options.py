@@ -238,9 +238,9 @@ class Table:
         return f"{said}. {hint}" if hint else said
 
 
-def changeable(driver: str = "") -> list[Option]:
-    """Return the options of `dinv set`: those of a driver, and of its usual provisioner."""
-    found = drivers.find(driver or str(DRIVER.default))
+def changeable(environ: Mapping[str, str]) -> list[Option]:
+    """Return the options of `dinv set`: of the driver in its variable, or docker, and its provisioner's."""
+    found = drivers.find(str(DRIVER.value(None, environ)))
     return [*found.change_flags(), *provisioners.find(found.provisioner).change_flags()]
 
 

@@ -141,6 +141,8 @@ class Containers:
         self.there: dict[str, JSON] = {}
         self.ignores: set[str] = set()
         self.refusal: Exception | None = None
+        self.ignores_updates = False
+        self.used: JSON = {}
         self.log = [(1, b"one\n"), (2, b"two\n"), (1, b"three\n")]
 
     def create(self, name: str, body: JSON, *, timeout: float) -> tuple[str, list[str]]:
@@ -230,6 +232,17 @@ class Containers:
                 raise NotFound(f"network {network} not found", status=404)
             settings["IPAddress"] = (settings.get("IPAMConfig") or {}).get("IPv4Address") or "172.17.0.9"
         found["State"].update(Status="running", Running=True)
+
+    def update(self, container: str, body: JSON, *, timeout: float) -> Sequence[str]:
+        self.engine.calls.append(("update", container))
+        if not self.ignores_updates:
+            # As moby: 0 leaves a limit as it is.
+            self.inspect(container)["HostConfig"].update({key: value for key, value in body.items() if value})
+        return []
+
+    def stats(self, container: str) -> JSON:
+        self.inspect(container)
+        return {"memory_stats": self.used}
 
     def stop(self, container: str, *, grace: int, timeout: float) -> None:
         assert timeout > grace

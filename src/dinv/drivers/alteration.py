@@ -42,7 +42,16 @@ class Difference:
         self.means = ""
 
     def __repr__(self) -> str:
-        return f"<Difference {self.option}: {self.before!r} -> {self.after!r}, {self.means}>"
+        return f"<Difference {self.option}: {self.said}, {self.means}>"
+
+    @property
+    def said(self) -> str:
+        """Return it for people: `2 GiB -> 8 GiB`, and of a list only what is added and taken away."""
+        if isinstance(self.before, str) or isinstance(self.after, str):
+            return f"{self.before or 'none'} -> {self.after or 'none'}"
+        added = [f"+ {each}" for each in self.after if each not in self.before]
+        gone = [f"- {each}" for each in self.before if each not in self.after]
+        return ", ".join([*gone, *added]) or "other values"
 
 
 class Alteration(ABC):

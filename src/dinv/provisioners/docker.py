@@ -113,7 +113,7 @@ class DockerProvisioner(DockerdProvisioner):
         self.activate()
         # Until it has ended, the old daemon may answer: it waits for the streams that are open.
         end = time.monotonic() + RESTART_SECONDS
-        while before and self._daemon() in (before, "") and time.monotonic() < end:
+        while before and self._daemon() == before and time.monotonic() < end:
             self._look()
             time.sleep(POLL_RESTART_SECONDS)
 

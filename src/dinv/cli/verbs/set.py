@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
@@ -23,7 +25,7 @@ def arguments(parser: Parser) -> None:
     parser.add_timeout(SERVE_SECONDS, "for the daemon to answer")
     parser.add_format("print what is changed: json, table, or a template")
     parser.add_progress()
-    for option in changeable():
+    for option in changeable(os.environ):
         flags, facts = flag(option, environment=False)
         parser.add_argument(*flags, **facts)
 
@@ -77,14 +79,9 @@ def _show(app: App, plan: Plan) -> None:
         progress.note(f'Machine "{plan.machine}" has these settings already.')
         return
     for difference in plan.differences:
-        progress.line(difference.option, f"{_text(difference.before)} -> {_text(difference.after)}")
+        progress.line("Change", f"{difference.option}: {difference.said}", difference.means)
     for means in plan.means:
         progress.note(f"By {means} of {plan.machine}: {plan.effect(means)}.")
-
-
-def _text(value: str | list[str]) -> str:
-    text = value if isinstance(value, str) else ", ".join(value)
-    return text or "none"
 
 
 def _instead(name: str) -> str:
