@@ -101,7 +101,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "set": (
         ("dinv set --memory 8g dev", "more memory, while it runs"),
-        ("dinv set --engine-label team=red dev", "a label of its engine, without cutting anything"),
+        ("dinv set --engine-label team=red dev", "a label of its engine; nothing is cut"),
         ("dinv set --dry-run -p 8080:80 dev", "what a published port would take"),
     ),
     "ssh": (
