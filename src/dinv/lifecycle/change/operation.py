@@ -5,6 +5,7 @@ from __future__ import annotations
 from dinv.errors import ContainersWouldStop, MachineNotRunning
 from dinv.lifecycle.change import carry_out, plan
 from dinv.lifecycle.changing import settle
+from dinv.lifecycle.host import telling
 from dinv.lifecycle.opening import check_finished, opened
 from dinv.states import RUNNING, STOPPED
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
@@ -48,7 +49,11 @@ def change(
         if found.stops and not force:
             raise ContainersWouldStop(name, found.means[-1])
         carry_out(found, machine, progress, timeout=timeout)
-        return found
+    if found.engine_options or found.cuts:
+        telling.tell(machine, "provisioned", progress, command="set")
+    if found.cuts:
+        telling.tell(machine, "ready", progress, command="set")
+    return found
 
 
 def _plan(machine: Host, options: Mapping[str, Any], progress: Progress) -> Plan:
