@@ -13,7 +13,7 @@ LANGUAGES = ("sh", "text", "python", "json", "toml", "yaml")
 """Commands to paste are `sh`; what they print, and whatever nobody runs, is `text`."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-_NOT_RUN = re.compile(r"<!-- not run: (.+?) -->\n\Z", re.DOTALL)
+_NOT_RUN = re.compile(r"<!-- not run: ((?:(?!-->).)+) -->\n\Z", re.DOTALL)
 _INLINE = re.compile(r"`((?:[^`\n]|\n(?!\n))+)`")
 # Where a command of dinv's begins within a line, and where it ends.
 _COMMAND = re.compile(

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 GROUP = "dinv.authorities"
 BUILT_IN = {
+    "exec": "dinv.authorities.exec:ExecAuthority",
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
     "step": "dinv.authorities.step:StepAuthority",

@@ -13,13 +13,15 @@ class AuthorityError(CertificateError):
     """An authority that is a server or another program did not sign.
 
     `authority` is its name as in `--authority`; `address` its URL, or the command that was run; `reason`
-    says what happened: it continues `The authority "vault" at https://... `.
+    says what happened: it continues `The authority "vault" at https://...` or `The authority "exec" (sign)`.
     """
 
     def __init__(self, authority: str, address: str, reason: str, advice: str = "") -> None:
-        said = f'The authority "{authority}" at {address} {reason}'
-        end = "" if reason.endswith((".", "!", "?")) else "."
-        super().__init__(said + end + " " + advice if advice else said)
+        where = f"at {address}" if "://" in address else f"({address})"
+        said = f'The authority "{authority}" {where} {reason}'
+        # What a program said may be several lines.
+        end = "" if reason.endswith("\n") else " " if reason.endswith((".", "!", "?")) else ". "
+        super().__init__(said + end + advice if advice else said.rstrip("\n"))
         self.authority = authority
         self.address = address
         self.reason = reason

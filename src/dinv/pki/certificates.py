@@ -208,16 +208,17 @@ def issue(
         wanted["client"] = ()
     try:
         files.sweep(directory)
+        for role, role_names in wanted.items():
+            key = new_key()
+            asked = request(key, role=role, names=role_names, machine=machine, lifetime=lifetime)
+            certified = certify(authority, asked)
+            pairs[role] = key, certified.chain
+            remarks += certified.remarks
+        # After signing: some authorities tell their root only with a chain.
         anchor = only_certificates(authority.trust_anchor(), _ANCHOR)
         if client is not None:
             check_pair(client, anchor_pem=anchor, role="client")
             pairs["client"] = client.key, client.chain
-        for role, role_names in wanted.items():
-            key = new_key()
-            asked = request(key, role=role, names=role_names, machine=machine, lifetime=lifetime)
-            certified = certify(authority, asked, anchor)
-            pairs[role] = key, certified.chain
-            remarks += certified.remarks
         record([issued(role, pairs[role][1]) for role in wanted])
         files.replace_set(
             directory,
@@ -244,11 +245,12 @@ class Certified(NamedTuple):
     remarks: tuple[str, ...] = ()
 
 
-def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes) -> Certified:
+def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes = b"") -> Certified:
     """Have `authority` sign a request, and check what comes back against it; see `check_chain`.
 
-    Needs no private key: the certificate has to be for the key in the CSR. `anchor_pem` is the authority's
-    trust anchor. Raises CertificateError; a ChainRefused names what to change at the authority.
+    Needs no private key: the certificate has to be for the key in the CSR. `anchor_pem` is what the chain has
+    to lead to, by default the authority's trust anchor. Raises CertificateError; a ChainRefused names what to
+    change at the authority.
     """
     # Noted before an authority gets hold of the request.
     wanted = Checks(request.role, request.names, strict=authority.strict)
@@ -256,7 +258,7 @@ def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes) -
     leaf, *others = load_chain(authority.certificate(request), "the authority's answer")
     try:
         check_key(leaf, key, _ANOTHER_KEY)
-        anchors = load_chain(anchor_pem, _ANCHOR)
+        anchors = load_chain(anchor_pem or authority.trust_anchor(), _ANCHOR)
         between = check(leaf, others, anchors, wanted)
     except Unusable as reason:
         remedy = authority.remedy(reason.fault, wanted.role)
