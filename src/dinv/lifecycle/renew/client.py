@@ -10,7 +10,7 @@ from dinv.errors import CertificateError, DinvError, StoreNotWritable
 from dinv.lifecycle.host import context, issuance, telling
 from dinv.lifecycle.renew.serving import refusal
 from dinv.pki import pem
-from dinv.pki.certificates import check_chain, issued, new_key, request
+from dinv.pki.certificates import certify, issued, new_key, request
 from dinv.system import files
 from dinv.wording import command
 
@@ -38,22 +38,16 @@ def renew_client(host: Host, progress: Progress) -> None:
         )
     key = new_key()
     asking = telling.Asking(authority, host, progress)
-    chain = asking.certificate(
-        request(key, role="client", names=(), machine=host.name, lifetime=host.config.cert_lifetime)
-    )
+    wanted = request(key, role="client", names=(), machine=host.name, lifetime=host.config.cert_lifetime)
     try:
-        check_chain(
-            chain,
-            key_pem=key,
-            anchor_pem=pem.read(os.path.join(directory, "ca.pem")),
-            role="client",
-            names=(),
-        )
+        chain, remarks = certify(asking, wanted, pem.read(os.path.join(directory, "ca.pem")))
     except CertificateError as error:
         error.add_note(
             "If its CA has changed, the machine has to know: " + command("regenerate-certs", host.name)
         )
         raise
+    for remark in remarks:
+        progress.warn(remark)
     with _storing(directory):
         files.sweep(directory)
         _check_let_in(host, key, chain)

