@@ -36,6 +36,7 @@ MENU = {
         "day2",
         "lifecycle",
         "certificates",
+        "sharing",
         "authorities",
         "hooks",
         "store",
@@ -66,6 +67,7 @@ LABELS = {
     "readme": "README",
     "releases": "Releases",
     "security": "Security",
+    "sharing": "Sharing",
     "vic": "vSphere Integrated Containers",
 }
 """What pages are called in the menu whose titles are long, or code."""

@@ -18,8 +18,11 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
+    from dinv.lifecycle.sharing.held import Access
+    from dinv.lifecycle.sharing.share import Share
     from dinv.pki.validity import Certificates
     from dinv.progress import Progress
+    from dinv.store.access_log import Record
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
@@ -502,6 +505,56 @@ class Machine:
         from dinv.lifecycle.renew import renew
 
         self._change(renew, progress, clients=clients, timeout=timeout)
+
+    def share(
+        self,
+        holder: str,
+        *,
+        lifetime: int | str | None = None,
+        csr: str | bytes | None = None,
+        progress: Progress | None = None,
+    ) -> Share:
+        """Give somebody a client certificate of their own; `share.data` is the file for them, a tar archive.
+
+        Both `docker context import` and `Machines.import_` take it. `holder` is whom it is for: the
+        certificate's common name. `lifetime` is in seconds, or such as "8h" or "30d"; by default it is as
+        long as that of the machine's own certificates. `csr` is their certificate signing request, PEM, or
+        its path: their key then stays with them, and is not in the file. The machine is not asked. Raises
+        InvalidHolder, OptionError, CertificateError, MachineUnfinished, NotSupported.
+        """
+        from dinv.lifecycle.sharing.share import read_csr, share
+
+        given = read_csr(csr) if isinstance(csr, str) else csr
+        return self._change(share, progress, holder=holder, lifetime=lifetime, csr=given)
+
+    def access(self) -> list[Access]:
+        """Return who has access to it, or had: one Access per client certificate, the owner's first.
+
+        The machine is not asked. Raises StoreError, NotSupported.
+        """
+        from dinv.lifecycle.sharing.held import listed
+
+        return listed(self._host)
+
+    def access_log(self) -> list[Record]:
+        """Return the record of the certificates that were issued and revoked for it, oldest first.
+
+        Raises StoreError, NotSupported.
+        """
+        from dinv.lifecycle.sharing.held import log
+
+        return log(self._host)
+
+    def revoke(self, holder: str = "", *, serial: str = "", progress: Progress | None = None) -> list[Access]:
+        """Refuse the client certificates of `holder` from now on, and cut the connections made with them.
+
+        `serial` names a single one, by the beginning of its serial number. Nobody else's connections are
+        touched. If it does not run, that holds from its next start on. Returns what was revoked. Raises
+        NobodyOfThatName, AccessOver, OwnAccess, CannotRevoke, NotSupported.
+        """
+        from dinv.lifecycle.sharing.revoke import revoke
+
+        return revoke(self._host, _silent(progress), holder=holder, serial=serial)
 
     def provision(self, *, timeout: float = SERVE_SECONDS, progress: Progress | None = None) -> None:
         """Install everything dinv puts into a machine again, and wait for it; `timeout` in seconds.

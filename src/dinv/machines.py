@@ -320,12 +320,19 @@ class Machines:
         *,
         name: str = "",
         context: bool = True,
+        key: str | None = None,
         progress: Progress | None = None,
     ) -> str:
-        """Import a machine from an archive or a directory (`transfer.import_`). Returns its name."""
-        from dinv.lifecycle.transfer import import_
+        """Import a machine from an archive or a directory (`transfer.import_`). Returns its name.
 
-        return import_(self._own_store(), source, _silent(progress), name=name, context=context)
+        Or one that somebody else has shared (`Machine.share`): `key` is the path of the private key, for a
+        share that was made for a signing request.
+        """
+        from dinv.lifecycle.transfer import import_
+        from dinv.pki import pem
+
+        found = pem.read(key) if key is not None else None
+        return import_(self._own_store(), source, _silent(progress), name=name, context=context, key=found)
 
     # Endpoints
 

@@ -28,7 +28,8 @@ class _Handler(BaseHTTPRequestHandler):
 class TLSDaemon(ThreadingHTTPServer):
     """`directory` is the machine's: ca.pem, server.pem and server-key.pem are read at each `reload`.
 
-    Files that cannot be used change nothing, as in dinv's image.
+    Files that cannot be used change nothing, as in dinv's image. A file `revoked` has the serial numbers of
+    clients that are refused, one a line.
     """
 
     daemon_threads = True
@@ -36,6 +37,7 @@ class TLSDaemon(ThreadingHTTPServer):
     def __init__(self, directory: str) -> None:
         self.directory = directory
         self._context: ssl.SSLContext | None = None
+        self._revoked: frozenset[int] = frozenset()
         super().__init__(("127.0.0.1", 0), _Handler)
         self._thread = threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.01})
         self._thread.start()
@@ -62,6 +64,8 @@ class TLSDaemon(ThreadingHTTPServer):
             context.load_cert_chain(certificate, key)
             context.load_verify_locations(ca)
             self._context = context
+        with contextlib.suppress(OSError), open(os.path.join(self.directory, "revoked")) as file:
+            self._revoked = frozenset(int(line, 16) for line in file)
 
     def finish_request(self, request: socket.socket | tuple[bytes, socket.socket], client: Any) -> None:
         assert not isinstance(request, tuple)
@@ -71,4 +75,6 @@ class TLSDaemon(ThreadingHTTPServer):
             contextlib.suppress(OSError),
             self._context.wrap_socket(request, server_side=True) as connection,
         ):
-            super().finish_request(connection, client)
+            shown = connection.getpeercert() or {}
+            if int(str(shown.get("serialNumber", "0")), 16) not in self._revoked:
+                super().finish_request(connection, client)

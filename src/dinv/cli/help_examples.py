@@ -6,6 +6,11 @@ The tests parse each of them with its verb's parser.
 from __future__ import annotations
 
 EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
+    "access": (
+        ("dinv access ls dev", "who has access, until when, by whom"),
+        ("dinv access revoke dev alice", "refuse alice, and cut her connections"),
+        ("dinv access log dev", "what was issued and revoked, by whom"),
+    ),
     "active": (("dinv active", "the machine that docker uses here"),),
     "adopt": (
         ("dinv adopt photon", "the container, as a machine"),
@@ -55,6 +60,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "import": (
         ("dinv import dev.tar", "what dinv export has written"),
+        ("dinv import alice.dinv", "what somebody has shared with you"),
         ("dinv import ~/.docker/machine/machines/old", "a machine of docker-machine's"),
     ),
     "inspect": (
@@ -103,6 +109,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv set --memory 8g dev", "more memory, while it runs"),
         ("dinv set --engine-label team=red dev", "a label of its engine; nothing is cut"),
         ("dinv set --dry-run -p 8080:80 dev", "what a published port would take"),
+    ),
+    "share": (
+        ("dinv share dev --for alice > a.dinv", "for dinv and docker to import"),
+        ("dinv share dev --for alice --ttl 8h -o a.dinv", "for eight hours"),
+        ("dinv share dev --for alice --csr a.csr > a.dinv", "without a key in it"),
     ),
     "ssh": (
         ("dinv ssh dev", "a shell in dev"),

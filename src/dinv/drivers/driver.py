@@ -124,6 +124,10 @@ class Driver(ABC):
     def kill(self) -> None:
         """Stop it at once."""
 
+    def already_running(self) -> DinvError:
+        """Return the error that it is not started, since it runs."""
+        return errors.AlreadyRunning(self.config.name)
+
     def restart(self, *, timeout: float) -> None:
         """Stop it, if it runs, and start it."""
         self.stop(timeout=timeout)
@@ -192,6 +196,11 @@ class Driver(ABC):
     def own_ip(self) -> str:
         """The machine's address on its own network, where containers in it publish their ports."""
         return self.ip
+
+    @property
+    def local_only(self) -> bool:
+        """Whether, as far as is known, it can only be reached from the computer that its engine runs on."""
+        return False
 
     def addresses(self) -> list[str]:
         """Return the names and addresses by which the machine is reached."""

@@ -147,7 +147,32 @@ class NoneDriver(RecordedDriver):
                 self.config.name,
                 f'Machine "{self.config.name}" has no driver: its log is kept where it runs.',
             )
-        raise errors.WithoutDriver(self.config.name, _DONE[doing])
+        raise errors.WithoutDriver(self.config.name, _DONE[doing], self._whose(_DONE[doing]))
+
+    def already_running(self) -> errors.DinvError:
+        whose = self._whose("started")
+        if whose:
+            return errors.WithoutDriver(self.config.name, "started", whose)
+        return super().already_running()
+
+    def _whose(self, done: str) -> str:
+        name, owner = self.config.name, self.config.shared.get("Owner")
+        return (
+            f'Machine "{name}" is shared with you by {owner}: only they can have it {done}.' if owner else ""
+        )
+
+    def renewal(self, file: str) -> str:
+        owner = self.config.shared.get("Owner")
+        return f"ask {owner} for a new one" if owner else super().renewal(file)
+
+    @property
+    def left_alone(self) -> str:
+        owner = self.config.shared.get("Owner")
+        return (
+            f"is shared with you by {owner}, who looks after it: only they can change it, or who has access"
+            if owner
+            else super().left_alone
+        )
 
     @classmethod
     def states(

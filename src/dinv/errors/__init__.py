@@ -8,6 +8,8 @@
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── OptionError            ... an option has a value that cannot be used
     │   │   └── DriverRefused      ... found by a driver
+    │   ├── InvalidHolder          ... cannot be the name of somebody who is given access
+    │   ├── ShareExpired           ... a share to import has expired
     │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
     │   └── TemplateError          ... a template of --format
     ├── StoreError                 the store on the user's side
@@ -47,7 +49,11 @@
     │   ├── MachineUnfinished      its create, adoption or upgrade did not finish
     │   ├── ContainersWouldStop    a change of its settings would stop containers in it
     │   ├── NotSupported           its driver, or the way it was made, does not allow it
-    │   │   └── WithoutDriver      ... it is only known by its URL
+    │   │   ├── WithoutDriver      ... it is only known by its URL
+    │   │   └── CannotRevoke       ... its image cannot refuse single certificates
+    │   ├── NobodyOfThatName       nobody of this name has access to it
+    │   ├── AccessOver             access to revoke is over already
+    │   ├── OwnAccess              the certificate to revoke is dinv's own, or the machine's
     │   ├── RecordCopied           its record is a copy of another machine's
     │   ├── CommandFailed          a command in it ended with an exit status other than 0
     │   ├── NoSwarm                it is not the master of a classic swarm
@@ -156,6 +162,12 @@ if TYPE_CHECKING:
     from dinv.errors.plugin import PluginBroken as PluginBroken
     from dinv.errors.plugin import PluginNotFound as PluginNotFound
     from dinv.errors.plugin import PluginsClash as PluginsClash
+    from dinv.errors.sharing import AccessOver as AccessOver
+    from dinv.errors.sharing import CannotRevoke as CannotRevoke
+    from dinv.errors.sharing import InvalidHolder as InvalidHolder
+    from dinv.errors.sharing import NobodyOfThatName as NobodyOfThatName
+    from dinv.errors.sharing import OwnAccess as OwnAccess
+    from dinv.errors.sharing import ShareExpired as ShareExpired
     from dinv.errors.store import AlreadyInStore as AlreadyInStore
     from dinv.errors.store import CertificatesTorn as CertificatesTorn
     from dinv.errors.store import ConfigError as ConfigError
@@ -235,6 +247,12 @@ _FILES = {
     "NoActiveMachine": "local",
     "ContextError": "local",
     "ContextTaken": "local",
+    "InvalidHolder": "sharing",
+    "ShareExpired": "sharing",
+    "NobodyOfThatName": "sharing",
+    "AccessOver": "sharing",
+    "OwnAccess": "sharing",
+    "CannotRevoke": "sharing",
     "CommandFailed": "access",
     "CannotListen": "access",
     "MountError": "access",

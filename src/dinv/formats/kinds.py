@@ -40,6 +40,8 @@ OURS: Kinds = {
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,
+    "Revoking": bool,
+    "Shared": lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
 }
 UPGRADE: Kinds = {
     "Driver": dict,

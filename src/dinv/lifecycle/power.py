@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import AlreadyRunning, AlreadyStopped, StoreError
+from dinv.errors import AlreadyStopped, StoreError
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.host import telling
 from dinv.lifecycle.host.certificates import renewing
@@ -26,14 +26,16 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         state = host.observed_state()
         if state == PAUSED:
             host.driver.unpause()
-        elif state != RUNNING:
+        # Before a start: whoever is revoked is refused from the first connection on.
+        finished = _finish_revocation(host, progress)
+        if state not in (PAUSED, RUNNING):
             _remember_stopped(host)
             with progress.working("Machine", f"starting {host.name}"):
                 host.driver.start(timeout=timeout)
-        elif not (host.config.stopped or renewing(host)):
-            if settled:
+        elif state == RUNNING and not (host.config.stopped or renewing(host)):
+            if settled or finished:
                 return
-            raise AlreadyRunning(host.name)
+            raise host.driver.already_running()
         # Also if it was started from outside, or by a start or restart that was killed.
         serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
@@ -67,6 +69,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
             with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
                 host.driver.stop(timeout=STOP_SECONDS)
         _remember_stopped(host)
+        _finish_revocation(host, progress)
         with progress.working("Machine", f"starting {host.name}"):
             host.driver.start(timeout=timeout)
         serve(host, progress, timeout=timeout)
@@ -94,6 +97,16 @@ def _remembered_stopped(host: Host) -> Iterator[None]:
             with contextlib.suppress(StoreError):
                 host.store.save(host.config)
         raise
+
+
+def _finish_revocation(host: Host, progress: Progress) -> bool:
+    """Tell the machine whom it has to refuse, if it may not know; return whether that was so."""
+    if not host.config.revoking:
+        return False
+    from dinv.lifecycle.sharing import revoke
+
+    revoke.settle(host, progress)
+    return True
 
 
 def _finish_renewal(host: Host, progress: Progress, timeout: float) -> None:

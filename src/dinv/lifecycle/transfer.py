@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 LARGEST_FILE = 1024 * 1024
 """Bytes. Of the files that are taken, a bundle of CAs may have a few hundred thousand."""
 MOST_FILES = 100
+_HEAD = 512
+"""Bytes that are looked at to tell a share from a machine: the first block of a tar archive."""
 MOST_MEMBERS = 1000
 """The most entries of an archive that are read, including those that are not taken."""
 
@@ -102,23 +104,30 @@ def _relative(config: MachineConfig) -> bytes:
 
 
 def import_(
-    store: Store, source: str | BinaryIO, progress: Progress, *, name: str = "", context: bool = True
+    store: Store,
+    source: str | BinaryIO,
+    progress: Progress,
+    *,
+    name: str = "",
+    context: bool = True,
+    key: bytes | None = None,
 ) -> str:
     """Take a machine into the store; return its name: `name`, or the one it had.
 
-    `source` is an archive, open or by its path, or a machine's directory in another store. Nothing existing
-    is replaced. With `context` it gets a docker context, unless there is one of that name. Raises
-    ArchiveError, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
+    `source` is an archive, open or by its path, or a machine's directory in another store; or what `share`
+    wrote: `key` is the private key for one that was made for a signing request. Nothing existing is replaced.
+    With `context` it gets a docker context, unless there is one of that name. Raises ArchiveError,
+    ShareExpired, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
     """
     if not isinstance(source, str):
-        found, content, left = _archive(source)
+        found, content, left = _archive(source, key)
     elif os.path.isdir(source):
         found = os.path.basename(home.absolute(source))
         content, left = _directory(source)
     else:
         try:
             with open(source, "rb") as file:
-                found, content, left = _archive(file)
+                found, content, left = _archive(file, key)
         except OSError as error:
             raise InputError(f"{source}: {error.strerror}") from error
     if "config.json" not in content:
@@ -310,23 +319,46 @@ def _walk(directory: str) -> Iterator[tuple[str, str]]:
             yield entry, full
 
 
-def _archive(source: BinaryIO) -> tuple[str, dict[str, bytes], list[str]]:
-    """Return the machine's name, its files, and what is left out, from a tar archive. Raises ArchiveError."""
+def _archive(source: BinaryIO, key: bytes | None) -> tuple[str, dict[str, bytes], list[str]]:
+    """Return the machine's name, its files, and what is left out, from a tar archive; or from a share's.
+
+    Raises ArchiveError, ShareExpired.
+    """
     import tarfile
 
     from dinv.formats.archives.entries import Entry
+    from dinv.lifecycle.sharing import share_file
 
     try:
+        begun = _Begun(source)
+        if begun.head.startswith(share_file.BEGINNING):
+            from dinv.lifecycle.sharing import received
+
+            found, content = received.machine_files(share_file.read(begun), key=key)
+            return found, content, []
         # Plain tar only: a compressed one could unpack to a hundred times its size.
-        with tarfile.open(fileobj=source, mode="r|", tarinfo=Entry) as tar:
+        with tarfile.open(fileobj=begun, mode="r|", tarinfo=Entry) as tar:  # type: ignore[call-overload]
             return _members(tar)
-    except ArchiveError:
+    except InputError:
         raise
     except OSError as error:
         raise ArchiveError(f"The archive cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # TarError, and the other errors that crafted headers cause in tarfile.
         raise ArchiveError(f"This is not an archive of a machine, or it is damaged: {error}") from error
+
+
+class _Begun:
+    """A file whose beginning, `head`, was looked at."""
+
+    def __init__(self, source: BinaryIO) -> None:
+        self._source = source
+        self.head = source.read(_HEAD)
+        self._left = self.head
+
+    def read(self, size: int, /) -> bytes:
+        data, self._left = self._left[:size], self._left[size:]
+        return data + self._source.read(size - len(data)) if len(data) < size else data
 
 
 def _members(tar: TarFile) -> tuple[str, dict[str, bytes], list[str]]:

@@ -102,6 +102,21 @@ class Provisioner(ABC):
         `starting`: it was started just before; if it started with that already, it is left alone.
         """
 
+    def rotates_in_place(self) -> bool:
+        """Return whether it takes up new certificates and revocations without cutting any other stream.
+
+        This asks the machine, which need not run.
+        """
+        return False
+
+    def activate_certificates(self, *, starting: bool = False) -> None:
+        """Make a running machine use the certificates and revocations that `provision` has put in.
+
+        Where the machine does not rotate in place that is `activate`, and may restart its daemon. Otherwise
+        no stream ends but those of revoked certificates. Raises CertificatesNotTaken.
+        """
+        self.activate(starting=starting)
+
     # Options that change after the machine was made, for `dinv set`
 
     @classmethod

@@ -11,7 +11,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    or ""), Provisioner, Authority and ImageContract, each with its options
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions), CertLifetime and
                    CALifetime (seconds), DockerVersion (at its last start); Stopped while dinv has it
-                   stopped, Upgrade, Change, Renewal and Adopting (the container) while one is in progress
+                   stopped, Upgrade, Change, Renewal, Revoking and Adopting (the container) while one is in
+                   progress; Shared if it is somebody else's, who shared it
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -296,6 +297,10 @@ class MachineConfig:
     authority_options = Options("AuthorityOptions")
     provisioner_options = Options("ProvisionerOptions", brief=True)
     image_contract_options = Options("ImageContractOptions", brief=True)
+    revoking = Switch("Revoking")
+    """Whether access was revoked that the machine may not refuse yet (`lifecycle.sharing.revoke`)."""
+    shared = Options("Shared", brief=True)
+    """Of a machine that somebody else shared: Owner, Machine, Holder, Given, NotAfter, Serial; texts."""
 
     @property
     def upgrade(self) -> UpgradeJournal:

@@ -15,10 +15,12 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.lifecycle.change.plan import Plan
+    from dinv.lifecycle.sharing.held import Access
     from dinv.machine import Machine
     from dinv.pki.validity import Certificates
     from dinv.plugins import Plugin
     from dinv.states import Status
+    from dinv.store.access_log import Record
     from dinv.store.record import MachineConfig
 
 KNOWN = (
@@ -136,6 +138,44 @@ def of_disk_usage(machine: Machine, usage: DiskUsage) -> dict[str, Any]:
         "Volumes": usage.volumes,
         "BuildCache": usage.build_cache,
     }
+
+
+def of_access(machine: Machine, found: Iterable[Access]) -> list[dict[str, Any]]:
+    """`access ls`, and `access revoke`: one for each certificate."""
+    return [
+        {
+            **known(machine.config),
+            "Holder": access.holder,
+            "Role": access.role,
+            "Serial": access.serial,
+            "State": access.state,
+            "NotAfter": access.not_after,
+            "Given": access.given,
+            "By": access.by,
+            "Over": access.over,
+            "OverBy": access.over_by,
+            "Current": access.current,
+        }
+        for access in found
+    ]
+
+
+def of_access_log(machine: Machine, found: Iterable[Record]) -> list[dict[str, Any]]:
+    """`access log`: one for each line of the record."""
+    return [
+        {
+            **known(machine.config),
+            "Time": record.time,
+            "Event": record.event,
+            "Role": record.role,
+            "Holder": record.holder,
+            "Serial": record.serial,
+            "NotAfter": record.not_after,
+            "By": record.by,
+            "Names": list(record.names),
+        }
+        for record in found
+    ]
 
 
 def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, Any]]:

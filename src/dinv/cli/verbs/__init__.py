@@ -7,6 +7,7 @@ exit status or None for 0. Only the module of the verb in use is imported.
 from __future__ import annotations
 
 VERBS = {
+    "access": "Show who has access to a machine, or take it away",
     "active": "Print which machine is active",
     "adopt": "Turn a running dch-photon or dind container into a machine",
     "completion": "Print a script that completes commands in bash, zsh or fish",
@@ -28,13 +29,14 @@ VERBS = {
     "logs": "Print the output of a machine's init and daemon",
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",
-    "plugins": "List drivers, provisioners, authorities, image contracts and hooks",
+    "plugins": "List drivers, provisioners, authorities, contracts and hooks",
     "provision": "Repair a machine, or finish one that is half made",
     "regenerate-certs": "Give a machine new certificates",
     "restart": "Restart a machine",
     "rm": "Remove a machine",
     "scp": "Copy files to, from and between machines",
     "set": "Change a machine's settings",
+    "share": "Give somebody access to a machine, in one file",
     "ssh": "Run a command in a machine, or a shell",
     "start": "Start a machine",
     "status": "Print the state of a machine",

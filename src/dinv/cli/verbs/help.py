@@ -18,7 +18,7 @@ GROUPS = (
     ("For scripts", ("url", "ip", "config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),
     ("Images and engines", ("image", "load", "upgrade", "engine", "plugins")),
-    ("Moving", ("export", "import", "adopt")),
+    ("Sharing and moving", ("share", "access", "export", "import", "adopt")),
 )
 """The verbs in the order in which users need them; those in no group come last, under REST."""
 REST = "The rest"

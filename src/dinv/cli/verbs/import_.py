@@ -15,10 +15,15 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument(
-        "source", metavar="FILE", help="what export wrote, - for standard input, or a machine's directory"
+        "source",
+        metavar="FILE",
+        help="what export or share wrote, - for standard input, or a machine's directory",
     )
     parser.add_argument("--name", default="", help="the name it gets (default: the one it had)")
     parser.add_argument("--no-context", dest="context", action="store_false", help="write no docker context")
+    parser.add_argument(
+        "--key", metavar="FILE", help="your private key, for a share that was made for your signing request"
+    )
     parser.add_progress("print only the machine's name")
 
 
@@ -31,6 +36,7 @@ def run(app: App, options: Options) -> None:
         sys.stdin.buffer if stdin else options.source,
         name=options.name,
         context=options.context,
+        key=options.key,
         progress=progress,
     )
     put(name if options.quiet else f'Machine "{name}" was imported.')

@@ -250,6 +250,10 @@ class DockerDriver(Driver):
     def own_ip(self) -> str:
         return str(self.config.driver.get("OwnAddress", ""))
 
+    @property
+    def local_only(self) -> bool:
+        return bool((self.config.driver.get("OwnNetwork") or {}).get("Subnet"))
+
     def addresses(self) -> list[str]:
         from dinv.drivers.docker.network.ports import addresses
 

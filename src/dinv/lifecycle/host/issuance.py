@@ -59,17 +59,18 @@ def end_unused(host: Host, directory: str) -> None:
     """
     used = {one.serial for one in in_use(host.directory)}
     with contextlib.suppress(StoreError):
-        _end(host, {one.serial for one in in_use(directory)} - used)
+        end(host, {one.serial for one in in_use(directory)} - used)
 
 
 def end_earlier(host: Host) -> None:
     """Record that all certificates but those in use have ended: their CA is not trusted any more."""
     records, _ = access_log.read(host.directory)
     used = {one.serial for one in in_use(host.directory)}
-    _end(host, {record.serial for record in records} - used)
+    end(host, {record.serial for record in records} - used)
 
 
-def _end(host: Host, serials: set[str]) -> None:
+def end(host: Host, serials: set[str]) -> None:
+    """Record that the certificates with these serial numbers have ended, as far as they are on record."""
     if not serials:
         return
     records, _ = access_log.read(host.directory)

@@ -34,4 +34,5 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     progress.line("Docker", f"{version} ready at {host.url}")
     host.config.docker_version = version
     host.config.stopped = False
+    host.config.revoking = False  # what it has to refuse was put in before it was started, or with its files
     host.store.save(host.config)
