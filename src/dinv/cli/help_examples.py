@@ -111,9 +111,9 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv set --dry-run -p 8080:80 dev", "what a published port would take"),
     ),
     "share": (
-        ("dinv share dev --for alice > a.dinv", "for dinv and docker to import"),
+        ("dinv share dev --for alice > a.dinv", "dinv and docker import it"),
         ("dinv share dev --for alice --ttl 8h -o a.dinv", "for eight hours"),
-        ("dinv share dev --for alice --csr a.csr > a.dinv", "without a key in it"),
+        ("dinv share dev --for alice --csr a.csr > a.dinv", "with no key in it"),
     ),
     "ssh": (
         ("dinv ssh dev", "a shell in dev"),

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dinv.errors import CannotRevoke
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host import telling
 from dinv.lifecycle.opening import check_finished, check_looked_after
 from dinv.lifecycle.sharing import held
 from dinv.lifecycle.steps import Step, Transaction
@@ -46,6 +47,14 @@ class Revocation(Transaction):
         self.revoked = held.to_revoke(self.machine.name, found, holder=self.holder, serial=self.serial)
         if not self.machine.provisioner.rotates_in_place():
             raise CannotRevoke(self.machine.name)
+        for holder, serials in self._by_holder():
+            telling.ask(self.machine, "pre-revoke", self.progress, holder=holder, serials=serials)
+
+    def _by_holder(self) -> list[tuple[str, list[str]]]:
+        found: dict[str, list[str]] = {}
+        for access in self.revoked:
+            found.setdefault(access.holder, []).append(access.serial)
+        return list(found.items())
 
     def record(self) -> None:
         """It is recorded that they are to be refused: from here on it happens, whatever is killed."""
@@ -77,6 +86,8 @@ class Revocation(Transaction):
         if self.running:
             self.machine.config.revoking = False
             self.machine.store.save(self.machine.config)
+        for holder, serials in self._by_holder():
+            telling.tell(self.machine, "revoked", self.progress, holder=holder, serials=serials)
 
 
 def _not_told(name: str) -> str:

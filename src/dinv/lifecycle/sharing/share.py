@@ -17,7 +17,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from dinv.errors import CertificateError, InputError, InvalidHolder, MachineUnfinished, OptionError
 from dinv.formats.durations import parse_duration
 from dinv.formats.host_port import bracketed, of_url
-from dinv.lifecycle.host import issuance
+from dinv.lifecycle.host import issuance, telling
 from dinv.lifecycle.host.certificates import renewing
 from dinv.lifecycle.opening import check_finished, opened
 from dinv.lifecycle.sharing import share_file
@@ -110,7 +110,8 @@ def share(
     `lifetime`: for how many seconds it is to be valid, or such as "8h"; None for as long as the machine's own
     certificates.
     `csr`: the holder's signing request, PEM, for a key that stays with them. Raises InvalidHolder,
-    CertificateError, MachineUnfinished, NotSupported, MachineNotRunning if its address is not known yet.
+    CertificateError, MachineUnfinished, NotSupported, HookRefused, MachineNotRunning if its address is not
+    known yet.
     """
     check_holder(holder)
     seconds = _seconds(lifetime)
@@ -126,6 +127,7 @@ def share(
             )
         if not machine.url:
             raise machine.not_running()
+        telling.ask(machine, "pre-share", progress, holder=holder, lifetime=seconds)
         key = None if csr else new_key()
         chain, one = _certificate(machine, holder, seconds, key=key, csr=csr, progress=progress)
         remark = unreachable(machine)
@@ -149,6 +151,7 @@ def share(
             },
             pem=content,
         )
+        telling.tell(machine, "shared", progress, holder=holder, serial=one.serial, not_after=one.not_after)
         return Share(name, holder, data, one.serial, one.not_after, key is not None)
 
 
@@ -170,10 +173,12 @@ def _certificate(
             csr=csr or b"", role="client", names=(), machine=machine.name, holder=holder, lifetime=wanted
         )
     anchor = pem.read(os.path.join(machine.cert_path, "ca.pem"))
-    certified = certify(machine.authority(), asked, anchor)
+    asking = telling.Asking(machine.authority(), machine, progress)
+    certified = certify(asking, asked, anchor)
     one = issued("client", certified.chain)
     issuance.record(machine, [one], holder=holder)
     _check_lifetime(machine, one, lifetime)
+    asking.tell()
     for remark in certified.remarks:
         progress.warn(remark)
     return certified.chain, one
