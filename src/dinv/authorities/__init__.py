@@ -141,10 +141,13 @@ class Authority(ABC):
     @classmethod
     def after_import(cls, config: MachineConfig) -> str:
         """Return a warning about a machine's certificates that came from another computer, or ""."""
+        signed = f'Its certificates are signed by the authority "{config.authority}"'
+        if not config.imported_authority_options:
+            return f"{signed}, which can renew them here where it can be reached"
         return (
-            f'Its certificates are signed by the authority "{config.authority}". They can be '
-            f"renewed here where that can be reached from here, by the options in the machine's config.json "
-            f"(Dinv.AuthorityOptions)"
+            f"{signed}, and cannot be renewed here yet: where a token of yours goes is not for an archive to "
+            f"say. Its options are in its config.json, as Dinv.AuthorityOptionsImported: look whether "
+            f"you trust them, and rename that to AuthorityOptions"
         )
 
 

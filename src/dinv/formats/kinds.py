@@ -36,7 +36,7 @@ OURS: Kinds = {
         str,
     ),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
-    **dict.fromkeys(("Upgrade", "Change", "Renewal"), dict),
+    **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal"), dict),
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,

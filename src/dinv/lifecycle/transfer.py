@@ -137,6 +137,7 @@ def import_(
     try:
         config = _config(content, name, store.path)
         _check(config, store)
+        _set_aside(config)
         notes = _notes(config, _forget_files(config))
     except ConfigTooNew:
         raise
@@ -231,6 +232,16 @@ def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and ("/" in value or "\\" in value) and "://" not in value
+
+
+def _set_aside(config: MachineConfig) -> None:
+    """Keep the options of its authority where nothing acts on them.
+
+    Whoever wrote them could have a token of this user's sent anywhere, by a renewal in the background.
+    """
+    if config.by_dinv and config.authority_options:
+        config.imported_authority_options = config.authority_options
+        config.authority_options = {}
 
 
 def _forget_files(config: MachineConfig) -> str:

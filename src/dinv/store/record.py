@@ -9,7 +9,8 @@ Where things are in the document, so that scripts written for docker-machine fin
     Name           the machine's; the directory's name wins over it, as in libmachine
     Dinv           dinv's own: Version, ID, Phase (see CREATING), Created, Context (the docker context's name,
                    or ""), Provisioner, Authority and ImageContract, each with its options
-                   (ProvisionerOptions, AuthorityOptions, ImageContractOptions), CertLifetime and
+                   (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
+                   is not acted on), CertLifetime and
                    CALifetime (seconds), DockerVersion (at its last start); Stopped while dinv has it
                    stopped, Upgrade, Change, Renewal, Revoking and Adopting (the container) while one is in
                    progress; Shared if it is somebody else's, who shared it
@@ -295,6 +296,8 @@ class MachineConfig:
     ca_lifetime = Number("CALifetime")
     """The same of a CA that is made for it."""
     authority_options = Options("AuthorityOptions")
+    imported_authority_options = Options("AuthorityOptionsImported", brief=True)
+    """Those that an archive had: nothing acts on them."""
     provisioner_options = Options("ProvisionerOptions", brief=True)
     image_contract_options = Options("ImageContractOptions", brief=True)
     revoking = Switch("Revoking")

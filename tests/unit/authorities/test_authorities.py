@@ -100,7 +100,7 @@ def test_where_the_ca_is_is_said_of_one_that_is_not_installed_too(dev: MachineCo
     dev.ours["Authority"] = "corporate"
     assert authorities.ca_elsewhere(dev) == 'kept by the authority "corporate"'
     assert authorities.after_import(dev).startswith(
-        'Its certificates are signed by the authority "corporate".'
+        'Its certificates are signed by the authority "corporate", which can renew them here'
     )
     dev.ours["Authority"] = "elsewhere"
     assert authorities.ca_elsewhere(dev) == 'kept by the authority "elsewhere"'

@@ -552,6 +552,7 @@ def test_nothing_in_the_record_leads_out_of_the_archive(other: Store, path: str,
     document["Driver"].update(SSHKeyPath=path, SSHKey=path, StorePath=path, CertificateSource=path)
     tls = {"CA": path, "Cert": path, "Key": path, "Verify": True}
     document["Driver"]["Endpoint"] = {"URL": "tcp://10.0.0.1:2376", "Context": "prod", "TLS": tls}
+    document["Dinv"]["Authority"] = "vault"
     document["Dinv"]["AuthorityOptions"] = {"key": path, "url": "https://ca.test", "role": "machines"}
     if not ours:
         del document["Dinv"]
@@ -566,7 +567,11 @@ def test_nothing_in_the_record_leads_out_of_the_archive(other: Store, path: str,
     if ours:
         tls = {"CA": "", "Cert": "", "Key": "", "Verify": True}
         assert config.driver["Endpoint"] == {"URL": "tcp://10.0.0.1:2376", "Context": "", "TLS": tls}
-        assert config.ours["AuthorityOptions"] == {"url": "https://ca.test", "role": "machines"}
+        assert config.authority_options == {}
+        assert config.imported_authority_options == {"url": "https://ca.test", "role": "machines"}
+        assert any(
+            "Dinv.AuthorityOptionsImported: look whether you trust them" in note for note in notes.notes
+        )
         assert any('docker context "prod"' in note and "tcp://10.0.0.1:2376" in note for note in notes.notes)
 
 
