@@ -37,8 +37,8 @@ BUILT_IN = {
     "exec": "dinv.authorities.exec:ExecAuthority",
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",
-    "step": "dinv.authorities.step:StepAuthority",
-    "vault": "dinv.authorities.vault:VaultAuthority",
+    "step": "dinv.authorities.step.authority:StepAuthority",
+    "vault": "dinv.authorities.vault.authority:VaultAuthority",
 }
 SEAM = plugins.Seam("authority", GROUP, BUILT_IN, "dinv.authorities:Authority")
 IMPLIED = {"shared": "dinv.authorities.shared_options:OPTIONS"}

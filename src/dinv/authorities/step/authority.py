@@ -16,9 +16,9 @@ import re
 from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
-from dinv.authorities.step_client import StepClient
-from dinv.authorities.step_options import OPTIONS
-from dinv.authorities.step_token import ProvisionerKey, fitting
+from dinv.authorities.step.client import StepClient
+from dinv.authorities.step.options import OPTIONS
+from dinv.authorities.step.token import ProvisionerKey, fitting
 from dinv.errors import CertificateError, OptionError
 from dinv.pki import pem
 from dinv.pki.certificates import subject

@@ -6,7 +6,7 @@ role's own usages, cuts a lifetime, takes the common name from the CSR, signs wi
 
 from __future__ import annotations
 
-from dinv.authorities.vault_refusals import role_of
+from dinv.authorities.vault.refusals import role_of
 from dinv.errors import CertificateError, ChainRefused
 from dinv.pki.names import common_name
 from dinv.wording import option

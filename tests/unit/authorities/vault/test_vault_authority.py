@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives import hashes, serialization
 from openbao import CLIENT, ROOT_TOKEN, SERVER, program, running, usages
 from own_certificates import names, read
 
-from dinv.authorities import CertificateRequest, of_machine, vault_client
-from dinv.authorities.vault import VaultAuthority
-from dinv.authorities.vault_options import OPTIONS
+from dinv.authorities import CertificateRequest, of_machine
+from dinv.authorities.vault import client as vault_client
+from dinv.authorities.vault.authority import VaultAuthority
+from dinv.authorities.vault.options import OPTIONS
 from dinv.declaration import values
 from dinv.errors import AuthorityError, AuthorityRefused, CertificateError, DinvError, OptionError
 from dinv.pki.certificates import certify, issue, load_key, new_key, request, server_names

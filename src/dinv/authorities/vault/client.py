@@ -10,7 +10,7 @@ import os
 import time
 
 from dinv.authorities.http import Server
-from dinv.authorities.vault_refusals import Call
+from dinv.authorities.vault.refusals import Call
 from dinv.errors import CertificateError
 from dinv.system import files, home
 from dinv.wording import option

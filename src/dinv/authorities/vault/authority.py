@@ -13,9 +13,9 @@ from urllib.parse import quote
 from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
-from dinv.authorities.vault_client import VaultClient
-from dinv.authorities.vault_options import OPTIONS
-from dinv.authorities.vault_roles import check_holder, check_role, pem_of, remedy
+from dinv.authorities.vault.client import VaultClient
+from dinv.authorities.vault.options import OPTIONS
+from dinv.authorities.vault.roles import check_holder, check_role, pem_of, remedy
 from dinv.errors import CertificateError, OptionError
 from dinv.pki import pem
 from dinv.pki.certificates import general_names, load_chain, subject

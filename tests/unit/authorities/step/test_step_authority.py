@@ -20,9 +20,9 @@ from own_certificates import names, read
 from step_ca import StepCA, running
 
 from dinv.authorities import CertificateRequest, of_machine
-from dinv.authorities.step import StepAuthority
-from dinv.authorities.step_options import OPTIONS
-from dinv.authorities.step_token import ProvisionerKey
+from dinv.authorities.step.authority import StepAuthority
+from dinv.authorities.step.options import OPTIONS
+from dinv.authorities.step.token import ProvisionerKey
 from dinv.declaration import values
 from dinv.errors import (
     AuthorityRefused,

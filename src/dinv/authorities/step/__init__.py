@@ -1,0 +1,1 @@
+"""The authority "step": smallstep's step-ca. `authority.py` is it, `client.py` speaks to the server."""
