@@ -1,1 +1,1 @@
-"""The authority "step": smallstep's step-ca. `authority.py` is it, `client.py` speaks to the server."""
+"""The authority "step", for smallstep's step-ca: `authority.py`. `client.py` speaks to the server."""
