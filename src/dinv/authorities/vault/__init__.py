@@ -1,1 +1,1 @@
-"""The authority "vault", for the PKI of Vault and OpenBao: `authority.py`. `client.py` speaks to the server."""
+"""The authority "vault", for the PKI of Vault and OpenBao: `authority.py`. `client.py` has the calls."""
