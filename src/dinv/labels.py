@@ -16,10 +16,17 @@ LABEL_PORT = "io.dinv.port"
 LABEL_KEEP = "io.dinv.keep"
 """Label on dinv's own network if it outlives the last machine: it belongs to a local engine."""
 
+LABEL_CACHE = "io.dinv.cache"
+"""Label with a registry cache's name, on its container and its volume."""
+LABEL_CACHE_ID = "io.dinv.cache.id"
+"""Label with the cache's identity."""
+
 LABEL_CONTRACT = "io.dinv.image.contract"
 """Label on a machine image: the name of its image contract."""
 LABEL_VERSION = "io.dinv.image.version"
 """Label on a machine image: the version of dinv that built it."""
+LABEL_CACHE_IMAGE = "io.dinv.image.cache"
+"""Label on an image for registry caches."""
 
 CONTEXT_OWNER = LABEL
 """Key in the metadata of a docker context: the identity of the machine that it was written for."""

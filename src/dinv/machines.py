@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
     from typing import BinaryIO
 
+    from dinv.caches.registry_caches import RegistryCaches
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
     from dinv.image_building.machine_images import MachineImages
@@ -374,6 +375,13 @@ class Machines:
         from dinv.image_building.machine_images import MachineImages
 
         return MachineImages(self.endpoint(endpoint, cert_path=cert_path, progress=progress))
+
+    @property
+    def caches(self) -> RegistryCaches:
+        """The registry caches of this store (`dinv cache`)."""
+        from dinv.caches.registry_caches import RegistryCaches
+
+        return RegistryCaches(self._store.path, trace=self._trace)
 
     def local_engine(self) -> LocalEngine:
         """Return the private engine of this store (`dinv engine`), whether or not it is running."""

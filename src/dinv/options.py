@@ -110,6 +110,13 @@ COMMON = (
         metavar="HOST=FILE",
         rare=True,
     ),
+    Option(
+        "registry-cache",
+        "DINV_REGISTRY_CACHE",
+        "registry cache of the endpoint to pull images through (dinv cache)",
+        metavar="CACHE",
+        rare=True,
+    ),
     *swarm_options.OPTIONS,
 )
 """The options of every create."""

@@ -16,10 +16,10 @@ import pytest
 
 import dinv
 from dinv.errors import DinvError, NotFound
-from dinv.image_building import builder
+from dinv.image_building import builder, registry_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from dinv.engine import Engine
     from dinv.machine import Machine
@@ -77,13 +77,25 @@ def ensure_image(engine: Engine) -> None:
 
     Building takes some 40 s, so what was built is kept in the checkout's .cache, under a hash of its sources.
     """
-    sources = hashlib.sha256(builder.context())
+    _ensure(
+        engine, IMAGE, "image-", builder.context(), lambda: builder.build(engine, base="debian", tag=IMAGE)
+    )
+
+
+def ensure_cache_image(engine: Engine) -> None:
+    """The same for the image of registry caches, which takes some 15 s."""
+    context = registry_cache.context()
+    _ensure(engine, registry_cache.IMAGE, "cache-image-", context, lambda: registry_cache.build(engine))
+
+
+def _ensure(engine: Engine, image: str, prefix: str, context: bytes, build: Callable[[], object]) -> None:
+    sources = hashlib.sha256(context)
     sources.update(dinv.__version__.encode())
-    cached = os.path.join(CACHE, f"image-{sources.hexdigest()[:16]}.tar")
-    if _has(engine, IMAGE) or _load(engine, cached):
+    cached = os.path.join(CACHE, f"{prefix}{sources.hexdigest()[:16]}.tar")
+    if _has(engine, image) or _load(engine, image, cached):
         return
-    builder.build(engine, base="debian", tag=IMAGE)
-    _save(engine, cached)
+    build()
+    _save(engine, image, prefix, cached)
 
 
 def _has(engine: Engine, image: str) -> bool:
@@ -94,7 +106,7 @@ def _has(engine: Engine, image: str) -> bool:
     return True
 
 
-def _load(engine: Engine, cached: str) -> bool:
+def _load(engine: Engine, image: str, cached: str) -> bool:
     try:
         with open(cached, "rb") as archive:
             engine.images.load(archive)
@@ -102,27 +114,27 @@ def _load(engine: Engine, cached: str) -> bool:
         return False
     except DinvError:
         pass  # cut short or damaged; the engine has taken nothing of it
-    if _has(engine, IMAGE):
+    if _has(engine, image):
         return True
     os.unlink(cached)
     return False
 
 
-def _forget_oldest() -> None:
+def _forget_oldest(prefix: str) -> None:
     """Keep the images that were used last: several checkouts may share the cache."""
-    kept = [os.path.join(CACHE, entry) for entry in os.listdir(CACHE) if entry.startswith("image-")]
+    kept = [os.path.join(CACHE, entry) for entry in os.listdir(CACHE) if entry.startswith(prefix)]
     for path in sorted(kept, key=os.path.getmtime)[: -(IMAGES_KEPT - 1)]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
 
-def _save(engine: Engine, cached: str) -> None:
+def _save(engine: Engine, image: str, prefix: str, cached: str) -> None:
     os.makedirs(CACHE, exist_ok=True)
-    _forget_oldest()
+    _forget_oldest(prefix)
     unfinished = f"{cached}.{os.getpid()}"
     try:
         with (
-            engine.request("GET", f"/images/{IMAGE}/get", timeout=120) as response,
+            engine.request("GET", f"/images/{image}/get", timeout=120) as response,
             open(unfinished, "wb") as file,
         ):
             while data := response.read_some():

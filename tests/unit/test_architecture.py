@@ -26,6 +26,7 @@ FLOORS = (
     ("shells", "testing"),
     ("machines",),
     ("machine",),
+    ("caches",),
     ("access", "listing", "image_building"),
     ("lifecycle",),
     ("options",),

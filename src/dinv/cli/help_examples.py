@@ -16,6 +16,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv adopt photon", "the container, as a machine"),
         ("dinv adopt --endpoint ./vch1 photon dev", "one of a VCH, as dev"),
     ),
+    "cache": (
+        ("dinv cache create hub", "a cache of Docker Hub; then dinv create --registry-cache hub"),
+        ("dinv cache create all --upstream docker.io --upstream ghcr.io --push", "two, and one to push to"),
+        ("dinv cache ls", "what there is, and who uses it"),
+        ("dinv cache rm --keep-data hub", "what is stored stays for the next one"),
+    ),
     "completion": (
         ('eval "$(dinv completion bash)"', "in this shell; in ~/.bashrc, in all"),
         ("dinv completion fish | source", "in fish"),

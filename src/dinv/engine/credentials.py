@@ -104,6 +104,21 @@ def find(
     return _from_auths(docker_config.table(config, "auths"), key, path, warn)
 
 
+def of_document(
+    document: Mapping[str, Any],
+    registry: str,
+    where: str,
+    *,
+    warn: Callable[[str], None] = lambda _text: None,
+) -> Credentials | None:
+    """Return the credentials for a registry's host in a document such as docker's config.json, or None.
+
+    `where` names the document in what `warn` is told. No helper is asked.
+    """
+    key = HUB_KEY if registry == DOCKER_HUB else registry
+    return _from_auths(docker_config.table(dict(document), "auths"), key, where, warn)
+
+
 class _HelperError(Exception):
     """A credential helper does not work."""
 

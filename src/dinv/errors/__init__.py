@@ -64,6 +64,13 @@
     │   ├── MachineUnusable        clients cannot use its daemon
     │   ├── AcceptsAnyone          it accepts clients without a certificate
     │   └── ContainersCannotRun    its daemon answers, but cannot run containers
+    ├── CacheError                 a registry cache
+    │   ├── CacheNotFound
+    │   ├── CacheExists            ... and differs from what was asked for
+    │   ├── CacheBusy              another process is changing it
+    │   ├── CacheInUse             machines use it
+    │   ├── CacheNotReady          it does not serve
+    │   └── CacheUnreached         a machine does not reach it
     ├── NoActiveMachine            the docker CLI does not use a machine here
     ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
     │   └── PluginsClash           ... several packages have one of the same name
@@ -105,6 +112,13 @@ if TYPE_CHECKING:
     from dinv.errors.base import InputError as InputError
     from dinv.errors.base import Interrupted as Interrupted
     from dinv.errors.base import UsageError as UsageError
+    from dinv.errors.cache import CacheBusy as CacheBusy
+    from dinv.errors.cache import CacheError as CacheError
+    from dinv.errors.cache import CacheExists as CacheExists
+    from dinv.errors.cache import CacheInUse as CacheInUse
+    from dinv.errors.cache import CacheNotFound as CacheNotFound
+    from dinv.errors.cache import CacheNotReady as CacheNotReady
+    from dinv.errors.cache import CacheUnreached as CacheUnreached
     from dinv.errors.certificate import AuthorityError as AuthorityError
     from dinv.errors.certificate import AuthorityRefused as AuthorityRefused
     from dinv.errors.certificate import AuthorityUnreachable as AuthorityUnreachable
@@ -262,6 +276,13 @@ _FILES = {
     "AuthorityRefused": "certificate",
     "AuthorityUnreachable": "certificate",
     "ChainRefused": "certificate",
+    "CacheError": "cache",
+    "CacheNotFound": "cache",
+    "CacheExists": "cache",
+    "CacheBusy": "cache",
+    "CacheInUse": "cache",
+    "CacheNotReady": "cache",
+    "CacheUnreached": "cache",
 }
 """In which file of this folder each class is."""
 

@@ -48,7 +48,7 @@ _DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"
 # What the image is made of; the rest of the directory is documentation and examples.
 _CONTEXT = ("Dockerfile", "install.sh", "packages", "rootfs")
 _LABEL_BASE = "org.opencontainers.image.base.name"
-_EXECUTABLE = {"install.sh", "entrypoint", "healthcheck"}
+_EXECUTABLE = {"install.sh", "entrypoint", "healthcheck", "supervisor", "report", "prune", "reload"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +113,7 @@ def build(
         base = _obtainable_base(engine, report, deadline)
     reference = BASES.get(base, base)
     if base == "debian" and not _has(engine, reference, deadline):
-        reason = _why_not_here(engine, deadline)
+        reason = why_not_here(engine, deadline)
         if not reason:
             return _import_debian(engine, tag, report, deadline)
         report(f"Pulling {reference}: {reason}")
@@ -204,7 +204,7 @@ def _import_debian(engine: Engine, tag: str, report: Callable[[str], None], dead
             raise ImageBuildError(f"Importing {tag} failed: {exc.message}") from exc
 
 
-def _why_not_here(engine: Engine, deadline: Deadline) -> str:
+def why_not_here(engine: Engine, deadline: Deadline) -> str:
     """Return why the Debian base cannot be made on this side; "" if it can."""
     theirs = str(engine.info(timeout=deadline).get("Architecture", ""))
     ours = os.uname().machine
@@ -235,16 +235,17 @@ def _machine_image(found: Mapping[str, Any]) -> MachineImage:
     )
 
 
-def context(replaced: Mapping[str, bytes] | None = None) -> bytes:
+def context(replaced: Mapping[str, bytes] | None = None, *, root: str = "") -> bytes:
     """Return the build context as a tar: the same bytes for the same sources, wherever they are installed.
 
     Modes, owners and times are set here: pip and git do not keep them alike. `replaced` are files with
-    other contents than on disk, by their path in the context.
+    other contents than on disk, by their path in the context. `root` is the directory of another image's
+    sources, by default the machine image's.
     """
     import tarfile
 
     replaced = replaced or {}
-    root = sources()
+    root = root or sources()
     buffer = io.BytesIO()
     with tarfile.open(fileobj=buffer, mode="w", format=tarfile.PAX_FORMAT) as tar:
         for path in _context_paths(root):

@@ -20,7 +20,7 @@ from dinv.system import locks, mounts, scratch
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from types import TracebackType
     from typing import IO, Self
 
@@ -58,8 +58,23 @@ class DebianBase:
     """
 
     def __init__(
-        self, packages: Sequence[str], context: bytes, *, report: Callable[[str], None], deadline: Deadline
+        self,
+        packages: Sequence[str],
+        context: bytes,
+        *,
+        report: Callable[[str], None],
+        deadline: Deadline,
+        variant: str = "apt",
+        shell: str = "sh",
     ) -> None:
+        """`variant` is mmdebstrap's; `shell` is the command in the file system that runs install.sh.
+
+        With "extract" nothing is installed: the packages are only unpacked, which takes a few seconds.
+        """
+        self._variant = variant
+        # Where nothing is installed, mmdebstrap has no stage after that.
+        self._stage = "extract" if variant == "extract" else "customize"
+        self._shell = shell
         self._packages = packages
         self._context = context
         self._report = report
@@ -162,18 +177,14 @@ class DebianBase:
         argv = [
             *_private_mounts(),
             "mmdebstrap",
-            "--variant=apt",
+            f"--variant={self._variant}",
             "--format=tar",
             f"--include={','.join(self._packages)}",
             '--aptopt=Apt::Install-Recommends "false"',
             # A base that is thrown away when the power fails needs no fsync.
             "--dpkgopt=force-unsafe-io",
             *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
-            "--customize-hook=mkdir $1/tmp/dinv-image",
-            f"--customize-hook=tar-in {shlex.quote(context)} /tmp/dinv-image",
-            '--customize-hook=chroot "$1" sh /tmp/dinv-image/install.sh configure',
-            # Settings for this one installation, and maybe this host only.
-            '--customize-hook=cd "$1/etc" && rm -f apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap',
+            *(f"--{self._stage}-hook={hook}" for hook in self._hooks(context)),
             SUITE,
             "-",
             # Through stdin: a mirror's address may hold a password, and arguments are public.
@@ -193,6 +204,13 @@ class DebianBase:
         with contextlib.suppress(BrokenPipeError), process.stdin:
             process.stdin.write("".join(f"{line}\n" for line in mirrors).encode())
         return process
+
+    def _hooks(self, context: str) -> Iterator[str]:
+        yield "mkdir $1/tmp/dinv-image"
+        yield f"tar-in {shlex.quote(context)} /tmp/dinv-image"
+        yield f'chroot "$1" {self._shell} /tmp/dinv-image/install.sh configure'
+        # Settings for this one installation, and maybe this host only.
+        yield 'cd "$1/etc" && rm -f apt/apt.conf.d/99mmdebstrap dpkg/dpkg.cfg.d/99mmdebstrap'
 
 
 def _descriptor(pipe: IO[bytes] | None) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dinv.errors import MachineUnfinished
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import certificates, context, telling
-from dinv.lifecycle.host.serving import serve
+from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
 from dinv.lifecycle.renew.renewal import missing
@@ -51,6 +51,7 @@ def provision(
                 + ", then "
                 + command("create", name, "..."),
             )
+        give_cache(machine, progress)
         if machine.config.unfinished:
             state = _begin_again(machine, progress, state)
         if state == RUNNING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from dinv.errors import MachineGone
-from dinv.lifecycle.host.serving import serve
+from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.steps import Transaction
 
 TYPE_CHECKING = False
@@ -45,6 +45,7 @@ class Recreation(Transaction):
 
     def provision(self) -> None:
         """The machine's certificates and options are in the new container."""
+        give_cache(self.machine, self.progress)
         # With the existing certificates; `serve` issues others if the address has changed.
         self.machine.provisioner.provision()
 

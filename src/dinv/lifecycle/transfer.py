@@ -45,8 +45,9 @@ MOST_MEMBERS = 1000
 _KNOWN = re.compile(
     r"config\.json|access\.log|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
+    r"|registry-cache/(cache\.json|ca\.crt|client\.(cert|key))"
 )
-_PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*")
+_PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*|registry-cache/(?!client\.key).*")
 _KEY_FILES = ("SSHKeyPath", "SSHKey")
 _TLS_FILES = ("CA", "Cert", "Key")
 _PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
@@ -316,11 +317,11 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
 
 
 def _walk(directory: str) -> Iterator[tuple[str, str]]:
-    """Yield what is in a directory, and in its directory registry-ca: a machine's path, and the full one.
+    """Yield what is in a directory, and in those of registries: a machine's path, and the full one.
 
     Last come files that were about to be moved when a process was killed (`system.files`): those count.
     """
-    folders = {"registry-ca": "registry-ca/", PENDING: ""}
+    folders = {"registry-ca": "registry-ca/", "registry-cache": "registry-cache/", PENDING: ""}
     for entry in sorted(os.listdir(directory), key=lambda entry: (entry == PENDING, entry)):
         full = os.path.join(directory, entry)
         if entry in folders and os.path.isdir(full) and not os.path.islink(full):

@@ -69,6 +69,7 @@ class DockerProvisioner(DockerdProvisioner):
         from dinv.images.options import with_defaults
         from dinv.pki import pem
         from dinv.registries import ca as registry_ca
+        from dinv.registries import cache_files
 
         directory = self.config.directory
         names = ("ca.pem", "server.pem", "server-key.pem")
@@ -82,7 +83,8 @@ class DockerProvisioner(DockerdProvisioner):
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()
         # The files that a waiting image waits for come last.
-        self.driver.channel().put([*registry_ca.machine_files(directory), *taken_over, *serving])
+        registries = [*registry_ca.machine_files(directory), *cache_files.machine_files(directory)]
+        self.driver.channel().put([*registries, *taken_over, *serving])
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal

@@ -11,8 +11,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    or ""), Provisioner, Authority and ImageContract, each with its options
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
                    is not acted on), CertLifetime and
-                   CALifetime (seconds), DockerVersion (at its last start); Stopped while dinv has it
-                   stopped, Upgrade, Change, Renewal, Revoking and Adopting (the container) while one is in
+                   CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start);
+                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking and Adopting (the container) while one is in
                    progress; Shared if it is somebody else's, who shared it
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
@@ -287,6 +287,8 @@ class MachineConfig:
     image_contract = Text("ImageContract")
     docker_version = Text("DockerVersion")
     """The version of its daemon, at its last start."""
+    registry_cache = Text("RegistryCache", brief=True)
+    """The name of the registry cache that it pulls through, or ""."""
     adopting = Text("Adopting", brief=True)
     """The container that is being adopted."""
     stopped = Switch("Stopped")

@@ -20,9 +20,10 @@ IMAGES = "images"
 NETWORKS = "networks"
 VOLUMES = "volumes"
 ENDPOINTS = "endpoints"
+CACHES = "caches"
 PATHS = "paths"
 """A path in a machine, after its name: NAME:PATH."""
-LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS)
+LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS, CACHES)
 """The kinds of names that the shell asks `dinv completion --list` for (dinv.cli.completion.values)."""
 NOTHING = ""
 
@@ -134,6 +135,7 @@ def _kind(verb: str, argument: Argument) -> str:
         "REF": IMAGES,
         "IMAGE": IMAGES,
         "ENDPOINT": ENDPOINTS,
+        "CACHE": CACHES,
     }.get(argument.metavar, NOTHING)
     if argument.flags:
         return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(argument.flags[-1], by_metavar)

@@ -10,7 +10,7 @@ import contextlib
 import posixpath
 import threading
 
-from dinv.cli.completion.commands import ENDPOINTS, IMAGES, LISTED, NETWORKS, PATHS
+from dinv.cli.completion.commands import CACHES, ENDPOINTS, IMAGES, LISTED, NETWORKS, PATHS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
             from dinv.endpoints import contexts
 
             return contexts.names()
+        if kind == CACHES:
+            return machines.caches.names()
         return objects(kind, machines, endpoint)
 
     return sorted({name for name in _in_time(ask) if name and name.isprintable()})

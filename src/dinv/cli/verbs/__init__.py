@@ -10,6 +10,7 @@ VERBS = {
     "access": "Show who has access to a machine, or take it away",
     "active": "Print which machine is active",
     "adopt": "Turn a running dch-photon or dind container into a machine",
+    "cache": "Run pull-through registry caches for machines",
     "completion": "Print a script that completes commands in bash, zsh or fish",
     "config": "Print a machine's connection flags, for the docker CLI",
     "create": "Create a machine",

@@ -115,6 +115,10 @@ class Creation(Transaction):
             driver.set_config_from_flags(options.driver_values, self.progress)
         except InputError as error:
             raise DriverRefused(error) from error
+        if options.registry_cache:
+            from dinv.lifecycle.host import registry_cache
+
+            registry_cache.use(self.machine, options.registry_cache)
 
     def _set_lifetimes(self) -> None:
         """Record how long its certificates are to be valid. Raises OptionError."""
@@ -203,6 +207,10 @@ class Creation(Transaction):
             config.context = config.name
         if self.options.registry_cas:
             registry_ca.keep(config.directory, self.options.registry_cas)
+        if config.registry_cache:
+            from dinv.lifecycle.host import registry_cache
+
+            registry_cache.give(self.machine)
         self.store.save(config)
         self.recorded = True
         self.progress.stage("Creating machine...")
@@ -297,6 +305,11 @@ class Creation(Transaction):
         certificates.show_remarks(machine, self.progress)
         with self.progress.working("Docker", f"starting at {machine.url}"):
             self.version = machine.provisioner.health(timeout=self.options.timeout, progress=self.progress)
+        if machine.config.registry_cache:
+            from dinv.lifecycle.host import registry_cache
+
+            registry_cache.check(machine)
+            registry_cache.tell(machine, self.version, self.progress)
 
     def prove(self) -> None:
         """A container has run in it, or earlier in a machine of the same kind."""

@@ -22,7 +22,8 @@ class CreateOptions:
     `driver_values`, `provisioner_values`, `authority_values` and `contract_values` are values of the options
     that each of these declares, by keyword. `provisioner` is "" for the driver's usual one, `authority` ""
     for a CA of the machine's own. `swarm_options` are libmachine's, for a host that dinv only records;
-    `registry_cas` PEM certificates by registry host; `timeout` is in seconds, for the daemon to answer.
+    `registry_cas` PEM certificates by registry host; `registry_cache` the name of a cache, or ""; `timeout`
+    is in seconds, for the daemon to answer.
     `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own.
     """
 
@@ -41,6 +42,7 @@ class CreateOptions:
         cert_lifetime: int | None = None,
         ca_lifetime: int | None = None,
         registry_cas: Mapping[str, bytes] | None = None,
+        registry_cache: str = "",
         timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
         context: bool = True,
@@ -57,6 +59,7 @@ class CreateOptions:
         self.cert_lifetime = cert_lifetime
         self.ca_lifetime = ca_lifetime
         self.registry_cas = dict(registry_cas or {})
+        self.registry_cache = registry_cache
         self.timeout: float = TIMEOUT.checked(timeout)
         self.keep_on_failure = keep_on_failure
         self.context = context
@@ -81,6 +84,7 @@ class CreateOptions:
             cert_lifetime=common["cert_lifetime"],
             ca_lifetime=common["ca_lifetime"],
             registry_cas=registry_ca.read(common["registry_ca"]),
+            registry_cache=str(common["registry_cache"] or ""),
             timeout=common["timeout"],
             keep_on_failure=common["keep_on_failure"],
             context=common["context"],

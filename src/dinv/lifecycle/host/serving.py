@@ -10,6 +10,16 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 
+def give_cache(host: Host, progress: Progress) -> None:
+    """Bring what a machine has of its registry cache up to date in the store, before its files go in."""
+    if host.config.registry_cache:
+        from dinv.lifecycle.host import registry_cache
+
+        why = registry_cache.give(host)
+        if why:
+            progress.warn(why)
+
+
 def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     """After a start: follow an address that has changed, wait for the daemon, record its version.
 

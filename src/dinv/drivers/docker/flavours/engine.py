@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.channel import Channel
-    from dinv.drivers.docker.flavours.specification import MachineSpec
+    from dinv.drivers.docker.flavours.specification import MachineSpec, ServiceSpec
     from dinv.engine import Engine
     from dinv.errors import EngineError
 
@@ -239,6 +239,20 @@ class EngineFlavour:
         host = inspected.get("HostConfig") or {}
         return {"Memory": host.get("Memory") or 0, "CPUs": (host.get("NanoCpus") or 0) / _BILLION}
 
+    def service_body(self, spec: ServiceSpec) -> dict[str, Any]:
+        """Return the body of `POST /containers/create` for a container that serves machines."""
+        host: dict[str, Any] = {
+            "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
+            "NetworkMode": spec.network or "default",
+            "RestartPolicy": {"Name": "unless-stopped"},
+            "LogConfig": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
+            "CapDrop": ["ALL"],
+            "SecurityOpt": ["no-new-privileges"],
+        }
+        if spec.publish_address:
+            host["PortBindings"] = service_ports(spec)
+        return {**service_config(spec), "HostConfig": host}
+
     def volume_options(self, size: int, store: str) -> dict[str, str]:  # a VCH's
         """Return DriverOpts of a volume of `size` bytes (0: no limit) in the volume store `store` ("": none).
 
@@ -315,6 +329,27 @@ def missing_ports(spec: MachineSpec, host: Mapping[str, Any]) -> list[str]:
     """Return which of the further ports the created container lacks."""
     bound = host.get("PortBindings") or {}
     return [f"the published port {port}" for port in spec.ports if not bound.get(port)]
+
+
+def service_ports(spec: ServiceSpec) -> dict[str, Any]:
+    """Return the port bindings of a service: each port at its own number."""
+    return {f"{port}/tcp": [{"HostIp": spec.publish_address, "HostPort": str(port)}] for port in spec.ports}
+
+
+def service_config(spec: ServiceSpec) -> dict[str, Any]:
+    """Return the create body of a service without HostConfig, which is the same for every flavour."""
+    body: dict[str, Any] = {
+        "Hostname": spec.hostname,
+        "Image": spec.image,
+        "Env": [],
+        "Labels": dict(spec.labels),
+        "ExposedPorts": {f"{port}/tcp": {} for port in spec.ports},
+        "Volumes": {},
+    }
+    if spec.network:
+        settings: dict[str, Any] = {"IPAMConfig": {"IPv4Address": spec.ip}} if spec.ip else {}
+        body["NetworkingConfig"] = {"EndpointsConfig": {spec.network: settings}}
+    return body
 
 
 def container_config(spec: MachineSpec) -> dict[str, Any]:

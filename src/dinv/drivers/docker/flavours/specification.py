@@ -49,3 +49,32 @@ class MachineSpec:
         self.isolation = isolation
         self.dns = dns
         self.ports = ports or {}
+
+
+class ServiceSpec:
+    """What a container of dinv's own that serves machines is to have: no privileges, and no limits.
+
+    `mounts` pairs volumes with absolute paths, `ports` are TCP ports. `publish_address` is the address of the
+    endpoint at which they are published, "" for nowhere; `ip` the container's own, "" for any.
+    """
+
+    def __init__(
+        self,
+        *,
+        hostname: str,
+        image: str,
+        labels: Mapping[str, str],
+        mounts: Sequence[tuple[str, str]],
+        ports: Sequence[int],
+        network: str,
+        ip: str = "",
+        publish_address: str = "",
+    ) -> None:
+        self.hostname = hostname
+        self.image = image
+        self.labels = labels
+        self.mounts = mounts
+        self.ports = ports
+        self.network = network
+        self.ip = ip
+        self.publish_address = publish_address

@@ -15,6 +15,8 @@ from dinv.drivers.docker.flavours.engine import (
     EngineFlavour,
     container_config,
     missing_ports,
+    service_config,
+    service_ports,
 )
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.units import format_size
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.channel import Channel
-    from dinv.drivers.docker.flavours.specification import MachineSpec
+    from dinv.drivers.docker.flavours.specification import MachineSpec, ServiceSpec
     from dinv.engine import Engine
     from dinv.errors import EngineError
 
@@ -175,6 +177,16 @@ class VchFlavour(EngineFlavour):
             DAEMON_PORT: [{"HostIp": spec.publish_address, "HostPort": port}],
         }
         return {**container_config(spec), "HostConfig": host}
+
+    def service_body(self, spec: ServiceSpec) -> dict[str, Any]:
+        host: dict[str, Any] = {
+            "Binds": [f"{volume}:{path}" for volume, path in spec.mounts],
+            "NetworkMode": spec.network or "bridge",
+        }
+        if spec.network:
+            # As for machines: on a container network the firewall lets in only what is published.
+            host["PortBindings"] = service_ports(spec)
+        return {**service_config(spec), "HostConfig": host}
 
     def volume_options(self, size: int, store: str) -> dict[str, str]:
         # Capacity is a number of MB; without it a volume has 1024.

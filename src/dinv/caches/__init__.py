@@ -1,0 +1,1 @@
+"""Registry caches: pull-through registries on an endpoint, for the machines there."""
