@@ -113,7 +113,7 @@ COMMON = (
     Option(
         "registry-cache",
         "DINV_REGISTRY_CACHE",
-        "registry cache of the endpoint to pull images through (dinv cache)",
+        "registry cache to pull images through, on the same endpoint",
         metavar="CACHE",
         rare=True,
     ),

@@ -17,10 +17,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv adopt --endpoint ./vch1 photon dev", "one of a VCH, as dev"),
     ),
     "cache": (
-        ("dinv cache create hub", "a cache of Docker Hub; then dinv create --registry-cache hub"),
-        ("dinv cache create all --upstream docker.io --upstream ghcr.io --push", "two, and one to push to"),
-        ("dinv cache ls", "what there is, and who uses it"),
-        ("dinv cache rm --keep-data hub", "what is stored stays for the next one"),
+        ("dinv cache create hub", "of Docker Hub"),
+        ("dinv create --registry-cache hub dev", "a machine that uses it"),
+        ("dinv cache create all --upstream ghcr.io --push", "and one to push to"),
+        ("dinv cache rm --keep-data hub", "its images stay for the next"),
     ),
     "completion": (
         ('eval "$(dinv completion bash)"', "in this shell; in ~/.bashrc, in all"),

@@ -35,6 +35,7 @@ OURS: Kinds = {
         ("Phase", "Step", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"),
         str,
     ),
+    "RegistryCache": str,
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
     **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal"), dict),
     "Stopped": bool,

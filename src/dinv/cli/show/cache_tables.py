@@ -1,4 +1,4 @@
-"""The lists that `dinv cache` prints."""
+"""What `dinv cache` prints, and which options go with which of its actions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,31 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.caches.status import CacheStatus, RegistryUsage
+    from dinv.cli.parser import Options
     from dinv.cli.show.formatting import Format
+
+
+_FLAGS = {
+    "create": ("upstream", "push", "endpoint", "endpoint_cert_path", "network", "image", "credentials"),
+    "prune": ("upstream", "yes"),
+    "rm": ("keep_data", "force", "yes"),
+}
+"""By action, the flags that it takes, besides those of all."""
+
+
+def check(options: Options) -> None:
+    """Raise InputError for options of another action, and for a number of caches that it does not take."""
+    from dinv.errors import InputError
+
+    action = options.action
+    for flag in sorted({flag for flags in _FLAGS.values() for flag in flags}):
+        if getattr(options, flag) and flag not in _FLAGS.get(action, ()):
+            shown = {"yes": "-y"}.get(flag, f"--{flag.replace('_', '-')}")
+            raise InputError(f"{shown} is not for cache {action}")
+    if action == "create" and len(options.cache) != 1:
+        raise InputError("cache create takes one name")
+    if action in ("rm", "prune") and not options.cache:
+        raise InputError(f"cache {action} takes the name of a cache")
 
 
 def show(caches: list[CacheStatus], form: Format | None, *, quiet: bool) -> None:
