@@ -34,6 +34,7 @@ MENU = {
         "files-and-commands",
         "formats",
         "day2",
+        "caches",
         "lifecycle",
         "certificates",
         "sharing",
@@ -58,6 +59,7 @@ MENU = {
 """Every page but the index, which is the first; one that is in no menu is an error of the build."""
 
 LABELS = {
+    "caches": "Registry caches",
     "create": "Create",
     "day2": "After the create",
     "formats": "Formats and filters",

@@ -50,8 +50,9 @@ class CacheStatus:
     """One cache.
 
     `state` is one of `dinv.states`, or "Unfinished" for one that a kill has left half made, or "Removed" for
-    one of which the volume was kept. `size` is the bytes that its registries have stored, None if it could not be asked; `machines` are the
-    names of the machines that use it; `error` says what is wrong, "" if nothing is known to be.
+    one of which the volume was kept. `size` is the bytes that its registries have stored, None if it could
+    not be asked; `machines` are the names of the machines that use it; `error` says what is wrong, "" if
+    nothing is known to be.
     """
 
     name: str

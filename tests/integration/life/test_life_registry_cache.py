@@ -118,7 +118,7 @@ def test_what_one_machine_has_pulled_no_other_fetches_again(setting: Setting) ->
 
     # Pushed by one machine, and pulled by the other.
     mine = f"{setting.registry('push').address}/mine:1"
-    with user.machine(other) as machine, machine.engine(timeout=60) as engine:
+    with user.machine(other) as found, found.engine(timeout=60) as engine:
         engine.images.tag("x:1", mine)
         engine.images.push(mine)
     assert setting.pull(one, mine)
