@@ -12,8 +12,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
                    is not acted on), CertLifetime and
                    CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start);
-                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking and Adopting (the container) while one is in
-                   progress; Shared if it is somebody else's, who shared it
+                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking and Adopting (the
+                   container) while one is in progress; Shared if it is somebody else's, who shared it
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
