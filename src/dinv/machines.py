@@ -11,6 +11,7 @@ from dinv.timeouts import LIST_SECONDS, SERVE_SECONDS
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
+    from datetime import timedelta
     from typing import BinaryIO
 
     from dinv.caches.registry_caches import RegistryCaches
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from dinv.image_building.machine_images import MachineImages
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
+    from dinv.lifecycle.renew.when_due import Renewed
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
     from dinv.machine import Machine
@@ -251,6 +253,44 @@ class Machines:
         """`Machine.renew_certificates`."""
         with self.get(name) as machine:
             machine.renew_certificates(clients=clients, timeout=timeout or SERVE_SECONDS, progress=progress)
+
+    def renew(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        before: float | timedelta | str | None = None,
+        ca: bool = False,
+        dry_run: bool = False,
+        spread: float | timedelta | str | None = None,
+        timeout: float | None = None,
+        progress: Callable[[str], Progress] | None = None,
+    ) -> list[Renewed]:
+        """Renew the certificates that are due, of these machines or of all; return a Renewed for each.
+
+        Due is what has a third of its life left, or with `before` what expires within that time: "30d", a
+        timedelta, or seconds. Of a machine that does not run only the client's certificate is renewed. A CA
+        that is due is renewed only with `ca`: everybody who has a certificate of the old one is refused then.
+
+        A failure is in the result's `error`; the others go on, four at a time, begun over `spread`.
+        `progress` returns the Progress for one machine. `timeout`, in seconds, is for each daemon to use its
+        new certificates. With `dry_run` nothing is changed. Raises OptionError.
+        """
+        from dinv.lifecycle.renew import when_due
+
+        terms = when_due.Terms(
+            before=when_due.BEFORE.value(before, {}),
+            ca=ca,
+            dry_run=dry_run,
+            timeout=timeout or SERVE_SECONDS,
+        )
+        return when_due.renew_all(
+            self._own_store,
+            list(names) if names is not None else self.names(),
+            progress or (lambda _name: _silent(None)),
+            terms,
+            spread=when_due.SPREAD.value(spread, {}) or 0,
+            trace=self._trace,
+        )
 
     def provision(self, name: str, *, timeout: float | None = None, progress: Progress | None = None) -> None:
         """`Machine.provision`."""

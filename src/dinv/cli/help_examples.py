@@ -102,6 +102,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv regenerate-certs dev", "a new certificate for its daemon"),
         ("dinv regenerate-certs --client-certs dev", "and lock out earlier clients"),
     ),
+    "renew": (
+        ("dinv renew --all", "what has a third of its life left"),
+        ("dinv renew --all --before 30d --dry-run", "what would be renewed"),
+        ("dinv renew dev prod", "of these two"),
+    ),
     "restart": (("dinv restart dev", "stop it and start it"),),
     "rm": (
         ("dinv rm dev", "the machine with its images; asks first"),

@@ -30,6 +30,7 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         finished = _finish_revocation(host, progress)
         if state not in (PAUSED, RUNNING):
             _remember_stopped(host)
+            _renew_stopped(host, progress)
             with progress.working("Machine", f"starting {host.name}"):
                 host.driver.start(timeout=timeout)
         elif state == RUNNING and not (host.config.stopped or renewing(host)):
@@ -70,6 +71,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
                 host.driver.stop(timeout=STOP_SECONDS)
         _remember_stopped(host)
         _finish_revocation(host, progress)
+        _renew_stopped(host, progress)
         with progress.working("Machine", f"starting {host.name}"):
             host.driver.start(timeout=timeout)
         serve(host, progress, timeout=timeout)
@@ -107,6 +109,14 @@ def _finish_revocation(host: Host, progress: Progress) -> bool:
 
     revoke.settle(host, progress)
     return True
+
+
+def _renew_stopped(host: Host, progress: Progress) -> None:
+    found = host.certificates
+    if found.due(found.server, host.config.identity):
+        from dinv.lifecycle.renew.at_start import renew_stopped
+
+        renew_stopped(host, progress)
 
 
 def _finish_renewal(host: Host, progress: Progress, timeout: float) -> None:

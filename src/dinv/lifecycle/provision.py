@@ -12,6 +12,7 @@ from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
+from dinv.lifecycle.renew.at_start import renew_stopped
 from dinv.lifecycle.renew.renewal import missing
 from dinv.states import ERROR, RUNNING
 from dinv.store.record import READY
@@ -83,6 +84,7 @@ def _begin_again(machine: Host, progress: Progress, state: str) -> str:
 def _start(machine: Host, progress: Progress, timeout: float) -> None:
     if missing(machine):
         certificates.issue(machine, progress=progress)
+    renew_stopped(machine, progress)
     machine.provisioner.provision()
     with progress.working("Machine", f"starting {machine.name}"):
         machine.driver.start(timeout=timeout)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dinv.image_building.builder import MachineImage
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.sharing.held import Access
+    from dinv.lifecycle.renew.when_due import Renewed
     from dinv.machine import Machine
     from dinv.pki.validity import Certificates
     from dinv.plugins import Plugin
@@ -69,6 +70,19 @@ def expiry(certificates: Certificates) -> dict[str, str]:
     ca = certificates.ca
     ends = certificates.first_end, ca.end if ca is not None else None
     return {key: rfc3339(end) for key, end in zip(EXPIRY, ends, strict=True)}
+
+
+def of_renewal(renewed: Renewed) -> dict[str, Any]:
+    """`renew`."""
+    return {
+        "Name": renewed.name,
+        "Renewed": list(renewed.roles),
+        "AtStart": list(renewed.later),
+        "Reason": renewed.reason,
+        "Remark": renewed.remark,
+        "Error": renewed.error.text if renewed.error is not None else "",
+        **expiry(renewed.certificates),
+    }
 
 
 def version(found: str) -> str:

@@ -1,0 +1,231 @@
+"""Renewing what is due of one machine or of many, for cron and systemd timers."""
+
+from __future__ import annotations
+
+import time
+
+from dinv.declaration import DURATION, Option
+from dinv.errors import DinvError, MachineNotRunning
+from dinv.lifecycle.host import Host, certificates
+from dinv.lifecycle.opening import opened
+from dinv.lifecycle.renew import renew, resume
+from dinv.lifecycle.renew.client import renew_client
+from dinv.lifecycle.upgrade import settle
+from dinv.pki.validity import Certificates, rfc3339
+from dinv.states import RUNNING
+from dinv.timeouts import STATE_SECONDS
+from dinv.wording import command
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from dinv.progress import Progress
+    from dinv.store.store import Store
+
+BEFORE = Option(
+    "before",
+    "",
+    "what expires within this time (default: what has a third of its life left)",
+    type=DURATION,
+    metavar="DURATION",
+    bounds=(0, 36500 * 86400),
+)
+SPREAD = Option(
+    "spread",
+    "",
+    "begin with the machines over this time, each at its own moment",
+    type=DURATION,
+    metavar="DURATION",
+    bounds=(0, 86400),
+)
+AT_ONCE = 4
+"""Machines that are renewed at the same time."""
+SERVER, CLIENT, CA = "server", "client", "CA"
+
+
+class Renewed:
+    """What `Machines.renew` did for one machine, or with `dry_run` would do.
+
+    `name` is the machine's; `roles` are those whose certificates are new: "server", "client", "CA"; `later`
+    those that its next start renews. `reason` says why nothing is done, `remark` what the user has to do.
+    `error` is why it failed, or None. `certificates` has the dates afterwards.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        roles: Sequence[str] = (),
+        *,
+        later: Sequence[str] = (),
+        reason: str = "",
+        remark: str = "",
+        error: DinvError | None = None,
+        certificates: Certificates | None = None,
+    ) -> None:
+        self.name = name
+        self.roles = tuple(roles)
+        self.later = tuple(later)
+        self.reason = reason
+        self.remark = remark
+        self.error = error
+        self.certificates = certificates or Certificates()
+
+    def __repr__(self) -> str:
+        return f"<Renewed {self.name} {', '.join(self.roles) or self.error or self.reason}>"
+
+
+class Terms:
+    """What counts as due, and what is done about it.
+
+    `before` is in seconds: what expires within that time; None: what has a third of its life left. With `ca`
+    a CA that is due is renewed as well, which locks out every earlier client.
+    """
+
+    def __init__(self, *, before: float | None, ca: bool, dry_run: bool, timeout: float) -> None:
+        self.before = before
+        self.ca = ca
+        self.dry_run = dry_run
+        self.timeout = timeout
+
+    def due(self, host: Host) -> list[str]:
+        """Return which of a machine's certificates are due."""
+        found, identity = host.certificates, host.config.identity
+        each = ((SERVER, found.server), (CLIENT, None if _is_users_own(host) else found.client))
+        roles = [role for role, dates in each if found.due(dates, identity, before=self.before)]
+        if Certificates(client=found.ca).due(found.ca, identity, before=self.before):
+            roles.append(CA)
+        return roles
+
+
+def renew_due(
+    store: Store,
+    name: str,
+    progress: Progress,
+    terms: Terms,
+    *,
+    trace: Callable[[str], None] | None = None,
+) -> Renewed:
+    """Renew what is due of a machine. A failure is in the result's `error`."""
+    try:
+        with Host(store.load(name), store, trace=trace) as host:
+            reason = _left_out(host)
+            if reason:
+                return Renewed(name, reason=reason, certificates=host.certificates)
+            if terms.dry_run:
+                return _result(host, terms, *_plan(host, terms))
+        return _renew(store, name, progress, terms, trace)
+    except DinvError as error:
+        error.about = name
+        return Renewed(name, error=error)
+
+
+def renew_all(
+    store: Callable[[], Store],
+    names: Sequence[str],
+    progress: Callable[[str], Progress],
+    terms: Terms,
+    *,
+    spread: float = 0,
+    trace: Callable[[str], None] | None = None,
+) -> list[Renewed]:
+    """Renew what is due of these machines, some at the same time; return a result for each, in this order.
+
+    The first is begun at once and the last after `spread` seconds at most: each machine has its own moment,
+    the same every time. `store` returns a Store for one thread; `progress` a Progress for one machine.
+    """
+    import binascii
+    from concurrent.futures import ThreadPoolExecutor
+
+    begun = time.monotonic()
+    moments = sorted((binascii.crc32(name.encode()) / 2**32 * spread, name) for name in dict.fromkeys(names))
+    first = moments[0][0] if moments else 0.0
+    pool = ThreadPoolExecutor(max_workers=AT_ONCE)
+    try:
+        found = {}
+        for moment, name in moments:
+            time.sleep(max(0.0, begun + moment - first - time.monotonic()))
+            found[name] = pool.submit(renew_due, store(), name, progress(name), terms, trace=trace)
+        return [found[name].result() for name in dict.fromkeys(names)]
+    finally:
+        # After Ctrl-C: what has been begun comes to an end, nothing else is begun.
+        pool.shutdown(cancel_futures=True)
+
+
+def _renew(
+    store: Store, name: str, progress: Progress, terms: Terms, trace: Callable[[str], None] | None
+) -> Renewed:
+    done: list[str] = []
+    with opened(store, name, "renewing its certificates", trace) as host:
+        if host.config.upgrade:
+            settle(host, progress, timeout=terms.timeout)
+        roles, later = _plan(host, terms)
+        if CA not in roles:
+            before = host.certificates
+            if SERVER in roles:
+                host.driver.refresh_address()
+                resume(host, progress, timeout=terms.timeout)
+                done.append(SERVER)
+            if CLIENT in roles and host.certificates.client == before.client:
+                renew_client(host, progress)
+            if host.certificates.client != before.client:
+                done.append(CLIENT)
+                progress.line("Certificates", "client", "renewed")
+            return _result(host, terms, done, later)
+    renew(store, name, progress, clients=True, timeout=terms.timeout, trace=trace)
+    with Host(store.load(name), store) as host:
+        return _result(host, terms, roles, later)
+
+
+def _plan(host: Host, terms: Terms) -> tuple[list[str], list[str]]:
+    """Return which certificates are to be renewed now, and which at its start."""
+    roles = terms.due(host)
+    renews_ca = terms.ca and CA in roles and host.authority().ca_per_machine
+    running = host.driver.state(timeout=STATE_SECONDS).state == RUNNING
+    if renews_ca:
+        if not running:
+            raise MachineNotRunning(host.name)
+        return [SERVER, CLIENT, CA], []
+    if certificates.renewing(host) and SERVER not in roles:
+        roles.append(SERVER)  # one that was killed is to be finished
+    now = [role for role in (SERVER, CLIENT) if role in roles and (running or role == CLIENT)]
+    return now, [] if running or SERVER not in roles else [SERVER]
+
+
+def _result(host: Host, terms: Terms, roles: Sequence[str], later: Sequence[str]) -> Renewed:
+    found = host.certificates
+    reason = "" if roles or later else "nothing is due"
+    remark = "" if CA in roles else _about_ca(host, terms)
+    return Renewed(host.name, roles, later=later, reason=reason, remark=remark, certificates=found)
+
+
+def _about_ca(host: Host, terms: Terms) -> str:
+    """Return what to do about a CA that is near its end, if that is soon or within the time asked about."""
+    ca = host.certificates.ca
+    now = time.time()
+    if ca is None or not (ca.ends_soon(now) or (terms.before is not None and ca.end - terms.before <= now)):
+        return ""
+    said = f"Its CA expires on {rfc3339(ca.end)[:10]}, and its certificates with it. "
+    elsewhere = host.authority().ca_elsewhere
+    if elsewhere:
+        return (
+            said + f"The CA is {elsewhere}: replace it there, then: " + command("regenerate-certs", host.name)
+        )
+    return (
+        said
+        + "A new CA refuses everybody who has a certificate of the old one, shares too: "
+        + command("regenerate-certs", "--client-certs", host.name)
+    )
+
+
+def _left_out(host: Host) -> str:
+    """Return why nothing of a machine is renewed."""
+    if host.config.unfinished:
+        return "its create did not finish"
+    if not host.config.by_dinv or host.driver.left_alone:
+        return "somebody else looks after its certificates"
+    return ""
+
+
+def _is_users_own(host: Host) -> bool:
+    return host.config.auth_options.get("ClientCertPath") != f"machines/{host.name}/cert.pem"
