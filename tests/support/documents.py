@@ -9,7 +9,7 @@ import shlex
 
 from harness import CHECKOUT
 
-LANGUAGES = ("sh", "text", "python", "json", "toml", "yaml")
+LANGUAGES = ("sh", "text", "python", "json", "toml", "yaml", "ini")
 """Commands to paste are `sh`; what they print, and whatever nobody runs, is `text`."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -33,7 +33,7 @@ VERBS = {
     "plugins": "List drivers, provisioners, authorities, contracts and hooks",
     "provision": "Repair a machine, or finish one that is half made",
     "regenerate-certs": "Give a machine new certificates",
-    "renew": "Renew the certificates that are due, for cron and timers",
+    "renew": "Renew the certificates that are due",
     "restart": "Restart a machine",
     "rm": "Remove a machine",
     "scp": "Copy files to, from and between machines",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host import certificates, context, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,3 +46,4 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     host.config.stopped = False
     host.config.revoking = False  # what it has to refuse was put in before it was started, or with its files
     host.store.save(host.config)
+    telling.near_expiry(host, progress)

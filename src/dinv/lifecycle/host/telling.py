@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
+
 from dinv import hooks
 from dinv.errors import PluginBroken, PluginNotFound
+from dinv.pki.validity import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,6 +25,22 @@ def ask(host: Host, event: str, progress: Progress, **facts: Any) -> None:
 def tell(host: Host, event: str, progress: Progress, **facts: Any) -> None:
     """Tell the store's hooks about a machine (`hooks.tell`)."""
     hooks.tell(host.store, event, {**facts, "machine": of_machine(host)}, progress)
+
+
+def near_expiry(host: Host, progress: Progress) -> None:
+    """Tell the store's hooks of each certificate of a machine that has expired or is about to."""
+    now = time.time()
+    for role, each in zip(("ca", "server", "client"), host.certificates, strict=True):
+        if each is not None and each.ends_soon(now):
+            tell(
+                host,
+                "near-expiry",
+                progress,
+                role=role,
+                holder="",
+                not_after=rfc3339(each.end),
+                seconds_left=int(each.end - now),
+            )
 
 
 def of_machine(host: Host) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from dinv.errors import DinvError
-from dinv.lifecycle.host import certificates, context
+from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.certificates import STAGING
 from dinv.pki import pem
 from dinv.system import files
@@ -44,3 +44,4 @@ def renew_stopped(host: Host, progress: Progress) -> None:
         progress.warn(f"The certificates were not renewed: {error}")
     else:
         progress.line("Certificates", "server, client", "renewed")
+        telling.tell(host, "renewed", progress, clients=False)

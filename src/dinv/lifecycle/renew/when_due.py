@@ -6,7 +6,7 @@ import time
 
 from dinv.declaration import DURATION, Option
 from dinv.errors import DinvError, MachineNotRunning
-from dinv.lifecycle.host import Host, certificates
+from dinv.lifecycle.host import Host, certificates, telling
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import renew, resume
 from dinv.lifecycle.renew.client import renew_client
@@ -159,6 +159,7 @@ def _renew(
     with opened(store, name, "renewing its certificates", trace) as host:
         if host.config.upgrade:
             settle(host, progress, timeout=terms.timeout)
+        telling.near_expiry(host, progress)
         roles, later = _plan(host, terms)
         if CA not in roles:
             before = host.certificates

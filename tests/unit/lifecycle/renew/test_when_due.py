@@ -12,6 +12,7 @@ import aged
 import pytest
 from fake_driver import install
 from fake_program import Program
+from hook_files import record_all, recorded
 
 from dinv.errors import CertificateError, OptionError
 from dinv.lifecycle.host import Host
@@ -209,6 +210,21 @@ def test_one_that_fails_does_not_keep_the_others(world: World, store: Store, mac
     assert isinstance(found[1].error, CertificateError)
     assert found[1].error.about == "b"
     assert [each.roles for each in found] == [("client",), (), ("client",)]
+
+
+def test_hooks_are_told_of_what_ends_soon(world: World, store: Store, machines: Machines) -> None:
+    host = add(world, store)
+    record_all(store)
+    aged.age(host, "client", days=(-600, 5))
+    machines.renew(["dev"])
+    told = recorded(store)
+    assert [each["event"] for each in told] == ["near-expiry", "pre-issue", "issued", "renewed"]
+    facts = told[0]["facts"]
+    assert (facts["role"], facts["holder"]) == ("client", "")
+    assert facts["not_after"].endswith("Z")
+    assert 4 * 86400 < facts["seconds_left"] <= 5 * 86400
+    machines.renew(["dev"])
+    assert recorded(store) == []
 
 
 def test_those_of_others_are_left(world: World, store: Store, machines: Machines) -> None:
