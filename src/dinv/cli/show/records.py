@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.lifecycle.change.plan import Plan
-    from dinv.lifecycle.sharing.held import Access
     from dinv.lifecycle.renew.when_due import Renewed
+    from dinv.lifecycle.sharing.held import Access
     from dinv.machine import Machine
     from dinv.pki.validity import Certificates
     from dinv.plugins import Plugin
