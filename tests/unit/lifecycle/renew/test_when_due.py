@@ -169,9 +169,12 @@ def test_a_start_goes_on_without_its_authority(world: World, store: Store) -> No
     host = add(world, store, "dev", "server", state=STOPPED, Stopped=True)
     os.unlink(os.path.join(host.directory, "ca-key.pem"))
     said: list[str] = []
-    progress = Progress()
-    progress.warn = said.append  # type: ignore[method-assign]
-    start(Host(store.load("dev"), store), progress)
+
+    class Heard(Progress):
+        def warn(self, text: str) -> None:
+            said.append(text)
+
+    start(Host(store.load("dev"), store), Heard())
     assert world.states["dev"] == RUNNING
     assert "were not renewed: The CA of machine" in said[0]
     assert not os.path.exists(os.path.join(host.directory, ".renewal"))
@@ -290,7 +293,7 @@ def test_they_are_begun_over_a_time_and_few_at_once(
         return when_due.Renewed(name)
 
     monkeypatch.setattr(when_due, "renew_due", renew_due)
-    monkeypatch.setattr(when_due.time, "sleep", waits.append)
+    monkeypatch.setattr(time, "sleep", waits.append)
     names = [f"m{number}" for number in range(20)]
     assert [each.name for each in machines.renew(names, spread="1h")] == names
     assert most <= when_due.AT_ONCE
