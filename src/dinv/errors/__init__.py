@@ -62,6 +62,7 @@
     │   ├── MachineNotReady        its daemon did not answer in time
     │   ├── MachineUnreached       its daemon listens, but cannot be reached from here
     │   ├── MachineUnusable        clients cannot use its daemon
+    │   ├── CertificatesNotTaken   it cannot use new certificates, and has the former ones
     │   ├── AcceptsAnyone          it accepts clients without a certificate
     │   └── ContainersCannotRun    its daemon answers, but cannot run containers
     ├── CacheError                 a registry cache
@@ -125,6 +126,7 @@ if TYPE_CHECKING:
     from dinv.errors.certificate import CertificateError as CertificateError
     from dinv.errors.certificate import ChainRefused as ChainRefused
     from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
+    from dinv.errors.daemon import CertificatesNotTaken as CertificatesNotTaken
     from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
     from dinv.errors.daemon import MachineDied as MachineDied
     from dinv.errors.daemon import MachineNotReady as MachineNotReady
@@ -247,6 +249,7 @@ _FILES = {
     "MachineGone": "machine",
     "MachineDied": "daemon",
     "MachineNotReady": "daemon",
+    "CertificatesNotTaken": "daemon",
     "MachineUnreached": "daemon",
     "MachineUnusable": "daemon",
     "AcceptsAnyone": "daemon",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors.machine import MachineError
-from dinv.wording import option
+from dinv.wording import command, option
 
 
 class MachineDied(MachineError):
@@ -67,6 +67,22 @@ class MachineUnusable(MachineError):
         self.reason = reason
         self.hint = hint
         self.connection = connection
+
+
+class CertificatesNotTaken(MachineError):
+    """The machine did not take up new certificates or revocations; the former ones are in use.
+
+    `reason` is what the machine says about it.
+    """
+
+    def __init__(self, machine: str, reason: str) -> None:
+        reason = reason.splitlines()[-1].removeprefix("dinv: ").removeprefix("front: ").rstrip(".")
+        super().__init__(
+            machine,
+            f'Machine "{machine}" does not take up its new certificates: {reason}. The former '
+            "ones are in use. What its front says: " + command("logs", machine),
+        )
+        self.reason = reason
 
 
 class AcceptsAnyone(MachineError):

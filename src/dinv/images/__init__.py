@@ -13,10 +13,10 @@ from dinv.labels import LABEL_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
 
-    from dinv.channel import File
+    from dinv.channel import Channel, File
     from dinv.declaration import Option
 
 GROUP = "dinv.images"
@@ -56,6 +56,12 @@ class ImageContract(ABC):
     """The path in the machine for the volume of each role: `{"cache": "/var/lib/docker"}`."""
     activation_signal: str
     """The signal to init after which new certificates and options apply; "" if that takes a restart."""
+    certificate_reload: Sequence[str] = ()
+    """A command to run in it as root, by which it uses new certificates and revocations and cuts no stream.
+
+    Only in machines where `rotates_in_place`. Its exit status is 0 once that is so, and connections of
+    revoked certificates are cut; otherwise its last line says why, and the former files are in use.
+    """
     waits_for_certificates: bool
     """Whether it can be started before its certificates are in, and uses them when they arrive."""
     preparation: Sequence[str] = ()
@@ -88,6 +94,17 @@ class ImageContract(ABC):
     def create_flags(cls) -> Sequence[Option]:
         """Return the options this contract adds to `create`, if it is named with `--image-contract`."""
         return ()
+
+    def rotates_in_place(self, channel: Channel) -> bool:  # (of those with a `certificate_reload`)
+        """Return whether this machine has what `certificate_reload` needs. It need not run."""
+        return False
+
+    def revocations(self, serials: Iterable[str]) -> File | None:  # (where it can refuse one)
+        """Return the file that says which client certificates are refused; None if it cannot be told.
+
+        `serials` are their serial numbers, in lower-case hexadecimal without leading zeros.
+        """
+        return None
 
     def cannot_adopt(self, config: Mapping[str, Any]) -> str:  # (those that can be told more)
         """Return why a container, by its `Config`, cannot be given other certificates; "" if it can."""

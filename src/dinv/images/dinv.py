@@ -10,16 +10,23 @@ from dinv.labels import LABEL_CONTRACT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from typing import Any
+
+    from dinv.channel import Channel
+
+
+_FRONT = "/usr/local/lib/dinv/front"
+"""What manages the TLS front in the machine. Images of dinv 0.1 have none."""
 
 
 class DinvContract(ImageContract):
-    """Files under /etc/dinv, read at each start and at each SIGHUP."""
+    """Files under /etc/dinv, read at each start and at each SIGHUP; certificates by a command, too."""
 
     name = "dinv"
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = "SIGHUP"
+    certificate_reload = (_FRONT, "reload")
     waits_for_certificates = True
     certificate_paths = (
         "/etc/dinv/certs/ca.pem",
@@ -30,6 +37,12 @@ class DinvContract(ImageContract):
     @classmethod
     def recognises(cls, config: Mapping[str, Any]) -> bool:
         return (config.get("Labels") or {}).get(LABEL_CONTRACT) == cls.name
+
+    def rotates_in_place(self, channel: Channel) -> bool:
+        return channel.stat(_FRONT) is not None
+
+    def revocations(self, serials: Iterable[str]) -> File | None:
+        return File("/etc/dinv/certs/revoked", "".join(f"{serial}\n" for serial in serials).encode())
 
     def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         return {"DINV_WAIT_FOR_CERTS": f"{round(wait_seconds)}"} if wait_seconds else {}

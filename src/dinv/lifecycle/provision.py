@@ -57,7 +57,7 @@ def provision(
             state = _begin_again(machine, progress, state)
         if state == RUNNING:
             machine.driver.refresh_address()
-            resume(machine, progress, timeout=timeout)
+            resume(machine, progress, timeout=timeout, options=True)
         else:
             _start(machine, progress, timeout)
         # The context must match what it has now, even if there is an old one, or none.

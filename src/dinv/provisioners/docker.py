@@ -68,6 +68,7 @@ class DockerProvisioner(DockerdProvisioner):
         # Not imported at the top: `env` needs only `credentials`.
         from dinv.images.options import with_defaults
         from dinv.pki import pem
+        from dinv.provisioners import revoked
         from dinv.registries import ca as registry_ca
         from dinv.registries import cache_files
 
@@ -82,9 +83,29 @@ class DockerProvisioner(DockerdProvisioner):
             driver_name=self.config.driver_name,
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()
+        refused = self.contract.revocations(revoked.serials(self.config))
         # The files that a waiting image waits for come last.
         registries = [*registry_ca.machine_files(directory), *cache_files.machine_files(directory)]
-        self.driver.channel().put([*registries, *taken_over, *serving])
+        revocations = [refused] if refused else []
+        self.driver.channel().put([*registries, *taken_over, *revocations, *serving])
+
+    def rotates_in_place(self) -> bool:
+        return bool(self.contract.certificate_reload) and self.contract.rotates_in_place(
+            self.driver.channel()
+        )
+
+    def activate_certificates(self, *, starting: bool = False) -> None:
+        if not self.rotates_in_place():
+            self.activate(starting=starting)
+            return
+        said = bytearray()
+        status = self.driver.channel().run(
+            self.contract.certificate_reload, stdout=said.extend, stderr=said.extend, timeout=RELOAD_SECONDS
+        )
+        if status:
+            raise errors.CertificatesNotTaken(
+                self.config.name, said.decode(errors="replace").strip() or f"exit status {status}"
+            )
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal

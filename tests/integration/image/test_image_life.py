@@ -101,11 +101,11 @@ def test_hangup_takes_up_new_certificates(own: Machine) -> None:
     finally:
         with open(f"{own.directory}/server.pem", "rb") as file:
             assert file.read() != former
-    shown = own.run(
-        "sh", "-c", "openssl s_client -connect 127.0.0.1:2376 </dev/null 2>/dev/null | openssl x509"
-    )
     with open(f"{own.directory}/server.pem") as text:
-        assert shown in text.read()
+        renewed = text.read()
+    # The front takes them up once the new daemon answers.
+    show = "openssl s_client -connect 127.0.0.1:2376 </dev/null 2>/dev/null | openssl x509"
+    wait_until(lambda: own.run("sh", "-c", show) == renewed.strip(), "the new certificate", told=own.log)
 
 
 def test_stop_ends_containers_gracefully_and_start_brings_them_back(own: Machine) -> None:

@@ -62,7 +62,7 @@ def learn(machine: Host, progress: Progress) -> None:
     machine.provisioner.provision()
     if not machine.contract.waits_for_certificates:
         # If that takes a restart, it may come back at another address.
-        machine.provisioner.activate(starting=True)
+        machine.provisioner.activate_certificates(starting=True)
         follow(machine, progress)
 
 
@@ -73,4 +73,4 @@ def follow(machine: Host, progress: Progress) -> None:
             return
         certificates.issue(machine, progress=progress)
         machine.provisioner.provision()
-        machine.provisioner.activate(starting=True)
+        machine.provisioner.activate_certificates(starting=True)

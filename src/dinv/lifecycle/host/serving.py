@@ -33,7 +33,7 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
         progress.note(f"The address has changed to {host.url}: new certificates")
         certificates.issue(host, progress=progress)
         host.provisioner.provision()
-        host.provisioner.activate(starting=True)
+        host.provisioner.activate_certificates(starting=True)
         if host.has_context:
             context.put(host.config)
     elif host.driver.port_moves and host.has_context:

@@ -84,12 +84,13 @@ def renew(
         steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
 
 
-def resume(machine: Host, progress: Progress, *, timeout: float) -> None:
+def resume(machine: Host, progress: Progress, *, timeout: float, options: bool = False) -> None:
     """Finish a renewal that was killed, or renew only the server's certificate.
 
-    The caller must hold the machine's lock, and the machine must be running. Raises what `renew` raises.
+    With `options` its daemon takes up its options as well. The caller must hold the machine's lock, and the
+    machine must be running. Raises what `renew` raises.
     """
     journal = machine.config.renewal
     if machine.trace is not None and journal.get("Step"):
         machine.trace(f"the renewal of {machine.name} that was interrupted had come to: {journal['Step']}")
-    steps.run(Renewal(machine, progress, timeout, clients=False), STEPS)
+    steps.run(Renewal(machine, progress, timeout, clients=False, options=options), STEPS)

@@ -45,10 +45,14 @@ class Renewal(Transaction):
 
     kind = "regenerate-certs"
 
-    def __init__(self, machine: Host, progress: Progress, timeout: float, *, clients: bool) -> None:
+    def __init__(
+        self, machine: Host, progress: Progress, timeout: float, *, clients: bool, options: bool = False
+    ) -> None:
         super().__init__(machine, progress)
         self.timeout = timeout
         self.clients = clients
+        self.options = options
+        """Whether the daemon's options are to be taken up too: that takes its restart."""
         self.directory = machine.directory
         self.staging = os.path.join(machine.directory, STAGING)
         self.authority = machine.authority()
@@ -140,8 +144,13 @@ class Renewal(Transaction):
 
     def install(self) -> None:
         """The machine has the same files as the store."""
-        self.machine.provisioner.provision()
-        self.machine.provisioner.activate()
+        provisioner = self.machine.provisioner
+        provisioner.provision()
+        if self.options:
+            provisioner.activate()
+            self.options = False
+        else:
+            provisioner.activate_certificates()
 
     def verify(self) -> None:
         """The daemon presents the new certificate, and lets the new client in."""

@@ -6,7 +6,7 @@ import time
 
 from dinv.engine import Deadline, Engine, parse_address
 from dinv.engine.wire.tls import TLSByteStream
-from dinv.errors import DinvError, EndpointTLSError, MachineNotReady
+from dinv.errors import DinvError, EndpointTLSError, MachineNotReady, Unauthorized
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def wait_until_refused(machine: Host, progress: Progress, client: TLSFiles, *, t
 
 def _wait(machine: Host, progress: Progress, look: Callable[[], str], timeout: float) -> None:
     end = time.monotonic() + timeout
-    with progress.working("Docker", f"restarting at {machine.url}"):
+    with progress.working("Docker", f"taking up the certificates at {machine.url}"):
         while True:
             try:
                 reason = look()
@@ -61,12 +61,17 @@ def _wait(machine: Host, progress: Progress, look: Callable[[], str], timeout: f
 
 
 def refusal(url: str, client: TLSFiles) -> str:
-    """Return why a client is refused, "" if it is let in. Raises EndpointUnreachable."""
+    """Return why a client is refused, "" if it is let in. Raises EndpointUnreachable.
+
+    By its CA in the handshake; or, a revoked one, by an answer that says so.
+    """
     try:
         with Engine(parse_address(url, client), timeout=CALL_SECONDS) as engine:
             engine.ping()
     except EndpointTLSError as error:
         return error.reason
+    except Unauthorized as error:
+        return error.message
     return ""
 
 

@@ -1,6 +1,6 @@
-# Sourced by the entrypoint: the files that the dinv tool puts into the machine, checked and read.
+# Sourced by the entrypoint and by the front: the files that the dinv tool puts into the machine, checked and read.
 # Nothing in them is ever evaluated by the shell, and no value from dockerd.env is ever printed.
-# The entrypoint sets what is used here and not assigned (SC2154).
+# Who sources it sets what is used here and not assigned (SC2154).
 # shellcheck shell=sh disable=SC2154
 
 certs=/etc/dinv/certs
@@ -79,11 +79,10 @@ check_config() {
 		looks=$((looks + 1))
 		sleep 0.05
 	done
-	check_args_file && check_env_file
+	check_args_file && check_env_file && "$lib/front" check
 }
 
-# dockerd takes TLS for all its TCP listeners or for none. Options that could turn it off, or turn
-# off the check of client certificates, are this image's own and nobody else's.
+# Clients come in by the front and by nothing else: dockerd has no listener of its own but its unix socket.
 check_args_file() {
 	[ -f "$args_file" ] || return 0
 	while IFS= read -r line || [ -n "$line" ]; do
