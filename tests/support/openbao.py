@@ -6,6 +6,7 @@ import contextlib
 import json
 import os
 import socket
+import ssl
 import subprocess
 import time
 import urllib.error
@@ -51,6 +52,14 @@ class Bao:
         self.program = str(home / "bao")
         self.unseal_key = ""
 
+    @property
+    def ca(self) -> str:
+        """The file of the CA that its own certificate is from, if it speaks TLS."""
+        return str(self.home / "vault-ca.pem")
+
+    def context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context(cafile=self.ca) if self.url.startswith("https:") else None
+
     def call(self, method: str, path: str, body: dict[str, Any] | None = None, **headers: str) -> Any:
         """What a call answers that has to succeed; None for no content. Headers with _ for -."""
         data = None if body is None else json.dumps(body).encode()
@@ -59,7 +68,7 @@ class Bao:
         for name, value in {"X-Vault-Token": ROOT_TOKEN, **sent}.items():
             request.add_header(name, value)
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:  # noqa: S310
+            with urllib.request.urlopen(request, timeout=20, context=self.context()) as response:  # noqa: S310
                 found = response.read()
         except urllib.error.HTTPError as error:
             pytest.fail(f"{method} {path}: {error.code} {error.read()!r}")
@@ -111,20 +120,6 @@ class Bao:
         """The serial numbers of all certificates that a mount keeps."""
         return set(self.call("LIST", f"{mount}/certs")["data"]["keys"])
 
-    def run(self, *words: str) -> str:
-        """What the command line of OpenBao prints, as root."""
-        environ = {
-            "HOME": str(self.home),
-            "BAO_ADDR": self.url,
-            "BAO_TOKEN": ROOT_TOKEN,
-            "PATH": os.environ["PATH"],
-        }
-        done = subprocess.run(
-            [self.program, *words], env=environ, capture_output=True, text=True, timeout=30, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
     @contextlib.contextmanager
     def sealed(self) -> Iterator[None]:
         """Seal it for a while."""
@@ -143,13 +138,15 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def running(home: Path) -> Iterator[Bao]:
+def running(home: Path, *, tls: bool = False) -> Iterator[Bao]:
     """A server, with a directory of its own; it ends with the block."""
     # The link's name is in the command line: scripts/test ends what runs out of its directory.
     (home / "bao").symlink_to(program())
-    bao = Bao(f"http://127.0.0.1:{_free_port()}", home)
+    bao = Bao(f"{'https' if tls else 'http'}://127.0.0.1:{_free_port()}", home)
     words = ["server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
-    words.append(f"-dev-listen-address={bao.url.removeprefix('http://')}")
+    words.append(f"-dev-listen-address={bao.url.partition('://')[2]}")
+    if tls:
+        words += ["-dev-tls", f"-dev-tls-cert-dir={home}"]
     environ = {"HOME": str(home), "PATH": os.environ["PATH"], "GOMAXPROCS": "1"}
     with (home / "log").open("wb") as log:
         process = subprocess.Popen(
@@ -172,8 +169,8 @@ def _wait(bao: Bao, process: subprocess.Popen[bytes]) -> None:
     while True:
         log = (bao.home / "log").read_text(errors="replace")
         bao.unseal_key = log.partition("Unseal Key: ")[2].partition("\n")[0]
-        with contextlib.suppress(OSError):
-            if bao.unseal_key and urllib.request.urlopen(f"{bao.url}/v1/sys/health", timeout=5).status == 200:  # noqa: S310
+        with contextlib.suppress(OSError):  # URLError is one
+            if bao.unseal_key and bao.call("GET", "sys/health")["initialized"]:
                 return
         if process.poll() is not None or time.monotonic() > end:
             pytest.fail(f"bao does not serve:\n{log}")

@@ -36,7 +36,11 @@ if TYPE_CHECKING:
 
 _ROLE = re.compile(r"\w(?:[\w.-]*\w)?", re.ASCII)  # GenericNameRegex in sdk/framework/path.go
 _MOUNT = re.compile(r"\w[\w.-]*(?:/\w[\w.-]*)*", re.ASCII)
-_NEEDED = ("vault-addr", "vault-role", "vault-client-role")
+_NEEDED = {
+    "vault-addr": "",
+    "vault-role": "",
+    "vault-client-role": ": a role signs for one side only, so users' certificates need another",
+}
 
 
 class VaultAuthority(Authority):
@@ -53,6 +57,7 @@ class VaultAuthority(Authority):
         self._mount = self._option("vault-mount").strip("/")
         self._opened: VaultClient | None = None
         self._trusted: list[x509.Certificate] = []
+        self._read: dict[Role, dict[str, Any]] = {}
         self._warnings: object = None
         """Those of the last answer."""
 
@@ -71,7 +76,7 @@ class VaultAuthority(Authority):
         refuses only after everything else: nothing is signed.
         """
         for role in self._roles:
-            self._client.try_out(self._path(role), '"csr" is empty')
+            self._client.try_out(self._path(role), expected="csr")
             facts = self._facts(role)
             if facts:
                 check_role(facts, role, self._path(role))
@@ -123,9 +128,9 @@ class VaultAuthority(Authority):
         return self._opened
 
     def _check_options(self) -> None:
-        for name in _NEEDED:
+        for name, why in _NEEDED.items():
             if not self._option(name):
-                raise OptionError('is not given, and the authority "vault" needs it', option=name)
+                raise OptionError(f'is not given, and the authority "vault" needs it{why}', option=name)
         for name in ("vault-role", "vault-client-role"):
             if not _ROLE.fullmatch(self._option(name)):
                 raise OptionError("is not the name of a role", option=name, value=self._option(name))
@@ -155,7 +160,9 @@ class VaultAuthority(Authority):
 
     def _facts(self, role: Role) -> dict[str, Any]:
         """Return what a role says; nothing if the token may not read it."""
-        return self._client.read(f"{self._mount}/roles/{self._roles[role]}") or {}
+        if role not in self._read:
+            self._read[role] = self._client.read(f"{self._mount}/roles/{self._roles[role]}") or {}
+        return self._read[role]
 
     def _anchors(self) -> list[x509.Certificate]:
         if not self._trusted:

@@ -18,7 +18,14 @@ from dinv.authorities.vault import client as vault_client
 from dinv.authorities.vault.authority import VaultAuthority
 from dinv.authorities.vault.options import OPTIONS
 from dinv.declaration import values
-from dinv.errors import AuthorityError, AuthorityRefused, CertificateError, DinvError, OptionError
+from dinv.errors import (
+    AuthorityError,
+    AuthorityRefused,
+    AuthorityUnreachable,
+    CertificateError,
+    DinvError,
+    OptionError,
+)
 from dinv.pki.certificates import certify, issue, load_key, new_key, request, server_names
 from dinv.progress import Progress
 from dinv.store.record import MachineConfig
@@ -371,6 +378,19 @@ def test_a_sealed_server_is_told(bao: Bao) -> None:
         said = refusal(opened(bao).check)
     assert "sealed" in said
     assert "has to unseal it" in said
+
+
+def test_a_server_with_tls_is_known_by_its_ca(tmp_path: Path) -> None:
+    program()
+    with running(tmp_path, tls=True) as bao:
+        bao.root("pki")
+        bao.role("pki", "dinv-server", SERVER)
+        bao.role("pki", "dinv-client", CLIENT)
+        with pytest.raises(AuthorityUnreachable, match=r"signed by another CA.*vault_ca_cert=FILE"):
+            opened(bao).check()
+        authority = opened(bao, vault_ca_cert=bao.ca)
+        authority.check()
+        server(authority)
 
 
 # Where the token comes from
