@@ -512,6 +512,7 @@ class Machine:
         *,
         lifetime: int | str | None = None,
         csr: str | bytes | None = None,
+        path: str | None = None,
         progress: Progress | None = None,
     ) -> Share:
         """Give somebody a client certificate of their own; `share.data` is the file for them, a tar archive.
@@ -519,13 +520,14 @@ class Machine:
         Both `docker context import` and `Machines.import_` take it. `holder` is whom it is for: the
         certificate's common name. `lifetime` is in seconds, or such as "8h" or "30d"; by default it is as
         long as that of the machine's own certificates. `csr` is their certificate signing request, PEM, or
-        its path: their key then stays with them, and is not in the file. The machine is not asked. Raises
-        InvalidHolder, OptionError, CertificateError, MachineUnfinished, NotSupported.
+        its path: their key then stays with them, and is not in the file. With `path` the file is written
+        there, readable by its owner alone. The machine is not asked. Raises InvalidHolder, InputError,
+        CertificateError, HookRefused, MachineUnfinished, NotSupported.
         """
         from dinv.lifecycle.sharing.share import read_csr, share
 
         given = read_csr(csr) if isinstance(csr, str) else csr
-        return self._change(share, progress, holder=holder, lifetime=lifetime, csr=given)
+        return self._change(share, progress, holder=holder, lifetime=lifetime, csr=given, path=path)
 
     def access(self) -> list[Access]:
         """Return who has access to it, or had: one Access per client certificate, the owner's first.

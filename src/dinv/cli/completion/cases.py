@@ -56,7 +56,12 @@ class Cases:
 
     def _argument(self, command: Command) -> str:
         if command.choices:
-            return self.words(command.choices)
+            choices = self.words(command.choices)
+            second, more = (self._kind(kind) or ":" for kind in (command.second, command.more))
+            if second == ":":
+                return choices
+            chosen = "|".join(command.choices)
+            return f"case $flag in {command.name}) {choices} ;; {chosen}) {second} ;; *) {more} ;; esac"
         first, more = (self._kind(kind) or ":" for kind in (command.arguments, command.more))
         return first if first == more else f"if [[ $flag == {command.name} ]]; then {first}; else {more}; fi"
 

@@ -21,9 +21,11 @@ NETWORKS = "networks"
 VOLUMES = "volumes"
 ENDPOINTS = "endpoints"
 CACHES = "caches"
+HOLDERS = "holders"
+"""Those who have been given access to a machine."""
 PATHS = "paths"
 """A path in a machine, after its name: NAME:PATH."""
-LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS, CACHES)
+LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS, CACHES, HOLDERS)
 """The kinds of names that the shell asks `dinv completion --list` for (dinv.cli.completion.values)."""
 NOTHING = ""
 
@@ -43,7 +45,7 @@ class Flag:
 class Command:
     """A verb: its flags, and its arguments: one of `choices`, or of the kind `arguments`.
 
-    `more`: the kind of those after the first.
+    `more`: the kind of those after the first; `second`: that of the one after a choice.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class Command:
         choices: Iterable[str] = (),
         *,
         more: str,
+        second: str = NOTHING,
     ) -> None:
         self.name = name
         self.text = text
@@ -62,6 +65,7 @@ class Command:
         self.arguments = arguments
         self.choices = list(choices)
         self.more = more
+        self.second = second
 
 
 GLOBAL_FLAGS = (
@@ -100,7 +104,10 @@ def command(name: str, grammar: Grammar, *, takes_rest: bool) -> Command:
                 choices = list(argument.choices or ())
             kinds.append(_kind(name, argument))
     kinds = kinds or [NOTHING]
-    return Command(name, grammar.description, [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1])
+    second = kinds[1] if len(kinds) > 1 else NOTHING
+    return Command(
+        name, grammar.description, [*flags, *GLOBAL_FLAGS], kinds[0], choices, more=kinds[-1], second=second
+    )
 
 
 def _known(argument: Argument) -> Iterable[str]:
@@ -144,6 +151,8 @@ def _kind(verb: str, argument: Argument) -> str:
         return NOTHING if verb == "create" else MACHINES
     if argument.dest == "verb":
         return COMMANDS
+    if argument.dest == "holder":
+        return HOLDERS
     if argument.metavar.startswith("[NAME:]"):
         return PLACES
     return by_metavar

@@ -145,7 +145,17 @@ def _arguments(f: str, command: Command, names: Iterable[str]) -> list[tuple[str
     """Yield conditions, and what can stand there: for the first argument, and for others if they differ."""
     here = f"{f}_is {command.name}"
     if command.choices:
-        return [(here, f"-a {_quoted(' '.join(command.choices))}")]
+        choices = f"-a {_quoted(' '.join(command.choices))}"
+        if not command.second:
+            return [(here, choices)]
+        second, more = (_kind(f, kind, names) for kind in (command.second, command.more))
+        before = [command.name, *command.choices]
+        later = "".join(f"; and not {f}_follows {word}" for word in before)
+        return [
+            (f"{here}; and {f}_follows {command.name}", choices),
+            *((f"{here}; and {f}_follows {choice}", second) for choice in command.choices),
+            (here + later, more),
+        ]
     first, more = (_kind(f, kind, names) for kind in (command.arguments, command.more))
     if first == more:
         return [(here, first)]

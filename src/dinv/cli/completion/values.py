@@ -10,7 +10,8 @@ import contextlib
 import posixpath
 import threading
 
-from dinv.cli.completion.commands import CACHES, ENDPOINTS, IMAGES, LISTED, NETWORKS, PATHS
+from dinv.cli.completion.commands import CACHES, ENDPOINTS, HOLDERS, IMAGES, LISTED, NETWORKS, PATHS
+from dinv.errors import DinvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
             return contexts.names()
         if kind == CACHES:
             return machines.caches.names()
+        if kind == HOLDERS:
+            return holders(machines)
         return objects(kind, machines, endpoint)
 
     return sorted({name for name in _in_time(ask) if name and name.isprintable()})
@@ -51,6 +54,15 @@ def objects(kind: str, machines: Machines, endpoint: str | None) -> list[str]:
             return [tag for image in found for tag in image.get("RepoTags") or () if "<none>" not in tag]
         listed = engine.networks.list if kind == NETWORKS else engine.volumes.list
         return [str(each.get("Name") or "") for each in listed(timeout=ANSWER_SECONDS)]
+
+
+def holders(machines: Machines) -> list[str]:
+    """Return those who have been given access to any machine. Raises StoreError."""
+    found: list[str] = []
+    for name in machines.names(unreadable=False):
+        with contextlib.suppress(DinvError), machines.get(name) as machine:
+            found += [record.holder for record in machine.access_log()]
+    return found
 
 
 def paths(machines: Machines, word: str) -> list[str]:

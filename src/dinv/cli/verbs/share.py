@@ -40,11 +40,13 @@ def run(app: App, options: Options) -> None:
     (name,) = app.names([options.name] if options.name else [])
     with app.machines.get(name) as machine:
         share = machine.share(
-            options.holder, lifetime=options.ttl, csr=options.csr, progress=app.progress(name)
+            options.holder,
+            lifetime=options.ttl,
+            csr=options.csr,
+            path=options.output,
+            progress=app.progress(name),
         )
-    if options.output:
-        share.write(options.output)
-    else:
+    if not options.output:
         sys.stdout.buffer.write(share.data)
         sys.stdout.buffer.flush()
     if options.quiet:

@@ -103,15 +103,16 @@ def share(
     holder: str,
     lifetime: int | str | None = None,
     csr: bytes | None = None,
+    path: str | None = None,
     trace: Callable[[str], None] | None = None,
 ) -> Share:
     """Give `holder` a client certificate for a machine, and record that; see Share.
 
     `lifetime`: for how many seconds it is to be valid, or such as "8h"; None for as long as the machine's own
     certificates.
-    `csr`: the holder's signing request, PEM, for a key that stays with them. Raises InvalidHolder,
-    CertificateError, MachineUnfinished, NotSupported, HookRefused, MachineNotRunning if its address is not
-    known yet.
+    `csr`: the holder's signing request, PEM, for a key that stays with them. `path`: where to write the file;
+    if that fails, what was signed has ended. Raises InvalidHolder, InputError, CertificateError,
+    MachineUnfinished, NotSupported, HookRefused, MachineNotRunning if its address is not known yet.
     """
     check_holder(holder)
     seconds = _seconds(lifetime)
@@ -133,26 +134,43 @@ def share(
         remark = unreachable(machine)
         if remark:
             progress.warn(remark)
-        content = {"ca.pem": pem.read(os.path.join(machine.cert_path, "ca.pem")), "cert.pem": chain}
-        if key is not None:
-            content["key.pem"] = key
-        owner = access_log.caller()
-        data = share_file.pack(
-            url=machine.url,
-            description=f"Machine {name} of {owner}, shared with {holder} until {one.not_after}",
-            facts={
-                "Machine": name,
-                "ID": machine.config.identity,
-                "Holder": holder,
-                "Owner": owner,
-                "Given": access_log.now(),
-                "NotAfter": one.not_after,
-                "Serial": one.serial,
-            },
-            pem=content,
+        made = Share(
+            name,
+            holder,
+            _packed(machine, holder, chain, key, one),
+            one.serial,
+            one.not_after,
+            key is not None,
         )
+        if path is not None:
+            try:
+                made.write(path)
+            except InputError:
+                issuance.end(machine, {one.serial})
+                raise
         telling.tell(machine, "shared", progress, holder=holder, serial=one.serial, not_after=one.not_after)
-        return Share(name, holder, data, one.serial, one.not_after, key is not None)
+        return made
+
+
+def _packed(machine: Host, holder: str, chain: bytes, key: bytes | None, one: Issued) -> bytes:
+    owner = access_log.caller()
+    content = {"ca.pem": pem.read(os.path.join(machine.cert_path, "ca.pem")), "cert.pem": chain}
+    if key is not None:
+        content["key.pem"] = key
+    return share_file.pack(
+        url=machine.url,
+        description=f"Machine {machine.name} of {owner}, shared with {holder} until {one.not_after}",
+        facts={
+            "Machine": machine.name,
+            "ID": machine.config.identity,
+            "Holder": holder,
+            "Owner": owner,
+            "Given": access_log.now(),
+            "NotAfter": one.not_after,
+            "Serial": one.serial,
+        },
+        pem=content,
+    )
 
 
 def _certificate(

@@ -202,6 +202,14 @@ def test_a_machine_and_images_for_it(shell: Shell) -> None:
     assert shell("load", "dev", "dinv:old", "ho") == ["host:5000/app:1"]
 
 
+def test_an_action_then_a_machine_then_whose_access(shell: Shell) -> None:
+    assert shell("access", "re") == ["revoke"]
+    assert shell("access", "revoke", "de") == ["dev"]
+    assert shell("access", "revoke", "dev", "o") == ["one"]
+    assert "--list holders" in shell.log.read_text()
+    assert shell("image", "push", "dinv") == ["dinv:latest", "dinv:old"]
+
+
 def test_paths_in_a_machine(shell: Shell) -> None:
     if shell.name == "bash":  # where the colon is a word of its own
         assert shell("scp", "dev", ":", "/et") == ["/etc/", r"/etc/x\ y"]
