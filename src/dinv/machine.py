@@ -9,6 +9,7 @@ from dinv.timeouts import LOOK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECON
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from datetime import timedelta
     from typing import Any, BinaryIO, Self, TypeVar
 
     from dinv.access.command import Completed
@@ -495,16 +496,31 @@ class Machine:
         return self._change(change, progress, options=options, force=force, timeout=timeout)
 
     def renew_certificates(
-        self, *, clients: bool = False, timeout: float = SERVE_SECONDS, progress: Progress | None = None
+        self,
+        *,
+        clients: bool = False,
+        cert_lifetime: float | timedelta | str | None = None,
+        ca_lifetime: float | timedelta | str | None = None,
+        timeout: float = SERVE_SECONDS,
+        progress: Progress | None = None,
     ) -> None:
         """Give it a new server key and certificate; `timeout` in seconds.
 
         With `clients`, also replace its CA and client certificate; the previous ones are refused from then
-        on. Raises MachineNotRunning, CertificateError, NotSupported, MachineNotReady.
+        on. `cert_lifetime` and `ca_lifetime` are as for `create`, from now on. Raises OptionError,
+        MachineNotRunning, CertificateError, NotSupported, MachineNotReady.
         """
         from dinv.lifecycle.renew import renew
+        from dinv.options import CA_LIFETIME, CERT_LIFETIME
 
-        self._change(renew, progress, clients=clients, timeout=timeout)
+        self._change(
+            renew,
+            progress,
+            clients=clients,
+            cert_lifetime=CERT_LIFETIME.value(cert_lifetime, {}),
+            ca_lifetime=CA_LIFETIME.value(ca_lifetime, {}),
+            timeout=timeout,
+        )
 
     def share(
         self,

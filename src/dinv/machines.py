@@ -247,12 +247,20 @@ class Machines:
         name: str,
         *,
         clients: bool = False,
+        cert_lifetime: float | timedelta | str | None = None,
+        ca_lifetime: float | timedelta | str | None = None,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> None:
         """`Machine.renew_certificates`."""
         with self.get(name) as machine:
-            machine.renew_certificates(clients=clients, timeout=timeout or SERVE_SECONDS, progress=progress)
+            machine.renew_certificates(
+                clients=clients,
+                cert_lifetime=cert_lifetime,
+                ca_lifetime=ca_lifetime,
+                timeout=timeout or SERVE_SECONDS,
+                progress=progress,
+            )
 
     def renew(
         self,

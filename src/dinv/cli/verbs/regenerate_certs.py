@@ -20,6 +20,12 @@ def arguments(parser: Parser) -> None:
         action="store_true",
         help="new CA and client certificates too: earlier ones are refused",
     )
+    parser.add_argument(
+        "--cert-lifetime", metavar="DURATION", help="how long certificates are valid from now on, such as 30d"
+    )
+    parser.add_argument(
+        "--ca-lifetime", metavar="DURATION", help="how long the new CA is valid, with --client-certs"
+    )
     parser.add_timeout(SERVE_SECONDS, "for the daemon to use them")
     parser.add_progress()
 
@@ -33,7 +39,12 @@ def run(app: App, options: Options) -> int:
 
     def renew(name: str) -> None:
         app.machines.renew_certificates(
-            name, progress=app.progress(name), clients=options.client_certs, timeout=options.timeout
+            name,
+            progress=app.progress(name),
+            clients=options.client_certs,
+            cert_lifetime=options.cert_lifetime,
+            ca_lifetime=options.ca_lifetime,
+            timeout=options.timeout,
         )
 
     with app.interruptible():

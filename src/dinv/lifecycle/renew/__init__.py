@@ -18,7 +18,9 @@ again, since earlier clients may still be let in.
 
 from __future__ import annotations
 
-from dinv.errors import MachineNotRunning
+import contextlib
+
+from dinv.errors import MachineNotRunning, OptionError
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.opening import check_finished, opened
@@ -26,11 +28,11 @@ from dinv.lifecycle.renew.renewal import Renewal
 from dinv.lifecycle.steps import Step
 from dinv.states import RUNNING
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
-from dinv.wording import command
+from dinv.wording import command, either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
@@ -64,6 +66,8 @@ def renew(
     progress: Progress,
     *,
     clients: bool = False,
+    cert_lifetime: int | None = None,
+    ca_lifetime: int | None = None,
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
@@ -71,7 +75,8 @@ def renew(
 
     The machine gets a new key and certificate from its CA; users with a client certificate can go on using
     it. With `clients` everything is new, the CA too, and earlier client certificates are refused; a shared CA
-    stays, and so do its clients. Raises CertificateError for a client certificate of the user's own.
+    stays, and so do its clients. `cert_lifetime` and `ca_lifetime`, in seconds, hold from now on; None leaves
+    them as they are recorded. Raises CertificateError for a client certificate of the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
     with opened(store, name, "renewing its certificates", trace) as machine:
@@ -81,7 +86,36 @@ def renew(
         if state != RUNNING:
             raise MachineNotRunning(name, state)
         machine.driver.refresh_address()
-        steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
+        with _lifetimes(machine, cert_lifetime, ca_lifetime, clients=clients):
+            steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
+
+
+@contextlib.contextmanager
+def _lifetimes(
+    machine: Host, cert_lifetime: int | None, ca_lifetime: int | None, *, clients: bool
+) -> Iterator[None]:
+    """Have these lifetimes recorded by what follows; as they were, if that fails. Raises OptionError."""
+    config = machine.config
+    before = config.cert_lifetime, config.ca_lifetime
+    now = cert_lifetime or before[0], ca_lifetime or before[1]
+    if ca_lifetime and not (clients and machine.authority().ca_per_machine):
+        raise OptionError(
+            "is for a new CA, which a machine with a CA of its own gets with "
+            + either("clients=True", "--client-certs"),
+            option="ca-lifetime",
+        )
+    if cert_lifetime and now[1] and cert_lifetime > now[1]:
+        raise OptionError("is longer than its CA is valid for", option="cert-lifetime")
+    if now == before:
+        yield
+        return
+    config.cert_lifetime, config.ca_lifetime = now
+    try:
+        yield
+    except BaseException:
+        config.cert_lifetime, config.ca_lifetime = before
+        machine.store.save(config)
+        raise
 
 
 def resume(machine: Host, progress: Progress, *, timeout: float, options: bool = False) -> None:

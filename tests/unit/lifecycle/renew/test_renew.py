@@ -30,6 +30,7 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
+    OptionError,
     StoreNotWritable,
 )
 from dinv.lifecycle import renew as renew_module
@@ -808,3 +809,39 @@ def test_a_hook_that_refuses_a_name_leaves_the_old_set_in_use(machine: Host, sto
     assert content(machine) == before
     assert not certificates.renewing(machine)
     works(machine)
+
+
+def test_lifetimes_can_be_changed_and_hold_from_then_on(machine: Host, store: Store) -> None:
+    renew(store, "dev", SILENT, cert_lifetime=86400)
+    now = Host(store.load("dev"), store)
+    server = now.certificates.server
+    assert server is not None
+    assert abs(server.life - 86400) < 600
+    assert now.config.cert_lifetime == 86400
+    renew(store, "dev", SILENT, clients=True, ca_lifetime=10 * 86400)
+    ca, server, client = Host(store.load("dev"), store).certificates
+    assert ca is not None
+    assert abs(ca.life - 10 * 86400) < 600
+    for each in (server, client):
+        assert each is not None
+        assert abs(each.life - 86400) < 600
+    works(machine)
+
+
+def test_lifetimes_that_cannot_be_change_nothing(machine: Host, store: Store, world: World) -> None:
+    before = content(machine)
+    with pytest.raises(OptionError, match="is for a new CA"):
+        renew(store, "dev", SILENT, ca_lifetime=86400)
+    with pytest.raises(OptionError, match="is longer than its CA"):
+        renew(store, "dev", SILENT, clients=True, ca_lifetime=86400, cert_lifetime=86401)
+
+    def refuse(step: str) -> None:
+        if step == "activate":
+            raise MachineNotRunning("dev")
+
+    world.at = refuse
+    with pytest.raises(MachineNotRunning):
+        renew(store, "dev", SILENT, cert_lifetime=86400)
+    world.at = lambda _step: None
+    assert store.load("dev").cert_lifetime is None
+    assert content(machine).keys() == before.keys()
