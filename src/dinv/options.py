@@ -39,8 +39,8 @@ PROVISIONER = Option(
 AUTHORITY = Option(
     "authority",
     "DINV_AUTHORITY",
-    "what signs its certificates: local, a CA of its own; shared, a CA of yours; exec, a command; step; "
-    "vault; or a plugin's (default: local, or shared where --tls-ca-cert is given)",
+    "what signs its certificates: local, a CA of its own; shared, a CA of yours; exec, a command; "
+    "cfssl; step; vault; or a plugin's (default: local, or shared where --tls-ca-cert is given)",
     metavar="NAME",
     rare=True,
 )

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 GROUP = "dinv.authorities"
 BUILT_IN = {
+    "cfssl": "dinv.authorities.cfssl:CfsslAuthority",
     "exec": "dinv.authorities.exec:ExecAuthority",
     "local": "dinv.authorities.local:LocalAuthority",
     "shared": "dinv.authorities.shared:SharedAuthority",

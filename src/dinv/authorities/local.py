@@ -12,10 +12,10 @@ import os
 from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
-from dinv.authorities.signing import fault, self_signed, sign
 from dinv.errors import CertificateError, StoreNotWritable
 from dinv.pki import pem
 from dinv.pki.certificates import load_chain, load_key, new_key
+from dinv.pki.signing import fault, self_signed, sign
 from dinv.system import files
 from dinv.wording import command
 

@@ -17,7 +17,6 @@ from cryptography.hazmat.primitives import serialization
 
 from dinv.authorities import Authority
 from dinv.authorities.shared_options import OPTIONS
-from dinv.authorities.signing import fault, self_signed, sign
 from dinv.errors import CertificateError, OptionError
 from dinv.pki import key_pairs, pem
 from dinv.pki.certificates import (
@@ -29,6 +28,7 @@ from dinv.pki.certificates import (
     request,
 )
 from dinv.pki.chain import unrooted
+from dinv.pki.signing import fault, self_signed, sign
 from dinv.system import home
 from dinv.wording import option
 

@@ -19,8 +19,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from cryptography.x509.oid import NameOID
 
 from dinv.errors import CertificateError, ChainRefused, StoreNotWritable
-from dinv.pki.chain import USAGES, Checks, Unusable, check, check_key, names_of
-from dinv.pki.remarks import remarked
+from dinv.pki.chain import USAGES, Checks, Unusable, check, check_holder, check_key, names_of
+from dinv.pki.remarks import another_lifetime
 from dinv.pki.requests import CertificateRequest
 from dinv.system import files
 
@@ -260,12 +260,15 @@ def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes = 
         check_key(leaf, key, _ANOTHER_KEY)
         anchors = load_chain(anchor_pem or authority.trust_anchor(), _ANCHOR)
         between = check(leaf, others, anchors, wanted)
+        check_holder(leaf, holder)
     except Unusable as reason:
         remedy = authority.remedy(reason.fault, wanted.role)
         raise ChainRefused(wanted.role, reason.fault, str(reason), remedy) from reason
     remarks = []
-    for fault, remark in remarked(leaf, [*between, *anchors], lifetime=lifetime, holder=holder):
-        said, remedy = f"The {wanted.role} certificate is {remark}", authority.remedy(fault, wanted.role)
+    differs = another_lifetime(leaf, [*between, *anchors], lifetime)
+    if differs:
+        said = f"The {wanted.role} certificate is {differs}"
+        remedy = authority.remedy("lifetime", wanted.role)
         remarks.append(said + ". " + remedy if remedy else said)
     return Certified(
         b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, *between)), tuple(remarks)

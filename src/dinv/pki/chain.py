@@ -19,7 +19,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
-from cryptography.x509.oid import ExtendedKeyUsageOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from dinv.pki import name_constraints, strictness
 from dinv.pki.strictness import extension
@@ -91,6 +91,17 @@ def check_key(certificate: x509.Certificate, key: PublicKeyTypes, reason: str) -
     """Raise Unusable, with this reason, if it is for another key."""
     if certificate.public_key() != key:
         raise Unusable("key", reason)
+
+
+def check_holder(certificate: x509.Certificate, holder: str) -> None:
+    """Raise Unusable if a client's certificate is not for `holder`; "" is for whomever.
+
+    dockerd gives the common name to its authorization plugins, as the user.
+    """
+    names = [str(each.value) for each in certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)]
+    if holder and names != [holder]:
+        named = " and ".join(f'"{name}"' for name in names) or "nobody by name"
+        raise Unusable("holder", f'it is for {named}, and was asked for "{holder}"')
 
 
 def signed_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:

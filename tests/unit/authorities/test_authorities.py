@@ -114,10 +114,10 @@ def test_a_plugin_does_not_take_the_place_of_a_built_in() -> None:
 
 @pytest.mark.usefixtures("plugins")
 def test_an_unknown_name_is_told_what_is_known() -> None:
-    known = "broken, corporate, exec, local, shared, step, vault"
+    known = "broken, cfssl, corporate, exec, local, shared, step, vault"
     with pytest.raises(InputError, match=rf'"vualt" not found\. Did you mean "vault"\? Known are: {known}\.'):
         authorities.find("vualt")
-    assert authorities.known() == ["broken", "corporate", "exec", "local", "shared", "step", "vault"]
+    assert authorities.known() == ["broken", "cfssl", "corporate", "exec", "local", "shared", "step", "vault"]
 
 
 @pytest.mark.usefixtures("plugins")

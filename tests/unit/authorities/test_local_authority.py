@@ -17,10 +17,10 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dinv.authorities import CertificateRequest, signing
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, InputError, StoreNotWritable
-from dinv.pki import certificates
+from dinv.pki import certificates, signing
+from dinv.pki.requests import CertificateRequest
 from dinv.pki.validity import validities
 
 if TYPE_CHECKING:

@@ -29,8 +29,7 @@ from signed_chains import (
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, ChainRefused
 from dinv.pki import certificates
-from dinv.pki.chain import Checks, Unusable, check
-from dinv.pki.remarks import remarked
+from dinv.pki.chain import Checks, Unusable, check, check_holder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -308,12 +307,15 @@ def test_another_lifetime_than_asked_is_a_remark(tmp_path: Path) -> None:
     assert ask(Lying(tmp_path, lifetime=3600)).remarks == ()
 
 
-def test_a_certificate_in_another_name_is_a_remark(tmp_path: Path) -> None:
+def test_a_certificate_in_another_name_is_refused(tmp_path: Path) -> None:
     assert ask(Lying(tmp_path), holder="alice").remarks == ()
-    (remark,) = ask(Lying(tmp_path, holder="bob"), holder="alice").remarks
-    assert remark.startswith('The client certificate is for "bob", and not for "alice"')
+    with pytest.raises(ChainRefused, match='it is for "bob", and was asked for "alice"') as caught:
+        ask(Lying(tmp_path, holder="bob"), holder="alice")
+    assert caught.value.fault == "holder"
     nameless = certificate(CLIENT.but(subject=False), ROOT)
-    assert next(remarked(nameless, [], lifetime=None, holder="alice"))[1].startswith("for nobody by name")
+    with pytest.raises(Unusable, match="it is for nobody by name"):
+        check_holder(nameless, "alice")
+    check_holder(nameless, "")
 
 
 def test_a_chain_is_kept_in_order_and_bare(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from dinv.authorities import CertificateRequest
     from dinv.pki.certificates import PrivateKey
+    from dinv.pki.requests import CertificateRequest
 
 CA_LIFETIME = dt.timedelta(days=3650)
 LIFETIME = dt.timedelta(days=825)
