@@ -51,6 +51,18 @@ def test_values_are_of_the_type_declared(kind: str, given: Any, value: Any) -> N
     assert checked.__class__ is value.__class__
 
 
+def test_variables_of_other_programs_count_where_its_own_is_not_set() -> None:
+    address = option(other_envs=("ITS_ADDR", "OTHER_ADDR"))
+    environ = {"OTHER_ADDR": "c"}
+    assert address.value(None, environ) == "c"
+    assert address.value(None, environ | {"ITS_ADDR": "b", "AN_OPTION": ""}) == "b"
+    assert address.value(None, environ | {"ITS_ADDR": "b", "AN_OPTION": "a"}) == "a"
+    assert address.value("given", environ) == "given"
+    several = option(repeatable=True, other_envs=("THEIRS",))
+    assert several.value(None, {"THEIRS": "x,y"}) == ("x", "y")
+    assert several.value(["z"], {"THEIRS": "x,y"}) == ("z",)
+
+
 @pytest.mark.parametrize(
     ("kind", "given", "why"),
     [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 import json
 import os
@@ -15,6 +16,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from documents import blocks
+from hypothesis import given
+from hypothesis import strategies as st
 from jwk import private_jwk
 from own_certificates import names, read
 from step_ca import StepCA, running
@@ -22,7 +25,7 @@ from step_ca import StepCA, running
 from dinv.authorities import CertificateRequest, of_machine
 from dinv.authorities.step.authority import StepAuthority
 from dinv.authorities.step.options import OPTIONS
-from dinv.authorities.step.token import ProvisionerKey
+from dinv.authorities.step.token import ProvisionerKey, fitting
 from dinv.declaration import values
 from dinv.errors import (
     AuthorityRefused,
@@ -37,6 +40,23 @@ from dinv.store.record import MachineConfig
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=10),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
+    max_leaves=8,
+)
+JWKS = st.fixed_dictionaries(
+    {"kty": st.sampled_from(["EC", "OKP", "RSA"])},
+    optional={
+        "crv": st.sampled_from(["P-256", "P-384", "Ed25519"]) | JSON,
+        "d": st.just("AQ") | JSON,
+        "kid": JSON,
+    },
+).map(lambda found: json.dumps(found).encode())
+PAYLOADS = st.fixed_dictionaries({}, optional={"sub": JSON, "sans": JSON}).map(
+    lambda claims: f"e30.{base64.urlsafe_b64encode(json.dumps(claims).encode()).decode()}.e30"
+)
 
 KEY = new_key()
 HOST = server_names(["172.30.0.2", "dinv-dev"])
@@ -364,6 +384,17 @@ def test_a_key_that_cannot_be_read_is_told_and_not_shown(content: str) -> None:
     with pytest.raises(CertificateError) as caught:
         ProvisionerKey(content.encode(), "/k")
     assert "/k" in str(caught.value)
+
+
+@given(content=st.one_of(st.binary(max_size=200), st.text(max_size=200).map(str.encode), JWKS))
+def test_no_content_of_a_key_file_is_a_bug(content: bytes) -> None:
+    with contextlib.suppress(CertificateError):
+        assert ProvisionerKey(content, "/k").token({}).count(".") == 2
+
+
+@given(token=st.one_of(st.text(max_size=100), PAYLOADS), subject=st.text(max_size=10))
+def test_no_token_is_a_bug(token: str, subject: str) -> None:
+    assert fitting([token], subject, ("a",)) in ("", token)
 
 
 def test_an_encrypted_key_is_told_what_to_do() -> None:
