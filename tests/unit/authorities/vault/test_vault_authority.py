@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.server
 import os
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -449,6 +450,19 @@ def test_a_secret_id_that_is_wrong_is_told(bao: Bao, given: dict[str, str]) -> N
     role, _ = approle(bao, secret_id_num_uses=0)
     said = refusal(opened(bao, vault_token=None, vault_role_id=role, **given).check)
     assert "DINV_VAULT_SECRET_ID" in said
+
+
+def test_a_secret_id_that_has_expired_is_told(bao: Bao) -> None:
+    role, secret = approle(bao, secret_id_num_uses=0, secret_id_ttl="1s")
+    end, said = time.monotonic() + 20, ""
+    while not said and time.monotonic() < end:
+        vault_client._logins.clear()
+        try:
+            opened(bao, vault_token=None, vault_role_id=role, vault_secret_id=secret).check()
+            time.sleep(0.2)
+        except AuthorityRefused as error:
+            said = str(error)
+    assert "used up or expired" in said
 
 
 def test_an_approle_mount_that_is_not_there_is_told(bao: Bao) -> None:
