@@ -42,12 +42,14 @@ class Client:
             stderr=subprocess.STDOUT,
         )
         self._said = bytearray()
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
         assert self.process.stdout is not None
-        while data := os.read(self.process.stdout.fileno(), 65536):
-            self._said += data
+        with self.process.stdout as stream:
+            while data := os.read(stream.fileno(), 65536):
+                self._said += data
 
     @property
     def said(self) -> str:
@@ -78,6 +80,7 @@ class Client:
         with contextlib.suppress(ProcessLookupError):
             self.process.send_signal(signal.SIGKILL)
         self.process.wait(SECONDS)
+        self._reader.join(SECONDS)
         if self.process.stdin is not None:
             with contextlib.suppress(OSError):
                 self.process.stdin.close()

@@ -53,6 +53,7 @@
     │   │   └── CannotRevoke       ... its image cannot refuse single certificates
     │   ├── NobodyOfThatName       nobody of this name has access to it
     │   ├── AccessOver             access to revoke is over already
+    │   ├── RevocationsLost        its image would let in again what was revoked
     │   ├── OwnAccess              the certificate to revoke is dinv's own, or the machine's
     │   ├── RecordCopied           its record is a copy of another machine's
     │   ├── CommandFailed          a command in it ended with an exit status other than 0
@@ -183,6 +184,7 @@ if TYPE_CHECKING:
     from dinv.errors.sharing import InvalidHolder as InvalidHolder
     from dinv.errors.sharing import NobodyOfThatName as NobodyOfThatName
     from dinv.errors.sharing import OwnAccess as OwnAccess
+    from dinv.errors.sharing import RevocationsLost as RevocationsLost
     from dinv.errors.sharing import ShareExpired as ShareExpired
     from dinv.errors.store import AlreadyInStore as AlreadyInStore
     from dinv.errors.store import CertificatesTorn as CertificatesTorn
@@ -270,6 +272,7 @@ _FILES = {
     "AccessOver": "sharing",
     "OwnAccess": "sharing",
     "CannotRevoke": "sharing",
+    "RevocationsLost": "sharing",
     "CommandFailed": "access",
     "CannotListen": "access",
     "MountError": "access",

@@ -92,3 +92,17 @@ class CannotRevoke(NotSupported):
             + ". Or lock out everybody but yourself, which cuts all connections for some seconds: "
             + command("regenerate-certs", "--client-certs", machine),
         )
+
+
+class RevocationsLost(MachineError):
+    """The machine's image cannot refuse what was revoked, and would let it in again; it was not used."""
+
+    def __init__(self, machine: str, count: int) -> None:
+        many = "1 certificate" if count == 1 else f"{count} certificates"
+        super().__init__(
+            machine,
+            f'Machine "{machine}" would let in {many} again that you have revoked: this image has no TLS '
+            f"front, and cannot refuse single ones. Use dinv's own image; or lock out everybody first, after "
+            f"which there is nothing to refuse: " + command("regenerate-certs", "--client-certs", machine),
+        )
+        self.count = count

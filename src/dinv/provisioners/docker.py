@@ -83,7 +83,10 @@ class DockerProvisioner(DockerdProvisioner):
             driver_name=self.config.driver_name,
         )
         taken_over = self.contract.adoption_files if self.driver.adopted else ()
-        refused = self.contract.revocations(revoked.serials(self.config))
+        serials = revoked.serials(self.config)
+        if serials and not self.rotates_in_place():
+            raise errors.RevocationsLost(self.config.name, len(serials))
+        refused = self.contract.revocations(serials)
         # The files that a waiting image waits for come last.
         registries = [*registry_ca.machine_files(directory), *cache_files.machine_files(directory)]
         revocations = [refused] if refused else []

@@ -41,6 +41,7 @@ LARGEST = 64 * 1024 * 1024
 LONGEST_LINE = 64 * 1024
 """Bytes. The longest are of server certificates with hundreds of names."""
 
+_FORGOTTEN_SECONDS = 7 * 86400
 _EVENTS = (ISSUED, REVOKED, ENDED)
 _ROLES = ("server", "client")
 _LONGEST_CALLER = 200
@@ -223,5 +224,16 @@ def is_serial(text: str) -> bool:
 
 
 def revoked(records: Iterable[Record]) -> list[str]:
-    """Return the serial numbers that the machine is to refuse, in the order of their revocation."""
-    return list(dict.fromkeys(record.serial for record in records if record.event == REVOKED))
+    """Return the serial numbers that the machine is to refuse, in the order of their revocation.
+
+    What has ended since, because its CA is not trusted any more, is refused without that; so is what has
+    expired for a week, whatever the machine's clock says.
+    """
+    long_ago = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - _FORGOTTEN_SECONDS))
+    found: dict[str, None] = {}
+    for record in records:
+        if record.event == REVOKED and not "" < record.not_after < long_ago:
+            found[record.serial] = None
+        elif record.event == ENDED:
+            found.pop(record.serial, None)
+    return list(found)

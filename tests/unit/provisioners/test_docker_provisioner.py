@@ -20,6 +20,7 @@ from dinv.errors import (
     MachineNotReady,
     MachineUnreached,
     MachineUnusable,
+    RevocationsLost,
     ServerError,
 )
 from dinv.images.dch_photon import DchPhotonContract
@@ -29,6 +30,7 @@ from dinv.provisioners import docker, find, trial
 from dinv.provisioners import docker as provisioners_docker
 from dinv.provisioners.docker import DockerProvisioner
 from dinv.provisioners.engine_options import engine_options
+from dinv.store import access_log
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
@@ -59,6 +61,7 @@ class Daemon:
         self.ran: list[tuple[str, ...]] = []
         self.unwilling: Exception | None = None
         self.directory = ""
+        self.has_front = True
         self.why_unreached = ""
         self.opened = self.closed = 0
         self.with_certificate = True
@@ -94,6 +97,9 @@ class Daemon:
 
     def put(self, files: list[File]) -> None:
         self.files = files
+
+    def stat(self, path: str) -> object:
+        return path if self.has_front else None
 
     def run(self, argv: Sequence[str], *, timeout: float) -> int:
         if self.unwilling:
@@ -158,6 +164,33 @@ def test_certificates_and_options_go_in(provisioner: DockerProvisioner, daemon: 
     assert b"--label=k=v\n" in content["dockerd.args"]
     assert content["dockerd.defaults"] == b"--default-address-pool=base=172.18.0.0/20,size=20\n"
     assert not [file for file in daemon.files if file.content == b"key"]  # the user's own stays here
+
+
+def revoke(provisioner: DockerProvisioner, *serials: str) -> None:
+    access_log.append(
+        provisioner.config.directory,
+        [
+            access_log.Record(event="revoked", role="client", serial=serial, not_after="2999-01-01T00:00:00Z")
+            for serial in serials
+        ],
+    )
+
+
+def test_what_was_revoked_goes_in(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    revoke(provisioner, "1f", "2a")
+    provisioner.provision()
+    content = {os.path.basename(file.path): file.content for file in daemon.files}
+    assert content["revoked"] == b"1f\n2a\n"
+
+
+def test_a_machine_that_would_let_it_in_again_gets_nothing(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    revoke(provisioner, "1f", "2a")
+    daemon.has_front = False
+    with pytest.raises(RevocationsLost, match=r"2 certificates.*dinv regenerate-certs --client-certs dev"):
+        provisioner.provision()
+    assert daemon.files == []
 
 
 def test_a_certificate_that_is_missing_is_named(provisioner: DockerProvisioner) -> None:

@@ -55,6 +55,14 @@ def test_what_is_appended_is_read_in_its_order(tmp_path: Path) -> None:
     assert access_log.revoked(found) == ["1f"]
 
 
+def test_what_is_refused_without_being_named_is_not_in_the_list() -> None:
+    ended, revoked = one(event=REVOKED, serial="1f"), one(event=REVOKED, serial="2a")
+    old = Record(event=REVOKED, role="client", serial="3b", not_after="2020-01-01T00:00:00Z")
+    assert access_log.revoked([ended, revoked, old, ended.again(ENDED)]) == ["2a"]
+    just = Record(event=REVOKED, role="client", serial="3b", not_after=access_log.now())
+    assert access_log.revoked([just]) == ["3b"]
+
+
 def test_it_is_private_and_says_who_and_when(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGNAME", "carol")
     os.umask(os.umask(0))
