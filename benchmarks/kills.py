@@ -85,7 +85,7 @@ class Trial:
         self.holders += 1
         self.dinv("share", self.name, "--for", self.holder(), "--output", self.share_path())
         self.run("docker", "context", "import", self.holder(), self.share_path())
-        return ["access", "revoke", "-f", self.name, self.holder()]
+        return ["access", "revoke", self.name, self.holder()]
 
     def label(self) -> list[str]:
         """Return the words that change an option which the daemon reloads."""

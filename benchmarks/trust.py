@@ -96,7 +96,7 @@ def _access(session: Session) -> list[tuple[str, ...]]:
         try:
             time.sleep(0.5)
             began = time.perf_counter()
-            output_of(session.command("access", "revoke", session.machine, holder, "-f"), session.environment)
+            output_of(session.command("access", "revoke", session.machine, holder), session.environment)
             ends.append(time.perf_counter() - began)
             refused.append(stream.ended() - began)
         finally:
