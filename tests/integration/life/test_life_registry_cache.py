@@ -194,7 +194,7 @@ def test_credentials_are_in_the_container_alone(setting: Setting, tmp_path: obje
 def test_a_kill_at_any_moment_leaves_what_create_and_rm_finish(setting: Setting) -> None:
     user, cache = setting.user, setting.cache
     words = ("cache", "create", cache, "--upstream", setting.upstream)
-    for _ in range(4):
+    for _ in range(3):
         process = user.begin(*words)
         time.sleep(random.uniform(0.2, 2.0))  # noqa: S311
         process.send_signal(signal.SIGKILL)
