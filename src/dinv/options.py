@@ -248,7 +248,8 @@ class Table:
 def changeable(environ: Mapping[str, str]) -> list[Option]:
     """Return the options of `dinv set`: of the driver in its variable, or docker, and its provisioner's."""
     found = drivers.find(str(DRIVER.value(None, environ)))
-    return [*found.change_flags(), *provisioners.find(found.provisioner).change_flags()]
+    common = [option for option in COMMON if option.key == "registry_cache"]
+    return [*found.change_flags(), *provisioners.find(found.provisioner).change_flags(), *common]
 
 
 def elsewhere(key: str) -> str:

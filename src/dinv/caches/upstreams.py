@@ -7,7 +7,7 @@ import re
 from dinv.engine import credentials
 from dinv.errors import OptionError
 from dinv.formats.urls import LARGEST_PORT
-from dinv.registries.cache_record import FIRST_PORT, HUB, PUSH, Registry
+from dinv.registries.cache_record import FIRST_PORT, HUB, HUB_URL, PUSH, Registry
 from dinv.system import docker_config, files, home
 
 TYPE_CHECKING = False
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
     from dinv.engine.credentials import Credentials
 
-HUB_URL = "https://registry-1.docker.io"
 _HUB_NAMES = ("docker.io", "index.docker.io", "registry-1.docker.io", "registry.hub.docker.com")
 _HOST = r"[a-z0-9][a-z0-9.-]*(?::(?P<port>[0-9]{1,5}))?"
 _URL = re.compile(rf"https?://(?P<host>{_HOST})/?")

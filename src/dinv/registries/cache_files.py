@@ -16,7 +16,7 @@ import os
 import re
 
 from dinv.channel import File
-from dinv.registries.cache_record import HUB
+from dinv.registries.cache_record import HUB, HUB_URL
 from dinv.store.layout import writing
 from dinv.system import files
 
@@ -125,13 +125,31 @@ def machine_files(directory: str) -> list[File]:
             for name, data in content.items()
         ]
         if each["Upstream"]:
-            text = hosts_toml(each["Upstream"], each["Address"])
+            text = hosts_toml(_own_url(each), each["Address"])
             made.append(File(f"{CERTS_D}/{each['Name']}/hosts.toml", text.encode()))
     return made
 
 
-def hosts_toml(upstream: str, address: str) -> str:
-    """Return a hosts.toml that has pulls ask the cache at `address` first, and then the upstream.
+def without(directory: str) -> list[File]:
+    """Return files for a machine that stops using its cache: pulls go to the registries themselves."""
+    found = kept(directory)
+    upstreams = [each for each in (found[0]["Registries"] if found else ()) if each["Upstream"]]
+    return [
+        File(f"{CERTS_D}/{each['Name']}/hosts.toml", f'server = "{_own_url(each)}"\n'.encode())
+        for each in upstreams
+    ]
+
+
+def _own_url(registry: Mapping[str, Any]) -> str:
+    """Return where a registry itself is: its images may come to the cache from another place."""
+    name, upstream = registry["Name"], str(registry["Upstream"])
+    if name == HUB:
+        return HUB_URL
+    return upstream if upstream.partition("://")[2] == name else f"https://{name}"
+
+
+def hosts_toml(server: str, address: str) -> str:
+    """Return a hosts.toml that has pulls ask the cache at `address` first, and then the registry itself.
 
     Format: containerd's docs/hosts.md. Names and addresses were checked when the cache was made: none has a
     character that TOML would want escaped.
@@ -139,7 +157,7 @@ def hosts_toml(upstream: str, address: str) -> str:
     place = f"{CERTS_D}/{address}"
     return (
         "# Written by dinv: the registry cache of this machine.\n"
-        f'server = "{upstream}"\n\n'
+        f'server = "{server}"\n\n'
         f'[host."https://{address}"]\n'
         '  capabilities = ["pull", "resolve"]\n'
         f'  ca = "{place}/ca.crt"\n'

@@ -34,6 +34,8 @@ KEPT = "kept"
 PUSH = "push"
 """The name of the registry of a cache that takes pushes, in place of a registry's host."""
 HUB = "docker.io"
+HUB_URL = "https://registry-1.docker.io"
+"""Where the images of Docker Hub really are."""
 FIRST_PORT = 5000
 
 _TEXTS = ("Name", "ID", "Phase", "Created", "Flavour", "Image", "Network", "Address", "Publish", "Host")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors import ContainersWouldStop, MachineNotRunning
-from dinv.lifecycle.change import carry_out, plan
+from dinv.lifecycle.change import caching, carry_out, plan
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import telling
 from dinv.lifecycle.opening import check_finished, opened
@@ -43,12 +43,16 @@ def change(
         check_finished(machine.config)
         if not dry_run:
             settle(machine, progress, timeout=timeout)
-        found = _plan(machine, options, progress)
+        settings, cache = caching.translated(machine, options)
+        found = _plan(machine, settings, progress)
+        found = caching.planned(found, machine, cache)
         if dry_run or not found:
             return found
         if found.stops and not force:
             raise ContainersWouldStop(name, found.means[-1])
-        carry_out(found, machine, progress, timeout=timeout)
+        with caching.taken(machine, cache):
+            if found.driver or found.engine_options:
+                carry_out(found, machine, progress, timeout=timeout)
     if found.engine_options or found.cuts:
         telling.tell(machine, "provisioned", progress, command="set")
     if found.cuts:

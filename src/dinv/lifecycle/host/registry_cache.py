@@ -12,7 +12,7 @@ from dinv.errors import (
     PreCreateCheckFailed,
 )
 from dinv.registries import cache_files
-from dinv.registries.cache_record import PUSH, READY
+from dinv.registries.cache_record import READY
 from dinv.registries.cache_store import CacheStore
 from dinv.wording import command
 
@@ -33,11 +33,11 @@ _NO_PROGRAM = (126, 127)
 _HOSTS_TOML_FROM = 28
 
 
-def use(host: Host, name: str) -> None:
-    """Record that a machine that is being made uses the cache `name`.
+def usable(host: Host, name: str) -> CacheRecord:
+    """Return the record of the cache `name`, which the machine can use.
 
-    Docker Hub's images come by a mirror, which any dockerd takes as an option. Raises CacheNotFound,
-    CacheError for one that is not ready, PreCreateCheckFailed for one of another endpoint.
+    Raises CacheNotFound, CacheError for one that is not ready, PreCreateCheckFailed for one of another
+    endpoint.
     """
     record = CacheStore(host.store.path).load(name)
     if record["Phase"] != READY or not record["Host"]:
@@ -58,12 +58,21 @@ def use(host: Host, name: str) -> None:
             f'Registry cache "{name}" is on {there}, and the machine would be on {here}: it would not be '
             "reached. Make one there: " + command("cache", "create", "NAME", "--endpoint", here)
         )
+    return record
+
+
+def use(host: Host, name: str) -> None:
+    """Record that a machine that is being made uses the cache `name`. Raises what `usable` raises.
+
+    Docker Hub's images come by a mirror, which any dockerd takes as an option.
+    """
+    record = usable(host, name)
     host.config.registry_cache = name
     _set_mirror(host, cache_files.mirror(record))
 
 
 def give(host: Host) -> str:
-    """Put the cache's facts, and certificates for it, into the machine's directory, if they are not current.
+    """Bring what the machine has of its cache up to date, in its record and directory.
 
     The caller must hold the machine's lock, and put its files into the machine afterwards. Returns why it has
     to go without the cache; "" if all is well, or it uses none. Raises StoreNotWritable, CertificateError.
@@ -71,18 +80,27 @@ def give(host: Host) -> str:
     name = host.config.registry_cache
     if not name:
         return ""
-    store = CacheStore(host.store.path)
     try:
-        record = store.load(name)
+        record = CacheStore(host.store.path).load(name)
     except CacheNotFound:
         return f'Registry cache "{name}" does not exist any more: images come from the registries themselves'
     _set_mirror(host, cache_files.mirror(record))
+    hand_out(host)
+    return ""
+
+
+def hand_out(host: Host) -> None:
+    """Put its cache's facts, and certificates for it, into the machine's directory, unless they are current.
+
+    Raises CacheNotFound, StoreNotWritable, CertificateError.
+    """
+    store, name = CacheStore(host.store.path), host.config.registry_cache
+    record = store.load(name)
     if not _is_current(host, record):
         from dinv.registries import cache_ca
 
         certificates = cache_ca.client(name, store.directory(name), host.name)
         cache_files.keep(host.directory, record, certificates)
-    return ""
 
 
 def _is_current(host: Host, record: CacheRecord) -> bool:
@@ -150,5 +168,5 @@ def tell(host: Host, version: str, progress: Progress) -> None:
             f"Docker {version} pulls only Docker Hub's images through a cache; those of {', '.join(others)} "
             "come from there directly. That takes Docker 28 with the containerd image store"
         )
-    names = [each["Name"] for each in found[0]["Registries"] if each["Name"] != PUSH]
+    names = [each["Name"] for each in found[0]["Registries"]]
     progress.line("Cache", f"{host.config.registry_cache}: {', '.join(names)}", "reached")
