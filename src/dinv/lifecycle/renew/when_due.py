@@ -6,11 +6,11 @@ import time
 
 from dinv.declaration import DURATION, Option
 from dinv.errors import DinvError, MachineNotRunning
+from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import Host, certificates, telling
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import renew, resume
 from dinv.lifecycle.renew.client import renew_client
-from dinv.lifecycle.upgrade import settle
 from dinv.pki.validity import Certificates, rfc3339
 from dinv.states import RUNNING
 from dinv.timeouts import STATE_SECONDS
@@ -157,8 +157,7 @@ def _renew(
 ) -> Renewed:
     done: list[str] = []
     with opened(store, name, "renewing its certificates", trace) as host:
-        if host.config.upgrade:
-            settle(host, progress, timeout=terms.timeout)
+        settle(host, progress, timeout=terms.timeout)
         telling.near_expiry(host, progress)
         roles, later = _plan(host, terms)
         if CA not in roles:
