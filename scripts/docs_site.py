@@ -35,6 +35,7 @@ MENU = {
         "formats",
         "day2",
         "caches",
+        "volumes",
         "lifecycle",
         "certificates",
         "sharing",

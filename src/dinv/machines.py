@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from datetime import timedelta
     from typing import BinaryIO
 
+    from dinv.cache_volumes import CacheVolumes
     from dinv.caches.registry_caches import RegistryCaches
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
@@ -430,6 +431,36 @@ class Machines:
         from dinv.caches.registry_caches import RegistryCaches
 
         return RegistryCaches(self._store.path, trace=self._trace)
+
+    def volumes(
+        self,
+        endpoint: str | None = None,
+        *,
+        cert_path: str | None = None,
+        progress: Progress | None = None,
+    ) -> CacheVolumes:
+        """Return the volumes of machines: to list, copy and remove.
+
+        They are those of `endpoint`, or else of all endpoints that machines of the store are on, and of the
+        one that `create` would use. Raises NoEndpoint if there is none at all, InputError.
+        """
+        from dinv.cache_volumes import CacheVolumes
+        from dinv.cache_volumes.found import endpoints
+        from dinv.errors import NoEndpoint
+
+        if endpoint:
+            engines = [(self.endpoint(endpoint, cert_path=cert_path, progress=progress), True)]
+            return CacheVolumes(self._own_store(), engines, trace=self._trace)
+        engines = [(each.engine(trace=self._trace), False) for each in endpoints(self._own_store())]
+        try:
+            usual = self.endpoint(cert_path=cert_path, progress=progress)
+        except NoEndpoint:
+            if not engines:
+                raise
+        else:
+            if usual.address not in [engine.address for engine, _ in engines]:
+                engines.append((usual, False))
+        return CacheVolumes(self._own_store(), engines, trace=self._trace)
 
     def local_engine(self) -> LocalEngine:
         """Return the private engine of this store (`dinv engine`), whether or not it is running."""

@@ -36,8 +36,20 @@ class FakeEngine:
         self.is_vch = self._info.get("ID") == "vSphere Integrated Containers"
         self.closed = 0
 
+    @property
+    def address(self) -> str:
+        return self.transport.address
+
     def info(self) -> JSON:
         return self._info
+
+    def disk_usage(self, timeout: float) -> JSON:
+        """10 bytes for each letter of a volume's name; a VCH cannot tell."""
+        assert timeout
+        if self.is_vch:
+            raise ServerError("does not implement system.df", status=501)
+        sizes = {name: 10 * len(name) for name in self.volumes.there}
+        return {"Volumes": [{"Name": name, "UsageData": {"Size": size}} for name, size in sizes.items()]}
 
     def close(self) -> None:
         self.closed += 1
@@ -55,6 +67,9 @@ class Images:
 
     def inspect(self, image: str) -> JSON:
         return _get(self.there, image, "image")
+
+    def list(self, *, filters: Mapping[str, Sequence[str]]) -> list[JSON]:
+        return [image for image in self.there.values() if _labelled(image.get("Labels"), filters["label"])]
 
 
 class Volumes:
@@ -74,8 +89,9 @@ class Volumes:
     def inspect(self, name: str) -> JSON:
         return _get(self.there, name, "volume")
 
-    def list(self, *, filters: Mapping[str, Sequence[str]]) -> list[JSON]:
-        return [volume for volume in self.there.values() if _labelled(volume.get("Labels"), filters["label"])]
+    def list(self, *, filters: Mapping[str, Sequence[str]] | None = None) -> list[JSON]:
+        wanted = (filters or {}).get("label", ())
+        return [volume for volume in self.there.values() if _labelled(volume.get("Labels"), wanted)]
 
     def remove(self, name: str, *, timeout: float) -> None:
         self.engine.calls.append(("remove volume", name))
@@ -161,7 +177,7 @@ class Containers:
             "HostConfig": host,
             "Mounts": [
                 {"Name": source, "Destination": path}
-                for source, path in (bind.split(":") for bind in host.get("Binds", ()))
+                for source, path, *_mode in (bind.split(":") for bind in host.get("Binds", ()))
             ],
             "NetworkSettings": {
                 "Networks": {

@@ -27,7 +27,7 @@ FLOORS = (
     ("machines",),
     ("machine",),
     ("caches",),
-    ("access", "listing", "image_building"),
+    ("access", "listing", "image_building", "cache_volumes"),
     ("lifecycle",),
     ("options",),
     ("provisioners",),

@@ -150,6 +150,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv version", "of dinv"),
         ("dinv version dev", "of dev's Docker daemon"),
     ),
+    "volume": (
+        ("dinv volume ls", "whose, how large, how old"),
+        ("dinv volume prune", "those that removed machines have left"),
+        ("dinv volume clone --stop dev again", "for create --cache-volume again"),
+    ),
 }
 """By verb: pairs of a command line and what it does."""
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from dinv.drivers.alteration import Alteration
     from dinv.drivers.replacement import Replacement
     from dinv.drivers.ssh_address import SSHAddress
+    from dinv.endpoints.resolve import Endpoint
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
     from dinv.states import Status
@@ -178,6 +179,11 @@ class Driver(ABC):
         `endpoint` is a URL and `isolation` a kind of it, "" for none; `machine` is one line.
         """
         return {"endpoint": "", "isolation": "", "machine": self.url}
+
+    @classmethod
+    def volumes_endpoint(cls, config: MachineConfig) -> Endpoint | None:
+        """Return the endpoint on which a machine has volumes; None if it has none that others could use."""
+        return None
 
     # Where it is reached. A driver whose machines have a fixed address, known from the beginning, overrides
     # nothing; it only sets `URL` and `IPAddress` in its config.

@@ -93,6 +93,7 @@ VOLUME = {
     "Labels": _LABELS,
     "Options": _LABELS,
     "Mountpoint": str,
+    "CreatedAt": str,
     "UsageData": {"Size": int},
 }
 VOLUMES = {"Volumes": [VOLUME]}
@@ -130,7 +131,7 @@ IMAGES = [
 DISK_USAGE = {
     "LayersSize": int,
     "Containers": [{"SizeRw": int}],
-    "Volumes": [{"UsageData": {"Size": int}}],
+    "Volumes": [{"Name": str, "UsageData": {"Size": int}}],
     "BuildCache": [{"Size": int, "Shared": bool}],
 }
 

@@ -82,6 +82,9 @@
     │   ├── CannotListen           a local port to forward cannot be used
     │   ├── MountError             a directory cannot be mounted here, or unmounted
     │   └── LinkError              a link to dinv cannot be created
+    ├── VolumeError                a volume on an endpoint cannot be removed, or copied
+    │   ├── VolumeMissing          there is none of this name
+    │   └── VolumeInUse            a machine, or another container, has it
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError           a key or a certificate cannot be created, read or used
     │   ├── ChainRefused           ... what an authority signed is not what it was asked for
@@ -196,6 +199,9 @@ if TYPE_CHECKING:
     from dinv.errors.store import MachineNotFound as MachineNotFound
     from dinv.errors.store import StoreError as StoreError
     from dinv.errors.store import StoreNotWritable as StoreNotWritable
+    from dinv.errors.volume import VolumeError as VolumeError
+    from dinv.errors.volume import VolumeInUse as VolumeInUse
+    from dinv.errors.volume import VolumeMissing as VolumeMissing
 
 _FILES = {
     "DinvError": "base",
@@ -278,6 +284,9 @@ _FILES = {
     "MountError": "access",
     "CopyError": "access",
     "CertificateError": "certificate",
+    "VolumeError": "volume",
+    "VolumeMissing": "volume",
+    "VolumeInUse": "volume",
     "AuthorityError": "certificate",
     "AuthorityRefused": "certificate",
     "AuthorityUnreachable": "certificate",

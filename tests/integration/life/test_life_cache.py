@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -56,4 +57,41 @@ def test_a_size_for_a_volume_that_exists_is_refused(user: User) -> None:
     assert "--cache-size" in user.fails(
         "create", name, "--cache-volume", volume, "--cache-size", "2g", status=3
     )
+    assert user.traces(name) == []
+
+
+def test_images_outlive_a_kill_and_a_copy_has_them_all(user: User) -> None:
+    """A copy has the extended attributes of layers, too: by them /d of the last one hides the /d below."""
+    name, copy = user.name("first"), f"copy-{user.suffix}"
+    user.dinv("create", name)
+    user.import_hello(name)
+    user.docker(name, "run", "--name", "one", "hello", "sh", "-c", "busybox mkdir /d; echo 1 > /d/old")
+    user.docker(name, "commit", "one", "below")
+    again = "busybox rm -r /d; busybox mkdir /d; echo 2 > /d/new"
+    user.docker(name, "run", "--name", "two", "below", "sh", "-c", again)
+    user.docker(name, "commit", "two", "above")
+    images = user.docker(name, "images", "-q", "--no-trunc")
+
+    with user.engine() as engine:
+        engine.containers.kill(f"dinv-{name}")
+    user.dinv("start", name)
+    assert user.docker(name, "images", "-q", "--no-trunc") == images
+    assert user.docker(name, "run", "--rm", "above", "busybox", "ls", "/d") == "new\n"
+
+    assert "--stop" in user.fails("volume", "clone", name, copy)
+    user.dinv("volume", "clone", "--stop", name, copy)
+    heir = user.name("heir")
+    user.dinv("create", heir, "--cache-volume", copy)
+    assert user.docker(heir, "images", "-q", "--no-trunc") == images
+    assert user.docker(heir, "run", "--rm", "above", "busybox", "ls", "/d") == "new\n"
+    assert user.docker(name, "run", "--rm", "above", "busybox", "ls", "/d") == "new\n", "it runs again"
+
+    rows = {row["Name"]: row for row in json.loads(user.dinv("volume", "ls", "--format", "json").stdout)}
+    assert (rows[copy]["Machine"], rows[copy]["State"]) == (heir, "in use")
+    assert rows[copy]["Size"] > 0
+    assert f'machine "{heir}"' in user.fails("volume", "rm", "-f", copy)
+    user.dinv("rm", "-y", heir)
+    user.dinv("rm", "-y", "--keep-cache", name)
+    assert user.dinv("volume", "rm", copy).stdout == f"{copy}\n"
+    assert f"dinv-{name}-cache" in user.dinv("volume", "prune", "-f").stdout
     assert user.traces(name) == []

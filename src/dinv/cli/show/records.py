@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.access.disk_usage import DiskUsage
+    from dinv.cache_volumes import CacheVolume
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.lifecycle.change.plan import Plan
@@ -207,6 +208,25 @@ def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, A
         }
         for image in images
         for name in image.tags or (image.id,)
+    ]
+
+
+def of_volumes(volumes: Iterable[CacheVolume]) -> list[dict[str, Any]]:
+    """`volume`: Size is null, and Created "", where the endpoint does not tell."""
+    return [
+        {
+            "Name": volume.name,
+            "Machine": volume.owner or volume.machine,
+            "State": volume.state,
+            "Size": volume.size,
+            "Created": volume.created,
+            "Role": volume.role,
+            "CloneOf": volume.clone_of,
+            "UsedBy": list(volume.users),
+            "ThisStore": volume.ours,
+            "Endpoint": volume.endpoint,
+        }
+        for volume in volumes
     ]
 
 

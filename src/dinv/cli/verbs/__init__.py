@@ -47,6 +47,7 @@ VERBS = {
     "url": "Print the URL of a machine",
     "use": "Make a machine docker's default, in every shell",
     "version": "Print the version of dinv, or of a machine's daemon",
+    "volume": "List, copy or remove the image caches of machines",
 }
 """What is known of each verb before its module is loaded: its name, and a line of help."""
 

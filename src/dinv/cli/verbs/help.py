@@ -17,7 +17,7 @@ GROUPS = (
     ),
     ("For scripts", ("url", "ip", "config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),
-    ("Images and engines", ("image", "load", "cache", "upgrade", "engine", "plugins")),
+    ("Images and engines", ("image", "load", "cache", "volume", "upgrade", "engine", "plugins")),
     ("Sharing and moving", ("share", "access", "export", "import", "adopt")),
 )
 """The verbs in the order in which users need them; those in no group come last, under REST."""

@@ -276,6 +276,10 @@ class DockerDriver(Driver):
             "machine": f"{self.site.container}, cache volume {self.site.cache_volume}",
         }
 
+    @classmethod
+    def volumes_endpoint(cls, config: MachineConfig) -> Endpoint | None:
+        return Endpoint.recorded(config.driver.get("Endpoint") or {})
+
     def channel(self) -> Channel:
         return self.site.channel()
 

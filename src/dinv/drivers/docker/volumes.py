@@ -15,7 +15,8 @@ from dinv.errors import (
     PreCreateCheckFailed,
     ServerError,
 )
-from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
+from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE, LABEL_STORE
+from dinv.store import identity
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -72,6 +73,8 @@ def _data_roles(site: Site, mounts: Mapping[str, str]) -> dict[str, str]:
 def _make(site: Site, name: str, role: str, size: int) -> None:
     config, engine = site.config, site.engine
     labels = {LABEL: config.name, LABEL_ID: config.identity, LABEL_ROLE: role}
+    if whose := identity.of(site.store):
+        labels[LABEL_STORE] = whose
     options = site.flavour.volume_options(size, str(config.driver.get("VolumeStore") or ""))
     try:
         volume = engine.volumes.create(
