@@ -137,7 +137,7 @@ def look(engine: Engine, store: Store, *, sizes: bool) -> list[CacheVolume]:
     for each in volumes:
         name, labels = str(each["Name"]), each.get("Labels") or {}
         owner = records.owner(name, labels)
-        if not (LABEL_ID in labels or labels.get(LABEL_ROLE) == CACHE or owner):
+        if not (LABEL_ID in labels or LABEL_CLONE_OF in labels or owner):
             continue
         volume = CacheVolume(name, engine.address, labels)
         volume.owner = owner

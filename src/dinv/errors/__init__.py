@@ -124,6 +124,9 @@ if TYPE_CHECKING:
     from dinv.errors.cache import CacheNotFound as CacheNotFound
     from dinv.errors.cache import CacheNotReady as CacheNotReady
     from dinv.errors.cache import CacheUnreached as CacheUnreached
+    from dinv.errors.cache import VolumeError as VolumeError
+    from dinv.errors.cache import VolumeInUse as VolumeInUse
+    from dinv.errors.cache import VolumeMissing as VolumeMissing
     from dinv.errors.certificate import AuthorityError as AuthorityError
     from dinv.errors.certificate import AuthorityRefused as AuthorityRefused
     from dinv.errors.certificate import AuthorityUnreachable as AuthorityUnreachable
@@ -199,9 +202,6 @@ if TYPE_CHECKING:
     from dinv.errors.store import MachineNotFound as MachineNotFound
     from dinv.errors.store import StoreError as StoreError
     from dinv.errors.store import StoreNotWritable as StoreNotWritable
-    from dinv.errors.volume import VolumeError as VolumeError
-    from dinv.errors.volume import VolumeInUse as VolumeInUse
-    from dinv.errors.volume import VolumeMissing as VolumeMissing
 
 _FILES = {
     "DinvError": "base",
@@ -284,9 +284,9 @@ _FILES = {
     "MountError": "access",
     "CopyError": "access",
     "CertificateError": "certificate",
-    "VolumeError": "volume",
-    "VolumeMissing": "volume",
-    "VolumeInUse": "volume",
+    "VolumeError": "cache",
+    "VolumeMissing": "cache",
+    "VolumeInUse": "cache",
     "AuthorityError": "certificate",
     "AuthorityRefused": "certificate",
     "AuthorityUnreachable": "certificate",

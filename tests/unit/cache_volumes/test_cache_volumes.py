@@ -141,6 +141,7 @@ def scene(store: Store, endpoint: Endpoint) -> None:
     endpoint.volume("dinv-gone-cache", machine="gone", id="i4", role="cache", store="other")
     endpoint.volume("copy", role="cache", of="dinv-old-cache", store=mine)
     endpoint.volume("database")
+    endpoint.volume("dinv-hub-data", role="cache", store=mine)  # as of a registry cache
     record(store, "named", "i5", volume="images")
     endpoint.volume("images")
 
@@ -179,7 +180,7 @@ def test_prune_takes_what_this_store_left(store: Store, endpoint: Endpoint, volu
     assert [volume.name for volume in volumes.unused()] == ["dinv-old-cache"]
     assert [volume.name for volume in volumes.prune()] == ["dinv-old-cache"]
     assert "dinv-old-cache" not in endpoint.volumes.there
-    assert len(endpoint.volumes.there) == 6
+    assert len(endpoint.volumes.there) == 7
 
 
 def test_prune_for_everyone_takes_what_other_stores_have_left(
@@ -277,7 +278,7 @@ def test_what_nobody_has_is_removed(store: Store, endpoint: Endpoint, volumes: C
 def test_a_name_on_two_endpoints_is_asked_about(store: Store, endpoint: Endpoint) -> None:
     other = Endpoint(host="far")
     for each in (endpoint, other):
-        each.volume("copy", role="cache", store=identity.of(store))
+        each.volume("copy", of="one", store=identity.of(store))
     both = [(cast("Engine", endpoint), False), (cast("Engine", other), False)]
     with CacheVolumes(store, both) as volumes:
         assert [volume.endpoint for volume in volumes.list()] == ["unix:///e.sock", "tcp://h:2376"]
@@ -294,7 +295,7 @@ def test_an_endpoint_that_is_away_is_a_warning_unless_it_is_the_one(
         raise EndpointUnreachable("tcp://h:2376", "no route")
 
     monkeypatch.setattr(away.volumes, "list", refuse)
-    endpoint.volume("copy", role="cache", store=identity.of(store))
+    endpoint.volume("copy", of="one", store=identity.of(store))
     warned: list[str] = []
 
     class Heard(Progress):
@@ -494,7 +495,7 @@ def test_without_a_machine_image_nothing_is_stopped(
 
 def test_a_copy_on_a_vch_is_as_large_and_in_the_same_store(store: Store) -> None:
     endpoint = Endpoint(info=VCH)
-    endpoint.volume("one", role="cache", store=identity.of(store))
+    endpoint.volume("one", of="zero", store=identity.of(store))
     endpoint.volumes.there["one"]["Options"] = {"Capacity": "20480", "VolumeStore": "fast", "flags": "rw"}
     bodies: list[dict[str, Any]] = []
     endpoint.containers.at_start = lambda name: bodies.append(endpoint.containers.inspect(name)["HostConfig"])
