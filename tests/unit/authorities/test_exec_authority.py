@@ -171,7 +171,8 @@ def test_a_relative_program_is_found_again_elsewhere(tmp_path: Path, monkeypatch
     monkeypatch.chdir(tmp_path)
     there = authority("./sign -x", tmp_path)
     assert there.options["exec_command"] == f"{tmp_path}/sign -x"
-    assert there.ca_elsewhere == f'kept by the authority "exec" ({tmp_path}/sign -x)'
+    # A long one is cut, and how long this is depends on where tests are run.
+    assert there.ca_elsewhere.startswith(f'kept by the authority "exec" ({str(tmp_path)[:40]}')
     assert authority("openssl x509", tmp_path).options["exec_command"] == "openssl x509"
 
 
