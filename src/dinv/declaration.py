@@ -129,10 +129,10 @@ class Option:
         if self.repeatable:
             found = self._several(given)
             if self.adds or not found:
-                found = (*(part for part in self._variable(environ).split(",") if part), *found)
+                found = (*(part for part in self.variable(environ).split(",") if part), *found)
             return tuple(self.checked(each) for each in found) or tuple(self.default or ())
         if given is None:
-            given = self._variable(environ) or None
+            given = self.variable(environ) or None
         return self.default if given is None else self.checked(given)
 
     def checked(self, given: Any) -> Any:  # noqa: PLR0911  (one for each kind)
@@ -166,7 +166,8 @@ class Option:
             value = str(value).partition("=")[0]
         return OptionError(why, option=self.name, value=value)
 
-    def _variable(self, environ: Mapping[str, str]) -> str:
+    def variable(self, environ: Mapping[str, str]) -> str:
+        """Return what the first of its variables that is set has, as text; "" if none is."""
         return next((environ[name] for name in self.envs if environ.get(name)), "")
 
     def _several(self, given: Any) -> tuple[Any, ...]:

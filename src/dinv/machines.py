@@ -123,7 +123,8 @@ class Machines:
         """Create a machine and wait until it answers.
 
         The keywords are the flags of `dinv create`: `memory="2g"` is --memory 2g. One that is missing or None
-        is taken from its environment variable, as on the command line. `timeout` is in seconds. Sizes are
+        is taken from its environment variable, else from `[create]` in the store's config.toml, as on the
+        command line. `timeout` is in seconds. Sizes are
         bytes, or strings such as "2g". An option that may be repeated takes a list; one of KEY=VALUE pairs
         takes a mapping or a list: `label={"team": "red"}` is `label=["team=red"]`.
 
@@ -147,8 +148,10 @@ class Machines:
         from dinv.lifecycle.create import CreateOptions, create
         from dinv.machine import Machine
         from dinv.options import Table
+        from dinv.store.settings import Defaults
 
-        values = Table.chosen(options, os.environ).values(options, os.environ)
+        table = Table.chosen(options, os.environ, Defaults.of(self.path))
+        values = table.values(options, os.environ)
         return Machine(
             create(self._own_store(), name, CreateOptions.of(values), _silent(progress), trace=self._trace)
         )

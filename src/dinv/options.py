@@ -4,7 +4,8 @@ Each of these declares its own options (`dinv.declaration`); those of every crea
 flags of the command line, the keyword arguments of `Machines.create`, shell completion and docs/create.md
 read this table.
 
-    table = options.Table.chosen(given, os.environ)
+    defaults = Defaults.of(store.path)
+    table = options.Table.chosen(given, os.environ, defaults)
     values = table.values(given, os.environ)
 """
 
@@ -14,6 +15,7 @@ from dinv import authorities, drivers, images, plugins, provisioners
 from dinv.declaration import DURATION, PAIRS, SECONDS, SWITCH, Option, values
 from dinv.errors import InputError
 from dinv.provisioners import swarm_options
+from dinv.store.settings import Defaults
 from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
@@ -167,8 +169,15 @@ class Table:
     """The options of a create, for one choice. Raises InputError for an unknown name."""
 
     def __init__(
-        self, *, driver: str = "", provisioner: str = "", authority: str = "", image_contract: str = ""
+        self,
+        *,
+        driver: str = "",
+        provisioner: str = "",
+        authority: str = "",
+        image_contract: str = "",
+        defaults: Defaults | None = None,
     ) -> None:
+        self.defaults = defaults or Defaults()
         self.driver = driver or str(DRIVER.default)
         found = drivers.find(self.driver)
         self.provisioner = provisioner or found.provisioner
@@ -186,15 +195,23 @@ class Table:
             self._add(Group("image contract", image_contract, contract.create_flags()))
 
     @classmethod
-    def chosen(cls, given: Mapping[str, Any], environ: Mapping[str, str]) -> Table:
-        """Return the table for the names in `given`, by keyword, or in the variables. Raises InputError."""
+    def chosen(
+        cls, given: Mapping[str, Any], environ: Mapping[str, str], defaults: Defaults | None = None
+    ) -> Table:
+        """Return the table for the names in `given`, by keyword, in the variables, or in `defaults`.
+
+        Raises InputError.
+        """
+        defaults = defaults or Defaults()
+        filled = defaults.fill(_choosable(given, environ), given, environ)
         names = {
-            option.key: str(option.value(given.get(option.key) or None, environ) or "") for option in CHOICES
+            option.key: str(option.value(filled.get(option.key) or None, environ) or "") for option in CHOICES
         }
         for option in drivers.find(names["driver"]).create_flags():
             if option.key == CONTRACT:
-                names[CONTRACT] = str(option.value(given.get(CONTRACT), environ) or "")
-        return cls(**names)
+                filled = defaults.fill([option], given, environ)
+                names[CONTRACT] = str(option.value(filled.get(CONTRACT), environ) or "")
+        return cls(**names, defaults=defaults)
 
     def __iter__(self) -> Iterator[Option]:
         for group in self.groups:
@@ -221,6 +238,9 @@ class Table:
         unknown = [key for key in given if key not in self._by_key]
         if unknown:
             raise InputError(self.unknown(unknown[0]))
+        self._check_defaults()
+        fillable = [option for option in self if option not in CHOICES]
+        given = self.defaults.fill([*_choosable(given, environ), *fillable], given, environ)
         by_seam: dict[str, dict[str, Any]] = {}
         authority = str(AUTHORITY.value(given.get("authority") or None, environ) or "")
         for group in self.groups:
@@ -235,6 +255,15 @@ class Table:
             by_seam[group.seam] = found
         return Values(by_seam, authority=authority)
 
+    def _check_defaults(self) -> None:
+        """Raise InputError for a default of no option at all; those of other drivers and so on are left."""
+        from dinv.suggestions import did_you_mean
+
+        for key in self.defaults.unknown(self):
+            if not elsewhere(key.replace("-", "_")):
+                meant = did_you_mean(key, [option.name for option in self])
+                raise self.defaults.refused(key, f"is no option of create. {meant}".rstrip(" "))
+
     def unknown(self, key: str) -> str:
         """Return advice about an unknown keyword: whose option it is, or which was meant."""
         from dinv.suggestions import did_you_mean
@@ -243,6 +272,16 @@ class Table:
         hint = f"It is an option of {whose}" if whose else did_you_mean(key, self._by_key)
         said = f'With the driver "{self.driver}" there is no option "{key}" of create'
         return f"{said}. {hint}" if hint else said
+
+
+def _choosable(given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Option]:
+    """Return the CHOICES that a store's defaults may make.
+
+    An option that implies an authority, given or in its variable, means that one, whatever the store says.
+    """
+    implied = [option for target in authorities.IMPLIED.values() for option in plugins.load(target)]
+    means_one = any(given.get(option.key) or option.variable(environ) for option in implied)
+    return [option for option in CHOICES if option is not AUTHORITY or not means_one]
 
 
 def changeable(environ: Mapping[str, str]) -> list[Option]:

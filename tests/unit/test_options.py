@@ -15,6 +15,7 @@ from dinv.images.dinv import DinvContract
 from dinv.options import Table
 from dinv.provisioners import DockerdProvisioner
 from dinv.provisioners.docker import DockerProvisioner
+from dinv.store.settings import Defaults
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -209,3 +210,59 @@ def dev(tmp_path: Path) -> MachineConfig:
     return MachineConfig.new(
         name="dev", store_path=str(tmp_path), driver_name="fake", identity="x", created="now"
     )
+
+
+# --- what a store says ------------------------------------------------------------------------------------
+
+
+def stored(tmp_path: Path, text: str, given: dict[str, Any] | None = None, **environ: str) -> Values:
+    (tmp_path / "config.toml").write_text("[create]\n" + text)
+    defaults = Defaults.of(str(tmp_path))
+    return Table.chosen(given or {}, environ, defaults).values(given or {}, environ)
+
+
+VAULT = 'authority = "vault"\nvault-addr = "https://v.example"\nvault-role = "r"\nmemory = "2g"\n'
+
+
+def test_a_store_chooses_an_authority_and_its_options(tmp_path: Path) -> None:
+    values = stored(tmp_path, VAULT)
+    assert values.authority == "vault"
+    assert values.authority_values["vault_addr"] == "https://v.example"
+    assert values.driver_values["memory"] == 2 * 1024**3
+
+
+def test_a_flag_and_a_variable_come_before_what_a_store_says(tmp_path: Path) -> None:
+    values = stored(tmp_path, VAULT, {"vault_role": "flag"}, DINV_VAULT_ADDR="https://w.example")
+    assert values.authority_values["vault_role"] == "flag"
+    assert values.authority_values["vault_addr"] == "https://w.example"
+    # Options of an authority that is not chosen then are no mistake.
+    for chosen in (
+        stored(tmp_path, VAULT, {"authority": "local"}),
+        stored(tmp_path, VAULT, DINV_AUTHORITY="local"),
+    ):
+        assert chosen.authority == "local"
+        assert chosen.driver_values["memory"] == 2 * 1024**3
+
+
+def test_options_that_imply_an_authority_come_before_the_one_of_a_store(tmp_path: Path) -> None:
+    pair = {"tls_ca_cert": "/ca.pem", "tls_ca_key": "/key.pem"}
+    assert stored(tmp_path, VAULT, pair).authority == "shared"
+    assert (
+        stored(tmp_path, VAULT, MACHINE_TLS_CA_CERT="/ca.pem", MACHINE_TLS_CA_KEY="/k").authority == "shared"
+    )
+    assert stored(tmp_path, 'tls-ca-cert = "/a"\ntls-ca-key = "/b"\n').authority == "shared"
+    assert stored(tmp_path, VAULT + 'tls-ca-cert = "/a"\n').authority == "vault"
+
+
+def test_a_store_may_choose_the_driver(tmp_path: Path) -> None:
+    values = stored(tmp_path, 'driver = "none"\nurl = "tcp://h:1"\nno-context = true\nmemory = "2g"')
+    assert values.driver == "none"
+    assert values.driver_values["url"] == "tcp://h:1"
+    assert values.common["context"] is False
+
+
+def test_a_store_that_names_no_option(tmp_path: Path) -> None:
+    with pytest.raises(InputError) as caught:
+        stored(tmp_path, 'cpus = 2\nmemroy = "2g"')
+    assert str(caught.value).startswith(f"{tmp_path}/config.toml, line 3: memroy is no option of create. ")
+    assert "memory" in str(caught.value)

@@ -121,6 +121,7 @@ class App:
         from dinv.cli.verbs import VERBS
 
         parser = Parser(self.program, verb, VERBS[verb], words)
+        parser.store = self.store_path or ""
         parser.add_argument("-D", "--debug", action="store_true", help="show every API call, with its time")
         parser.add_argument("-s", "--storage-path", metavar="DIR", help="the store ($MACHINE_STORAGE_PATH)")
         module.arguments(parser)

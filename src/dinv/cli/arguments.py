@@ -94,6 +94,8 @@ class Grammar(Group):
         self.verb = verb
         self.description = description
         self.words = words
+        self.store: str | None = None
+        """The store named before the verb, "" for the usual one; None if nothing is to be run."""
         self.usage = ""
         self.missing = ""
         self.extra = ""

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import os
 
+from dinv import plugins
+from dinv.authorities import IMPLIED
 from dinv.cli.arguments import APPEND, STORE, SWITCH, SWITCH_OFF
 from dinv.declaration import SECONDS
 from dinv.declaration import SWITCH as IS_SWITCH
 from dinv.options import CHOICES, CONTRACT, Table, elsewhere
+from dinv.store.settings import Defaults
+from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,6 +22,8 @@ if TYPE_CHECKING:
     from dinv.declaration import Option
     from dinv.options import Group
 
+_HELP = ("h", "help", "help-all")
+_STORE = ("s", "storage-path")
 _NOT_OPTIONS = ("name", "quiet", "debug", "storage_path", "rest", "format", "progress")
 """Names in the parser's result that are not for `Machines.create`."""
 
@@ -32,12 +38,23 @@ def add_arguments(parser: Parser) -> None:
     docker_machine_options.create_arguments(parser)
     parser.add_argument("name")
     parser.set_rare("--debug", "--storage-path")
-    common, *others = Table.chosen(named(parser.words), os.environ).groups
+    common, *others = Table.chosen(named(parser.words), os.environ, _defaults(parser)).groups
     _add_group(parser, common)
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
     for group in others:
         _add_group(parser, group)
+
+
+def _defaults(parser: Parser) -> Defaults | None:
+    """Return what the store says of options: the flags depend on the driver and so on that it names.
+
+    None without a store, as for the reference, and for a help, which is not to fail on a bad file.
+    """
+    if parser.store is None or any(word.lstrip("-") in _HELP for word in parser.words):
+        return None
+    named = _values(parser.words, {f"{dash}{name}": "" for dash in ("-", "--") for name in _STORE})
+    return Defaults.of(Store(named.get("") or parser.store or None).path)
 
 
 def _add_group(parser: Parser, group: Group) -> None:
@@ -88,6 +105,13 @@ def named(words: Iterable[str]) -> dict[str, str]:
     flags = {f"{dash}{option.name}": option.key for option in CHOICES for dash in ("-", "--")}
     flags |= {f"-{option.short}": option.key for option in CHOICES if option.short}
     flags |= {f"{dash}{CONTRACT.replace('_', '-')}": CONTRACT for dash in ("-", "--")}
+    implied = [option for target in IMPLIED.values() for option in plugins.load(target)]
+    flags |= {f"{dash}{option.name}": option.key for option in implied for dash in ("-", "--")}
+    return _values(words, flags)
+
+
+def _values(words: Iterable[str], flags: Mapping[str, str]) -> dict[str, str]:
+    """Return the values of some flags among words, by what `flags` has for them."""
     found: dict[str, str] = {}
     words = iter(words)
     for word in words:
