@@ -155,8 +155,8 @@ class Trial:
     def refused_if_recorded(self) -> None:
         """If the revocation was recorded, let `provision` finish it, and fail if the holder gets in."""
         rows = self.dinv("access", "log", "--format", "json", self.name).stdout
-        revoked = [row for row in json.loads(rows) if row.get("event") == "revoked"]
-        recorded = any(row["holder"] == self.holder() for row in revoked)
+        revoked = [row for row in json.loads(rows) if row["Event"] == "revoked"]
+        recorded = any(row["Holder"] == self.holder() for row in revoked)
         if recorded:
             self.dinv("provision", self.name)
             done = self.run("docker", "--context", self.holder(), "version", check=False)

@@ -40,6 +40,11 @@ def run(app: App, options: Options) -> None:
                     put(access.serial)
             else:
                 access_tables.show(machine, machine.access(), form)
+                if machine.ca_elsewhere:
+                    app.voice.remark(
+                        f"The CA is {machine.ca_elsewhere}: whoever else has a client certificate of it has "
+                        f"access, too"
+                    )
         else:
             app.voice.aside = bool(options.format)
             with app.interruptible():

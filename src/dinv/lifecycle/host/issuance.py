@@ -62,24 +62,32 @@ def end_unused(host: Host, directory: str) -> None:
         end(host, {one.serial for one in in_use(directory)} - used)
 
 
-def end_earlier(host: Host) -> None:
-    """Record that all certificates but those in use have ended: their CA is not trusted any more."""
+def end_earlier(host: Host) -> list[str]:
+    """Record that all certificates but those in use have ended: their CA is not trusted any more.
+
+    Returns who has lost access by that, each once.
+    """
     records, _ = access_log.read(host.directory)
     used = {one.serial for one in in_use(host.directory)}
-    end(host, {record.serial for record in records} - used)
+    refused, now = set(access_log.revoked(records)), access_log.now()
+    ended = end(host, {record.serial for record in records} - used)
+    lost = [record for record in ended if record.serial not in refused and record.not_after > now]
+    return list(dict.fromkeys(record.holder for record in lost if record.holder))
 
 
-def end(host: Host, serials: set[str]) -> None:
-    """Record that the certificates with these serial numbers have ended, as far as they are on record."""
+def end(host: Host, serials: set[str]) -> list[access_log.Record]:
+    """Record that the certificates with these serial numbers have ended, as far as they are on record.
+
+    Returns what was recorded.
+    """
     if not serials:
-        return
+        return []
     records, _ = access_log.read(host.directory)
     over = {record.serial for record in records if record.event == access_log.ENDED}
-    access_log.append(
-        host.directory,
-        [
-            record.again(access_log.ENDED)
-            for record in records
-            if record.event == access_log.ISSUED and record.serial in serials - over
-        ],
-    )
+    ended = [
+        record.again(access_log.ENDED)
+        for record in records
+        if record.event == access_log.ISSUED and record.serial in serials - over
+    ]
+    access_log.append(host.directory, ended)
+    return ended

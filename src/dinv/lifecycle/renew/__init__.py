@@ -3,7 +3,7 @@
 Every file of the set is replaced while the machine runs, and at each moment in between, even after a kill,
 the files in the store work with those in the machine. A new CA takes two steps: first both sides trust the
 old CA and the new one, then only the new one. Only then are earlier client certificates refused, and dinv
-checks that they are: a Docker daemon does not support revocation lists, so a new CA is the only revocation.
+checks that they are. That locks everybody out; single ones are a matter of `lifecycle.sharing.revoke`.
 
 Each change of the store is one set of files (`dinv.system.files`). If a process is killed in the middle of
 one, the next command that takes the machine's lock or needs its certificates does the rest, docker context

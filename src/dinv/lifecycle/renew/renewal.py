@@ -184,7 +184,12 @@ class Renewal(Transaction):
         if self.earlier is not None:
             wait_until_refused(self.machine, self.progress, self.earlier, timeout=self.timeout)
         if not set(_certificates(self.before["ca.pem"])) & set(_certificates(self._read("ca.pem"))):
-            issuance.end_earlier(self.machine)
+            lost = issuance.end_earlier(self.machine)
+            if lost:
+                self.progress.note(
+                    f"The access of {', '.join(lost)} has ended with the CA before. To give it anew: "
+                    + command("share", "--for", "WHO", self.machine.name)
+                )
         self.progress.line("CA", "earlier clients are refused", "renewed")
 
     def finish(self) -> None:

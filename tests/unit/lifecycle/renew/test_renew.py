@@ -217,7 +217,10 @@ def test_a_new_ca_ends_whatever_the_old_one_has_signed(machine: Host, store: Sto
     signed = Issued("client", "abc1", "2099-01-01T00:00:00Z", ())
     with store.lock("dev", "a test"):
         issuance.record(machine, [signed], holder="alice")
-    renew(store, "dev", SILENT, clients=True)
+    notes = Warnings()
+    renew(store, "dev", notes, clients=True)
+    (said,) = [note for note in notes.noted if "access of" in note]
+    assert said.startswith("The access of alice has ended with the CA before")
     records, _ = access_log.read(machine.directory)
     ended = {record.serial for record in records if record.event == "ended"}
     issued = {record.serial for record in records if record.event == "issued"}
@@ -603,9 +606,13 @@ def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Host, store: S
 class Warnings(Progress):
     def __init__(self) -> None:
         self.said: list[str] = []
+        self.noted: list[str] = []
 
     def warn(self, text: str) -> None:
         self.said.append(text)
+
+    def note(self, text: str) -> None:
+        self.noted.append(text)
 
 
 @pytest.fixture
