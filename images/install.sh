@@ -41,8 +41,8 @@ configure() {
 	cp -R "$source/rootfs/." /
 	chown -R root:root "$lib"
 	# Archives and package formats on the way here do not all keep modes.
-	chmod 0755 "$lib" "$lib/entrypoint" "$lib/front" "$lib/healthcheck"
-	chmod 0644 "$lib"/*.sh "$lib/haproxy.cfg"
+	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck"
+	chmod 0644 "$lib"/*.sh "$lib/haproxy.cfg" "$lib/merge.jq"
 
 	if [ ! -x /usr/bin/tini ]; then
 		init=$(command -v docker-init) || fail 'neither tini nor docker-init is here'
@@ -77,7 +77,7 @@ configure() {
 	printf 'docker ALL=(ALL) NOPASSWD: ALL\n' >/etc/sudoers.d/docker
 	chmod 0440 /etc/sudoers.d/docker
 
-	for needed in dockerd docker containerd runc haproxy socat flock iptables curl mount pgrep pkill sudo openssl ip ps git rsync; do
+	for needed in dockerd docker containerd runc haproxy jq socat flock iptables curl mount pgrep pkill sudo openssl ip ps git rsync; do
 		command -v "$needed" >/dev/null || fail "$needed did not get installed"
 	done
 	# Where `dinv mount` looks for it.

@@ -345,6 +345,9 @@ class FakeProvisioner(DockerdProvisioner):
     def restart_stops(self) -> bool:
         return False
 
+    def check(self) -> None:
+        World.current.step("check options")
+
     def reload(self) -> None:
         World.current.step("reload")
         self._take()

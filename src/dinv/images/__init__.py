@@ -70,6 +70,9 @@ class ImageContract(ABC):
     """A command to run in it as root: its running daemon takes the options in its files, as far as `reloads`
     says that it can. It fails, with a reason on standard error, if the daemon goes on as before. () for none;
     machines from older images may lack the program."""
+    check_command: Sequence[str] = ()
+    """A command to run in it as root, with new options in its files: it fails, with a reason on standard
+    error, if its daemon could not start with them. () for none; older images may lack it, too."""
     pid_files: Sequence[str] = ()
     """Files that killed daemons leave, and that keep the next ones from starting."""
     certificate_paths: tuple[str, str, str] = ("", "", "")

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 from dinv.channel import File
 from dinv.errors import InputError
 from dinv.images import ImageContract
-from dinv.images.options import default_arguments, dockerd_arguments, dockerd_environment
+from dinv.images.options import (
+    FORGOTTEN,
+    default_arguments,
+    dockerd_arguments,
+    dockerd_environment,
+    reloadable,
+)
 from dinv.labels import LABEL_CONTRACT
 
 TYPE_CHECKING = False
@@ -20,6 +28,10 @@ _FRONT = "/usr/local/lib/dinv/front"
 """What manages the TLS front in the machine. Images of dinv 0.1 have none."""
 
 
+_DAEMON = "/usr/local/lib/dinv/dockerd"
+"""What tells the machine's daemon of new options. Images of dinv 0.1 have none."""
+
+
 class DinvContract(ImageContract):
     """Files under /etc/dinv, read at each start and at each SIGHUP; certificates by a command, too."""
 
@@ -28,6 +40,8 @@ class DinvContract(ImageContract):
     activation_signal = "SIGHUP"
     certificate_reload = (_FRONT, "reload")
     waits_for_certificates = True
+    reload_command = (_DAEMON, "reload")
+    check_command = (_DAEMON, "check")
     certificate_paths = (
         "/etc/dinv/certs/ca.pem",
         "/etc/dinv/certs/server.pem",
@@ -52,14 +66,26 @@ class DinvContract(ImageContract):
         _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
         return ()
 
+    def reloads(self, before: Mapping[str, Any], after: Mapping[str, Any]) -> bool:
+        if dockerd_environment(before) != dockerd_environment(after):
+            return False
+        (told, rest), (tell, remaining) = (
+            reloadable(dockerd_arguments(options, "")) for options in (before, after)
+        )
+        return rest == remaining and not any(key in told and key not in tell for key in FORGOTTEN)
+
     def files(
         self, *, ca: bytes, certificate: bytes, key: bytes, options: Mapping[str, Any], driver_name: str
     ) -> list[File]:
         arguments, environment = _lines(dockerd_arguments(options, driver_name), dockerd_environment(options))
         ca_path, certificate_path, key_path = self.certificate_paths
         defaults = default_arguments(options)
+        # Images before these options could be reloaded take all of them as arguments; later ones leave out
+        # of the arguments what the other file has.
+        told, _ = reloadable(dockerd_arguments(options, driver_name))
         return [
             File("/etc/dinv/dockerd.args", arguments),
+            File("/etc/dinv/daemon.json", f"{json.dumps(told)}\n".encode()),
             File("/etc/dinv/dockerd.defaults", "".join(f"{line}\n" for line in defaults).encode()),
             # May hold a proxy's password.
             File("/etc/dinv/dockerd.env", environment, 0o600),

@@ -27,6 +27,48 @@ def dockerd_arguments(options: Mapping[str, Any], driver_name: str) -> list[str]
     return found
 
 
+RELOADED_LISTS = {
+    "label": "labels",
+    "registry-mirror": "registry-mirrors",
+    "insecure-registry": "insecure-registries",
+}
+"""dockerd's repeatable options that a running dockerd takes out of daemon.json, and their keys there.
+
+(moby: daemon/reload.go, 20.10 to 29.)
+"""
+RELOADED_NUMBERS = (
+    "max-concurrent-downloads",
+    "max-concurrent-uploads",
+    "max-download-attempts",
+    "shutdown-timeout",
+)
+RELOADED_SWITCHES = ("debug",)
+FORGOTTEN = ("shutdown-timeout",)
+"""Of these, what a running dockerd keeps when it is left out, and no value stands for "none"."""
+_TRUE, _FALSE = ("", "1", "t", "true"), ("0", "f", "false")
+
+
+def reloadable(arguments: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """Return what of dockerd's arguments a running dockerd can take, as daemon.json has it, and the rest.
+
+    The lists are always there: one that is left out would stay as it is. A value that is none is left to
+    dockerd to refuse.
+    """
+    found: dict[str, Any] = {key: [] for key in RELOADED_LISTS.values()}
+    rest = []
+    for argument in arguments:
+        option, equals, value = argument.removeprefix("--").partition("=")
+        if option in RELOADED_LISTS and equals:
+            found[RELOADED_LISTS[option]].append(value)
+        elif option in RELOADED_NUMBERS and value.isascii() and value.isdecimal():
+            found[option] = int(value)
+        elif option in RELOADED_SWITCHES and value.lower() in _TRUE + _FALSE:
+            found[option] = value.lower() in _TRUE
+        else:
+            rest.append(argument)
+    return found, rest
+
+
 def with_defaults(options: Mapping[str, Any], defaults: Mapping[str, Sequence[str]]) -> dict[str, Any]:
     """Return a machine's engine options, and `Driver.daemon_defaults`, as contracts take them."""
     return {**options, DEFAULTS: defaults}

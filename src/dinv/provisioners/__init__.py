@@ -149,6 +149,13 @@ class Provisioner(ABC):
         """Whether containers in the machine stop when its daemon is restarted, as `restart` does it."""
         return True
 
+    def check(self) -> None:  # noqa: B027  (most images cannot say)
+        """Check that the daemon could start with what `provision` has put in, as far as that can be told.
+
+        Before a restart: it would cut streams for nothing, and leave the machine without a daemon. Raises
+        MachineError.
+        """
+
     def reload(self) -> None:
         """Let the running daemon take what `provision` has put in, where `means` said RELOAD.
 
@@ -230,7 +237,10 @@ class DockerdProvisioner(Provisioner):
 
     def reloadable(self) -> bool:
         """Whether the machine's image can have its running daemon take options: older ones cannot."""
-        command = self.contract.reload_command
+        return self.has_program(self.contract.reload_command)
+
+    def has_program(self, command: Sequence[str]) -> bool:
+        """Whether the machine has the program of a command of its contract's; () is none."""
         return bool(command) and self.driver.channel().stat(command[0]) is not None
 
     @property

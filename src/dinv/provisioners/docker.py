@@ -19,7 +19,7 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from dinv.drivers import Driver
     from dinv.engine import Engine
@@ -35,7 +35,7 @@ UNREACHED_SECONDS = 4.0
 """Seconds between checks whether the daemon of a machine that clients cannot reach listens."""
 RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
-RELOAD_SECONDS = 30.0
+OPTIONS_SECONDS = 30.0
 POLL_RESTART_SECONDS = 0.1
 PID_FILE = "/var/run/docker.pid"
 """dockerd's own default, in every image (moby: daemon/config/config_linux.go)."""
@@ -123,16 +123,11 @@ class DockerProvisioner(DockerdProvisioner):
             self.driver.restart(timeout=RESTART_SECONDS)
 
     def reload(self) -> None:
-        said: list[bytes] = []
-        status = self.driver.channel().run(
-            self.contract.reload_command, stdout=said.append, stderr=said.append, timeout=RELOAD_SECONDS
-        )
-        if status != 0:
-            why = b"".join(said).decode(errors="replace").strip() or f"exit status {status}"
-            raise errors.MachineError(
-                self.config.name,
-                f'The daemon of machine "{self.config.name}" does not take the options: {why}',
-            )
+        self._tell(self.contract.reload_command)
+
+    def check(self) -> None:
+        if self.has_program(self.contract.check_command):
+            self._tell(self.contract.check_command)
 
     def restart(self) -> None:
         before = self._daemon()
@@ -142,6 +137,20 @@ class DockerProvisioner(DockerdProvisioner):
         while before and self._daemon() == before and time.monotonic() < end:
             self._look()
             time.sleep(POLL_RESTART_SECONDS)
+
+    def _tell(self, command: Sequence[str]) -> None:
+        """Run a command about the daemon's options. Raises MachineError if it fails."""
+        said: list[bytes] = []
+        status = self.driver.channel().run(
+            command, stdout=said.append, stderr=said.append, timeout=OPTIONS_SECONDS
+        )
+        if status != 0:
+            name = self.config.name
+            why = b"".join(said).decode(errors="replace").strip().removeprefix("dinv: ")
+            raise errors.MachineError(
+                name,
+                f'The daemon of machine "{name}" does not take the options: {why or f"exit status {status}"}',
+            )
 
     def _daemon(self) -> str:
         """Return the process id of the daemon in the machine; "" while it has none, or nobody can say."""

@@ -140,6 +140,7 @@ class Change(Recreation):
 
     def restart(self) -> None:
         """The daemon has been restarted with them."""
+        self.machine.provisioner.check()
         self.touched = True
         with self.progress.working("Docker", "restarting with the new options"):
             self.machine.provisioner.restart()
