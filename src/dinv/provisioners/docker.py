@@ -103,7 +103,7 @@ class DockerProvisioner(DockerdProvisioner):
             return
         said = bytearray()
         status = self.driver.channel().run(
-            self.contract.certificate_reload, stdout=said.extend, stderr=said.extend, timeout=RELOAD_SECONDS
+            self.contract.certificate_reload, stdout=said.extend, stderr=said.extend, timeout=OPTIONS_SECONDS
         )
         if status:
             raise errors.CertificatesNotTaken(
