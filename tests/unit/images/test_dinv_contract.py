@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -53,6 +54,46 @@ def test_the_key_comes_last_for_it_is_waited_for() -> None:
 def test_an_argument_is_a_line() -> None:
     found = files({"Labels": ["a=b c"], "ArbitraryFlags": ["debug"]})
     assert found["/etc/dinv/dockerd.args"].content == b"--label=provider=docker\n--label=a=b c\n--debug\n"
+
+
+def test_what_a_daemon_can_reload_is_in_a_file_of_its_own() -> None:
+    options = {
+        "Labels": ["a=1"],
+        "RegistryMirror": ["https://m"],
+        "InsecureRegistry": ["r:5000"],
+        "ArbitraryFlags": ["debug", "max-concurrent-downloads=7", "mtu=1400", "label=b=1", "debug=maybe"],
+    }
+    found = files(options)
+    assert json.loads(found["/etc/dinv/daemon.json"].content) == {
+        "labels": ["provider=docker", "a=1", "b=1"],
+        "registry-mirrors": ["https://m"],
+        "insecure-registries": ["r:5000"],
+        "debug": True,
+        "max-concurrent-downloads": 7,
+    }
+    # An image that has no such file takes all of them as arguments.
+    assert b"--label=a=1\n" in found["/etc/dinv/dockerd.args"].content
+    assert json.loads(files({})["/etc/dinv/daemon.json"].content)["registry-mirrors"] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "reloads"),
+    [
+        ({"Labels": ["a=1"]}, {"Labels": []}, True),
+        ({}, {"RegistryMirror": ["https://m"], "InsecureRegistry": ["r"]}, True),
+        ({"ArbitraryFlags": ["debug"]}, {"ArbitraryFlags": []}, True),
+        ({"ArbitraryFlags": ["debug=false"]}, {"ArbitraryFlags": ["debug=1"]}, True),
+        ({"ArbitraryFlags": ["max-concurrent-uploads=1"]}, {}, True),
+        ({}, {"ArbitraryFlags": ["shutdown-timeout=60"]}, True),
+        ({"ArbitraryFlags": ["shutdown-timeout=60"]}, {}, False),  # it would keep what it has
+        ({}, {"ArbitraryFlags": ["mtu=1400"]}, False),
+        ({}, {"ArbitraryFlags": ["debug=maybe"]}, False),
+        ({"Labels": ["a=1"]}, {"Labels": [], "Env": ["A=1"]}, False),
+        ({}, {"Labels": ["a=1"], "StorageDriver": "vfs"}, False),
+    ],
+)
+def test_what_can_be_reloaded(*, before: dict[str, Any], after: dict[str, Any], reloads: bool) -> None:
+    assert DinvContract().reloads(before, after) is reloads
 
 
 @given(st.lists(LINE), st.dictionaries(st.from_regex(r"[A-Z_]{1,5}", fullmatch=True), LINE))
