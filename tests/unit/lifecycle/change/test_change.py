@@ -69,8 +69,9 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, store: Store) -> Worl
     return world
 
 
-def put_in_again(machine: Host, _progress: Progress, *, timeout: float) -> None:
+def put_in_again(machine: Host, _progress: Progress, *, timeout: float, options: bool) -> None:
     assert timeout
+    assert options
     machine.provisioner.provision()
     machine.provisioner.activate()
 
