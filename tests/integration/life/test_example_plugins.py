@@ -25,6 +25,7 @@ PLUGINS = {
     "preload": ("provisioner", "dinv-preload 1.0"),
     "openssl": ("authority", "dinv-openssl 1.0"),
     "hardened": ("image contract", "dinv-hardened 1.0"),
+    "pre-create.quota": ("hook", "dinv-quota 1.0"),
 }
 PASSPHRASE = "correct horse"
 
@@ -108,6 +109,21 @@ def test_a_host_of_a_pool_is_taken_and_given_back(installed: Installed, user: Us
     assert installed(user, "url", "three").strip() == "tcp://127.0.0.1:2375"
     installed(user, "rm", "-y", "two", "three")
     assert json.loads((tmp_path / "pool.json.taken").read_text()) == {}
+
+
+def test_a_hook_refuses_one_too_many(installed: Installed, user: User, tmp_path: Path) -> None:
+    pool = tmp_path / "pool.json"
+    pool.write_text(json.dumps([{"url": "tcp://127.0.0.1:2375"}, {"url": "tcp://127.0.0.2:2375"}]))
+    os.makedirs(os.path.join(user.store, "hooks"))
+    with open(os.path.join(user.store, "hooks", "quota.txt"), "w", encoding="ascii") as file:
+        file.write("1")
+    create = ("create", "-d", "pool", "--pool", str(pool))
+    installed(user, *create, "one")
+    said = installed(user, *create, "two", status=1)
+    assert "The hook pre-create.quota has refused: this store may have 1 machines, and has one." in said
+    installed(user, "rm", "-y", "one")
+    installed(user, *create, "two")
+    installed(user, "rm", "-y", "two")
 
 
 def test_a_machine_by_three_plugins(installed: Installed, user: User, pki: str, tmp_path: Path) -> None:

@@ -143,6 +143,7 @@ def _kind(verb: str, argument: Argument) -> str:
         "IMAGE": IMAGES,
         "ENDPOINT": ENDPOINTS,
         "CACHE": CACHES,
+        "VOLUME": VOLUMES,
     }.get(argument.metavar, NOTHING)
     if argument.flags:
         return {"--network": NETWORKS, "--cache-volume": VOLUMES}.get(argument.flags[-1], by_metavar)

@@ -19,12 +19,9 @@ _TAKES["clone"] = (2, 2, "FROM TO")
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("action", choices=tuple(_TAKES))
-    parser.add_argument(
-        "name", nargs="*", metavar="VOLUME", help="rm: which; clone: a volume or machine, and the new volume"
-    )
-    parser.add_argument(
-        "-a", "--all", action="store_true", help="prune: those of other stores and of earlier dinvs, too"
-    )
+    named = "rm: which; clone: a volume or machine, and the new volume"
+    parser.add_argument("volume", nargs="*", metavar="VOLUME", help=named)
+    parser.add_argument("-a", "--all", action="store_true", help="prune: those of other stores, too")
     parser.add_argument(
         "-f",
         "--force",
@@ -58,7 +55,7 @@ def run(app: App, options: Options) -> int:
             if options.action == "prune":
                 made = _prune(app, options, volumes, progress)
             else:
-                source, target = options.name
+                source, target = options.volume
                 made = [volumes.clone(source, target, stop=options.stop, progress=progress)]
         if options.format or options.quiet:
             volume_table.show(made, form, quiet=options.quiet)
@@ -70,7 +67,7 @@ def _remove(app: App, options: Options, volumes: CacheVolumes) -> int:
         volumes.remove(name, force=options.force)
         put(name)
 
-    return app.for_each(options.name, remove)
+    return app.for_each(options.volume, remove)
 
 
 def _prune(app: App, options: Options, volumes: CacheVolumes, progress: Progress) -> list[CacheVolume]:
@@ -90,7 +87,7 @@ def _check(options: Options) -> None:
     """Raise InputError for the wrong number of names, and for options of another action."""
     from dinv.errors import InputError
 
-    action, given = options.action, options.name
+    action, given = options.action, options.volume
     least, most, called = _TAKES[action]
     if not least <= len(given) <= most:
         raise InputError(f"volume {action} takes {called}, and was given {' '.join(given) or 'none'}")

@@ -48,7 +48,8 @@ def test_quiet_says_only_what_has_to_be_done(capsys: pytest.CaptureFixture[str])
     with progress.working("Image", "x"):
         progress.update("x")
     progress.warn("careful")
-    assert capsys.readouterr() == ("", "Warning: careful\n")
+    progress.hook("ready.d/chat", "sent \x1b[31m")
+    assert capsys.readouterr() == ("", "Warning: careful\nready.d/chat: sent \\x1b[31m\n")
 
 
 def test_long_work_is_told_now_and_then(capsys: pytest.CaptureFixture[str], clock: Clock) -> None:
