@@ -115,9 +115,8 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
         with clients.engine(machine, url=url) as engine:
             engine.ping(timeout=deadline)
     except EndpointTLSError as error:
-        raise errors.MachineUnusable(
-            machine.name, url, error.reason, _renewal(machine), connection=True
-        ) from error
+        reason, advice = _refused_by_tls(machine, error.reason)
+        raise errors.MachineUnusable(machine.name, url, reason, advice, connection=True) from error
     except DeadlineExceeded as error:
         raise errors.MachineUnusable(
             machine.name,
@@ -137,6 +136,14 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
         ) from error
     except InputError as error:
         raise errors.MachineUnusable(machine.name, url, str(error)) from error
+
+
+def _refused_by_tls(machine: Host, reason: str) -> tuple[str, str]:
+    """Return why it refuses us by TLS, and what to do: a clock that is wrong looks like a bad certificate."""
+    from dinv.drivers import clock
+
+    wrong = clock.wrong(machine.driver, machine.certificates)
+    return (f"{reason}; {wrong}", clock.ADVICE) if wrong else (reason, _renewal(machine))
 
 
 def _connect(host: str, port: int) -> None:

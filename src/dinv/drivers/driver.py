@@ -288,6 +288,13 @@ class Driver(ABC):
         """
         return None
 
+    def system_time(self, *, timeout: float) -> str:
+        """Return the time by the clock of where it is, in RFC 3339; "" if that is not known.
+
+        Takes `timeout` seconds at most. Raises the errors of reaching the infrastructure's API.
+        """
+        return ""
+
     # Machines recreated from another image
 
     def replacement(self) -> Replacement:

@@ -34,7 +34,7 @@ _PORTS = {"*": [{"HostIp": str, "HostPort": str}]}
 VERSION = {"Version": str, "ApiVersion": str, "Arch": str, "Os": str}
 INFO = {
     **dict.fromkeys(("ID", "Name", "ServerVersion", "KernelVersion", "CgroupVersion", "CgroupDriver"), str),
-    **dict.fromkeys(("OSType", "Architecture", "OperatingSystem", "Driver"), str),
+    **dict.fromkeys(("OSType", "Architecture", "OperatingSystem", "Driver", "SystemTime"), str),
     "NCPU": int,
     "MemTotal": int,
     "SecurityOptions": [str],

@@ -93,7 +93,7 @@ def _certificates(
     try:
         host = Host(config, store)
         found = host.certificates
-        said = host.about_expiry(found, soon=True)
+        said = host.about_expiry(found, soon=True, ask=False)
     except DinvError:  # its driver is not installed: its status says so
         return None
     status = known[config.name]

@@ -126,6 +126,11 @@ class Certificates(tuple["Validity | None", "Validity | None", "Validity | None"
         """When the machine's or the user's certificate expires, whichever is first, in seconds since 1970."""
         return min((each.end for each in self[1:] if each is not None), default=None)
 
+    def valid(self, now: float | None = None) -> bool:
+        """Whether all that can be read are valid now: not expired, and not of the future."""
+        now = time.time() if now is None else now
+        return all(each is None or each.begin <= now <= each.end for each in self)
+
     def due(
         self, each: Validity | None, identity: str, *, now: float | None = None, before: float | None = None
     ) -> bool:

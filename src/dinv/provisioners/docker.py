@@ -14,6 +14,7 @@ from dinv.errors import (
     EndpointUnreachable,
     EngineError,
 )
+from dinv.pki.validity import in_directory
 from dinv.provisioners import DockerdProvisioner
 from dinv.wording import command
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from dinv.drivers import Driver
     from dinv.engine import Engine
+    from dinv.pki.validity import Certificates
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
 
@@ -197,7 +199,8 @@ class DockerProvisioner(DockerdProvisioner):
                     break
                 except (EndpointError, EngineError, DeadlineExceeded) as error:
                     reason = str(getattr(error, "reason", "") or error)
-                    if isinstance(error, EndpointTLSError):
+                    by_tls = isinstance(error, EndpointTLSError)
+                    if by_tls:
                         self._check_validity()
                     nobody_there = isinstance(error, EndpointUnreachable)
                 now = time.monotonic()
@@ -209,6 +212,8 @@ class DockerProvisioner(DockerdProvisioner):
                 if why:
                     raise errors.MachineUnreached(self.config.name, self.driver.url, why)
                 if now >= end:
+                    if by_tls:
+                        self._check_clock(in_directory(self.config.directory))
                     log = self.driver.last_log_lines(LOG_LINES)
                     raise errors.MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
                 time.sleep(POLL_SECONDS)
@@ -220,10 +225,12 @@ class DockerProvisioner(DockerdProvisioner):
         return version
 
     def _check_validity(self) -> None:
-        """Raise MachineUnusable if a certificate has expired: waiting does not help."""
-        from dinv.pki.validity import in_directory
-
-        file, said = in_directory(self.config.directory).remark()
+        """Raise MachineUnusable if a certificate is not valid: waiting does not help."""
+        dates = in_directory(self.config.directory)
+        if dates.valid():
+            return
+        self._check_clock(dates)
+        file, said = dates.remark()
         if said:
             clients = ("--client-certs",) if file == "ca.pem" else ()
             raise errors.MachineUnusable(
@@ -232,6 +239,15 @@ class DockerProvisioner(DockerdProvisioner):
                 said,
                 "Make new ones: " + command("regenerate-certs", *clients, self.config.name),
                 connection=True,
+            )
+
+    def _check_clock(self, dates: Certificates) -> None:
+        """Raise MachineUnusable if a clock is wrong."""
+        from dinv.drivers import clock
+
+        if wrong := clock.wrong(self.driver, dates):
+            raise errors.MachineUnusable(
+                self.config.name, self.driver.url, wrong, clock.ADVICE, connection=True
             )
 
     def _prepare(self) -> None:

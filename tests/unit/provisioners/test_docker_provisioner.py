@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Self, cast
 
 import pytest
@@ -64,10 +66,19 @@ class Daemon:
         self.has_front = True
         self.why_unreached = ""
         self.opened = self.closed = 0
+        self.time_there = ""
         self.with_certificate = True
 
     def unreached(self) -> str:
         return self.why_unreached
+
+    @property
+    def config(self) -> SimpleNamespace:
+        return SimpleNamespace(directory=self.directory)
+
+    def system_time(self, *, timeout: float) -> str:
+        assert 0 < timeout < 5
+        return self.time_there
 
     def daemon_defaults(self) -> dict[str, list[str]]:
         return {"default-address-pool": ["base=172.18.0.0/20,size=20"]}
@@ -287,6 +298,22 @@ def test_certificates_that_have_expired_are_not_waited_for(
     daemon.answers = [EndpointTLSError("tcp://h:1", "it refused our client certificate: expired")] * 10**5
     with pytest.raises(MachineUnusable, match="dinv regenerate-certs dev"):
         provisioner.health(timeout=60, progress=Progress())
+    assert len(daemon.answers) == 10**5 - 1
+
+
+@pytest.mark.parametrize(("begin", "end"), [(-20, -1), (1, 20)])
+def test_a_clock_that_is_wrong_is_not_waited_for_either(
+    provisioner: DockerProvisioner, daemon: Daemon, begin: int, end: int
+) -> None:
+    directory = provisioner.config.directory
+    os.makedirs(directory, exist_ok=True)
+    with open(os.path.join(directory, "cert.pem"), "wb") as file:
+        file.write(Own("dev", days=(begin, end)).pem)
+    daemon.time_there = (datetime.now(UTC) - timedelta(days=10)).isoformat()
+    daemon.answers = [EndpointTLSError("tcp://h:1", "it refused our client certificate: expired")] * 10**5
+    with pytest.raises(MachineUnusable, match="the clock of this computer is wrong") as caught:
+        provisioner.health(timeout=60, progress=Progress())
+    assert "regenerate-certs" not in str(caught.value)
     assert len(daemon.answers) == 10**5 - 1
 
 

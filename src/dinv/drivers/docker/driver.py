@@ -95,6 +95,9 @@ class DockerDriver(Driver):
 
         create(self.site, self.site.container, environment, command, mounts)
 
+    def system_time(self, *, timeout: float) -> str:
+        return str(self.site.engine.info(timeout=timeout).get("SystemTime") or "")
+
     def kind(self) -> str:
         flavour = self.site.flavour
         image = self.site.image_id or str(self._inspect().get("Image", ""))

@@ -271,8 +271,16 @@ class Host:
         """
         return self.about_expiry(self.certificates, soon=soon)
 
-    def about_expiry(self, certificates: Certificates, *, soon: bool = False) -> str:
-        """Return the same about certificates whose dates were read already."""
+    def about_expiry(self, certificates: Certificates, *, soon: bool = False, ask: bool = True) -> str:
+        """Return the same about certificates whose dates were read already.
+
+        If one is not valid, the clock may be what is wrong: with `ask` the endpoint is asked for its own.
+        """
+        if not certificates.valid():
+            from dinv.drivers import clock
+
+            if wrong := clock.wrong(self.driver, certificates, ask=ask):
+                return f"{wrong}. {clock.ADVICE}"
         file, said = certificates.remark(soon=soon)
         if not said:
             return ""

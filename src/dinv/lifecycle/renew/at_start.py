@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+from dinv.drivers import clock
 from dinv.errors import DinvError
 from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.certificates import STAGING
@@ -26,6 +27,9 @@ def renew_stopped(host: Host, progress: Progress) -> None:
         return
     found = host.certificates
     if not found.due(found.server, host.config.identity):
+        return
+    if wrong := clock.wrong(host.driver, found, harmless=True):
+        progress.warn(f"The certificates were not renewed: {wrong}. {clock.ADVICE}")
         return
     staging = os.path.join(host.directory, STAGING)
     try:
