@@ -53,6 +53,8 @@ ROLE_DATA = "registry-cache-data"
 SERVE_SECONDS = 60.0
 _POLL_SECONDS = 0.1
 _ADDRESSES_TO_TRY = 8
+_MOST_CARRIED = 1024 * 1024
+"""Bytes. A few hundred for each registry, and three certificates."""
 
 
 class Wanted:
@@ -199,6 +201,9 @@ class Creation:
         self.new = new
         self.changed = False
         """Whether the registries have to be started anew to take what they were given."""
+        self.image_id = ""
+        self.carried = b""
+        """A tar of what a container that is replaced was given: its credentials are nowhere else."""
 
     def run(self) -> None:
         """Do all the steps."""
@@ -261,6 +266,7 @@ class Creation:
                 + "."
             )
             found = images.ensure(engine, name, self.progress, advice=advice)
+        self.image_id = str(found.get("Id") or "").removeprefix("sha256:")
         if not _label(found, LABEL_CACHE_IMAGE):
             raise PreCreateCheckFailed(
                 f"Image {name} is not one for registry caches: it has no label {LABEL_CACHE_IMAGE}."
@@ -281,10 +287,27 @@ class Creation:
             )
 
     def _container(self) -> None:
-        """The container exists: made anew if what it was made with has changed."""
-        if self.site.container() is not None:
-            return
-        if self.record["Phase"] == READY and self.record.document.get("Logins") and not self.wanted.logins:
+        """The container exists: made anew if its image is another by now."""
+        found = self.site.container()
+        if found is not None:
+            image = str(found.get("Image") or "").removeprefix("sha256:")
+            if image == self.image_id or not self.site.flavour.builds_images:
+                return
+            self.progress.note(f"Cache {self.record.name} is made anew from the image that there is now")
+            self._take_away()
+        self._make()
+
+    def _take_away(self) -> None:
+        """Remove the container, and remember what it was given."""
+        channel = self.site.channel()
+        if channel.stat(f"{configuration.ETC}/ready") is not None:
+            with channel.get_archive(configuration.ETC) as archive:
+                self.carried = archive.read(_MOST_CARRIED)
+        self.site.engine.containers.remove(self.record.container, force=True, timeout=CHANGE_SECONDS)
+
+    def _make(self) -> None:
+        lost = self.record.document.get("Logins") and not (self.wanted.logins or self.carried)
+        if self.record["Phase"] == READY and lost:
             raise PreCreateCheckFailed(
                 f"The container of cache {self.record.name} has to be made anew, and with the old one the "
                 f"credentials for {', '.join(self.record['Logins'])} are gone, which nothing else keeps. "
@@ -353,8 +376,8 @@ class Creation:
         self._save()
 
     def _remake(self) -> None:
-        self.site.engine.containers.remove(self.record.container, force=True, timeout=CHANGE_SECONDS)
-        self._container()
+        self._take_away()
+        self._make()
 
     def _certificates(self) -> None:
         record = self.record
@@ -366,6 +389,8 @@ class Creation:
     def _files(self) -> None:
         """It has its certificates and configuration, and what was given last is in use."""
         channel = self.site.channel()
+        if self.carried:
+            channel.put_archive(os.path.dirname(configuration.ETC), self.carried)
         there = channel.stat(f"{configuration.ETC}/ready") is not None
         fresh = self.changed or not there
         put = configuration.tls_files(self.store.directory(self.record.name)) if fresh else []
