@@ -81,17 +81,23 @@ class OwnAccess(MachineError):
 
 
 class CannotRevoke(NotSupported):
-    """The machine's image cannot refuse single certificates; nothing was changed."""
+    """The machine's image cannot refuse single certificates; nothing was changed.
 
-    def __init__(self, machine: str) -> None:
+    `image` is one that can, "" if a newer version of the machine's own can; None if it cannot be upgraded.
+    """
+
+    def __init__(self, machine: str, image: str | None) -> None:
+        upgrade = command("upgrade", *(("--image", image) if image else ()), machine)
+        getting = "To get it: " + upgrade + ". Or lock" if image is not None else "You can lock"
         super().__init__(
             machine,
             f'Machine "{machine}" cannot refuse a single certificate: its image has no TLS front, which '
-            f"dinv's own has since 0.2. To get it: "
-            + command("upgrade", machine)
-            + ". Or lock out everybody but yourself, which cuts all connections for some seconds: "
+            f"the one that this dinv builds has. "
+            + getting
+            + " out everybody but yourself, which cuts all connections for some seconds: "
             + command("regenerate-certs", "--client-certs", machine),
         )
+        self.image = image
 
 
 class RevocationsLost(MachineError):

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from dinv.lifecycle.sharing.held import Access
     from dinv.machine import Machine
 
-OWNER, MACHINE = "(owner)", "(machine)"
+OWNER, MACHINE, UNKNOWN = "(owner)", "(machine)", "(unknown)"
 """In place of a holder's name, which has no brackets."""
 _DIGITS = 12
 
@@ -23,7 +23,7 @@ def show(machine: Machine, found: list[Access], form: Format | None) -> None:
         return
     rows = [
         (
-            access.holder or (MACHINE if access.role == "server" else OWNER),
+            access.holder or _nameless(access),
             access.serial[:_DIGITS],
             access.state,
             _short(access.not_after),
@@ -35,6 +35,13 @@ def show(machine: Machine, found: list[Access], form: Format | None) -> None:
     head = ("HOLDER", "SERIAL", "STATE", "UNTIL", "GIVEN", "BY")
     colours = {"valid": "green", "expired": "yellow", "revoked": "red", "ended": "dim"}
     show_rows(head, rows, spare=("GIVEN", "BY", "SERIAL"), coloured="STATE", colours=colours)
+
+
+def _nameless(access: Access) -> str:
+    if access.role == "server":
+        return MACHINE
+    # Of a certificate that somebody else's CA has signed no more is known than that it was revoked.
+    return OWNER if access.given or access.current else UNKNOWN
 
 
 def show_log(machine: Machine, form: Format | None) -> None:

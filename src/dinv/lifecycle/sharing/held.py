@@ -8,6 +8,7 @@ from dinv.errors import AccessOver, NobodyOfThatName, OwnAccess
 from dinv.lifecycle.host.issuance import in_use
 from dinv.lifecycle.opening import check_looked_after
 from dinv.store import access_log
+from dinv.store.access_log import is_serial
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 VALID, EXPIRED = "valid", "expired"
 SHORTEST_SERIAL = 4
 """Digits. What a serial number is named by has at least that many."""
+SHORTEST_OF_OTHERS = 8
+"""Digits. CAs may number from one (RFC 5280, 4.1.2.2), but a few digits are more likely a mistake."""
 SHOWN_DIGITS = 12
 
 
@@ -74,11 +77,17 @@ def of(host: Host) -> tuple[list[Access], list[str]]:
             found[serial] = Access("", one.role, serial, one.not_after, "", "", VALID, current=True)
     now = access_log.now()
     shown = [
-        access._replace(state=EXPIRED) if access.state == VALID and access.not_after < now else access
+        access._replace(state=EXPIRED) if _expired(access, now) else access
         for access in found.values()
         if access.current or (access.role == "client" and (access.holder or access.state != access_log.ENDED))
     ]
     return sorted(shown, key=lambda access: (bool(access.holder), access.role == "server")), remarks
+
+
+def _expired(access: Access, now: str) -> bool:
+    """Whether it came to its end by its date, and not by anything before that."""
+    until = now if access.state == VALID else access.over
+    return access.state in (VALID, access_log.ENDED) and "" < access.not_after < until
 
 
 def _brought_together(records: Iterable[Record]) -> dict[str, Access]:
@@ -104,10 +113,14 @@ def _brought_together(records: Iterable[Record]) -> dict[str, Access]:
     return found
 
 
-def to_revoke(machine: str, held: Iterable[Access], *, holder: str, serial: str) -> list[Access]:
+def to_revoke(
+    machine: str, held: Iterable[Access], *, holder: str, serial: str, others: bool = False
+) -> list[Access]:
     """Return the valid certificates of `holder`, or the one with this serial number, or the beginning of one.
 
-    Raises NobodyOfThatName, AccessOver if all of them are over, OwnAccess for what dinv itself needs.
+    With `others` there may be certificates that are not listed, since the CA signs for others as well: a
+    whole serial number that is not known is then one of those. Raises NobodyOfThatName, AccessOver if all of
+    them are over, OwnAccess for what dinv itself needs.
     """
     held = list(held)
     serial = serial.lower().lstrip("0")
@@ -117,6 +130,8 @@ def to_revoke(machine: str, held: Iterable[Access], *, holder: str, serial: str)
             named = [access for access in named if access.holder == holder]
     else:
         named = [access for access in held if access.role == "client" and access.holder == holder and holder]
+    if others and not named and not holder and len(serial) >= SHORTEST_OF_OTHERS and is_serial(serial):
+        return [Access("", "client", serial, "", "", "", VALID)]
     short = len(serial) < SHORTEST_SERIAL and not any(access.serial == serial for access in named)
     if not named or (serial and (short or len(named) > 1)):
         holders = list(dict.fromkeys(access.holder for access in held if access.holder))

@@ -11,6 +11,7 @@ provision or renewal tells it.
 from __future__ import annotations
 
 from dinv.errors import CannotRevoke
+from dinv.images import DEFAULT_IMAGE
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.host import telling
@@ -44,11 +45,21 @@ class Revocation(Transaction):
     def check(self) -> None:
         """Who is meant has been decided, and the machine can refuse them; nothing was changed."""
         found, _ = held.of(self.machine)
-        self.revoked = held.to_revoke(self.machine.name, found, holder=self.holder, serial=self.serial)
+        self.revoked = held.to_revoke(
+            self.machine.name,
+            found,
+            holder=self.holder,
+            serial=self.serial,
+            others=bool(self.machine.authority().ca_elsewhere),
+        )
         if not self.machine.provisioner.rotates_in_place():
-            raise CannotRevoke(self.machine.name)
+            raise self._cannot()
         for holder, serials in self._by_holder():
             telling.ask(self.machine, "pre-revoke", self.progress, holder=holder, serials=serials)
+
+    def _cannot(self) -> CannotRevoke:
+        image: str | None = "" if self.machine.contract.certificate_reload else DEFAULT_IMAGE
+        return CannotRevoke(self.machine.name, None if self.machine.driver.adopted else image)
 
     def _by_holder(self) -> list[tuple[str, list[str]]]:
         found: dict[str, list[str]] = {}
@@ -60,14 +71,17 @@ class Revocation(Transaction):
         """It is recorded that they are to be refused: from here on it happens, whatever is killed."""
         self.machine.config.revoking = True
         self.machine.store.save(self.machine.config)
-        records, _ = access_log.read(self.machine.directory)
-        by_serial = {record.serial: record for record in records}
         access_log.append(
             self.machine.directory,
             [
-                by_serial[access.serial].again(access_log.REVOKED)
+                access_log.Record(
+                    event=access_log.REVOKED,
+                    role=access.role,
+                    holder=access.holder,
+                    serial=access.serial,
+                    not_after=access.not_after,
+                )
                 for access in self.revoked
-                if access.serial in by_serial
             ],
         )
 

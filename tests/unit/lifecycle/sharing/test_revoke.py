@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import lifecycle_page
 import pytest
+from fake_driver import FakeDriver
+from shared_ca import shared_ca
 from shared_machine import FrontProvisioner, shared_machine
 from tls_daemon import TLSDaemon
 
@@ -23,6 +25,7 @@ from dinv.errors import (
     OwnAccess,
     StoreNotWritable,
 )
+from dinv.images.dinv import DinvContract
 from dinv.lifecycle.host import issuance
 from dinv.lifecycle.sharing import held, revoke
 from dinv.states import PAUSED, RUNNING, STOPPED
@@ -63,6 +66,22 @@ def test_one_by_its_serial_number(machine: Machine) -> None:
     assert states(machine) == {first.serial: "revoked", second.serial: "valid"}
     (revoked,) = machine.revoke("alice", serial=second.serial)
     assert revoked.serial == second.serial
+
+
+def test_one_that_a_ca_of_the_users_own_has_signed_for_others(
+    world: World, store: Store, tmp_path: Path
+) -> None:
+    shared_machine(world, store, ca=shared_ca(tmp_path / "pki"))
+    machine = open_store(store.path).get("dev")
+    (revoked,) = machine.revoke(serial="0051B08B371119")
+    assert revoked.serial == "51b08b371119"
+    assert access_log.revoked(machine.access_log()) == ["51b08b371119"]
+    with pytest.raises(AccessOver, match="was revoked on"):
+        machine.revoke(serial="51b08b371119")
+    with pytest.raises(NobodyOfThatName):
+        machine.revoke(serial="61b0")
+    with pytest.raises(NobodyOfThatName):
+        machine.revoke("carol", serial="ffffffffffff")
 
 
 @pytest.mark.parametrize("serial", ["ffffffffffff", "1", "0", "xyz", "  "])
@@ -107,6 +126,9 @@ def test_what_has_expired(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> 
     share = machine.share("alice", lifetime="1h")
     monkeypatch.setattr(access_log, "now", lambda: "2099-01-01T00:00:00Z")
     assert states(machine) == {share.serial: "expired"}
+    with machine._host.store.lock("dev", "a test"):
+        issuance.end(machine._host, {share.serial})
+    assert states(machine) == {share.serial: "expired"}
     with pytest.raises(AccessOver, match=f"expired on {share.not_after}"):
         machine.revoke("alice")
 
@@ -135,6 +157,14 @@ def test_a_machine_that_cannot_refuse_one(machine: Machine, monkeypatch: pytest.
     with pytest.raises(CannotRevoke, match=r"dinv upgrade dev.*dinv regenerate-certs --client-certs dev"):
         machine.revoke("alice")
     assert access_log.revoked(machine.access_log()) == []
+    monkeypatch.setattr(DinvContract, "certificate_reload", ())
+    with pytest.raises(CannotRevoke, match="dinv upgrade --image dinv:latest dev") as caught:
+        machine.revoke("alice")
+    assert caught.value.image == "dinv:latest"
+    monkeypatch.setattr(FakeDriver, "adopted", True)
+    with pytest.raises(CannotRevoke, match="You can lock out everybody") as caught:
+        machine.revoke("alice")
+    assert caught.value.hints == [["regenerate-certs", "--client-certs", "dev"]]
 
 
 def test_of_a_machine_that_is_stopped_it_holds_before_it_serves(
