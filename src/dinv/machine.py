@@ -173,7 +173,10 @@ class Machine:
         fails. Nothing happens where that is not dinv's to do, or if DINV_NO_AUTO_RENEW is set. Returns what
         `expiry` returns, with `soon`.
         """
-        host, found = self._host, self._host.certificates
+        host = self._host
+        if not host.has_tls:
+            return ""
+        found = host.certificates
         if found.due(found.client, host.config.identity):
             from dinv.lifecycle.host import by_itself
 

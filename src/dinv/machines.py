@@ -473,17 +473,17 @@ class Machines:
 
     def tend(self, found: Iterable[MachineStatus]) -> None:
         """`Machine.tend` for the machines of a list, in one process."""
-        from dinv.lifecycle.host import Host, by_itself
-
         due = [
-            Host(each.config, self._store)
+            each.config
             for each in found
             if each.config is not None
             and each.certificates is not None
             and each.certificates.due(each.certificates.client, each.config.identity)
         ]
         if due:
-            by_itself.start(due)
+            from dinv.lifecycle.host import Host, by_itself
+
+            by_itself.start([Host(config, self._store) for config in due])
 
     def _own_store(self) -> Store:
         """A new Store for one machine: a Store tracks the locks it holds, so threads must not share one."""

@@ -92,6 +92,8 @@ def _certificates(
         return None
     try:
         host = Host(config, store)
+        if not host.has_tls:
+            return None
         found = host.certificates
         said = host.about_expiry(found, soon=True, ask=False)
     except DinvError:  # its driver is not installed: its status says so

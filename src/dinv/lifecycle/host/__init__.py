@@ -269,7 +269,7 @@ class Host:
 
         "" if there is nothing to report. It makes no calls, and loads no certificate library.
         """
-        return self.about_expiry(self.certificates, soon=soon)
+        return self.about_expiry(self.certificates, soon=soon) if self.has_tls else ""
 
     def about_expiry(self, certificates: Certificates, *, soon: bool = False, ask: bool = True) -> str:
         """Return the same about certificates whose dates were read already.
