@@ -58,6 +58,16 @@ def test_rotation_and_rotation_of_the_ca(resident: Resident, machine: str, watch
     assert resident.docker(machine, *WATCHED) == "watched\n"
 
 
+def test_an_option_that_its_daemon_can_take_while_it_runs(
+    resident: Resident, place: Place, machine: str, watched: Watched
+) -> None:
+    resident.dinv("set", "--engine-label", "team=red", machine)
+    watched.check()
+    assert "team=red" in resident.docker(machine, "info", "-f", "{{.Labels}}")
+    dry = resident.dinv("set", "--dry-run", "--memory", "3g", "--format", "{{.Means}} {{.Stops}}", machine)
+    assert dry.stdout == ("update false\n" if place.flavour == "engine" else "recreation true\n")
+
+
 def test_one_is_revoked_and_cut_and_nobody_else(
     resident: Resident, machine: str, watched: Watched, tmp_path: Path
 ) -> None:

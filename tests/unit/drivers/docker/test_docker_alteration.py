@@ -67,6 +67,7 @@ def test_a_limit_is_taken_away_by_another_container(engine: FakeEngine) -> None:
         ({"BuildahVersion": "1.28", "ServerVersion": "4.3.1"}, False),
         ({"BuildahVersion": "1.36", "ServerVersion": "5.1.0"}, True),
         ({"BuildahVersion": "1.36", "ServerVersion": "strange"}, False),
+        ({"ID": "vSphere Integrated Containers", "ServerVersion": "v1.5.8"}, False),
     ],
 )
 def test_endpoints_that_lose_an_update_get_another_container(*, info: dict[str, Any], updates: bool) -> None:
