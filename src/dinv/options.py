@@ -123,6 +123,9 @@ COMMON = (
 )
 """The options of every create."""
 
+_OF_MACHINES_MADE_HERE = ("cert_lifetime", "ca_lifetime", "registry_cache", "registry_ca")
+"""Those of COMMON that mean nothing for a machine that dinv only records."""
+
 CONTRACT = "image_contract"
 """The keyword of the option of drivers with images that names a contract."""
 
@@ -203,11 +206,13 @@ class Table:
         Raises InputError.
         """
         defaults = defaults or Defaults()
-        filled = defaults.fill(_choosable(given, environ), given, environ)
+        filled = defaults.fill([DRIVER], given, environ)
+        driver = drivers.find(str(DRIVER.value(filled.get("driver") or None, environ)))
+        filled = defaults.fill(_choosable(driver, given, environ), filled, environ)
         names = {
             option.key: str(option.value(filled.get(option.key) or None, environ) or "") for option in CHOICES
         }
-        for option in drivers.find(names["driver"]).create_flags():
+        for option in driver.create_flags():
             if option.key == CONTRACT:
                 filled = defaults.fill([option], given, environ)
                 names[CONTRACT] = str(option.value(filled.get(CONTRACT), environ) or "")
@@ -239,8 +244,14 @@ class Table:
         if unknown:
             raise InputError(self.unknown(unknown[0]))
         self._check_defaults()
-        fillable = [option for option in self if option not in CHOICES]
-        given = self.defaults.fill([*_choosable(given, environ), *fillable], given, environ)
+        driver = drivers.find(self.driver)
+        fillable = [DRIVER, *_choosable(driver, given, environ)]
+        for group in self.groups:
+            if driver.provisioned or not group.implied:
+                fillable += [option for option in group.options if option not in CHOICES]
+        if not driver.provisioned:
+            fillable = [option for option in fillable if option.key not in _OF_MACHINES_MADE_HERE]
+        given = self.defaults.fill(fillable, given, environ)
         by_seam: dict[str, dict[str, Any]] = {}
         authority = str(AUTHORITY.value(given.get("authority") or None, environ) or "")
         for group in self.groups:
@@ -274,14 +285,19 @@ class Table:
         return f"{said}. {hint}" if hint else said
 
 
-def _choosable(given: Mapping[str, Any], environ: Mapping[str, str]) -> list[Option]:
-    """Return the CHOICES that a store's defaults may make.
+def _choosable(
+    driver: type[drivers.Driver], given: Mapping[str, Any], environ: Mapping[str, str]
+) -> list[Option]:
+    """Return the CHOICES, besides the driver, that a store's defaults may make.
 
     An option that implies an authority, given or in its variable, means that one, whatever the store says.
+    What a store says of authorities is not meant for machines that dinv does not set up.
     """
+    if not driver.provisioned:
+        return []
     implied = [option for target in authorities.IMPLIED.values() for option in plugins.load(target)]
     means_one = any(given.get(option.key) or option.variable(environ) for option in implied)
-    return [option for option in CHOICES if option is not AUTHORITY or not means_one]
+    return [PROVISIONER] if means_one else [PROVISIONER, AUTHORITY]
 
 
 def changeable(environ: Mapping[str, str]) -> list[Option]:

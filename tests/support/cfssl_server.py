@@ -11,6 +11,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Any
 
+import needs
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -49,7 +51,11 @@ class Cfssl:
 
 @contextlib.contextmanager
 def running(directory: Path, *flags: str, config: dict[str, Any] | None = None) -> Iterator[Cfssl]:
-    """Make a CA, and serve it until the end of the context; the CA is ca.pem and ca-key.pem."""
+    """Make a CA, and serve it until the end of the context; the CA is ca.pem and ca-key.pem.
+
+    Skips the test that asks where the program is not installed; scripts/test installs it.
+    """
+    needs.program(PROGRAM)
     make_ca(directory)
     (directory / "config.json").write_text(json.dumps(config or CONFIG))
     port = free_port()

@@ -266,3 +266,12 @@ def test_a_store_that_names_no_option(tmp_path: Path) -> None:
         stored(tmp_path, 'cpus = 2\nmemroy = "2g"')
     assert str(caught.value).startswith(f"{tmp_path}/config.toml, line 3: memroy is no option of create. ")
     assert "memory" in str(caught.value)
+
+
+def test_an_authority_of_a_store_is_not_for_machines_without_certificates(tmp_path: Path) -> None:
+    values = stored(tmp_path, VAULT + 'provisioner = "docker"\n', {"driver": "none", "url": "tcp://h:1"})
+    assert (values.driver, values.authority, values.provisioner) == ("none", "", "")
+    shared = 'tls-ca-cert = "/a"\ntls-ca-key = "/b"\ncert-lifetime = "9d"\n'
+    values = stored(tmp_path, shared, {"driver": "none", "url": "tcp://h:1"})
+    assert (values.authority, values.common["cert_lifetime"]) == ("", None)
+    assert stored(tmp_path, VAULT, {"driver": "none", "authority": "shared"}).authority == "shared"

@@ -13,6 +13,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import cfssl_server
+import needs
 import pytest
 from cfssl_server import AUTH_KEY
 from documents import blocks
@@ -206,6 +207,7 @@ def test_an_intermediate_needs_its_root_named(tmp_path: Path) -> None:
 
 
 def test_the_example_of_the_page(tmp_path: Path) -> None:
+    needs.program(cfssl_server.PROGRAM)
     serving, making = [
         each.text for each in blocks("docs/authorities.md") if "test_cfssl_authority" in each.reason
     ]
