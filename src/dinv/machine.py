@@ -548,23 +548,24 @@ class Machine:
         given = read_csr(csr) if isinstance(csr, str) else csr
         return self._change(share, progress, holder=holder, lifetime=lifetime, csr=given, path=path)
 
-    def access(self) -> list[Access]:
+    def access(self, *, progress: Progress | None = None) -> list[Access]:
         """Return who has access to it, or had: one Access per client certificate, the owner's first.
 
-        The machine is not asked. Raises StoreError, NotSupported.
+        The machine is not asked. `progress` is warned of what cannot be read, and of a revocation that the
+        machine may not know of yet. Raises StoreError, NotSupported.
         """
         from dinv.lifecycle.sharing.held import listed
 
-        return listed(self._host)
+        return listed(self._host, _silent(progress))
 
-    def access_log(self) -> list[Record]:
+    def access_log(self, *, progress: Progress | None = None) -> list[Record]:
         """Return the record of the certificates that were issued and revoked for it, oldest first.
 
         Raises StoreError, NotSupported.
         """
         from dinv.lifecycle.sharing.held import log
 
-        return log(self._host)
+        return log(self._host, _silent(progress))
 
     def revoke(self, holder: str = "", *, serial: str = "", progress: Progress | None = None) -> list[Access]:
         """Refuse the client certificates of `holder` from now on, and cut the connections made with them.

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dinv.cli.show.formatting import Format
     from dinv.lifecycle.sharing.held import Access
     from dinv.machine import Machine
+    from dinv.store.access_log import Record
 
 OWNER, MACHINE, UNKNOWN = "(owner)", "(machine)", "(unknown)"
 """In place of a holder's name, which has no brackets."""
@@ -44,9 +45,8 @@ def _nameless(access: Access) -> str:
     return OWNER if access.given or access.current else UNKNOWN
 
 
-def show_log(machine: Machine, form: Format | None) -> None:
+def show_log(machine: Machine, found: list[Record], form: Format | None) -> None:
     """Print the record of issuance by `form`, or as a table."""
-    found = machine.access_log()
     if form is not None:
         form.show_all(records.of_access_log(machine, found))
         return

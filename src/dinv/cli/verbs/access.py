@@ -33,18 +33,19 @@ def run(app: App, options: Options) -> None:
     (name,) = app.names([options.name] if options.name else [])
     with app.machines.get(name) as machine:
         if options.action == "log":
-            access_tables.show_log(machine, form)
+            access_tables.show_log(machine, machine.access_log(progress=app.progress(name)), form)
         elif options.action == "ls":
+            found = machine.access(progress=app.progress(name))
             if options.quiet:
-                for access in machine.access():
+                for access in found:
                     put(access.serial)
-            else:
-                access_tables.show(machine, machine.access(), form)
-                if machine.ca_elsewhere:
-                    app.voice.remark(
-                        f"The CA is {machine.ca_elsewhere}: whoever else has a client certificate of it has "
-                        f"access, too"
-                    )
+                return
+            access_tables.show(machine, found, form)
+            if machine.ca_elsewhere:
+                app.voice.remark(
+                    f"The CA is {machine.ca_elsewhere}: whoever else has a client certificate of it has "
+                    f"access, too"
+                )
         else:
             app.voice.aside = bool(options.format)
             with app.interruptible():

@@ -9,12 +9,14 @@ from dinv.lifecycle.host.issuance import in_use
 from dinv.lifecycle.opening import check_looked_after
 from dinv.store import access_log
 from dinv.store.access_log import is_serial
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
     from dinv.store.access_log import Record
 
 VALID, EXPIRED = "valid", "expired"
@@ -48,16 +50,27 @@ class Access(NamedTuple):
     current: bool = False
 
 
-def listed(host: Host) -> list[Access]:
-    """Return what `of` does, without remarks. Raises NotSupported for a machine that others look after."""
+def listed(host: Host, progress: Progress) -> list[Access]:
+    """Return what `of` does, and warn of what it remarks. Raises NotSupported if others look after it."""
     check_looked_after(host)
-    return of(host)[0]
+    found, remarks = of(host)
+    for remark in remarks:
+        progress.warn(remark)
+    if host.config.revoking and host.store.holder(host.name) is None:
+        progress.warn(
+            f'Machine "{host.name}" may not refuse yet what was revoked; its next start sees to it, or: '
+            + command("provision", host.name)
+        )
+    return found
 
 
-def log(host: Host) -> list[Record]:
+def log(host: Host, progress: Progress) -> list[Record]:
     """Return the record of issuance, oldest first. Raises StoreError, NotSupported."""
     check_looked_after(host)
-    return access_log.read(host.directory)[0]
+    records, remarks = access_log.read(host.directory)
+    for remark in remarks:
+        progress.warn(remark)
+    return records
 
 
 def of(host: Host) -> tuple[list[Access], list[str]]:

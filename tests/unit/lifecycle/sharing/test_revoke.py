@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeDriver
+from hook_files import Heard
 from shared_ca import shared_ca
 from shared_machine import FrontProvisioner, shared_machine
 from tls_daemon import TLSDaemon
@@ -260,6 +261,10 @@ def test_the_endpoint_is_lost_in_the_middle(machine: Machine, world: World, stor
         machine.revoke("alice")
     assert "may still be let in" in "".join(caught.value.__notes__)
     assert store.load("dev").revoking
+    heard = Heard()
+    open_store(store.path).get("dev").access(progress=heard)
+    (said,) = heard.warnings
+    assert "may not refuse yet what was revoked" in said
     assert len(access_log.revoked(machine.access_log())) == 1
 
 
