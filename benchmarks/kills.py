@@ -83,6 +83,8 @@ class Trial:
     def revoke(self) -> list[str]:
         """Return the words that take back the access of a holder, who gets it first."""
         self.holders += 1
+        # What an earlier kill has left: nobody gets access while it is not known which CA there will be.
+        self.dinv("provision", self.name)
         self.dinv("share", self.name, "--for", self.holder(), "--output", self.share_path())
         self.run("docker", "context", "import", self.holder(), self.share_path())
         return ["access", "revoke", self.name, self.holder()]
