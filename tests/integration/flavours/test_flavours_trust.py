@@ -1,4 +1,4 @@
-"""Rotation, sharing and revocation: everything that is open at a machine lives on.
+"""Rotation, sharing, revocation and a reloadable change: everything that is open at a machine lives on.
 
 On each flavour of endpoint. Only the one who is revoked is cut, within two seconds.
 """
@@ -87,3 +87,9 @@ def test_one_is_revoked_and_cut_and_nobody_else(
     resident.docker(machine, "exec", "watched", "true")
     events["bob"].await_said("exec_die", after=seen)
     assert bob.run("docker", "--context", "theirs", *WATCHED) == "watched\n"
+
+
+def test_a_change_that_the_daemon_reloads(resident: Resident, machine: str, watched: Watched) -> None:
+    resident.dinv("set", machine, "--engine-label", "tier=trial")
+    assert "tier=trial" in resident.docker(machine, "info", "--format", "{{.Labels}}")
+    watched.check()
