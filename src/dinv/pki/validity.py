@@ -199,6 +199,12 @@ def rfc3339(seconds: float | None) -> str:
     return "" if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
+def until(end: float | None) -> str:
+    """Return until when something is valid, for people: a day, and the time if that is near; "" for None."""
+    text = rfc3339(end)
+    return text[:10] if end is None or end - time.time() > 2 * 86400 else f"{text[:10]} {text[11:16]} UTC"
+
+
 def _when(end: int, now: float) -> str:
     """Return a day, or a time if that is today or tomorrow."""
     text = rfc3339(end)

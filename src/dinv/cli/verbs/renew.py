@@ -66,9 +66,9 @@ def run(app: App, options: Options) -> int:
 
 def _said(renewed: Renewed, *, dry_run: bool) -> str:
     """Return a line about a machine whose renewal did not fail."""
-    from dinv.pki.validity import rfc3339
+    from dinv.pki.validity import until
 
-    end = rfc3339(renewed.certificates.first_end)[:10]
+    end = until(renewed.certificates.first_end)
     said = []
     if renewed.roles:
         done = "would be renewed" if dry_run else f"renewed, valid until {end}"
