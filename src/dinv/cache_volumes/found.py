@@ -6,6 +6,7 @@ import contextlib
 from datetime import UTC, datetime, timedelta
 
 from dinv import drivers
+from dinv.drivers.docker import flavours
 from dinv.errors import DeadlineExceeded, DinvError, EngineError, NotFound
 from dinv.labels import LABEL, LABEL_CLONE_OF, LABEL_ID, LABEL_ROLE, LABEL_STORE
 from dinv.store import identity
@@ -126,6 +127,9 @@ def look(engine: Engine, store: Store, *, sizes: bool) -> list[CacheVolume]:
 
     With `sizes` the endpoint is asked to measure them; one that cannot, as a VCH, leaves them unknown.
     """
+    if engine.transient is None:
+        # A VCH refuses a call now and then that it takes a moment later.
+        engine.transient = flavours.detect(engine.info()).transient
     volumes = engine.volumes.list()
     containers = engine.containers.list(all=True)
     records = _Records(store)

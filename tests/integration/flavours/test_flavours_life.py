@@ -104,21 +104,24 @@ def test_so_do_a_stop_and_a_start(resident: Resident, machine: str) -> None:
     assert resident.docker(machine, "run", "--rm", "hello", "echo", "again") == "again\n"
 
 
-def test_a_cache_outlives_its_machine_and_then_nothing_is_left(newcomer: Resident) -> None:
-    name, volume = newcomer.name("keep"), f"dinv-{newcomer.name('keep')}-cache"
+def test_a_cache_outlives_its_machine_and_so_does_a_copy(newcomer: Resident) -> None:
+    name, kept = newcomer.name("keep"), f"dinv-{newcomer.name('keep')}-cache"
     newcomer.dinv("create", name)
     newcomer.import_hello(name)
     newcomer.dinv("rm", "-y", "--keep-cache", name)
-    assert newcomer.traces(name) == [f"volume {volume}"]
+    assert newcomer.traces(name) == [f"volume {kept}"]
+    volume = f"copy-{newcomer.suffix}"
+    newcomer.dinv("volume", "clone", kept, volume)
+    newcomer.dinv("volume", "rm", kept)
+    assert newcomer.traces(name) == []
     newcomer.dinv("create", "--cache-volume", volume, name)
     assert newcomer.docker(name, "run", "--rm", "hello", "echo", "kept") == "kept\n"
     rival = newcomer.name("rival")
     assert f"in use by dinv-{name}" in newcomer.fails("create", rival, "--cache-volume", volume, status=3)
     newcomer.dinv("rm", "-y", name)
-    assert newcomer.traces(name) == [f"volume {volume}"], "what was there before the machine outlives it"
-    with newcomer.engine() as engine:
-        engine.volumes.remove(volume)
     assert newcomer.traces(name) == newcomer.traces(rival) == []
+    assert newcomer.dinv("volume", "ls", "-q").stdout.split() == [volume], "it was there before the machine"
+    newcomer.dinv("volume", "rm", volume)
 
 
 def test_nothing_is_left_of_it(resident: Resident, place: Place, machine: str) -> None:

@@ -270,12 +270,12 @@ def test_the_others_are_told_all_the_same(store: Store) -> None:
     ("content", "said"),
     [
         ("[hooks", "is not TOML"),
-        ("hooks = 3", "hooks is not a table"),
-        ("[hooks]\ntimeout = true", "timeout in [hooks] is True"),
-        ("[hooks]\ntimeout = 0", "timeout in [hooks] is 0"),
+        ("hooks = 3", "line 1: hooks is not a table"),
+        ("[hooks]\ntimeout = true", "line 2: timeout = True is not a number of seconds"),
+        ("[hooks]\ntimeout = 0", "line 2: timeout = 0 is not"),
         ("[hooks]\ntimeout = 3601", "up to 3600"),
-        ("[hooks]\ntimeout = nan", "timeout in [hooks] is nan"),
-        ("[hooks]\ntimeuot = 3", "[hooks] has timeuot, which does not exist"),
+        ("[hooks]\ntimeout = nan", "timeout = nan is not"),
+        ("[hooks]\ntimeuot = 3", "line 2: timeuot does not exist"),
     ],
 )
 def test_settings_that_cannot_be_used(store: Store, content: str, said: str) -> None:
