@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
+from cryptography import x509
 from own_certificates import CLIENT, SERVER, Own, read
 
 from dinv.authorities import open_authority
+from dinv.engine import TLSFiles
 from dinv.lifecycle.host import Host
+from dinv.lifecycle.renew.serving import served_certificate
 from dinv.pki import certificates
 from dinv.pki.certificates import load_key
 from dinv.store.record import READY, MachineConfig
@@ -45,6 +49,17 @@ def age(host: Host, *roles: str, days: tuple[int, int]) -> None:
         for name, content in zip(names, (own.pem, own.key_pem()), strict=True):
             with open(os.path.join(directory, name), "wb") as file:
                 file.write(content)
+
+
+def check_served(host: Host) -> None:
+    """The machine serves the certificate that is in the store, which is new."""
+    directory = host.directory
+    found = host.certificates.server
+    assert found is not None
+    assert found.begin > time.time() - 3600
+    files = TLSFiles(*(os.path.join(directory, f"{name}.pem") for name in ("ca", "cert", "key")))
+    served = x509.load_der_x509_certificate(served_certificate(host.url, files))
+    assert f"{served.serial_number:x}" == found.serial
 
 
 def _read(directory: str, name: str) -> bytes:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import aged
 import pytest
 from flavours import check_calls
 
 from dinv.endpoints.resolve import Endpoint
+from dinv.lifecycle.host import Host
+from dinv.store.store import Store
 from dinv.testing.vch import VchSimulator, remove_leftovers
 
 if TYPE_CHECKING:
@@ -48,12 +51,15 @@ def test_a_life_on_a_vch(vch: VchSimulator, machines: Machines, dinv: Dinv, tmp_
         "ssh dev true",
     ):
         dinv(*verb.split(), check=True)
+    aged.age(Host(machine.config, Store(machines.path)), "server", days=(-600, 100))
     for then in ("stop", "start"):
         # Of one that runs and of one that does not: files go another way then.
         dinv("scp", str(tmp_path / "file"), "dev:/root/file", check=True)
         dinv("scp", "dev:/root/file", str(tmp_path / "back"), check=True)
         assert (tmp_path / "back").read_bytes() == b"content"
         dinv(then, "dev", check=True)
+    with machines.get("dev") as machine:
+        aged.check_served(Host(machine.config, Store(machines.path)))
     dinv("restart", "dev", check=True)
     assert "was upgraded" in dinv("upgrade", "--force", "dev", check=True).stdout
     dinv("regenerate-certs", "-f", "--client-certs", "dev", check=True)

@@ -60,6 +60,13 @@ def test_a_machine_goes_on_whatever_expires(user: User) -> None:
         # What was open has the old certificate, and goes on.
         user.docker(name, "volume", "create", "seen")
         events.await_said("volume create seen")
+
+        # Of one that is stopped the server's follows at its start, before it.
+        user.dinv("kill", name)
+        aged.age(host, "server", days=(-20, 8))
+        assert "server: at its next start" in user.dinv("renew", "--all").stdout
+        assert "renewed" in user.dinv("start", name).stdout
+        aged.check_served(Host(store.load(name), store))
     finally:
         events.close()
 
