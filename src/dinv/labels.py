@@ -34,3 +34,5 @@ LABEL_CACHE_IMAGE = "io.dinv.image.cache"
 
 CONTEXT_OWNER = LABEL
 """Key in the metadata of a docker context: the identity of the machine that it was written for."""
+SHARE = "io.dinv.share"
+"""Key in a share's context metadata: what dinv tells whoever imports it."""

@@ -32,6 +32,8 @@ HEADINGS = {
     "Endpoint": "ENDPOINT",
     "Image": "IMAGE",
     "Isolation": "ISOLATION",
+    "CertExpiry": "CERT EXPIRY",
+    "CAExpiry": "CA EXPIRY",
 }
 
 

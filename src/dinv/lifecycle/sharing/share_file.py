@@ -23,6 +23,7 @@ import io
 import json
 import tarfile
 
+from dinv import labels
 from dinv.errors import ArchiveError
 from dinv.formats import json_text, urls
 from dinv.formats.archives.entries import BLOCK, Entry, check_global
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from dinv.formats.archives.stream import Readable
 
-KEY = "io.dinv.share"
+KEY = labels.SHARE
 """In meta.json's "Metadata"; the owner of a context has another key there (`dinv.labels.CONTEXT_OWNER`)."""
 VERSION = 1
 META = "meta.json"
