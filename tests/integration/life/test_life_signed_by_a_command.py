@@ -24,6 +24,11 @@ def test_a_store_has_its_machines_signed_by_openssl(user: User, tmp_path: Path) 
     with open(settings, "w", encoding="utf-8") as file:
         file.write(f'[create]\nauthority = "exec"\nexec-command = "{sign}"\ncert-lifetime = "30d"\n')
     name = user.name("dev")
+    signs = sign.read_text()
+    sign.write_text("#!/bin/sh\necho no >&2\nexit 9\n")
+    assert "ended with exit status 9: no" in user.fails("create", name)
+    assert user.traces(name) == []
+    sign.write_text(signs)
     user.dinv("create", name)
     os.remove(settings)  # what it said is in the machine's record
 
@@ -34,7 +39,6 @@ def test_a_store_has_its_machines_signed_by_openssl(user: User, tmp_path: Path) 
     assert "Server Version" in user.docker(name, "info")
 
     # Whoever is to sign does not: the certificates in use stay.
-    signs = sign.read_text()
     sign.write_text("#!/bin/sh\necho the token has expired >&2\nexit 9\n")
     assert "ended with exit status 9: the token has expired" in user.fails("regenerate-certs", "-f", name)
     assert pair(user, name) == first
