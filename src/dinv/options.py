@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dinv import authorities, drivers, images, plugins, provisioners
 from dinv.declaration import DURATION, PAIRS, SECONDS, SWITCH, Option, values
-from dinv.errors import InputError
+from dinv.errors import InputError, PluginNotFound
 from dinv.provisioners import swarm_options
 from dinv.store.settings import Defaults
 from dinv.timeouts import SERVE_SECONDS
@@ -206,6 +206,16 @@ class Table:
         Raises InputError.
         """
         defaults = defaults or Defaults()
+        try:
+            return cls._chosen(given, environ, defaults)
+        except PluginNotFound as error:
+            key = error.what.replace(" ", "-")
+            if defaults.says(key, error.name):
+                raise defaults.refused(key, f"is not one. {error}") from error
+            raise
+
+    @classmethod
+    def _chosen(cls, given: Mapping[str, Any], environ: Mapping[str, str], defaults: Defaults) -> Table:
         filled = defaults.fill([DRIVER], given, environ)
         driver = drivers.find(str(DRIVER.value(filled.get("driver") or None, environ)))
         filled = defaults.fill(_choosable(driver, given, environ), filled, environ)

@@ -275,3 +275,13 @@ def test_an_authority_of_a_store_is_not_for_machines_without_certificates(tmp_pa
     values = stored(tmp_path, shared, {"driver": "none", "url": "tcp://h:1"})
     assert (values.authority, values.common["cert_lifetime"]) == ("", None)
     assert stored(tmp_path, VAULT, {"driver": "none", "authority": "shared"}).authority == "shared"
+
+
+@pytest.mark.parametrize("key", ["driver", "provisioner", "authority", "image-contract"])
+def test_a_name_in_a_store_that_is_nobodys(tmp_path: Path, key: str) -> None:
+    with pytest.raises(InputError) as caught:
+        stored(tmp_path, f'memory = "2g"\n{key} = "nobdy"')
+    assert str(caught.value).startswith(f"{tmp_path}/config.toml, line 3: {key} is not one. ")
+    assert '"nobdy" not found.' in str(caught.value)
+    with pytest.raises(PluginNotFound):
+        stored(tmp_path, "", {key.replace("-", "_"): "nobdy"})

@@ -9,6 +9,7 @@ from dinv.authorities import IMPLIED
 from dinv.cli.arguments import APPEND, STORE, SWITCH, SWITCH_OFF
 from dinv.declaration import SECONDS
 from dinv.declaration import SWITCH as IS_SWITCH
+from dinv.errors import InputError
 from dinv.options import CHOICES, CONTRACT, Table, elsewhere
 from dinv.store.settings import Defaults
 from dinv.store.store import Store
@@ -38,7 +39,7 @@ def add_arguments(parser: Parser) -> None:
     docker_machine_options.create_arguments(parser)
     parser.add_argument("name")
     parser.set_rare("--debug", "--storage-path")
-    common, *others = Table.chosen(named(parser.words), os.environ, _defaults(parser)).groups
+    common, *others = _table(parser).groups
     _add_group(parser, common)
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
@@ -46,15 +47,22 @@ def add_arguments(parser: Parser) -> None:
         _add_group(parser, group)
 
 
-def _defaults(parser: Parser) -> Defaults | None:
-    """Return what the store says of options: the flags depend on the driver and so on that it names.
+def _table(parser: Parser) -> Table:
+    """Return the options for the driver and so on that the words, the variables and the store name.
 
-    None without a store, as for the reference, and for a help, which is not to fail on a bad file.
+    Without a store, as for the reference, it says nothing. A help does not fail on a bad config.toml.
     """
-    if parser.store is None or any(word.lstrip("-") in _HELP for word in parser.words):
-        return None
-    named = _values(parser.words, {f"{dash}{name}": "" for dash in ("-", "--") for name in _STORE})
-    return Defaults.of(Store(named.get("") or parser.store or None).path)
+    chosen = named(parser.words)
+    if parser.store is None:
+        return Table.chosen(chosen, os.environ)
+    at = _values(parser.words, {f"{dash}{name}": "" for dash in ("-", "--") for name in _STORE})
+    try:
+        defaults = Defaults.of(Store(at.get("") or parser.store or None).path)
+        return Table.chosen(chosen, os.environ, defaults)
+    except InputError:
+        if not any(word.lstrip("-") in _HELP for word in parser.words):
+            raise
+        return Table.chosen(chosen, os.environ)
 
 
 def _add_group(parser: Parser, group: Group) -> None:

@@ -126,6 +126,10 @@ class Defaults:
         names = {name for option in options for name in _names(option)}
         return [key for key in self._settings.values if key not in names]
 
+    def says(self, key: str, value: str) -> bool:
+        """Return whether a key has this value."""
+        return bool(self._settings.values.get(key) == value)
+
     def refused(self, key: str, why: str) -> InputError:
         """Return the error for a key."""
         return self._settings.refused(key, why)

@@ -78,6 +78,14 @@ def test_a_bad_file_is_an_error_of_create_alone(store: Path, capsys: pytest.Capt
     with pytest.raises(SystemExit) as caught:
         main(["create", "--help"])
     assert caught.value.code == 0
+    configure(store, 'authority = "nobdy"')
+    with pytest.raises(SystemExit):
+        main(["create", "--help"])
+    configure(store, 'authority = "exec"')
+    capsys.readouterr()
+    with pytest.raises(SystemExit):
+        main(["create", "--help-all"])
+    assert "--exec-command" in capsys.readouterr().out
     assert main(["ls"]) == 0
     assert main(["url", "dev"]) == 0
     assert main(["env", "dev"]) == 0
