@@ -8,8 +8,10 @@ it is needed.
 
 from __future__ import annotations
 
+import datetime as dt
 import ipaddress
 import re
+import time
 from typing import NamedTuple
 
 from cryptography import x509
@@ -38,6 +40,8 @@ PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519Pri
 _ANCHOR = "the authority's trust anchor"
 _ANOTHER_KEY = "it is for another key than the one it was requested for"
 _LOCAL_NAMES = ("localhost", "127.0.0.1", "::1")
+_MOST_AHEAD_SECONDS = 10.0
+"""How far an authority's clock may be ahead: for so long its certificates are waited for."""
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 _LONGEST_DNS_NAME = 253
 _LONGEST_COMMON_NAME = 64  # RFC 5280, appendix A.1: ub-common-name
@@ -256,6 +260,7 @@ def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes = 
     wanted = Checks(request.role, request.names, strict=authority.strict)
     key, lifetime, holder = _csr(request.csr).public_key(), request.lifetime, request.holder
     leaf, *others = load_chain(authority.certificate(request), "the authority's answer")
+    _wait_until_valid(leaf)
     try:
         check_key(leaf, key, _ANOTHER_KEY)
         anchors = load_chain(anchor_pem or authority.trust_anchor(), _ANCHOR)
@@ -273,6 +278,13 @@ def certify(authority: Signer, request: CertificateRequest, anchor_pem: bytes = 
     return Certified(
         b"".join(each.public_bytes(serialization.Encoding.PEM) for each in (leaf, *between)), tuple(remarks)
     )
+
+
+def _wait_until_valid(leaf: x509.Certificate) -> None:
+    """Wait for a certificate of an authority whose clock is a little ahead, and that sets no date back."""
+    ahead = (leaf.not_valid_before_utc - dt.datetime.now(dt.UTC)).total_seconds()
+    if 0 < ahead <= _MOST_AHEAD_SECONDS:
+        time.sleep(ahead)
 
 
 def check_chain(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import contextlib
 import datetime as dt
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,7 @@ from signed_chains import (
 
 from dinv.authorities.local import LocalAuthority
 from dinv.errors import CertificateError, ChainRefused
-from dinv.pki import certificates
+from dinv.pki import certificates, signing
 from dinv.pki.chain import Checks, Unusable, check, check_holder
 
 if TYPE_CHECKING:
@@ -295,6 +296,21 @@ def test_what_was_not_asked_for_is_refused_with_what_to_change(
         ask(Lying(tmp_path, **changes), role)
     assert (caught.value.fault, caught.value.role) == (kind, role)
     assert str(caught.value).endswith(f"It was not stored. Change the {role}'s {kind}.")
+
+
+@pytest.mark.parametrize(("ahead", "waited"), [(2, 1), (10, 1), (12, 0), (-1, 0)])
+def test_an_authority_whose_clock_is_a_little_ahead_is_waited_for(
+    tmp_path: Path, ahead: int, waited: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    authority = Lying(tmp_path)
+    authority.trust_anchor()
+    slept: list[float] = []
+    monkeypatch.setattr(signing, "CLOCK_ALLOWANCE", dt.timedelta(seconds=-ahead))
+    monkeypatch.setattr("dinv.pki.certificates.time.sleep", slept.append)
+    with contextlib.suppress(ChainRefused):  # nobody has waited really
+        ask(authority)
+    assert len(slept) == waited
+    assert all(ahead - 2 < each <= ahead for each in slept)
 
 
 def test_another_lifetime_than_asked_is_a_remark(tmp_path: Path) -> None:
