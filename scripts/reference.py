@@ -63,6 +63,7 @@ STATUSES = (
 
 VARIABLES = (
     ("MACHINE_STORAGE_PATH", "the store, in place of `~/.docker/machine`"),
+    ("DINV_NO_AUTO_RENEW", "1: client certificates are not renewed by themselves"),
     ("MACHINE_DEBUG", "`1`: as with `--debug`"),
     ("DOCKER_HOST", "with DOCKER_TLS_VERIFY and DOCKER_CERT_PATH: the endpoint, where none is named"),
     ("DOCKER_CONTEXT", "the docker context that is the endpoint, where there is no DOCKER_HOST"),

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.errors import DinvError
+from dinv.errors import CertificateError, DinvError
 from dinv.formats.durations import about
 from dinv.pki.validity import rfc3339
 
@@ -51,6 +51,13 @@ def wrong(driver: Driver, certificates: Certificates, *, ask: bool = True, harml
         f"the clock of this computer {whose}: it is {how} the endpoint's, with {_said(now)} here and "
         f"{_said(there)} there"
     )
+
+
+def check(driver: Driver, certificates: Certificates) -> None:
+    """Raise CertificateError if a clock is wrong: new certificates might be of the future."""
+    if said := wrong(driver, certificates, harmless=True):
+        name = driver.config.name
+        raise CertificateError(f'Nothing of machine "{name}" was renewed: {said}. {ADVICE}.')
 
 
 def _behind(now: float, then: float, why: str) -> str:

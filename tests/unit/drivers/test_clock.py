@@ -13,7 +13,7 @@ from dinv.access import connect
 from dinv.drivers import clock
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.errors import CertificateError, EndpointTLSError, EndpointUnreachable, MachineUnusable
-from dinv.lifecycle.renew import when_due
+from dinv.lifecycle.renew import unattended
 from dinv.pki.validity import rfc3339
 
 if TYPE_CHECKING:
@@ -156,7 +156,13 @@ def test_nothing_is_renewed_by_a_wrong_clock(machine: Host, monkeypatch: pytest.
     """New certificates would not be valid yet for everybody else."""
     right(monkeypatch)
     here(monkeypatch, 700 * DAY)
-    with pytest.raises(CertificateError, match="days ahead of the endpoint's"):
-        when_due._check_clock(machine)
+    before = machine.certificates
+    for renew in (
+        lambda: clock.check(machine.driver, machine.certificates),
+        lambda: unattended.renew_if_due(machine.store, "dev"),
+    ):
+        with pytest.raises(CertificateError, match="days ahead of the endpoint's"):
+            renew()
+    assert machine.certificates == before
     here(monkeypatch, 0)
-    when_due._check_clock(machine)
+    clock.check(machine.driver, machine.certificates)

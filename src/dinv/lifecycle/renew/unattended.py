@@ -10,6 +10,7 @@ import contextlib
 import os
 import signal
 
+from dinv.drivers import clock
 from dinv.errors import DinvError, MachineBusy, MachineNotFound
 from dinv.lifecycle.host import Host, by_itself, renewal_mark
 from dinv.lifecycle.renew.client import renew_client
@@ -65,5 +66,6 @@ def renew_if_due(store: Store, name: str) -> bool:
         found = host.certificates
         if not by_itself.may_be_renewed(host) or not found.due(found.client, host.config.identity):
             return False
+        clock.check(host.driver, found)
         renew_client(host, Progress())
         return True

@@ -6,7 +6,7 @@ import time
 
 from dinv.declaration import DURATION, Option
 from dinv.drivers import clock
-from dinv.errors import CertificateError, DinvError, MachineNotRunning
+from dinv.errors import DinvError, MachineNotRunning
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import Host, certificates, telling
 from dinv.lifecycle.opening import opened
@@ -162,7 +162,7 @@ def _renew(
         telling.near_expiry(host, progress)
         roles, later = _plan(host, terms)
         if roles:
-            _check_clock(host)
+            clock.check(host.driver, host.certificates)
         if CA not in roles:
             before = host.certificates
             if SERVER in roles:
@@ -178,13 +178,6 @@ def _renew(
     renew(store, name, progress, clients=True, timeout=terms.timeout, trace=trace)
     with Host(store.load(name), store) as host:
         return _result(host, terms, roles, later)
-
-
-def _check_clock(host: Host) -> None:
-    """Raise CertificateError if certificates only seem to be due: new ones would be of the future."""
-    wrong = clock.wrong(host.driver, host.certificates, harmless=True)
-    if wrong:
-        raise CertificateError(f'Nothing of machine "{host.name}" was renewed: {wrong}. {clock.ADVICE}.')
 
 
 def _plan(host: Host, terms: Terms) -> tuple[list[str], list[str]]:
