@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     import socket
 
 
+_REVOKED = b'{"message":"this machine refuses your client certificate: it has been revoked"}'
+
+
 class _Handler(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         self.send_response(200)
@@ -78,3 +81,8 @@ class TLSDaemon(ThreadingHTTPServer):
             shown = connection.getpeercert() or {}
             if int(str(shown.get("serialNumber", "0")), 16) not in self._revoked:
                 super().finish_request(connection, client)
+                return
+            # As the front of dinv's image does.
+            connection.recv(65536)
+            head = f"HTTP/1.1 403 Forbidden\r\nContent-Length: {len(_REVOKED)}\r\nConnection: close\r\n\r\n"
+            connection.sendall(head.encode() + _REVOKED)

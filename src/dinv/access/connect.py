@@ -130,6 +130,10 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
             raise refused(machine) from error
         reason = str(getattr(error, "reason", error))
         raise errors.MachineUnusable(machine.name, url, reason, _see(machine), connection=True) from error
+    except errors.Unauthorized as error:
+        # Revoked, says the front of dinv's image.
+        advice = _renewal(machine)
+        raise errors.MachineUnusable(machine.name, url, str(error), advice, connection=True) from error
     except EngineError as error:
         raise errors.MachineUnusable(
             machine.name, url, f"it answers, but not like a Docker daemon: {error}"
@@ -180,6 +184,9 @@ def _unreadable(path: str) -> str:
 
 def _renewal(machine: Host) -> str:
     """Return advice on how to get new certificates."""
+    owner = machine.config.shared.get("Owner")
+    if owner:
+        return f"Ask {owner} for a new share"
     if not machine.looked_after:
         return (
             f"dinv does not make its certificates; whoever runs its daemon does. They are expected in "

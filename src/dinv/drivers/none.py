@@ -169,7 +169,7 @@ class NoneDriver(RecordedDriver):
     def left_alone(self) -> str:
         owner = self.config.shared.get("Owner")
         return (
-            f"is shared with you by {owner}, who looks after it: only they can change it, or who has access"
+            f"is shared with you by {owner}, who looks after it: only they can change it or give access"
             if owner
             else super().left_alone
         )

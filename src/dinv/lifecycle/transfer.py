@@ -270,6 +270,11 @@ def _notes(config: MachineConfig, left: str) -> list[str]:
     endpoint = config.driver.get("Endpoint")
     url = str(endpoint.get("URL") or "") if isinstance(endpoint, dict) else ""
     notes = [authorities.after_import(config)]
+    if config.shared:
+        notes.append(
+            f"{config.shared.get('Owner')} has shared it with {config.shared.get('Holder')} until "
+            f"{config.shared.get('NotAfter')}, and looks after it"
+        )
     if left:
         notes.append(
             f"The {left} on the computer that it comes from was not imported: its daemon can be used, but "

@@ -174,9 +174,12 @@ class Issued(NamedTuple):
     names: tuple[str, ...]
 
 
-def issued(role: Role, chain: bytes) -> Issued:
-    """Return what is recorded of a certificate, the first in `chain`. Raises CertificateError."""
-    leaf = load_chain(chain, "the authority's answer")[0]
+def issued(role: Role, chain: bytes, what: str = "the authority's answer") -> Issued:
+    """Return what is recorded of a certificate, the first in `chain`; `what` names it in errors.
+
+    Raises CertificateError.
+    """
+    leaf = load_chain(chain, what)[0]
     return Issued(
         role, f"{leaf.serial_number:x}", f"{leaf.not_valid_after_utc:%Y-%m-%dT%H:%M:%SZ}", names_of(leaf)
     )

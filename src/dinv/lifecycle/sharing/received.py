@@ -16,12 +16,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.lifecycle.sharing.share_file import ShareFile
 
+_CERTIFICATE = "cert.pem of the share"
+
 
 def machine_files(share: ShareFile, *, key: bytes | None = None) -> tuple[str, dict[str, bytes]]:
     """Return the name and the files of the machine that a share leads to, for `transfer.import_`.
 
-    `key`: the holder's, PEM, for a share of which it is not a part. Raises ArchiveError, ShareExpired,
-    CertificateError for a key or a certificate that cannot be used.
+    `key`: the holder's, PEM, for a share of which it is not a part. Raises ShareExpired, and ArchiveError,
+    also for a key or a certificate that cannot be used.
     """
     machine, owner = share.facts["Machine"], share.facts["Owner"]
     pem = dict(share.pem)
@@ -33,13 +35,13 @@ def machine_files(share: ShareFile, *, key: bytes | None = None) -> tuple[str, d
     if key is not None and "key.pem" in pem:
         raise ArchiveError("This share has a private key of its own, and takes no other.")
     pem.setdefault("key.pem", key or b"")
-    one = issued("client", pem["cert.pem"])
-    if one.not_after < access_log.now():
-        raise ShareExpired(machine, owner, one.not_after)
-    what = "the key" if key is not None else "key.pem of the share"
+    key_name = "the key" if key is not None else "key.pem of the share"
     try:
+        one = issued("client", pem["cert.pem"], _CERTIFICATE)
+        if one.not_after < access_log.now():
+            raise ShareExpired(machine, owner, one.not_after)
         check_pair(
-            Pair(pem["key.pem"], pem["cert.pem"], what, "cert.pem of the share"),
+            Pair(pem["key.pem"], pem["cert.pem"], key_name, _CERTIFICATE),
             anchor_pem=pem["ca.pem"],
             role="client",
         )

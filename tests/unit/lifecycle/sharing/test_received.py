@@ -242,7 +242,7 @@ def test_what_is_no_share(machine: Machine, alices: Machines, change: Any, said:
         ({"config.json": b"{}"}, "not a share's"),
         ({f"tls/docker/{number}.pem": b"x" for number in range(30)}, "not a share's"),
         ({"tls/docker/ca.pem": bytes(2 * 1024**2)}, "not a small file"),
-        ({"tls/docker/cert.pem": b"nothing"}, "No certificate can be read"),
+        ({"tls/docker/cert.pem": b"nothing"}, "No certificate can be read from cert.pem of the share"),
         ({"tls/docker/key.pem": b"nothing"}, "No private key"),
         ({"tls/docker/ca.pem": b"nothing"}, "No certificate can be read"),
     ],

@@ -22,6 +22,7 @@ from dinv.errors import (
     AccessOver,
     CannotRevoke,
     DinvError,
+    MachineUnusable,
     NobodyOfThatName,
     OwnAccess,
     StoreNotWritable,
@@ -321,6 +322,15 @@ def test_she_is_let_in_until_she_is_not(served: Machine, tmp_path: Path, world: 
     assert not let_in(alices, tmp_path / "alice")
     assert let_in(bobs, tmp_path / "bob")
     served.engine().ping()
+
+
+def test_she_is_told_whom_to_ask(served: Machine, tmp_path: Path) -> None:
+    alices = open_store(str(tmp_path / "alices"))
+    hers = alices.get(alices.import_(io.BytesIO(served.share("alice").data), context=False))
+    hers.check()
+    served.revoke("alice")
+    with pytest.raises(MachineUnusable, match=r"(?s)it has been revoked.*Ask bob@.* for a new share"):
+        hers.check()
 
 
 def test_a_provision_puts_it_in(served: Machine, tmp_path: Path, world: World, store: Store) -> None:
