@@ -10,7 +10,7 @@ from dinv.caches import upstreams as _upstreams
 from dinv.caches.site import CacheSite, running
 from dinv.errors import CacheError, ConfigError, InputError
 from dinv.progress import Progress
-from dinv.registries.cache_record import PUSH
+from dinv.registries.cache_record import PUSH, READY
 from dinv.registries.cache_store import CacheStore
 from dinv.states import ERROR
 from dinv.store.store import Store
@@ -138,6 +138,12 @@ class RegistryCaches:
             )
 
     def _running(self, record: CacheRecord) -> CacheSite:
+        if record["Phase"] != READY:
+            raise CacheError(
+                record.name,
+                f'Registry cache "{record.name}" is not there now. This makes it: '
+                + command("cache", "create", record.name),
+            )
         site = CacheSite(record, trace=self._trace)
         try:
             runs = running(site.container())

@@ -19,6 +19,7 @@ from users import eventually
 
 import dinv
 from dinv.endpoints import own_network
+from dinv.errors import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -62,7 +63,15 @@ class Setting:
             if anew:
                 for there in engine.images.list():
                     engine.images.remove(there["Id"], force=True)
-            engine.images.pull(image)
+            end = time.monotonic() + 10
+            while True:
+                try:
+                    engine.images.pull(image)
+                    break
+                except ServerError:
+                    # While the cache goes over to what it has stored, and back, Docker asks the Hub.
+                    assert time.monotonic() < end
+                    time.sleep(0.5)
             digests: list[str] = engine.images.inspect(image)["RepoDigests"]
         return digests[0].partition("@")[2]
 
