@@ -94,6 +94,7 @@ def setting(
             yield Setting(shared_user, relay, gateway)
 
 
+@pytest.mark.timeout(400)  # the image may have to be built
 def test_what_one_machine_has_pulled_no_other_fetches_again(setting: Setting) -> None:
     user, relay, cache = setting.user, setting.relay, setting.cache
     setting.create("--push")
