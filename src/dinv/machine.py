@@ -467,11 +467,17 @@ class Machine:
 
         return self._change(upgrade, progress, image=image, force=force, timeout=timeout)
 
-    def plan_change(self, *, progress: Progress | None = None, **options: object) -> Plan:
-        """Say what `change` would do with these options, and change nothing. Raises what `change` raises."""
+    def plan_change(
+        self, *, finish: bool = False, progress: Progress | None = None, **options: object
+    ) -> Plan:
+        """Say what `change` would do with these options, and change nothing. Raises what `change` raises.
+
+        If an earlier change or upgrade was killed, MachineUnfinished is raised; with `finish`, that is
+        finished or undone first.
+        """
         from dinv.lifecycle.change.operation import change
 
-        return self._change(change, progress, options=options, dry_run=True)
+        return self._change(change, progress, options=options, dry_run=True, finish=finish)
 
     def change(
         self,

@@ -196,6 +196,8 @@ class DockerProvisioner(DockerdProvisioner):
                 tries += 1
                 try:
                     engine.ping(timeout=CALL_SECONDS)
+                    # One that is about to be restarted may answer once and then no more.
+                    version = str(engine.version().get("Version", ""))
                     break
                 except (EndpointError, EngineError, DeadlineExceeded) as error:
                     reason = str(getattr(error, "reason", "") or error)
@@ -219,7 +221,6 @@ class DockerProvisioner(DockerdProvisioner):
                 time.sleep(POLL_SECONDS)
             if self.trace:
                 self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
-            version = str(engine.version().get("Version", ""))
         self._check_refusal()
         self._prepare()
         return version

@@ -43,7 +43,9 @@ def run(app: App, options: Options) -> int:
     stopping = []
     for name in names:
         with app.machines.get(name) as machine:
-            plans[name] = plan = machine.plan_change(progress=app.progress(name), **wanted)
+            plans[name] = plan = machine.plan_change(
+                finish=not options.dry_run, progress=app.progress(name), **wanted
+            )
         _show(app, plan)
         if plan.stops:
             stopping.append(name)

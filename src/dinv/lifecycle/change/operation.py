@@ -28,6 +28,7 @@ def change(
     *,
     options: Mapping[str, Any],
     dry_run: bool = False,
+    finish: bool = True,
     force: bool = False,
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
@@ -35,14 +36,14 @@ def change(
     """Give a machine other settings, and return what was done; with `dry_run` only say what would be.
 
     `options` are those of `create` that can be changed, by keyword, and `..._rm` for what to take out of a
-    list. Raises ContainersWouldStop, before anything is touched, if containers in the machine would be
-    stopped and `force` was not given. Raises InputError, PreCreateCheckFailed, NotSupported, MachineError,
-    MachineNotReady, ... after putting the machine back as it was.
+    list. What an earlier change, or an upgrade, that was killed has left is finished or undone first; without
+    `finish` MachineUnfinished is raised for it. Raises ContainersWouldStop, before anything is touched, if
+    containers in the machine would be stopped and `force` was not given. Raises InputError, NotSupported,
+    PreCreateCheckFailed, MachineError, MachineNotReady, ... after putting the machine back as it was.
     """
     with opened(store, name, "changing it", trace) as machine:
-        check_finished(machine.config)
-        if not dry_run:
-            settle(machine, progress, timeout=timeout)
+        check_finished(machine.config, doing="" if finish else "be planned for")
+        settle(machine, progress, timeout=timeout)
         settings, cache = caching.translated(machine, options)
         found = _plan(machine, settings, progress)
         found = caching.planned(found, machine, cache)

@@ -147,7 +147,7 @@ class Renewal(Transaction):
         provisioner = self.machine.provisioner
         provisioner.provision()
         if self.options:
-            provisioner.activate()
+            provisioner.restart()
             self.options = False
         else:
             provisioner.activate_certificates()

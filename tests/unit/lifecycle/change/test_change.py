@@ -177,6 +177,20 @@ def test_a_dry_run_changes_nothing(store: Store, world: World, options: dict[str
     assert not {"provision", "update", "reload", "activate", "create container"} & set(world.steps)
 
 
+def test_a_dry_run_of_one_that_is_half_changed_says_how_to_finish(
+    store: Store, world: World, walk: Walk
+) -> None:
+    walk.die(lambda: do(store, OPTIONS["recreation"]), ("before serve", 1))
+    before = store.load("dev").document(), world.things()
+    with pytest.raises(
+        MachineUnfinished, match=r"its change has not finished\. Finish it first: dinv start dev"
+    ):
+        change(store, "dev", SILENT, options=OPTIONS["update"], dry_run=True, finish=False)
+    assert (store.load("dev").document(), world.things()) == before
+    assert change(store, "dev", SILENT, options=OPTIONS["update"], dry_run=True).means == ("update",)
+    assert not store.load("dev").change
+
+
 def test_what_it_has_already_is_left_alone(store: Store, world: World) -> None:
     for options in ({}, {"memory": 2}, {"engine_label": ["kept=1"]}):
         assert not do(store, options)
