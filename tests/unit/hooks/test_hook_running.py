@@ -22,8 +22,8 @@ from dinv.system import processes
 if TYPE_CHECKING:
     from dinv.store.store import Store
 
-SLEEPER = "4711.25"
-"""What the sleeps are told, so that they can be found."""
+SLEEPER = f"4711.{os.getpid()}"
+"""What the sleeps of this process's tests are told, so that they can be found."""
 
 
 @pytest.fixture(autouse=True)
@@ -167,7 +167,7 @@ def test_one_that_hangs_is_ended_with_all_it_has_started(store: Store) -> None:
     put(store, "pre-issue", f"echo waiting; sleep {SLEEPER} & sleep {SLEEPER}")
     error = refused(store)
     assert "has not ended within 0.3 s, and was stopped (timeout in [hooks] of config.toml)" in str(error)
-    assert error.output == ["waiting"]
+    assert error.output in (["waiting"], []), "none on a computer so busy that it has not begun"
     eventually(lambda: not sleepers())
 
 
@@ -186,7 +186,8 @@ def test_what_it_leaves_running_in_its_group_is_ended_and_what_has_left_is_not_w
     put(
         store,
         "pre-issue",
-        f"sleep {SLEEPER} &\nsetsid sh -c 'echo $$ > daemon; sleep {SLEEPER}' &\nsleep 0.2",
+        f"sleep {SLEEPER} &\nsetsid sh -c 'echo $$ > daemon; sleep {SLEEPER}' &\n"
+        "until [ -s daemon ]; do sleep 0.05; done",
     )
     asked(store)
     eventually(lambda: os.path.exists(os.path.join(store.path, "daemon")))
