@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 
 from dinv.caches import creation, removal
@@ -161,7 +162,16 @@ class RegistryCaches:
 
     def _status(self, record: CacheRecord) -> CacheStatus:
         machines = removal.users(Store(self._path), record.name)
-        return state.status(record, machines, trace=self._trace)
+        found = state.status(record, machines, trace=self._trace)
+        if found.error or record["Phase"] != READY:
+            return found
+        from dinv.pki import validity
+
+        _, said = validity.in_directory(CacheStore(self._path).directory(record.name)).remark(soon=True)
+        if not said:
+            return found
+        advice = command("cache", "create", record.name) + " renews it"
+        return dataclasses.replace(found, error=f"{said}: {advice}")
 
     def _endpoint(self, named: str | None, cert_path: str | None, progress: Progress) -> Endpoint:
         from dinv.drivers.machine_urls import machine_urls

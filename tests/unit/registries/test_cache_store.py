@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from dinv.errors import CacheBusy, CacheNotFound, ConfigError, InputError
+from dinv.errors import CacheBusy, CacheNotFound, CertificateError, ConfigError, InputError
+from dinv.pki import certificates
 from dinv.registries import cache_ca
 from dinv.registries.cache_record import CacheRecord, Registry
 from dinv.registries.cache_store import LONGEST_NAME, CacheStore, check_name
@@ -92,3 +93,19 @@ def test_a_server_certificate_is_made_when_it_is_needed(tmp_path: Path) -> None:
     assert cache_ca.lasts(certificate)
     assert b"PRIVATE KEY" in key
     assert anchor == (tmp_path / "ca.pem").read_bytes()
+
+
+def test_a_certificate_is_made_anew_when_a_third_of_its_life_is_left(tmp_path: Path) -> None:
+    authority = cache_ca.CacheAuthority("hub", str(tmp_path))
+    key = certificates.new_key()
+    # They begin five minutes ago.
+    for seconds, lasts in ((1200, True), (100, False)):
+        request = certificates.request(key, role="client", names=(), machine="hub", lifetime=seconds)
+        assert cache_ca.lasts(authority.certificate(request)) is lasts
+
+
+def test_a_ca_without_its_key_says_how_to_go_on(tmp_path: Path) -> None:
+    cache_ca.server("hub", str(tmp_path), ("10.0.0.9",))
+    os.unlink(tmp_path / "ca-key.pem")
+    with pytest.raises(CertificateError, match="cache rm --keep-data hub"):
+        cache_ca.client("hub", str(tmp_path), "dev")

@@ -9,7 +9,7 @@ from dinv.engine import TLSFiles
 from dinv.errors import CertificateError, StoreNotWritable
 from dinv.lifecycle.host import certificates, context, issuance, telling
 from dinv.lifecycle.host.certificates import STAGING
-from dinv.lifecycle.host.serving import serve
+from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
 from dinv.lifecycle.steps import Transaction
 from dinv.pki import pem
@@ -145,6 +145,7 @@ class Renewal(Transaction):
     def install(self) -> None:
         """The machine has the same files as the store."""
         provisioner = self.machine.provisioner
+        give_cache(self.machine, self.progress)
         provisioner.provision()
         if self.options:
             provisioner.restart()

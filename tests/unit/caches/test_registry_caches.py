@@ -1,0 +1,95 @@
+"""The caches of a store, as the library has them."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+
+from dinv.caches import status
+from dinv.caches.registry_caches import RegistryCaches
+from dinv.caches.status import CacheStatus
+from dinv.errors import CacheError, CacheInUse, CacheNotFound
+from dinv.pki import certificates
+from dinv.registries.cache_ca import CacheAuthority
+from dinv.registries.cache_record import KEPT, READY, CacheRecord, Registry
+from dinv.registries.cache_store import CacheStore
+from dinv.store.record import MachineConfig
+
+if TYPE_CHECKING:
+    from dinv.store.store import Store
+
+
+def add(store: Store, phase: str) -> CacheStore:
+    caches = CacheStore(store.path)
+    record = CacheRecord.new(
+        "hub",
+        identity="id",
+        created="",
+        endpoint={"URL": "unix:///nowhere.sock"},
+        registries=[Registry("docker.io", "https://registry-1.docker.io", 5000)],
+    )
+    record["Phase"] = phase
+    with caches.claim("hub", "creating it"):
+        caches.save(record)
+    return caches
+
+
+def add_user(store: Store) -> None:
+    config = MachineConfig.new(
+        name="dev", store_path=store.path, driver_name="docker", identity="x", created="now"
+    )
+    config.registry_cache = "hub"
+    with store.claim("dev", "creating it"):
+        store.save(config)
+
+
+def test_a_damaged_record_is_listed_with_what_is_wrong(store: Store) -> None:
+    caches = add(store, READY)
+    with open(os.path.join(caches.directory("hub"), "config.json"), "w", encoding="utf-8") as file:
+        file.write("{")
+    (found,) = RegistryCaches(store.path).list()
+    assert found.state == "Error"
+    assert "not valid JSON" in found.error
+
+
+def test_one_that_is_used_stays(store: Store) -> None:
+    caches = add(store, READY)
+    add_user(store)
+    with pytest.raises(CacheInUse) as caught:
+        RegistryCaches(store.path).remove("hub")
+    assert caught.value.machines == ("dev",)
+    assert caches.load("hub")["Phase"] == READY
+
+
+def test_one_whose_endpoint_is_gone_can_be_forgotten(store: Store) -> None:
+    add(store, READY)
+    add_user(store)
+    left = RegistryCaches(store.path).remove("hub", force=True)
+    assert any("dev pulls from the registries themselves" in line for line in left)
+    assert any("docker volume rm dinv-cache-hub-data" in line for line in left)
+    assert RegistryCaches(store.path).names() == []
+
+
+def test_what_needs_a_running_cache_says_how_to_get_it(store: Store) -> None:
+    add(store, KEPT)
+    for ask in (RegistryCaches(store.path).usage, RegistryCaches(store.path).prune):
+        with pytest.raises(CacheError, match="cache create hub"):
+            ask("hub")
+        with pytest.raises(CacheNotFound):
+            ask("none")
+
+
+def test_a_certificate_that_has_ended_is_remarked_on(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    caches = add(store, READY)
+    fine = CacheStatus("hub", "", "", "Running", 0, (), ())
+    monkeypatch.setattr(status, "status", lambda *_args, **_more: fine)
+    authority, key = CacheAuthority("hub", caches.directory("hub")), certificates.new_key()
+    for seconds, remark in ((8_640_000, False), (-1, True)):
+        request = certificates.request(
+            key, role="server", names=("10.0.0.9",), machine="hub", lifetime=seconds
+        )
+        with open(os.path.join(caches.directory("hub"), "server.pem"), "wb") as file:
+            file.write(authority.certificate(request))
+        assert ("cache create hub" in RegistryCaches(store.path).get("hub").error) is remark
