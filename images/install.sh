@@ -41,7 +41,7 @@ configure() {
 	cp -R "$source/rootfs/." /
 	chown -R root:root "$lib"
 	# Archives and package formats on the way here do not all keep modes.
-	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck"
+	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck" "$lib/pending"
 	chmod 0644 "$lib"/*.sh "$lib/haproxy.cfg" "$lib/merge.jq"
 
 	if [ ! -x /usr/bin/tini ]; then

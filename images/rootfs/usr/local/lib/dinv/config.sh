@@ -8,6 +8,18 @@ args_file=/etc/dinv/dockerd.args
 env_file=/etc/dinv/dockerd.env
 daemon_json=/etc/docker/daemon.json
 
+# options_digest: of what dockerd reads at its start and at no other time.
+options_digest() { cat "$args_file" "$env_file" /etc/dinv/dockerd.defaults 2>/dev/null | sha256sum; }
+
+# Before dockerd is started: what it is started with.
+note_options() { options_digest >"$run/options"; }
+
+# options_pending: whether dockerd was started with others than there are now, or nobody can say.
+options_pending() {
+	read -r noted 2>/dev/null <"$run/options" || return 0
+	[ "$(options_digest)" != "$noted" ]
+}
+
 # What this image writes at the start of daemon.json, and recognises as its own there later.
 ours='{"live-restore":'
 
