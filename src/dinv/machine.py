@@ -8,7 +8,7 @@ from dinv.timeouts import LOOK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECON
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from typing import Any, BinaryIO, Self, TypeVar
 
@@ -504,10 +504,21 @@ class Machine:
 
         return self._change(change, progress, options=options, force=force, timeout=timeout)
 
+    def renewal_cuts(self) -> str:
+        """Return what is cut when it takes up new certificates, in words; "" if nothing is.
+
+        Nothing is in a machine of an image with a TLS front, and in one that does not run. Asks its endpoint,
+        and perhaps its daemon. Raises EndpointError, EngineError.
+        """
+        from dinv.lifecycle.renew import cuts
+
+        return cuts.of(self._host)
+
     def renew_certificates(
         self,
         *,
         clients: bool = False,
+        tls_sans: Iterable[str] = (),
         cert_lifetime: float | timedelta | str | None = None,
         ca_lifetime: float | timedelta | str | None = None,
         timeout: float = SERVE_SECONDS,
@@ -516,8 +527,10 @@ class Machine:
         """Give it a new server key and certificate; `timeout` in seconds.
 
         With `clients`, also replace its CA and client certificate; the previous ones are refused from then
-        on. `cert_lifetime` and `ca_lifetime` are as for `create`, from now on. Raises OptionError,
-        MachineNotRunning, CertificateError, NotSupported, MachineNotReady.
+        on. `tls_sans` are further names and addresses for the server certificate, which this and all later
+        ones have. `cert_lifetime` and `ca_lifetime` are as for `create`, from now on. `renewal_cuts` says
+        what that cuts. Raises OptionError, MachineNotRunning, CertificateError, NotSupported,
+        MachineNotReady, CertificatesNotTaken.
         """
         from dinv.lifecycle.renew import renew
         from dinv.options import CA_LIFETIME, CERT_LIFETIME
@@ -526,6 +539,7 @@ class Machine:
             renew,
             progress,
             clients=clients,
+            tls_sans=tuple(tls_sans),
             cert_lifetime=CERT_LIFETIME.value(cert_lifetime, {}),
             ca_lifetime=CA_LIFETIME.value(ca_lifetime, {}),
             timeout=timeout,

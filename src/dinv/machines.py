@@ -251,6 +251,7 @@ class Machines:
         name: str,
         *,
         clients: bool = False,
+        tls_sans: Iterable[str] = (),
         cert_lifetime: float | timedelta | str | None = None,
         ca_lifetime: float | timedelta | str | None = None,
         timeout: float | None = None,
@@ -260,6 +261,7 @@ class Machines:
         with self.get(name) as machine:
             machine.renew_certificates(
                 clients=clients,
+                tls_sans=tls_sans,
                 cert_lifetime=cert_lifetime,
                 ca_lifetime=ca_lifetime,
                 timeout=timeout or SERVE_SECONDS,

@@ -73,6 +73,9 @@ class ImageContract(ABC):
     check_command: Sequence[str] = ()
     """A command to run in it as root, with new options in its files: it fails, with a reason on standard
     error, if its daemon could not start with them. () for none; older images may lack it, too."""
+    pending_command: Sequence[str] = ()
+    """A command whose exit status is 1 if its daemon was started with the options in its files. () for none;
+    machines from older images may lack the program."""
     pid_files: Sequence[str] = ()
     """Files that killed daemons leave, and that keep the next ones from starting."""
     certificate_paths: tuple[str, str, str] = ("", "", "")

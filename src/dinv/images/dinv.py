@@ -39,6 +39,7 @@ class DinvContract(ImageContract):
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = "SIGHUP"
     certificate_reload = (_FRONT, "reload")
+    pending_command = ("/usr/local/lib/dinv/pending",)
     waits_for_certificates = True
     reload_command = (_DAEMON, "reload")
     check_command = (_DAEMON, "check")

@@ -117,6 +117,13 @@ class Provisioner(ABC):
         """
         self.activate(starting=starting)
 
+    def pending(self) -> bool:
+        """Return whether the running daemon was started with other options than `provision` has put in.
+
+        True if nobody can say: then `activate` makes sure.
+        """
+        return True
+
     # Options that change after the machine was made, for `dinv set`
 
     @classmethod

@@ -88,7 +88,7 @@ class DockerProvisioner(DockerdProvisioner):
         serials = revoked.serials(self.config)
         if serials and not self.rotates_in_place():
             raise errors.RevocationsLost(self.config.name, len(serials))
-        refused = self.contract.revocations(serials)
+        refused = self.contract.revocations(dict.fromkeys([*serials, *revoked.ended(self.config)]))
         # The files that a waiting image waits for come last.
         registries = [*registry_ca.machine_files(directory), *cache_files.machine_files(directory)]
         revocations = [refused] if refused else []
@@ -111,6 +111,13 @@ class DockerProvisioner(DockerdProvisioner):
             raise errors.CertificatesNotTaken(
                 self.config.name, said.decode(errors="replace").strip() or f"exit status {status}"
             )
+
+    def pending(self) -> bool:
+        command = self.contract.pending_command
+        channel = self.driver.channel()
+        if not command or channel.stat(command[0]) is None:
+            return True
+        return channel.run(command, timeout=CALL_SECONDS) != 1
 
     def activate(self, *, starting: bool = False) -> None:
         signal = self.contract.activation_signal

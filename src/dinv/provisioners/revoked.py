@@ -1,4 +1,4 @@
-"""Which client certificates a machine refuses although it trusts their CA: the revoked ones of its record."""
+"""Which client certificates a machine refuses by their serial number, and cuts the connections of."""
 
 from __future__ import annotations
 
@@ -10,10 +10,24 @@ if TYPE_CHECKING:
 
 
 def serials(config: MachineConfig) -> list[str]:
-    """Return their serial numbers, in lower-case hexadecimal without leading zeros, each once.
+    """Return those of certificates that were revoked although their CA is trusted, each once.
 
-    Raises StoreError if there is a record that cannot be read: without it a revoked certificate would be let
-    in again.
+    In lower-case hexadecimal, without leading zeros. Raises StoreError if there is a record that cannot be
+    read: without it a revoked certificate would be let in again.
     """
     records, _ = access_log.read(config.directory)
     return access_log.revoked(records)
+
+
+def ended(config: MachineConfig) -> list[str]:
+    """Return those of shares that have ended, perhaps with their CA, each once. Raises StoreError.
+
+    They would be refused anyway; listed, their open connections are cut, too. The owner's own earlier ones are
+    not among them: what the owner has open goes on when the CA is replaced.
+    """
+    records, _ = access_log.read(config.directory)
+    return list(
+        dict.fromkeys(
+            record.serial for record in records if record.event == access_log.ENDED and record.holder
+        )
+    )

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Self, cast
 import pytest
 from own_certificates import Own
 
+from dinv.channel import FileStat
 from dinv.errors import (
     AcceptsAnyone,
     CertificateError,
+    CertificatesNotTaken,
     ContainersCannotRun,
     DeadlineExceeded,
     EndpointTLSError,
@@ -37,13 +39,14 @@ from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
     from dinv.channel import File
     from dinv.drivers import Driver
     from dinv.images import ImageContract
 
+FRONT = "/usr/local/lib/dinv/front"
 REFUSED = EndpointUnreachable("tcp://h:1", "nothing listens there")
 
 
@@ -62,6 +65,9 @@ class Daemon:
         self.files: list[File] = []
         self.ran: list[tuple[str, ...]] = []
         self.unwilling: Exception | None = None
+        self.programs: list[str] = []
+        self.status = 0
+        self.says = b""
         self.directory = ""
         self.has_front = True
         self.why_unreached = ""
@@ -109,14 +115,23 @@ class Daemon:
     def put(self, files: list[File]) -> None:
         self.files = files
 
-    def stat(self, path: str) -> object:
-        return path if self.has_front else None
-
-    def run(self, argv: Sequence[str], *, timeout: float) -> int:
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        timeout: float,
+        stdout: object = None,
+        stderr: Callable[[bytes], object] = bytes,
+    ) -> int:
         if self.unwilling:
             raise self.unwilling
         self.ran.append(tuple(argv))
-        return 0
+        stderr(self.says)
+        return self.status
+
+    def stat(self, path: str) -> FileStat | None:
+        found = FileStat(path, is_directory=False, is_regular=True)
+        return found if path in self.programs or (self.has_front and path == FRONT) else None
 
     def kind(self) -> str:
         return "of a kind"
@@ -213,6 +228,70 @@ def test_a_certificate_that_is_missing_is_named(provisioner: DockerProvisioner) 
 def test_new_files_are_taken_at_the_contracts_signal(provisioner: DockerProvisioner, daemon: Daemon) -> None:
     provisioner.activate()
     assert daemon.signals == ["SIGHUP"]
+
+
+def test_a_machine_with_a_front_takes_certificates_up_in_place(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    assert provisioner.rotates_in_place()
+    provisioner.activate_certificates()
+    provisioner.activate_certificates(starting=True)
+    assert daemon.ran == [(FRONT, "reload")] * 2
+    assert daemon.signals == []
+    assert daemon.opened == 0
+
+
+def test_a_front_that_does_not_take_them_says_why(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    daemon.status, daemon.says = 1, b"dinv: front: the key is another certificate's\n"
+    with pytest.raises(CertificatesNotTaken, match=r"the key is another certificate's\. The former"):
+        provisioner.activate_certificates()
+    daemon.says = b""
+    with pytest.raises(CertificatesNotTaken, match="exit status 1"):
+        provisioner.activate_certificates()
+    assert daemon.signals == []
+
+
+def test_a_machine_without_one_is_restarted(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    daemon.has_front = False
+    assert not provisioner.rotates_in_place()
+    provisioner.activate_certificates()
+    assert daemon.signals == ["SIGHUP"]
+    assert daemon.ran == []
+    provisioner.contract = DchPhotonContract()
+    assert not provisioner.rotates_in_place()
+    assert provisioner.contract.revocations(["abc"]) is None
+
+
+@pytest.mark.parametrize(("status", "pending"), [(0, True), (1, False), (127, True)])
+def test_options_are_pending_if_the_machine_says_so_or_cannot(
+    provisioner: DockerProvisioner, daemon: Daemon, status: int, *, pending: bool
+) -> None:
+    assert provisioner.pending(), "an older image: nobody can say"
+    assert daemon.ran == []
+    daemon.programs = ["/usr/local/lib/dinv/pending"]
+    daemon.status = status
+    assert provisioner.pending() is pending
+
+
+def test_what_is_revoked_goes_in(provisioner: DockerProvisioner, daemon: Daemon) -> None:
+    def revoked() -> bytes:
+        provisioner.provision()
+        return next(file.content for file in daemon.files if file.path == "/etc/dinv/certs/revoked")
+
+    assert revoked() == b""
+    facts = {"role": "client", "not_after": "2099-01-01T00:00:00Z"}
+    access_log.append(
+        provisioner.config.directory,
+        [
+            access_log.Record(event="issued", serial="a1", holder="alice", **facts),
+            access_log.Record(event="revoked", serial="b2", holder="bob", **facts),
+            # Of an earlier CA: a share's connections are cut, the owner's go on.
+            access_log.Record(event="ended", serial="c3", holder="carol", **facts),
+            access_log.Record(event="ended", serial="d4", holder="", **facts),
+            access_log.Record(event="ended", serial="b2", holder="bob", **facts),
+        ],
+    )
+    assert revoked() == b"b2\nc3\n"
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dinv.cli.show.question import confirmed
+from dinv.errors import DinvError
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from dinv.cli.app import App
     from dinv.cli.parser import Options, Parser
 
@@ -21,6 +26,13 @@ def arguments(parser: Parser) -> None:
         help="new CA and client certificates too: earlier ones are refused",
     )
     parser.add_argument(
+        "--tls-san",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="further name or address in the server certificate, from now on (repeatable)",
+    )
+    parser.add_argument(
         "--cert-lifetime", metavar="DURATION", help="how long certificates are valid from now on, such as 30d"
     )
     parser.add_argument(
@@ -33,8 +45,10 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: Options) -> int:
     names = app.names(options.name)
     question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
-    if not options.force and not confirmed(question, without="--force"):
-        return 0
+    if not options.force:
+        _warn(app, names)
+        if not confirmed(question, without="--force"):
+            return 0
     app.progress().note("Regenerating TLS certificates")
 
     def renew(name: str) -> None:
@@ -42,6 +56,7 @@ def run(app: App, options: Options) -> int:
             name,
             progress=app.progress(name),
             clients=options.client_certs,
+            tls_sans=options.tls_san,
             cert_lifetime=options.cert_lifetime,
             ca_lifetime=options.ca_lifetime,
             timeout=options.timeout,
@@ -49,3 +64,12 @@ def run(app: App, options: Options) -> int:
 
     with app.interruptible():
         return app.for_each(names, renew)
+
+
+def _warn(app: App, names: Iterable[str]) -> None:
+    """Say what is cut, before the question; with --force, the renewal says it as it begins."""
+    for name in names:
+        # What goes wrong here is told by the renewal itself.
+        with contextlib.suppress(DinvError), app.machines.get(name) as machine:
+            if said := machine.renewal_cuts():
+                app.progress(name).warn(f'Machine "{name}": {said}')

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dinv.drivers.alteration import MEANS, RECREATION, RELOAD, RESTART, UPDATE
-from dinv.errors import DinvError, InputError
-from dinv.lifecycle.host import clients
+from dinv.errors import InputError
+from dinv.lifecycle.host.restarting import stops_containers
 from dinv.states import RUNNING
 
 TYPE_CHECKING = False
@@ -140,17 +140,7 @@ def _stops(machine: Host, means: tuple[str, ...], options: Mapping[str, Any]) ->
     """Whether containers in the running machine stop; not if there are none."""
     if RECREATION not in means and RESTART not in means:
         return False
-    try:
-        with clients.engine(machine) as engine:
-            info = engine.info()
-    except DinvError:
-        return True  # nobody knows
-    if not int(info.get("ContainersRunning") or 0):
-        return False
-    in_swarm = str((info.get("Swarm") or {}).get("LocalNodeState") or "inactive") != "inactive"
-    flags = {**machine.config.engine_options, **options}.get("ArbitraryFlags") or ()
-    given_up = "live-restore=false" in flags
-    return RECREATION in means or machine.provisioner.restart_stops or in_swarm or given_up
+    return stops_containers(machine, options, recreated=RECREATION in means)
 
 
 def known(machine: Host) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from dinv.wording import command, either
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
@@ -66,6 +66,7 @@ def renew(
     progress: Progress,
     *,
     clients: bool = False,
+    tls_sans: Iterable[str] = (),
     cert_lifetime: int | None = None,
     ca_lifetime: int | None = None,
     timeout: float = SERVE_SECONDS,
@@ -75,7 +76,8 @@ def renew(
 
     The machine gets a new key and certificate from its CA; users with a client certificate can go on using
     it. With `clients` everything is new, the CA too, and earlier client certificates are refused; a shared CA
-    stays, and so do its clients. `cert_lifetime` and `ca_lifetime`, in seconds, hold from now on; None leaves
+    stays, and so do its clients. `tls_sans` are further names for its server certificate, which are recorded,
+    and stay. `cert_lifetime` and `ca_lifetime`, in seconds, hold from now on; None leaves
     them as they are recorded. Raises CertificateError for a client certificate of the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
@@ -86,8 +88,36 @@ def renew(
         if state != RUNNING:
             raise MachineNotRunning(name, state)
         machine.driver.refresh_address()
-        with _lifetimes(machine, cert_lifetime, ca_lifetime, clients=clients):
+        with (
+            _names(machine, tls_sans),
+            _lifetimes(machine, cert_lifetime, ca_lifetime, clients=clients),
+        ):
             steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
+
+
+@contextlib.contextmanager
+def _names(machine: Host, further: Iterable[str]) -> Iterator[None]:
+    """Have these names recorded, for this and all later server certificates; not if what follows fails.
+
+    They are recorded at once: if this process is killed, what finishes its work has to have them. Raises
+    CertificateError for what is not a name.
+    """
+    from dinv.pki.certificates import canonical_name
+
+    config = machine.config
+    before = list(config.auth_options.get("ServerCertSANs") or ())
+    now = list(dict.fromkeys([*before, *(canonical_name(name) for name in further)]))
+    if now == before:
+        yield
+        return
+    config.auth_options["ServerCertSANs"] = now
+    machine.store.save(config)
+    try:
+        yield
+    except BaseException:
+        config.auth_options["ServerCertSANs"] = before
+        machine.store.save(config)
+        raise
 
 
 @contextlib.contextmanager

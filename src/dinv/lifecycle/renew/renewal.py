@@ -10,6 +10,7 @@ from dinv.errors import CertificateError, StoreNotWritable
 from dinv.lifecycle.host import certificates, context, issuance, telling
 from dinv.lifecycle.host.certificates import STAGING
 from dinv.lifecycle.host.serving import give_cache, serve
+from dinv.lifecycle.renew import cuts
 from dinv.lifecycle.renew.serving import wait_until_refused, wait_until_served
 from dinv.lifecycle.steps import Transaction
 from dinv.pki import pem
@@ -18,7 +19,7 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from typing import Any
 
     from dinv.lifecycle.host import Host
@@ -52,7 +53,7 @@ class Renewal(Transaction):
         self.timeout = timeout
         self.clients = clients
         self.options = options
-        """Whether the daemon's options are to be taken up too: that takes its restart."""
+        """Whether the daemon takes up its options too, if it was started with others: that restarts it."""
         self.directory = machine.directory
         self.staging = os.path.join(machine.directory, STAGING)
         self.authority = machine.authority()
@@ -64,6 +65,8 @@ class Renewal(Transaction):
         self.new_client = clients
         self.before: dict[str, bytes] = {}
         """The old set."""
+        self.lost: Sequence[str] = ()
+        """Whose access ends with the CA before."""
         self.earlier: TLSFiles | None = None
         """The old client, to check that it is refused."""
 
@@ -93,6 +96,8 @@ class Renewal(Transaction):
             )
         self.interrupted = self._interrupted()
         self.new_ca = self.clients or self.interrupted
+        if said := cuts.of_running(self.machine):
+            self.progress.note(said)
 
     def _interrupted(self) -> bool:
         """Whether a renewal with a new CA was killed."""
@@ -147,11 +152,11 @@ class Renewal(Transaction):
         provisioner = self.machine.provisioner
         give_cache(self.machine, self.progress)
         provisioner.provision()
-        if self.options:
+        if self.options and provisioner.pending():
             provisioner.restart()
-            self.options = False
         else:
             provisioner.activate_certificates()
+        self.options = False
 
     def verify(self) -> None:
         """The daemon presents the new certificate, and lets the new client in."""
@@ -178,19 +183,20 @@ class Renewal(Transaction):
                 )
             self.earlier = self._client(self.staging, "old-")
         self._switch({"ca.pem": self._staged("ca.pem")})
+        if not set(_certificates(self.before["ca.pem"])) & set(_certificates(self._read("ca.pem"))):
+            # Before the machine is told: it also cuts the connections of those who have lost their access.
+            self.lost = issuance.end_earlier(self.machine)
         self.install()
 
     def lock_out(self) -> None:
         """The previous client is refused."""
         if self.earlier is not None:
             wait_until_refused(self.machine, self.progress, self.earlier, timeout=self.timeout)
-        if not set(_certificates(self.before["ca.pem"])) & set(_certificates(self._read("ca.pem"))):
-            lost = issuance.end_earlier(self.machine)
-            if lost:
-                self.progress.note(
-                    f"The access of {', '.join(lost)} has ended with the CA before. To give it anew: "
-                    + command("share", "--for", "WHO", self.machine.name)
-                )
+        if self.lost:
+            self.progress.note(
+                f"The access of {', '.join(self.lost)} has ended with the CA before. To give it anew: "
+                + command("share", "--for", "WHO", self.machine.name)
+            )
         self.progress.line("CA", "earlier clients are refused", "renewed")
 
     def finish(self) -> None:

@@ -852,3 +852,65 @@ def test_lifetimes_that_cannot_be_change_nothing(machine: Host, store: Store, wo
     world.at = lambda _step: None
     assert store.load("dev").cert_lifetime is None
     assert content(machine).keys() == before.keys()
+
+
+def test_a_machine_that_rotates_in_place_is_not_restarted(
+    machine: Host, store: Store, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def take_up(provisioner: ServingProvisioner, *, starting: bool = False) -> None:
+        world.step("take up")
+        provisioner.daemon.reload()
+
+    monkeypatch.setattr(ServingProvisioner, "rotates_in_place", lambda _: True)
+    monkeypatch.setattr(ServingProvisioner, "activate_certificates", take_up)
+    said = Recording()
+    renew(store, "dev", said, clients=True)
+    assert world.steps.count("take up") == 2
+    assert "activate" not in world.steps
+    assert "restart" not in str(said.notes).lower()
+    # `provision` also takes up options, which takes a restart if there are others.
+    for pending in (False, True):
+        monkeypatch.setattr(ServingProvisioner, "pending", lambda _, answer=pending: answer)
+        world.steps.clear()
+        provision(store, "dev", SILENT)
+        assert world.steps.count("activate") == pending
+        assert world.steps.count("take up") == (not pending)
+
+
+def test_one_that_does_not_says_what_is_cut(machine: Host, store: Store) -> None:
+    said = Recording()
+    renew(store, "dev", said)
+    cut = "Docker restarts: open docker commands of everybody are cut (logs -f, exec, builds)"
+    assert [note for note in said.notes if note.startswith(cut)]
+    assert Machine(machine).renewal_cuts().startswith(cut)
+
+
+def test_further_names_are_in_this_certificate_and_all_later_ones(
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    renew(store, "dev", SILENT, tls_sans=["Build.Example.com", "10.1.2.3"])
+    for _ in range(2):
+        assert {"build.example.com", "10.1.2.3"} <= set(names(content(machine)["server.pem"]))
+        assert store.load("dev").auth_options["ServerCertSANs"] == ["build.example.com", "10.1.2.3"]
+        renew(store, "dev", SILENT, tls_sans=["10.1.2.3"])
+    with pytest.raises(CertificateError, match="not a name"):
+        renew(store, "dev", SILENT, tls_sans=["not a name"])
+
+    def refused(*_: object, **__: object) -> None:
+        raise CertificateError("the authority does not want that name")
+
+    monkeypatch.setattr(certificates, "issue", refused)
+    with pytest.raises(CertificateError, match="does not want"):
+        renew(store, "dev", SILENT, tls_sans=["other.example.com"])
+    assert store.load("dev").auth_options["ServerCertSANs"] == ["build.example.com", "10.1.2.3"]
+
+
+class Recording(Progress):
+    """Keeps what is noted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)

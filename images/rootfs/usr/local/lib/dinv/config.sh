@@ -11,13 +11,19 @@ daemon_json=/etc/docker/daemon.json
 # options_digest: of what dockerd reads at its start and at no other time.
 options_digest() { cat "$args_file" "$env_file" /etc/dinv/dockerd.defaults 2>/dev/null | sha256sum; }
 
-# Before dockerd is started: what it is started with.
-note_options() { options_digest >"$run/options"; }
+# reloadable_digest: of what it can be told while it runs (`dockerd reload`).
+reloadable_digest() { cat /etc/dinv/daemon.json 2>/dev/null | sha256sum; }
 
-# options_pending: whether dockerd was started with others than there are now, or nobody can say.
+# Before dockerd is started: what it is started with. And, the latter alone, when it has been told of it.
+note_options() { options_digest >/run/dinv/options && note_reloadable; }
+note_reloadable() { reloadable_digest >/run/dinv/options.reloadable; }
+
+# options_pending: whether dockerd uses others than there are now, or nobody can say.
 options_pending() {
-	read -r noted 2>/dev/null <"$run/options" || return 0
-	[ "$(options_digest)" != "$noted" ]
+	read -r noted 2>/dev/null </run/dinv/options || return 0
+	[ "$(options_digest)" = "$noted" ] || return 0
+	read -r noted 2>/dev/null </run/dinv/options.reloadable || return 0
+	[ "$(reloadable_digest)" != "$noted" ]
 }
 
 # What this image writes at the start of daemon.json, and recognises as its own there later.
