@@ -22,8 +22,8 @@ def serials(config: MachineConfig) -> list[str]:
 def ended(config: MachineConfig) -> list[str]:
     """Return those of shares that have ended, perhaps with their CA, each once. Raises StoreError.
 
-    They would be refused anyway; listed, their open connections are cut, too. The owner's own earlier ones are
-    not among them: what the owner has open goes on when the CA is replaced.
+    They would be refused anyway; listed, their open connections are cut, too. The owner's own earlier ones
+    are not among them: what the owner has open goes on when the CA is replaced.
     """
     records, _ = access_log.read(config.directory)
     return list(

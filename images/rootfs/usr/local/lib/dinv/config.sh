@@ -12,7 +12,7 @@ daemon_json=/etc/docker/daemon.json
 options_digest() { cat "$args_file" "$env_file" /etc/dinv/dockerd.defaults 2>/dev/null | sha256sum; }
 
 # reloadable_digest: of what it can be told while it runs (`dockerd reload`).
-reloadable_digest() { cat /etc/dinv/daemon.json 2>/dev/null | sha256sum; }
+reloadable_digest() { cat /etc/dinv/daemon.json /dev/null 2>/dev/null | sha256sum; }
 
 # Before dockerd is started: what it is started with. And, the latter alone, when it has been told of it.
 note_options() { options_digest >/run/dinv/options && note_reloadable; }
