@@ -213,6 +213,7 @@ def test_any_document_is_read_or_refused(
 
 @given(st.sampled_from([version_0, version_1, version_2]), st.dictionaries(st.text(min_size=1), VALUES))
 def test_keys_that_are_not_known_are_kept(made: Any, more: dict[str, Any]) -> None:
+    more.pop("ConfigVersion", None)  # checked before a document is migrated
     document = {**more, **made()}
     gone = {"StorePath", "PrivateKeyPath", "RawDriver", *PATHS, "SwarmHost", "SwarmMaster", "SwarmDiscovery"}
     migrated = migrate(document)

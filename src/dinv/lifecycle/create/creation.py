@@ -300,7 +300,7 @@ class Creation(Transaction):
         self.progress.line("Machine", str(self.machine.driver.facts()["machine"]), "started")
 
     def serve(self) -> None:
-        """The daemon answers, and refuses a client without a certificate."""
+        """The daemon answers, refuses a client without a certificate, and reaches its registry cache."""
         machine = self.machine
         certificates.show_remarks(machine, self.progress)
         with self.progress.working("Docker", f"starting at {machine.url}"):
