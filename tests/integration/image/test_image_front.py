@@ -6,6 +6,7 @@ import contextlib
 import os
 import socket
 import ssl
+import subprocess
 import threading
 import warnings
 from typing import TYPE_CHECKING, Self
@@ -298,3 +299,21 @@ def test_options_wait_for_a_restart_until_there_has_been_one(machine: Machine) -
         assert pending()
     finally:
         machine.put({"etc/dinv/dockerd.args": b""})
+
+
+def test_half_closed_streams_come_through_whole(machine: Machine, client: Callable[[str], Client]) -> None:
+    alice = client("alice")
+    ports = machine.engine.containers.inspect(machine.name)["NetworkSettings"]["Ports"]
+    certificate, key = alice.files
+    ran = subprocess.run(
+        [
+            *("docker", "-H", f"tcp://127.0.0.1:{ports['2376/tcp'][0]['HostPort']}", "--tlsverify"),
+            *("--tlscacert", os.path.join(machine.directory, "ca.pem"), "--tlscert", certificate),
+            *("--tlskey", key, "run", "-i", "--rm", "busybox", "busybox", "wc", "-c"),
+        ],
+        input=os.urandom(300_000),
+        capture_output=True,
+        timeout=60,
+        check=False,
+    )
+    assert ran.stdout.strip() == b"300000", ran.stderr
