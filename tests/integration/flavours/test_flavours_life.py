@@ -82,7 +82,7 @@ def test_copies_are_the_same_the_second_time(resident: Resident, machine: str, t
 
 
 def test_what_it_says_and_how_full_it_is(resident: Resident, machine: str) -> None:
-    assert "API listen on [::]:2376" in resident.dinv("logs", machine).stdout
+    assert "API listen on /var/run/docker.sock" in resident.dinv("logs", machine).stdout
     assert "hello" not in resident.dinv("logs", "--tail", "1", machine).stdout
     assert "%" in resident.dinv("df", machine).stdout
 
