@@ -7,6 +7,7 @@ from abc import abstractmethod
 from dinv.errors import MachineGone
 from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.steps import Transaction
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -68,3 +69,16 @@ class Recreation(Transaction):
             # There never is a way back: what is left is a machine without a container, which `rm` can handle.
             self.forget()
             raise
+
+    def undone(self, error: BaseException) -> None:
+        """Say that the machine is unchanged."""
+        error.add_note(f'Machine "{self.machine.name}" is as it was before.')
+
+    def not_undone(self, error: BaseException, why: str) -> None:
+        """Say how to try again; the journal stays, for `start`."""
+        error.add_note(
+            "The machine as it was could not be put back"
+            + why
+            + ". Try again: "
+            + command("start", self.machine.name)
+        )

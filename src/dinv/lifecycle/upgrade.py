@@ -17,7 +17,6 @@ from dinv.lifecycle.recreation import Recreation
 from dinv.lifecycle.steps import Step
 from dinv.states import RUNNING, STOPPED
 from dinv.timeouts import SERVE_SECONDS, STATE_SECONDS
-from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -172,19 +171,6 @@ class Upgrade(Recreation):
     def forget(self) -> None:
         self.machine.config.upgrade = None
         self.machine.store.save(self.machine.config)
-
-    def undone(self, error: BaseException) -> None:
-        """Say that the machine is unchanged."""
-        error.add_note(f'Machine "{self.machine.name}" is as it was before.')
-
-    def not_undone(self, error: BaseException, why: str) -> None:
-        """Say how to try again; the journal stays, for `start`."""
-        error.add_note(
-            "The machine as it was could not be put back"
-            + why
-            + ". Try again: "
-            + command("start", self.machine.name)
-        )
 
 
 STEPS: tuple[Step[Upgrade], ...] = (

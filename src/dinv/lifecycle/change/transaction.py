@@ -15,7 +15,6 @@ from dinv.lifecycle.host.serving import serve
 from dinv.lifecycle.recreation import Recreation
 from dinv.states import RUNNING
 from dinv.timeouts import STATE_SECONDS
-from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -220,16 +219,3 @@ class Change(Recreation):
         for part, before in ((config.driver, "Driver"), (config.engine_options, "EngineOptions")):
             part.clear()
             part.update(copy.deepcopy(self.entries[before]))  # type: ignore[literal-required]
-
-    def undone(self, error: BaseException) -> None:
-        """Say that the machine is unchanged."""
-        error.add_note(f'Machine "{self.machine.name}" is as it was before.')
-
-    def not_undone(self, error: BaseException, why: str) -> None:
-        """Say how to try again; the journal stays, for `start`."""
-        error.add_note(
-            "The machine as it was could not be put back"
-            + why
-            + ". Try again: "
-            + command("start", self.machine.name)
-        )
