@@ -120,7 +120,7 @@ def test_a_cache_outlives_its_machine_and_so_does_a_copy(newcomer: Resident) -> 
     assert f"in use by dinv-{name}" in newcomer.fails("create", rival, "--cache-volume", volume, status=3)
     newcomer.dinv("rm", "-y", name)
     assert newcomer.traces(name) == newcomer.traces(rival) == []
-    assert newcomer.dinv("volume", "ls", "-q").stdout.split() == [volume], "it was there before the machine"
+    assert volume in newcomer.dinv("volume", "ls", "-q").stdout.split(), "it was there before the machine"
     newcomer.dinv("volume", "rm", volume)
 
 
