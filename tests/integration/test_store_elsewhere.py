@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import mounts
 import pytest
 
+from dinv.store import identity
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
@@ -67,7 +69,7 @@ def test_the_whole_life_of_a_machine(mounted: str, machines: Machines, dinv: Din
     finally:
         dinv("rm", "-f", "-y", "dev", check=True, env=there)
     # Also of what FUSE keeps under another name for as long as it is open.
-    assert os.listdir(os.path.join(store, "machines")) == []
+    assert os.listdir(os.path.join(store, "machines")) == [identity.FILE]
 
 
 def test_nothing_private_gets_to_where_there_are_no_permissions(

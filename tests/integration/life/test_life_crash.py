@@ -15,6 +15,7 @@ from users import finish
 from dinv.endpoints import own_network
 from dinv.engine import Engine, parse_address
 from dinv.labels import LABEL_KEEP
+from dinv.store import identity
 
 if TYPE_CHECKING:
     import subprocess
@@ -235,7 +236,7 @@ def test_a_removal_that_is_killed_is_finished_by_another(user: User) -> None:
             user.dinv("rm", "-y", name)
             assert _own(user, name) == [], f"killed at its call {change}"
         assert change > 2, proxy.requests
-    assert os.listdir(os.path.join(user.store, "machines")) == []
+    assert os.listdir(os.path.join(user.store, "machines")) == [identity.FILE]
 
 
 def _own(user: User, name: str) -> list[str]:

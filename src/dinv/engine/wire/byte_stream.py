@@ -28,13 +28,14 @@ class ByteStream:
     """A connected stream socket, made non-blocking; all waiting is done here.
 
     `answered` tells whether anything was ever received: a stream that breaks before that was refused, not
-    interrupted.
+    interrupted. `doubt` is then added to the error: what may be wrong with how the other side was spoken to.
     """
 
-    def __init__(self, sock: _socket.socket, address: str) -> None:
+    def __init__(self, sock: _socket.socket, address: str, doubt: str = "") -> None:
         sock.settimeout(0)
         self.sock = sock
         self.address = address
+        self.doubt = doubt
         self.answered = False
 
     def fileno(self) -> int:
@@ -121,7 +122,8 @@ class ByteStream:
     def lost(self, what: str, exc: OSError | None = None) -> DinvError:
         """Return the error that says why the stream broke off during `what`."""
         reason = f" ({exc.strerror})" if exc is not None and exc.strerror else ""
-        return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}")
+        doubt = f". {self.doubt}" if self.doubt and not self.answered else ""
+        return EndpointUnreachable(self.address, f"it closed the connection during {what}{reason}{doubt}")
 
     def spoken_by_another(self, data: bytes) -> DinvError | None:  # nobody else is here
         """Return an error with the words in `data`, if something in between may have said them; else None."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from dinv.engine.wire.tls_files import TLSFiles
     from dinv.system.deadline import Deadline
 
+_DOUBT = "A port that speaks TLS only may do so, and it was spoken to without"
+"""haproxy and others close the connection; Go's server answers (`engine.calls`)."""
+
 
 class TCPTransport:
     """A TCP port, with TLS when `tls` is given. `host` may be an IPv6 address with a zone, `fe80::1%eth0`."""
@@ -46,7 +49,7 @@ class TCPTransport:
     def connect(self, deadline: Deadline) -> ByteStream:
         """Connect, and shake hands. Raises EndpointUnreachable, EndpointTLSError, DeadlineExceeded."""
         if self.tls is None:
-            return ByteStream(self._connect(deadline), self.address)
+            return ByteStream(self._connect(deadline), self.address, _DOUBT)
         from dinv.engine.wire.tls import TLSByteStream, client_context
 
         if self._context is None:
