@@ -43,14 +43,21 @@ _PRIVILEGED = option("isolation", "privileged")
 def run(engine: Engine, machine: str, advice: str) -> bool:
     """Run a container, and leave nothing of it; return False on a processor without a program here.
 
-    `engine` is the machine's own daemon. Raises ContainersCannotRun, with `advice` unless the reason is
-    known.
+    `engine` is the machine's own daemon. One that the daemon cannot start is tried a second time, unless the
+    reason is known: on a busy computer runc may lose its first process (seen with 1.1: "read init-p:
+    connection reset by peer"). Raises ContainersCannotRun, with `advice` unless the reason is known.
     """
     code = _CODE.get(str(engine.version().get("Arch", "")))
     if code is None:
         return False
+    archive = _file_system(*code)
     try:
-        _run(engine, _file_system(*code))
+        try:
+            _run(engine, archive)
+        except EngineError as error:
+            if explain(error.message):
+                raise
+            _run(engine, archive)
     except (EngineError, DeadlineExceeded) as error:
         reason = error.message if isinstance(error, EngineError) else str(error)
         raise ContainersCannotRun(machine, reason, explain(reason) or advice) from error

@@ -114,6 +114,31 @@ def test_one_that_ends_otherwise_has_not_run() -> None:
         run(Daemon(status=127))
 
 
+class Once(Daemon):
+    """Fails to start a container the first time."""
+
+    started = 0
+
+    def start(self, container: str, **_: Any) -> None:
+        self.started += 1
+        if self.started == 1:
+            super().start(container)
+
+
+def test_one_that_is_lost_is_tried_again() -> None:
+    lost = ServerError("read init-p: connection reset by peer", status=500, method="POST", path="/start")
+    daemon = Once(fails=lost)
+    assert run(daemon)
+    assert (daemon.started, daemon.there) == (2, set())
+
+
+def test_what_is_known_to_fail_is_not_tried_again() -> None:
+    daemon = Once(fails=ServerError("unable to apply caps", status=500, method="POST", path="/start"))
+    with pytest.raises(ContainersCannotRun):
+        run(daemon)
+    assert (daemon.started, daemon.there) == (1, set())
+
+
 def test_one_that_never_starts_has_not_run() -> None:
     daemon = Daemon(fails=DeadlineExceeded("POST /start", 30))
     with pytest.raises(ContainersCannotRun):
