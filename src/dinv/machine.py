@@ -521,6 +521,7 @@ class Machine:
         tls_sans: Iterable[str] = (),
         cert_lifetime: float | timedelta | str | None = None,
         ca_lifetime: float | timedelta | str | None = None,
+        cuts_told: bool = False,
         timeout: float = SERVE_SECONDS,
         progress: Progress | None = None,
     ) -> None:
@@ -529,8 +530,8 @@ class Machine:
         With `clients`, also replace its CA and client certificate; the previous ones are refused from then
         on. `tls_sans` are further names and addresses for the server certificate, which this and all later
         ones have. `cert_lifetime` and `ca_lifetime` are as for `create`, from now on. `renewal_cuts` says
-        what that cuts. Raises OptionError, MachineNotRunning, CertificateError, NotSupported,
-        MachineNotReady, CertificatesNotTaken.
+        what that cuts; `progress` is told, too, unless `cuts_told`. Raises OptionError, MachineNotRunning,
+        CertificateError, NotSupported, MachineNotReady, CertificatesNotTaken.
         """
         from dinv.lifecycle.renew import renew
         from dinv.options import CA_LIFETIME, CERT_LIFETIME
@@ -542,6 +543,7 @@ class Machine:
             tls_sans=tuple(tls_sans),
             cert_lifetime=CERT_LIFETIME.value(cert_lifetime, {}),
             ca_lifetime=CA_LIFETIME.value(ca_lifetime, {}),
+            cuts_told=cuts_told,
             timeout=timeout,
         )
 

@@ -254,6 +254,7 @@ class Machines:
         tls_sans: Iterable[str] = (),
         cert_lifetime: float | timedelta | str | None = None,
         ca_lifetime: float | timedelta | str | None = None,
+        cuts_told: bool = False,
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> None:
@@ -264,6 +265,7 @@ class Machines:
                 tls_sans=tls_sans,
                 cert_lifetime=cert_lifetime,
                 ca_lifetime=ca_lifetime,
+                cuts_told=cuts_told,
                 timeout=timeout or SERVE_SECONDS,
                 progress=progress,
             )

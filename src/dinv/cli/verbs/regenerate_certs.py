@@ -45,8 +45,9 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: Options) -> int:
     names = app.names(options.name)
     question = "Regenerate TLS machine certs?  Warning: this is irreversible. (y/n): "
+    told: set[str] = set()
     if not options.force:
-        _warn(app, names)
+        told = _warn(app, names)
         if not confirmed(question, without="--force"):
             return 0
     app.progress().note("Regenerating TLS certificates")
@@ -59,6 +60,7 @@ def run(app: App, options: Options) -> int:
             tls_sans=options.tls_san,
             cert_lifetime=options.cert_lifetime,
             ca_lifetime=options.ca_lifetime,
+            cuts_told=name in told,
             timeout=options.timeout,
         )
 
@@ -66,10 +68,13 @@ def run(app: App, options: Options) -> int:
         return app.for_each(names, renew)
 
 
-def _warn(app: App, names: Iterable[str]) -> None:
-    """Say what is cut, before the question; with --force, the renewal says it as it begins."""
+def _warn(app: App, names: Iterable[str]) -> set[str]:
+    """Say what is cut, before the question, and return of which machines; the renewal says it of others."""
+    told = set()
     for name in names:
         # What goes wrong here is told by the renewal itself.
         with contextlib.suppress(DinvError), app.machines.get(name) as machine:
             if said := machine.renewal_cuts():
                 app.progress(name).warn(f'Machine "{name}": {said}')
+                told.add(name)
+    return told

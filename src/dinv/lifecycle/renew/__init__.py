@@ -69,6 +69,7 @@ def renew(
     tls_sans: Iterable[str] = (),
     cert_lifetime: int | None = None,
     ca_lifetime: int | None = None,
+    cuts_told: bool = False,
     timeout: float = SERVE_SECONDS,
     trace: Callable[[str], None] | None = None,
 ) -> None:
@@ -78,7 +79,8 @@ def renew(
     it. With `clients` everything is new, the CA too, and earlier client certificates are refused; a shared CA
     stays, and so do its clients. `tls_sans` are further names for its server certificate, which are recorded,
     and stay. `cert_lifetime` and `ca_lifetime`, in seconds, hold from now on; None leaves
-    them as they are recorded. Raises CertificateError for a client certificate of the user's own.
+    them as they are recorded. What it cuts is told as it begins, unless `cuts_told` says that the caller has.
+    Raises CertificateError for a client certificate of the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
     with opened(store, name, "renewing its certificates", trace) as machine:
@@ -92,7 +94,7 @@ def renew(
             _names(machine, tls_sans),
             _lifetimes(machine, cert_lifetime, ca_lifetime, clients=clients),
         ):
-            steps.run(Renewal(machine, progress, timeout, clients=clients), STEPS)
+            steps.run(Renewal(machine, progress, timeout, clients=clients, cuts_told=cuts_told), STEPS)
 
 
 @contextlib.contextmanager

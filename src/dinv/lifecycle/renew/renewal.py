@@ -47,13 +47,22 @@ class Renewal(Transaction):
     kind = "regenerate-certs"
 
     def __init__(
-        self, machine: Host, progress: Progress, timeout: float, *, clients: bool, options: bool = False
+        self,
+        machine: Host,
+        progress: Progress,
+        timeout: float,
+        *,
+        clients: bool,
+        options: bool = False,
+        cuts_told: bool = False,
     ) -> None:
         super().__init__(machine, progress)
         self.timeout = timeout
         self.clients = clients
         self.options = options
         """Whether the daemon takes up its options too, if it was started with others: that restarts it."""
+        self.cuts_told = cuts_told
+        """Whether the user has been told already what it cuts."""
         self.directory = machine.directory
         self.staging = os.path.join(machine.directory, STAGING)
         self.authority = machine.authority()
@@ -96,8 +105,8 @@ class Renewal(Transaction):
             )
         self.interrupted = self._interrupted()
         self.new_ca = self.clients or self.interrupted
-        if said := cuts.of_running(self.machine):
-            self.progress.note(said)
+        if not self.cuts_told and (said := cuts.of_running(self.machine)):
+            self.progress.note(f"{name}: {said}")
 
     def _interrupted(self) -> bool:
         """Whether a renewal with a new CA was killed."""

@@ -10,7 +10,7 @@ from dinv.errors import DinvError, MachineNotRunning
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import Host, certificates, telling
 from dinv.lifecycle.opening import opened
-from dinv.lifecycle.renew import cuts, renew, resume
+from dinv.lifecycle.renew import renew, resume
 from dinv.lifecycle.renew.client import renew_client
 from dinv.pki.validity import Certificates, rfc3339
 from dinv.states import RUNNING
@@ -166,8 +166,6 @@ def _renew(
         if CA not in roles:
             before = host.certificates
             if SERVER in roles:
-                if said := cuts.of_running(host):
-                    progress.note(f"{host.name}: {said}")
                 host.driver.refresh_address()
                 resume(host, progress, timeout=terms.timeout)
                 done.append(SERVER)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import io
 import os
 import shutil
 from typing import TYPE_CHECKING
@@ -18,6 +19,7 @@ from tls_daemon import TLSDaemon
 from walk import Walk, at
 
 from dinv import provisioners
+from dinv.cli import main
 from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
 from dinv.errors import (
@@ -881,8 +883,28 @@ def test_one_that_does_not_says_what_is_cut(machine: Host, store: Store) -> None
     said = Recording()
     renew(store, "dev", said)
     cut = "Docker restarts: open docker commands of everybody are cut (logs -f, exec, builds)"
-    assert [note for note in said.notes if note.startswith(cut)]
+    (note,) = (note for note in said.notes if cut in note)
+    assert note.startswith(f"dev: {cut}")
     assert Machine(machine).renewal_cuts().startswith(cut)
+
+
+def test_what_is_cut_is_said_once(
+    machine: Host, store: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whichever way it is renewed, asked about or not."""
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", store.path)
+    for words, said in (
+        (["renew", "--before", "36499d", "--dry-run", "dev"], (0, 0)),
+        (["renew", "--before", "36499d", "dev"], (1, 0)),
+        (["renew", "--before", "36499d", "--ca", "dev"], (1, 0)),
+        (["regenerate-certs", "-f", "dev"], (1, 0)),
+        (["regenerate-certs", "dev"], (0, 1)),
+        (["provision", "dev"], (1, 0)),
+    ):
+        monkeypatch.setattr("sys.stdin", io.StringIO("y\n"))
+        assert main(words) == 0, capsys.readouterr().err
+        out, err = capsys.readouterr()
+        assert (out.count("Docker restarts: "), err.count("Docker restarts: ")) == said, words
 
 
 def test_further_names_are_in_this_certificate_and_all_later_ones(

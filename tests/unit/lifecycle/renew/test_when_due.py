@@ -53,7 +53,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
                 file.write(content)
 
     monkeypatch.setattr(when_due, "resume", resume)
-    monkeypatch.setattr("dinv.lifecycle.renew.cuts.of_running", lambda _host: "Docker restarts")
     return world
 
 
@@ -111,19 +110,6 @@ def test_what_is_due_is_renewed_and_nothing_else(world: World, store: Store, mac
         assert (now.server != before[name].server) == ("server" in found[name].roles)
     assert {step for step in world.steps if step.startswith("renew")} == {"renew both", "renew theirs"}
     assert not any(each.roles for each in machines.renew())
-
-
-def test_what_is_cut_is_told_before(world: World, store: Store, machines: Machines) -> None:
-    for name, role in (("a", "server"), ("b", "client")):
-        add(world, store, name, role)
-    said: list[str] = []
-
-    class Heard(Progress):
-        def note(self, text: str) -> None:
-            said.append(text)
-
-    machines.renew(progress=lambda _name: Heard())
-    assert said == ["a: Docker restarts"]
 
 
 def test_within_a_time_of_the_end(world: World, store: Store, machines: Machines) -> None:
@@ -337,7 +323,6 @@ class TestProgram:
     def test_a_line_for_each(self, program: Program, store: Store) -> None:
         assert program("renew", "--all", "--dry-run") == 0
         assert "a: client would be renewed\n" in program.out
-        assert "Docker restarts" not in program.out
         assert program("renew", "--all") == 0, program.err
         lines = program.out.splitlines()
         assert any(line.startswith("a: client renewed, valid until 20") for line in lines)
