@@ -42,6 +42,7 @@ OURS: Kinds = {
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,
     "Revoking": bool,
+    "Untold": list,
     "Shared": lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
 }
 UPGRADE: Kinds = {

@@ -102,8 +102,8 @@ def _remembered_stopped(host: Host) -> Iterator[None]:
 
 
 def _finish_revocation(host: Host, progress: Progress) -> bool:
-    """Tell the machine whom it has to refuse, if it may not know; return whether that was so."""
-    if not host.config.revoking:
+    """Tell the machine, and hooks, who is refused, if they may not know; return whether that was so."""
+    if not (host.config.revoking or host.config.untold):
         return False
     from dinv.lifecycle.sharing import revoke
 

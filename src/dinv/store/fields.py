@@ -113,6 +113,22 @@ class Number:
             record.ours.pop(self._key, None)
 
 
+class Texts:
+    """A list of texts; an empty one is left out of the document."""
+
+    def __init__(self, key: str) -> None:
+        self._key = key
+
+    def __get__(self, record: Record, owner: type) -> list[str]:
+        return list(record.ours.get(self._key) or ())
+
+    def __set__(self, record: Record, value: list[str]) -> None:
+        if value:
+            record.ours[self._key] = value
+        else:
+            record.ours.pop(self._key, None)
+
+
 class Options:
     """A seam's option values, by keyword."""
 

@@ -12,8 +12,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
                    is not acted on), CertLifetime and
                    CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start);
-                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking and Adopting (the
-                   container) while one is in progress; Shared if it is somebody else's, who shared it
+                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking, Untold and Adopting
+                   (the container) while one is in progress; Shared if it is somebody else's, who shared it
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -28,7 +28,7 @@ import os
 
 from dinv.errors import ConfigError, ConfigTooNew
 from dinv.formats import kinds, urls
-from dinv.store.fields import Number, Options, Switch, Text
+from dinv.store.fields import Number, Options, Switch, Text, Texts
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -304,6 +304,8 @@ class MachineConfig:
     image_contract_options = Options("ImageContractOptions", brief=True)
     revoking = Switch("Revoking")
     """Whether access was revoked that the machine may not refuse yet (`lifecycle.sharing.revoke`)."""
+    untold = Texts("Untold")
+    """The serial numbers of what was revoked and no hook has been told of yet."""
     shared = Options("Shared", brief=True)
     """Of a machine that somebody else shared: Owner, Machine, Holder, Given, NotAfter, Serial; texts."""
 

@@ -10,7 +10,7 @@ import pytest
 import dinv
 from dinv.errors import ConfigError
 from dinv.formats.kinds import OURS, Part
-from dinv.store.fields import Number, Options, Switch, Text
+from dinv.store.fields import Number, Options, Switch, Text, Texts
 from dinv.store.record import MachineConfig
 
 
@@ -41,7 +41,7 @@ def test_each_is_read_and_written_in_the_document() -> None:
 
 
 def test_what_kinds_are_checked_of_has_a_name() -> None:
-    kinds = Text | Switch | Options | Number
+    kinds = Text | Texts | Switch | Options | Number
     fields = [field for field in vars(MachineConfig).values() if isinstance(field, kinds)]
     assert {field._key for field in fields} == {*OURS, "Adopting"} - {"Upgrade", "Change", "Renewal"}
 
@@ -54,6 +54,7 @@ def test_what_is_not_there_is_empty() -> None:
     assert (config.context, config.step, config.adopting, config.image_contract) == ("", "", "", "")
     assert config.provisioner == "docker"
     assert not config.stopped
+    assert config.untold == []
     assert config.authority_options == {}
     assert not config.upgrade
     assert not config.renewal
@@ -66,10 +67,14 @@ def test_what_is_brief_is_left_out_when_it_is_empty() -> None:
     config.step, config.adopting, config.stopped = "put files", "web", True
     config.upgrade, config.renewal = {"Running": True}, {"Clients": True}
     config.provisioner_options = {"a": "b"}
+    config.untold += ["51b0"]
+    config.untold += ["61c0"]
+    assert config.ours["Untold"] == ["51b0", "61c0"]
     assert {"Step", "Adopting", "Stopped", "Upgrade", "Renewal", "ProvisionerOptions"} <= set(config.ours)
     config.step, config.adopting, config.stopped = "", "", False
     config.upgrade = None
     config.renewal = None
+    config.untold = []
     config.provisioner_options = {}
     assert dict(config.ours) == before
     config.context = ""

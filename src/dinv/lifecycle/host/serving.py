@@ -46,4 +46,5 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     host.config.stopped = False
     host.config.revoking = False  # what it has to refuse was put in before it was started, or with its files
     host.store.save(host.config)
+    telling.revoked(host, progress)
     telling.near_expiry(host, progress)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from dinv import hooks
-from dinv.errors import PluginBroken, PluginNotFound
+from dinv.errors import PluginBroken, PluginNotFound, StoreError
 from dinv.pki.validity import rfc3339
 
 TYPE_CHECKING = False
@@ -41,6 +41,32 @@ def near_expiry(host: Host, progress: Progress) -> None:
                 not_after=rfc3339(each.end),
                 seconds_left=int(each.end - now),
             )
+
+
+def revoked(host: Host, progress: Progress) -> None:
+    """Tell the store's hooks whose certificates the machine refuses now, if they have not been told of them.
+
+    The caller must hold the machine's lock. A kill in a hook has it told again, by the next command.
+    """
+    untold = set(host.config.untold)
+    if not untold:
+        return
+    from dinv.store import access_log
+
+    try:
+        records, _ = access_log.read(host.directory)
+    except StoreError as error:
+        progress.warn(f"No hook was told of what was revoked: {error}")
+        return
+    found: dict[str, list[str]] = {}
+    for record in records:
+        # What is not there was to be revoked by a process that was killed before it could.
+        if record.event == access_log.REVOKED and record.serial in untold:
+            found.setdefault(record.holder, []).append(record.serial)
+    for holder, serials in found.items():
+        tell(host, "revoked", progress, holder=holder, serials=serials)
+    host.config.untold = []
+    host.store.save(host.config)
 
 
 def of_machine(host: Host) -> dict[str, Any]:

@@ -4,8 +4,8 @@ The revocation is recorded before the machine is told, and cannot be taken back.
 whatever is put into the machine, by provision, upgrade and renewal too. A machine that does not run gets it
 at once as well, and refuses the certificate from its next start on, before it serves anybody.
 
-`Dinv.Revoking` in the record shows that the machine may not know yet: the next revocation, start, restart,
-provision or renewal tells it.
+`Dinv.Revoking` in the record shows that the machine may not know yet, and `Dinv.Untold` what no hook knows
+of: the next revocation, start, restart, provision or renewal tells them.
 """
 
 from __future__ import annotations
@@ -70,6 +70,7 @@ class Revocation(Transaction):
     def record(self) -> None:
         """It is recorded that they are to be refused: from here on it happens, whatever is killed."""
         self.machine.config.revoking = True
+        self.machine.config.untold += [access.serial for access in self.revoked]
         self.machine.store.save(self.machine.config)
         access_log.append(
             self.machine.directory,
@@ -100,8 +101,7 @@ class Revocation(Transaction):
         if self.running:
             self.machine.config.revoking = False
             self.machine.store.save(self.machine.config)
-        for holder, serials in self._by_holder():
-            telling.tell(self.machine, "revoked", self.progress, holder=holder, serials=serials)
+        telling.revoked(self.machine, self.progress)
 
 
 def _not_told(name: str) -> str:
@@ -141,9 +141,9 @@ def revoke(host: Host, progress: Progress, *, holder: str = "", serial: str = ""
 
 
 def settle(host: Host, progress: Progress | None = None) -> None:
-    """Tell the machine of a revocation whose process was killed; it may run or not.
+    """Tell the machine, and hooks, of a revocation whose process was killed; it may run or not.
 
     The caller must hold its lock.
     """
-    if host.config.revoking:
+    if host.config.revoking or host.config.untold:
         steps.finish(Revocation(host, progress or Progress()), STEPS)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeDriver
-from hook_files import Heard
+from hook_files import Heard, record_all, recorded
 from shared_ca import shared_ca
 from shared_machine import FrontProvisioner, shared_machine
 from tls_daemon import TLSDaemon
@@ -345,7 +345,10 @@ def test_a_provision_puts_it_in(served: Machine, tmp_path: Path, world: World, s
         served.revoke("alice")
     world.at = lambda _step: None
     assert let_in(share, tmp_path / "alice")
+    record_all(store)
     open_store(store.path).get("dev").provision()
+    told = [each["facts"] for each in recorded(store) if each["event"] == "revoked"]
+    assert told == [{"holder": "alice", "serials": [share.serial]}]
     assert not let_in(share, tmp_path / "alice")
     assert not store.load("dev").revoking
 

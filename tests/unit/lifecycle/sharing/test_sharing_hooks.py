@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 from hook_files import put, record_all, recorded
 
+from dinv import hooks
+from dinv import open as open_store
 from dinv.errors import HookRefused
 from dinv.states import STOPPED
 from dinv.store import access_log
+from kills import Killed
 
 if TYPE_CHECKING:
     from fake_driver import World
@@ -38,6 +41,55 @@ def test_they_hear_of_a_revocation(machine: Machine, store: Store, world: World,
     told = recorded(store)
     assert [each["event"] for each in told] == ["pre-revoke", "revoked"]
     assert all(each["facts"] == {"holder": "alice", "serials": [share.serial]} for each in told)
+
+
+@pytest.mark.parametrize("place", ["state", "provision", "activate certificates", "revoked"])
+@pytest.mark.parametrize("verb", ["revoke", "start", "restart"])
+def test_after_a_kill_they_hear_of_it_once(
+    machine: Machine, store: Store, world: World, *, place: str, verb: str
+) -> None:
+    alices, bobs = machine.share("alice"), machine.share("bob")
+    record_all(store)
+
+    def kill(step: str, *_: object, **__: object) -> None:
+        if step == place:
+            raise Killed
+
+    world.at = kill
+    with pytest.MonkeyPatch.context() as patch:
+        if place == "revoked":
+            patch.setattr(hooks, "tell", lambda _store, event, *_: kill(event))
+        with pytest.raises(Killed):
+            machine.revoke("alice")
+    world.at = lambda _step: None
+    assert "revoked" not in [each["event"] for each in recorded(store)]
+    again = open_store(store.path).get("dev")
+    if verb == "revoke":
+        again.revoke("bob")
+    else:
+        getattr(again, verb)()
+    again.restart()
+    told = [each["facts"] for each in recorded(store) if each["event"] == "revoked"]
+    assert told.pop(0) == {"holder": "alice", "serials": [alices.serial]}
+    assert told == ([{"holder": "bob", "serials": [bobs.serial]}] if verb == "revoke" else [])
+
+
+def test_they_hear_nothing_of_one_that_was_not_recorded(machine: Machine, store: Store) -> None:
+    machine.share("alice")
+    record_all(store)
+
+    def kill(*_: object) -> None:
+        raise Killed
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(access_log, "append", kill)
+        with pytest.raises(Killed):
+            machine.revoke("alice")
+    assert store.load("dev").untold
+    again = open_store(store.path).get("dev")
+    again.restart()
+    assert "revoked" not in [each["event"] for each in recorded(store)]
+    assert not store.load("dev").untold
 
 
 @pytest.mark.parametrize("event", ["pre-share", "pre-issue"])
