@@ -12,7 +12,6 @@ import json
 import os
 import shlex
 import shutil
-import signal
 
 from cryptography.hazmat.primitives import serialization
 from cryptography.x509.oid import NameOID
@@ -200,6 +199,8 @@ class ExecAuthority(Authority):
             )
         if ended.too_much:
             raise self._error(f"printed more than {MOST_OUTPUT} bytes, and was stopped{said}")
+        if ended.status is None:
+            raise self._error(f"was lost: the process that looks after it has ended{said}")
         if ended.status:
             reason = f"{_how(ended.status)}{said}"
             raise AuthorityRefused(self.name, self._shown, reason, status=ended.status)
@@ -280,10 +281,7 @@ def _unrooted(anchors: list[x509.Certificate]) -> x509.Certificate | None:
 def _how(status: int) -> str:
     if status > 0:
         return f"ended with exit status {status}"
-    try:
-        return f"was ended by {signal.Signals(-status).name}"
-    except ValueError:
-        return f"was ended by signal {-status}"
+    return f"was ended by {commands.signal_name(-status)}"
 
 
 def _last_lines(said: bytes) -> str:

@@ -2,7 +2,7 @@
 
 A hook is an executable in the store, or an entry point of an installed package (`finding.py`). It is a
 process of its own, gets one JSON document on its standard input (`events.py`), and has a deadline
-(`running.py`, `supervisor.py`). At an event that asks, a hook that does not end with exit status 0 refuses
+(`running.py`). At an event that asks, a hook that does not end with exit status 0 refuses
 what is about to happen, whatever the reason: what cannot be asked does not agree. At the others there is a
 warning, and what has happened stands.
 

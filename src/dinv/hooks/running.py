@@ -2,27 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import json
 import os
-import select
-import signal
-import socket
-import subprocess
-import sys
 import time
 
-import dinv
 from dinv.hooks import settings
-from dinv.hooks.supervisor import GRACE_SECONDS
-from dinv.system import scratch
+from dinv.system import commands, scratch
 from dinv.system.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from typing import Any, Self
+    from typing import Any
 
     from dinv.hooks.finding import Hook
     from dinv.progress import Progress
@@ -37,14 +29,8 @@ DEEPEST = 4
 """How many commands of dinv may run in hooks of one another."""
 DEPTH = "DINV_HOOK_DEPTH"
 
-_PIECES = 64
-"""How often the pipe is read once the hook has ended: a pipe holds less, but others may go on writing."""
 _PASSED = ("HOME", "LANG", "LOGNAME", "PATH", "SHELL", "TMPDIR", "TZ", "USER", "XDG_RUNTIME_DIR")
 """What a hook gets of the user's environment, beside LC_*: others may hold secrets."""
-
-_PATHS = "import sys; sys.path[:] = sys.argv.pop(1).split('\\n')\n"
-_SUPERVISOR = _PATHS + "from dinv.hooks.supervisor import main; main(int(sys.argv[1]), sys.argv[2:])"
-_ENTRY = _PATHS + "from dinv.hooks.entry import main; main(sys.argv[1])"
 
 
 def run(hook: Hook, store: str, told: dict[str, Any], progress: Progress) -> tuple[str, list[str]]:
@@ -71,27 +57,28 @@ def run(hook: Hook, store: str, told: dict[str, Any], progress: Progress) -> tup
     with scratch.small() as document:
         document.write(json.dumps({**told, "time": now}).encode() + b"\n")
         document.seek(0)
+        shown = _Lines(show)
         try:
-            process = _Process(_argv(hook), document.fileno(), environment, store)
+            ended = commands.follow(
+                _argv(hook),
+                stdin=document.fileno(),
+                environment=environment,
+                directory=store,
+                deadline=Deadline(limit),
+                output=shown.take,
+            )
         except OSError as error:
-            return f"cannot be run: {error.strerror}", []
+            return f"cannot be run: {_why(error, hook)}", []
         except ValueError as error:  # NUL in a fact
             return f"cannot be run: {error}", []
-        with process:
-            ended = process.wait(Deadline(limit), show)
-    return _wrong(ended, hook, limit), lines
-
-
-def _search_path() -> str:
-    """Return where this process finds modules, dinv first, a line each."""
-    own = os.path.dirname(os.path.dirname(dinv.__file__))
-    return "\n".join([own, *(os.path.abspath(place) for place in sys.path)])
+    shown.end()
+    return _wrong(ended, limit), lines
 
 
 def _argv(hook: Hook) -> list[str]:
     if not hook.entry:
         return [hook.place]
-    return [sys.executable, "-c", _ENTRY, _search_path(), hook.entry]
+    return commands.python("from dinv.hooks.entry import main; main(sys.argv[1])", hook.entry)
 
 
 def _environment(store: str, told: dict[str, Any], name: str) -> dict[str, str]:
@@ -110,93 +97,25 @@ def _environment(store: str, told: dict[str, Any], name: str) -> dict[str, str]:
     return {"PATH": os.defpath, **passed, **{key: value for key, value in said.items() if value}}
 
 
-def _wrong(ended: str, hook: Hook, limit: float) -> str:
-    """Return what was wrong; `ended` is the supervisor's report, or "late", or "" if there is none."""
-    kind, _, number = ended.partition(" ")
-    if kind == "exit" and number == "0":
-        return ""
-    if kind == "exit":
-        return f"has ended with exit status {number}"
-    if kind == "signal":
-        with contextlib.suppress(ValueError):
-            number = signal.Signals(int(number)).name
-        return f"was ended by {number}"
-    if kind == "late":
+def _wrong(ended: commands.Ended, limit: float) -> str:
+    """Return what was wrong, "" if nothing was."""
+    if ended.late:
         return f"has not ended within {limit:g} s, and was stopped (timeout in [hooks] of config.toml)"
-    if kind == "error":
-        return f"cannot be run: {_why(int(number), hook)}"
-    return "was lost: the process that looks after it has ended"
+    if ended.status is None:
+        return "was lost: the process that looks after it has ended"
+    if ended.status > 0:
+        return f"has ended with exit status {ended.status}"
+    if ended.status < 0:
+        return f"was ended by {commands.signal_name(-ended.status)}"
+    return ""
 
 
-def _why(number: int, hook: Hook) -> str:
-    if number == errno.ENOEXEC:
+def _why(error: OSError, hook: Hook) -> str:
+    if error.errno == errno.ENOEXEC:
         return "it is neither a program nor a script with a first line such as #!/bin/sh"
-    if number == errno.ENOENT and os.path.exists(hook.place):
+    if error.errno == errno.ENOENT and error.filename == hook.place and os.path.exists(hook.place):
         return "the interpreter that its first line names is not there"
-    return os.strerror(number)
-
-
-class _Process:
-    """A hook's process, with its supervisor. At the end of the `with`, both are gone."""
-
-    def __init__(self, argv: list[str], stdin: int, environment: dict[str, str], directory: str) -> None:
-        self._ours, theirs = socket.socketpair()
-        self._output, printed = os.pipe()
-        os.set_blocking(self._output, False)
-        try:
-            self._supervisor = subprocess.Popen(
-                [
-                    *(sys.executable, "-I", "-S", "-c", _SUPERVISOR, _search_path()),
-                    *(str(theirs.fileno()), *argv),
-                ],
-                stdin=stdin,
-                stdout=printed,
-                stderr=subprocess.STDOUT,
-                env=environment,
-                cwd=directory,
-                # Ctrl-C at the terminal is dinv's, which then ends the hook.
-                start_new_session=True,
-                pass_fds=[theirs.fileno()],
-            )
-        except BaseException:
-            self._ours.close()
-            os.close(self._output)
-            raise
-        finally:
-            theirs.close()
-            os.close(printed)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self._ours.close()
-        try:
-            self._supervisor.wait(4 * GRACE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._supervisor.kill()
-            self._supervisor.wait()
-        os.close(self._output)
-
-    def wait(self, deadline: Deadline, show: Callable[[str], None]) -> str:
-        """Return the supervisor's report, "late", or "" if it was lost; `show` gets each line of output."""
-        output = self._output
-        lines = _Lines(show)
-        watched = [output, self._ours.fileno()]
-        while not deadline.expired:
-            ready, _, _ = select.select(watched, (), (), deadline.remaining())
-            if output in ready and not lines.take(output):
-                watched.remove(output)
-            if self._ours.fileno() in ready:
-                ended = self._ours.recv(64).decode("ascii", "replace")
-                # Whoever has left the process group, a daemon, may keep the pipe open: no wait for its end.
-                for _ in range(_PIECES):
-                    if not lines.take(output):
-                        break
-                lines.end()
-                return ended
-        lines.end()
-        return "late"
+    return os.strerror(error.errno or 0)
 
 
 class _Lines:
@@ -208,17 +127,13 @@ class _Lines:
         self._bytes = 0
         self._count = 0
 
-    def take(self, descriptor: int) -> bool:
-        """Read what there is; return False at the end, or if there is nothing at the moment."""
-        try:
-            data = os.read(descriptor, 65536)
-        except BlockingIOError:
-            return False
+    def take(self, data: bytes) -> bool:
+        """Show the lines that `data` completes; return True: a hook may print what it likes."""
         self._bytes += len(data)
         if self._bytes <= MOST_BYTES:
             for line in self._split(data):
                 self._put(line)
-        return bool(data)
+        return True
 
     def end(self) -> None:
         """Show what has no line end, and say whether something was left out."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from users import eventually
 
 from dinv.system import commands, processes
 from dinv.system.deadline import Deadline
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 FDS = "/proc/self/fd"
 
 
-def run(script: str, *, seconds: float = 20.0, most: int = 1000, given: bytes = b"") -> commands.Ended:
+def run(script: str, *, seconds: float = 20.0, most: int = 1000, given: bytes = b"") -> commands.Printed:
     return commands.run(
         ["sh", "-c", script], given=given, environment=os.environ, deadline=Deadline(seconds), most=most
     )
@@ -66,8 +68,7 @@ def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
     assert ends(tmp_path / "pid")
 
 
-def test_one_that_ignores_sigterm_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "_GRACE_SECONDS", 0.1)
+def test_one_that_ignores_sigterm_is_killed() -> None:
     ended = run("trap '' TERM; while :; do sleep 1; done", seconds=0.3)
     assert ended.late
     assert ended.status == -signal.SIGKILL
@@ -100,6 +101,43 @@ def test_an_interrupted_caller_leaves_nothing(tmp_path: Path) -> None:
     finally:
         signal.signal(signal.SIGALRM, before)
     assert ends(tmp_path / "pid")
+
+
+def test_a_killed_caller_leaves_nothing(tmp_path: Path) -> None:
+    program = (
+        "import os; from dinv.system import commands; from dinv.system.deadline import Deadline\n"
+        f"script = 'sleep 300 & echo $! > {tmp_path}/child; echo $$ > {tmp_path}/pid; wait'\n"
+        "commands.run(['sh', '-c', script], given=b'', environment=os.environ, deadline=Deadline(99), most=9)"
+    )
+    with subprocess.Popen([sys.executable, "-c", program]) as process:
+        try:
+            eventually(lambda: (tmp_path / "pid").exists() and bool((tmp_path / "pid").read_text()))
+            assert processes.command_line(int((tmp_path / "pid").read_text()))
+        finally:
+            process.kill()
+    assert ends(tmp_path / "pid")
+    assert ends(tmp_path / "child")
+
+
+@pytest.mark.skipif(not os.path.isdir(FDS), reason="no /proc")
+def test_one_whose_supervisor_is_killed_was_lost() -> None:
+    # Its group goes on if its supervisor is killed, so it ends by itself.
+    ended = run("kill -KILL $PPID; exit 0")
+    assert (ended.status, ended.late, ended.too_much) == (None, False, False)
+
+
+def test_a_program_is_looked_for_in_the_path_that_it_is_given(tmp_path: Path) -> None:
+    (tmp_path / "signs").write_text("#!/bin/sh\necho signed\n")
+    (tmp_path / "signs").chmod(0o700)
+    ended = commands.run(
+        ["signs"], given=b"", environment={"PATH": str(tmp_path)}, deadline=Deadline(20), most=100
+    )
+    assert ended.output == b"signed\n"
+
+
+@pytest.mark.parametrize(("number", "name"), [(15, "SIGTERM"), (99, "signal 99")])
+def test_signals_have_names(number: int, name: str) -> None:
+    assert commands.signal_name(number) == name
 
 
 @pytest.mark.skipif(not os.path.isdir(FDS), reason="no /proc")
