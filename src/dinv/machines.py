@@ -281,16 +281,20 @@ class Machines:
         timeout: float | None = None,
         progress: Callable[[str], Progress] | None = None,
     ) -> list[Renewed]:
-        """Renew the certificates that are due, of these machines or of all; return a Renewed for each.
+        """Renew the certificates that are due, of these machines or of the store; return a Renewed for each.
 
         Due is what has a third of its life left, or with `before` what expires within that time: "30d", a
         timedelta, or seconds. Of a machine that does not run only the client's certificate is renewed. A CA
         that is due is renewed only with `ca`: everybody who has a certificate of the old one is refused then.
+        Without `names` it is all machines, and after them the registry caches, whose own certificates are
+        renewed if they run; their registries start anew then.
 
         A failure is in the result's `error`; the others go on, four at a time, begun over `spread`.
-        `progress` returns the Progress for one machine. `timeout`, in seconds, is for each daemon to use its
-        new certificates. With `dry_run` nothing is changed. Raises OptionError.
+        `progress` returns the Progress for one machine, and for "" one for a cache. `timeout`, in seconds, is
+        for each daemon to use its new certificates. With `dry_run` nothing is changed. Raises OptionError.
         """
+        from functools import partial
+
         from dinv.lifecycle.renew import when_due
 
         terms = when_due.Terms(
@@ -299,14 +303,17 @@ class Machines:
             dry_run=dry_run,
             timeout=timeout or SERVE_SECONDS,
         )
-        return when_due.renew_all(
-            self._own_store,
-            list(names) if names is not None else self.names(),
-            progress or (lambda _name: _silent(None)),
-            terms,
-            spread=when_due.SPREAD.value(spread, {}) or 0,
-            trace=self._trace,
-        )
+        wait = when_due.SPREAD.value(spread, {}) or 0
+        about = progress or (lambda _name: _silent(None))
+        todo: dict[str, Callable[[], Renewed]] = {
+            name: partial(when_due.renew_due, self._own_store(), name, about(name), terms, trace=self._trace)
+            for name in (self.names() if names is None else names)
+        }
+        if names is None:
+            from dinv.caches import renewal
+
+            todo |= renewal.of_all(self.path, about, terms, trace=self._trace)
+        return when_due.renew_all(todo, spread=wait)
 
     def provision(self, name: str, *, timeout: float | None = None, progress: Progress | None = None) -> None:
         """`Machine.provision`."""

@@ -32,6 +32,7 @@ from dinv.errors import (
 )
 from dinv.image_building import registry_cache as cache_image
 from dinv.labels import LABEL_CACHE, LABEL_CACHE_ID, LABEL_CACHE_IMAGE, LABEL_ROLE, LABEL_VERSION
+from dinv.pki import validity
 from dinv.registries import cache_ca
 from dinv.registries.cache_record import CREATING, KEPT, READY, REMOVING, CacheRecord
 from dinv.registries.cache_store import check_name
@@ -202,6 +203,7 @@ class Creation:
         self.changed = False
         """Whether the registries have to be started anew to take what they were given."""
         self.image_id = ""
+        self.certificate = ""
         self.carried = b""
         """A tar of what a container that is replaced was given: its credentials are nowhere else."""
 
@@ -216,6 +218,7 @@ class Creation:
         self._certificates()
         self._files()
         wait_until_served(self.site, self.progress)
+        self.record["Given"] = self.certificate
         self.record["Phase"] = READY
         self._save()
 
@@ -381,9 +384,12 @@ class Creation:
 
     def _certificates(self) -> None:
         record = self.record
-        names = (record["Host"], record.container)
-        if cache_ca.server(record.name, self.store.directory(record.name), names):
+        directory = self.store.directory(record.name)
+        issued = cache_ca.server(record.name, directory, record.names)
+        self.certificate = serial(directory)
+        if issued or self.certificate != record.given:  # a renewal was killed
             self.changed = True
+        if issued:
             self.progress.line("Certificates", "CA, server (ECDSA P-256)", "issued")
 
     def _files(self) -> None:
@@ -403,11 +409,17 @@ class Creation:
                 self.record["Logins"] = sorted(self.wanted.logins)
                 self._save()
         if there and put:
-            self.site.output("/usr/local/lib/dinv-cache/reload")
+            self.site.reload()
 
 
 def _label(image: Mapping[str, Any] | None, label: str) -> str:
     return str((((image or {}).get("Config") or {}).get("Labels") or {}).get(label) or "")
+
+
+def serial(directory: str) -> str:
+    """Return the serial number of the server's certificate in a cache's directory; "" if there is none."""
+    found = validity.in_directory(directory).server
+    return found.serial if found is not None else ""
 
 
 def wait_until_served(site: CacheSite, progress: Progress) -> None:

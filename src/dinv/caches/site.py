@@ -84,6 +84,10 @@ class CacheSite:
             )
         return said.decode(errors="replace")
 
+    def reload(self) -> None:
+        """Have its registries start anew, with the files that it has now. Raises CacheNotReady, DinvError."""
+        self.output("/usr/local/lib/dinv-cache/reload")
+
     def log(self) -> str:
         """Return the last lines of its container's log, "" if there is none to be had."""
         said = bytearray()

@@ -41,14 +41,14 @@ class CacheAuthority(LocalAuthority):
         )
 
 
-def server(name: str, directory: str, names: Iterable[str]) -> bool:
-    """See that the cache has a server certificate for `names` that is good for long enough.
+def server(name: str, directory: str, names: Iterable[str], *, anew: bool = False) -> bool:
+    """See that the cache has a server certificate for `names`, good for long enough; with `anew` a new one.
 
     Returns whether a new one was issued. The caller must hold the cache's lock. Raises CertificateError,
     StoreNotWritable.
     """
     wanted = [each for each in names if each]
-    if _good(os.path.join(directory, "server.pem"), wanted):
+    if not anew and _good(os.path.join(directory, "server.pem"), wanted):
         return False
     certificates.issue(CacheAuthority(name, directory), machine=name, directory=directory, names=wanted)
     return True

@@ -12,6 +12,7 @@ Publish     the address of the endpoint at which its ports are published; "" if 
 Host        the name or address at which machines reach it; "" until that is known
 Registries  a list of Name ("docker.io"), Upstream (a URL; "" for the one that takes pushes), Port
 KeepData    while it is being removed: whether its volume stays
+Given       serial number of the server's certificate that its registries use; missing until they use one
 """
 
 from __future__ import annotations
@@ -137,6 +138,16 @@ class CacheRecord:
     @property
     def volume(self) -> str:
         return f"{self.container}-data"
+
+    @property
+    def names(self) -> tuple[str, str]:
+        """What its server's certificate is for."""
+        return self["Host"], self.container
+
+    @property
+    def given(self) -> str:
+        """Serial number of the certificate that its registries use, in hexadecimal; "" if it is not known."""
+        return str(self.document.get("Given") or "")
 
     @property
     def registries(self) -> list[Registry]:

@@ -77,6 +77,7 @@ def of_renewal(renewed: Renewed) -> dict[str, Any]:
     """`renew`."""
     return {
         "Name": renewed.name,
+        "Kind": renewed.kind,
         "Renewed": list(renewed.roles),
         "AtStart": list(renewed.later),
         "Reason": renewed.reason,

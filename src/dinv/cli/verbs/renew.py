@@ -15,7 +15,9 @@ def arguments(parser: Parser) -> None:
     from dinv.timeouts import SERVE_SECONDS
 
     parser.add_argument("name", nargs="*")
-    parser.add_argument("-a", "--all", action="store_true", help="of all machines of the store")
+    parser.add_argument(
+        "-a", "--all", action="store_true", help="of all machines and registry caches of the store"
+    )
     parser.add_argument(
         "--before",
         metavar="DURATION",
@@ -36,7 +38,7 @@ def arguments(parser: Parser) -> None:
 def run(app: App, options: Options) -> int:
     if options.all and options.name:
         raise InputError("--all stands for all machines: give it, or names")
-    form = app.format(options, "Name", "Renewed", "AtStart", "Reason", "Error", "CertExpiry")
+    form = app.format(options, "Name", "Kind", "Renewed", "AtStart", "Reason", "Error", "CertExpiry")
     if form is not None:
         app.voice.aside = True
     names = None if options.all else app.names(options.name)
@@ -54,9 +56,10 @@ def run(app: App, options: Options) -> int:
         if each.error is not None:
             app.voice.tell(each.error, getattr(each.error, "__notes__", ()))
         elif form is None:
-            app.progress(each.name).note(f"{each.name}: {_said(each, dry_run=options.dry_run)}")
+            machine = each.name if each.title == each.name else ""
+            app.progress(machine).note(f"{each.title}: {_said(each, dry_run=options.dry_run)}")
         if each.remark:
-            app.voice.warn(f"{each.name}: " + each.remark)
+            app.voice.warn(f"{each.title}: " + each.remark)
     if form is not None:
         from dinv.cli.show import records
 
@@ -65,7 +68,8 @@ def run(app: App, options: Options) -> int:
 
 
 def _said(renewed: Renewed, *, dry_run: bool) -> str:
-    """Return a line about a machine whose renewal did not fail."""
+    """Return a line about a machine or a cache whose renewal did not fail."""
+    from dinv.lifecycle.renew.when_due import CACHE
     from dinv.pki.validity import until
 
     end = until(renewed.certificates.first_end)
@@ -73,6 +77,8 @@ def _said(renewed: Renewed, *, dry_run: bool) -> str:
     if renewed.roles:
         done = "would be renewed" if dry_run else f"renewed, valid until {end}"
         said.append(f"{', '.join(renewed.roles)} {done}")
+        if dry_run and renewed.kind == CACHE:
+            said.append("its registries would start anew")
     if renewed.later:
         said.append(f"{', '.join(renewed.later)}: at its next start, since it is not running")
     if renewed.reason:

@@ -19,8 +19,9 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from dinv.pki.validity import Validity
     from dinv.progress import Progress
     from dinv.store.store import Store
 
@@ -41,16 +42,19 @@ SPREAD = Option(
     bounds=(0, 86400),
 )
 AT_ONCE = 4
-"""Machines that are renewed at the same time."""
+"""Machines and caches that are renewed at the same time."""
 SERVER, CLIENT, CA = "server", "client", "CA"
 
 
-class Renewed:
-    """What `Machines.renew` did for one machine, or with `dry_run` would do.
+MACHINE, CACHE = "machine", "cache"
 
-    `name` is the machine's; `roles` are those whose certificates are new: "server", "client", "CA"; `later`
-    those that its next start renews. `reason` says why nothing is done, `remark` what the user has to do.
-    `error` is why it failed, or None. `certificates` has the dates afterwards.
+
+class Renewed:
+    """What `Machines.renew` did for one machine or registry cache, or with `dry_run` would do.
+
+    `name` is its name, `kind` "machine" or "cache"; `roles` are those whose certificates are new: "server",
+    "client", "CA"; `later` those that its next start renews. `reason` says why nothing is done, `remark` what
+    the user has to do. `error` is why it failed, or None. `certificates` has the dates afterwards.
     """
 
     def __init__(
@@ -63,8 +67,10 @@ class Renewed:
         remark: str = "",
         error: DinvError | None = None,
         certificates: Certificates | None = None,
+        kind: str = MACHINE,
     ) -> None:
         self.name = name
+        self.kind = kind
         self.roles = tuple(roles)
         self.later = tuple(later)
         self.reason = reason
@@ -72,8 +78,13 @@ class Renewed:
         self.error = error
         self.certificates = certificates or Certificates()
 
+    @property
+    def title(self) -> str:
+        """Its name; "cache NAME" for a cache, which may have the name of a machine."""
+        return self.name if self.kind == MACHINE else f"{self.kind} {self.name}"
+
     def __repr__(self) -> str:
-        return f"<Renewed {self.name} {', '.join(self.roles) or self.error or self.reason}>"
+        return f"<Renewed {self.title} {', '.join(self.roles) or self.error or self.reason}>"
 
 
 class Terms:
@@ -88,6 +99,13 @@ class Terms:
         self.ca = ca
         self.dry_run = dry_run
         self.timeout = timeout
+
+    def warns_of(self, ca: Validity | None) -> bool:
+        """Whether a CA is near its end, or expires within the time asked about."""
+        now = time.time()
+        return ca is not None and (
+            ca.ends_soon(now) or (self.before is not None and ca.end - self.before <= now)
+        )
 
     def due(self, host: Host) -> list[str]:
         """Return which of a machine's certificates are due."""
@@ -121,33 +139,25 @@ def renew_due(
         return Renewed(name, error=error)
 
 
-def renew_all(
-    store: Callable[[], Store],
-    names: Sequence[str],
-    progress: Callable[[str], Progress],
-    terms: Terms,
-    *,
-    spread: float = 0,
-    trace: Callable[[str], None] | None = None,
-) -> list[Renewed]:
-    """Renew what is due of these machines, some at the same time; return a result for each, in this order.
+def renew_all(each: Mapping[str, Callable[[], Renewed]], *, spread: float = 0) -> list[Renewed]:
+    """Do all of these, some at the same time; return their results, in this order.
 
-    The first is begun at once and the last after `spread` seconds at most: each machine has its own moment,
-    the same every time. `store` returns a Store for one thread; `progress` a Progress for one machine.
+    The first is begun at once and the last after `spread` seconds at most: each has its own moment, which its
+    key decides, so that it is the same every time.
     """
     import binascii
     from concurrent.futures import ThreadPoolExecutor
 
     begun = time.monotonic()
-    moments = sorted((binascii.crc32(name.encode()) / 2**32 * spread, name) for name in dict.fromkeys(names))
+    moments = sorted((binascii.crc32(key.encode()) / 2**32 * spread, key) for key in each)
     first = moments[0][0] if moments else 0.0
     pool = ThreadPoolExecutor(max_workers=AT_ONCE)
     try:
         found = {}
-        for moment, name in moments:
+        for moment, key in moments:
             time.sleep(max(0.0, begun + moment - first - time.monotonic()))
-            found[name] = pool.submit(renew_due, store(), name, progress(name), terms, trace=trace)
-        return [found[name].result() for name in dict.fromkeys(names)]
+            found[key] = pool.submit(each[key])
+        return [found[key].result() for key in each]
     finally:
         # After Ctrl-C: what has been begun comes to an end, nothing else is begun.
         pool.shutdown(cancel_futures=True)
@@ -205,8 +215,7 @@ def _result(host: Host, terms: Terms, roles: Sequence[str], later: Sequence[str]
 def _about_ca(host: Host, terms: Terms) -> str:
     """Return what to do about a CA that is near its end, if that is soon or within the time asked about."""
     ca = host.certificates.ca
-    now = time.time()
-    if ca is None or not (ca.ends_soon(now) or (terms.before is not None and ca.end - terms.before <= now)):
+    if ca is None or not terms.warns_of(ca):
         return ""
     said = f"Its CA expires on {rfc3339(ca.end)[:10]}, and its certificates with it. "
     elsewhere = host.authority().ca_elsewhere
