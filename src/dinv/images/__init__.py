@@ -76,6 +76,8 @@ class ImageContract(ABC):
     pending_command: Sequence[str] = ()
     """A command whose exit status is 1 if its daemon was started with the options in its files. () for none;
     machines from older images may lack the program."""
+    daemon_json: str = ""
+    """The path in the machine of its daemon's configuration file, if `live_restore` can tell from that."""
     pid_files: Sequence[str] = ()
     """Files that killed daemons leave, and that keep the next ones from starting."""
     certificate_paths: tuple[str, str, str] = ("", "", "")
@@ -104,6 +106,20 @@ class ImageContract(ABC):
     def rotates_in_place(self, channel: Channel) -> bool:  # (of those with a `certificate_reload`)
         """Return whether this machine has what `certificate_reload` needs. It need not run."""
         return False
+
+    def live_restore(self, daemon_json: bytes) -> bool | None:
+        """Return how somebody in the machine, or the image's owner, has set live-restore in `daemon_json`.
+
+        None if nobody has: then containers go on while the image itself restarts its daemon.
+        """
+        import json
+
+        try:
+            found = json.loads(daemon_json)
+        except (ValueError, RecursionError):
+            return None
+        setting = found.get("live-restore") if isinstance(found, dict) else None
+        return setting if isinstance(setting, bool) else None
 
     def revocations(self, serials: Iterable[str]) -> File | None:  # (where it can refuse one)
         """Return the file that says which client certificates are refused; None if it cannot be told.

@@ -31,6 +31,9 @@ _FRONT = "/usr/local/lib/dinv/front"
 _DAEMON = "/usr/local/lib/dinv/dockerd"
 """What tells the machine's daemon of new options. Images of dinv 0.1 have none."""
 
+_SWITCHED = b'{"live-restore":'
+"""How daemon.json begins where the image switches live-restore itself (`ours` in its config.sh)."""
+
 
 class DinvContract(ImageContract):
     """Files under /etc/dinv, read at each start and at each SIGHUP; certificates by a command, too."""
@@ -39,6 +42,7 @@ class DinvContract(ImageContract):
     mounts = {"cache": "/var/lib/docker"}  # noqa: RUF012  (declared as Mapping by the seam)
     activation_signal = "SIGHUP"
     certificate_reload = (_FRONT, "reload")
+    daemon_json = "/etc/docker/daemon.json"
     pending_command = ("/usr/local/lib/dinv/pending",)
     waits_for_certificates = True
     reload_command = (_DAEMON, "reload")
@@ -55,6 +59,12 @@ class DinvContract(ImageContract):
 
     def rotates_in_place(self, channel: Channel) -> bool:
         return channel.stat(_FRONT) is not None
+
+    def live_restore(self, daemon_json: bytes) -> bool | None:
+        # The image adds its own entry unless the file has one, or what looks like one, already.
+        if daemon_json.startswith(_SWITCHED) or b'"live-restore"' not in daemon_json:
+            return None
+        return bool(super().live_restore(daemon_json))
 
     def revocations(self, serials: Iterable[str]) -> File | None:
         return File("/etc/dinv/certs/revoked", "".join(f"{serial}\n" for serial in serials).encode())

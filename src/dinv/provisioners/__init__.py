@@ -156,6 +156,13 @@ class Provisioner(ABC):
         """Whether containers in the machine stop when its daemon is restarted, as `restart` does it."""
         return True
 
+    def live_restore(self) -> bool | None:
+        """Return how somebody in the running machine has set live-restore; None if nobody is known to have.
+
+        Where it is off, containers stop with their daemon, whatever `restart_stops` says.
+        """
+        return None
+
     def check(self) -> None:  # noqa: B027  (most images cannot say)
         """Check that the daemon could start with what `provision` has put in, as far as that can be told.
 

@@ -39,6 +39,8 @@ RESTART_SECONDS = 60.0
 PREPARATION_SECONDS = 20.0
 OPTIONS_SECONDS = 30.0
 POLL_RESTART_SECONDS = 0.1
+MOST_BYTES = 64 * 1024
+"""Of a daemon.json that is looked at; one with a dozen settings has some hundreds."""
 PID_FILE = "/var/run/docker.pid"
 """dockerd's own default, in every image (moby: daemon/config/config_linux.go)."""
 
@@ -134,6 +136,13 @@ class DockerProvisioner(DockerdProvisioner):
     def reload(self) -> None:
         self._tell(self.contract.reload_command)
 
+    def live_restore(self) -> bool | None:
+        path = self.contract.daemon_json
+        if not path:
+            return None
+        content = self._said("head", "-c", str(MOST_BYTES + 1), path)
+        return self.contract.live_restore(content) if 0 < len(content) <= MOST_BYTES else None
+
     def check(self) -> None:
         if self.has_program(self.contract.check_command):
             self._tell(self.contract.check_command)
@@ -163,12 +172,16 @@ class DockerProvisioner(DockerdProvisioner):
 
     def _daemon(self) -> str:
         """Return the process id of the daemon in the machine; "" while it has none, or nobody can say."""
-        said: list[bytes] = []
+        return self._said("cat", PID_FILE).decode(errors="replace").strip()
+
+    def _said(self, *argv: str) -> bytes:
+        """Return the standard output of a command in the machine; b"" if it cannot be run."""
+        said = bytearray()
         try:
-            self.driver.channel().run(("cat", PID_FILE), stdout=said.append, timeout=CALL_SECONDS)
+            self.driver.channel().run(argv, stdout=said.extend, timeout=CALL_SECONDS)
         except DinvError:
-            return ""
-        return b"".join(said).decode(errors="replace").strip()
+            return b""
+        return bytes(said)
 
     def _await_listener(self) -> bool:
         """Wait until the daemon listens, or its time is up; return whether it serves as it should.

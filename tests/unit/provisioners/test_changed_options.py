@@ -34,6 +34,7 @@ class Machine:
         self.programs = programs
         self.answer: tuple[int, bytes] = (0, b"")
         self.pids = [b"7"]
+        self.daemon_json: bytes | None = None
         self.ran: list[tuple[str, ...]] = []
         self.signals: list[str] = []
 
@@ -58,6 +59,13 @@ class Machine:
         self.ran.append(tuple(argv))
         if argv[0] == "cat":
             stdout(self.pids.pop(0) if len(self.pids) > 1 else self.pids[0])
+            return 0
+        if argv[0] == "head":
+            assert argv[1] == "-c"
+            assert argv[3] == "/etc/docker/daemon.json"
+            if self.daemon_json is None:
+                return 1
+            stdout(self.daemon_json[: int(argv[2])])
             return 0
         stderr(self.answer[1])
         return self.answer[0]
@@ -153,3 +161,54 @@ def test_a_daemon_that_nobody_can_name_is_not_waited_for(monkeypatch: pytest.Mon
     monkeypatch.setattr(machine, "run", refused)
     provisioner(DinvContract(), machine).restart()
     assert machine.signals == ["SIGHUP"]
+
+
+@pytest.mark.parametrize(
+    ("content", "setting"),
+    [
+        # The image's own, as it switches it; and with what dinv or somebody else has besides.
+        (b'{"live-restore":false}\n', None),
+        (b'{"live-restore":true}\n', None),
+        (b'{"live-restore":false,"debug":true}\n', None),
+        # Somebody's.
+        (b'{ "live-restore":false,"debug":true}\n', False),
+        (b'{\n  "debug": true,\n  "live-restore": false\n}\n', False),
+        (b'{\n  "live-restore": true\n}\n', True),
+        # What the image takes for a setting, and so adds none.
+        (b'{"labels":["live-restore"]}', False),
+        (b'{"debug":true}', None),
+        (b"", None),
+        (None, None),
+        (b"[" * 60000, None),
+        (b'{"debug":true,"live-restore":false}' + b" " * 70000, None),
+    ],
+)
+def test_only_a_setting_of_somebodys_in_the_machine_counts(
+    *, content: bytes | None, setting: bool | None
+) -> None:
+    machine = Machine()
+    machine.daemon_json = content
+    assert provisioner(DinvContract(), machine).live_restore() is setting
+
+
+def test_other_images_are_not_looked_into(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+    machine.daemon_json = b'{"live-restore":false}'
+    assert provisioner(DindContract(), machine).live_restore() is None
+    assert machine.ran == []
+    # A plugin's image says where its file is, and no more.
+    monkeypatch.setattr(DindContract, "daemon_json", "/etc/docker/daemon.json")
+    assert provisioner(DindContract(), machine).live_restore() is False
+    for content in (b"[]", b'{"live-restore":"off"}', b'{"live', b"[" * 60000):
+        machine.daemon_json = content
+        assert provisioner(DindContract(), machine).live_restore() is None
+
+
+def test_a_machine_that_does_not_answer_has_set_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    machine = Machine()
+
+    def lost(*_: object, **__: object) -> None:
+        raise MachineNotRunning("dev")
+
+    monkeypatch.setattr(machine, "run", lost)
+    assert provisioner(DinvContract(), machine).live_restore() is None

@@ -19,7 +19,8 @@ def stops_containers(
     """Return whether containers stop when a running machine's daemon is restarted, or the machine recreated.
 
     `options` are engine options that will have changed by then. The daemon is asked whether it has any; if it
-    does not answer, it may.
+    does not answer, it may. Live-restore keeps them, unless it is switched off in the machine, where its
+    daemon.json has the last word, or by the options.
     """
     try:
         with clients.engine(machine) as engine:
@@ -30,4 +31,10 @@ def stops_containers(
         return False
     in_swarm = str((info.get("Swarm") or {}).get("LocalNodeState") or "inactive") != "inactive"
     flags = {**machine.config.engine_options, **(options or {})}.get("ArbitraryFlags") or ()
-    return recreated or machine.provisioner.restart_stops or in_swarm or "live-restore=false" in flags
+    if recreated or machine.provisioner.restart_stops or in_swarm:
+        return True
+    setting = machine.provisioner.live_restore()
+    if setting is None:
+        return "live-restore=false" in flags
+    # What has been written since the daemon was started, or told, does not hold for it yet.
+    return not (setting and info.get("LiveRestoreEnabled"))

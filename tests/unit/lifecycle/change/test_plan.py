@@ -117,9 +117,9 @@ class Daemon:
 class Some:
     """As much of a machine as decides whether containers stop."""
 
-    def __init__(self, *flags: str, stops: bool = False) -> None:
+    def __init__(self, *flags: str, stops: bool = False, setting: bool | None = None) -> None:
         self.config = type("", (), {"engine_options": {"ArbitraryFlags": list(flags)}})
-        self.provisioner = type("", (), {"restart_stops": stops})
+        self.provisioner = type("", (), {"restart_stops": stops, "live_restore": lambda: setting})
 
 
 @pytest.mark.parametrize(
@@ -129,6 +129,16 @@ class Some:
         ((RESTART,), {"ContainersRunning": 3}, Some(), False),
         ((RESTART,), {"ContainersRunning": 3}, Some(stops=True), True),
         ((RESTART,), {"ContainersRunning": 3}, Some("live-restore=false"), True),
+        ((RESTART,), {"ContainersRunning": 3, "LiveRestoreEnabled": True}, Some(setting=False), True),
+        ((RESTART,), {"ContainersRunning": 3, "LiveRestoreEnabled": False}, Some(setting=True), True),
+        ((RESTART,), {"ContainersRunning": 3, "LiveRestoreEnabled": True}, Some(setting=True), False),
+        (
+            (RESTART,),
+            {"ContainersRunning": 3, "LiveRestoreEnabled": True},
+            Some("live-restore=false", setting=True),
+            False,
+        ),
+        ((RESTART,), {"ContainersRunning": 0}, Some(setting=False), False),
         ((RESTART,), {"ContainersRunning": 3, "Swarm": {"LocalNodeState": "active"}}, Some(), True),
         ((RESTART,), {"ContainersRunning": 0, "Swarm": {"LocalNodeState": "active"}}, Some(), False),
         ((RECREATION,), {"ContainersRunning": 1}, Some(), True),
