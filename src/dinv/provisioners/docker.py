@@ -216,6 +216,8 @@ class DockerProvisioner(DockerdProvisioner):
                 tries += 1
                 try:
                     engine.ping(timeout=CALL_SECONDS)
+                    if self.trace:
+                        self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
                     # One that is about to be restarted may answer once and then no more.
                     version = str(engine.version().get("Version", ""))
                     break
@@ -239,8 +241,6 @@ class DockerProvisioner(DockerdProvisioner):
                     log = self.driver.last_log_lines(LOG_LINES)
                     raise errors.MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
                 time.sleep(POLL_SECONDS)
-            if self.trace:
-                self.trace(f"GET /_ping at {self.driver.url} answered at try {tries}")
         self._check_refusal()
         self._prepare()
         return version
