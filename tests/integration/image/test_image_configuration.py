@@ -96,6 +96,19 @@ def test_arguments_that_could_open_it_are_refused(
     assert f"{argument.partition('=')[0]} is refused" in machine.log()
 
 
+def test_certificates_that_cannot_be_used_end_it(make_machine: Callable[..., Machine]) -> None:
+    """The front looks at them while dockerd starts; the end of the log says what is wrong all the same."""
+    machine = make_machine()
+    machine.put_certificates()
+    garbled = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
+    machine.put({"etc/dinv/certs/server.pem": garbled})
+    machine.start()
+    assert machine.end() == 2
+    last = machine.log().splitlines()[-1]
+    assert last.startswith("dinv: front: ")
+    assert "server.pem" in last
+
+
 def test_dockerd_says_itself_what_it_does_not_take(make_machine: Callable[..., Machine]) -> None:
     machine = make_machine()
     machine.put_certificates()

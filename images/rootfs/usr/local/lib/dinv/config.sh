@@ -85,7 +85,8 @@ wait_for_certificates() {
 	chmod 0600 "$certs/server-key.pem" 2>/dev/null || say "$certs/server-key.pem: its mode cannot be set to 0600"
 }
 
-# Says what is wrong with the files, and fails, when dockerd must not be started with them.
+# Says what is wrong with the files, and fails, when dockerd must not be started with them. At the first start the
+# front looks at the certificates itself, while dockerd starts.
 check_config() {
 	looks=0
 	while certificates_missing; do
@@ -97,7 +98,7 @@ check_config() {
 		looks=$((looks + 1))
 		sleep 0.05
 	done
-	check_args_file && check_env_file && "$lib/front" check
+	check_args_file && check_env_file && { [ "$runs" -eq 0 ] || "$lib/front" check; }
 }
 
 # Clients come in by the front and by nothing else: dockerd has no listener of its own but its unix socket.
