@@ -35,7 +35,7 @@ OURS: Kinds = {
         ("Phase", "Step", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"),
         str,
     ),
-    "RegistryCache": str,
+    **dict.fromkeys(("Adopting", "RegistryCache"), str),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
     **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal"), dict),
     "Stopped": bool,
@@ -59,6 +59,11 @@ CHANGE: Kinds = {
     "Means": list,
     "Step": str,
 }
+
+
+def is_version(value: object) -> bool:
+    """Whether a value is the number of a version; True, which Python has as 1, is not."""
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 0
 
 
 def wrong(part: Mapping[str, Any], kinds: Kinds, where: str) -> str:

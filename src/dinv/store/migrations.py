@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import re
 
+from dinv.formats import kinds
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
@@ -40,6 +42,8 @@ def migrate(document: dict[str, Any]) -> dict[str, Any]:
     Unknown keys are kept. Raises ValueError for values of the wrong type.
     """
     version = document.get("ConfigVersion", 0)
+    if not kinds.is_version(version):
+        raise ValueError("ConfigVersion is not a number")
     migrated = dict(document)
     if migrated.get("Driver") is None and not migrated.get("RawDriver"):
         raise ValueError("Driver is missing")
@@ -52,7 +56,7 @@ def migrate(document: dict[str, Any]) -> dict[str, Any]:
         _from_0(migrated)
     if version <= 1:
         _from_1(migrated)
-    if version <= 2:  # a version
+    if version <= 2:
         _from_2(migrated)
     migrated["ConfigVersion"] = 3
     return migrated

@@ -138,7 +138,7 @@ class MachineConfig:
         if not isinstance(document, dict):
             raise ConfigError(name, path, "not a JSON object")
         version = document.get("ConfigVersion", 0)
-        if not isinstance(version, int) or version < 0:
+        if not kinds.is_version(version):
             raise ConfigError(name, path, "ConfigVersion is not a number")
         if version > CONFIG_VERSION:
             raise ConfigTooNew(name, path, version, CONFIG_VERSION)
@@ -237,12 +237,12 @@ class MachineConfig:
 
         Also "" for a machine of docker-machine's, whose drivers record it in their own ways: `drivers.url`.
         """
-        return str(self.driver.get("URL", "")) if self.by_dinv else ""
+        return str(self.driver.get("URL") or "") if self.by_dinv else ""
 
     @property
     def ip(self) -> str:
         """The address in `url`, as last known, or ""; see there."""
-        return str(self.driver.get("IPAddress", "")) if self.by_dinv else ""
+        return str(self.driver.get("IPAddress") or "") if self.by_dinv else ""
 
     @property
     def tls(self) -> bool | None:
@@ -402,7 +402,7 @@ _JOURNALS = {
 def _check_ours(ours: Any, name: str, path: str) -> None:
     if not isinstance(ours, dict) or not isinstance(ours.get("ID"), str) or not ours["ID"]:
         raise ConfigError(name, path, "Dinv.ID is missing")
-    if not isinstance(ours.get("Version"), int):
+    if not kinds.is_version(ours.get("Version")):
         raise ConfigError(name, path, "Dinv.Version is not a number")
     if ours["Version"] > DINV_VERSION:
         raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
@@ -418,7 +418,10 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
 
 
 def _check_places(driver: dict[str, Any], name: str, path: str, *, ours: bool) -> None:
-    """Replace values of another type in what docker-machine made by None: its drivers keep what they like."""
+    """Check what is connected to. What docker-machine's drivers keep there may be of another type.
+
+    Raises ConfigError.
+    """
     for key, what, is_one in (
         ("URL", "a URL", urls.is_url),
         ("IPAddress", "an address", urls.is_address),

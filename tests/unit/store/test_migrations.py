@@ -10,10 +10,11 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from dinv.errors import ConfigError
+from dinv.formats import kinds
 from dinv.store.migrations import migrate
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
@@ -178,7 +179,7 @@ def test_what_is_spoilt_is_told_with_the_file(changed: dict[str, Any]) -> None:
 
 
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
     max_leaves=8,
 )
@@ -192,10 +193,10 @@ AUTH = st.sampled_from(["StorePath", "CertDir", "PrivateKeyPath", "CaPrivateKeyP
     st.sampled_from(ALL),
     st.dictionaries(KEYS, VALUES, max_size=3),
     st.dictionaries(AUTH, VALUES, max_size=2),
-    st.integers(0, 3),
+    st.integers(0, 3) | VALUES,
 )
 def test_any_document_is_read_or_refused(
-    made: Any, changed: dict[str, Any], auth: dict[str, Any], version: int
+    made: Any, changed: dict[str, Any], auth: dict[str, Any], version: object
 ) -> None:
     document = {**made(), "ConfigVersion": version}
     document.setdefault("HostOptions", {}).setdefault("AuthOptions", {}).update(auth)
@@ -212,10 +213,17 @@ def test_any_document_is_read_or_refused(
 
 
 @given(st.sampled_from([version_0, version_1, version_2]), st.dictionaries(st.text(min_size=1), VALUES))
+@example(version_0, {"ConfigVersion": None})
+@example(version_0, {"ConfigVersion": True})
+@example(version_0, {"ConfigVersion": -1})
+@example(version_0, {"ConfigVersion": 7})
 def test_keys_that_are_not_known_are_kept(made: Any, more: dict[str, Any]) -> None:
-    more.pop("ConfigVersion", None)  # checked before a document is migrated
     document = {**more, **made()}
     gone = {"StorePath", "PrivateKeyPath", "RawDriver", *PATHS, "SwarmHost", "SwarmMaster", "SwarmDiscovery"}
+    if not kinds.is_version(document.get("ConfigVersion", 0)):
+        with pytest.raises(ValueError, match="ConfigVersion is not a number"):
+            migrate(document)
+        return
     migrated = migrate(document)
     for key in more.keys() - made().keys() - gone - {"ConfigVersion", "Name", "HostOptions"}:
         assert migrated[key] == more[key]

@@ -196,7 +196,12 @@ def test_what_is_needed_has_to_be_there(key: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "ours", [[], "x", {}, {"ID": ""}, {"ID": 3}, {"ID": "a"}, {"ID": "a", "Version": "1"}]
+    "ours",
+    [
+        *([], "x", {}, {"ID": ""}, {"ID": 3}, {"ID": "a"}, {"ID": "a", "Version": "1"}),
+        *({"ID": "a", "Version": True}, {"ID": "a", "Version": -1}),
+        {"ID": "a", "Version": 1, "Adopting": ["x"]},
+    ],
 )
 def test_our_part_has_to_say_whose_the_objects_are(ours: object) -> None:
     with pytest.raises(ConfigError, match="Dinv"):
@@ -210,7 +215,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
 
 @given(st.data())
 def test_a_document_with_anything_anywhere_is_read_or_refused(data: st.DataObject) -> None:
-    found: Any = document()
+    found: Any = data.draw(st.sampled_from([document, docker_machines]))()
     for _ in range(data.draw(st.integers(1, 3))):
         place = data.draw(st.sampled_from(places(found)))
         value = data.draw(JSON)
@@ -232,6 +237,11 @@ def test_a_document_with_anything_anywhere_is_read_or_refused(data: st.DataObjec
     assert isinstance(config.ours, dict)
     assert isinstance(config.driver_name, str)
     assert config.unfinished in (True, False)
+
+
+def test_null_is_absent_as_go_writes_it() -> None:
+    config = read(with_driver(ours=True, URL=None, IPAddress=None))
+    assert (config.url, config.ip) == ("", "")
 
 
 NO_URLS = [
