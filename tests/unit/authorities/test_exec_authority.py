@@ -242,6 +242,7 @@ def test_what_is_wrong_with_a_chain_is_told_with_what_to_do(tmp_path: Path) -> N
         ("echo no such profile >&2; exit 3", AuthorityRefused, "ended with exit status 3: no such profile"),
         ("printf 'a\\nb\\033[31m\\n' >&2; exit 3", AuthorityRefused, "status 3:\n  a\n  b\\x1b[31m"),
         ("kill -KILL $$", AuthorityRefused, "was ended by SIGKILL"),
+        ("kill -KILL $PPID", AuthorityError, "was lost: the process that looks after it has ended"),
         ("exit 0", AuthorityError, "ended well, and printed no certificate in PEM"),
         ("echo hello; echo oh >&2", AuthorityError, "printed no certificate in PEM: oh"),
         ("head -c 9000000 /dev/zero", AuthorityError, "printed more than 1048576 bytes, and was stopped"),

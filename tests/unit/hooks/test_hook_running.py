@@ -144,6 +144,7 @@ def test_the_first_that_refuses_is_the_last_that_is_asked(store: Store) -> None:
     [
         ("kill -SEGV $$", "/bin/sh", "was ended by SIGSEGV"),
         ("kill -KILL $$", "/bin/sh", "was ended by SIGKILL"),
+        ("kill -KILL $PPID", "/bin/sh", "was lost: the process that looks after it has ended"),
         ("", "/usr/bin/no-such-python", "the interpreter that its first line names is not there"),
     ],
 )
