@@ -122,7 +122,7 @@ def follow(
     errors: Take | None = None,
     directory: str | None = None,
 ) -> Ended:
-    """Run a program without a shell; `output` gets each piece that it prints, and so does `errors`.
+    """Run a program without a shell; `output` and `errors` get what it prints, in pieces.
 
     Without `errors`, its standard error goes where its output goes. It is in a session of its own, so it has
     no terminal to ask questions on, and Ctrl-C is the caller's. When it has ended, when its time is up, when
