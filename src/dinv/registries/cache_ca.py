@@ -1,7 +1,7 @@
 """The certificates of a registry cache: a CA of its own, which signs its server's and its clients'.
 
-Clients are the machines that use it, each with a key of its own. A certificate is made anew when a third of
-its life is left.
+Clients are the machines that use it, each with a key of its own. A certificate is made anew well before its
+end.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 LEFT = 1 / 3
 """The part of its life that a certificate has left when it is made anew."""
+CLIENT_LEFT = 1 / 2
+"""The same for a machine's. It is looked at only when the machine's own certificates are renewed, which live
+as long, and has to last until the next time."""
 
 
 class CacheAuthority(LocalAuthority):
@@ -65,11 +68,11 @@ def client(name: str, directory: str, machine: str) -> tuple[bytes, bytes, bytes
     return authority.trust_anchor(), authority.certificate(request), key
 
 
-def lasts(certificate: bytes) -> bool:
-    """Return whether a certificate has more than a third of its life left. Raises CertificateError."""
+def lasts(certificate: bytes, left: float = CLIENT_LEFT) -> bool:
+    """Return whether a certificate has more than this part of its life left. Raises CertificateError."""
     leaf = load_chain(certificate, "the certificate for the registry cache")[0]
     begin, end = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    return end - dt.datetime.now(dt.UTC) > (end - begin) * LEFT
+    return end - dt.datetime.now(dt.UTC) > (end - begin) * left
 
 
 def _good(path: str, names: Iterable[str]) -> bool:
@@ -77,7 +80,7 @@ def _good(path: str, names: Iterable[str]) -> bool:
     if content is None:
         return False
     try:
-        if not lasts(content):
+        if not lasts(content, LEFT):
             return False
         found = load_chain(content, path)[0].extensions.get_extension_for_class(x509.SubjectAlternativeName)
     except (CertificateError, x509.ExtensionNotFound):

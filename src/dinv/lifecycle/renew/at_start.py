@@ -8,6 +8,7 @@ from dinv.drivers import clock
 from dinv.errors import DinvError
 from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.certificates import STAGING
+from dinv.lifecycle.host.serving import give_cache
 from dinv.pki import pem
 from dinv.system import files
 
@@ -41,6 +42,7 @@ def renew_stopped(host: Host, progress: Progress) -> None:
         except BaseException:
             files.remove_tree(staging)
             raise
+        give_cache(host, progress)
         host.provisioner.provision()
         context.write(host.config, progress, had_one=True)
         files.remove_tree(staging)

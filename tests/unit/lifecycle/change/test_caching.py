@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_driver import install
+from own_certificates import CLIENT, Own
 
 from dinv.drivers.alteration import RELOAD, RESTART
 from dinv.errors import CacheError, CacheNotFound, DinvError, PreCreateCheckFailed
@@ -173,3 +174,17 @@ def test_a_cache_that_moved_is_followed_and_one_that_is_gone_is_told(machine: Ho
     with CacheStore(store.path).lock("hub", "removing it"):
         CacheStore(store.path).remove("hub")
     assert "does not exist any more" in registry_cache.give(machine)
+
+
+@pytest.mark.parametrize(("left", "renewed"), [(60, False), (40, True)])
+def test_its_certificate_lasts_until_the_machines_are_renewed_again(
+    machine: Host, store: Store, left: int, *, renewed: bool
+) -> None:
+    record = add_cache(store, "hub", "10.0.0.9")
+    use(machine, "hub")
+    old = Own("dev", CLIENT, days=(left - 100, left)).pem
+    cache_files.keep(machine.directory, record, (b"ca", old, b"key"))
+    assert registry_cache.give(machine) == ""
+    kept = cache_files.kept(machine.directory)
+    assert kept is not None
+    assert (kept[1] != old) is renewed

@@ -22,6 +22,9 @@ from dinv.lifecycle.provision import provision
 from dinv.lifecycle.renew import client, when_due
 from dinv.machines import Machines
 from dinv.progress import Progress
+from dinv.registries import cache_files
+from dinv.registries.cache_record import CacheRecord, Registry
+from dinv.registries.cache_store import CacheStore
 from dinv.states import RUNNING, STOPPED
 
 if TYPE_CHECKING:
@@ -154,6 +157,21 @@ def test_whatever_starts_it_renews_what_is_due(world: World, store: Store, how: 
     ways[how]()
     assert fresh(host.certificates.server)
     assert not os.path.exists(os.path.join(host.directory, ".renewal"))
+
+
+def test_a_start_that_renews_gives_it_what_is_its_caches(world: World, store: Store) -> None:
+    host = add(world, store, "dev", "server", state=STOPPED, Stopped=True)
+    caches = CacheStore(store.path)
+    registries = [Registry("docker.io", "https://registry-1.docker.io", 5000)]
+    record = CacheRecord.new("hub", identity="x", created="", endpoint={}, registries=registries)
+    record["Host"] = "10.0.0.9"
+    with caches.claim("hub", "creating it"):
+        caches.save(record)
+    host.config.registry_cache = "hub"
+    with store.lock("dev", "testing"):
+        store.save(host.config)
+    start(Host(store.load("dev"), store), SILENT)
+    assert cache_files.kept(host.directory) is not None
 
 
 def test_a_start_of_one_that_is_not_due_issues_nothing(
