@@ -1,4 +1,7 @@
-"""The public face of a machine: one Docker host in a store, and every operation on it."""
+"""The public face of a machine: one Docker host in a store, and every operation on it.
+
+There is a method for each verb, so it is long; each says what it takes and raises, and calls what does it.
+"""
 
 from __future__ import annotations
 
