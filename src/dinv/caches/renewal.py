@@ -16,7 +16,6 @@ from dinv.pki.validity import Certificates, in_directory, rfc3339
 from dinv.registries import cache_ca
 from dinv.registries.cache_record import READY
 from dinv.registries.cache_store import CacheStore
-from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -132,11 +131,5 @@ def _about_ca(record: CacheRecord, found: Certificates, terms: Terms) -> str:
         return ""
     return (
         f"Its CA expires on {rfc3339(found.ca.end)[:10]}, and its certificates with it. A new CA takes a new "
-        "cache, which has nothing stored: "
-        + command("cache", "rm", "--force", record.name)
-        + ", then "
-        + command("cache", "create", record.name)
-        + ", then "
-        + command("provision", "NAME")
-        + " for the machines that use it"
+        "cache, which has nothing stored: " + cache_ca.anew(record.name)
     )

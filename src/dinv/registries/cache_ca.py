@@ -37,11 +37,19 @@ class CacheAuthority(LocalAuthority):
     def _broken(self, what: str) -> CertificateError:
         return CertificateError(
             f'The CA of registry cache "{self.machine}" cannot be used: {what}. Restore both files from a '
-            "backup, or make the cache anew: "
-            + command("cache", "rm", "--keep-data", self.machine)
-            + ", then "
-            + command("cache", "create", self.machine)
+            "backup, or make the cache anew, which has nothing stored then: " + anew(self.machine)
         )
+
+
+def anew(name: str) -> str:
+    """Return how a cache gets a new CA. One whose data are kept keeps its CA as well."""
+    return (
+        command("cache", "rm", "--force", name)
+        + ", then "
+        + command("cache", "create", name)
+        + ", then for the machines that use it "
+        + command("provision", "NAME")
+    )
 
 
 def server(name: str, directory: str, names: Iterable[str], *, anew: bool = False) -> bool:

@@ -167,6 +167,15 @@ def test_a_ca_near_its_end_is_told_and_stays(store: Store, containers: Container
     assert in_directory(CacheStore(store.path).directory("hub")).ca == before
 
 
+def test_a_ca_that_cannot_be_used_is_told_with_what_helps(store: Store, containers: Containers) -> None:
+    os.unlink(os.path.join(add(store, "hub", days=20), "ca-key.pem"))
+    error = renew(store, before="30d")["hub"].error
+    assert error is not None
+    assert "cache rm --force hub" in error.text
+    assert "--keep-data" not in error.text, "the CA would be kept, too"
+    assert containers.reloads == []
+
+
 class TestProgram:
     @pytest.fixture
     def program(

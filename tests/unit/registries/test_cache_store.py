@@ -107,5 +107,5 @@ def test_a_certificate_is_made_anew_when_a_third_of_its_life_is_left(tmp_path: P
 def test_a_ca_without_its_key_says_how_to_go_on(tmp_path: Path) -> None:
     cache_ca.server("hub", str(tmp_path), ("10.0.0.9",))
     os.unlink(tmp_path / "ca-key.pem")
-    with pytest.raises(CertificateError, match="cache rm --keep-data hub"):
+    with pytest.raises(CertificateError, match="cache rm --force hub"):
         cache_ca.client("hub", str(tmp_path), "dev")
