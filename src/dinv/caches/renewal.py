@@ -10,7 +10,8 @@ from functools import partial
 from dinv.caches import configuration
 from dinv.caches.creation import serial, wait_until_served
 from dinv.caches.site import CacheSite, running
-from dinv.errors import DinvError
+from dinv.drivers import clock
+from dinv.errors import CertificateError, DinvError
 from dinv.lifecycle.renew.when_due import CACHE, SERVER, Renewed
 from dinv.pki.validity import Certificates, in_directory, rfc3339
 from dinv.registries import cache_ca
@@ -76,6 +77,11 @@ def _renew(
         return planned
     with CacheSite(record, trace=trace) as site:
         directory = store.directory(record.name)
+        dates = in_directory(directory)
+        if said := clock.compared(dates, directory, site.system_time, whose="the cache", harmless=True):
+            raise CertificateError(
+                f'Nothing of registry cache "{record.name}" was renewed: {said}. {clock.ADVICE}.'
+            )
         cache_ca.server(record.name, directory, record.names, anew=True)
         site.channel().put(configuration.tls_files(directory))
         site.reload()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
+from dinv.drivers import clock
 from dinv.drivers.docker.flavours import detect
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import CacheNotReady, DinvError, NotFound
@@ -69,6 +70,10 @@ class CacheSite:
         except NotFound:
             return None
         return found if (found.get("Labels") or {}).get(LABEL_CACHE) == self.record.name else None
+
+    def system_time(self) -> str:
+        """Return the endpoint's clock, RFC 3339; "" if it does not tell."""
+        return str(self.engine.info(timeout=clock.ASK_SECONDS).get("SystemTime") or "")
 
     def output(self, *argv: str, timeout: float = REPORT_SECONDS) -> str:
         """Return what a command in the container prints, 64 KiB at most. Raises CacheNotReady, DinvError."""

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import partial
 
 from dinv.errors import CertificateError, DinvError
 from dinv.formats.durations import about
@@ -14,6 +15,8 @@ from dinv.pki.validity import rfc3339
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from dinv.drivers import Driver
     from dinv.pki.validity import Certificates
 
@@ -32,15 +35,36 @@ def wrong(driver: Driver, certificates: Certificates, *, ask: bool = True, harml
     in the store; with `ask` also with the clock of the endpoint, which has a second to answer. A difference
     that leaves all certificates valid is left out, unless `harmless`.
     """
+    return compared(
+        certificates,
+        driver.config.directory,
+        partial(driver.system_time, timeout=ASK_SECONDS) if ask else None,
+        whose="the machine",
+        harmless=harmless,
+    )
+
+
+def compared(
+    certificates: Certificates,
+    directory: str,
+    system_time: Callable[[], str] | None,
+    *,
+    whose: str,
+    harmless: bool,
+) -> str:
+    """`wrong`, for anything with certificates and a config.json in `directory`.
+
+    `system_time` asks its endpoint, and returns RFC 3339; `whose` names it in a sentence.
+    """
     now = time.time()
     made = [(each.begin, name) for name, each in zip(_NAMES, certificates, strict=True) if each is not None]
     latest, name = max(made, default=(0, ""))
     if now < latest:
-        return _behind(now, latest, f"the machine's {name} is valid from {_said(latest)} on")
-    saved = _saved(driver.config.directory)
+        return _behind(now, latest, f"{whose}'s {name} is valid from {_said(latest)} on")
+    saved = _saved(directory)
     if now < saved - ALLOWED_SECONDS:
-        return _behind(now, saved, f"the machine was last changed at {_said(saved)}")
-    there = _there(driver) if ask else None
+        return _behind(now, saved, f"{whose} was last changed at {_said(saved)}")
+    there = _there(system_time) if system_time is not None else None
     if there is None or abs(now - there) <= ALLOWED_SECONDS:
         return ""
     if not harmless and certificates.valid(now) and certificates.valid(there):
@@ -78,11 +102,11 @@ def _saved(directory: str) -> float:
         return 0.0
 
 
-def _there(driver: Driver) -> float | None:
+def _there(system_time: Callable[[], str]) -> float | None:
     """Return the endpoint's clock, in seconds since 1970; None if it is not known."""
     import datetime as dt
 
     try:
-        return dt.datetime.fromisoformat(driver.system_time(timeout=ASK_SECONDS)).timestamp()
+        return dt.datetime.fromisoformat(system_time()).timestamp()
     except (DinvError, ValueError, OverflowError, OSError):
         return None

@@ -35,6 +35,7 @@ class Containers:
         self.stopped: set[str] = set()
         self.unreached: set[str] = set()
         self.killed_at = ""
+        self.time = ""
         self.files: dict[str, dict[str, bytes]] = {}
         self.reloads: list[str] = []
 
@@ -42,6 +43,9 @@ class Containers:
         if site.record.name in self.unreached:
             raise EndpointError("unix:///nowhere.sock", "nothing is listening there")
         return {"State": {"Running": site.record.name not in self.stopped}}
+
+    def system_time(self, _site: CacheSite) -> str:
+        return self.time
 
     def reload(self, site: CacheSite) -> None:
         if self.killed_at == "reload":
@@ -63,7 +67,7 @@ class Channel:
 @pytest.fixture
 def containers(monkeypatch: pytest.MonkeyPatch) -> Containers:
     made = Containers()
-    for name in ("container", "reload", "channel"):
+    for name in ("container", "reload", "channel", "system_time"):
         answer = getattr(made, name)
         monkeypatch.setattr(CacheSite, name, lambda site, answer=answer: answer(site))
     monkeypatch.setattr(renewal, "wait_until_served", lambda *_: None)
@@ -158,6 +162,14 @@ def test_one_that_was_killed_is_finished(store: Store, containers: Containers) -
     assert renew(store)["due"].roles == ("server",), "its registries may still use the old one"
     assert containers.reloads == ["due"]
     assert renew(store)["due"].reason == "nothing is due"
+
+
+def test_by_a_clock_that_differs_nothing_is_renewed(store: Store, containers: Containers) -> None:
+    before = in_directory(add(store, "hub", days=20))
+    containers.time = "2020-01-01T00:00:00Z"
+    assert "the clock of this computer" in str(renew(store, before="30d")["hub"].error)
+    assert in_directory(CacheStore(store.path).directory("hub")) == before
+    assert containers.reloads == []
 
 
 def test_a_ca_near_its_end_is_told_and_stays(store: Store, containers: Containers) -> None:
