@@ -334,6 +334,15 @@ class Machines:
 
         return finding.installed(self._store.path)
 
+    def plugins(self) -> list[Plugin]:
+        """Return all drivers, provisioners, authorities, image contracts and hooks, each with its problem.
+
+        Those of packages are loaded, to see if that works. One whose `problem` is not "" cannot be used.
+        """
+        from dinv.options import installed
+
+        return [*installed(), *self.hooks()]
+
     # Between machines and this computer
 
     def copy(

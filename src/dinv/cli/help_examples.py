@@ -95,6 +95,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "plugins": (
         ("dinv plugins", "what is built in, and what packages add"),
+        ("dinv plugins --check", "fail if one of them cannot be loaded, or is there twice"),
         ("dinv plugins --format json", "for a script"),
     ),
     "provision": (("dinv provision dev", "finish what was interrupted, or repair it"),),

@@ -31,6 +31,8 @@ GROUP = "dinv.hooks"
 _WRITABLE = stat.S_IWGRP | stat.S_IWOTH
 
 _points: list[EntryPoint] | None = None
+_damaged: list[plugins.Plugin] = []
+"""Packages that may have hooks, but whose list of entry points cannot be read."""
 
 
 class Hook:
@@ -54,20 +56,29 @@ def hooks(store: str, event: str) -> list[Hook]:
 
 
 def installed(store: str) -> list[plugins.Plugin]:
-    """Return all hooks, and what was probably meant as one, with the reason why it is not used."""
+    """Return all hooks, and what was probably meant as one, with the reason why it is not used.
+
+    Those of packages are loaded, to see if that works.
+    """
     found = [
         plugins.Plugin(hook.name, "hook", hook.place, hook.problem)
         for event in EVENTS
         for hook in _in_store(store, event)
     ]
     found += _skipped(store)
-    found += [plugins.Plugin(hook.name, "hook", hook.place, hook.problem) for hook in _in_packages()]
-    found += [
-        plugins.Plugin(point.name, "hook", plugins.package(point), _no_event(point.name.partition(".")[0]))
-        for point in _entry_points()
-        if point.name.partition(".")[0] not in EVENTS
-    ]
-    return found
+    found += [plugins.from_package(point.name, "hook", point, _unfit(point)) for point in _entry_points()]
+    return [*found, *_damaged]
+
+
+def _unfit(point: EntryPoint) -> str:
+    """Return why an entry point is not a hook, or cannot be called; "" if it can."""
+    event = point.name.partition(".")[0]
+    if event not in EVENTS:
+        return _no_event(event)
+    found, problem = plugins.attempt(point)
+    if not problem and not callable(found):
+        return f"is {point.value}, which cannot be called"
+    return problem
 
 
 def _in_store(store: str, event: str) -> list[Hook]:
@@ -156,16 +167,20 @@ def _in_packages() -> list[Hook]:
         event = point.name.partition(".")[0]
         if event in EVENTS:
             found.append(Hook(point.name, event, plugins.package(point), entry=point.value))
+    # What cannot be asked refuses: it may be a hook for any event.
+    for damaged in _damaged:
+        problem = f"is refused: {damaged.problem.removeprefix('not used: ')}"
+        found += [Hook(damaged.name, event, damaged.source, problem=problem) for event in EVENTS]
     return found
 
 
 def _entry_points() -> list[EntryPoint]:
     """Return those of the group, looked up once a process; quick if there are none, as is usual."""
-    global _points  # noqa: PLW0603  (a cache)
+    global _points, _damaged  # noqa: PLW0603  (a cache)
     if _points is None:
-        _points = []
+        points: list[EntryPoint] = []
+        _damaged = []
         if plugins.mentioned(GROUP):
-            from importlib.metadata import entry_points
-
-            _points = sorted(entry_points(group=GROUP), key=lambda point: (point.name, point.value))
+            points, _damaged = plugins.scan(GROUP, "hook")
+        _points = sorted(points, key=lambda point: (point.name, point.value))
     return _points

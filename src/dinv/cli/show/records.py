@@ -238,6 +238,9 @@ def of_plugins(plugins: Iterable[Plugin]) -> list[dict[str, Any]]:
             "Name": plugin.name,
             "Kind": plugin.kind,
             "From": plugin.source,
+            "Package": plugin.package,
+            "Version": plugin.version,
+            "EntryPoint": plugin.entry,
             "Problem": plugin.problem,
         }
         for plugin in plugins

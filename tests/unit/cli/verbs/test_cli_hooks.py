@@ -59,6 +59,9 @@ def test_plugins_lists_them(program: Program, own_store: Store) -> None:
         "Name": "pre-issue.d/domain",
         "Kind": "hook",
         "From": path,
+        "Package": "",
+        "Version": "",
+        "EntryPoint": "",
         "Problem": "",
     }
     assert "no event pre-isue" in found["pre-isue"]["Problem"]
