@@ -41,7 +41,8 @@ configure() {
 	cp -R "$source/rootfs/." /
 	chown -R root:root "$lib"
 	# Archives and package formats on the way here do not all keep modes.
-	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck" "$lib/pending"
+	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck" "$lib/pending" \
+		"$lib/services"
 	chmod 0644 "$lib"/*.sh "$lib/haproxy.cfg" "$lib/merge.jq"
 
 	if [ ! -x /usr/bin/tini ]; then
@@ -49,7 +50,7 @@ configure() {
 		ln -s "$init" /usr/bin/tini
 	fi
 
-	mkdir -p /etc/dinv/certs /etc/docker /var/lib/docker
+	mkdir -p /etc/dinv/certs /etc/dinv/services "$lib/services.d" /etc/docker /var/lib/docker
 	chmod 0700 /etc/dinv/certs
 	# Where docker-machine's machines have them, and its users' scripts look.
 	mkdir -p /var/lib/boot2docker

@@ -29,6 +29,8 @@ LABEL_CONTRACT = "io.dinv.image.contract"
 """Label on a machine image: the name of its image contract."""
 LABEL_VERSION = "io.dinv.image.version"
 """Label on a machine image: the version of dinv that built it."""
+LABEL_FEATURES = "io.dinv.image.features"
+"""Label on a machine image: what it has besides a daemon, comma-separated: "services", "sshd" ..."""
 LABEL_CACHE_IMAGE = "io.dinv.image.cache"
 """Label on an image for registry caches."""
 

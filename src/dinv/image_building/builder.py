@@ -48,7 +48,10 @@ _DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"
 # What the image is made of; the rest of the directory is documentation and examples.
 _CONTEXT = ("Dockerfile", "install.sh", "packages", "rootfs")
 _LABEL_BASE = "org.opencontainers.image.base.name"
-_EXECUTABLE = {"install.sh", "entrypoint", "healthcheck", "supervisor", "report", "prune", "reload"}
+_EXECUTABLE = {
+    *("install.sh", "entrypoint", "healthcheck", "services"),
+    *("supervisor", "report", "prune", "reload"),  # of registry caches
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 
 from dinv import plugins
-from dinv.labels import LABEL_CONTRACT
+from dinv.labels import LABEL_CONTRACT, LABEL_FEATURES
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,6 +76,10 @@ class ImageContract(ABC):
     pending_command: Sequence[str] = ()
     """A command whose exit status is 1 if its daemon was started with the options in its files. () for none;
     machines from older images may lack the program."""
+    services_command: Sequence[str] = ()
+    """A command to run in it as root, with an argument: `reload` has the files of `service_file` used,
+    `restart NAME` and `status [NAME]` are about one. () where no programs are kept running beside its daemon.
+    Only images with the feature `services` have the program (`features`)."""
     daemon_json: str = ""
     """The path in the machine of its daemon's configuration file, if `live_restore` can tell from that."""
     pid_files: Sequence[str] = ()
@@ -125,6 +129,15 @@ class ImageContract(ABC):
         """Return the file that says which client certificates are refused; None if it cannot be told.
 
         `serials` are their serial numbers, in lower-case hexadecimal without leading zeros.
+        """
+        return None
+
+    def service_file(self, name: str, script: bytes) -> File | None:  # (where it keeps services running)
+        """Return the file that makes the program `script` a service of the machine; None if it has none.
+
+        The machine starts it, in the foreground and as root, once it is prepared, whether its daemon runs
+        or not; and again whenever it ends. Raises ValueError for a name with anything but letters, digits,
+        "_" and "-".
         """
         return None
 
@@ -187,6 +200,12 @@ def recognise(config: Mapping[str, Any]) -> str:
     if label:
         return label
     return next((name for name in _BUILT_IN if load(name).recognises(config)), "")
+
+
+def features(config: Mapping[str, Any]) -> frozenset[str]:
+    """Return what an image says that it has besides a daemon, by its `Config`: {"services", "sshd"}."""
+    label = str((config.get("Labels") or {}).get(LABEL_FEATURES) or "")
+    return frozenset(name.strip() for name in label.split(",") if name.strip())
 
 
 def load(name: str) -> type[ImageContract]:

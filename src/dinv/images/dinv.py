@@ -31,8 +31,13 @@ _FRONT = "/usr/local/lib/dinv/front"
 _DAEMON = "/usr/local/lib/dinv/dockerd"
 """What tells the machine's daemon of new options. Images of dinv 0.1 have none."""
 
+_SERVICES = "/usr/local/lib/dinv/services"
+"""What keeps services running, and `services.d` beside it has those of the image's owner."""
+
 _SWITCHED = b'{"live-restore":'
 """How daemon.json begins where the image switches live-restore itself (`ours` in its config.sh)."""
+
+_SERVICE_LETTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-")
 
 
 class DinvContract(ImageContract):
@@ -47,6 +52,7 @@ class DinvContract(ImageContract):
     waits_for_certificates = True
     reload_command = (_DAEMON, "reload")
     check_command = (_DAEMON, "check")
+    services_command = (_SERVICES,)
     certificate_paths = (
         "/etc/dinv/certs/ca.pem",
         "/etc/dinv/certs/server.pem",
@@ -68,6 +74,11 @@ class DinvContract(ImageContract):
 
     def revocations(self, serials: Iterable[str]) -> File | None:
         return File("/etc/dinv/certs/revoked", "".join(f"{serial}\n" for serial in serials).encode())
+
+    def service_file(self, name: str, script: bytes) -> File | None:
+        if not name or not set(name) <= _SERVICE_LETTERS:
+            raise ValueError(f"{name!r} is not a service's name: letters, digits, _ and - only")
+        return File(f"/etc/dinv/services/{name}", script, 0o755)
 
     def environment(self, options: Mapping[str, Any], *, wait_seconds: float) -> Mapping[str, str]:
         return {"DINV_WAIT_FOR_CERTS": f"{round(wait_seconds)}"} if wait_seconds else {}

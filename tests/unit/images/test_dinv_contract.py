@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.errors import InputError
-from dinv.images import find, recognise
+from dinv.images import features, find, recognise
 from dinv.images.dinv import DinvContract
-from dinv.labels import LABEL_CONTRACT
+from dinv.labels import LABEL_CONTRACT, LABEL_FEATURES
 
 if TYPE_CHECKING:
     from dinv.channel import File
@@ -124,3 +124,36 @@ def test_it_waits_for_certificates_only_when_told_to() -> None:
     contract = DinvContract()
     assert contract.environment({}, wait_seconds=0) == {}
     assert contract.environment({}, wait_seconds=60.4) == {"DINV_WAIT_FOR_CERTS": "60"}
+
+
+def test_a_service_is_an_executable_file() -> None:
+    file = DinvContract().service_file("k3s-agent_1", b"#!/bin/sh")
+    assert file is not None
+    assert (file.path, file.content, file.mode) == ("/etc/dinv/services/k3s-agent_1", b"#!/bin/sh", 0o755)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a b", "a/b", "../x", "ä", "x.new"])
+def test_a_service_has_a_name_that_the_image_takes(name: str) -> None:
+    with pytest.raises(ValueError, match="not a service's name"):
+        DinvContract().service_file(name, b"")
+
+
+def test_other_contracts_have_no_services() -> None:
+    for name in ("dind", "dch-photon"):
+        contract = find(name)
+        assert not contract.services_command
+        assert contract.service_file("name", b"") is None
+
+
+@pytest.mark.parametrize(
+    ("label", "expected"),
+    [
+        (None, set()),
+        ("", set()),
+        (" , ", set()),
+        ("services", {"services"}),
+        ("services, sshd,", {"services", "sshd"}),
+    ],
+)
+def test_the_features_that_an_image_says_it_has(label: str | None, expected: set[str]) -> None:
+    assert features({"Labels": {LABEL_FEATURES: label} if label is not None else None}) == expected
