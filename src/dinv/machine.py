@@ -603,15 +603,22 @@ class Machine:
 
         return revoke(self._host, _silent(progress), holder=holder, serial=serial)
 
-    def provision(self, *, timeout: float = SERVE_SECONDS, progress: Progress | None = None) -> None:
+    def provision(
+        self,
+        *,
+        force_new_cluster: bool = False,
+        timeout: float = SERVE_SECONDS,
+        progress: Progress | None = None,
+    ) -> None:
         """Install everything dinv puts into a machine again, and wait for it; `timeout` in seconds.
 
-        This finishes an interrupted create and repairs a machine whose files were lost. Raises
-        MachineUnfinished, NotSupported, MachineNotReady.
+        This finishes an interrupted create and repairs a machine whose files were lost. A member of a cluster
+        that has lost its quorum makes a new one of itself with `force_new_cluster`: it keeps what it knows of
+        the old one. Raises MachineUnfinished, NotSupported, MachineNotReady, ClusterError.
         """
         from dinv.lifecycle.provision import provision
 
-        self._change(provision, progress, timeout=timeout)
+        self._change(provision, progress, force_new_cluster=force_new_cluster, timeout=timeout)
 
     def remove(
         self, *, keep_cache: bool = False, force: bool = False, progress: Progress | None = None

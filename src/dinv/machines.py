@@ -315,10 +315,19 @@ class Machines:
             todo |= renewal.of_all(self.path, about, terms, trace=self._trace)
         return when_due.renew_all(todo, spread=wait)
 
-    def provision(self, name: str, *, timeout: float | None = None, progress: Progress | None = None) -> None:
+    def provision(
+        self,
+        name: str,
+        *,
+        force_new_cluster: bool = False,
+        timeout: float | None = None,
+        progress: Progress | None = None,
+    ) -> None:
         """`Machine.provision`."""
         with self.get(name) as machine:
-            machine.provision(timeout=timeout or SERVE_SECONDS, progress=progress)
+            machine.provision(
+                force_new_cluster=force_new_cluster, timeout=timeout or SERVE_SECONDS, progress=progress
+            )
 
     def export(self, name: str, out: BinaryIO) -> None:
         """`Machine.export`."""

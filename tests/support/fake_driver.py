@@ -13,6 +13,7 @@ from dinv.drivers.alteration import RECREATION, RELOAD, RESTART
 from dinv.errors import MachineError, MachineGone
 from dinv.lifecycle.host import certificates
 from dinv.provisioners import DockerdProvisioner
+from dinv.provisioners.membership import Membership
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
 from dinv.system import files
 
@@ -54,6 +55,8 @@ class World:
         self.daemons: dict[str, dict[str, Any]] = {}
         """The engine options that each daemon runs with."""
         self.ignores_updates = False
+        self.members: dict[str, str] | None = None
+        """The members of the cluster, and whether each is "active" or "resting"; None without one."""
         os.makedirs(directory, exist_ok=True)
 
     def step(self, name: str) -> None:
@@ -360,9 +363,59 @@ class FakeProvisioner(DockerdProvisioner):
         World.current.step("health")
         return "26.1.5"
 
+    def membership(self) -> Membership | None:
+        if World.current.members is None:
+            return None
+        return FakeMembership(self.config, self.driver, self.contract, options=self.options)
+
     @classmethod
     def credentials(cls, config: MachineConfig) -> Mapping[str, str]:
         return {"DOCKER_HOST": str(config.driver["URL"]), "DOCKER_MACHINE_NAME": config.name}
+
+
+class FakeMembership(Membership):
+    """A part in a cluster that is a file of the world's: members by name, active or resting."""
+
+    def check(self, progress: Progress) -> None:
+        World.current.step("check cluster")
+
+    def examine(self, progress: Progress) -> None:
+        World.current.step("examine")
+
+    def join(self, progress: Progress, *, timeout: float) -> None:
+        self.record(Cluster="c", Role="member")
+        World.current.step("join")
+        World.current.put(f"member-{self.config.name}", self.config.identity)
+        self._members[self.config.name] = "active"
+        World.current.step("joined")
+
+    def rest(self, progress: Progress) -> None:
+        World.current.step("rest")
+        self._members[self.config.name] = "resting"
+
+    def resume(self, progress: Progress, *, timeout: float) -> None:
+        World.current.step("resume")
+        self._members[self.config.name] = "active"
+
+    def check_leave(self) -> None:
+        World.current.step("check leave")
+
+    def leave(self, progress: Progress, *, force: bool) -> list[str]:
+        World.current.step(f"leave {force}")
+        World.current.take(f"member-{self.config.name}", self.config.identity)
+        self._members.pop(self.config.name, None)
+        return []
+
+    def forget(self) -> None:
+        World.current.step("forget")
+
+    def recover(self, progress: Progress, *, timeout: float) -> None:
+        World.current.step("recover")
+
+    @property
+    def _members(self) -> dict[str, str]:
+        assert World.current.members is not None
+        return World.current.members
 
 
 def write_certificates(directory: str) -> None:
@@ -373,7 +426,9 @@ def write_certificates(directory: str) -> None:
 
 def without_keys(monkeypatch: pytest.MonkeyPatch) -> None:
     """Machines get such files in place of certificates."""
-    monkeypatch.setattr(certificates, "issue", lambda machine, **_: write_certificates(machine.directory))
+    monkeypatch.setattr(
+        certificates, "issue", lambda machine, *_, **__: write_certificates(machine.directory)
+    )
 
 
 def install(monkeypatch: pytest.MonkeyPatch, directory: str) -> World:

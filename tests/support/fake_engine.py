@@ -161,6 +161,10 @@ class Containers:
         self.ignores_updates = False
         self.used: JSON = {}
         self.log = [(1, b"one\n"), (2, b"two\n"), (1, b"three\n")]
+        self.made: dict[str, JSON] = {}
+        """What each was made from, also those that are gone."""
+        self.ends: int | Exception = 0
+        """The exit status of what is waited for, or what waiting raises."""
 
     def create(self, name: str, body: JSON, *, timeout: float) -> tuple[str, list[str]]:
         self.engine.calls.append(("create container", name))
@@ -168,7 +172,7 @@ class Containers:
             raise self.refusal
         if name in self.there:
             raise Conflict("name in use", status=409)
-        body = copy.deepcopy(body)
+        self.made[name] = body = copy.deepcopy(body)
         host = body["HostConfig"]
         for key in self.ignores:
             host[key] = 0
@@ -239,7 +243,14 @@ class Containers:
             ],
         }
 
-    def start(self, container: str, *, timeout: float) -> None:
+    def wait(self, container: str, *, timeout: object) -> int:
+        assert timeout
+        self.inspect(container)
+        if isinstance(self.ends, Exception):
+            raise self.ends
+        return self.ends
+
+    def start(self, container: str, *, timeout: Any) -> None:
         self.engine.calls.append(("start", container))
         found = self.inspect(container)
         if self.refusal:

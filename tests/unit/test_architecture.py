@@ -42,8 +42,8 @@ FLOORS = (
     ("errors", "labels", "progress", "states", "suggestions", "timeouts", "wording"),
 )
 MOST_MODULES = 15
-CROWDED = {"cli/verbs"}
-"""One file a verb, however many."""
+CROWDED = {"cli/verbs", "errors"}
+"""One file a verb, and a subject, however many."""
 
 SEAMS = {
     "authorities": {"cfssl", "exec", "local", "shared", "step", "vault"},

@@ -288,6 +288,16 @@ class Driver(ABC):
         """
         return None
 
+    def try_out(self, command: Sequence[str], *, timeout: float) -> tuple[int, bytes] | None:
+        """Run a command where the machine will be, as root in a thing like it that is removed afterwards.
+
+        For a machine that is about to be made: its image is there (`prepare`). It has the image's files, and
+        the machine's capabilities and network; no volumes, no ports. Returns its exit status and the
+        beginning of its output; None for a driver that cannot do that. Takes `timeout` seconds at most.
+        Raises DeadlineExceeded, PreCreateCheckFailed, and the errors of the infrastructure.
+        """
+        return None
+
     def system_time(self, *, timeout: float) -> str:
         """Return the time by the clock of where it is, in RFC 3339; "" if that is not known.
 

@@ -65,7 +65,11 @@
     │   ├── MachineUnusable        clients cannot use its daemon
     │   ├── CertificatesNotTaken   it cannot use new certificates, and has the former ones
     │   ├── AcceptsAnyone          it accepts clients without a certificate
-    │   └── ContainersCannotRun    its daemon answers, but cannot run containers
+    │   ├── ContainersCannotRun    its daemon answers, but cannot run containers
+    │   └── ClusterError           its part in a cluster of machines
+    │       ├── RequirementMissing ... its endpoint or its image lacks what members need; nothing was made
+    │       ├── CannotJoin         ... by reason of the machine that it is to join
+    │       └── QuorumAtRisk       ... the cluster would not survive its leaving
     ├── CacheError                 a registry cache
     │   ├── CacheNotFound
     │   ├── CacheExists            ... and differs from what was asked for
@@ -132,6 +136,10 @@ if TYPE_CHECKING:
     from dinv.errors.certificate import AuthorityUnreachable as AuthorityUnreachable
     from dinv.errors.certificate import CertificateError as CertificateError
     from dinv.errors.certificate import ChainRefused as ChainRefused
+    from dinv.errors.cluster import CannotJoin as CannotJoin
+    from dinv.errors.cluster import ClusterError as ClusterError
+    from dinv.errors.cluster import QuorumAtRisk as QuorumAtRisk
+    from dinv.errors.cluster import RequirementMissing as RequirementMissing
     from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
     from dinv.errors.daemon import CertificatesNotTaken as CertificatesNotTaken
     from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
@@ -298,6 +306,10 @@ _FILES = {
     "CacheInUse": "cache",
     "CacheNotReady": "cache",
     "CacheUnreached": "cache",
+    "ClusterError": "cluster",
+    "RequirementMissing": "cluster",
+    "CannotJoin": "cluster",
+    "QuorumAtRisk": "cluster",
 }
 """In which file of this folder each class is."""
 

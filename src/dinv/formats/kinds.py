@@ -37,7 +37,7 @@ OURS: Kinds = {
     ),
     **dict.fromkeys(("Adopting", "RegistryCache"), str),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
-    **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal"), dict),
+    **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal", "Membership"), dict),
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,

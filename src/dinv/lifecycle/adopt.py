@@ -67,7 +67,7 @@ def adopt(
     try:
         with store.claim(name, "adopting it") as leftovers:
             if leftovers:
-                sweep(store, name, trace)
+                sweep(store, name, progress, trace)
             steps.run(adoption, STEPS)
         telling.tell(machine, "provisioned", progress, command="adopt")
         telling.tell(machine, "ready", progress, command="adopt")

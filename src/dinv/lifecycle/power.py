@@ -6,7 +6,7 @@ import contextlib
 
 from dinv.errors import AlreadyStopped, StoreError
 from dinv.lifecycle.changing import changing
-from dinv.lifecycle.host import telling
+from dinv.lifecycle.host import cluster, telling
 from dinv.lifecycle.host.certificates import renewing
 from dinv.lifecycle.host.serving import serve
 from dinv.states import PAUSED, RUNNING, STOPPED
@@ -47,6 +47,7 @@ def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> No
     """Stop it and its containers, killing what is left after `timeout` seconds. Raises AlreadyStopped."""
     with changing(host, "stopping it", progress):
         _not_stopped(host)
+        cluster.rest(host, progress)
         with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
             host.driver.stop(timeout=timeout)
 
@@ -67,6 +68,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
             host.driver.restart(timeout=timeout)
             return
         if host.observed_state() != STOPPED:
+            cluster.rest(host, progress)
             with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):
                 host.driver.stop(timeout=STOP_SECONDS)
         _remember_stopped(host)

@@ -6,7 +6,7 @@ to be undone: after a kill the next `provision` starts over.
 
 from __future__ import annotations
 
-from dinv.errors import MachineUnfinished
+from dinv.errors import MachineUnfinished, NotSupported
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import certificates, context, telling
 from dinv.lifecycle.host.serving import give_cache, serve
@@ -34,15 +34,20 @@ def provision(
     progress: Progress,
     *,
     timeout: float = SERVE_SECONDS,
+    force_new_cluster: bool = False,
     trace: Callable[[str], None] | None = None,
 ) -> None:
     """Put everything into a machine again, and check that it serves; start it if need be.
 
     That finishes a create that was killed after it had made its container, and repairs a machine whose
-    files were lost, there or in the store. Raises MachineUnfinished if there is too little to finish.
+    files were lost, there or in the store. With `force_new_cluster` a member of a cluster that has lost its
+    quorum makes a new one of itself, with all that the old one had. Raises MachineUnfinished if there is too
+    little to finish, NotSupported without a cluster, ClusterError.
     """
     with opened(store, name, "provisioning it", trace) as machine:
         settle(machine, progress, timeout=timeout)
+        if force_new_cluster and not machine.config.membership:
+            raise NotSupported(name, f'Machine "{name}" is not part of a cluster.')
         state = machine.driver.state(timeout=STATE_SECONDS).state
         if state == ERROR:
             raise MachineUnfinished(
@@ -60,6 +65,11 @@ def provision(
             resume(machine, progress, timeout=timeout, options=True)
         else:
             _start(machine, progress, timeout)
+        membership = machine.provisioner.membership()
+        if membership is not None:
+            if force_new_cluster:
+                membership.recover(progress, timeout=timeout)
+            membership.join(progress, timeout=timeout)
         # The context must match what it has now, even if there is an old one, or none.
         context.write(machine.config, progress, had_one=not machine.config.unfinished)
         machine.config.phase = READY

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from dinv.errors import MachineGone
+from dinv.lifecycle.host import cluster
 from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.steps import Transaction
 from dinv.wording import command
@@ -39,6 +40,7 @@ class Recreation(Transaction):
     def make_anew(self) -> None:
         """Replace the machine by one as its record says now, not started."""
         machine = self.machine
+        cluster.rest(machine, self.progress)
         with self.progress.working("Machine", f"replacing {machine.name}"):
             machine.driver.replacement().replace(self.environment, self.command, machine.contract.mounts)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 
 from dinv.errors import (
+    ClusterError,
     ConfigError,
     ConfigTooNew,
     DeadlineExceeded,
@@ -13,7 +14,7 @@ from dinv.errors import (
     PluginNotFound,
     StoreError,
 )
-from dinv.lifecycle.host import Host, context, telling
+from dinv.lifecycle.host import Host, cluster, context, telling
 from dinv.progress import Progress
 from dinv.store import forwards, twins
 from dinv.wording import command
@@ -54,7 +55,7 @@ def remove(
                 left = [f'The machine is kept: "{other}" is another record of it. Only this one is removed.']
             else:
                 telling.ask(machine, "pre-remove", progress, keep_cache=keep_cache)
-                left = _unmake_if_possible(machine, keep_cache=keep_cache, force=force)
+                left = _unmake_if_possible(machine, progress, keep_cache=keep_cache, force=force)
             _forget(store, name)
     if not other:
         telling.tell(machine, "removed", progress, keep_cache=keep_cache, left=list(left))
@@ -81,7 +82,7 @@ def _forget(store: Store, name: str) -> None:
     store.remove(name)
 
 
-def _unmake_if_possible(machine: Host, *, keep_cache: bool, force: bool) -> list[str]:
+def _unmake_if_possible(machine: Host, progress: Progress, *, keep_cache: bool, force: bool) -> list[str]:
     try:
         driver = machine.driver
     except (PluginBroken, PluginNotFound) as error:
@@ -92,8 +93,12 @@ def _unmake_if_possible(machine: Host, *, keep_cache: bool, force: bool) -> list
         return [error.text, f"What it created for {machine.name} is left on its endpoint."]
     if not force:
         driver.check_removal()
+        cluster.check_leave(machine)
     try:
-        return unmake(machine, keep_cache=keep_cache)
+        return unmake(machine, progress, keep_cache=keep_cache, force=force)
+    except ClusterError as error:
+        error.add_note(_forcing(machine.name))
+        raise
     except (EndpointError, DeadlineExceeded) as error:
         if not force:
             error.add_note(_forcing(machine.name))
@@ -102,9 +107,13 @@ def _unmake_if_possible(machine: Host, *, keep_cache: bool, force: bool) -> list
         return [error.text, _traces(machine.name)]
 
 
-def unmake(machine: Host, *, keep_cache: bool = False) -> list[str]:
-    """Remove all but its directory; return a line per thing left. The caller must hold the lock."""
-    left = machine.driver.remove(keep_cache=keep_cache)
+def unmake(machine: Host, progress: Progress, *, keep_cache: bool = False, force: bool = False) -> list[str]:
+    """Remove all but its directory; return a line per thing left. The caller must hold the lock.
+
+    It leaves its cluster first: with `force`, whatever is in the way of that.
+    """
+    left = cluster.leave(machine, progress, force=force)
+    left += machine.driver.remove(keep_cache=keep_cache)
     context.remove(machine.config)
     return left
 

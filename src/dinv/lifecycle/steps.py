@@ -15,8 +15,8 @@ which the record was saved.
 Names of steps do not change: tests, hooks and readers of `--progress json` rely on them. These are the steps;
 docs/lifecycle.md has the state after each, what undoes it, what a kill at it leaves, and who settles that:
 
-    create            configure check record image container certificates start keep provision address
-                      serve prove context ready
+    create            configure check record image requirements container certificates start keep provision
+                      address serve prove join context ready
     adopt             configure record certificates remember install serve context ready
     upgrade           options record replace provision start serve prove conclude let-go
     set               options record replace provision start reload restart serve update conclude let-go

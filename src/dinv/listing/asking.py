@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dinv.drivers import Driver
     from dinv.listing.filters import Filters
+    from dinv.listing.standings import Standings
     from dinv.pki.validity import Certificates
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
@@ -62,10 +63,12 @@ def statuses(
             groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
             known[name] = Status(ERROR, error.text)
+    standings = _standings(taken, store, timeout, trace)
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
     known.update(found)
     certificates = {name: _certificates(taken[name], store, known) for name in found}
     docker_host = docker_host_in_use(environ)
+    standing = standings.found() if standings is not None else {}
     return [
         MachineStatus(
             name,
@@ -76,10 +79,22 @@ def statuses(
             seconds=seconds.get(name, 0.0),
             driver=found_drivers.get(name),
             certificates=certificates.get(name),
+            standing=standing.get(name),
         )
         for name, config in taken.items()
         if filters is None or filters.take_status(known[name])
     ]
+
+
+def _standings(
+    configs: Mapping[str, MachineConfig | None], store: Store, timeout: float, trace: Trace
+) -> Standings | None:
+    members = [config for config in configs.values() if config is not None and config.membership]
+    if not members:
+        return None
+    from dinv.listing.standings import Standings
+
+    return Standings(members, store, timeout=timeout, trace=trace)
 
 
 def _certificates(

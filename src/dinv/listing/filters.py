@@ -71,7 +71,7 @@ class Filters:
             return not {"driver", "label", "swarm"} & set(self._values)
         return (
             self._is_one_of("driver", config.driver_name)
-            and self._is_one_of("swarm", masters.get(str(config.swarm_options.get("Discovery") or ""), ""))
+            and self._is_one_of("swarm", _swarm(config, masters))
             and self._has_label(config)
         )
 
@@ -93,6 +93,12 @@ class Filters:
             key in labels and ("=" not in word or labels[key].casefold() == value.casefold())
             for word, (key, value) in ((word, _label(word)) for word in wanted)
         )
+
+
+def _swarm(config: MachineConfig, masters: dict[str, str]) -> str:
+    """Return the name of the machine's cluster, or of the master of its classic swarm; "" for neither."""
+    cluster = config.membership.get("Cluster")
+    return str(cluster or masters.get(str(config.swarm_options.get("Discovery") or ""), ""))
 
 
 def _label(word: str) -> tuple[str, str]:

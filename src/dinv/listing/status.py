@@ -9,6 +9,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.drivers import Driver
     from dinv.pki.validity import Certificates
+    from dinv.provisioners.membership import Standing
     from dinv.states import Status
     from dinv.store.record import MachineConfig
 
@@ -18,7 +19,8 @@ class MachineStatus:
 
     `name` is its name and `config` its record, None if unreadable. `active` says whether it is running and
     DOCKER_HOST or the current docker context points to it; `active_swarm` whether they point to the legacy
-    swarm that it is the master of. `swarm` is the name of its classic swarm's master, or "". `url` is its
+    swarm that it is the master of. `standing` is what its cluster says of it, None if it is in none; `swarm`
+    is that as text, or the name of its classic swarm's master, or "". `url` is its
     daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its endpoint took to
     answer, 0.0 if it was not asked. `certificates` has the dates of its certificates, None if nobody was
     asked about it.
@@ -35,6 +37,7 @@ class MachineStatus:
         seconds: float = 0.0,
         driver: type[Driver] | None = None,
         certificates: Certificates | None = None,
+        standing: Standing | None = None,
     ) -> None:
         self.name = name
         self.config = config
@@ -44,7 +47,10 @@ class MachineStatus:
         self.shows_last_url = driver is not None and driver.shows_last_url
         """Whether its last known URL is shown while its state is unknown."""
         is_master = config is not None and bool(config.swarm_options.get("Master"))
+        self.standing = standing
         self.swarm = f"{master} (master)" if master and is_master else master
+        if standing is not None:
+            self.swarm = str(standing)
         self.active_swarm = (
             config is not None and bool(docker_host) and self.running and docker_host == swarm_url(config)
         )

@@ -13,14 +13,16 @@ from dinv import plugins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from dinv.declaration import Option
     from dinv.drivers import Difference, Driver
     from dinv.images import ImageContract
     from dinv.progress import Progress
+    from dinv.provisioners.membership import Membership, Standing
     from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
 
 GROUP = "dinv.provisioners"
 
@@ -123,6 +125,25 @@ class Provisioner(ABC):
         True if nobody can say: then `activate` makes sure.
         """
         return True
+
+    def membership(self) -> Membership | None:
+        """Return the machine's part in a cluster of machines; None if its machines form none."""
+        return None
+
+    @classmethod
+    def standings(
+        cls,
+        configs: Iterable[MachineConfig],
+        store: Store,
+        *,
+        timeout: float,
+        trace: Callable[[str], None] | None = None,
+    ) -> Mapping[str, Standing]:
+        """Return what their clusters say of machines of this provisioner, by name; `timeout` in seconds.
+
+        Each cluster is asked once. Machines that nothing is said of are missing. Raises nothing.
+        """
+        return {}
 
     # Options that change after the machine was made, for `dinv set`
 

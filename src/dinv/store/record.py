@@ -11,7 +11,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    or ""), Provisioner, Authority and ImageContract, each with its options
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
                    is not acted on), CertLifetime and
-                   CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start);
+                   CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start),
+                   Membership (its part in a cluster: the provisioner's own);
                    Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking, Untold and Adopting
                    (the container) while one is in progress; Shared if it is somebody else's, who shared it
 
@@ -301,6 +302,8 @@ class MachineConfig:
     imported_authority_options = Options("AuthorityOptionsImported", brief=True)
     """Those that an archive had: nothing acts on them."""
     provisioner_options = Options("ProvisionerOptions", brief=True)
+    membership = Options("Membership", brief=True)
+    """Its part in a cluster of machines (`dinv.provisioners.membership`); its provisioner's own."""
     image_contract_options = Options("ImageContractOptions", brief=True)
     revoking = Switch("Revoking")
     """Whether access was revoked that the machine may not refuse yet (`lifecycle.sharing.revoke`)."""

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from importlib.metadata import EntryPoint
+from typing import TYPE_CHECKING
 
 import pytest
 from entry_points import provide
+from fake_driver import FakeProvisioner
 from listed import Asked, add, of_docker_machine, raising, spoil
 
 from dinv import drivers
@@ -14,9 +16,16 @@ from dinv.cli.show.machine_rows import COLUMNS, cells, document
 from dinv.errors import DeadlineExceeded, EndpointUnreachable
 from dinv.listing import records
 from dinv.listing.asking import statuses
+from dinv.listing.filters import Filters
+from dinv.provisioners.membership import Standing
 from dinv.states import ERROR, RUNNING, STOPPED, TIMEOUT, Status
 from dinv.store.record import CREATING
 from dinv.store.store import Store
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from dinv.store.record import MachineConfig
 
 
 def states(store: Store, **environ: str) -> dict[str, tuple[str, str]]:
@@ -56,6 +65,43 @@ def test_a_plugin_is_looked_for_once_for_all_its_machines(
     assert [found[name][0] for name in ("m1", "m2", "m3")] == [RUNNING] * 3
     assert "no-longer-installed" in found["gone"][1]
     assert scans == [drivers.GROUP]
+
+
+def in_cluster(store: Store, name: str, provisioner: str = "docker") -> None:
+    add(store, name, "e")
+    config = store.load(name)
+    config.membership = {"Cluster": "m1", "Role": "worker"}
+    config.provisioner = provisioner
+    store.save(config)
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected"),
+    [
+        (lambda: {"m1": Standing("m1", "manager", "ready")}, "m1 (manager, ready)"),
+        (raising(ZeroDivisionError("plugin")), "m1 (worker)"),
+        (lambda: threading.Event().wait(30), "m1 (worker)"),
+    ],
+    ids=["answers", "fails", "hangs"],
+)
+def test_clusters_are_asked_beside_the_endpoints_and_not_for_longer(
+    store: Store, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], dict[str, Standing]], expected: str
+) -> None:
+    asked = []
+
+    def standings(configs: Iterable[MachineConfig], *_: object, **__: object) -> dict[str, Standing]:
+        asked.append([config.name for config in configs])
+        return answer()
+
+    monkeypatch.setattr(FakeProvisioner, "standings", standings)
+    in_cluster(store, "m1")
+    in_cluster(store, "m2", "no-longer-installed")
+    add(store, "alone", "e")
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    found = {row.name: row.swarm for row in statuses(store, timeout=0.3)}
+    assert found == {"alone": "", "m1": expected, "m2": "m1 (worker)"}
+    assert asked == [["m1"]]
+    assert [row.name for row in statuses(store, timeout=0.3, filters=Filters(["swarm=M1"]))] == ["m1", "m2"]
 
 
 @pytest.mark.parametrize("beside", [True, False])

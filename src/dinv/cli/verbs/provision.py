@@ -15,12 +15,19 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     from dinv.timeouts import SERVE_SECONDS
 
+    parser.add_argument(
+        "--force-new-cluster",
+        action="store_true",
+        help="make a new cluster of this member of one that has lost its quorum, with all that it had",
+    )
     waiting.add_arguments(parser, SERVE_SECONDS)
 
 
 def run(app: App, options: Options) -> int:
     def provision(machine: Machine, progress: Progress) -> None:
-        machine.provision(progress=progress, timeout=options.timeout)
+        machine.provision(
+            force_new_cluster=options.force_new_cluster, progress=progress, timeout=options.timeout
+        )
 
     with app.interruptible():
         return waiting.run(app, options, "Provisioning", "provisioned", provision)

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from dinv.drivers.docker import volumes
+from dinv.drivers.docker import containers, volumes
+from dinv.drivers.docker.containers import CHANGE_SECONDS
+from dinv.drivers.docker.creation import specification
 from dinv.drivers.docker.network import own_address, ports
-from dinv.errors import DinvError, NotFound, PreCreateCheckFailed
-from dinv.labels import LABEL, LABEL_ID
+from dinv.errors import BadRequest, DinvError, NotFound, PreCreateCheckFailed, ServerError
+from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+from dinv.system.deadline import Deadline
 from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from typing import Any
+
     from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
+
+MOST_OUTPUT = 64 * 1024
+"""Bytes that are kept of what a command that is tried out says."""
 
 
 def check(site: Site, progress: Progress) -> None:
@@ -142,3 +151,43 @@ def _subnets(network: dict[str, object]) -> list[str]:
     ipam = network.get("IPAM")
     configs = ipam.get("Config") if isinstance(ipam, dict) else None
     return [str(config["Subnet"]) for config in configs or () if config.get("Subnet")]
+
+
+def try_out(site: Site, command: Sequence[str], *, timeout: float) -> tuple[int, bytes]:
+    """Run a command; return its exit status and the first MOST_OUTPUT of its output. `timeout` in seconds.
+
+    The container has the machine's labels, so that `rm` finds one that a kill has left.
+    """
+    calls = site.engine.containers
+    containers.remove(site, site.trial)
+    deadline = Deadline(timeout)
+    try:
+        calls.create(site.trial, _trial_body(site, command), timeout=CHANGE_SECONDS)
+        calls.start(site.trial, timeout=deadline)
+        status = calls.wait(site.trial, timeout=deadline)
+        return status, _output(site)
+    except (BadRequest, ServerError) as error:
+        raise PreCreateCheckFailed(
+            f"The endpoint refuses a container like the machine's: {error.message}"
+        ) from error
+    finally:
+        containers.remove(site, site.trial)
+
+
+def _trial_body(site: Site, command: Sequence[str]) -> dict[str, Any]:
+    spec = specification(site, {}, (), ())
+    spec.port, spec.ports, spec.ip = 0, {}, ""
+    spec.labels = {**spec.labels, LABEL_ROLE: "trial", LABEL_PORT: "0"}
+    body = site.flavour.create_body(spec)
+    body["HostConfig"] = {**body["HostConfig"], "RestartPolicy": {"Name": "no"}}
+    return {**body, "Entrypoint": [command[0]], "Cmd": list(command[1:])}
+
+
+def _output(site: Site) -> bytes:
+    said = bytearray()
+    with site.engine.containers.logs(site.trial, tty=False) as output:
+        for _, data in output:
+            said += data
+            if len(said) >= MOST_OUTPUT:
+                break
+    return bytes(said[:MOST_OUTPUT])

@@ -21,7 +21,7 @@ def create(
 ) -> None:
     """Make the machine, not started, as a container of this name. Raises PreCreateCheckFailed."""
     flavour = site.flavour
-    spec = _specification(site, environment, command, volumes.make(site, mounts))
+    spec = specification(site, environment, command, volumes.make(site, mounts))
     site.may_be_asked_for = True
     try:
         identity, warnings = site.engine.containers.create(
@@ -45,9 +45,10 @@ def create(
         raise PreCreateCheckFailed(f"The endpoint does not give the machine {', '.join(ignored)}.{said}")
 
 
-def _specification(
+def specification(
     site: Site, environment: Mapping[str, str], command: Sequence[str], mounts: Sequence[tuple[str, str]]
 ) -> MachineSpec:
+    """Return the specification of the machine by its record; `mounts` pairs volumes with paths."""
     config, kept = site.config, site.config.driver
     labels = {
         **kept["Labels"],

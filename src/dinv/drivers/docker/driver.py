@@ -88,6 +88,11 @@ class DockerDriver(Driver):
             inner.choose(self.site)
         return contract
 
+    def try_out(self, command: Sequence[str], *, timeout: float) -> tuple[int, bytes] | None:
+        from dinv.drivers.docker.checks import try_out
+
+        return try_out(self.site, command, timeout=timeout)
+
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:

@@ -57,6 +57,8 @@ def _left_behind(site: Site) -> str:
 
 def _remove_objects(site: Site, *, keep_cache: bool) -> None:
     containers.remove(site, site.container)
+    if site.config.unfinished:
+        containers.remove(site, site.trial)
     if site.config.unsettled:
         containers.remove(site, site.aside)
         containers.remove(site, site.beside)

@@ -173,6 +173,11 @@ class Site:
         return f"{self.container}_new"
 
     @property
+    def trial(self) -> str:
+        """The name of a short-lived container in which something is tried before the machine is made."""
+        return f"{self.container}_try"
+
+    @property
     def cache_volume(self) -> str:
         return str(self.config.driver.get("CacheVolume") or f"dinv-{self.config.name}-cache")
 

@@ -31,6 +31,7 @@ STEPS: tuple[Step[Creation], ...] = (
     Step("check", Creation.check),
     Step("record", Creation.record, undo=Creation.unmake, atomic=True),
     Step("image", Creation.prepare_image, when=Creation.provisioned),
+    Step("requirements", Creation.examine, when=Creation.in_cluster),
     # If the machine starts before it has certificates, they are begun only after `container`: making them
     # takes CPU time, which would delay the calls before the start.
     Step("container", Creation.create_container, when=Creation.starts_first),
@@ -43,6 +44,7 @@ STEPS: tuple[Step[Creation], ...] = (
     Step("address", Creation.settle_address, when=Creation.provisioned),
     Step("serve", Creation.serve, when=Creation.provisioned),
     Step("prove", Creation.prove, when=Creation.provisioned),
+    Step("join", Creation.join, when=Creation.in_cluster),
     Step("context", Creation.write_context),
     Step("ready", Creation.finish),
 )
@@ -69,7 +71,7 @@ def create(
         with store.claim(name, "creating it") as leftovers:
             if leftovers:
                 progress.note(f"Cleaning up what an interrupted create of {name} has left")
-                sweep(store, name, trace)
+                sweep(store, name, progress, trace)
             steps.run(creation, STEPS)
         # Without the lock: a hook may well begin to use the machine.
         telling.tell(creation.machine, "ready", progress, command="create")
@@ -82,11 +84,11 @@ def create(
     return creation.machine
 
 
-def sweep(store: Store, name: str, trace: Callable[[str], None] | None) -> None:
+def sweep(store: Store, name: str, progress: Progress, trace: Callable[[str], None] | None) -> None:
     """Remove what an interrupted create has left. The caller must have claimed the name."""
     # Without a record, it was killed before anything was created.
     with contextlib.suppress(ConfigError), Host(store.load(name), store, trace=trace) as machine:
         if trace is not None and machine.config.step:
             trace(f"the create of {name} that was interrupted had come to: {machine.config.step}")
-        unmake(machine)
+        unmake(machine, progress)
     store.empty(name)

@@ -94,6 +94,10 @@ class Creation(Transaction):
             driver.address_known or not self.machine.contract.waits_for_certificates
         )
 
+    def in_cluster(self) -> bool:
+        """Whether it is to be part of a cluster of machines."""
+        return self.provisioned() and self.machine.provisioner.membership() is not None
+
     # The steps
 
     def configure(self) -> None:
@@ -194,6 +198,8 @@ class Creation(Transaction):
         """All checks have passed; nothing has been created."""
         self.progress.stage("Running pre-create checks...")
         self.machine.driver.pre_create_check(self.progress)
+        if (membership := self.machine.provisioner.membership()) is not None:
+            membership.check(self.progress)
         telling.ask(self.machine, "pre-create", self.progress, command="create")
 
     def record(self) -> None:
@@ -218,6 +224,13 @@ class Creation(Transaction):
     def prepare_image(self) -> None:
         """The image and the network are on the endpoint."""
         self.machine.use_contract(self.machine.driver.prepare(self.progress))
+
+    def examine(self) -> None:
+        """The endpoint and the image can do what members of its cluster need."""
+        membership = self.machine.provisioner.membership()
+        if membership is not None:
+            with self.progress.working("Cluster", "trying what the endpoint can do"):
+                membership.examine(self.progress)
 
     def create_container(self) -> None:
         """The volume and the container exist, not started; with the driver `none`, nothing is created."""
@@ -318,6 +331,12 @@ class Creation(Transaction):
         seconds = time.monotonic() - self.begun
         self.progress.line("Docker", f"{self.version} ready at {machine.url} in {seconds:.1f} s")
 
+    def join(self) -> None:
+        """It is a member of its cluster, or the first one."""
+        membership = self.machine.provisioner.membership()
+        if membership is not None:
+            membership.join(self.progress, timeout=self.options.timeout)
+
     def write_context(self) -> None:
         """It has a docker context, if wanted and possible."""
         context.write(self.machine.config, self.progress)
@@ -337,8 +356,8 @@ class Creation(Transaction):
         self.store.remove(self.machine.name)
 
     def unmake(self) -> None:
-        """Everything it had on its endpoint is gone, and its docker context."""
-        unmake(self.machine)
+        """Its cluster has forgotten it; everything it had on its endpoint is gone, and its docker context."""
+        unmake(self.machine, self.progress)
 
     def keeps(self, error: BaseException) -> bool:
         """Keep everything with `keep_on_failure`, once there is a record."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.lifecycle.host import certificates, context, telling
+from dinv.lifecycle.host import certificates, cluster, context, telling
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -46,5 +46,6 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     host.config.stopped = False
     host.config.revoking = False  # what it has to refuse was put in before it was started, or with its files
     host.store.save(host.config)
+    cluster.resume(host, progress, timeout=timeout)
     telling.revoked(host, progress)
     telling.near_expiry(host, progress)

@@ -88,7 +88,7 @@ UNKNOWN = [
     *KNOWN[KNOWN.index("health") :],
 ]
 
-KINDS = ["published", "own-address", "started-first"]
+KINDS = ["published", "own-address", "started-first", "in-cluster"]
 ERRORS: list[BaseException] = [
     MachineDied("dev", 1, ["x"]),
     KeyboardInterrupt(),
@@ -129,9 +129,10 @@ def walk(world: World, monkeypatch: pytest.MonkeyPatch) -> Walk:
 
 
 def kind_of(world: World, known: str) -> None:
-    """Whether the address is known before the start, and whether that waits for certificates."""
+    """Whether the address is known before the start, whether that waits for certificates, and a cluster."""
     world.address_known = known != "own-address"
     world.takes_files_running = known == "started-first"
+    world.members = {} if known == "in-cluster" else None
 
 
 def options(**changes: Any) -> CreateOptions:
@@ -175,7 +176,8 @@ def nothing_left(world: World, store: Store) -> None:
 def whole(world: World, store: Store) -> None:
     config = store.load("dev")
     assert config.ours["Phase"] == READY
-    assert world.things() == {"container-dev": config.identity, "volume-dev": config.identity}
+    things = ("container-dev", "volume-dev", *(["member-dev"] if world.members is not None else []))
+    assert world.things() == dict.fromkeys(things, config.identity)
     context = contexts.read("dev")
     assert context is not None
     assert context.owner == config.identity
