@@ -44,7 +44,7 @@ MENU = {
         "store",
         "security",
     ),
-    "In programs": ("library", "examples", "image"),
+    "In programs": ("library", "provisioners", "examples", "image"),
     "Coming from": ("docker-machine", "dch-photon", "vic", "vch-simulator"),
     "The project": (
         "releases",

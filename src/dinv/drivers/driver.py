@@ -208,6 +208,14 @@ class Driver(ABC):
         """Whether, as far as is known, it can only be reached from the computer that its engine runs on."""
         return False
 
+    @classmethod
+    def reached_at(cls, config: MachineConfig, port: int) -> tuple[str, int] | None:
+        """Return the host and port at which clients reach a TCP port of a machine, by what is recorded.
+
+        None if they do not: it has no address of its own, and the port is not published. Makes no calls.
+        """
+        return (config.ip, port) if config.ip else None
+
     def addresses(self) -> list[str]:
         """Return the names and addresses by which the machine is reached."""
         return [self.ip] if self.ip else []

@@ -262,6 +262,12 @@ class DockerDriver(Driver):
     def local_only(self) -> bool:
         return bool((self.config.driver.get("OwnNetwork") or {}).get("Subnet"))
 
+    @classmethod
+    def reached_at(cls, config: MachineConfig, port: int) -> tuple[str, int] | None:
+        from dinv.drivers.docker.network import publishing
+
+        return publishing.reached_at(config.driver, port)
+
     def addresses(self) -> list[str]:
         from dinv.drivers.docker.network.ports import addresses
 

@@ -11,7 +11,7 @@ import re
 
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.errors import OptionError, PreCreateCheckFailed
-from dinv.formats.host_port import unbracketed
+from dinv.formats.host_port import of_url, unbracketed
 from dinv.formats.urls import LARGEST_PORT
 from dinv.wording import option
 
@@ -111,3 +111,36 @@ def refused(ports: Iterable[Mapping[str, Any]], message: str) -> str:
         if re.search(rf":{port['Port']}\b", message):
             return f"{port['Address'] or '0.0.0.0'}:{port['Port']}"  # noqa: S104  (said, never bound)
     return ""
+
+
+def reached_at(kept: Mapping[str, Any], port: int) -> tuple[str, int] | None:
+    """Return where clients reach a TCP port of a machine, by its config: at its own address, or published.
+
+    The own address of a machine whose daemon is published is not counted on: few clients reach it.
+    """
+    own = kept.get("OwnAddress") or kept.get("IP")
+    if not kept.get("Port"):
+        return (own, port) if own else None
+    for published in kept.get("PublishPorts") or ():
+        if (published["MachinePort"], published["Protocol"]) == (port, "tcp"):
+            return _host(kept, published["Address"]), published["Port"]
+    return None
+
+
+def _host(kept: Mapping[str, Any], address: str) -> str:
+    """Return where clients reach what is published at an address of the endpoint."""
+    if not address or ipaddress.ip_address(address).is_unspecified:
+        return str(kept["Host"])
+    elsewhere = ipaddress.ip_address(address).is_loopback and not _is_here(kept)
+    return str(kept["Host"]) if elsewhere else address
+
+
+def _is_here(kept: Mapping[str, Any]) -> bool:
+    """Return whether the endpoint is on this computer, so that its loopback is ours."""
+    found = of_url(str((kept.get("Endpoint") or {}).get("URL") or ""))
+    if found is None:
+        return True  # a socket
+    try:
+        return ipaddress.ip_address(found[0]).is_loopback
+    except ValueError:
+        return found[0] == "localhost"

@@ -98,3 +98,41 @@ def test_what_the_endpoint_has_ignored_is_told() -> None:
     engine.containers.ignores = {"PortBindings"}
     with pytest.raises(PreCreateCheckFailed, match="the published port 80/tcp"):
         made(engine, publish_ports=["8080:80"])
+
+
+OWN = {"Port": 0, "IP": "10.9.0.5", "OwnAddress": "", "PublishPorts": [entry(8080, 5000)]}
+HERE = {
+    "Port": 23760,
+    "Host": "127.0.0.1",
+    "OwnAddress": "172.17.0.2",
+    "Endpoint": {"URL": "unix:///var/run/docker.sock"},
+    "PublishPorts": [
+        entry(53, 5000, "udp"),
+        entry(8080, 5000, address="127.0.0.1"),
+        entry(9, 9, address="192.0.2.9"),
+    ],
+}
+THERE = {**HERE, "Host": "docker.test", "Endpoint": {"URL": "tcp://docker.test:2376"}}
+ANYWHERE = {**THERE, "PublishPorts": [entry(8080, 5000), entry(9, 9, address="::")]}
+
+
+@pytest.mark.parametrize(
+    ("kept", "port", "found"),
+    [
+        (OWN, 5000, ("10.9.0.5", 5000)),
+        (OWN, 22, ("10.9.0.5", 22)),
+        ({**OWN, "OwnAddress": "10.9.0.6"}, 22, ("10.9.0.6", 22)),
+        ({"Port": 0, "IP": ""}, 22, None),
+        (HERE, 5000, ("127.0.0.1", 8080)),
+        (HERE, 9, ("192.0.2.9", 9)),
+        (HERE, 22, None),
+        (THERE, 5000, ("docker.test", 8080)),
+        (THERE, 9, ("192.0.2.9", 9)),
+        (ANYWHERE, 5000, ("docker.test", 8080)),
+        (ANYWHERE, 9, ("docker.test", 9)),
+        ({**HERE, "Host": "192.0.2.1"}, 5000, ("127.0.0.1", 8080)),
+        ({**HERE, "Endpoint": {"URL": "tcp://localhost:2375"}}, 5000, ("127.0.0.1", 8080)),
+    ],
+)
+def test_where_clients_reach_a_port(kept: dict[str, Any], port: int, found: tuple[str, int] | None) -> None:
+    assert publishing.reached_at(kept, port) == found
