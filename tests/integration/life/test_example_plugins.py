@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
+import ssl
 import subprocess
 import sys
 import sysconfig
@@ -14,14 +16,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import CHECKOUT, GREETING, import_busybox
+from users import busybox_tar
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from users import User
 
 PLUGINS = {
     "pool": ("driver", "dinv-pool 1.0"),
+    "registry": ("provisioner", "dinv-registry 1.0"),
     "preload": ("provisioner", "dinv-preload 1.0"),
     "openssl": ("authority", "dinv-openssl 1.0"),
     "hardened": ("image contract", "dinv-hardened 1.0"),
@@ -174,6 +179,61 @@ def test_a_machine_by_three_plugins(installed: Installed, user: User, pki: str, 
     # dinv without the plugins says what is missing, and can still remove the machine.
     assert 'Authority "openssl" not found' in user.fails("provision", name)
     user.dinv("rm", "-y", name)
+
+
+@pytest.fixture
+def registry_image(user: User, tmp_path: Path) -> Iterator[str]:
+    """The machine image with a registry, built as the example's README has it."""
+    image, context = f"dinv-registry-{user.suffix}", tmp_path / "image"
+    shutil.copytree(os.path.join(CHECKOUT, "examples", "plugins", "registry-provisioner", "image"), context)
+    program = shutil.which("docker-registry")
+    assert program, "it is installed by scripts/test"
+    shutil.copy(program, context)
+    user.run("docker", "-H", user.endpoint, "build", "-t", image, str(context))
+    yield image
+    user.run("docker", "-H", user.endpoint, "rmi", image)
+
+
+def test_a_machine_that_serves_a_registry(installed: Installed, user: User, registry_image: str) -> None:
+    name = user.name("images")
+    create = ("create", "--memory", "400m", "--provisioner", "registry")
+    said = installed(user, *create, name, status=1)
+    assert "cannot serve a registry: its image has no /usr/local/bin/docker-registry" in said
+    assert user.traces(name) == []
+    assert "--registry-port" in installed(user, *create, "--registry-port", "2376", name, status=1)
+
+    said = installed(user, *create, "--image", registry_image, name)
+    where = f"{installed(user, 'ip', name).strip()}:5000"
+    assert f"ready at {where}" in said
+    assert f'export DINV_REGISTRY="{where}"' in installed(user, "env", "--shell", "bash", name)
+
+    # The machine's own daemon as a client: one without a certificate, one with, as the README has it.
+    user.run("docker", "--context", name, "import", "-", f"{where}/hello", data=busybox_tar())
+    folder = f"/etc/docker/certs.d/{where}"
+    directory = json.loads(installed(user, "inspect", name))["HostOptions"]["AuthOptions"]["StorePath"]
+    assert "certificate" in user.run("docker", "--context", name, "push", f"{where}/hello", status=1)
+    installed(user, "ssh", name, f"mkdir -p {folder}")
+    installed(user, "scp", f"{directory}/ca.pem", f"{name}:{folder}/ca.crt")
+    assert "certificate" in user.run("docker", "--context", name, "push", f"{where}/hello", status=1)
+    installed(user, "scp", f"{directory}/cert.pem", f"{name}:{folder}/client.cert")
+    installed(user, "scp", f"{directory}/key.pem", f"{name}:{folder}/client.key")
+    docker(user, name, "push", f"{where}/hello")
+    docker(user, name, "rmi", f"{where}/hello")
+    assert docker(user, name, "run", "--rm", f"{where}/hello", "/bin/echo", "pulled").endswith("pulled\n")
+
+    # New certificates: the registry has them, and the daemon has not been restarted.
+    host, _, port = where.rpartition(":")
+    daemon = installed(user, "ssh", name, "cat /var/run/docker.pid")
+    before = ssl.get_server_certificate((host, int(port)), timeout=10)
+    installed(user, "regenerate-certs", "-f", name)
+    after = ssl.get_server_certificate((host, int(port)), timeout=10)
+    assert before != after
+    assert after.strip().encode() in _read(f"{directory}/server.pem")
+    assert installed(user, "ssh", name, "cat /var/run/docker.pid") == daemon
+    docker(user, name, "pull", f"{where}/hello")
+
+    installed(user, "rm", "-y", name)
+    assert user.traces(name) == []
 
 
 def docker(user: User, machine: str, *words: str) -> str:
