@@ -45,6 +45,33 @@ RESIZE_SECONDS = 2.0
 _MOST_LINKS = 40
 """How many symbolic links are followed in a row, as in Linux."""
 
+# "$1" is the host, "$2" the port. Only socat can close one direction and continue with the other. bash and nc
+# are for images without socat; with those, output may follow the end of the input for at most a minute.
+_RELAY = r"""
+if command -v socat >/dev/null 2>&1; then
+    exec socat -t 600 - "TCP:$1:$2"
+elif command -v bash >/dev/null 2>&1; then
+    exec bash -c '
+        exec 3<>"/dev/tcp/$1/$2" || exit 1
+        cat <&3 & reader=$!
+        cat >&3
+        (sleep 60; kill "$reader") >/dev/null 2>&1 3>&- & timer=$!
+        wait "$reader"; kill "$timer" 2>/dev/null' relay "$1" "$2"
+elif command -v nc >/dev/null 2>&1; then
+    exec nc "$1" "$2"
+fi
+echo "this image has neither socat, bash nor nc" >&2
+exit 127
+"""
+
+
+def relay(port: int, host: str = "127.0.0.1") -> list[str]:
+    """Return the command that connects its standard streams with a port, as seen from the machine.
+
+    It fails, with a line on standard error, where nothing listens.
+    """
+    return ["sh", "-c", _RELAY, "relay", host, str(port)]
+
 
 class File:
     """A file to be put into a machine: absolute path, content, mode."""

@@ -12,6 +12,7 @@ import re
 import socket
 import threading
 
+from dinv.channel import relay
 from dinv.errors import CannotListen, DinvError, InputError, MachineError
 from dinv.formats import host_port
 from dinv.formats.urls import LARGEST_PORT
@@ -27,25 +28,6 @@ LOOPBACK = "127.0.0.1"
 MOST_CONNECTIONS = 128
 """Simultaneous connections per port; further ones wait, as with a busy server."""
 POLL_SECONDS = 1.0
-
-# "$1" is the port in the machine. Only socat can close one direction and continue with the other. bash and nc
-# are for images without socat; with those, output may follow the end of the input for at most a minute.
-RELAY = r"""
-if command -v socat >/dev/null 2>&1; then
-    exec socat -t 600 - "TCP:127.0.0.1:$1"
-elif command -v bash >/dev/null 2>&1; then
-    exec bash -c '
-        exec 3<>"/dev/tcp/127.0.0.1/$1" || exit 1
-        cat <&3 & reader=$!
-        cat >&3
-        (sleep 60; kill "$reader") >/dev/null 2>&1 3>&- & timer=$!
-        wait "$reader"; kill "$timer" 2>/dev/null' relay "$1"
-elif command -v nc >/dev/null 2>&1; then
-    exec nc 127.0.0.1 "$1"
-fi
-echo "this image has neither socat, bash nor nc" >&2
-exit 127
-"""
 
 _SPEC = re.compile(r"(?:(?P<host>\[[0-9A-Fa-f:.]+\]|[^:\[\]]+):)??(?:(?P<local>\d+):)?(?P<remote>\d+)")
 
@@ -164,7 +146,7 @@ def _connect(
         try:
             with open_machine() as machine, connection.makefile("rb", buffering=0) as stdin:
                 status = machine.driver.channel().run(
-                    ["sh", "-c", RELAY, "relay", str(forward.remote)],
+                    relay(forward.remote),
                     stdin=stdin,  # type: ignore[arg-type]  # a SocketIO: only readinto and fileno are needed
                     stdout=connection.sendall,
                     stderr=lambda data: said.extend(data[: 1000 - len(said)]),

@@ -67,6 +67,12 @@
     │   ├── AcceptsAnyone          it accepts clients without a certificate
     │   ├── ContainersCannotRun    its daemon answers, but cannot run containers
     │   └── ClusterError           its part in a cluster of machines
+    │       ├── DatacenterError    ... Docker Datacenter on it
+    │       │   ├── InstallerFailed     an installer says that it has failed
+    │       │   ├── InstallerHangs      an installer did not end in its time
+    │       │   ├── DatacenterUnreached UCP or DTR does not serve
+    │       │   ├── LoginRefused        UCP does not let the administrator in
+    │       │   └── BundleUnusable      its client bundle cannot be used
     │       ├── RequirementMissing ... its endpoint or its image lacks what members need; nothing was made
     │       ├── CannotJoin         ... by reason of the machine that it is to join
     │       └── QuorumAtRisk       ... the cluster would not survive its leaving
@@ -147,6 +153,12 @@ if TYPE_CHECKING:
     from dinv.errors.daemon import MachineNotReady as MachineNotReady
     from dinv.errors.daemon import MachineUnreached as MachineUnreached
     from dinv.errors.daemon import MachineUnusable as MachineUnusable
+    from dinv.errors.datacenter import BundleUnusable as BundleUnusable
+    from dinv.errors.datacenter import DatacenterError as DatacenterError
+    from dinv.errors.datacenter import DatacenterUnreached as DatacenterUnreached
+    from dinv.errors.datacenter import InstallerFailed as InstallerFailed
+    from dinv.errors.datacenter import InstallerHangs as InstallerHangs
+    from dinv.errors.datacenter import LoginRefused as LoginRefused
     from dinv.errors.endpoint import EndpointError as EndpointError
     from dinv.errors.endpoint import EndpointTLSError as EndpointTLSError
     from dinv.errors.endpoint import EndpointTooOld as EndpointTooOld
@@ -307,6 +319,12 @@ _FILES = {
     "CacheNotReady": "cache",
     "CacheUnreached": "cache",
     "ClusterError": "cluster",
+    "DatacenterError": "datacenter",
+    "InstallerFailed": "datacenter",
+    "InstallerHangs": "datacenter",
+    "DatacenterUnreached": "datacenter",
+    "LoginRefused": "datacenter",
+    "BundleUnusable": "datacenter",
     "RequirementMissing": "cluster",
     "CannotJoin": "cluster",
     "QuorumAtRisk": "cluster",

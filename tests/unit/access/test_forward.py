@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from dinv.access import background_forwards
 from dinv.access import forward as forwarding
 from dinv.access.forward import Forward
+from dinv.channel import relay as relay_to
 from dinv.errors import CannotListen, InputError, MachineGone
 from dinv.progress import Progress
 from dinv.store import forwards
@@ -218,7 +219,7 @@ def test_the_relay_of_images_without_socat(tmp_path: Path, programs: tuple[str, 
         (tmp_path / name).symlink_to(bash if name == "bash" else busybox)
     with socket.create_server(("127.0.0.1", 0)) as server:
         relay = subprocess.Popen(
-            [busybox, "sh", "-c", forwarding.RELAY, "relay", str(server.getsockname()[1])],
+            [busybox, *relay_to(server.getsockname()[1])],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             env={"PATH": str(tmp_path)},

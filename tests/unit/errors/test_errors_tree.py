@@ -69,6 +69,7 @@ def example(kind: type[DinvError]) -> DinvError:
         "str | None": "any",
         "list[str]": ["one", "two"],
         "list[str] | None": ["one", "two"],
+        "int | None": 7,
         "tuple[str, ...]": ("one", "two"),
         "list[tuple[str, str]]": [("one", "two")],
         "InputError": InputError("It is wrong"),

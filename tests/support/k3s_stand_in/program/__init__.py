@@ -1,1 +1,0 @@
-"""The program that runs in a machine under the name k3s; what it follows: ../__init__.py."""

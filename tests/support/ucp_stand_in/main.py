@@ -1,0 +1,19 @@
+"""Which of the programs an image is: its variable STAND_IN says so."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from ucp_stand_in import agent, controller, dtr, ucp
+
+PROGRAMS = {
+    "ucp": ucp.run,
+    "ucp-agent": agent.run,
+    "ucp-controller": controller.run,
+    "dtr": dtr.run,
+    "dtr-nginx": dtr.run,
+}
+
+if __name__ == "__main__":
+    PROGRAMS[os.environ["STAND_IN"]](sys.argv[1:])
