@@ -40,7 +40,8 @@
     ├── PreCreateCheckFailed       a machine cannot be created; nothing was
     ├── ImageError
     │   ├── ImageMissing           not on the endpoint and not available from a registry
-    │   └── ImageBuildError
+    │   ├── ImageBuildError
+    │   └── ImageExportError       it cannot be made a virtual machine
     ├── CannotAdopt                a container cannot become a machine; nothing was changed
     ├── MachineError               an existing machine
     │   ├── MachineNotRunning
@@ -175,6 +176,7 @@ if TYPE_CHECKING:
     from dinv.errors.engine import Unauthorized as Unauthorized
     from dinv.errors.hooks import HookRefused as HookRefused
     from dinv.errors.image import ImageBuildError as ImageBuildError
+    from dinv.errors.image import ImageExportError as ImageExportError
     from dinv.errors.image import ImageError as ImageError
     from dinv.errors.image import ImageMissing as ImageMissing
     from dinv.errors.input import ArchiveError as ArchiveError
@@ -265,6 +267,7 @@ _FILES = {
     "ImageError": "image",
     "ImageMissing": "image",
     "ImageBuildError": "image",
+    "ImageExportError": "image",
     "MachineError": "machine",
     "MachineNotRunning": "machine",
     "AlreadyRunning": "machine",

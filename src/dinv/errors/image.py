@@ -23,3 +23,7 @@ class ImageMissing(ImageError):
 
 class ImageBuildError(ImageError):
     """Building a machine image failed."""
+
+
+class ImageExportError(ImageError):
+    """A machine image cannot be made a virtual machine."""

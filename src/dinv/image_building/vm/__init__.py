@@ -1,0 +1,1 @@
+"""Virtual machines: a machine image as a disk that boots, and the disk with the certificates for it."""
