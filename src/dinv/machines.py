@@ -457,6 +457,36 @@ class Machines:
 
         return MachineImages(self.endpoint(endpoint, cert_path=cert_path, progress=progress))
 
+    def virtual_machine(
+        self,
+        name: str,
+        url: str,
+        disk: str,
+        *,
+        names: Iterable[str] = (),
+        context: bool | None = None,
+        progress: Progress | None = None,
+    ) -> Machine:
+        """Make certificates for a virtual machine, write its own to the file `disk`, and record the machine.
+
+        The machine runs a disk of `MachineImages.export`, with `disk` beside it, and its daemon is reached at
+        `url`, such as tcp://127.0.0.1:23760. `names` are further names and addresses in its certificate. In
+        the store it has the driver none. Raises InputError, ProgramMissing, CertificateError,
+        ImageExportError, and what `create` raises.
+        """
+        from dinv.image_building.vm import certificates
+
+        with certificates.made(disk, name, url, names=names) as made:
+            machine = self.create(
+                name, driver="none", url=url, url_cert_path=made.client, context=context, progress=progress
+            )
+            try:
+                made.place()
+            except BaseException:
+                machine.remove()
+                raise
+        return machine
+
     @property
     def caches(self) -> RegistryCaches:
         """The registry caches of this store (`dinv cache`)."""

@@ -176,8 +176,8 @@ if TYPE_CHECKING:
     from dinv.errors.engine import Unauthorized as Unauthorized
     from dinv.errors.hooks import HookRefused as HookRefused
     from dinv.errors.image import ImageBuildError as ImageBuildError
-    from dinv.errors.image import ImageExportError as ImageExportError
     from dinv.errors.image import ImageError as ImageError
+    from dinv.errors.image import ImageExportError as ImageExportError
     from dinv.errors.image import ImageMissing as ImageMissing
     from dinv.errors.input import ArchiveError as ArchiveError
     from dinv.errors.input import DriverRefused as DriverRefused

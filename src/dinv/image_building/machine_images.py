@@ -13,6 +13,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.image_building.builder import MachineImage
+    from dinv.image_building.vm.exporting import ExportedImage
 
 
 class PushedImage(NamedTuple):
@@ -89,6 +90,36 @@ class MachineImages:
         """
         identity, name = pushing.push(self._engine, reference, progress or Progress(), image=image, base=base)
         return PushedImage(identity, name)
+
+    def export(
+        self,
+        reference: str,
+        path: str,
+        *,
+        format: str = "qcow2",  # noqa: A002 - the option's name
+        size: int | None = None,
+        kernel: str = "",
+        progress: Progress | None = None,
+    ) -> ExportedImage:
+        """Write an image of the endpoint with a kernel to the file `path`: a virtual machine that runs it.
+
+        `format`: "qcow2" and "raw" are disks, which start by themselves on PCs with a BIOS; "tar" has
+        the same files. `size` is the disk's, in bytes (10 GiB); `kernel` a Debian package
+        (linux-image-cloud-amd64).
+        Raises InputError, also where one of the files is there already, ImageMissing, ImageExportError,
+        ImageBuildError, ProgramMissing, DeadlineExceeded.
+        """
+        from dinv.image_building.vm import exporting, kit
+
+        return exporting.export(
+            self._engine,
+            reference,
+            path,
+            progress or Progress(),
+            format=format,
+            size=exporting.SIZE if size is None else size,
+            kernel=kernel or kit.KERNEL,
+        )
 
     # Last, because within the class body `list` means this method from here on
 

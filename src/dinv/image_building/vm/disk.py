@@ -1,8 +1,8 @@
 """A disk that boots on PCs: a partition table of the old kind, GRUB before the one partition, the root in it.
 
-GRUB is put where grub-install puts it, which needs no device here: boot.img is the disk's first sector, and core.img
-follows in the sectors that are free before the first partition (grub: util/setup.c, grub-core/boot/i386/pc/boot.S and
-diskboot.S).
+GRUB is put where grub-install puts it, which needs no device here: boot.img is the disk's first sector, and
+core.img follows in the sectors that are free before the first partition (grub: util/setup.c,
+grub-core/boot/i386/pc/boot.S and diskboot.S).
 """
 
 from __future__ import annotations
@@ -24,14 +24,16 @@ _NO_CYLINDERS = b"\xfe\xff\xff"
 _LOADER_SECTOR = 1
 _BOOT_KERNEL_SECTOR = 0x5C  # GRUB_BOOT_MACHINE_KERNEL_SECTOR: where core.img begins, 8 bytes
 _BOOT_DRIVE_CHECK = 0x66  # GRUB_BOOT_MACHINE_DRIVE_CHECK: two nops, for BIOSes that do not tell the drive
-_BLOCK_LIST = SECTOR - 12  # the first entry of the list in core.img's first sector: start (8), length (2), segment (2)
+_BLOCK_LIST = (
+    SECTOR - 12
+)  # the first entry of the list in core.img's first sector: start (8), length (2), segment (2)
 _MOST_SECTORS = 0xFFFFFFFF
 
 
 def first_megabyte(size: int, boot_sector: bytes, boot_loader: bytes, identity: int) -> bytes:
     """Return what stands before the partition on a disk of `size` bytes.
 
-    `boot_sector` and `boot_loader` are GRUB's boot.img and core.img; `identity` the disk's signature, 32 bits.
+    `boot_sector` and `boot_loader` are GRUB's boot.img and core.img; `identity` is the disk's signature.
     Raises ImageExportError if they do not fit.
     """
     sectors = size // SECTOR - FIRST_SECTOR

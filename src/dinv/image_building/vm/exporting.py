@@ -1,7 +1,7 @@
 """A machine image exported as a virtual machine: its root with a kernel, as a disk or as a tar.
 
-Everything is made in a directory beside the output, and moved when it is complete. What a killed export has left there,
-the next one to the same file removes.
+Everything is made in a directory beside the output, and moved when it is complete. What a killed export has
+left there, the next one to the same file removes.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from dinv.errors import ImageExportError, ImageMissing, InputError, NotFound
-from dinv.image_building import builder
 from dinv.image_building.vm import disk, ext4, initrd, kit
 from dinv.image_building.vm.root import Root, archive
 from dinv.images import find, recognise
@@ -81,8 +80,9 @@ def export(
 ) -> ExportedImage:
     """Write the image `reference` of `engine` to the file `path`, in one of FORMATS.
 
-    `size` is the disk's, in bytes; `kernel` a Debian package. Raises InputError, ImageMissing, ImageExportError,
-    ImageBuildError, ProgramMissing, DeadlineExceeded, and the errors of an endpoint that goes away.
+    `size` is the disk's, in bytes; `kernel` a Debian package. Raises InputError, ImageMissing,
+    ImageExportError, ImageBuildError, ProgramMissing, DeadlineExceeded, and the errors of an endpoint that
+    goes away.
     """
     if format not in FORMATS:
         raise InputError(f'"{format}" is not a format of image export: {", ".join(FORMATS)}')
@@ -98,7 +98,9 @@ def export(
     outputs = [path, *(f"{stem}-{name}" for name in ("kernel", "initrd.img", "cmdline") if boots)]
     for output in outputs:
         if os.path.lexists(output):
-            raise InputError(f"{output} is there already, and might be a disk in use. Remove it, or name another.")
+            raise InputError(
+                f"{output} is there already, and might be a disk in use. Remove it, or name another."
+            )
     # The same for the same image, so that the same comes out again.
     identity = uuid.uuid5(uuid.NAMESPACE_OID, str(found["Id"]))
     with _work(path) as work, progress.working("Kernel", f"{kernel}: fetching"):
@@ -127,7 +129,8 @@ def export(
             os.link(os.path.join(work, name), output)
         files.sync_directory(os.path.dirname(os.path.abspath(path)))
     progress.line("Disk" if boots else "Archive", path, f"of {reference}")
-    return ExportedImage(*(outputs if boots else [path, "", "", ""]), version=parts.version)
+    beside, memory, cmdline = outputs[1:] if boots else ("", "", "")
+    return ExportedImage(path, beside, memory, cmdline, parts.version)
 
 
 def _image(engine: Engine, reference: str) -> Mapping[str, Any]:
@@ -143,13 +146,13 @@ def _image(engine: Engine, reference: str) -> Mapping[str, Any]:
     if not name or not all(path.startswith(CONFIG) for path in find(name).certificate_paths):
         kept = f"keeps the contract {name}" if name else "is not a machine image"
         raise ImageExportError(
-            f"{reference} {kept}. A virtual machine is made of an image that takes its certificates in {CONFIG}, as "
-            f"dinv's own does: " + command("image", "build")
+            f"{reference} {kept}. A virtual machine is made of an image that takes its certificates in "
+            f"{CONFIG}, as dinv's own does: " + command("image", "build")
         )
     if found.get("Os") != "linux" or found.get("Architecture") != _ARCHITECTURE:
         raise ImageExportError(
-            f"{reference} is for {found.get('Os')}/{found.get('Architecture')}. Only images for linux/{_ARCHITECTURE} "
-            f"can be exported."
+            f"{reference} is for {found.get('Os')}/{found.get('Architecture')}. Only images for "
+            f"linux/{_ARCHITECTURE} can be exported."
         )
     if str(config.get("User") or "0").partition(":")[0] not in ("0", "root"):
         raise ImageExportError(f"{reference} runs as {config['User']}, and a machine is run by root.")
@@ -281,8 +284,9 @@ def machine_script(config: Mapping[str, Any]) -> str:
     """Return the program that runs what the image's `Config` says, with its environment and nothing else."""
     argv = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
     environment = ["HOME=/root", *(config.get("Env") or ())]
+    busybox = f"/{_VM}/busybox"
     return (
-        f"#!/{_VM}/busybox sh\n"
+        f"#!{busybox} sh\n"
         f"cd {shlex.quote(str(config.get('WorkingDir') or '/'))} || exit\n"
-        f'exec /{_VM}/busybox env -i "HOSTNAME=$(/{_VM}/busybox hostname)" {shlex.join(environment)} {shlex.join(argv)}\n'
+        f'exec {busybox} env -i "HOSTNAME=$({busybox} hostname)" {shlex.join([*environment, *argv])}\n'
     )

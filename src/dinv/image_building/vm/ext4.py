@@ -1,4 +1,4 @@
-"""File systems as files, made without root and without mounting: mke2fs -d, and debugfs for what that leaves out."""
+"""File systems in files, made without root and mounting: by mke2fs, and debugfs for what that leaves out."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _KINDS = {stat.S_IFREG: 0o100000, stat.S_IFDIR: 0o040000, stat.S_IFLNK: 0o120000
 
 
 def program(name: str, needed_by: str) -> str:
-    """Return the path of a program, also where it is and a user's PATH does not lead. Raises ProgramMissing."""
+    """Return the path of a program, also of one for administrators. Raises ProgramMissing."""
     import shutil
 
     found = shutil.which(name) or shutil.which(name, path=_PATH)
@@ -51,7 +51,7 @@ def run(argv: Sequence[str], deadline: Deadline, doing: str, *, env: dict[str, s
     if ended.status or ended.too_much:
         said = (ended.said or ended.output).decode(errors="replace").strip().splitlines()
         raise ImageExportError(
-            f"{doing} failed: {os.path.basename(argv[0])} said: {said[-1] if said else f'status {ended.status}'}"
+            f"{doing} failed: {os.path.basename(argv[0])}: {said[-1] if said else f'status {ended.status}'}"
         )
     return ended.said
 
@@ -68,8 +68,26 @@ def make(
             program("mke2fs", "the disk"),
             *("-q", "-F", "-t", "ext4", "-b", "4096", "-m", "1", "-O", _FEATURES, "-L", label, "-U", uuid),
             # Inodes are made now, and not in the background once it is mounted.
-            *("-E", f"offset={offset},root_owner=0:0,hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0"),
+            *(
+                "-E",
+                f"offset={offset},root_owner=0:0,hash_seed={uuid},lazy_itable_init=0,lazy_journal_init=0",
+            ),
             *("-d", directory, path, f"{size // 4096}"),
+        ],
+        deadline,
+        "Making the file system",
+    )
+
+
+def make_small(path: str, directory: str, *, size: int, label: str, deadline: Deadline) -> None:
+    """Make a file system that is a file of its own, for a few files that are only read."""
+    with open(path, "xb") as file:
+        file.truncate(size)
+    run(
+        [
+            program("mke2fs", "the disk"),
+            *("-q", "-F", "-t", "ext4", "-m", "0", "-O", "none,filetype,extent,sparse_super", "-L", label),
+            *("-E", "root_owner=0:0,lazy_itable_init=0", "-d", directory, path),
         ],
         deadline,
         "Making the file system",
@@ -87,7 +105,9 @@ def own(path: str, root: Root, *, offset: int, scratch: str, deadline: Deadline)
         "Setting the owners of files",
     )
     # Its exit status is 0 whatever the commands come to; the first line is its version.
-    faults = [line for line in said.decode(errors="replace").splitlines() if not line.startswith("debugfs 1.")]
+    faults = [
+        line for line in said.decode(errors="replace").splitlines() if not line.startswith("debugfs 1.")
+    ]
     if faults:
         raise ImageExportError(f"Setting the owners of files failed: debugfs said: {faults[0]}")
 

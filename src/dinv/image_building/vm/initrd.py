@@ -1,6 +1,6 @@
 """The initrd: a small file system in memory, from which a virtual machine finds the disk with its root.
 
-Its format is cpio's "newc" (Linux: Documentation/driver-api/early-userspace/buffer-format.rst), compressed by gzip.
+Its format is cpio's "newc" (Linux: Documentation/driver-api/early-userspace/buffer-format.rst), by gzip.
 """
 
 from __future__ import annotations
@@ -19,11 +19,25 @@ if TYPE_CHECKING:
     from dinv.image_building.vm.kit import Kit
 
 WANTED = (
-    *("virtio_pci", "virtio_mmio", "virtio_blk", "virtio_scsi", "nvme", "ahci", "ata_piix", "sd_mod", "sr_mod"),
+    *(
+        "virtio_pci",
+        "virtio_mmio",
+        "virtio_blk",
+        "virtio_scsi",
+        "nvme",
+        "ahci",
+        "ata_piix",
+        "sd_mod",
+        "sr_mod",
+    ),
     *("hv_vmbus", "hv_storvsc", "vmw_pvscsi", "mptspi", "xen_blkfront", "ext4"),
 )
-"""What the disks of virtual machines take: qemu, VMware, Hyper-V, Xen. Some are in the kernel itself, or in none."""
-_UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {".ko": bytes, ".ko.xz": lzma.decompress, ".ko.gz": gzip.decompress}
+"""What disks of virtual machines take: of qemu, VMware, Hyper-V and Xen. Kernels may have them built in."""
+_UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {
+    ".ko": bytes,
+    ".ko.xz": lzma.decompress,
+    ".ko.gz": gzip.decompress,
+}
 
 
 def make(kit: Kit, init: bytes) -> bytes:
@@ -34,8 +48,7 @@ def make(kit: Kit, init: bytes) -> bytes:
     with open(os.path.join(kit.modules, "modules.dep"), encoding="utf-8") as file:
         paths = in_order(file.read().splitlines(), WANTED)
     for number, path in enumerate(paths):
-        name = posixpath.basename(path).partition(".")[0]
-        members.append((f"modules/{number:03}-{name}.ko", 0o100644, _module(kit, path)))
+        members.append((f"modules/{number:03}-{_name(path)}.ko", 0o100644, _module(kit, path)))
     return gzip.compress(cpio(members), 6, mtime=0)
 
 
@@ -51,8 +64,8 @@ def in_order(dependencies: Iterable[str], wanted: Iterable[str]) -> list[str]:
     order: dict[str, None] = {}
     for name in wanted:
         if name in known:
-            path, needed = known[name]
-            order |= dict.fromkeys([*reversed(needed), path])
+            path, others = known[name]
+            order |= dict.fromkeys([*reversed(others), path])
     return list(order)
 
 

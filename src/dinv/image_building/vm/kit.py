@@ -23,8 +23,9 @@ if TYPE_CHECKING:
     from dinv.system.deadline import Deadline
 
 KERNEL = "linux-image-cloud-amd64"
-"""The kernel of cloud providers' and hypervisors' virtual machines; linux-image-amd64 has drivers for all else."""
+"""A kernel for virtual machines; linux-image-amd64 has drivers for all hardware."""
 _PACKAGES = ("busybox-static", "kmod", "grub-pc-bin", "grub-common")
+_SHELL = "/usr/bin/busybox sh"
 _PACKAGE = re.compile(r"linux-image-[a-z0-9][a-z0-9+.-]+")
 _MOST = 2 * 1024 * 1024 * 1024
 """Bytes. The modules of linux-image-amd64 have some 100 million."""
@@ -66,7 +67,7 @@ def fetch(directory: str, kernel: str, *, report: Callable[[str], None], deadlin
         report=report,
         deadline=deadline,
         variant="extract",
-        shell="/usr/bin/busybox sh",
+        shell=_SHELL,
     ) as archive:
         archive.wait_for_first_byte()
         _unpack(archive, directory)

@@ -1,7 +1,7 @@
 """The root file system of an exported image: fetched from the endpoint, added to, written as a tar.
 
-It is unpacked by a user of any kind: owners, set-id bits and attributes are only remembered here, and come back in
-what is made of it (`ext4.py`, `write_tar`).
+It is unpacked by a user of any kind: owners, set-id bits and attributes are only remembered here, and come
+back in what is made of it (`ext4.py`, `write_tar`).
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class Root:
         self._tree.__exit__(*exc)
 
     def take(self, archive: Readable, most: int) -> None:
-        """Unpack a tar of a whole file system, of at most `most` bytes of content. Raises ImageExportError."""
+        """Unpack a tar of a file system, of at most `most` bytes of content. Raises ImageExportError."""
         try:
             for tar, entry, parts in entries(archive):
                 # What is in /dev the kernel makes; sockets and pipes belong to programs that run.
@@ -67,12 +67,16 @@ class Root:
                     continue
                 self.size += entry.size
                 if self.size > most:
-                    raise ImageExportError(f"The image has more than the {most} bytes that there is room for.")
+                    raise ImageExportError(
+                        f"The image has more than the {most} bytes that there is room for."
+                    )
                 self._put(parts, _kept(entry, parts), tar, entry)
         except CopyError as error:
             raise ImageExportError(f"The image cannot be unpacked: {error}") from error
 
-    def _put(self, parts: list[str], kept: tarfile.TarInfo, tar: tarfile.TarFile, entry: tarfile.TarInfo) -> None:
+    def _put(
+        self, parts: list[str], kept: tarfile.TarInfo, tar: tarfile.TarFile, entry: tarfile.TarInfo
+    ) -> None:
         try:
             if entry.isreg():
                 self._tree.file(parts, _ours(kept), content(extracted(tar, entry), entry.size, kept.name))
@@ -160,9 +164,7 @@ def _kept(entry: tarfile.TarInfo, parts: list[str]) -> tarfile.TarInfo:
     kept.mtime = modified(entry)
     kept.size = entry.size if entry.isreg() else 0
     kept.linkname = "/".join(inside(f"/{entry.linkname.lstrip('/')}")) if entry.islnk() else entry.linkname
-    kept.pax_headers = {
-        key: value for key, value in entry.pax_headers.items() if key.startswith(_ATTRIBUTE)
-    }
+    kept.pax_headers = {key: value for key, value in entry.pax_headers.items() if key.startswith(_ATTRIBUTE)}
     return kept
 
 
