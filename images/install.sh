@@ -50,7 +50,7 @@ configure() {
 		ln -s "$init" /usr/bin/tini
 	fi
 
-	mkdir -p /etc/dinv/certs /etc/dinv/services "$lib/services.d" /etc/docker /var/lib/docker
+	mkdir -p /etc/dinv/certs /etc/dinv/services "$lib/services.d" "$lib/ready.d" /etc/docker /var/lib/docker
 	chmod 0700 /etc/dinv/certs
 	# Where docker-machine's machines have them, and its users' scripts look.
 	mkdir -p /var/lib/boot2docker

@@ -10,7 +10,7 @@ from dinv.timeouts import LIST_SECONDS, SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from datetime import timedelta
     from typing import BinaryIO
 
@@ -486,6 +486,21 @@ class Machines:
                 machine.remove()
                 raise
         return machine
+
+    @staticmethod
+    def write_image_source(
+        directory: str, *, base: str | None = None, features: Sequence[str] = (), overwrite: bool = False
+    ) -> list[str]:
+        """Write the source of a machine image of one's own, for `images().build`; return the paths written.
+
+        `features` are names, or NAME=FILE: "sshd", "registry-ca", "preloaded=app.tar". Without `base` the
+        image is made of the endpoint's machine image; with one ("photon", "debian" or an image's name) the
+        whole sources are written, to be changed at will. Nothing is written over without `overwrite`, and no
+        endpoint is asked. Raises InputError, ImageBuildError.
+        """
+        from dinv.image_building import sources
+
+        return sources.init(directory, base=base, chosen=features, overwrite=overwrite)
 
     @property
     def caches(self) -> RegistryCaches:

@@ -52,8 +52,8 @@ def test_every_page_of_docs_is_found_by_its_task() -> None:
         ("README.md", "![a](docs/session.svg)", "![a](session.svg)"),
         (
             "images/README.md",
-            "[a](examples/with-sshd/Dockerfile)",
-            "a (`images/examples/with-sshd/Dockerfile`)",
+            "[a](examples/sshd/Dockerfile)",
+            "a (`images/examples/sshd/Dockerfile`)",
         ),
         ("docs/design.md", "[a](nowhere.md), [b](../nor/here)", "[a](nowhere.md), [b](../nor/here)"),
         ("docs/design.md", "```text\n[a](../README.md)\n```", "```text\n[a](../README.md)\n```"),

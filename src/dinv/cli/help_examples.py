@@ -56,6 +56,8 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "image": (
         ("dinv image build", "make it, once for each endpoint"),
+        ("dinv image init mine --with sshd", "the source of one of your own"),
+        ("dinv image build mine", "that one, as dinv-mine"),
         ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
         ("dinv image ls", "the machine images it has"),
     ),

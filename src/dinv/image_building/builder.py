@@ -96,10 +96,13 @@ def build(
     *,
     base: str | None = None,
     tag: str = DEFAULT_IMAGE,
+    root: str = "",
     report: Callable[[str], None] = lambda _line: None,
     timeout: float = BUILD_SECONDS,
 ) -> str:
     """Build the official machine image on `engine`, name it `tag`, and return its id.
+
+    `root` is the directory with its sources, if they are not the official ones but a copy to be changed.
 
     `base` is "photon", "debian" or an image's name: Photon OS, Debian or Ubuntu, or derived from one.
     None is "photon" where the endpoint has it or can pull it, else "debian".
@@ -118,7 +121,7 @@ def build(
     if base == "debian" and not _has(engine, reference, deadline):
         reason = why_not_here(engine, deadline)
         if not reason:
-            return _import_debian(engine, tag, report, deadline)
+            return _import_debian(engine, tag, root, report, deadline)
         report(f"Pulling {reference}: {reason}")
         try:
             engine.images.pull(reference, timeout=deadline)
@@ -127,7 +130,7 @@ def build(
                 f"{reference} cannot be pulled: {exc.message}\n"
                 f"The Debian base can also be made without a registry, but not here: {reason}"
             ) from exc
-    return _build_dockerfile(engine, reference, tag, report, deadline)
+    return _build_dockerfile(engine, reference, tag, root, report, deadline)
 
 
 def check_builds(engine: Engine) -> None:
@@ -156,8 +159,8 @@ def _obtainable_base(engine: Engine, report: Callable[[str], None], deadline: De
     return "photon"
 
 
-def _build_dockerfile(
-    engine: Engine, base: str, tag: str, report: Callable[[str], None], deadline: Deadline
+def _build_dockerfile(  # noqa: PLR0917  (all of them are what `build` was given)
+    engine: Engine, base: str, tag: str, root: str, report: Callable[[str], None], deadline: Deadline
 ) -> str:
     said: list[str] = []
 
@@ -169,10 +172,10 @@ def _build_dockerfile(
                 report(line.rstrip())
         del said[:-20]
 
-    dockerfile = _dockerfile(start_interval=engine.at_least("1.44"))
+    dockerfile = _dockerfile(root, start_interval=engine.at_least("1.44"))
     try:
         return engine.images.build(
-            io.BytesIO(context({"Dockerfile": dockerfile.encode()})),
+            io.BytesIO(context({"Dockerfile": dockerfile.encode()}, root=root)),
             tag=tag,
             buildargs={"BASE": base, "VERSION": dinv.__version__},
             progress=progress,
@@ -189,12 +192,14 @@ def _build_dockerfile(
 _DEBIAN_COMMAND = command("image", "build", "--base", "debian")
 
 
-def _import_debian(engine: Engine, tag: str, report: Callable[[str], None], deadline: Deadline) -> str:
+def _import_debian(
+    engine: Engine, tag: str, root: str, report: Callable[[str], None], deadline: Deadline
+) -> str:
     arguments = {"BASE": f"debian:{SUITE}", "VERSION": dinv.__version__}
-    changes = import_changes(_dockerfile(start_interval=engine.at_least("1.44")), arguments)
-    with open(os.path.join(sources(), "packages", "debian.txt"), encoding="utf-8") as file:
+    changes = import_changes(_dockerfile(root, start_interval=engine.at_least("1.44")), arguments)
+    with open(os.path.join(root or sources(), "packages", "debian.txt"), encoding="utf-8") as file:
         packages = package_names(file.read())
-    with DebianBase(packages, context(), report=report, deadline=deadline) as archive:
+    with DebianBase(packages, context(root=root), report=report, deadline=deadline) as archive:
         # Nothing is asked of the endpoint before the archive begins, so a base that cannot be made
         # leaves nothing there. One that ends early breaks the upload off, and the engine drops it.
         archive.wait_for_first_byte()
@@ -286,12 +291,12 @@ def package_names(text: str) -> list[str]:
     return [name for name in names if name]
 
 
-def _dockerfile(*, start_interval: bool) -> str:
+def _dockerfile(root: str, *, start_interval: bool) -> str:
     """Return the Dockerfile, for engines of API 1.44 (25.0) with the option that older ones refuse.
 
     With it the first health check is made after a second and not after the whole interval.
     """
-    with open(os.path.join(sources(), "Dockerfile"), encoding="utf-8") as file:
+    with open(os.path.join(root or sources(), "Dockerfile"), encoding="utf-8") as file:
         text = file.read()
     return text.replace("HEALTHCHECK ", "HEALTHCHECK --start-interval=1s ", 1) if start_interval else text
 

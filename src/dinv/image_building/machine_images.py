@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
 from typing import NamedTuple, Self
 
-from dinv.errors import ImageBuildError
-from dinv.image_building import builder, pushing
+from dinv.errors import ImageBuildError, InputError
+from dinv.image_building import builder, own_image, pushing, sources
 from dinv.images import DEFAULT_IMAGE
 from dinv.progress import Progress
+from dinv.system import scratch
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dinv.engine import Engine
     from dinv.image_building.builder import MachineImage
     from dinv.image_building.vm.exporting import ExportedImage
@@ -49,29 +55,64 @@ class MachineImages:
     def build(
         self,
         *,
+        directory: str | None = None,
         base: str | None = None,
-        tag: str = DEFAULT_IMAGE,
+        tag: str | None = None,
+        features: Sequence[str] = (),
+        network: str = "",
         timeout: float = builder.BUILD_SECONDS,
         progress: Progress | None = None,
     ) -> MachineImage:
-        """Build the official machine image from dinv's sources, and name it `tag`.
+        """Build a machine image, and name it `tag`.
+
+        Without `directory` that is the official one, from dinv's sources, or that with some `features`
+        (`Machines.write_image_source`). With one, it is the image that the directory is the source of;
+        `network` is the endpoint's for its steps, such as "host". `tag` is "dinv:latest" for the official
+        image, else a name made of the directory's, or of the features.
 
         `base` is "photon", "debian" or an image's name: Photon OS, Debian or Ubuntu, or derived from one.
-        None is "photon" where the endpoint has it or can pull it, else "debian". `timeout` is in seconds, for
-        all of it. Raises ImageBuildError, also at once for an endpoint that cannot build, DeadlineExceeded.
+        None is what a directory says; else "photon" where the endpoint has it or can pull it, else "debian".
+        For a directory without the whole sources it is the machine image that its own is made of.
+
+        `timeout` is in seconds, for all of it. Raises InputError, ImageBuildError, also at once for an
+        endpoint that cannot build, DeadlineExceeded.
         """
         progress = progress or Progress()
-        with progress.working("Image", f"building {tag}"):
-            identity = builder.build(
-                self._engine, base=base, tag=tag, report=progress.update, timeout=timeout
-            )
+        with contextlib.ExitStack() as stack:
+            if features:
+                if directory is not None:
+                    raise InputError(
+                        f"{directory} has the features that its Dockerfile says. To add some: "
+                        + command("image", "init")
+                    )
+                names = "-".join(text.partition("=")[0] for text in features)
+                made = stack.enter_context(scratch.directory("dinv-image-"))
+                directory = os.path.join(made, names)
+                sources.init(directory, base=base, chosen=features)
+                base = None
+            name = tag or (DEFAULT_IMAGE if directory is None else sources.default_tag(directory))
+            with progress.working("Image", f"building {name}"):
+                if directory is None:
+                    identity = builder.build(
+                        self._engine, base=base, tag=name, report=progress.update, timeout=timeout
+                    )
+                else:
+                    identity = own_image.build(
+                        self._engine,
+                        directory,
+                        base=base,
+                        tag=name,
+                        network=network,
+                        report=progress.update,
+                        timeout=timeout,
+                    )
         # Engines before API 1.29, and Podman, answer less than the id in the list.
         digits = identity.removeprefix("sha256:")
         for image in self.list():
             if image.id.removeprefix("sha256:").startswith(digits):
-                progress.line("Image", tag, f"built on {image.base}")
+                progress.line("Image", name, f"built on {image.base}")
                 return image
-        raise ImageBuildError(f"{tag} was built, and {self.endpoint} does not have it any more.")
+        raise ImageBuildError(f"{name} was built, and {self.endpoint} does not have it any more.")
 
     def push(
         self,

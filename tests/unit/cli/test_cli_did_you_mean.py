@@ -59,7 +59,11 @@ def _docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         ),
         (["--storage-path"], "flag needs an argument: --storage-path. See 'dinv --help'.", ""),
         (["ls", "--format"], "flag needs an argument: --format. See 'dinv ls --help'.", ""),
-        (["image", "buld"], "\"buld\" is not one of build, push, ls. See 'dinv image --help'.", "build"),
+        (
+            ["image", "buld"],
+            "\"buld\" is not one of init, build, push, ls. See 'dinv image --help'.",
+            "build",
+        ),
         (
             ["rm", "--force=yess", "x"],
             "invalid boolean value \"yess\" for --force: parse error. See 'dinv rm --help'.",

@@ -140,6 +140,7 @@ def _kind(verb: str, argument: Argument) -> str:
         "DIR": DIRECTORIES,
         "FILE": FILES,
         "REF": IMAGES,
+        "DIR|REF": IMAGES,
         "IMAGE": IMAGES,
         "ENDPOINT": ENDPOINTS,
         "CACHE": CACHES,
