@@ -37,7 +37,7 @@ Architecture: all
 Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: {depends}
-Recommends: docker-cli | docker-ce-cli
+Recommends: docker-cli | docker-ce-cli, python3-yaml
 Suggests: docker.io | docker-ce | podman, openssh-client, rsync, sshfs, mmdebstrap
 Section: admin
 Priority: optional

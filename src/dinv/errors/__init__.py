@@ -58,6 +58,7 @@
     │   ├── OwnAccess              the certificate to revoke is dinv's own, or the machine's
     │   ├── RecordCopied           its record is a copy of another machine's
     │   ├── CommandFailed          a command in it ended with an exit status other than 0
+    │   ├── NoKubeconfig           it is not a Kubernetes cluster's
     │   ├── NoSwarm                it is not the master of a classic swarm
     │   ├── MachineGone            its container is no longer on the endpoint
     │   ├── MachineDied            its daemon ended; carries the last log lines
@@ -104,6 +105,8 @@
     │       └── AuthorityRefused       it answered that it does not
     ├── ContextError               docker contexts on the user's side
     │   └── ContextTaken           one of this name was not made for the machine
+    ├── KubeconfigError            a kubeconfig cannot be read or changed; it was left as it was
+    │   └── KubeconfigLocked       ... another program has locked it
     └── Interrupted                Ctrl-C or SIGTERM
 
 A message says what happened, why, and what to do next. Data that a caller may want to act on is in
@@ -185,6 +188,9 @@ if TYPE_CHECKING:
     from dinv.errors.input import NobodyToAsk as NobodyToAsk
     from dinv.errors.input import OptionError as OptionError
     from dinv.errors.input import TemplateError as TemplateError
+    from dinv.errors.kubeconfig import KubeconfigError as KubeconfigError
+    from dinv.errors.kubeconfig import KubeconfigLocked as KubeconfigLocked
+    from dinv.errors.kubeconfig import NoKubeconfig as NoKubeconfig
     from dinv.errors.local import ContextError as ContextError
     from dinv.errors.local import ContextTaken as ContextTaken
     from dinv.errors.local import LinkError as LinkError
@@ -293,6 +299,9 @@ _FILES = {
     "ProgramMissing": "local",
     "LinkError": "local",
     "NoActiveMachine": "local",
+    "KubeconfigError": "kubeconfig",
+    "KubeconfigLocked": "kubeconfig",
+    "NoKubeconfig": "kubeconfig",
     "ContextError": "local",
     "ContextTaken": "local",
     "InvalidHolder": "sharing",

@@ -1,0 +1,43 @@
+"""The user's kubeconfig, which kubectl reads, and a machine's own."""
+
+from __future__ import annotations
+
+from dinv.errors.base import DinvError
+from dinv.errors.machine import MachineError
+from dinv.wording import command
+
+
+class KubeconfigError(DinvError):
+    """A kubeconfig cannot be read or changed. It was left as it was."""
+
+    def __init__(self, path: str, reason: str, advice: str = "") -> None:
+        super().__init__(
+            f"The kubeconfig {path} is left unchanged: {reason}." + (f" {advice}" if advice else "")
+        )
+        self.path = path
+        self.reason = reason
+
+
+class KubeconfigLocked(KubeconfigError):
+    """Another program changes the kubeconfig, or was killed while it did. `lock` is the lock's file."""
+
+    def __init__(self, path: str, lock: str, seconds: float) -> None:
+        super().__init__(
+            path,
+            f"another program has had it locked for {seconds:g} s, by the file {lock}",
+            f"If no kubectl is at work, one that was killed has left it there: rm {lock}",
+        )
+        self.lock = lock
+        self.seconds = seconds
+
+
+class NoKubeconfig(MachineError):
+    """A machine has no kubeconfig: it is in no Kubernetes cluster."""
+
+    def __init__(self, machine: str, provisioner: str) -> None:
+        super().__init__(
+            machine,
+            f'Machine "{machine}" has no kubeconfig: it is not a Kubernetes cluster\'s (its provisioner is '
+            f'"{provisioner}"). Make one that is: '
+            + command("create", "--provisioner", "kubernetes", "NAME"),
+        )
