@@ -216,6 +216,18 @@ class Driver(ABC):
         """
         return (config.ip, port) if config.ip else None
 
+    def apart(self, other: MachineConfig) -> str:
+        """Return why this machine and another cannot reach each other at their own addresses.
+
+        The text follows "because"; "" if nothing is known that is in the way. Neither has to run, and this
+        one need not be made yet.
+        """
+        return ""
+
+    def surroundings(self) -> list[str]:
+        """Return the subnets around the machine, as far as known: what is in it must not use them."""
+        return []
+
     def addresses(self) -> list[str]:
         """Return the names and addresses by which the machine is reached."""
         return [self.ip] if self.ip else []

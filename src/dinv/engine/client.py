@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from dinv.engine.execs import Execs
     from dinv.engine.images import Images
     from dinv.engine.networks import Networks
+    from dinv.engine.swarm import Swarm
     from dinv.engine.volumes import Volumes
     from dinv.system.deadline import Deadline
 
 
-_CALLS = ("images", "volumes", "networks", "containers", "execs")
+_CALLS = ("images", "volumes", "networks", "containers", "execs", "swarm")
 
 
 class Engine(Calls):
@@ -42,6 +43,7 @@ class Engine(Calls):
         networks: Networks
         containers: Containers
         execs: Execs
+        swarm: Swarm
 
     else:
 

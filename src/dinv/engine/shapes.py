@@ -135,6 +135,36 @@ DISK_USAGE = {
     "BuildCache": [{"Size": int, "Shared": bool}],
 }
 
+SWARM_INFO = {
+    "Swarm": {
+        **dict.fromkeys(("NodeID", "NodeAddr", "LocalNodeState", "Error"), str),
+        "ControlAvailable": bool,
+        "Nodes": int,
+        "Managers": int,
+        "RemoteManagers": [{"NodeID": str, "Addr": str}],
+        "Cluster": {"ID": str, "DefaultAddrPool": [str]},
+    },
+    "LiveRestoreEnabled": bool,
+}
+_VERSION = {"Index": int}
+SWARM = {
+    "ID!": str,
+    "Version": _VERSION,
+    "Spec": {"EncryptionConfig": {"AutoLockManagers": bool}},
+    "JoinTokens": {"Worker": str, "Manager": str},
+    "DefaultAddrPool": [str],
+}
+NODE = {
+    "ID!": str,
+    "Version": _VERSION,
+    "Spec": {"Role": str, "Availability": str, "Labels": _LABELS},
+    "Description": {"Hostname": str, "Engine": {"Labels": _LABELS}},
+    "Status": {"State": str, "Addr": str, "Message": str},
+    "ManagerStatus": {"Leader": bool, "Reachability": str, "Addr": str},
+}
+NODES = [NODE]
+TASKS = [{"ID!": str, "NodeID": str, "DesiredState": str, "Status": {"State": str}}]
+
 
 def fault(value: object, shape: Shape, where: str = "") -> str:
     """Return what is wrong, such as `"State" is not an object`; "" if nothing is."""

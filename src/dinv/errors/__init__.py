@@ -77,6 +77,8 @@
     │       │   └── BundleUnusable      its client bundle cannot be used
     │       ├── RequirementMissing ... its endpoint or its image lacks what members need; nothing was made
     │       ├── CannotJoin         ... by reason of the machine that it is to join
+    │       ├── ClusterUnreachable ... no machine of it decides
+    │       ├── SwarmLocked        ... nothing here unlocks it
     │       └── QuorumAtRisk       ... the cluster would not survive its leaving
     ├── CacheError                 a registry cache
     │   ├── CacheNotFound
@@ -148,8 +150,10 @@ if TYPE_CHECKING:
     from dinv.errors.certificate import ChainRefused as ChainRefused
     from dinv.errors.cluster import CannotJoin as CannotJoin
     from dinv.errors.cluster import ClusterError as ClusterError
+    from dinv.errors.cluster import ClusterUnreachable as ClusterUnreachable
     from dinv.errors.cluster import QuorumAtRisk as QuorumAtRisk
     from dinv.errors.cluster import RequirementMissing as RequirementMissing
+    from dinv.errors.cluster import SwarmLocked as SwarmLocked
     from dinv.errors.daemon import AcceptsAnyone as AcceptsAnyone
     from dinv.errors.daemon import CertificatesNotTaken as CertificatesNotTaken
     from dinv.errors.daemon import ContainersCannotRun as ContainersCannotRun
@@ -339,6 +343,8 @@ _FILES = {
     "BundleUnusable": "datacenter",
     "RequirementMissing": "cluster",
     "CannotJoin": "cluster",
+    "ClusterUnreachable": "cluster",
+    "SwarmLocked": "cluster",
     "QuorumAtRisk": "cluster",
 }
 """In which file of this folder each class is."""

@@ -44,3 +44,35 @@ class QuorumAtRisk(ClusterError):
             + command("rm", "-f", machine),
         )
         self.reason = reason
+
+
+class ClusterUnreachable(ClusterError):
+    """No machine of a cluster, as far as this store has them, decides in it.
+
+    `whys` has pairs of a machine's name and the reason. Something is left to be done there: `kind` is the
+    kind of cluster.
+    """
+
+    def __init__(self, machine: str, kind: str, whys: list[tuple[str, str]]) -> None:
+        said = "; ".join(f"{name}: {why.rstrip('.')}" for name, why in whys)
+        first = whys[0][0] if whys else "NAME"
+        super().__init__(
+            machine,
+            f'No manager of the {kind} of machine "{machine}" can be asked ({said}). Start one: '
+            + command("start", first)
+            + f"; if the {kind} has lost its quorum, make it anew: "
+            + command("provision", "--force-new-cluster", first),
+        )
+        self.whys = whys
+
+
+class SwarmLocked(ClusterError):
+    """A manager is locked, and no key that this store has unlocks it."""
+
+    def __init__(self, machine: str) -> None:
+        super().__init__(
+            machine,
+            f'Machine "{machine}" is a locked manager of its swarm, and no key in this store unlocks it. '
+            "Unlock it by "
+            f"the key: docker --context {machine} swarm unlock",
+        )

@@ -29,6 +29,7 @@ GROUP = "dinv.provisioners"
 _BUILT_IN = {
     "docker": "dinv.provisioners.docker:DockerProvisioner",
     "none": "dinv.provisioners.none:NoneProvisioner",
+    "swarm": "dinv.provisioners.swarm:SwarmProvisioner",
 }
 SEAM = plugins.Seam("provisioner", GROUP, _BUILT_IN, "dinv.provisioners:Provisioner")
 

@@ -268,6 +268,16 @@ class DockerDriver(Driver):
 
         return publishing.reached_at(config.driver, port)
 
+    def apart(self, other: MachineConfig) -> str:
+        from dinv.drivers.docker.network.neighbours import apart
+
+        return apart(self.site, other) if other.driver_name == self.config.driver_name else ""
+
+    def surroundings(self) -> list[str]:
+        from dinv.drivers.docker.network.neighbours import surroundings
+
+        return surroundings(self.site)
+
     def addresses(self) -> list[str]:
         from dinv.drivers.docker.network.ports import addresses
 

@@ -1,0 +1,225 @@
+"""The machines of a swarm in this store, and one among them that answers as its manager.
+
+By the records: machines with the id of the same swarm. Who is a manager now is asked, since anybody may have
+promoted or demoted it. Nothing of other machines is changed.
+"""
+
+from __future__ import annotations
+
+import time
+
+from dinv.errors import (
+    ClusterUnreachable,
+    DeadlineExceeded,
+    DinvError,
+    EndpointError,
+    EngineError,
+    MachineNotRunning,
+    ServerError,
+)
+from dinv.provisioners.peers import open_daemon
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from typing import Any, Self, TypeVar
+
+    from dinv.engine import Engine
+    from dinv.store.record import MachineConfig
+    from dinv.store.store import Store
+
+    T = TypeVar("T")
+
+# Keys of `config.membership`, besides those that all clusters have
+SWARM_ID = "ID"
+NODE = "Node"
+PEER = "Peer"
+DRAINED = "Drained"
+ADDRESS = "Address"
+
+CALL_SECONDS = 25.0
+"""dockerd itself gives up after 20 s where a swarm has no leader."""
+LOOK_SECONDS = 5.0
+ELECTION_SECONDS = 15.0
+"""How long a swarm may be without a leader, after one has gone: an election takes 3 s or more."""
+POLL_SECONDS = 0.2
+LOCKED = "locked"
+ACTIVE = "active"
+INACTIVE = "inactive"
+
+_NO_LEADER = (
+    "does not have a leader",
+    "no elected cluster leader",
+    "lost leader status",
+    "is being prepared or has trouble connecting",
+    "context deadline exceeded",
+)
+"""What managers answer without a quorum, or during an election (swarmkit: manager/state/raft/raft.go)."""
+
+
+def leaderless(error: EngineError) -> bool:
+    """Return whether a manager has answered that its swarm has no leader at the moment."""
+    return isinstance(error, ServerError) and any(said in error.message for said in _NO_LEADER)
+
+
+def controls(state: Mapping[str, Any]) -> bool:
+    """Return whether a daemon whose `Swarm` this is (`GET /info`) is a manager that can decide."""
+    return bool(state.get("ControlAvailable")) and not state.get("Error") and bool(state.get("Cluster"))
+
+
+def swarm_id(state: Mapping[str, Any]) -> str:
+    """Return the id of the swarm; "" if the daemon is no manager of one."""
+    return str((state.get("Cluster") or {}).get("ID") or "")
+
+
+def members(store: Store, config: MachineConfig) -> list[MachineConfig]:
+    """Return the other machines of this store in the same swarm, those recorded as managers first.
+
+    Before the machine knows which swarm it is in, it is the one that it is to join by.
+    """
+    own, peer = config.membership.get(SWARM_ID), config.membership.get(PEER)
+    found = []
+    for name in store.names():
+        if name == config.name:
+            continue
+        try:
+            other = store.load(name)
+        except DinvError:
+            continue
+        if (own and other.membership.get(SWARM_ID) == own) or name == peer:
+            found.append(other)
+    return sorted(found, key=lambda each: (each.membership.get("Role") != "manager", each.name != peer))
+
+
+class Control:
+    """A connection to a manager that decides: `engine` is its daemon's, `name` the machine's.
+
+    `asker` is the machine for which it is asked.
+    """
+
+    def __init__(self, name: str, engine: Engine, state: Mapping[str, Any], asker: str) -> None:
+        self.name = name
+        self.asker = asker
+        self.engine = engine
+        self.state = state
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.engine.close()
+
+    def ask(self, call: Callable[[], T]) -> T:
+        """Make a call, again and again while the swarm has no leader, for ELECTION_SECONDS.
+
+        Raises ClusterUnreachable if there is none after that.
+        """
+        end = time.monotonic() + ELECTION_SECONDS
+        while True:
+            try:
+                return call()
+            except EngineError as error:
+                if not leaderless(error):
+                    raise
+                if time.monotonic() >= end:
+                    why = [(self.name, "its swarm has no quorum of managers")]
+                    raise ClusterUnreachable(self.asker, "swarm", why) from error
+            time.sleep(POLL_SECONDS)
+
+
+def find(
+    store: Store,
+    config: MachineConfig,
+    *,
+    itself: bool = False,
+    trace: Callable[[str], None] | None = None,
+) -> Control | None:
+    """Return a manager of the machine's swarm that decides, other than the machine, or also `itself`.
+
+    None if the store has no other machine of the swarm. Raises ClusterUnreachable if none of them does.
+    """
+    candidates = members(store, config)
+    if itself:
+        candidates.append(config)
+    if not candidates:
+        return None
+    whys = []
+    for other in candidates:
+        found, why = _control(other, config, trace)
+        if found is not None:
+            return found
+        whys.append((other.name, why))
+    raise ClusterUnreachable(config.name, "swarm", whys)
+
+
+def _control(
+    other: MachineConfig, config: MachineConfig, trace: Callable[[str], None] | None
+) -> tuple[Control | None, str]:
+    """Return a machine as the manager, or why it is not one."""
+    try:
+        engine = open_daemon(other, timeout=CALL_SECONDS, trace=trace)
+    except DinvError as error:
+        return None, error.text
+    try:
+        state = decided(engine)
+        own = config.membership.get(SWARM_ID)
+        if controls(state) and (not own or swarm_id(state) == own):
+            return Control(other.name, engine, state, config.name), ""
+        why = refusal(state, own or "")
+    except (EndpointError, EngineError, DeadlineExceeded, MachineNotRunning) as error:
+        why = "it does not answer" if not isinstance(error, EngineError) else error.message
+    engine.close()
+    return None, why
+
+
+def decided(engine: Engine) -> Mapping[str, Any]:
+    """Return the state of a daemon; of a manager without a leader once there is one, or none in time."""
+    end = time.monotonic() + ELECTION_SECONDS
+    # One that is not there is not waited for as long as one that asks others.
+    engine.ping(timeout=LOOK_SECONDS)
+    while True:
+        state = engine.swarm.state(timeout=CALL_SECONDS)
+        waits = state.get("ControlAvailable") and not controls(state)
+        if not waits or time.monotonic() >= end:
+            return state
+        time.sleep(POLL_SECONDS)
+
+
+def refusal(state: Mapping[str, Any], own: str = "") -> str:
+    """Return why a daemon in this state is not a manager that decides."""
+    local = state.get("LocalNodeState") or INACTIVE
+    if local == LOCKED:
+        return "it is locked"
+    if local == INACTIVE:
+        return "it is in no swarm"
+    if state.get("ControlAvailable"):
+        if own and swarm_id(state) not in {"", own}:
+            return "it is in another swarm"
+        return "its swarm has no quorum of managers"
+    if local == ACTIVE:
+        return "it is a worker"
+    return str(state.get("Error") or "").strip() or f"its part in the swarm is {local}"
+
+
+def with_name(nodes: list[dict[str, Any]], name: str) -> dict[str, Any] | None:
+    """Return the node of this host name, if there is one."""
+    return next((node for node in nodes if (node.get("Description") or {}).get("Hostname") == name), None)
+
+
+def of_identity(nodes: list[dict[str, Any]], identity: str) -> list[dict[str, Any]]:
+    """Return the nodes whose daemons have the machine's identity as a label: the machine, now or once."""
+    from dinv.labels import LABEL_ID
+
+    def has_it(node: Mapping[str, Any]) -> bool:
+        engine = (node.get("Description") or {}).get("Engine") or {}
+        return bool(identity) and (engine.get("Labels") or {}).get(LABEL_ID) == identity
+
+    return [node for node in nodes if has_it(node)]
+
+
+def tallies(nodes: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:
+    """Yield id and reachability of each manager."""
+    for node in nodes:
+        manager = node.get("ManagerStatus")
+        if manager:
+            yield str(node["ID"]), manager.get("Reachability") == "reachable"
