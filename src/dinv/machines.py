@@ -315,6 +315,15 @@ class Machines:
             todo |= renewal.of_all(self.path, about, terms, trace=self._trace)
         return when_due.renew_all(todo, spread=wait)
 
+    def removal_rounds(self, names: Iterable[str]) -> list[list[str]]:
+        """Return machines in the order in which they are best removed: those of a list can go at once.
+
+        Of a cluster's members one goes after another, the latest first: the one that began it is the last.
+        """
+        from dinv.lifecycle.remove import rounds
+
+        return rounds(self._store, list(names))
+
     def provision(
         self,
         name: str,

@@ -210,14 +210,16 @@ class App:
         action: Callable[[str], None],
         *,
         forgiven: tuple[type[DinvError], ...] = (),
+        more: bool = False,
     ) -> int:
         """Call `action` for each name, at the same time if there are several; show every error.
 
-        Errors that are `forgiven` do not count as failures.
+        Errors that are `forgiven` do not count as failures. `more` says that there are further calls, so that
+        the error of a single one is shown, too, and not raised.
         """
         from dinv.cli.several import for_each
 
-        return for_each(self.voice, self.names(given), action, forgiven=forgiven)
+        return for_each(self.voice, self.names(given), action, forgiven=forgiven, more=more)
 
     def interruptible(self) -> AbstractContextManager[None]:
         """Let SIGTERM and SIGHUP end the work inside as Ctrl-C does: what is half made is undone."""

@@ -19,10 +19,12 @@ def for_each(
     action: Callable[[str], None],
     *,
     forgiven: tuple[type[DinvError], ...] = (),
+    more: bool = False,
 ) -> int:
     """Call `action` for each name, in threads if there are several; return 1 if any failed.
 
-    Errors that are `forgiven` are shown, and do not count as failures.
+    Errors that are `forgiven` are shown, and do not count as failures. With a single name the error is
+    raised, unless there are `more` in other calls.
     """
     failed = []
 
@@ -45,7 +47,7 @@ def for_each(
             bug = DinvError(f"A bug in dinv: {error!r}. Please report it.")
             voice.tell(error if isinstance(error, DinvError) else bug, getattr(error, "__notes__", ()))
 
-    if len(names) == 1 and not forgiven:
+    if len(names) == 1 and not forgiven and not more:
         act(names[0])
         return 0
     threads = [threading.Thread(target=attempt, args=(name,), daemon=True) for name in dict.fromkeys(names)]

@@ -62,6 +62,29 @@ def remove(
     return left
 
 
+def rounds(store: Store, names: list[str]) -> list[list[str]]:
+    """Return `names` in rounds: of each cluster's members one a round, the latest first."""
+    found: list[list[str]] = [[]]
+    clusters: dict[str, list[tuple[str, str]]] = {}
+    for name in dict.fromkeys(names):
+        try:
+            config = store.load(name)
+        except StoreError:
+            found[0].append(name)
+            continue
+        cluster = str(config.membership.get("Cluster") or "")
+        if cluster:
+            clusters.setdefault(cluster, []).append((config.created, name))
+        else:
+            found[0].append(name)
+    for members in clusters.values():
+        for number, (_, name) in enumerate(sorted(members, reverse=True)):
+            if number == len(found):
+                found.append([])
+            found[number].append(name)
+    return [each for each in found if each]
+
+
 def _unreadable(store: Store, name: str, error: ConfigError, *, force: bool) -> list[str]:
     """Return what is left of one whose record cannot be read; raise without `force`, if it may be one."""
     if isinstance(error, ConfigTooNew):

@@ -46,4 +46,7 @@ def run(app: App, options: Options) -> int:
             progress.note(each)
         progress.note(f"Successfully removed {name}")
 
-    return app.for_each(options.name, remove, forgiven=(MachineNotFound,) if options.force else ())
+    forgiven = (MachineNotFound,) if options.force else ()
+    rounds = app.machines.removal_rounds(options.name) if len(options.name) > 1 else [options.name]
+    more = len(rounds) > 1
+    return max(app.for_each(names, remove, forgiven=forgiven, more=more) for names in rounds)

@@ -11,8 +11,8 @@ import time
 from dinv import errors, provisioners
 from dinv.errors import DeadlineExceeded, EndpointError, EngineError, ServerError
 from dinv.formats import host_port
+from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE
-from dinv.provisioners.peers import open_daemon
 from dinv.provisioners.swarm import addresses, keys, managers
 from dinv.provisioners.swarm.options import MANAGER, OF_THE_SWARM, WORKER, pools
 from dinv.wording import command, option
@@ -97,7 +97,7 @@ def _check_kind(name: str, other: MachineConfig) -> None:
 def _manager(membership: SwarmMembership, other: MachineConfig) -> Control:
     """Return the connection to the machine that it is to join by. Raises CannotJoin."""
     name = membership.config.name
-    engine = open_daemon(other, timeout=managers.CALL_SECONDS, trace=membership.trace)
+    engine = peers.open_daemon(other, timeout=managers.CALL_SECONDS, trace=membership.trace)
     try:
         state = managers.decided(engine)
     except (EndpointError, EngineError, DeadlineExceeded) as error:
@@ -179,7 +179,12 @@ def join(membership: SwarmMembership, progress: Progress, *, timeout: float) -> 
             state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if (state.get("LocalNodeState") or managers.INACTIVE) == managers.INACTIVE:
             membership.put_off_live_restore(engine)
-            if membership.begins:
+            was_node = membership.config.membership.get(managers.NODE)
+            if membership.begins and not (was_node and managers.members(membership.store, membership.config)):
+                if was_node:
+                    progress.note(
+                        f"The daemon of {membership.config.name} is in no swarm any more: it begins anew"
+                    )
                 _begin(membership, engine, progress)
             else:
                 _become_node(membership, engine, progress)
@@ -279,8 +284,8 @@ def _check_api(membership: SwarmMembership, engine: Engine) -> None:
 
 def _become_node(membership: SwarmMembership, engine: Engine, progress: Progress) -> None:
     config = membership.config
-    role = str(membership.options["role"] or WORKER)
-    peer = str(membership.options["join"])
+    role = str(membership.options["role"] or config.membership.get(ROLE) or WORKER)
+    peer = str(membership.options["join"] or "")
     with membership.manager() as control:
         found = control.ask(control.engine.swarm.inspect)
         nodes = control.ask(control.engine.swarm.nodes)
@@ -291,7 +296,7 @@ def _become_node(membership: SwarmMembership, engine: Engine, progress: Progress
                 CLUSTER: str(others.get(CLUSTER) or control.name),
                 ROLE: role,
                 managers.SWARM_ID: found["ID"],
-                managers.PEER: peer,
+                managers.PEER: peer or None,
                 managers.ADDRESS: host_port.join(address, addresses.PORT),
             }
         )

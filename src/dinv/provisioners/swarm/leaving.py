@@ -102,17 +102,19 @@ def leave(membership: SwarmMembership, progress: Progress, *, force: bool) -> li
     if not config.membership:
         return []
     left: list[str] = []
+    without: errors.ClusterUnreachable | None = None
     with contextlib.ExitStack() as stack:
         try:
             control = managers.find(membership.store, config, trace=membership.trace)
         except errors.ClusterUnreachable as error:
             if not force:
                 raise
-            left.append(_left(membership, error))
-            control = None
+            without, control = error, None
         if control is not None:
             stack.enter_context(control)
         own = _own_daemon(membership, stack)
+        if without is not None:
+            left.append(_left(membership, without, own))
         nodes = _nodes_of(membership, control, own)
         if control is not None:
             for node in nodes:
@@ -125,7 +127,10 @@ def leave(membership: SwarmMembership, progress: Progress, *, force: bool) -> li
     return left
 
 
-def _left(membership: SwarmMembership, error: errors.ClusterUnreachable) -> str:
+def _left(membership: SwarmMembership, error: errors.ClusterUnreachable, own: Engine | None) -> str:
+    if own is not None and _is_last(own):
+        others = ", ".join(name for name, _ in error.whys)
+        return f"It was the last manager of its swarm: {others} can only leave that now, or be removed."
     node = membership.config.membership.get(managers.NODE)
     cluster = membership.config.membership.get(CLUSTER)
     which = f"node {node}" if node else f"the node called {membership.config.name}"
@@ -134,6 +139,13 @@ def _left(membership: SwarmMembership, error: errors.ClusterUnreachable) -> str:
         "--context "
         f"{error.whys[0][0]} node rm --force {node or membership.config.name}"
     )
+
+
+def _is_last(own: Engine) -> bool:
+    with contextlib.suppress(DinvError):
+        state = own.swarm.state(timeout=managers.CALL_SECONDS)
+        return managers.controls(state) and int(state.get("Managers") or 0) == 1
+    return False
 
 
 def _own_daemon(membership: SwarmMembership, stack: contextlib.ExitStack) -> Engine | None:

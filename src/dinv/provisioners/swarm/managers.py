@@ -17,7 +17,7 @@ from dinv.errors import (
     MachineNotRunning,
     ServerError,
 )
-from dinv.provisioners.peers import open_daemon
+from dinv.provisioners import peers
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def _control(
 ) -> tuple[Control | None, str]:
     """Return a machine as the manager, or why it is not one."""
     try:
-        engine = open_daemon(other, timeout=CALL_SECONDS, trace=trace)
+        engine = peers.open_daemon(other, timeout=CALL_SECONDS, trace=trace)
     except DinvError as error:
         return None, error.text
     try:

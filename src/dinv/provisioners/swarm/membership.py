@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dinv import errors
 from dinv.errors import EngineError
+from dinv.provisioners import peers
 from dinv.provisioners.membership import ROLE, Membership
-from dinv.provisioners.peers import open_daemon
 from dinv.provisioners.swarm import keys, managers
 
 TYPE_CHECKING = False
@@ -93,7 +93,7 @@ class SwarmMembership(Membership):
 
     def daemon(self) -> Engine:
         """Return a client of the machine's own daemon; the caller closes it."""
-        return open_daemon(self.config, timeout=CALL_SECONDS, trace=self.trace)
+        return peers.open_daemon(self.config, timeout=CALL_SECONDS, trace=self.trace)
 
     def manager(self) -> Control:
         """Return a connection to a manager of the swarm that it is to join, or is in, other than itself.

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import time
 
-from dinv.errors import DinvError
+from dinv.errors import DeadlineExceeded, DinvError
+from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE, Standing
-from dinv.provisioners.peers import open_daemon
 from dinv.provisioners.swarm import managers
 
 TYPE_CHECKING = False
@@ -14,9 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from typing import Any
 
+    from dinv.engine import Engine
     from dinv.store.record import MachineConfig
 
 NO_QUORUM = "no quorum"
+SPARE_SECONDS = 0.3
+"""Left of a list's time when a manager is given up that waits for others, so that this can still be said."""
 DOWN = "down"
 UNREACHABLE = "unreachable"
 
@@ -33,7 +36,7 @@ def ask(
     found: dict[str, Standing] = {}
     end = time.monotonic() + timeout
     threads = [
-        threading.Thread(target=lambda each=members: found.update(_of_swarm(each, end, trace)), daemon=True)
+        threading.Thread(target=_ask, args=(members, end, trace, found), daemon=True)
         for members in swarms.values()
     ]
     for thread in threads:
@@ -43,33 +46,47 @@ def ask(
     return dict(found)
 
 
-def _of_swarm(
-    configs: list[MachineConfig], end: float, trace: Callable[[str], None] | None
-) -> dict[str, Standing]:
-    """Ask the machines, those recorded as managers first, until one knows the nodes."""
-    locals_: dict[str, str] = {}
+def _ask(
+    configs: list[MachineConfig],
+    end: float,
+    trace: Callable[[str], None] | None,
+    found: dict[str, Standing],
+) -> None:
+    """Ask the machines of a swarm, those recorded as managers first, until one knows the nodes.
+
+    What is known by then is in `found` at any time: one that does not answer may take all that is left of it.
+    """
+    words: dict[str, str] = {}
     for config in sorted(configs, key=lambda each: (each.membership.get(ROLE) != "manager", each.name)):
         left = end - time.monotonic()
-        if left <= 0:
-            break
+        if left <= SPARE_SECONDS:
+            return
         try:
-            with open_daemon(config, timeout=left, trace=trace) as engine:
-                state = engine.swarm.state()
+            with peers.open_daemon(config, timeout=left, trace=trace) as engine:
+                engine.ping(timeout=left)
+                state = _state(engine, end)
                 if managers.controls(state):
-                    return {each.name: of_node(each, engine.swarm.nodes()) for each in configs}
+                    nodes = engine.swarm.nodes()
+                    found.update({each.name: of_node(each, nodes) for each in configs})
+                    return
         except DinvError:
             continue
-        if word := _local(state):
-            locals_[config.name] = word
-    quorumless = NO_QUORUM in locals_.values()
-    return {
-        config.name: Standing(
-            str(config.membership.get(CLUSTER) or ""),
-            str(config.membership.get(ROLE) or ""),
-            locals_.get(config.name) or (NO_QUORUM if quorumless else ""),
-        )
-        for config in configs
-    }
+        words[config.name] = _local(state)
+        lost = NO_QUORUM if NO_QUORUM in words.values() else ""
+        found.update({each.name: _recorded(each, words.get(each.name) or lost) for each in configs})
+
+
+def _recorded(config: MachineConfig, state: str) -> Standing:
+    kept = config.membership
+    return Standing(str(kept.get(CLUSTER) or ""), str(kept.get(ROLE) or ""), state)
+
+
+def _state(engine: Engine, end: float) -> Mapping[str, Any]:
+    """Return a daemon's state; of one that answers, and waits for other managers, in time."""
+    try:
+        return engine.swarm.state(timeout=max(0.1, end - time.monotonic() - SPARE_SECONDS))
+    except DeadlineExceeded:
+        return {"LocalNodeState": managers.ACTIVE, "ControlAvailable": True}
 
 
 def _local(state: Mapping[str, Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from dinv import errors
-from dinv.errors import DinvError, NotFound, Unauthorized
+from dinv.errors import DeadlineExceeded, DinvError, NotFound, Unauthorized
 from dinv.formats import host_port
 from dinv.provisioners.membership import ROLE
 from dinv.provisioners.swarm import addresses, keys, leaving, managers, quorum
@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
     JSON = dict[str, Any]
 
-UNLOCK_SECONDS = 30.0
+UNLOCK_SECONDS = 20.0
+ACTIVE_SECONDS = 20.0
+"""How long a node may take to be one again: longer only if the other managers are not there."""
 
 
 def rest(membership: SwarmMembership, progress: Progress) -> None:
@@ -39,6 +41,8 @@ def rest(membership: SwarmMembership, progress: Progress) -> None:
         counted = dict(managers.tallies(nodes))
         if node in counted:
             _warn_of_quorum(membership, counted, node, progress)
+        if not quorum.has(len(counted), sum(counted.values())):
+            return  # nothing can be moved
         if not takes_tasks(own[0]) or not any(takes_tasks(each) for each in nodes if each["ID"] != node):
             return  # somebody else drained it, or nobody could take over
         # First, so that a machine whose stop was killed is not left drained.
@@ -85,14 +89,14 @@ def resume(membership: SwarmMembership, progress: Progress, *, timeout: float) -
 def _active(membership: SwarmMembership, engine: Engine, state: JSON, timeout: float) -> JSON:
     """Wait until the daemon is a node again, for `timeout` seconds. Raises ClusterError."""
     name = membership.config.name
-    end = time.monotonic() + timeout
+    end = time.monotonic() + min(timeout, ACTIVE_SECONDS)
     while state.get("LocalNodeState") != managers.ACTIVE:
         local = state.get("LocalNodeState") or managers.INACTIVE
         if local == managers.INACTIVE:
             raise errors.ClusterError(name, f'Machine "{name}" has left its swarm.')
         if time.monotonic() >= end:
             raise errors.ClusterError(
-                name, f'Machine "{name}" is not a node again after {timeout:g} s: {managers.refusal(state)}.'
+                name, f'Machine "{name}" is not back in its swarm: {managers.refusal(state)}.'
             )
         time.sleep(managers.POLL_SECONDS)
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
@@ -142,6 +146,14 @@ def unlock(membership: SwarmMembership, engine: Engine, progress: Progress) -> J
                 engine.swarm.unlock(key, timeout=UNLOCK_SECONDS)
         except Unauthorized:
             continue
+        except DeadlineExceeded as error:
+            # dockerd answers once the manager takes part in decisions (moby: daemon/cluster/swarm.go), and
+            # until then begins no new swarm either.
+            raise errors.ClusterError(
+                name,
+                f'Machine "{name}" has been unlocked, and waits for the other managers of its swarm, '
+                "which has no quorum without them. Start them.",
+            ) from error
         break
     else:
         raise errors.SwarmLocked(name)
