@@ -1,4 +1,4 @@
-"""Swarms in memory: daemons that are nodes, with the answers of moby's API, under the calls of `engine.swarm`.
+"""Swarms in memory: daemons that are nodes, with moby's answers, under the calls of `engine.swarm`.
 
 As strict as dockerd where dinv meets it, after moby 29's daemon/cluster/{swarm,nodes,cluster,errors}.go and
 daemon/server/router/swarm, and swarmkit's manager/controlapi/node.go and manager/state/raft/raft.go: unknown
@@ -21,7 +21,6 @@ from dinv.errors import (
     BadRequest,
     Conflict,
     EndpointUnreachable,
-    EngineError,
     NotFound,
     ServerError,
     Unauthorized,
@@ -29,6 +28,10 @@ from dinv.errors import (
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+
+    from dinv.errors import (
+        EngineError,
+    )
 
     JSON = dict[str, Any]
 
@@ -291,7 +294,7 @@ class FakeClient:
         self.json(method, path, query=query, body=body, timeout=timeout or 1)
         return b""
 
-    def _answer(self, method: str, path: str, query: JSON, body: Any) -> Any:  # noqa: PLR0911
+    def _answer(self, method: str, path: str, query: JSON, body: Any) -> Any:  # noqa: C901, PLR0911, PLR0912  (a table)
         daemon = self._daemon()
         self.world.calls.append(f"{self.name} {method} {path}")
         if body is not None:

@@ -47,6 +47,8 @@ class Provisioner(ABC):
     name: str
     provisions = True
     """Whether it puts anything in; one that does not goes with drivers that make no machines."""
+    cluster = ""
+    """The kind of cluster that its machines form: those of one kind can be joined. "" for none."""
 
     def __init__(
         self,

@@ -26,6 +26,7 @@ class SwarmProvisioner(DockerProvisioner):
     """As docker, and the machine begins a swarm or joins one."""
 
     name = "swarm"
+    cluster = "swarm"
 
     @classmethod
     def create_flags(cls) -> Sequence[Option]:
@@ -58,9 +59,11 @@ class SwarmProvisioner(DockerProvisioner):
     def membership(self) -> SwarmMembership:
         from dinv.provisioners.swarm.membership import SwarmMembership
 
-        return SwarmMembership(
+        made = SwarmMembership(
             self.config, self.driver, self.contract, options=self.options, trace=self.trace
         )
+        made.kind = self.cluster
+        return made
 
     @classmethod
     def standings(

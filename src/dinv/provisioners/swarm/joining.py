@@ -13,7 +13,7 @@ from dinv.errors import DeadlineExceeded, EndpointError, EngineError, ServerErro
 from dinv.formats import host_port
 from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE
-from dinv.provisioners.swarm import addresses, keys, managers
+from dinv.provisioners.swarm import addresses, keys, leaving, live_restore, managers, working
 from dinv.provisioners.swarm.options import MANAGER, OF_THE_SWARM, WORKER, pools
 from dinv.wording import command, option
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.progress import Progress
     from dinv.provisioners.swarm.managers import Control
-    from dinv.provisioners.swarm.membership import SwarmMembership
+    from dinv.provisioners.swarm.node import Node
     from dinv.store.record import MachineConfig
 
     JSON = dict[str, Any]
@@ -39,7 +39,7 @@ NEEDED_API = {"data_path_port": "1.40", "default_addr_pool": "1.39", "default_ad
 # Before anything is made
 
 
-def check(membership: SwarmMembership, progress: Progress) -> None:
+def check(membership: Node, progress: Progress) -> None:
     """Check what it is to join: see `Membership.check`."""
     peer = str(membership.options["join"] or "")
     if not peer:
@@ -48,7 +48,7 @@ def check(membership: SwarmMembership, progress: Progress) -> None:
     if peer == name:
         raise errors.CannotJoin(name, peer, "it is the same machine")
     other = membership.store.load(peer)
-    _check_kind(name, other)
+    _check_kind(membership, other)
     with _manager(membership, other) as control:
         nodes = control.ask(control.engine.swarm.nodes)
         node = managers.with_name(nodes, name)
@@ -79,22 +79,21 @@ def check(membership: SwarmMembership, progress: Progress) -> None:
         )
 
 
-def _check_kind(name: str, other: MachineConfig) -> None:
+def _check_kind(membership: Node, other: MachineConfig) -> None:
+    name = membership.config.name
     if other.unfinished:
         raise errors.CannotJoin(
             name, other.name, "its create has not finished", "Finish it: " + command("provision", other.name)
         )
     if not other.membership:
         return
-    from dinv.provisioners.swarm import SwarmProvisioner
-
-    if not issubclass(provisioners.of(other), SwarmProvisioner):
+    if provisioners.of(other).cluster != membership.kind:
         raise errors.CannotJoin(
             name, other.name, f'it is in a cluster of another kind, of the provisioner "{other.provisioner}"'
         )
 
 
-def _manager(membership: SwarmMembership, other: MachineConfig) -> Control:
+def _manager(membership: Node, other: MachineConfig) -> Control:
     """Return the connection to the machine that it is to join by. Raises CannotJoin."""
     name = membership.config.name
     engine = peers.open_daemon(other, timeout=managers.CALL_SECONDS, trace=membership.trace)
@@ -114,7 +113,7 @@ def _manager(membership: SwarmMembership, other: MachineConfig) -> Control:
     raise errors.CannotJoin(name, other.name, managers.refusal(state), _advice(membership, other, state))
 
 
-def _advice(membership: SwarmMembership, other: MachineConfig, state: Mapping[str, Any]) -> str:
+def _advice(membership: Node, other: MachineConfig, state: Mapping[str, Any]) -> str:
     local = state.get("LocalNodeState") or managers.INACTIVE
     if local == managers.LOCKED:
         return "Unlock it: " + command("provision", other.name)
@@ -147,7 +146,7 @@ def _name_taken(name: str, peer: str, node: Mapping[str, Any]) -> errors.CannotJ
     )
 
 
-def _check_advertised(membership: SwarmMembership, peer: str, nodes: list[dict[str, Any]]) -> None:
+def _check_advertised(membership: Node, peer: str, nodes: list[dict[str, Any]]) -> None:
     """Check that no node has the address that it is to advertise: there is one set of ports at each."""
     given = str(membership.options["advertise_addr"])
     taken = next((node for node in nodes if addresses.of_node(node) == given), None)
@@ -165,12 +164,12 @@ def _check_advertised(membership: SwarmMembership, peer: str, nodes: list[dict[s
 # Once it serves
 
 
-def join(membership: SwarmMembership, progress: Progress, *, timeout: float) -> None:
+def join(membership: Node, progress: Progress, *, timeout: float) -> None:
     """Make it a node, or do what is left of that: see `Membership.join`."""
     with membership.daemon() as engine:
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if state.get("LocalNodeState") == managers.LOCKED:
-            state = membership.unlock(engine, progress)
+            state = working.unlock(membership, engine, progress)
         state = _settled(engine, state)
         if state.get("LocalNodeState") not in {None, "", managers.INACTIVE} and not _belongs(
             membership, state, progress
@@ -178,7 +177,7 @@ def join(membership: SwarmMembership, progress: Progress, *, timeout: float) -> 
             _leave_old(membership, engine, progress)
             state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if (state.get("LocalNodeState") or managers.INACTIVE) == managers.INACTIVE:
-            membership.put_off_live_restore(engine)
+            live_restore.put_off(membership, engine)
             was_node = membership.config.membership.get(managers.NODE)
             if membership.begins and not (was_node and managers.members(membership.store, membership.config)):
                 if was_node:
@@ -200,7 +199,7 @@ def _settled(engine: Engine, state: JSON) -> JSON:
     return state
 
 
-def _belongs(membership: SwarmMembership, state: Mapping[str, Any], progress: Progress) -> bool:
+def _belongs(membership: Node, state: Mapping[str, Any], progress: Progress) -> bool:
     """Return whether the daemon's swarm is the machine's, which still knows it. Raises ClusterError."""
     kept = membership.config.membership
     if not kept:
@@ -233,16 +232,14 @@ def _belongs(membership: SwarmMembership, state: Mapping[str, Any], progress: Pr
     return True
 
 
-def _leave_old(membership: SwarmMembership, engine: Engine, progress: Progress) -> None:
+def _leave_old(membership: Node, engine: Engine, progress: Progress) -> None:
     """Have the daemon forget a swarm that has forgotten it."""
-    from dinv.provisioners.swarm import leaving
-
     engine.swarm.leave(force=True, timeout=JOIN_SECONDS)
     leaving.remove_nodes(membership, progress, force=False)
     membership.record(**{managers.NODE: None})
 
 
-def _begin(membership: SwarmMembership, engine: Engine, progress: Progress) -> None:
+def _begin(membership: Node, engine: Engine, progress: Progress) -> None:
     name, given = membership.config.name, membership.options
     _check_api(membership, engine)
     address = membership.advertised()
@@ -270,7 +267,7 @@ def _begin(membership: SwarmMembership, engine: Engine, progress: Progress) -> N
         ) from error
 
 
-def _check_api(membership: SwarmMembership, engine: Engine) -> None:
+def _check_api(membership: Node, engine: Engine) -> None:
     for key in OF_THE_SWARM:
         version = NEEDED_API.get(key)
         if membership.options.get(key) and version and not engine.at_least(version):
@@ -282,7 +279,7 @@ def _check_api(membership: SwarmMembership, engine: Engine) -> None:
             )
 
 
-def _become_node(membership: SwarmMembership, engine: Engine, progress: Progress) -> None:
+def _become_node(membership: Node, engine: Engine, progress: Progress) -> None:
     config = membership.config
     role = str(membership.options["role"] or config.membership.get(ROLE) or WORKER)
     peer = str(membership.options["join"] or "")
@@ -338,15 +335,13 @@ def _remotes(control: Control, nodes: list[dict[str, Any]]) -> list[str]:
     ]
 
 
-def _remove_own(membership: SwarmMembership, control: Control, nodes: list[dict[str, Any]]) -> None:
-    from dinv.provisioners.swarm import leaving
-
+def _remove_own(membership: Node, control: Control, nodes: list[dict[str, Any]]) -> None:
     for node in managers.of_identity(nodes, membership.config.identity):
         leaving.remove_node(membership, control, str(node["ID"]))
 
 
 def _not_joined(
-    membership: SwarmMembership, peer: str, remote: str, error: EngineError | DeadlineExceeded
+    membership: Node, peer: str, remote: str, error: EngineError | DeadlineExceeded
 ) -> errors.CannotJoin:
     name = membership.config.name
     said = error.message if isinstance(error, EngineError) else str(error)
@@ -369,7 +364,7 @@ def _not_joined(
     return errors.CannotJoin(name, peer, f'its daemon says "{said}"')
 
 
-def _finish(membership: SwarmMembership, engine: Engine, progress: Progress, *, timeout: float) -> None:
+def _finish(membership: Node, engine: Engine, progress: Progress, *, timeout: float) -> None:
     """Wait until it is a node that works, and record what it is."""
     config = membership.config
     end = time.monotonic() + timeout

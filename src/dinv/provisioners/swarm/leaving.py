@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.progress import Progress
     from dinv.provisioners.swarm.managers import Control
-    from dinv.provisioners.swarm.membership import SwarmMembership
+    from dinv.provisioners.swarm.node import Node
 
 LEAVE_SECONDS = 30.0
 TASKS_SECONDS = 20.0
@@ -35,7 +35,7 @@ _OVER = ("complete", "shutdown", "failed", "rejected", "remove", "orphaned")
 """States of tasks that have ended (swarmkit: api/types.proto, TaskState)."""
 
 
-def check_leave(membership: SwarmMembership) -> None:
+def check_leave(membership: Node) -> None:
     """Raise QuorumAtRisk, or ClusterUnreachable: see `Membership.check_leave`."""
     name = membership.config.name
     with contextlib.ExitStack() as stack:
@@ -82,7 +82,7 @@ def check_leave(membership: SwarmMembership) -> None:
         )
 
 
-def _undecided(membership: SwarmMembership, error: errors.ClusterUnreachable) -> DinvError:
+def _undecided(membership: Node, error: errors.ClusterUnreachable) -> DinvError:
     """Return the error that no manager decides, for a machine that is to be removed."""
     name = membership.config.name
     stopped = [machine for machine, _ in error.whys if machine != name]
@@ -96,38 +96,44 @@ def _undecided(membership: SwarmMembership, error: errors.ClusterUnreachable) ->
     )
 
 
-def leave(membership: SwarmMembership, progress: Progress, *, force: bool) -> list[str]:
+def leave(membership: Node, progress: Progress, *, force: bool) -> list[str]:
     """Take it out: see `Membership.leave`."""
-    config = membership.config
-    if not config.membership:
+    if not membership.config.membership:
         return []
-    left: list[str] = []
-    without: errors.ClusterUnreachable | None = None
     with contextlib.ExitStack() as stack:
+        control, without = None, None
         try:
-            control = managers.find(membership.store, config, trace=membership.trace)
+            control = managers.find(membership.store, membership.config, trace=membership.trace)
         except errors.ClusterUnreachable as error:
             if not force:
                 raise
-            without, control = error, None
+            without = error
+        own = _own_daemon(membership, stack)
         if control is not None:
             stack.enter_context(control)
-        own = _own_daemon(membership, stack)
-        if without is not None:
-            left.append(_left(membership, without, own))
-        nodes = _nodes_of(membership, control, own)
-        if control is not None:
-            for node in nodes:
-                left += _guarded(membership, control, node, progress, wait=own is not None, force=force)
+            return _leave_by(membership, control, own, progress, force=force)
+        left = [_left(membership, without, own)] if without is not None else []
         if own is not None:
-            _leave_itself(own, force=force or control is None or not nodes)
-        if control is not None:
-            for node in nodes:
-                remove_node(membership, control, node)
+            _leave_itself(own, force=True)
+        return left
+
+
+def _leave_by(
+    membership: Node, control: Control, own: Engine | None, progress: Progress, *, force: bool
+) -> list[str]:
+    """Take it out by a manager that stays."""
+    nodes = _nodes_of(membership, control, own)
+    left = []
+    for node in nodes:
+        left += _guarded(membership, control, node, progress, wait=own is not None, force=force)
+    if own is not None:
+        _leave_itself(own, force=force or not nodes)
+    for node in nodes:
+        remove_node(membership, control, node)
     return left
 
 
-def _left(membership: SwarmMembership, error: errors.ClusterUnreachable, own: Engine | None) -> str:
+def _left(membership: Node, error: errors.ClusterUnreachable, own: Engine | None) -> str:
     if own is not None and _is_last(own):
         others = ", ".join(name for name, _ in error.whys)
         return f"It was the last manager of its swarm: {others} can only leave that now, or be removed."
@@ -148,7 +154,7 @@ def _is_last(own: Engine) -> bool:
     return False
 
 
-def _own_daemon(membership: SwarmMembership, stack: contextlib.ExitStack) -> Engine | None:
+def _own_daemon(membership: Node, stack: contextlib.ExitStack) -> Engine | None:
     """Return a client of its own daemon, if that answers and is in a swarm."""
     try:
         engine = stack.enter_context(membership.daemon())
@@ -159,21 +165,19 @@ def _own_daemon(membership: SwarmMembership, stack: contextlib.ExitStack) -> Eng
     return None if (state.get("LocalNodeState") or managers.INACTIVE) == managers.INACTIVE else engine
 
 
-def _nodes_of(membership: SwarmMembership, control: Control | None, own: Engine | None) -> list[str]:
+def _nodes_of(membership: Node, control: Control, own: Engine | None) -> list[str]:
     """Return the ids of its nodes, by the record, by its daemon, and by what managers know."""
     found = [str(membership.config.membership.get(managers.NODE) or "")]
     if own is not None:
         with contextlib.suppress(DinvError):
             found.append(str(own.swarm.state(timeout=managers.CALL_SECONDS).get("NodeID") or ""))
-    if control is None:
-        return [each for each in dict.fromkeys(found) if each]
     nodes = control.ask(control.engine.swarm.nodes)
     found += [str(node["ID"]) for node in own_nodes(membership, nodes)]
     there = {str(node["ID"]) for node in nodes}
     return [each for each in dict.fromkeys(found) if each in there]
 
 
-def own_nodes(membership: SwarmMembership, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def own_nodes(membership: Node, nodes: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Return those of `nodes` that are the machine: by the id in its record, or by its label."""
     kept = membership.config.membership.get(managers.NODE)
     labelled = {str(node["ID"]) for node in managers.of_identity(nodes, membership.config.identity)}
@@ -181,7 +185,7 @@ def own_nodes(membership: SwarmMembership, nodes: list[dict[str, Any]]) -> list[
 
 
 def _guarded(
-    membership: SwarmMembership, control: Control, node: str, progress: Progress, *, wait: bool, force: bool
+    membership: Node, control: Control, node: str, progress: Progress, *, wait: bool, force: bool
 ) -> list[str]:
     """Drain and demote one of its nodes; return what could not be done, with `force`."""
     try:
@@ -235,7 +239,7 @@ def _leave_itself(own: Engine, *, force: bool) -> None:
         return
 
 
-def remove_node(membership: SwarmMembership, control: Control, node: str) -> None:
+def remove_node(membership: Node, control: Control, node: str) -> None:
     """Have a manager forget a node, which may be a manager that is gone. Raises EngineError."""
     swarm = control.engine.swarm
     end = time.monotonic() + DEMOTION_SECONDS
@@ -256,7 +260,7 @@ def remove_node(membership: SwarmMembership, control: Control, node: str) -> Non
             return
 
 
-def remove_nodes(membership: SwarmMembership, progress: Progress, *, force: bool) -> None:
+def remove_nodes(membership: Node, progress: Progress, *, force: bool) -> None:
     """Have a manager forget all nodes of the machine, if there is one. Raises ClusterUnreachable."""
     control = managers.find(membership.store, membership.config, trace=membership.trace)
     if control is None:

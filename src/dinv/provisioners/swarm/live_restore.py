@@ -17,7 +17,7 @@ from dinv.provisioners.swarm import managers
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.engine import Engine
-    from dinv.provisioners.swarm.membership import SwarmMembership
+    from dinv.provisioners.swarm.node import Node
 
 SECONDS = 10.0
 DAEMON_JSON = "/etc/docker/daemon.json"
@@ -25,7 +25,7 @@ _ON = re.compile(r'("live-restore"\s*:\s*)true')
 _MOST_BYTES = 64 * 1024
 
 
-def put_off(membership: SwarmMembership, engine: Engine) -> None:
+def put_off(membership: Node, engine: Engine) -> None:
     """Switch it off in the running daemon, if it is on. Raises ClusterError."""
     # The image may be about to switch it off itself, after a restart.
     if not _is_on(engine, seconds=2.0):

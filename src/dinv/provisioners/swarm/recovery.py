@@ -11,19 +11,19 @@ from dinv import errors
 from dinv.errors import EngineError
 from dinv.formats import host_port
 from dinv.provisioners.membership import ROLE
-from dinv.provisioners.swarm import addresses, managers
+from dinv.provisioners.swarm import addresses, managers, working
 from dinv.provisioners.swarm.options import MANAGER
 from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.progress import Progress
-    from dinv.provisioners.swarm.membership import SwarmMembership
+    from dinv.provisioners.swarm.node import Node
 
 INIT_SECONDS = 60.0
 
 
-def recover(membership: SwarmMembership, progress: Progress, *, timeout: float) -> None:
+def recover(membership: Node, progress: Progress, *, timeout: float) -> None:
     """See `Membership.recover`."""
     config = membership.config
     name = config.name
@@ -32,7 +32,7 @@ def recover(membership: SwarmMembership, progress: Progress, *, timeout: float) 
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if state.get("LocalNodeState") == managers.LOCKED:
             # With autolock none is begun anew by one that is locked (moby#36852).
-            state = membership.unlock(engine, progress)
+            state = working.unlock(membership, engine, progress)
         local = state.get("LocalNodeState") or managers.INACTIVE
         if local in {managers.INACTIVE, managers.LOCKED} or (
             local == managers.ACTIVE and not state.get("ControlAvailable")
@@ -84,7 +84,7 @@ def recover(membership: SwarmMembership, progress: Progress, *, timeout: float) 
             )
 
 
-def _check_lost(membership: SwarmMembership) -> None:
+def _check_lost(membership: Node) -> None:
     """Refuse while another manager decides: two swarms would come of one. Raises ClusterError.
 
     But for the only manager, which has moved to another address.

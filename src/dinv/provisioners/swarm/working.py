@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from dinv.engine import Engine
     from dinv.progress import Progress
-    from dinv.provisioners.swarm.membership import SwarmMembership
+    from dinv.provisioners.swarm.node import Node
 
     JSON = dict[str, Any]
 
@@ -27,7 +27,7 @@ ACTIVE_SECONDS = 20.0
 """How long a node may take to be one again: longer only if the other managers are not there."""
 
 
-def rest(membership: SwarmMembership, progress: Progress) -> None:
+def rest(membership: Node, progress: Progress) -> None:
     """Hand its tasks to other nodes: see `Membership.rest`."""
     control = managers.find(membership.store, membership.config, itself=True, trace=membership.trace)
     if control is None:
@@ -51,9 +51,7 @@ def rest(membership: SwarmMembership, progress: Progress) -> None:
             leaving.drain(control, node)
 
 
-def _warn_of_quorum(
-    membership: SwarmMembership, counted: Mapping[str, bool], node: str, progress: Progress
-) -> None:
+def _warn_of_quorum(membership: Node, counted: Mapping[str, bool], node: str, progress: Progress) -> None:
     reachable = sum(counted.values())
     if len(counted) > 1 and not quorum.has(len(counted), reachable - counted[node]):
         progress.warn(
@@ -69,7 +67,7 @@ def takes_tasks(node: Mapping[str, Any]) -> bool:
     return spec.get("Availability") == "active" and status.get("State") == "ready"
 
 
-def resume(membership: SwarmMembership, progress: Progress, *, timeout: float) -> None:
+def resume(membership: Node, progress: Progress, *, timeout: float) -> None:
     """Be a node again, and take tasks if it did before: see `Membership.resume`."""
     config = membership.config
     with membership.daemon() as engine:
@@ -86,7 +84,7 @@ def resume(membership: SwarmMembership, progress: Progress, *, timeout: float) -
         _take_tasks(membership, node)
 
 
-def _active(membership: SwarmMembership, engine: Engine, state: JSON, timeout: float) -> JSON:
+def _active(membership: Node, engine: Engine, state: JSON, timeout: float) -> JSON:
     """Wait until the daemon is a node again, for `timeout` seconds. Raises ClusterError."""
     name = membership.config.name
     end = time.monotonic() + min(timeout, ACTIVE_SECONDS)
@@ -103,7 +101,7 @@ def _active(membership: SwarmMembership, engine: Engine, state: JSON, timeout: f
     return state
 
 
-def _note_address(membership: SwarmMembership, progress: Progress) -> None:
+def _note_address(membership: Node, progress: Progress) -> None:
     """Say so where a manager is at another address than the one that the others know it by."""
     config = membership.config
     known = str(config.membership.get(managers.ADDRESS) or "")
@@ -123,7 +121,7 @@ def _note_address(membership: SwarmMembership, progress: Progress) -> None:
         membership.record(**{managers.ADDRESS: now})
 
 
-def _take_tasks(membership: SwarmMembership, node: str) -> None:
+def _take_tasks(membership: Node, node: str) -> None:
     control = managers.find(membership.store, membership.config, itself=True, trace=membership.trace)
     if control is not None:
         with control:
@@ -137,7 +135,7 @@ def _take_tasks(membership: SwarmMembership, node: str) -> None:
     membership.record(**{managers.DRAINED: None})
 
 
-def unlock(membership: SwarmMembership, engine: Engine, progress: Progress) -> JSON:
+def unlock(membership: Node, engine: Engine, progress: Progress) -> JSON:
     """Unlock its daemon by a key that the store has; return the daemon's state. Raises SwarmLocked."""
     name = membership.config.name
     for key in _keys(membership):
@@ -168,7 +166,7 @@ def unlock(membership: SwarmMembership, engine: Engine, progress: Progress) -> J
     return state
 
 
-def _keys(membership: SwarmMembership) -> Iterator[str]:
+def _keys(membership: Node) -> Iterator[str]:
     """Yield the keys to try, each once: its own, those of the others, and the one that a manager has now."""
     tried: set[str] = set()
     others = managers.members(membership.store, membership.config)

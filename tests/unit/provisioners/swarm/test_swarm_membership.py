@@ -20,7 +20,7 @@ from dinv.errors import (
 from dinv.provisioners.swarm import keys, standings
 
 if TYPE_CHECKING:
-    from conftest import SwarmOfMachines
+    from machines_of_swarm import SwarmOfMachines
 
 
 def body(swarm: SwarmOfMachines, path: str) -> dict[str, Any]:
@@ -85,7 +85,7 @@ def test_a_daemon_that_is_too_old_for_an_option(swarm: SwarmOfMachines) -> None:
         made.api = (1, 38)
         return made
 
-    swarm.world.daemon = old  # type: ignore[method-assign]
+    swarm.world.daemon = old  # type: ignore[assignment]
     with pytest.raises(ClusterError, match=r"data_path_port.* takes 1.40"):
         swarm.create("m1", data_path_port=7789)
     assert swarm.world.clusters == []
@@ -213,10 +213,10 @@ def test_a_name_that_the_swarm_has(swarm: SwarmOfMachines) -> None:
     swarm.create("m2", join="m1")
     swarm.world.remove("m2")
     swarm.store.remove("m2")
-    with pytest.raises(CannotJoin, match="a node called m2 already.*Give the machine another name"):
+    with pytest.raises(CannotJoin, match=r"a node called m2 already.*Give the machine another name"):
         swarm.create("m2", join="m1")
     swarm.world.sleep(20)
-    with pytest.raises(CannotJoin, match="which is down.*docker --context m1 node rm node2"):
+    with pytest.raises(CannotJoin, match=r"which is down.*docker --context m1 node rm node2"):
         swarm.create("m2", join="m1")
 
 
@@ -229,7 +229,7 @@ def test_machines_that_cannot_reach_each_other(swarm: SwarmOfMachines) -> None:
 
 def test_two_nodes_do_not_advertise_one_address(swarm: SwarmOfMachines) -> None:
     swarm.create("m1", advertise_addr="192.0.2.7")
-    with pytest.raises(CannotJoin, match="its node m1 has the address 192.0.2.7"):
+    with pytest.raises(CannotJoin, match=r"its node m1 has the address 192.0.2.7"):
         swarm.create("m2", join="m1", advertise_addr="192.0.2.7")
 
 
@@ -249,7 +249,7 @@ def test_a_cache_volume_of_an_earlier_node(swarm: SwarmOfMachines) -> None:
     config = swarm.store.load("m1")
     config.membership = {}
     swarm.store.save(config)
-    with pytest.raises(ClusterError, match="in a swarm already.*--force-new-cluster"):
+    with pytest.raises(ClusterError, match=r"in a swarm already.*--force-new-cluster"):
         swarm.provision("m1")
 
 
