@@ -69,6 +69,7 @@ VARIABLES = (
     ("DOCKER_CONTEXT", "the docker context that is the endpoint, where there is no DOCKER_HOST"),
     ("DOCKER_CONFIG", "the directory of docker's own files, in place of `~/.docker`"),
     ("NO_COLOR", "no colours"),
+    ("SOURCE_DATE_EPOCH", "`image build`: the image's date, in seconds since 1970"),
 )
 """Those that no flag's help names."""
 

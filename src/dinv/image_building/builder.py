@@ -1,24 +1,25 @@
 """Machine images on an endpoint: built from the sources in `images/`, and listed.
 
 There are two ways to build. The Dockerfile is for endpoints that have, or can pull, a base image.
-Where no registry can be reached, the Debian base is made on this side from Debian packages and
-imported as an image of one layer; what the Dockerfile says about the image (its entrypoint, labels,
-health check) is taken from the Dockerfile then, so that it is written down once.
+Where no registry can be reached, the image is made on this side from Debian packages, and loaded; what the
+Dockerfile says about the image (its entrypoint, labels, health check) is taken from the Dockerfile then, so
+that it is written down once.
 """
 
 from __future__ import annotations
 
 import io
 import os
-import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import dinv
 from dinv.errors import DeadlineExceeded, EngineError, ImageBuildError, NotFound
-from dinv.image_building.debian import SUITE, DebianBase, missing_tools
+from dinv.image_building import contents, from_packages
+from dinv.image_building.debian import missing_tools
+from dinv.image_building.layer import source_date_epoch
 from dinv.images import DEFAULT_IMAGE
-from dinv.labels import LABEL_CONTRACT, LABEL_VERSION
+from dinv.labels import LABEL_BASE, LABEL_CONTAINERD, LABEL_CONTRACT, LABEL_DOCKER, LABEL_RUNC, LABEL_VERSION
 from dinv.system.deadline import Deadline, IdleDeadline
 from dinv.wording import command
 
@@ -37,17 +38,9 @@ BUILD_SECONDS = 1800.0
 PULL_IDLE_SECONDS = 60.0
 """Seconds after which a silent registry is considered dead."""
 
-# Dockerfile instructions that POST /images/create takes as `changes` (moby:
-# builder/dockerfile/internals.go validCommitCommands). STOPSIGNAL is not among them; an imported image
-# has no other than the one we want, SIGTERM.
-_IMPORT_CHANGES = {"CMD", "ENTRYPOINT", "ENV", "EXPOSE", "HEALTHCHECK", "LABEL", "USER", "VOLUME", "WORKDIR"}
-
-# The kernel's names for a machine (uname -m, also in /info) in Debian's spelling.
-_DEBIAN_ARCHITECTURES = {"x86_64": "amd64", "aarch64": "arm64", "arm64": "arm64"}
-
 # What the image is made of; the rest of the directory is documentation and examples.
 _CONTEXT = ("Dockerfile", "install.sh", "packages", "rootfs")
-_LABEL_BASE = "org.opencontainers.image.base.name"
+_LABEL_BASE_NAME = "org.opencontainers.image.base.name"
 _EXECUTABLE = {
     *("install.sh", "entrypoint", "healthcheck", "services"),
     *("supervisor", "report", "prune", "reload"),  # of registry caches
@@ -56,7 +49,11 @@ _EXECUTABLE = {
 
 @dataclass(frozen=True, slots=True)
 class MachineImage:
-    """An image with the label LABEL_CONTRACT. `size` is in bytes."""
+    """An image with the label LABEL_CONTRACT. `size` is in bytes.
+
+    `docker`, `containerd` and `runc` are versions, and `base` is a system with its version, or the name of
+    the base image; "" if the image does not say.
+    """
 
     id: str
     tags: tuple[str, ...]
@@ -65,6 +62,9 @@ class MachineImage:
     base: str
     size: int
     created: datetime
+    docker: str = ""
+    containerd: str = ""
+    runc: str = ""
 
 
 def sources() -> str:
@@ -121,7 +121,9 @@ def build(
     if base == "debian" and not _has(engine, reference, deadline):
         reason = why_not_here(engine, deadline)
         if not reason:
-            return _import_debian(engine, tag, root, report, deadline)
+            return from_packages.make(
+                engine, root or sources(), context(root=root), tag=tag, report=report, deadline=deadline
+            )
         report(f"Pulling {reference}: {reason}")
         try:
             engine.images.pull(reference, timeout=deadline)
@@ -173,14 +175,18 @@ def _build_dockerfile(  # noqa: PLR0917  (all of them are what `build` was given
         del said[:-20]
 
     dockerfile = _dockerfile(root, start_interval=engine.at_least("1.44"))
+    arguments = {"BASE": base, "VERSION": dinv.__version__}
+    epoch = source_date_epoch()
+    if epoch is not None:
+        arguments["SOURCE_DATE_EPOCH"] = str(epoch)
     try:
-        return engine.images.build(
+        image = engine.images.build(
             io.BytesIO(context({"Dockerfile": dockerfile.encode()}, root=root)),
-            tag=tag,
-            buildargs={"BASE": base, "VERSION": dinv.__version__},
+            buildargs=arguments,
             progress=progress,
             timeout=deadline,
         )
+        return contents.label(engine, image, tag, deadline)
     except EngineError as exc:
         tail = "".join(f"\n  {line}" for line in said)
         hint = ""
@@ -192,31 +198,11 @@ def _build_dockerfile(  # noqa: PLR0917  (all of them are what `build` was given
 _DEBIAN_COMMAND = command("image", "build", "--base", "debian")
 
 
-def _import_debian(
-    engine: Engine, tag: str, root: str, report: Callable[[str], None], deadline: Deadline
-) -> str:
-    arguments = {"BASE": f"debian:{SUITE}", "VERSION": dinv.__version__}
-    changes = import_changes(_dockerfile(root, start_interval=engine.at_least("1.44")), arguments)
-    with open(os.path.join(root or sources(), "packages", "debian.txt"), encoding="utf-8") as file:
-        packages = package_names(file.read())
-    with DebianBase(packages, context(root=root), report=report, deadline=deadline) as archive:
-        # Nothing is asked of the endpoint before the archive begins, so a base that cannot be made
-        # leaves nothing there. One that ends early breaks the upload off, and the engine drops it.
-        archive.wait_for_first_byte()
-        report(f"Importing {tag}")
-        repo, _, version = tag.rpartition(":") if ":" in tag.rpartition("/")[2] else (tag, "", "latest")
-        try:
-            return engine.images.import_(archive, repo=repo, tag=version, changes=changes, timeout=deadline)
-        except EngineError as exc:
-            archive.check()
-            raise ImageBuildError(f"Importing {tag} failed: {exc.message}") from exc
-
-
 def why_not_here(engine: Engine, deadline: Deadline) -> str:
     """Return why the Debian base cannot be made on this side; "" if it can."""
     theirs = str(engine.info(timeout=deadline).get("Architecture", ""))
     ours = os.uname().machine
-    if _DEBIAN_ARCHITECTURES.get(theirs, theirs) != _DEBIAN_ARCHITECTURES.get(ours, ours):
+    if from_packages.ARCHITECTURES.get(theirs, theirs) != from_packages.ARCHITECTURES.get(ours, ours):
         return f"the endpoint is {theirs}, this side {ours}"
     return missing_tools()
 
@@ -237,7 +223,10 @@ def _machine_image(found: Mapping[str, Any]) -> MachineImage:
         tags=tuple(sorted(tags)),
         contract=str(labels.get(LABEL_CONTRACT, "")),
         version=str(labels.get(LABEL_VERSION, "")),
-        base=str(labels.get(_LABEL_BASE, "")),
+        base=str(labels.get(LABEL_BASE) or labels.get(_LABEL_BASE_NAME, "")),
+        docker=str(labels.get(LABEL_DOCKER, "")),
+        containerd=str(labels.get(LABEL_CONTAINERD, "")),
+        runc=str(labels.get(LABEL_RUNC, "")),
         size=int(found.get("Size") or 0),
         created=datetime.fromtimestamp(int(found.get("Created") or 0), UTC),
     )
@@ -285,12 +274,6 @@ def _context_paths(root: str) -> list[str]:
     return paths
 
 
-def package_names(text: str) -> list[str]:
-    """Return the names in a list of packages: one a line, without comments and blank lines."""
-    names = (line.partition("#")[0].strip() for line in text.splitlines())
-    return [name for name in names if name]
-
-
 def _dockerfile(root: str, *, start_interval: bool) -> str:
     """Return the Dockerfile, for engines of API 1.44 (25.0) with the option that older ones refuse.
 
@@ -299,25 +282,3 @@ def _dockerfile(root: str, *, start_interval: bool) -> str:
     with open(os.path.join(root or sources(), "Dockerfile"), encoding="utf-8") as file:
         text = file.read()
     return text.replace("HEALTHCHECK ", "HEALTHCHECK --start-interval=1s ", 1) if start_interval else text
-
-
-def import_changes(dockerfile: str, arguments: Mapping[str, str]) -> list[str]:
-    """Return what `dockerfile` says about its image, as `changes` for an import.
-
-    These are the instructions after FROM that do not run or copy anything, with the ${NAME} in
-    `arguments` put in. Instructions may go over several lines, by a backslash at the line's end.
-    """
-    lines = [line for line in dockerfile.splitlines() if not line.lstrip().startswith("#")]
-    instructions = re.sub(r"\\[ \t]*\n", " ", "\n".join(lines)).splitlines()
-    changes: list[str] = []
-    for instruction in instructions:
-        words = instruction.split(maxsplit=1)
-        if not words:
-            continue
-        if words[0].upper() == "FROM":
-            changes.clear()
-        elif words[0].upper() in _IMPORT_CHANGES:
-            changes.append(
-                re.sub(r"\$\{(\w+)\}", lambda match: arguments.get(match[1], match[0]), instruction.strip())
-            )
-    return changes

@@ -66,11 +66,17 @@ class DebianBase:
         deadline: Deadline,
         variant: str = "apt",
         shell: str = "sh",
+        leave_out: Sequence[str] = (),
+        epoch: int | None = None,
     ) -> None:
         """`variant` is mmdebstrap's; `shell` is the command in the file system that runs install.sh.
 
         With "extract" nothing is installed: the packages are only unpacked, which takes a few seconds.
+        `leave_out` are options of dpkg: path-exclude=PATTERN, path-include=PATTERN. No file in the archive is
+        newer than `epoch`, in seconds since 1970; by default than the start.
         """
+        self._leave_out = leave_out
+        self._epoch = epoch
         self._variant = variant
         # Where nothing is installed, mmdebstrap has no stage after that.
         self._stage = "extract" if variant == "extract" else "customize"
@@ -183,7 +189,7 @@ class DebianBase:
             '--aptopt=Apt::Install-Recommends "false"',
             # A base that is thrown away when the power fails needs no fsync.
             "--dpkgopt=force-unsafe-io",
-            *(f"--dpkgopt=path-exclude=/usr/share/{name}/*" for name in ("doc", "man", "locale")),
+            *(f"--dpkgopt={one}" for one in self._leave_out),
             *(f"--{self._stage}-hook={hook}" for hook in self._hooks(context)),
             SUITE,
             "-",
@@ -195,7 +201,7 @@ class DebianBase:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=_environment(self._directory),
+            env=_environment(self._directory, self._epoch),
             start_new_session=True,
             # Children keep the lock while they live, so that nobody clears the directory under them.
             pass_fds=(self._lock,),
@@ -234,8 +240,11 @@ def _private_mounts() -> list[str]:
     return prefix if found.returncode == 0 else []
 
 
-def _environment(directory: str) -> dict[str, str]:
+def _environment(directory: str, epoch: int | None) -> dict[str, str]:
     env = {**os.environ, "TMPDIR": directory, "LC_ALL": "C.UTF-8"}
+    # mmdebstrap's own default is the time of its start; programs that it runs read the variable as well.
+    if epoch is not None:
+        env["SOURCE_DATE_EPOCH"] = str(epoch)
     # apt reads these in lower case alone (apt: methods/aptmethod.h), other programs are set up in capitals.
     for name in ("http_proxy", "https_proxy", "no_proxy"):
         if name not in env and name.upper() in env:

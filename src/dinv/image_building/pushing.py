@@ -63,7 +63,8 @@ def _found(engine: Engine, image: str, name: str, base: str | None, progress: Pr
         chosen = image
     else:
         there = {}
-        for known in (name, DEFAULT_IMAGE):
+        # Of two of the same time the first is taken: builds of the same packages have the same.
+        for known in (DEFAULT_IMAGE, name):
             try:
                 there[known] = engine.images.inspect(known)
             except NotFound:

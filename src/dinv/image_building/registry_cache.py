@@ -1,6 +1,6 @@
 """The image of registry caches, built from `images/registry-cache/`: Debian's docker-registry and busybox.
 
-It is made of Debian packages on this side, and imported, where mmdebstrap is installed: the packages are only
+It is made of Debian packages on this side, and loaded, where mmdebstrap is installed: the packages are only
 unpacked, which takes some ten seconds, and no registry is needed. Elsewhere the endpoint builds it on Debian,
 which it has or pulls.
 """
@@ -12,8 +12,8 @@ import os
 
 import dinv
 from dinv.errors import EngineError, ImageBuildError
-from dinv.image_building import builder
-from dinv.image_building.debian import SUITE, DebianBase
+from dinv.image_building import builder, from_packages
+from dinv.image_building.debian import SUITE
 from dinv.system.deadline import Deadline
 
 TYPE_CHECKING = False
@@ -54,7 +54,16 @@ def build(
     reason = builder.why_not_here(engine, deadline)
     try:
         if not reason:
-            return _import(engine, tag, report, deadline)
+            return from_packages.make(
+                engine,
+                sources(),
+                context(),
+                tag=tag,
+                report=report,
+                deadline=deadline,
+                variant="extract",
+                shell=_BUSYBOX,
+            )
         report(f"Building on debian:{SUITE}-slim: {reason}")
         return engine.images.build(
             io.BytesIO(context()),
@@ -65,24 +74,3 @@ def build(
     except EngineError as error:
         why = f"\nIt can also be made of Debian packages, but not here: {reason}" if reason else ""
         raise ImageBuildError(f"Building {tag} failed: {error.message}{why}") from error
-
-
-def _import(engine: Engine, tag: str, report: Callable[[str], None], deadline: Deadline) -> str:
-    root = sources()
-    with open(os.path.join(root, "Dockerfile"), encoding="utf-8") as file:
-        arguments = {"BASE": f"debian:{SUITE}", "VERSION": dinv.__version__}
-        changes = builder.import_changes(file.read(), arguments)
-    with open(os.path.join(root, "packages", "debian.txt"), encoding="utf-8") as file:
-        packages = builder.package_names(file.read())
-    base = DebianBase(
-        packages, context(), report=report, deadline=deadline, variant="extract", shell=_BUSYBOX
-    )
-    with base as archive:
-        archive.wait_for_first_byte()
-        report(f"Importing {tag}")
-        repo, _, version = tag.rpartition(":") if ":" in tag.rpartition("/")[2] else (tag, "", "latest")
-        try:
-            return engine.images.import_(archive, repo=repo, tag=version, changes=changes, timeout=deadline)
-        except EngineError:
-            archive.check()  # the archive's own failure says more
-            raise

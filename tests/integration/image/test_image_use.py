@@ -115,8 +115,28 @@ def test_the_image_declares_what_the_contract_says(engine: Engine, machine_image
     assert config["Labels"]["io.dinv.image.contract"] == "dinv"
     assert config["Labels"]["io.dinv.image.version"]
     assert config["ExposedPorts"] == {"2376/tcp": {}}
+    assert config["StopSignal"] == "SIGTERM"
     assert not config.get("Volumes")
     assert config["Healthcheck"]["Test"] == ["CMD", "/usr/local/lib/dinv/healthcheck"]
+
+
+def test_the_image_says_what_is_in_it(machine: Machine, engine: Engine, machine_image: str) -> None:
+    labels = engine.images.inspect(machine_image)["Config"]["Labels"]
+    assert labels["io.dinv.image.docker"] == machine.docker("version", "--format", "{{.Server.Version}}")
+    assert labels["io.dinv.image.containerd"] in machine.run("containerd", "--version").split()
+    assert machine.run("runc", "--version").startswith(f"runc version {labels['io.dinv.image.runc']}\n")
+    assert labels["io.dinv.image.base"].startswith("Debian ")
+
+
+def test_the_image_is_small(engine: Engine, machine_image: str) -> None:
+    """The figure in images/README.md: 337 MB."""
+    assert engine.images.inspect(machine_image)["Size"] < 345_000_000
+
+
+def test_packages_can_be_installed_in_a_machine(machine: Machine) -> None:
+    """What was taken out of the image leaves apt no dependency that is missing."""
+    machine.run("apt-get", "check")
+    assert machine.run("dpkg", "--audit") == ""
 
 
 def test_an_idle_machine_is_small(machine: Machine) -> None:

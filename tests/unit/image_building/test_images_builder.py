@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import dinv
 from dinv.errors import ImageBuildError, NotFound, ServerError
-from dinv.image_building import builder
+from dinv.image_building import builder, from_packages
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,7 +29,7 @@ class FakeImages:
         self.fails = fails
         self.pulled: list[str] = []
         self.built: dict[str, Any] = {}
-        self.imported: dict[str, Any] = {}
+        self.tagged: dict[str, str] = {}
 
     def inspect(self, image: str, **_: Any) -> dict[str, Any]:
         if image not in self.present:
@@ -49,12 +49,8 @@ class FakeImages:
             raise ServerError(self.fails, status=500)
         return "sha256:built"
 
-    def import_(self, archive: Any, **given: Any) -> str:
-        data = b""
-        while piece := archive.read(7):
-            data += piece
-        self.imported = {"archive": data, **given}
-        return "sha256:imported"
+    def tag(self, image: str, name: str, **_: Any) -> None:
+        self.tagged[name] = image
 
     def list(self, **given: Any) -> list[dict[str, Any]]:
         assert given["filters"] == {"label": ["io.dinv.image.contract"]}
@@ -77,11 +73,25 @@ class FakeImages:
         ]
 
 
+class FakeContainers:
+    """Containers of images that do not say what is in them."""
+
+    def create(self, name: str, body: dict[str, Any], **_: Any) -> tuple[str, list[str]]:
+        return name, []
+
+    def archive_get(self, container: str, path: str, **_: Any) -> Any:
+        raise NotFound("no such file", status=404)
+
+    def remove(self, container: str, **_: Any) -> None:
+        pass
+
+
 def fake_engine(images: FakeImages, *, api: str = "1.41", architecture: str | None = None) -> Engine:
     return cast(
         "Engine",
         SimpleNamespace(
             images=images,
+            containers=FakeContainers(),
             at_least=lambda version: tuple(map(int, api.split("."))) >= tuple(map(int, version.split("."))),
             info=lambda **_: {"Architecture": architecture or os.uname().machine},
             address="unix:///fake",
@@ -104,7 +114,7 @@ def content(data: bytes, name: str) -> str:
 def test_photon_is_built_with_the_dockerfile() -> None:
     images, told = FakeImages(set()), list[str]()
     assert builder.build(fake_engine(images), base="photon", report=told.append) == "sha256:built"
-    assert images.built["tag"] == "dinv:latest"
+    assert images.tagged == {"dinv:latest": "sha256:built"}
     assert images.built["buildargs"] == {"BASE": "photon:5.0", "VERSION": dinv.__version__}
     assert told == ["Step 1/2 : FROM x"]
 
@@ -203,8 +213,7 @@ def test_sources_of_an_installed_package_come_first(tmp_path: Path, monkeypatch:
 
 def test_package_lists_are_names_of_packages() -> None:
     for name in ("debian.txt", "photon.txt"):
-        with open(os.path.join(builder.sources(), "packages", name), encoding="utf-8") as file:
-            packages = builder.package_names(file.read())
+        packages = from_packages.lines(os.path.join(builder.sources(), "packages", name))
         assert len(packages) > 10
         assert len(set(packages)) == len(packages)
         assert all(package.replace("-", "").replace(".", "").isalnum() for package in packages)
@@ -213,31 +222,9 @@ def test_package_lists_are_names_of_packages() -> None:
 @given(
     st.lists(st.tuples(st.sampled_from(["", "  ", "# word", "name"]), st.sampled_from(["", " # why", "  "])))
 )
-def test_package_names_ignores_comments_and_blanks(parts: list[tuple[str, str]]) -> None:
+def test_entries_ignores_comments_and_blanks(parts: list[tuple[str, str]]) -> None:
     text = "\n".join(f"{name}{rest}" for name, rest in parts)
-    assert builder.package_names(text) == ["name" for name, _ in parts if name == "name"]
-
-
-def test_import_changes_of_the_dockerfile() -> None:
-    with open(os.path.join(builder.sources(), "Dockerfile"), encoding="utf-8") as file:
-        changes = builder.import_changes(file.read(), {"VERSION": "9", "BASE": "b"})
-    words = [change.split()[0] for change in changes]
-    assert set(words) == {"ENV", "LABEL", "EXPOSE", "HEALTHCHECK", "ENTRYPOINT"}
-    labels = next(change for change in changes if change.startswith("LABEL"))
-    assert 'io.dinv.image.contract="dinv"' in labels
-    assert 'io.dinv.image.version="9"' in labels
-    assert not any("${" in change for change in changes)
-
-
-def test_import_changes_joins_lines_and_starts_anew_at_from() -> None:
-    text = 'FROM a\nENV old=1\nFROM ${BASE}\n# no\nLABEL a=1 \\\n  # in between\n  b=${V}\nRUN x\ncmd ["y"]\n'
-    assert builder.import_changes(text, {"V": "2"}) == ["LABEL a=1    b=2", 'cmd ["y"]']
-
-
-@given(st.text(alphabet="AENVLBFROM=\\\n #${}x", max_size=60))
-def test_import_changes_takes_any_text(text: str) -> None:
-    for change in builder.import_changes(text, {"x": "y"}):
-        assert "\n" not in change
+    assert from_packages.entries(text) == ["name" for name, _ in parts if name == "name"]
 
 
 def test_without_a_base_photon_is_taken_where_it_can_be_pulled() -> None:

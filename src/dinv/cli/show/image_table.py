@@ -82,11 +82,14 @@ def show(images: list[MachineImage], form: Format | None, endpoint: str, *, quie
             image.id.removeprefix("sha256:")[:12],
             image.contract,
             image.version,
-            image.base,
+            image.base or "-",
+            image.docker or "-",
+            image.containerd or "-",
+            image.runc or "-",
             f"{image.created:%Y-%m-%d %H:%M}",
             format_size(image.size),
         )
         for name, image in named
     ]
-    head = ("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "CREATED", "SIZE")
-    show_rows(head, rows, spare=("CONTRACT", "ID", "BASE", "VERSION"))
+    head = ("IMAGE", "ID", "CONTRACT", "VERSION", "BASE", "DOCKER", "CONTAINERD", "RUNC", "CREATED", "SIZE")
+    show_rows(head, rows, spare=("CONTRACT", "ID", "RUNC", "CONTAINERD", "BASE", "VERSION"))
