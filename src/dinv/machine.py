@@ -660,6 +660,34 @@ class Machine:
 
         ensure_context(self._host)
 
+    def kubeconfig(self) -> str:
+        """Return its kubeconfig, for clients of the Kubernetes cluster that it is part of.
+
+        It holds the key of an administrator. Raises NoKubeconfig, MachineUnfinished, KubeconfigError.
+        """
+        from dinv.lifecycle import kubeconfig
+
+        return kubeconfig.read(self._host)
+
+    def kubeconfig_path(self) -> str:
+        """Return the path of the file that `kubeconfig` reads, for KUBECONFIG. Raises as that does."""
+        from dinv.lifecycle import kubeconfig
+
+        return kubeconfig.path(self._host)
+
+    def merge_kubeconfig(self, into: str = "", *, use: bool | None = None) -> tuple[str, str]:
+        """Put cluster, user and context of its kubeconfig into yours; return the file and the context's name.
+
+        That is its own name, or "dinv-NAME" where something else is called so; nothing that dinv has not put
+        there is changed. The file is `into`; without it the one that has its entry already, or that kubectl
+        would write to. An entry in another file is taken out there, and `remove` takes out the last. The
+        context becomes the current one if `use` is True, or None and there is no other. Raises as
+        `kubeconfig` does, KubeconfigLocked, MachineBusy.
+        """
+        from dinv.lifecycle import kubeconfig
+
+        return kubeconfig.merge(self._host, into, use=use)
+
     # The machine behind it
 
     def _hosts(self) -> Hosts:

@@ -77,6 +77,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "ip": (("dinv ip dev", "its address"),),
     "kill": (("dinv kill dev", "as docker kill does"),),
+    "kubeconfig": (
+        ("dinv kubeconfig k1 > k1.yaml", "with an administrator's key"),
+        ("dinv kubeconfig --path k1", "where it is, for KUBECONFIG"),
+        ("dinv kubeconfig --merge --use k1", "into yours, as current context"),
+    ),
     "link": (("dinv link docker-machine", "scripts for docker-machine then use dinv"),),
     "load": (
         ("dinv load dev app:1.2 db:7", "images from this computer's engine into dev"),

@@ -32,12 +32,19 @@ class KubeconfigLocked(KubeconfigError):
 
 
 class NoKubeconfig(MachineError):
-    """A machine has no kubeconfig: it is in no Kubernetes cluster."""
+    """A machine has no kubeconfig. `path` is where it would be, "" for one that is in no cluster."""
 
-    def __init__(self, machine: str, provisioner: str) -> None:
+    def __init__(self, machine: str, provisioner: str, path: str = "") -> None:
+        never = (
+            f'Machine "{machine}" has no kubeconfig: it is not part of a Kubernetes cluster (its provisioner '
+            f'is "{provisioner}"). Make one that is: '
+        )
+        missing = f'The kubeconfig of machine "{machine}" is not there ({path}). Have it fetched again: '
         super().__init__(
             machine,
-            f'Machine "{machine}" has no kubeconfig: it is not a Kubernetes cluster\'s (its provisioner is '
-            f'"{provisioner}"). Make one that is: '
-            + command("create", "--provisioner", "kubernetes", "NAME"),
+            missing + command("provision", machine)
+            if path
+            else never + command("create", "--provisioner", "kubernetes", "NAME"),
         )
+        self.provisioner = provisioner
+        self.path = path

@@ -148,6 +148,17 @@ class Provisioner(ABC):
         """
         return {}
 
+    @classmethod
+    def kubeconfig_path(cls, config: MachineConfig) -> str:
+        """Return the path of the machine's own kubeconfig; "" if its machines are no Kubernetes clusters'.
+
+        It has the cluster's CA, a client's certificate and its key in it, and leads to the machine from this
+        computer. The file need not be there yet. Makes no calls. Entries that `dinv kubeconfig --merge` puts
+        into the user's file are recorded in `config.membership`, under `membership.KUBECONFIG`: to be
+        removed by `Membership.forget`.
+        """
+        return ""
+
     # Options that change after the machine was made, for `dinv set`
 
     @classmethod

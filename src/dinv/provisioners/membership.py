@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 CLUSTER = "Cluster"
 ROLE = "Role"
+KUBECONFIG = "Kubeconfig"
+"""The key of the path of the user's kubeconfig that has an entry of the machine's cluster."""
 
 
 class Standing:

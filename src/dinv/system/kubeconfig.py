@@ -132,6 +132,27 @@ def add(
     return _change(path, change)
 
 
+def add_from(path: str, name: str, source: str, *, owner: Owner, use: bool | None = None) -> str:
+    """Put what the current context of the kubeconfig `source` leads to into another one, as `add` does.
+
+    Raises KubeconfigError also for a source that has not all of its certificates and its key in it.
+    """
+    try:
+        found = _formats(path).reached(_read(source))
+    except ValueError as error:
+        raise KubeconfigError(source, str(error)) from error
+    return add(
+        path,
+        name,
+        cluster_ca=found.cluster_ca,
+        server=found.server,
+        client_certificate=found.client_certificate,
+        client_key=found.client_key,
+        owner=owner,
+        use=use,
+    )
+
+
 def remove(path: str, owner: Owner) -> list[str]:
     """Take a machine's entries out of a kubeconfig; return the names of its contexts there.
 

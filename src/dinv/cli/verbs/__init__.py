@@ -25,6 +25,7 @@ VERBS = {
     "inspect": "Print everything known about a machine, as JSON",
     "ip": "Print the address of a machine",
     "kill": "Stop a machine at once",
+    "kubeconfig": "Print a machine's kubeconfig, or put it into yours",
     "link": "Give dinv another name, such as docker-machine",
     "load": "Load images from an engine or a file into a machine",
     "logs": "Print the output of a machine's init and daemon",

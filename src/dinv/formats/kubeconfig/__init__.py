@@ -16,6 +16,7 @@ Only what changes a kubeconfig loads this, and with it PyYAML, which is not inst
 from __future__ import annotations
 
 from dinv.formats.kubeconfig import editing
+from dinv.formats.kubeconfig import reached as reading
 from dinv.formats.kubeconfig.document import Document
 from dinv.formats.kubeconfig.entry import Entry
 
@@ -23,7 +24,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Collection
 
-__all__ = ["Entry", "added", "current", "names", "removed"]
+    from dinv.formats.kubeconfig.reached import Reached
+
+__all__ = ["Entry", "added", "current", "names", "reached", "removed"]
 
 
 def added(
@@ -87,6 +90,11 @@ def names(content: bytes, *, but: str = "") -> set[str]:
 def current(content: bytes) -> str:
     """Return the name of its current context; "" if it has none. Raises ValueError."""
     return _parsed(content).current
+
+
+def reached(content: bytes) -> Reached:
+    """Return what its current context leads to. Raises ValueError if that is not all in it."""
+    return reading.reached(_parsed(content))
 
 
 def _parsed(content: bytes) -> Document:
