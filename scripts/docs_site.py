@@ -36,6 +36,7 @@ MENU = {
         "day2",
         "caches",
         "volumes",
+        "kubernetes",
         "images",
         "kubeconfig",
         "lifecycle",

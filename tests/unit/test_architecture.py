@@ -49,7 +49,8 @@ SEAMS = {
     "authorities": {"cfssl", "exec", "local", "shared", "step", "vault"},
     "drivers": {"docker", "ci-test"},
     "images": {"dind", "dch-photon"},
-    "provisioners": {"docker"},
+    "provisioners": {"docker", "kubernetes"},
+    "provisioners/kubernetes/distributions": {"k3s", "k0s", "kubeadm"},
     "drivers/docker/flavours": {"vch", "podman"},
 }
 """By folder, the names that can be chosen there: what depends on one stands in the file of that name.

@@ -31,6 +31,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv create dev", "a machine called dev"),
         ("dinv create --cpus 2 --memory 4g dev", "with limits"),
         ("dinv create --endpoint ssh://me@server dev", "on another computer"),
+        ("dinv create --provisioner kubernetes k1", "a node of Kubernetes"),
     ),
     "df": (
         ("dinv df dev", "how full dev's image cache is"),
@@ -58,6 +59,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv image build", "make it, once for each endpoint"),
         ("dinv image init mine --with sshd", "the source of one of your own"),
         ("dinv image build mine", "that one, as dinv-mine"),
+        ("dinv image build --with k3s=./k3s", "one for Kubernetes, as dinv-k3s"),
         ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
         ("dinv image ls", "the machine images it has"),
     ),

@@ -204,6 +204,14 @@ class Driver(ABC):
         return self.ip
 
     @property
+    def fixed_ip(self) -> str:
+        """The machine's address on its own network, if it has the same one after each start; else ""."""
+        return ""
+
+    def serve_ports(self, ports: Iterable[int]) -> None:  # noqa: B027  (nothing to do at a fixed address)
+        """Take note, before `pre_create_check`, that clients are to reach these TCP ports, too."""
+
+    @property
     def local_only(self) -> bool:
         """Whether, as far as is known, it can only be reached from the computer that its engine runs on."""
         return False

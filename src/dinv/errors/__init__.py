@@ -79,7 +79,9 @@
     │       ├── CannotJoin         ... by reason of the machine that it is to join
     │       ├── ClusterUnreachable ... no machine of it decides
     │       ├── SwarmLocked        ... nothing here unlocks it
-    │       └── QuorumAtRisk       ... the cluster would not survive its leaving
+    │       ├── QuorumAtRisk       ... the cluster would not survive its leaving
+    │       ├── NodeNotReady       ... as a node of Kubernetes it does not get Ready
+    │       └── KubernetesError    ... the API of one refuses a call, or does not answer
     ├── CacheError                 a registry cache
     │   ├── CacheNotFound
     │   ├── CacheExists            ... and differs from what was asked for
@@ -195,6 +197,8 @@ if TYPE_CHECKING:
     from dinv.errors.kubeconfig import KubeconfigError as KubeconfigError
     from dinv.errors.kubeconfig import KubeconfigLocked as KubeconfigLocked
     from dinv.errors.kubeconfig import NoKubeconfig as NoKubeconfig
+    from dinv.errors.kubernetes import KubernetesError as KubernetesError
+    from dinv.errors.kubernetes import NodeNotReady as NodeNotReady
     from dinv.errors.local import ContextError as ContextError
     from dinv.errors.local import ContextTaken as ContextTaken
     from dinv.errors.local import LinkError as LinkError
@@ -346,6 +350,8 @@ _FILES = {
     "ClusterUnreachable": "cluster",
     "SwarmLocked": "cluster",
     "QuorumAtRisk": "cluster",
+    "KubernetesError": "kubernetes",
+    "NodeNotReady": "kubernetes",
 }
 """In which file of this folder each class is."""
 

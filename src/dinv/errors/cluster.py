@@ -50,15 +50,17 @@ class ClusterUnreachable(ClusterError):
     """No machine of a cluster, as far as this store has them, decides in it.
 
     `whys` has pairs of a machine's name and the reason. Something is left to be done there: `kind` is the
-    kind of cluster.
+    kind of cluster, and `decides` its word for who does.
     """
 
-    def __init__(self, machine: str, kind: str, whys: list[tuple[str, str]]) -> None:
+    def __init__(
+        self, machine: str, kind: str, whys: list[tuple[str, str]], *, decides: str = "manager"
+    ) -> None:
         said = "; ".join(f"{name}: {why.rstrip('.')}" for name, why in whys)
         first = whys[0][0] if whys else "NAME"
         super().__init__(
             machine,
-            f'No manager of the {kind} of machine "{machine}" can be asked ({said}). Start one: '
+            f'No {decides} of the {kind} of machine "{machine}" can be asked ({said}). Start one: '
             + command("start", first)
             + f"; if the {kind} has lost its quorum, make it anew: "
             + command("provision", "--force-new-cluster", first),

@@ -7,7 +7,7 @@ import os
 from typing import NamedTuple, Self
 
 from dinv.errors import ImageBuildError, InputError
-from dinv.image_building import builder, own_image, pushing, sources
+from dinv.image_building import additions, builder, own_image, pushing, sources
 from dinv.images import DEFAULT_IMAGE
 from dinv.progress import Progress
 from dinv.system import scratch
@@ -74,38 +74,60 @@ class MachineImages:
         None is what a directory says; else "photon" where the endpoint has it or can pull it, else "debian".
         For a directory without the whole sources it is the machine image that its own is made of.
 
+        A feature may also be a program that is put in: "k3s=FILE" (k0s, kubeadm), a program of this computer
+        or a tar that has it at its place; "k3s=VERSION" or "k3s=VERSION@sha256:HEX", a release that the
+        endpoint fetches. It is a layer on `base`, which the endpoint has; by default on "dinv:latest".
+
         `timeout` is in seconds, for all of it. Raises InputError, ImageBuildError, also at once for an
         endpoint that cannot build, DeadlineExceeded.
         """
         progress = progress or Progress()
         with contextlib.ExitStack() as stack:
-            if features:
-                if directory is not None:
-                    raise InputError(
-                        f"{directory} has the features that its Dockerfile says. To add some: "
-                        + command("image", "init")
-                    )
-                names = "-".join(text.partition("=")[0] for text in features)
+            chosen, added = additions.split(features)
+            if features and directory is not None:
+                raise InputError(
+                    f"{directory} has the features that its Dockerfile says. To add some: "
+                    + command("image", "init")
+                )
+            names = "-".join(text.partition("=")[0] for text in features)
+            beneath = base or DEFAULT_IMAGE
+            if chosen:
                 made = stack.enter_context(scratch.directory("dinv-image-"))
                 directory = os.path.join(made, names)
-                sources.init(directory, base=base, chosen=features)
-                base = None
-            name = tag or (DEFAULT_IMAGE if directory is None else sources.default_tag(directory))
-            with progress.working("Image", f"building {name}"):
+                sources.init(directory, base=base, chosen=chosen)
+                base, beneath = None, ""
+            name = tag or (DEFAULT_IMAGE if not features and directory is None else "")
+            name = name or sources.default_tag(directory or names)
+
+            def make(tag: str) -> str:
                 if directory is None:
-                    identity = builder.build(
-                        self._engine, base=base, tag=name, report=progress.update, timeout=timeout
+                    return builder.build(
+                        self._engine, base=base, tag=tag, report=progress.update, timeout=timeout
                     )
-                else:
-                    identity = own_image.build(
+                return own_image.build(
+                    self._engine,
+                    directory,
+                    base=base,
+                    tag=tag,
+                    network=network,
+                    report=progress.update,
+                    timeout=timeout,
+                )
+
+            with progress.working("Image", f"building {name}"):
+                identity = (
+                    additions.build(
                         self._engine,
-                        directory,
-                        base=base,
+                        added,
+                        base=beneath,
+                        make=make,
                         tag=name,
-                        network=network,
                         report=progress.update,
                         timeout=timeout,
                     )
+                    if added
+                    else make(name)
+                )
         # Engines before API 1.29, and Podman, answer less than the id in the list.
         digits = identity.removeprefix("sha256:")
         for image in self.list():

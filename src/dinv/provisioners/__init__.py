@@ -28,6 +28,7 @@ GROUP = "dinv.provisioners"
 
 _BUILT_IN = {
     "docker": "dinv.provisioners.docker:DockerProvisioner",
+    "kubernetes": "dinv.provisioners.kubernetes.provisioner:KubernetesProvisioner",
     "none": "dinv.provisioners.none:NoneProvisioner",
     "swarm": "dinv.provisioners.swarm:SwarmProvisioner",
 }
@@ -128,6 +129,10 @@ class Provisioner(ABC):
         True if nobody can say: then `activate` makes sure.
         """
         return True
+
+    def ports(self) -> Sequence[int]:
+        """Return the TCP ports of the machine that clients are to reach, besides its daemon's."""
+        return ()
 
     def membership(self) -> Membership | None:
         """Return the machine's part in a cluster of machines; None if its machines form none."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from dinv.machines import Machines
 
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
+OF_SOME = ("KUBECONFIG",)
+"""Variables that only some provisioners' machines have. Their values are paths in the machine's directory."""
 
 
 def setting(
@@ -31,7 +33,8 @@ def setting(
     Raises MachineNotRunning, MachineUnusable.
     """
     machine.check_files()
-    variables: dict[str, str | None] = dict(machine.environment())
+    machines = os.path.dirname(machine.directory)
+    variables: dict[str, str | None] = {**_of_another(machines, environ), **machine.environment()}
     if not machine.has_tls:
         # Another machine's variables would make the docker CLI use TLS with this one.
         variables = {**dict.fromkeys(VARIABLES), **variables}
@@ -42,6 +45,12 @@ def setting(
         for key, entries in syntax.no_proxy(environ).items():
             variables[key] = ",".join(dict.fromkeys([*entries, address]))
     return variables, joined("\n", (machine.look(), _expiry(machine)))
+
+
+def _of_another(machines: str, environ: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the variables, to be unset, that lead into a directory of a machine's: a user's own stay."""
+    within = os.path.join(machines, "")
+    return {key: None for key in OF_SOME if environ.get(key, "").startswith(within)}
 
 
 def _expiry(machine: Machine) -> str:
@@ -56,6 +65,7 @@ def unsetting(
     import contextlib
 
     variables: dict[str, str | None] = dict.fromkeys(VARIABLES)
+    variables |= _of_another(os.path.join(machines.path, "machines"), environ)
     if no_proxy:
         address = ""
         # Whatever became of the machine, its variables must be unset.

@@ -97,6 +97,16 @@ def test_a_machine_that_says_nothing_is_set_with_a_warning(
     assert "timed out" in warning
 
 
+def test_another_machines_kubeconfig_is_unset_and_the_users_own_is_not(machines: Machines, port: int) -> None:
+    add(machines, f"tcp://127.0.0.1:{port}")
+    other = f"{machines.path}/machines/k1/kubeconfig"
+    assert setting(machines.get("dev"), environ={"KUBECONFIG": other})[0]["KUBECONFIG"] is None
+    assert unsetting(machines, environ={"KUBECONFIG": other})["KUBECONFIG"] is None
+    for own in ("/home/me/.kube/config", f"/mine:{other}"):
+        assert "KUBECONFIG" not in setting(machines.get("dev"), environ={"KUBECONFIG": own})[0]
+        assert "KUBECONFIG" not in unsetting(machines, environ={"KUBECONFIG": own})
+
+
 def test_all_is_unset_whatever_there_is(machines: Machines) -> None:
     assert unsetting(machines, environ={}) == dict.fromkeys(VARIABLES)
 

@@ -19,7 +19,7 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("what", nargs="?", metavar="DIR|REF", help=what)
     base = "what to build on (photon where the endpoint can have it, else debian)"
     parser.add_argument("--base", metavar="photon|debian|REF", help=base)
-    features = "init, build: sshd, registry-ca or preloaded; several with commas"
+    features = "sshd, registry-ca, preloaded; build: k3s=FILE, too; several with commas"
     parser.add_argument("--with", action="append", metavar="FEATURE[=FILE]", help=features)
     parser.add_argument("-f", "--force", action="store_true", help="init: overwrite files that are there")
     tag = f"build: name of the image ({DEFAULT_IMAGE}; of a directory's, dinv-DIR)"

@@ -259,6 +259,15 @@ class DockerDriver(Driver):
         return str(self.config.driver.get("OwnAddress", ""))
 
     @property
+    def fixed_ip(self) -> str:
+        return str(self.config.driver.get("IP", ""))
+
+    def serve_ports(self, ports: Iterable[int]) -> None:
+        from dinv.drivers.docker.network import serving
+
+        serving.want(self.config.driver, ports)
+
+    @property
     def local_only(self) -> bool:
         return bool((self.config.driver.get("OwnNetwork") or {}).get("Subnet"))
 

@@ -63,6 +63,7 @@ KINDS: Kinds = {
     **dict.fromkeys(("DNS", "RefusedAddresses"), list),
     "OwnNetwork": _is_own_network,
     "Avoid": list,
+    "Serves": lambda kept: isinstance(kept, list) and all(type(each) is int for each in kept),
     "Reached": str,
     "PublishPorts": _has(Address=str, Port=int, MachinePort=int, Protocol=str),
     "AddressPools": _has(Base=str, Size=int),

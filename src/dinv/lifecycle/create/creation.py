@@ -119,6 +119,8 @@ class Creation(Transaction):
             driver.set_config_from_flags(options.driver_values, self.progress)
         except InputError as error:
             raise DriverRefused(error) from error
+        if driver.provisioned:
+            driver.serve_ports(self.machine.provisioner.ports())
         if options.registry_cache:
             from dinv.lifecycle.host import registry_cache
 

@@ -10,6 +10,7 @@ import contextlib
 import ipaddress
 import zlib
 
+from dinv.drivers.docker.network import serving
 from dinv.endpoints import own_network, subnets
 from dinv.errors import EngineError, MachineError, PreCreateCheckFailed
 from dinv.wording import command, option
@@ -69,6 +70,7 @@ def take(site: Site, network: Network) -> None:
     kept["OwnNetwork"] = {"Subnet": str(subnet), "Gateway": gateway, "Bridge": own_network.bridge_of(network)}
     kept["Network"] = str(network["Name"])
     kept.update(Published=False, PublishAddress="", Port=0, Host="")
+    serving.drop(kept)
     kept["IP"] = _free_address(site)
     site.settle_address()
 

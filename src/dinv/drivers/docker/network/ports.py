@@ -13,7 +13,7 @@ import socket
 import zlib
 
 from dinv.drivers.docker.flavours.engine import DAEMON_PORT
-from dinv.drivers.docker.network import nested, publishing
+from dinv.drivers.docker.network import nested, publishing, serving
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.host_port import of_url
 from dinv.labels import LABEL_PORT
@@ -112,6 +112,8 @@ def follow_port(site: Site, published: Mapping[str, Any]) -> None:
 def choose(site: Site) -> None:
     """Choose the port to publish on, or check that the chosen one is free. Raises PreCreateCheckFailed."""
     kept = site.config.driver
+    if kept["Published"]:
+        serving.add(kept)
     further = kept.get("PublishPorts") or []
     if not kept["Published"] and not further:
         return
@@ -130,8 +132,11 @@ def choose(site: Site) -> None:
 
     if kept["PortChosen"]:
         check_chosen(site, kept["Port"], used=used, services=services, is_free=is_free)
-        return
-    kept["Port"] = _first_free(site, is_free)
+    else:
+        kept["Port"] = _first_free(site, is_free)
+    others = (port for port in _candidates(site) if port != kept["Port"])
+    if not serving.place(further, others, is_free):
+        raise nested.no_port(site.outer) if site.outer is not None else _no_port(site)
 
 
 def check_chosen(
@@ -166,7 +171,11 @@ def _first_free(site: Site, is_free: Callable[[int], bool]) -> int:
             return port
     if outer is not None:
         raise nested.no_port(outer)
-    raise PreCreateCheckFailed(
+    raise _no_port(site)
+
+
+def _no_port(site: Site) -> PreCreateCheckFailed:
+    return PreCreateCheckFailed(
         f"No port from {FIRST_PORT} to {FIRST_PORT + PORTS - 1} is free on {site.endpoint}."
     )
 

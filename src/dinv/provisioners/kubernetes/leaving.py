@@ -1,0 +1,103 @@
+"""Leaving a cluster: drained, out of the database, deleted. The machine may be stopped, or gone."""
+
+from __future__ import annotations
+
+from dinv import errors
+from dinv.errors import ClusterUnreachable, DinvError, KubernetesError
+from dinv.provisioners.kubernetes import api, servers, working
+from dinv.provisioners.kubernetes.node import SERVER
+from dinv.provisioners.membership import ROLE
+from dinv.states import RUNNING
+from dinv.timeouts import STATE_SECONDS
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.progress import Progress
+    from dinv.provisioners.kubernetes.part import Part
+
+
+def check_leave(membership: Part) -> None:
+    """Raise QuorumAtRisk if the cluster would be left without a server, or without a majority of them."""
+    config = membership.config
+    if membership.role != SERVER or not config.membership.get(servers.JOINED):
+        return
+    members = servers.members(membership.store, config)
+    if not members:
+        return
+    others = [each for each in members if each.membership.get(ROLE) == SERVER]
+    if not others:
+        names = ", ".join(each.name for each in members)
+        raise errors.QuorumAtRisk(
+            config.name, f"{names} would be without a server", "Remove the agents first."
+        )
+    try:
+        nodes = servers.answering([*others, config], config.name).nodes()
+    except ClusterUnreachable as error:
+        raise errors.QuorumAtRisk(config.name, f"no server of its cluster answers: {error.text}") from error
+    staying = {
+        name: node for name, node in nodes.items() if api.is_server(node) and name != membership.node_name
+    }
+    ready = sum(api.is_ready(node) for node in staying.values())
+    needed = len(staying) // 2 + 1
+    if ready < needed:
+        raise errors.QuorumAtRisk(
+            config.name,
+            f"of the {len(staying)} servers that would stay {ready} are ready, and {needed} have to be",
+            "Start the others first.",
+        )
+
+
+def leave(membership: Part, progress: Progress, *, force: bool) -> list[str]:
+    """Take its node out of the cluster; return what is left there. Raises ClusterError without `force`."""
+    config = membership.config
+    if not config.membership.get(servers.NODE):
+        return []  # no server has heard of it
+    others = [
+        each
+        for each in servers.members(membership.store, config)
+        if each.membership.get(ROLE) == SERVER and each.membership.get(servers.JOINED)
+    ]
+    if not others:
+        return []  # the cluster goes with it, or is gone
+    try:
+        client = servers.answering(others, config.name)
+        node = client.node(membership.node_name)
+        if node is not None:
+            _take_out(membership, client, node, progress)
+    except KubernetesError as error:
+        if not force:
+            raise
+        return [_left(membership, others[0].name, error.reason)]
+    except ClusterUnreachable as error:
+        if not force:
+            raise
+        return [_left(membership, others[0].name, error.text)]
+    return []
+
+
+def _take_out(membership: Part, client: api.Api, node: dict[str, object], progress: Progress) -> None:
+    if api.is_ready(node):
+        if not api.is_cordoned(node):
+            client.cordon(membership.node_name, on=True)
+        if left := working.drain(membership, client, progress):
+            progress.note(f"{left} pods of {membership.name} could not be moved: they end with it")
+    if membership.role == SERVER:
+        _out_of_database(membership)
+    # k3s and k0s take a server's member out of etcd along with its node; see `Distribution.leave`.
+    client.delete_node(membership.node_name)
+
+
+def _out_of_database(membership: Part) -> None:
+    """Have a server that runs leave by itself, where that is how it is done. One that does not cannot."""
+    import contextlib
+
+    with contextlib.suppress(DinvError):
+        if membership.driver.state(timeout=STATE_SECONDS).state == RUNNING:
+            membership.distribution.leave(membership.inside())
+
+
+def _left(membership: Part, server: str, why: str) -> str:
+    return (
+        f"Its node {membership.node_name} may still be in the cluster ({why}). Delete it there: kubectl "
+        f"--context {server} delete node {membership.node_name}"
+    )
