@@ -39,6 +39,7 @@ MENU = {
         "kubernetes",
         "images",
         "kubeconfig",
+        "vm",
         "lifecycle",
         "certificates",
         "sharing",
@@ -76,6 +77,7 @@ LABELS = {
     "releases": "Releases",
     "security": "Security",
     "sharing": "Sharing",
+    "vm": "Virtual machines",
     "vic": "vSphere Integrated Containers",
 }
 """What pages are called in the menu whose titles are long, or code."""

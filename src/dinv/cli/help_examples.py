@@ -61,6 +61,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv image build mine", "that one, as dinv-mine"),
         ("dinv image build --with k3s=./k3s", "one for Kubernetes, as dinv-k3s"),
         ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
+        ("dinv image export dinv", "a virtual machine's disk"),
         ("dinv image ls", "the machine images it has"),
     ),
     "forward": (

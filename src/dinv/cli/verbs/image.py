@@ -1,4 +1,4 @@
-"""`dinv image`: machine images: their sources written, built, pushed to a registry, listed."""
+"""`dinv image`: machine images: their sources written, built, pushed to a registry, exported, listed."""
 
 from __future__ import annotations
 
@@ -11,12 +11,22 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
+    from dinv.cli.arguments import FORMAT_HELP
+    from dinv.cli.show.formatting import FORMATS
+    from dinv.cli.show.image_export import FORMATS as EXPORTS
     from dinv.cli.show.image_table import ACTIONS
     from dinv.images import DEFAULT_IMAGE
 
     parser.add_argument("action", choices=ACTIONS)
-    what = "init, build: a directory; push: the target, REGISTRY/NAME[:TAG]"
+    what = "init, build: a directory; push: the target, REGISTRY/NAME[:TAG]; export: the image"
     parser.add_argument("what", nargs="?", metavar="DIR|REF", help=what)
+    output = "export: the file to write (REF.FORMAT, or NAME-certificates.img)"
+    parser.add_argument("-o", "--output", metavar="FILE", help=output)
+    parser.add_argument("--size", metavar="SIZE", help="export: of the disk (10g)")
+    kernel = "export: Debian's kernel (linux-image-cloud-amd64)"
+    parser.add_argument("--kernel", metavar="PACKAGE", help=kernel)
+    url = "export certificates: where the virtual machine's daemon is reached, tcp://HOST:PORT"
+    parser.add_argument("--url", metavar="URL", help=url)
     base = "what to build on (photon where the endpoint can have it, else debian)"
     parser.add_argument("--base", metavar="photon|debian|REF", help=base)
     features = "sshd, registry-ca, preloaded; build: k3s=FILE, too; several with commas"
@@ -29,14 +39,18 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("--image", metavar="REF", help=image)
     parser.add_argument("--endpoint", metavar="ENDPOINT", help="where ($DINV_ENDPOINT)")
     parser.add_argument("--endpoint-cert-path", metavar="DIR", help="its ca.pem, cert.pem and key.pem")
-    parser.add_format()
+    parser.add_format(f"{FORMAT_HELP}; export: {', '.join(EXPORTS)}")
+    parser.known["--format"] = (*FORMATS, *EXPORTS)
     parser.add_progress("print only the id, or the names")
 
 
 def run(app: App, options: Options) -> None:
-    from dinv.cli.show import image_table
+    from dinv.cli.show import image_export, image_table
 
     image_table.check(options)
+    if options.action == "export":
+        image_export.run(app, options)
+        return
     form = app.format(options, own_table=True)
     app.voice.aside = bool(options.format)
     progress = app.progress()

@@ -1,1 +1,4 @@
 """Virtual machines: a machine image as a disk that boots, and the disk with the certificates for it."""
+
+FORMATS = ("qcow2", "raw", "tar")
+"""What an image is exported as."""

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from dinv.errors import ImageExportError, ImageMissing, InputError, NotFound
-from dinv.image_building.vm import disk, ext4, initrd, kit
+from dinv.image_building.vm import FORMATS, disk, ext4, initrd, kit
 from dinv.image_building.vm.root import Root, archive
 from dinv.images import find, recognise
 from dinv.system import files, locks
@@ -29,13 +29,13 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.progress import Progress
 
-FORMATS = ("qcow2", "raw", "tar")
 SIZE = 10 * 1024**3
 """Bytes of a disk. It takes only what is in it."""
 SMALLEST = 1024**3
 LARGEST = 2 * 1024**4
 """Bytes that a partition table of the old kind can tell of."""
 SECONDS = 1800.0
+DAEMON_PORT = 2376
 CONFIG = "/etc/dinv/"
 """Where `images/vm/init` puts the files that a virtual machine is given."""
 
@@ -59,12 +59,25 @@ class ExportedImage(NamedTuple):
 
     path: str
     """The disk or the tar."""
+    format: str
     kernel: str
     """The kernel and the initrd beside it, and a file with the arguments, to boot without a boot loader."""
     initrd: str
     cmdline: str
     version: str
     """The version of the kernel."""
+
+    def command(self, certificates: str = "NAME-certificates.img", port: int = 23760) -> str:
+        """Return a command line of qemu that starts the disk, its daemon reached at 127.0.0.1:`port`."""
+        return shlex.join(
+            [
+                *("qemu-system-x86_64", "-machine", "q35", "-accel", "kvm", "-accel", "tcg", "-cpu", "max"),
+                *("-smp", "2", "-m", "2048", "-nographic", "-device", "virtio-rng-pci"),
+                *("-drive", f"file={self.path},if=virtio,format={self.format}"),
+                *("-drive", f"file={certificates},if=virtio,format=raw,read-only=on"),
+                *("-nic", f"user,model=virtio-net-pci,hostfwd=tcp:127.0.0.1:{port}-:{DAEMON_PORT}"),
+            ]
+        )
 
 
 def export(
@@ -130,7 +143,7 @@ def export(
         files.sync_directory(os.path.dirname(os.path.abspath(path)))
     progress.line("Disk" if boots else "Archive", path, f"of {reference}")
     beside, memory, cmdline = outputs[1:] if boots else ("", "", "")
-    return ExportedImage(path, beside, memory, cmdline, parts.version)
+    return ExportedImage(path, format, beside, memory, cmdline, parts.version)
 
 
 def _image(engine: Engine, reference: str) -> Mapping[str, Any]:
