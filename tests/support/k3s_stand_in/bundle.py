@@ -36,7 +36,7 @@ for module in list(sys.modules.values()):
 _LAUNCHER = """#!/bin/sh
 # A stand-in for k3s, for tests: tests/support/k3s_stand_in of dinv.
 set -eu
-home=/var/lib/rancher/k3s/data/stand-in-{digest}
+home=${{K3S_STAND_IN_HOME:-/var/lib/rancher/k3s/data/stand-in-{digest}}}
 if [ ! -d "$home" ]; then
 	new=$home.$$
 	if ! mkdir -p "$new" 2>/dev/null; then

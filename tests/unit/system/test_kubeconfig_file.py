@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 import stat
@@ -9,6 +10,7 @@ import threading
 import time
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 from dinv.errors import KubeconfigError, KubeconfigLocked
@@ -291,3 +293,38 @@ def test_where_there_are_no_hard_links_it_is_locked_all_the_same(
             add(file)
     assert add(file) == "k1"
     assert listing(tmp_path) == ["config"]
+
+
+# kubectl
+
+
+@needs.programs("kubectl")
+@pytest.mark.parametrize(
+    "before", [b"", FOREIGN, b'{"apiVersion":"v1","kind":"Config","users":[{"name":"a","user":{}}]}']
+)
+def test_kubectl_reads_what_is_written_and_keeps_the_mark(home: Path, before: bytes) -> None:
+    file = home / "config"
+    file.write_bytes(before)
+    environment = {**os.environ, "KUBECONFIG": str(file)}
+
+    def kubectl(*words: str) -> str:
+        command = ["kubectl", "config", *words]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True, env=environment, timeout=60
+        ).stdout
+
+    add(file, use=True)
+    assert kubectl("current-context") == "k1\n"
+    seen = json.loads(kubectl("view", "--raw", "--minify", "-o", "json"))
+    assert seen["clusters"][0]["cluster"]["server"] == "https://192.0.2.7:6443"
+    assert seen["users"][0]["user"]["client-key-data"] == "a2V5"
+    # It writes the whole file anew.
+    kubectl("set-context", "theirs", "--cluster=a")
+    assert kubeconfig.remove(str(file), OWNER) == ["k1"]
+    assert "k1" not in file.read_text(encoding="ascii")
+    assert kubectl("get-contexts", "-o", "name").split() == (["a"] if before == FOREIGN else []) + ["theirs"]
+    add(file)
+    # There is its lock.
+    with kubeconfig._locked(str(file)), pytest.raises(subprocess.CalledProcessError) as caught:
+        kubectl("use-context", "k1")
+    assert ".lock" in caught.value.stderr

@@ -45,6 +45,7 @@ class Kubelet:
         self._since = now()
         self._reported_ready = False
         self._control_plane = bool(roles)
+        self.ended = threading.Event()
         self._servers: list[str] = []
 
     def run(self) -> None:
@@ -53,7 +54,7 @@ class Kubelet:
         network = threading.Event()
         threading.Thread(target=self._network, args=(network,), daemon=True).start()
         registered = False
-        while True:
+        while not self.ended.is_set():
             try:
                 if not registered:
                     self._register(api)
