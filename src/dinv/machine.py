@@ -607,6 +607,7 @@ class Machine:
         self,
         *,
         force_new_cluster: bool = False,
+        cluster_image: str = "",
         timeout: float = SERVE_SECONDS,
         progress: Progress | None = None,
     ) -> None:
@@ -614,11 +615,18 @@ class Machine:
 
         This finishes an interrupted create and repairs a machine whose files were lost. A member of a cluster
         that has lost its quorum makes a new one of itself with `force_new_cluster`: it keeps what it knows of
-        the old one. Raises MachineUnfinished, NotSupported, MachineNotReady, ClusterError.
+        the old one. `cluster_image` is an installer (mirantis/ucp:3.8.11): what makes the cluster is upgraded
+        to its version. Raises MachineUnfinished, NotSupported, MachineNotReady, ClusterError.
         """
         from dinv.lifecycle.provision import provision
 
-        self._change(provision, progress, force_new_cluster=force_new_cluster, timeout=timeout)
+        self._change(
+            provision,
+            progress,
+            force_new_cluster=force_new_cluster,
+            cluster_image=cluster_image,
+            timeout=timeout,
+        )
 
     def remove(
         self, *, keep_cache: bool = False, force: bool = False, progress: Progress | None = None

@@ -329,13 +329,17 @@ class Machines:
         name: str,
         *,
         force_new_cluster: bool = False,
+        cluster_image: str = "",
         timeout: float | None = None,
         progress: Progress | None = None,
     ) -> None:
         """`Machine.provision`."""
         with self.get(name) as machine:
             machine.provision(
-                force_new_cluster=force_new_cluster, timeout=timeout or SERVE_SECONDS, progress=progress
+                force_new_cluster=force_new_cluster,
+                cluster_image=cluster_image,
+                timeout=timeout or SERVE_SECONDS,
+                progress=progress,
             )
 
     def export(self, name: str, out: BinaryIO) -> None:

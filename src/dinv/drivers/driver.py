@@ -326,6 +326,11 @@ class Driver(ABC):
         """
         return None
 
+    @property
+    def memory_limit(self) -> int:
+        """The bytes of memory that the machine may take; 0 for no limit, or one that is not known."""
+        return 0
+
     def system_time(self, *, timeout: float) -> str:
         """Return the time by the clock of where it is, in RFC 3339; "" if that is not known.
 

@@ -35,18 +35,20 @@ def provision(
     *,
     timeout: float = SERVE_SECONDS,
     force_new_cluster: bool = False,
+    cluster_image: str = "",
     trace: Callable[[str], None] | None = None,
 ) -> None:
     """Put everything into a machine again, and check that it serves; start it if need be.
 
     That finishes a create that was killed after it had made its container, and repairs a machine whose
     files were lost, there or in the store. With `force_new_cluster` a member of a cluster that has lost its
-    quorum makes a new one of itself, with all that the old one had. Raises MachineUnfinished if there is too
-    little to finish, NotSupported without a cluster, ClusterError.
+    quorum makes a new one of itself, with all that the old one had; `cluster_image` is an installer, to whose
+    version what makes the cluster is upgraded. Raises MachineUnfinished if there is too little to finish,
+    NotSupported without a cluster, ClusterError.
     """
     with opened(store, name, "provisioning it", trace) as machine:
         settle(machine, progress, timeout=timeout)
-        if force_new_cluster and not machine.config.membership:
+        if (force_new_cluster or cluster_image) and not machine.config.membership:
             raise NotSupported(name, f'Machine "{name}" is not part of a cluster.')
         state = machine.driver.state(timeout=STATE_SECONDS).state
         if state == ERROR:
@@ -70,6 +72,8 @@ def provision(
             if force_new_cluster:
                 membership.recover(progress, timeout=timeout)
             membership.join(progress, timeout=timeout)
+            if cluster_image:
+                membership.upgrade(cluster_image, progress)
         # The context must match what it has now, even if there is an old one, or none.
         context.write(machine.config, progress, had_one=not machine.config.unfinished)
         machine.config.phase = READY

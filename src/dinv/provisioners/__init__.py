@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 GROUP = "dinv.provisioners"
 
 _BUILT_IN = {
+    "datacenter": "dinv.provisioners.datacenter:DatacenterProvisioner",
     "docker": "dinv.provisioners.docker:DockerProvisioner",
     "kubernetes": "dinv.provisioners.kubernetes.provisioner:KubernetesProvisioner",
     "none": "dinv.provisioners.none:NoneProvisioner",

@@ -129,6 +129,19 @@ class Membership(ABC):
     def forget(self) -> None:  # noqa: B027
         """Remove what it has outside the machine's directory on this computer. Makes no calls to machines."""
 
+    def upgrade(self, image: str, progress: Progress) -> None:
+        """Upgrade what makes the cluster, on all its machines, to the version of an installer's `image`.
+
+        The machine is a member that serves. Raises NotSupported, ClusterError.
+        """
+        from dinv import errors
+
+        raise errors.NotSupported(
+            self.config.name,
+            f'Machine "{self.config.name}" is provisioned by "{self.config.provisioner}": what makes its '
+            "cluster is in the machines' image, and is upgraded with it.",
+        )
+
     def recover(self, progress: Progress, *, timeout: float) -> None:
         """Make a cluster of this member alone that has all that the lost one had, as far as it knows.
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import signal
-import sys
 import time
 from typing import Any
 
@@ -19,7 +17,6 @@ POLL_SECONDS = 0.3
 
 
 def run(words: list[str]) -> None:
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     commands = {"agent": _watch, "proxy": _sleep, "uninstall": _uninstall}
     commands[words[0]]()
 

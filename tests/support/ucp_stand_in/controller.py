@@ -10,6 +10,7 @@ from __future__ import annotations
 import hmac
 import json
 import os
+import re
 import ssl
 import tempfile
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -67,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def _answer(self) -> None:
-        path = self.path.partition("?")[0]
+        path = re.sub(r"^/v[0-9.]+/", "/", self.path.partition("?")[0])
         length = int(self.headers.get("Content-Length") or 0)
         if length > LARGEST_BODY:
             self._send(413, b"")

@@ -31,7 +31,14 @@ INSTALL = (
 
 
 def run(words: list[str]) -> None:
-    commands = {"install": install, "join": join, "remove": remove, "destroy": destroy, "serve": serve}
+    commands = {
+        "install": install,
+        "join": join,
+        "upgrade": upgrade,
+        "remove": remove,
+        "destroy": destroy,
+        "serve": serve,
+    }
     if not words or words[0] not in commands:
         log.fatal(f"No help topic for '{' '.join(words[:1])}'")
     commands[words[0]](words[1:])
@@ -163,6 +170,25 @@ def _deploy(client: Client, flags: Flags) -> None:
         log.fatal("DTR did not come up")
     log.info(f"Replica ID is set to: {replica}")
     log.info("Installation is complete")
+
+
+def upgrade(words: list[str]) -> None:
+    flags = Flags(words, switches=SWITCHES, valued=(*UCP, "existing-replica-id", "max-wait"))
+    client = Client(flags)
+    replicas = client.replicas()
+    if flags.value("existing-replica-id") not in replicas:
+        log.fatal(f"Couldn't find the existing replica {flags.value('existing-replica-id')}")
+    for replica, service in replicas.items():
+        if service["Spec"]["Labels"]["com.docker.dtr.version"] == docker_api.version():
+            log.fatal(f"Replica {replica} is at version {docker_api.version()} already")
+        spec = service["Spec"]
+        spec["Labels"]["com.docker.dtr.version"] = docker_api.version()
+        spec["TaskTemplate"]["ContainerSpec"]["Image"] = (
+            f"{docker_api.repository()}/dtr-nginx:{docker_api.version()}"
+        )
+        version = service["Version"]["Index"]
+        client.call("POST", f"/{docker_api.VERSION}/services/{service['ID']}/update?version={version}", spec)
+        log.info(f"Replica {replica} was upgraded")
 
 
 def remove(words: list[str]) -> None:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 VERSION = "3.8.10"
 NEWER = "3.8.11"
 DTR_VERSION = "2.9.29"
+DTR_NEWER = "2.9.30"
 SUPPORT = os.path.join(CHECKOUT, "tests", "support")
 PROGRAMS = os.path.join(SUPPORT, "ucp_stand_in")
 APP = "/app"
@@ -50,11 +51,9 @@ def images() -> dict[str, dict[str, str]]:
     for version in (VERSION, NEWER):
         for program in ("ucp", "ucp-agent", "ucp-controller"):
             found[f"{REPOSITORY}/{program}:{version}"] = {"STAND_IN": program, "STAND_IN_VERSION": version}
-    for program in ("dtr", "dtr-nginx"):
-        found[f"{REPOSITORY}/{program}:{DTR_VERSION}"] = {
-            "STAND_IN": program,
-            "STAND_IN_VERSION": DTR_VERSION,
-        }
+    for version in (DTR_VERSION, DTR_NEWER):
+        for program in ("dtr", "dtr-nginx"):
+            found[f"{REPOSITORY}/{program}:{version}"] = {"STAND_IN": program, "STAND_IN_VERSION": version}
     ours = {"STAND_IN": "ucp", "STAND_IN_VERSION": VERSION}
     found[f"{REPOSITORY}/ucp:half-way"] = {**ours, "STAND_IN_FAILS": "half-way"}
     found[f"{REPOSITORY}/ucp:small"] = {**ours, "STAND_IN_MEMORY_GB": "2"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 from ucp_stand_in import agent, controller, dtr, ucp
@@ -16,4 +17,6 @@ PROGRAMS = {
 }
 
 if __name__ == "__main__":
+    # As the first process of a container it would not be ended by it otherwise.
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
     PROGRAMS[os.environ["STAND_IN"]](sys.argv[1:])

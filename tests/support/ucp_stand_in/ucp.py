@@ -83,15 +83,13 @@ def install(words: list[str]) -> None:
     if len(password) < 8:
         log.fatal("Your password must be at least 8 characters long")
     address = flags.value("host-address") or str(swarm.get("NodeAddr"))
-    if not _is_local(address):
-        log.fatal(f"The host address {address} is not one of this node")
     _check_memory(forced="force-minimums" in flags.switches)
     chosen = {
         "controller-port": flags.port("controller-port", 443),
         "swarm-port": flags.port("swarm-port", 2376),
         "kube-apiserver-port": flags.port("kube-apiserver-port", 6443),
     }
-    _check_ports((*chosen.values(), *INNER_PORTS), swarm_port=chosen["swarm-port"])
+    _check_ports(address, (*chosen.values(), *INNER_PORTS), swarm_port=chosen["swarm-port"])
     licensed = _license(flags)
     if os.environ.get("STAND_IN_FAILS"):
         _fail_half_way()
@@ -124,12 +122,6 @@ def hashed(password: str, salt: str) -> str:
     return hashlib.scrypt(password.encode(), salt=salt.encode(), n=2, r=8, p=1).hex()
 
 
-def _is_local(address: str) -> bool:
-    """Whether the host has this address: in a container of its network it can be bound."""
-    image = f"{docker_api.repository()}/ucp:{docker_api.version()}"
-    return not _in_host_network(image, ["ports", f"{address}:0"])
-
-
 def _check_memory(*, forced: bool) -> None:
     with open("/proc/meminfo", encoding="ascii") as file:
         total = next(int(line.split()[1]) / 1024 / 1024 for line in file if line.startswith("MemTotal"))
@@ -145,10 +137,13 @@ def _check_memory(*, forced: bool) -> None:
     log.warn(said + "  You may have unexpected errors.")
 
 
-def _check_ports(wanted: tuple[int, ...], *, swarm_port: int) -> None:
+def _check_ports(address: str, wanted: tuple[int, ...], *, swarm_port: int) -> None:
     log.info("Checking that required ports are available and accessible")
     image = f"{docker_api.repository()}/ucp:{docker_api.version()}"
-    taken = _in_host_network(image, ["ports", *(f"0.0.0.0:{port}" for port in wanted)])
+    own = f"{address}:0"
+    taken = _in_host_network(image, ["ports", own, *(f"0.0.0.0:{port}" for port in wanted)])
+    if own in taken:
+        log.fatal(f"The host address {address} is not one of this node")
     if taken:
         ports = ", ".join(each.rpartition(":")[2] for each in taken)
         hint = (

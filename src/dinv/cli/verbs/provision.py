@@ -20,13 +20,22 @@ def arguments(parser: Parser) -> None:
         action="store_true",
         help="make a new cluster of this member of one that has lost its quorum, with all that it had",
     )
+    parser.add_argument(
+        "--cluster-image",
+        metavar="IMAGE",
+        default="",
+        help="upgrade what makes its cluster, Docker Datacenter, to the version of this installer",
+    )
     waiting.add_arguments(parser, SERVE_SECONDS)
 
 
 def run(app: App, options: Options) -> int:
     def provision(machine: Machine, progress: Progress) -> None:
         machine.provision(
-            force_new_cluster=options.force_new_cluster, progress=progress, timeout=options.timeout
+            force_new_cluster=options.force_new_cluster,
+            cluster_image=options.cluster_image,
+            progress=progress,
+            timeout=options.timeout,
         )
 
     with app.interruptible():

@@ -313,6 +313,10 @@ class DockerDriver(Driver):
     def volumes_endpoint(cls, config: MachineConfig) -> Endpoint | None:
         return Endpoint.recorded(config.driver.get("Endpoint") or {})
 
+    @property
+    def memory_limit(self) -> int:
+        return int(self.config.driver.get("Memory") or 0)
+
     def channel(self) -> Channel:
         return self.site.channel()
 

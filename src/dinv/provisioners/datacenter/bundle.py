@@ -16,7 +16,7 @@ import zipfile
 import zlib
 
 from dinv.errors import BundleUnusable, CertificateError
-from dinv.pki import client_files
+from dinv.pki import client_files, pem
 from dinv.system import files
 
 DIRECTORY = "bundle"
@@ -108,6 +108,12 @@ def _make_directories(path: str) -> None:
     if not os.path.isdir(path):
         _make_directories(os.path.dirname(path))
         os.mkdir(path, 0o700)
+
+
+def read(directory: str) -> dict[str, bytes]:
+    """Return ca.pem, cert.pem and key.pem of the bundle in a machine's directory. Raises CertificateError."""
+    place = path_in(directory)
+    return {name: pem.read(os.path.join(place, name)) for name in client_files.NAMES}
 
 
 def keep(directory: str, found: dict[str, bytes]) -> str:

@@ -142,6 +142,13 @@ def run(engine: Engine, machine: str, what: Run, progress: Progress) -> bytes:
     return bytes(output)
 
 
+def settle(engine: Engine, machine: str, what: Run, progress: Progress) -> None:
+    """Wait for the end of an installer that a killed dinv has left running, if there is one."""
+    with contextlib.suppress(NotFound):
+        engine.containers.inspect(what.name, timeout=CALL_SECONDS)
+        _wait_for_other(engine, machine, what, Deadline(what.timeout), progress)
+
+
 def _created(engine: Engine, machine: str, what: Run, deadline: Deadline, progress: Progress) -> str:
     """Create its container, once no other of its name is at work; return its id."""
     security = engine.info(timeout=CALL_SECONDS).get("SecurityOptions") or ()

@@ -55,7 +55,7 @@ OPTIONS = (
     Option(
         "ucp-admin-password",
         "DINV_UCP_ADMIN_PASSWORD",
-        "password of the administrator (default: one is made up)",
+        "password of the administrator",
         secret=True,
         other_envs=("UCP_ADMIN_PASSWORD",),
     ),

@@ -13,7 +13,6 @@ from math import inf
 
 from dinv.channel import relay
 from dinv.engine.wire.tls import TLSByteStream, client_context
-from dinv.engine.wire.tls_files import TLSFiles
 from dinv.errors import DinvError, EndpointUnreachable
 from dinv.formats.host_port import join
 
@@ -23,26 +22,27 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.engine.wire.byte_stream import ByteStream
+    from dinv.engine.wire.tls_files import TLSFiles
     from dinv.system.deadline import Deadline
 
 _MOST_WORDS = 300
 
 
 class PortInMachine:
-    """A port at an address that the machine reaches. `ca` is the CA of what serves there, PEM.
+    """A port at an address that the machine reaches. `files` are those of TLS.
 
     `names`: its certificate has to be for one of these names and addresses; by default for `host`.
     """
 
     def __init__(
-        self, channel: Channel, host: str, port: int, *, ca: str, names: tuple[str, ...] = ()
+        self, channel: Channel, host: str, port: int, files: TLSFiles, *, names: tuple[str, ...] = ()
     ) -> None:
         self._channel = channel
         self.host = host
         self.port = port
         self.names = names or (host,)
         self.address = f"https://{join(host, port)}"
-        self.files = TLSFiles(ca_text=ca)
+        self.files = files
         self._context: ssl.SSLContext | None = None
 
     def connect(self, name: str, deadline: Deadline) -> ByteStream:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from ucp_stand_in import keys
 
+from dinv.engine.wire.tls_files import TLSFiles
 from dinv.errors import DeadlineExceeded, EndpointTLSError, EndpointUnreachable
 from dinv.provisioners.datacenter.port_in_machine import PortInMachine
 from dinv.system.deadline import Deadline
@@ -72,7 +73,7 @@ def echo() -> Iterator[int]:
 
 
 def port(number: int, ca: bytes = CA) -> PortInMachine:
-    return PortInMachine(Here(), "127.0.0.1", number, ca=ca.decode())  # type: ignore[arg-type]
+    return PortInMachine(Here(), "127.0.0.1", number, TLSFiles(ca_text=ca.decode()))  # type: ignore[arg-type]
 
 
 def test_both_ways(echo: int) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv.errors import OptionError
-from dinv.provisioners.datacenter import license as licence
+from dinv.provisioners.datacenter import subscription as licence
 
 if TYPE_CHECKING:
     from pathlib import Path
