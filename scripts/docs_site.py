@@ -32,6 +32,7 @@ MENU = {
     "Use": (
         "clients",
         "files-and-commands",
+        "ssh",
         "formats",
         "day2",
         "caches",

@@ -49,6 +49,7 @@ PAGES = {
     "regenerate-certs": "certificates.md",
     "scp": "files-and-commands.md",
     "ssh": "files-and-commands.md",
+    "ssh-config": "ssh.md",
     "upgrade": "day2.md",
 }
 """By verb: the page that says more."""

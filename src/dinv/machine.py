@@ -333,6 +333,15 @@ class Machine:
 
         return run_command(self._host, words, terminal=terminal)
 
+    def ssh_config(self) -> str:
+        """Return what plain ssh has to know of it, for ~/.ssh/config; makes no calls.
+
+        Raises NotSupported if it has no SSH server that clients reach: `shell` gets in without one.
+        """
+        from dinv.access.system_ssh import configuration
+
+        return configuration(self._host)
+
     @property
     def files(self) -> Files:
         """Copies files into and out of the machine, whether it is running or stopped."""

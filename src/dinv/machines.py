@@ -367,6 +367,19 @@ class Machines:
 
     # Between machines and this computer
 
+    def ssh_config(self, names: Iterable[str] | None = None) -> str:
+        """Return what plain ssh has to know of machines, for ~/.ssh/config; makes no calls.
+
+        Without names of all that have an SSH server that clients reach, and a comment for each of the others.
+        Of a name, raises MachineNotFound, and NotSupported for one that has none.
+        """
+        from dinv.access import system_ssh
+
+        hosts = self._hosts()
+        if names is None:
+            return system_ssh.configurations(hosts.get(name) for name in self.names())
+        return "\n".join(system_ssh.configuration(hosts.get(name)) for name in names)
+
     def copy(
         self,
         source: str,

@@ -142,6 +142,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv ssh dev docker ps", "a command there"),
         ("dinv ssh dev tar -C /etc -c . > etc.tar", "what it prints, in a file here"),
     ),
+    "ssh-config": (
+        ("dinv ssh-config", "for all machines that have an SSH server"),
+        ("dinv ssh-config dev >> ~/.ssh/config", "from then on: ssh dev"),
+    ),
     "start": (
         ("dinv start dev", "start it, and wait until it answers"),
         ("dinv start dev test", "several at once"),

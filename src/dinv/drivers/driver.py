@@ -278,6 +278,15 @@ class Driver(ABC):
         """
         return None
 
+    def ssh_server(self) -> SSHAddress | None:
+        """Return the same by what is recorded, whether it runs and answers or not. Makes no calls."""
+        return self.ssh_address()
+
+    @property
+    def features(self) -> frozenset[str]:
+        """What the image of the machine says that it has besides a daemon (`dinv.images.features`)."""
+        return frozenset(self.config.driver.get("ImageFeatures") or ())
+
     @property
     def takes_files_running(self) -> bool:
         """Whether files can be put into a running machine as reliably as into a stopped one.

@@ -80,6 +80,11 @@ class ImageContract(ABC):
     """A command to run in it as root, with an argument: `reload` has the files of `service_file` used,
     `restart NAME` and `status [NAME]` are about one. () where no programs are kept running beside its daemon.
     Only images with the feature `services` have the program (`features`)."""
+    authorized_keys: str = ""
+    """The path in the machine of the public keys that its SSH server lets in, as root; "" if it takes none.
+    Only images with the feature `sshd` have such a server (`features`)."""
+    host_key: str = ""
+    """The path in the machine of the private Ed25519 key of that server; `.pub` is added for the public."""
     daemon_json: str = ""
     """The path in the machine of its daemon's configuration file, if `live_restore` can tell from that."""
     pid_files: Sequence[str] = ()

@@ -18,7 +18,7 @@ from dinv import authorities
 from dinv.errors import AlreadyInStore, ArchiveError, ConfigError, ConfigTooNew, InputError, MachineExists
 from dinv.formats import json_text
 from dinv.lifecycle.opening import check_finished
-from dinv.pki import client_files
+from dinv.pki import client_files, ssh_keys
 from dinv.store import access_log, twins
 from dinv.store.layout import check_name
 from dinv.store.record import MachineConfig
@@ -43,11 +43,14 @@ MOST_MEMBERS = 1000
 """The most entries of an archive that are read, including those that are not taken."""
 
 _KNOWN = re.compile(
-    r"config\.json|access\.log|(ca|cert|key|server|ca-key|server-key)\.pem|id_[a-z0-9]+(\.pub)?"
+    r"config\.json|access\.log|(ca|cert|key|server|ca-key|server-key)\.pem"
+    r"|known_hosts|(id_[a-z0-9]+|ssh_host_ed25519_key)(\.pub)?"
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
     r"|registry-cache/(cache\.json|ca\.crt|client\.(cert|key))"
 )
-_PUBLIC = re.compile(r"(ca|cert|server)\.pem|.*\.pub|registry-ca/.*|registry-cache/(?!client\.key).*")
+_PUBLIC = re.compile(
+    r"(ca|cert|server)\.pem|.*\.pub|known_hosts|registry-ca/.*|registry-cache/(?!client\.key).*"
+)
 _KEY_FILES = ("SSHKeyPath", "SSHKey")
 _TLS_FILES = ("CA", "Cert", "Key")
 _PASSED_OVER = re.compile(r"(.*/)?\..*|.*\.bak")
@@ -314,11 +317,16 @@ def _directory(directory: str) -> tuple[dict[str, bytes], list[str]]:
             if _KNOWN.fullmatch(path) and os.path.isfile(full) and not os.path.islink(full):
                 content[path] = files.read(full, largest=_largest(path))
                 _check_count(content)
-            elif not _PASSED_OVER.fullmatch(path):
+            elif not _PASSED_OVER.fullmatch(path) and not _is_key_link(path, full):
                 left.append(path)
     except OSError as error:
         raise InputError(f"{error.filename or directory}: {error.strerror}") from error
     return content, left
+
+
+def _is_key_link(path: str, full: str) -> bool:
+    """Return whether it is the second name of a key of ours, which the key's next owner makes again."""
+    return path == ssh_keys.USER_ELSEWHERE and os.path.islink(full) and os.readlink(full) == ssh_keys.USER
 
 
 def _walk(directory: str) -> Iterator[tuple[str, str]]:

@@ -72,7 +72,7 @@ class DockerProvisioner(DockerdProvisioner):
         # Not imported at the top: `env` needs only `credentials`.
         from dinv.images.options import with_defaults
         from dinv.pki import pem
-        from dinv.provisioners import revoked
+        from dinv.provisioners import revoked, ssh_access
         from dinv.registries import ca as registry_ca
         from dinv.registries import cache_files
 
@@ -94,7 +94,8 @@ class DockerProvisioner(DockerdProvisioner):
         # The files that a waiting image waits for come last.
         registries = [*registry_ca.machine_files(directory), *cache_files.machine_files(directory)]
         revocations = [refused] if refused else []
-        self.driver.channel().put([*registries, *taken_over, *revocations, *serving])
+        ssh = ssh_access.files(self.config, self.driver, self.contract)
+        self.driver.channel().put([*registries, *ssh, *taken_over, *revocations, *serving])
 
     def rotates_in_place(self) -> bool:
         return bool(self.contract.certificate_reload) and self.contract.rotates_in_place(

@@ -29,6 +29,7 @@ from dinv.errors import (
 from dinv.lifecycle import transfer
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.transfer import LARGEST_FILE, export, import_
+from dinv.pki import ssh_keys
 from dinv.progress import Progress
 from dinv.store.record import CREATING, READY, MachineConfig
 from dinv.store.store import Store
@@ -383,6 +384,33 @@ def test_docker_machines_can_be_exported_and_are_not_touched(foreign: Path, othe
     names = set(os.listdir(foreign))
     assert import_(other, exported(store, "vm"), Notes()) == "vm"
     assert set(os.listdir(foreign)) == names
+
+
+def test_ssh_comes_along(store: Store, other: Store) -> None:
+    config = store.load("dev")
+    ssh_keys.user_key(config.directory, "dinv dev")
+    ssh_keys.server_key(config.directory, "dinv dev", "dinv-x")
+    config.driver.update(SSHUser="root", SSHPort=22, SSHKeyPath="machines/dev/id_ed25519")
+    store.save(config)
+    before = read(store, "dev")
+    notes = Notes()
+    import_(other, exported(store), notes, name="box", context=False)
+    names = (
+        "id_ed25519",
+        "id_ed25519.pub",
+        "ssh_host_ed25519_key",
+        "ssh_host_ed25519_key.pub",
+        "known_hosts",
+    )
+    assert {name: read(other, "box")[name] for name in names} == {name: before[name] for name in names}
+    assert read(other, "box")["ssh_host_ed25519_key"][1] == 0o600
+    assert read(other, "box")["known_hosts"][1] == 0o644
+    assert other.load("box").driver["SSHKeyPath"] == "machines/box/id_ed25519"
+    # From a directory, too, the key's second name is no loss.
+    other.remove("box")
+    import_(other, config.directory, notes, name="box", context=False)
+    assert not [note for note in notes.notes if "id_rsa" in note]
+    assert "id_ed25519" in read(other, "box")
 
 
 # What is not to be trusted

@@ -55,6 +55,7 @@ class Daemon:
 
     url = "tcp://127.0.0.1:23761"
     adopted = False
+    features: frozenset[str] = frozenset()
 
     def __init__(self) -> None:
         self.answers: list[Exception | None] = []

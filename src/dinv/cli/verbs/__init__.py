@@ -41,6 +41,7 @@ VERBS = {
     "set": "Change a machine's settings",
     "share": "Give somebody access to a machine, in one file",
     "ssh": "Run a command in a machine, or a shell",
+    "ssh-config": "Print what plain ssh has to know of machines",
     "start": "Start a machine",
     "status": "Print the state of a machine",
     "stop": "Stop a machine",

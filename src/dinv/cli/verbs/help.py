@@ -15,7 +15,7 @@ GROUPS = (
         "Everyday",
         ("start", "stop", "restart", "kill", "status", "set", "ssh", "scp", "forward", "mount", "logs", "df"),
     ),
-    ("For scripts", ("url", "ip", "config", "kubeconfig", "active", "inspect")),
+    ("For scripts", ("url", "ip", "config", "kubeconfig", "ssh-config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),
     ("Images and engines", ("image", "load", "cache", "volume", "upgrade", "engine", "plugins")),
     ("Sharing and moving", ("share", "access", "export", "import", "adopt")),

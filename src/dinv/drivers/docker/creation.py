@@ -5,9 +5,10 @@ from __future__ import annotations
 from dinv.drivers.docker import containers, volumes
 from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.flavours.specification import MachineSpec
+from dinv.drivers.docker.image import take_features
 from dinv.drivers.docker.network import publishing
 from dinv.errors import BadRequest, Conflict, PreCreateCheckFailed, ServerError
-from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
+from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, LABEL_SSH_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def create(
 ) -> None:
     """Make the machine, not started, as a container of this name. Raises PreCreateCheckFailed."""
     flavour = site.flavour
+    take_features(site)
     spec = specification(site, environment, command, volumes.make(site, mounts))
     site.may_be_asked_for = True
     try:
@@ -57,6 +59,8 @@ def specification(
         LABEL_ROLE: "machine",
         LABEL_PORT: str(kept["Port"]),
     }
+    if kept["Port"] and kept.get("SSHPort"):
+        labels[LABEL_SSH_PORT] = str(kept["SSHPort"])
     return MachineSpec(
         hostname=config.name[:63].rstrip(".-"),
         image=kept["Image"],

@@ -11,6 +11,7 @@ from dinv.drivers import Driver
 from dinv.drivers.docker import site
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import NotFound
+from dinv.labels import FEATURE_SSHD
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.declaration import Option
     from dinv.drivers import Alteration, Replacement
+    from dinv.drivers.ssh_address import SSHAddress
     from dinv.errors import DinvError
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
@@ -29,6 +31,8 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 CALL_SECONDS = 10.0
+SSH_SECONDS = 5.0
+"""For a machine's SSH server to take a connection."""
 
 
 class DockerDriver(Driver):
@@ -86,6 +90,7 @@ class DockerDriver(Driver):
             own_address.prepare(self.site)
             self.site.may_be_asked_for = False
             inner.choose(self.site)
+            image.take_features(self.site)
         return contract
 
     def try_out(self, command: Sequence[str], *, timeout: float) -> tuple[int, bytes] | None:
@@ -316,6 +321,26 @@ class DockerDriver(Driver):
     @property
     def memory_limit(self) -> int:
         return int(self.config.driver.get("Memory") or 0)
+
+    def ssh_address(self) -> SSHAddress | None:
+        address = self.ssh_server()
+        if address is None or not self.state(timeout=CALL_SECONDS).running:
+            return None
+        import shutil
+
+        from dinv.system.reachability import connect_all
+
+        # Whatever is wrong with its SSH server, or with the way there: the other way in is as good.
+        where = (address.host, address.port)
+        answers = connect_all([where], timeout=SSH_SECONDS).get(where) == ""
+        return address if answers and shutil.which("ssh") else None
+
+    def ssh_server(self) -> SSHAddress | None:
+        if FEATURE_SSHD not in self.features:
+            return None
+        from dinv.drivers.docker.network import ssh_server
+
+        return ssh_server.recorded(self.config)
 
     def channel(self) -> Channel:
         return self.site.channel()

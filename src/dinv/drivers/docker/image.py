@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dinv.errors import EngineError, ImageError, ImageMissing, NotFound
-from dinv.images import recognise
-from dinv.labels import LABEL_CONTRACT
+from dinv.images import features, recognise
+from dinv.labels import FEATURE_SSHD, LABEL_CONTRACT
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -56,7 +56,25 @@ def take(site: Site, image: str, inspected: Mapping[str, Any]) -> str:
     """
     site.image_id = str(inspected.get("Id", ""))
     site.declared_volumes = set((inspected.get("Config") or {}).get("Volumes") or ())
+    site.image_features = features(inspected.get("Config") or {})
     return site.config.driver.get("ImageContract") or contract_of(image, inspected)
+
+
+def take_features(site: Site) -> None:
+    """Record what the image has besides a daemon, and what follows from that for how the machine is reached.
+
+    With a port for its SSH server the record is saved: whoever finishes a killed create has to know it.
+    """
+    kept = site.config.driver
+    if not (site.image_features or kept.get("ImageFeatures")):
+        return
+    kept["ImageFeatures"] = sorted(site.image_features)
+    if FEATURE_SSHD in site.image_features:
+        from dinv.drivers.docker.network import ssh_port
+
+        if ssh_port.publish(site):
+            site.store.save(site.config)
+    site.settle_address()
 
 
 def ensure(engine: Engine, image: str, progress: Progress, *, advice: str) -> dict[str, Any]:

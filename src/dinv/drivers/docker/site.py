@@ -11,7 +11,7 @@ from dinv.drivers.docker.flavours import detect, of_name
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import DinvError, EngineError
 from dinv.formats.urls import TLS_PORT
-from dinv.labels import LABEL_ID
+from dinv.labels import FEATURE_SSHD, LABEL_ID
 from dinv.states import OWN_ADDRESS, PUBLISHED_PORT
 
 TYPE_CHECKING = False
@@ -39,6 +39,10 @@ def _is_own_network(kept: object) -> bool:
     return is_subnet(subnet) and is_ipv4(gateway)
 
 
+def _is_texts(kept: object) -> bool:
+    return isinstance(kept, list) and all(isinstance(each, str) for each in kept)
+
+
 def _has(**kinds: type) -> Callable[[object], bool]:
     """Return a test for lists of objects with these keys."""
 
@@ -61,6 +65,7 @@ KINDS: Kinds = {
     **dict.fromkeys(("CPUs", "CacheSize", "Memory", "Port"), (int, float)),
     **dict.fromkeys(("Endpoint", "Labels"), dict),
     **dict.fromkeys(("DNS", "RefusedAddresses"), list),
+    "ImageFeatures": _is_texts,
     "OwnNetwork": _is_own_network,
     "Avoid": list,
     "Serves": lambda kept: isinstance(kept, list) and all(type(each) is int for each in kept),
@@ -93,6 +98,8 @@ class Site:
         """The id of the image that a machine is being made from; "" before that is known."""
         self.declared_volumes: set[str] = set()
         """Paths for which the image wants volumes (`VOLUME` in its Dockerfile)."""
+        self.image_features: frozenset[str] = frozenset()
+        """What the image that a machine is being made from has besides a daemon."""
         self._engine: Engine | None = None
         self._flavour: EngineFlavour | None = None
         self._outer: tuple[MachineConfig | None] | None = None
@@ -207,6 +214,10 @@ class Site:
         kept["IPAddress"] = address
         kept["Reached"] = "" if not address else PUBLISHED_PORT if kept["Port"] else OWN_ADDRESS
         kept["URL"] = f"tcp://{join(address, port)}" if address else ""
+        if FEATURE_SSHD in (kept.get("ImageFeatures") or ()) or kept.get("SSHKeyPath"):
+            from dinv.drivers.docker.network import ssh_server
+
+            ssh_server.record(self.config)
 
     def close(self) -> None:
         """Close the connections to the endpoint."""

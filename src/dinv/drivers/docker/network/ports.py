@@ -16,7 +16,7 @@ from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.drivers.docker.network import nested, publishing, serving
 from dinv.errors import PreCreateCheckFailed
 from dinv.formats.host_port import of_url
-from dinv.labels import LABEL_PORT
+from dinv.labels import LABEL_PORT, LABEL_SSH_PORT
 from dinv.wording import option
 
 TYPE_CHECKING = False
@@ -220,9 +220,10 @@ def used_ports(site: Site) -> dict[int, str]:
         for port in container.get("Ports") or ():
             if port.get("PublicPort"):
                 used[int(port["PublicPort"])] = name
-        label = (container.get("Labels") or {}).get(LABEL_PORT, "")
-        if label.isdigit() and int(label):
-            used[int(label)] = name
+        for kind in (LABEL_PORT, LABEL_SSH_PORT):
+            label = (container.get("Labels") or {}).get(kind, "")
+            if label.isdigit() and int(label):
+                used[int(label)] = name
     return used
 
 
