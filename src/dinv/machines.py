@@ -489,6 +489,7 @@ class Machines:
         url: str,
         disk: str,
         *,
+        format: str = "certificates",  # noqa: A002 - the option's name
         names: Iterable[str] = (),
         context: bool | None = None,
         progress: Progress | None = None,
@@ -497,12 +498,13 @@ class Machines:
 
         The machine runs a disk of `MachineImages.export`, with `disk` beside it, and its daemon is reached at
         `url`, such as tcp://127.0.0.1:23760. `names` are further names and addresses in its certificate. In
-        the store it has the driver none. Raises InputError, ProgramMissing, CertificateError,
+        the store it has the driver none. With `format="userdata"` the file is not a disk but user data, for
+        LinuxKit. Raises InputError, ProgramMissing, CertificateError,
         ImageExportError, and what `create` raises.
         """
         from dinv.image_building.vm import certificates
 
-        with certificates.made(disk, name, url, names=names) as made:
+        with certificates.made(disk, name, url, format=format, names=names) as made:
             machine = self.create(
                 name, driver="none", url=url, url_cert_path=made.client, context=context, progress=progress
             )

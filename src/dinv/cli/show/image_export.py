@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dinv.cli.voice import put
+from dinv.image_building.vm import CERTIFICATE_FORMATS
 from dinv.image_building.vm import FORMATS as DISKS
 
 TYPE_CHECKING = False
@@ -10,8 +11,7 @@ if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Options
 
-CERTIFICATES = "certificates"
-FORMATS = (*DISKS, CERTIFICATES)
+FORMATS = (*DISKS, *CERTIFICATE_FORMATS)
 
 
 def run(app: App, options: Options) -> None:
@@ -21,32 +21,34 @@ def run(app: App, options: Options) -> None:
     kind = options.format or DISKS[0]
     if kind not in FORMATS:
         raise InputError(f'"{kind}" is not a format of image export: {", ".join(FORMATS)}')
-    certificates = kind == CERTIFICATES
+    certificates = kind in CERTIFICATE_FORMATS
     wrong = ("size", "kernel") if certificates else ("url",)
     for option in wrong:
         if getattr(options, option):
             raise InputError(f"--{option} is not for image export --format {kind}")
     if certificates:
-        _certificates(app, options)
+        _certificates(app, options, kind)
     else:
         _disk(app, options, kind)
 
 
-def _certificates(app: App, options: Options) -> None:
+def _certificates(app: App, options: Options, kind: str) -> None:
     from dinv.errors import InputError
 
     if not options.url:
         raise InputError(
-            f"image export --format {CERTIFICATES} takes --url, where the virtual machine's daemon will be "
+            f"image export --format {kind} takes --url, where the virtual machine's daemon will be "
             f"reached, such as tcp://127.0.0.1:23760"
         )
-    path = options.output or f"{options.what}-{CERTIFICATES}.img"
+    disk = kind == CERTIFICATE_FORMATS[0]
+    path = options.output or f"{options.what}-{kind}.{'img' if disk else 'json'}"
     with app.interruptible():
-        app.machines.virtual_machine(options.what, options.url, path, progress=app.progress())
+        app.machines.virtual_machine(options.what, options.url, path, format=kind, progress=app.progress())
     if options.quiet:
         put(path)
         return
-    app.voice.say(f"Give {path} to the virtual machine as a second disk. It holds its daemon's private key.")
+    how = "as a second disk" if disk else "as its user data"
+    app.voice.say(f"Give {path} to the virtual machine {how}. It holds its daemon's private key.")
     app.voice.say(f"Once it runs: eval $({app.program} env {options.what})")
 
 

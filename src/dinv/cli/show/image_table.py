@@ -17,7 +17,7 @@ _TAKES = {
     "init": (True, "DIR, the directory to write to"),
     "build": (False, "DIR at most, the directory with the image's source"),
     "push": (True, "where to: REGISTRY/NAME[:TAG], such as registry.example.com/dinv:1"),
-    "export": (True, "REF, the image; with --format certificates NAME, of a virtual machine"),
+    "export": (True, "REF, the image; with --format certificates or userdata NAME, of a virtual machine"),
     "ls": (False, ""),
 }
 """By action: whether it needs its argument, and what that is; "" where it takes none."""

@@ -20,12 +20,12 @@ def arguments(parser: Parser) -> None:
     parser.add_argument("action", choices=ACTIONS)
     what = "init, build: a directory; push: the target, REGISTRY/NAME[:TAG]; export: the image"
     parser.add_argument("what", nargs="?", metavar="DIR|REF", help=what)
-    output = "export: the file to write (REF.FORMAT, or NAME-certificates.img)"
+    output = "export: the file to write (REF.FORMAT, NAME-certificates.img, NAME-userdata.json)"
     parser.add_argument("-o", "--output", metavar="FILE", help=output)
     parser.add_argument("--size", metavar="SIZE", help="export: of the disk (10g)")
     kernel = "export: Debian's kernel (linux-image-cloud-amd64)"
     parser.add_argument("--kernel", metavar="PACKAGE", help=kernel)
-    url = "export certificates: where the virtual machine's daemon is reached, tcp://HOST:PORT"
+    url = "export certificates, userdata: where the virtual machine's daemon is reached, tcp://HOST:PORT"
     parser.add_argument("--url", metavar="URL", help=url)
     base = "what to build on (photon where the endpoint can have it, else debian)"
     parser.add_argument("--base", metavar="photon|debian|REF", help=base)

@@ -20,7 +20,10 @@ URL = "tcp://127.0.0.1:23760"
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["image", "export"], "image export takes REF, the image; with --format certificates NAME"),
+        (
+            ["image", "export"],
+            "image export takes REF, the image; with --format certificates or userdata",
+        ),
         (
             ["image", "export", "--format", "vmdk", "dinv"],
             '"vmdk" is not a format of image export: qcow2',
