@@ -194,9 +194,15 @@ def test_without_a_majority_etcd_answers_nothing(tmp_path: Path) -> None:
         alone.state.set_member("k2", "https://127.0.0.1:1")
         assert status(asked, "/readyz") == 500
         assert status(asked, "/api/v1/nodes") == 500
-        alone.state.remove("k2")
         alone.state.members.pop("k2", None)
         assert status(asked, "/api/v1/nodes") == 200
+        # A member that was taken out answers nothing either, and does not come back by itself.
+        alone.state.members.pop("k1")
+        assert alone.removed()
+        assert status(asked, "/api/v1/nodes") == 500
+        certificates.write(os.path.join(alone.directory, "db", "etcd", server.TOMBSTONE), b"")
+        with pytest.raises(FatalError, match="tombstone file has been detected but --server is empty"):
+            server._bury(alone.options, os.path.join(alone.directory, "db"))
 
 
 # Clients

@@ -71,7 +71,7 @@ class Cluster:
             return True
         members = self.state.exported()["members"]
         up = {self.name, *self._reached} & members.keys()
-        return len(up) > len(members) // 2
+        return self.name in members and len(up) > len(members) // 2
 
     def leader(self) -> str:
         """Return the URL of the server that takes changes; "" if it is this one."""

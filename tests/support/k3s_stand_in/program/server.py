@@ -8,6 +8,7 @@ import ipaddress
 import json
 import os
 import secrets
+import shutil
 import threading
 import time
 from typing import TYPE_CHECKING
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from k3s_stand_in.program.flags import Options
 
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
+TOMBSTONE = "tombstone"
 _STARTING_SECONDS = 1.0
 _ERRORS = (client.Refused, OSError, http.client.HTTPException)
 
@@ -39,6 +41,7 @@ def run(options: Options) -> None:
     directory = os.path.join(options["data-dir"], "server")
     logs.info(f"Starting k3s {_version()}")
     etcd = os.path.join(directory, "db", "etcd")
+    _bury(options, os.path.join(directory, "db"))
     joining = bool(options["server"]) and not os.path.isdir(etcd)
     users = _bootstrap(options, directory) if joining else {}
     if options["cluster-init"] and not options["server"]:
@@ -67,9 +70,24 @@ def run(options: Options) -> None:
         token = tokens.written(cluster.server_ca.pem, "node", cluster.users["node"])
         node = kubelet.Kubelet(options, name, url, token, roles)
         threading.Thread(target=node.run, daemon=True).start()
-    while not cluster.removed():
+    while True:
         time.sleep(0.3)
-    fatal("this server has been removed from the cluster, and its etcd data directory is to be removed")
+        if cluster.removed() and not os.path.exists(os.path.join(etcd, TOMBSTONE)):
+            certificates.write(os.path.join(etcd, TOMBSTONE), b"")
+            logs.info("this node has been removed from the cluster please restart k3s to rejoin the cluster")
+
+
+def _bury(options: Options, database: str) -> None:
+    """Begin anew where it was taken out of etcd (k3s: pkg/etcd/etcd.go, Register). Raises FatalError."""
+    if not os.path.exists(os.path.join(database, "etcd", TOMBSTONE)):
+        return
+    if not options["server"]:
+        fatal(
+            "starting kubernetes: preparing server: tombstone file has been detected but --server is empty: "
+            "backup and delete ${datadir}/server/db to create a new cluster, or set --server to rejoin"
+        )
+    logs.info("tombstone file has been detected, removing data dir to rejoin the cluster")
+    shutil.rmtree(database)
 
 
 def _bootstrap(options: Options, directory: str) -> dict[str, str]:
