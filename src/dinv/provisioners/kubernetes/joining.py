@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from dinv.provisioners.kubernetes.kubeconfigs import Credentials
     from dinv.provisioners.kubernetes.node import Node
     from dinv.provisioners.kubernetes.part import Part
+    from dinv.store.record import MachineConfig
 
 POLL_SECONDS = 0.3
 READY_SECONDS = 300.0
@@ -93,9 +94,7 @@ def _give_ticket(membership: Part, node: Node, inside: Inside) -> None:
         if other.membership.get(ROLE) != SERVER:
             continue
         try:
-            driver = drivers.of(other)(other, membership.store, trace=membership.trace)
-            ticket = membership.distribution.ticket(Inside(other.name, driver.channel()), node.role)
-            driver.close()
+            ticket = _ticket(membership, other, node.role)
         except DinvError as error:
             whys.append((other.name, error.text))
             continue
@@ -108,6 +107,14 @@ def _give_ticket(membership: Part, node: Node, inside: Inside) -> None:
     raise servers.unreachable(name, whys)
 
 
+def _ticket(membership: Part, other: MachineConfig, role: str) -> bytes:
+    driver = drivers.of(other)(other, membership.store, trace=membership.trace)
+    try:
+        return membership.distribution.ticket(Inside(other.name, driver.channel()), role)
+    finally:
+        driver.close()
+
+
 def reload(membership: Part, inside: Inside) -> None:
     """Have the machine's services run as their files are now. Raises ClusterError."""
     status, _, why = inside.run(*membership.contract.services_command, "reload", timeout=SERVICE_SECONDS)
@@ -115,6 +122,14 @@ def reload(membership: Part, inside: Inside) -> None:
         raise ClusterError(
             membership.name, f'The services of machine "{membership.name}" cannot be started: {why}'
         )
+
+
+def end_services(membership: Part, inside: Inside) -> None:
+    """Have the distribution's services end, and not begin again. Raises ClusterError."""
+    names = membership.distribution.services(membership.node())
+    files = [file.path for name in names if (file := membership.contract.service_file(name, b"")) is not None]
+    inside.run("rm", "-f", *files)
+    reload(membership, inside)
 
 
 def _client(membership: Part, inside: Inside, end: float, progress: Progress) -> api.Api:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
+
 from dinv import errors
 from dinv.errors import ClusterUnreachable, DinvError, KubernetesError
-from dinv.provisioners.kubernetes import api, servers, working
+from dinv.provisioners.kubernetes import api, joining, servers, working
 from dinv.provisioners.kubernetes.node import SERVER
 from dinv.provisioners.membership import ROLE
 from dinv.states import RUNNING
@@ -63,7 +65,10 @@ def leave(membership: Part, progress: Progress, *, force: bool) -> list[str]:
         client = servers.answering(others, config.name)
         node = client.node(membership.node_name)
         if node is not None:
-            _take_out(membership, client, node, progress)
+            _hand_over(membership, client, node, progress)
+        _end(membership)
+        # k3s and k0s take a server's member out of etcd along with its node; see `Distribution.leave`.
+        client.delete_node(membership.node_name)
     except KubernetesError as error:
         if not force:
             raise
@@ -75,25 +80,23 @@ def leave(membership: Part, progress: Progress, *, force: bool) -> list[str]:
     return []
 
 
-def _take_out(membership: Part, client: api.Api, node: dict[str, object], progress: Progress) -> None:
+def _hand_over(membership: Part, client: api.Api, node: dict[str, object], progress: Progress) -> None:
     if api.is_ready(node):
         if not api.is_cordoned(node):
             client.cordon(membership.node_name, on=True)
         if left := working.drain(membership, client, progress):
             progress.note(f"{left} pods of {membership.name} could not be moved: they end with it")
-    if membership.role == SERVER:
-        _out_of_database(membership)
-    # k3s and k0s take a server's member out of etcd along with its node; see `Distribution.leave`.
-    client.delete_node(membership.node_name)
 
 
-def _out_of_database(membership: Part) -> None:
-    """Have a server that runs leave by itself, where that is how it is done. One that does not cannot."""
-    import contextlib
-
+def _end(membership: Part) -> None:
+    """End its services, if it runs: a node that is just starting would come back after it was deleted."""
     with contextlib.suppress(DinvError):
-        if membership.driver.state(timeout=STATE_SECONDS).state == RUNNING:
-            membership.distribution.leave(membership.inside())
+        if membership.driver.state(timeout=STATE_SECONDS).state != RUNNING:
+            return
+        inside = membership.inside()
+        if membership.role == SERVER:
+            membership.distribution.leave(inside)
+        joining.end_services(membership, inside)
 
 
 def _left(membership: Part, server: str, why: str) -> str:

@@ -80,10 +80,8 @@ def recover(membership: Part, progress: Progress, *, timeout: float) -> None:
     inside = membership.inside()
     # As the first one: with a server to join it would refuse.
     membership.record(**{servers.SERVER_URL: None})
-    names = list(membership.distribution.services(membership.node()))
-    files = [file for file in membership.files() if not file.path.startswith("/etc/dinv/services/")]
-    inside.run("rm", "-f", *(f"/etc/dinv/services/{name}" for name in names))
-    joining.reload(membership, inside)
+    joining.end_services(membership, inside)
+    files = membership.distribution.files(membership.node())
     membership.driver.channel().put(files)
     with progress.working("Kubernetes", f"making a new cluster of {config.name}"):
         status, said, why = inside.run("sh", "-c", command, timeout=max(timeout, RESET_SECONDS))

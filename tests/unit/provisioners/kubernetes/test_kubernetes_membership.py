@@ -86,6 +86,9 @@ class Machine:
             return 0 if content is not None else 1
         if stdin is not None:
             self.files[argv[-1]] = stdin.read()
+        if argv[:2] == ["rm", "-f"] or argv[:2] == ("rm", "-f"):
+            for path in argv[2:]:
+                self.files.pop(path, None)
         if argv[-1] == "reload" and any(path.startswith("/etc/dinv/services/") for path in self.files):
             self.world.started(self)
         if argv[-1] == "status":
@@ -452,6 +455,19 @@ def test_leaving_takes_the_node_out(world: World) -> None:
     assert list(world.cluster.nodes) == ["k1"]
     assert world.cluster.pods == []
     assert agent.leave(Lines(), force=False) == []  # again
+
+
+def test_a_node_that_is_just_starting_does_not_come_back_after_it_was_deleted(world: World) -> None:
+    world.made("k1")
+    agent = world.membership("k2", join="k1")
+    agent.check(Progress())
+    agent.record(Node="k2")
+    agent.put_files()
+    inside = world.machines["k2"]
+    assert agent.leave(Lines(), force=False) == []
+    words = [" ".join(argv) for argv in inside.ran]
+    assert words[-2:] == ["rm -f /etc/dinv/services/k3s", "/usr/local/lib/dinv/services reload"]
+    assert world.cluster.calls[-1] == "DELETE /api/v1/nodes/k2"
 
 
 def test_the_last_one_takes_the_cluster_with_it(world: World) -> None:
