@@ -199,8 +199,8 @@ class Machine:
     def check(self, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
         """Check that its daemon answers a client with its certificates within `timeout` seconds.
 
-        With `swarm`, check the classic swarm that it is the master of instead. Raises MachineUnusable,
-        MachineNotRunning, NoSwarm.
+        With `swarm`, check a manager of its swarm instead, or the classic swarm that it is the master of.
+        Raises MachineUnusable, MachineNotRunning, NoSwarm, ClusterError.
         """
         from dinv.access.connect import check
 
@@ -230,6 +230,16 @@ class Machine:
         `docker.from_env(environment=machine.environment())` is a docker-py client.
         """
         return self._host.environment()
+
+    def controller(self) -> Machine | None:
+        """Return a machine by which its swarm is controlled, a manager that answers; it may be itself.
+
+        None if it is in no swarm of Docker's swarm mode. Raises ClusterError.
+        """
+        from dinv.lifecycle.host import clients
+
+        found = clients.controller(self._host)
+        return None if found is None else self if found is self._host else Machine(found)
 
     def swarm_url(self) -> str:
         """Return the URL of the classic swarm that it is the master of. Raises NoSwarm."""
@@ -558,6 +568,25 @@ class Machine:
             cuts_told=cuts_told,
             timeout=timeout,
         )
+
+    def unlock_key(self, *, rotate: bool = False, progress: Progress | None = None) -> str:
+        """Return the key that unlocks the managers of its swarm; with `rotate`, a new one.
+
+        It is kept in the store, too, with the machines that are managers, and used by itself. Raises
+        NotSupported for a machine in no swarm, ClusterError where managers are not locked.
+        """
+        from dinv.lifecycle.unlocking import unlock_key
+
+        return unlock_key(self._host, _silent(progress), rotate=rotate)
+
+    def unlock(self, *, progress: Progress | None = None) -> None:
+        """Unlock it, a manager of a swarm whose daemon was started locked, by a key in the store.
+
+        `start`, `restart` and the like do so themselves. Raises NotSupported, SwarmLocked, ClusterError.
+        """
+        from dinv.lifecycle.unlocking import unlock
+
+        unlock(self._host, _silent(progress))
 
     def share(
         self,

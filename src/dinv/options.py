@@ -14,7 +14,7 @@ from __future__ import annotations
 from dinv import authorities, drivers, images, plugins, provisioners
 from dinv.declaration import DURATION, PAIRS, SECONDS, SWITCH, Option, values
 from dinv.errors import InputError, PluginNotFound
-from dinv.provisioners import swarm_options
+from dinv.provisioners import classic_swarm, swarm_options
 from dinv.store.settings import Defaults
 from dinv.timeouts import SERVE_SECONDS
 
@@ -157,14 +157,14 @@ class Values:
     `provisioner` and `authority` are "" if none is named.
     """
 
-    def __init__(self, by_seam: Mapping[str, dict[str, Any]], *, authority: str) -> None:
+    def __init__(self, by_seam: Mapping[str, dict[str, Any]], *, provisioner: str, authority: str) -> None:
         self.common = by_seam.get("", {})
         self.driver_values = by_seam.get("driver", {})
         self.provisioner_values = by_seam.get("provisioner", {})
         self.authority_values = by_seam.get("authority", {})
         self.contract_values = by_seam.get("image contract", {})
         self.driver = str(self.common["driver"])
-        self.provisioner = str(self.common["provisioner"] or "")
+        self.provisioner = provisioner
         self.authority = authority
 
 
@@ -222,6 +222,8 @@ class Table:
         names = {
             option.key: str(option.value(filled.get(option.key) or None, environ) or "") for option in CHOICES
         }
+        if driver.provisioned and classic_swarm.wanted(given):
+            names["provisioner"] = names["provisioner"] or classic_swarm.PROVISIONER
         for option in driver.create_flags():
             if option.key == CONTRACT:
                 filled = defaults.fill([option], given, environ)
@@ -274,7 +276,10 @@ class Table:
                     continue
                 authority = group.name
             by_seam[group.seam] = found
-        return Values(by_seam, authority=authority)
+        provisioner = str(by_seam[""]["provisioner"] or "")
+        if driver.provisioned and classic_swarm.wanted(by_seam[""]):
+            provisioner = self.provisioner
+        return Values(by_seam, provisioner=provisioner, authority=authority)
 
     def _check_defaults(self) -> None:
         """Raise InputError for a default of no option at all; those of other drivers and so on are left."""

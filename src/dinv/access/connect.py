@@ -44,10 +44,17 @@ def check_files(machine: Host) -> None:
 def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
     """Check that its daemon answers a client with its certificates within `timeout` seconds in all.
 
-    With `swarm`, check the classic swarm that it is the master of. Raises MachineUnusable, MachineNotRunning,
-    InputError.
+    With `swarm`, check that a manager of its swarm does, or the classic swarm that it is the master of.
+    Raises MachineUnusable, MachineNotRunning, InputError, ClusterError.
     """
     check_files(machine)
+    if swarm:
+        from dinv.lifecycle.host import clients
+
+        other = clients.controller(machine)
+        if other is not None:
+            check(other, timeout=timeout)
+            return
     from dinv.engine import Deadline
 
     if machine.has_tls:
@@ -57,8 +64,6 @@ def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) 
     if not swarm:
         _ask(machine, machine.known_url(), deadline)
         return
-    from dinv.lifecycle.host import clients
-
     url = clients.swarm_url(machine)
     try:
         _ask(machine, url, deadline)

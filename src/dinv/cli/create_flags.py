@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 _HELP = ("h", "help", "help-all")
 _STORE = ("s", "storage-path")
+_SWARM = ("swarm", "swarm-master")
 _NOT_OPTIONS = ("name", "quiet", "debug", "storage_path", "rest", "format", "progress")
 """Names in the parser's result that are not for `Machines.create`."""
 
@@ -109,13 +110,20 @@ def given(options: Options, before: Mapping[str, str]) -> dict[str, Any]:
 
 
 def named(words: Iterable[str]) -> dict[str, str]:
-    """Return the driver and so on that words name: their flags must be known before parsing the rest."""
+    """Return the driver and so on that words name: their flags must be known before parsing the rest.
+
+    docker-machine's switches of swarms choose a provisioner, too.
+    """
+    words = list(words)
     flags = {f"{dash}{option.name}": option.key for option in CHOICES for dash in ("-", "--")}
     flags |= {f"-{option.short}": option.key for option in CHOICES if option.short}
     flags |= {f"{dash}{CONTRACT.replace('_', '-')}": CONTRACT for dash in ("-", "--")}
     implied = [option for target in IMPLIED.values() for option in plugins.load(target)]
     flags |= {f"{dash}{option.name}": option.key for option in implied for dash in ("-", "--")}
-    return _values(words, flags)
+    found = _values(words, flags)
+    switches = {f"{dash}{name}": name.replace("-", "_") for name in _SWARM for dash in ("-", "--")}
+    found |= {switches[word]: "true" for word in words if word in switches}
+    return found
 
 
 def _values(words: Iterable[str], flags: Mapping[str, str]) -> dict[str, str]:

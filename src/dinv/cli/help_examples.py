@@ -152,6 +152,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "status": (("dinv status dev", "Running, Stopped, Error, ..."),),
     "stop": (("dinv stop dev", "stop it; the URL stays the same"),),
+    "swarm": (
+        ("dinv swarm unlock-key m1", "of a swarm that was begun with --autolock"),
+        ("dinv swarm unlock-key --rotate m1", "a new one"),
+        ("dinv swarm unlock m2", "a manager whose daemon came back by itself"),
+    ),
     "upgrade": (
         ("dinv upgrade dev", "to a newer version of the image it has"),
         ("dinv upgrade --image mine:2 dev", "to another image"),

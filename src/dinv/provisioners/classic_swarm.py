@@ -1,8 +1,9 @@
-"""Docker's classic swarm: its settings, kept in config.json, and no more.
+"""docker-machine's --swarm* flags: Docker's classic swarm, and what they mean for its swarm mode.
 
-That swarm consisted of containers of the image `swarm`, which docker-machine ran in each machine it
-provisioned, and dinv does not. Hosts that dinv only records can be members of one: they are recorded as such,
-and listed by their master (docker/machine: libmachine/swarm/swarm.go, commands/create.go).
+The classic swarm consisted of containers of the image `swarm`, which docker-machine ran in each machine it
+provisioned, and dinv does not: for a machine that dinv makes, they choose the provisioner of swarm mode.
+Hosts that dinv only records can be members of a classic one: they are recorded as such, and listed by their
+master (docker/machine: libmachine/swarm/swarm.go, commands/create.go).
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.store.record import MachineConfig
+
+PROVISIONER = "swarm"
+"""What makes machines that are in a swarm of Docker's own."""
 
 
 def swarm_options(
@@ -85,10 +89,56 @@ def driver_fields(options: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def refuse(name: str) -> InputError:
-    """Return the error that dinv cannot make a member of such a swarm, with advice."""
-    return InputError(
-        option("swarm") + ": the swarm of docker-machine's days, containers of the image swarm, is no more. "
-        "Docker's own swarm mode is what is left: create the machine without, then "
-        f"docker --context {name} swarm init"
-    )
+def wanted(given: Mapping[str, Any]) -> bool:
+    """Return whether a machine is to be in a swarm, by the keywords of docker-machine's flags."""
+    return bool(given.get("swarm") or given.get("swarm_master"))
+
+
+def as_options(swarm: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values of a provisioner's options with what docker-machine's flags mean for them.
+
+    `swarm` are libmachine's swarm options. The one that joins has to say whom: tokens of a discovery service
+    name nobody. Raises InputError.
+    """
+    if not swarm["IsSwarm"]:
+        return dict(values)
+    if "join" not in values:
+        raise InputError(
+            option("swarm") + " is for a machine that is in a swarm: " + option("provisioner", PROVISIONER)
+        )
+    if not (swarm["Master"] or values["join"]):
+        raise InputError(
+            option("swarm")
+            + ": name a manager of the swarm that it is to join: "
+            + option("join", "NAME")
+            + ". The first machine of a swarm is made with "
+            + option("swarm-master")
+        )
+    found = dict(values)
+    if values["join"] and swarm["Master"]:
+        found["role"] = values["role"] or "manager"
+    address, _ = host_port.of_url(f"tcp://{swarm['Address']}", missing=0) or ("", 0)
+    found["advertise_addr"] = values["advertise_addr"] or address or None
+    return found
+
+
+def without_meaning(swarm: Mapping[str, Any]) -> list[str]:
+    """Return a remark on each of docker-machine's flags that was given and means nothing to swarm mode."""
+    return [
+        f"--{flag} does nothing here: {why}."
+        for flag, key, why in _WITHOUT_MEANING
+        if swarm[key] and swarm[key] != NO_SWARM.get(key)
+    ]
+
+
+_DISCOVERY = "nodes of a swarm find each other by its managers"
+_NO_CONTAINERS = "Docker's own swarm mode takes no containers of the image swarm"
+_WITHOUT_MEANING = (
+    ("swarm-discovery", "Discovery", _DISCOVERY),
+    ("swarm-image", "Image", _NO_CONTAINERS),
+    ("swarm-opt", "ArbitraryFlags", _NO_CONTAINERS),
+    ("swarm-join-opt", "ArbitraryJoinFlags", _NO_CONTAINERS),
+    ("swarm-host", "Host", "a manager is reached like any machine, and dinv env --swarm says where"),
+    ("swarm-strategy", "Strategy", "Docker's own swarm mode spreads tasks over its nodes"),
+    ("swarm-experimental", "IsExperimental", "there is nothing experimental in Docker's own swarm mode"),
+)

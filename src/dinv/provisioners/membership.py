@@ -126,6 +126,36 @@ class Membership(ABC):
         cluster. Raises ClusterError, and the errors of reaching another machine.
         """
 
+    def controller(self) -> str:
+        """Return the name of a machine by which the cluster is controlled, and which answers now.
+
+        Itself, if it can. Raises NotSupported, ClusterError, and the errors of reaching other machines.
+        """
+        from dinv import errors
+
+        raise errors.NotSupported(
+            self.config.name,
+            f'Machine "{self.config.name}" is provisioned by "{self.config.provisioner}", whose clusters '
+            "are not controlled by a Docker daemon.",
+        )
+
+    def unlock_key(self, progress: Progress, *, rotate: bool) -> str:
+        """Return the key that unlocks members; with `rotate`, a new one. Raises ClusterError."""
+        raise self._not_locked()
+
+    def unlock(self, progress: Progress) -> None:
+        """Unlock it by a key that the store has. Raises NotSupported, ClusterError."""
+        raise self._not_locked()
+
+    def _not_locked(self) -> Exception:
+        from dinv import errors
+
+        return errors.NotSupported(
+            self.config.name,
+            f'Machine "{self.config.name}" is provisioned by "{self.config.provisioner}", whose clusters '
+            "lock no members.",
+        )
+
     def forget(self) -> None:  # noqa: B027
         """Remove what it has outside the machine's directory on this computer. Makes no calls to machines."""
 

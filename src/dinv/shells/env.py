@@ -28,10 +28,13 @@ OF_SOME = ("KUBECONFIG",)
 def setting(
     machine: Machine, *, no_proxy: bool = False, swarm: bool = False, environ: Mapping[str, str] = os.environ
 ) -> tuple[dict[str, str | None], str]:
-    """Return the variables for a machine, or for the classic swarm it is the master of; and a warning or "".
+    """Return the variables for a machine; and a warning or "".
 
-    Raises MachineNotRunning, MachineUnusable.
+    With `swarm`, those for a manager of its swarm that answers, or for the classic swarm that it is the
+    master of. Raises MachineNotRunning, MachineUnusable, ClusterError, NoSwarm.
     """
+    if swarm and (manager := machine.controller()) is not None:
+        return setting(manager, no_proxy=no_proxy, environ=environ)
     machine.check_files()
     machines = os.path.dirname(machine.directory)
     variables: dict[str, str | None] = {**_of_another(machines, environ), **machine.environment()}

@@ -109,6 +109,11 @@ def of_flags(machine: Machine, flags: Iterable[str]) -> dict[str, Any]:
     return {**known(machine.config), "CertPath": machine.cert_path if machine.has_tls else "", "Flags": bare}
 
 
+def of_unlock_key(machine: Machine, key: str) -> dict[str, Any]:
+    """`swarm unlock-key`."""
+    return {**known(machine.config), "UnlockKey": key}
+
+
 def of_document(machine: Machine) -> dict[str, Any]:
     """`inspect`: docker-machine's document, with the keys of all other records added."""
     return {**known(machine.config), **machine.inspect()}

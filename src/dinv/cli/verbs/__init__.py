@@ -45,6 +45,7 @@ VERBS = {
     "start": "Start a machine",
     "status": "Print the state of a machine",
     "stop": "Stop a machine",
+    "swarm": "Show or change the key of a swarm's locked managers",
     "upgrade": "Recreate a machine from a newer image",
     "url": "Print the URL of a machine",
     "use": "Make a machine docker's default, in every shell",

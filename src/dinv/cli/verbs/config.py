@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
-    parser.add_argument("--swarm", action="store_true", help="of the classic swarm that it is the master of")
+    parser.add_argument("--swarm", action="store_true", help="of a manager of its swarm that answers")
     parser.add_format()
 
 

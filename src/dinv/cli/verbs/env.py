@@ -16,7 +16,7 @@ def arguments(parser: Parser) -> None:
         "--shell", metavar="NAME", help="bash, zsh, fish, powershell, cmd, tcsh or emacs ($SHELL)"
     )
     parser.add_argument("-u", "--unset", action="store_true", help="unset the variables instead")
-    parser.add_argument("--swarm", action="store_true", help="of the classic swarm that it is the master of")
+    parser.add_argument("--swarm", action="store_true", help="of a manager of its swarm that answers")
     parser.add_argument("--no-proxy", action="store_true", help="add the machine to NO_PROXY")
     parser.add_format()
 

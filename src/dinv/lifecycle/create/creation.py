@@ -110,9 +110,11 @@ class Creation(Transaction):
             config.auth_options["ServerCertSANs"] = [canonical_name(name) for name in options.tls_sans]
         if options.swarm_options:
             if driver.provisioned:
-                raise classic_swarm.refuse(self.machine.name)
-            config.swarm_options.update(options.swarm_options)
-            config.driver.update(classic_swarm.driver_fields(options.swarm_options))
+                for remark in classic_swarm.without_meaning(options.swarm_options):
+                    self.progress.note(remark)
+            else:
+                config.swarm_options.update(options.swarm_options)
+                config.driver.update(classic_swarm.driver_fields(options.swarm_options))
         self._set_lifetimes()
         self.authority = self._authority()
         try:
@@ -189,8 +191,11 @@ class Creation(Transaction):
                 if driver.provisioned
                 else f'The provisioner "{name}" sets machines up, and the driver "{driver.name}" makes none'
             )
-        provisioner.record(self.machine.config, options.provisioner_values)
-        self.machine.secrets.update(secrets(provisioner.create_flags(), options.provisioner_values))
+        values = options.provisioner_values
+        if options.swarm_options and driver.provisioned:
+            values = classic_swarm.as_options(options.swarm_options, values)
+        provisioner.record(self.machine.config, values)
+        self.machine.secrets.update(secrets(provisioner.create_flags(), values))
         if options.contract_values:
             contract = images.load(options.driver_values[CONTRACT]).create_flags()
             self.machine.secrets.update(secrets(contract, options.contract_values))

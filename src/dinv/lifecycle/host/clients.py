@@ -22,9 +22,11 @@ if TYPE_CHECKING:
 def docker_flags(host: Host, *, swarm: bool = False) -> list[str]:
     """Return flags for the docker CLI, which removes the quotes around their values itself.
 
-    With `swarm`, those for the classic swarm that the machine is the master of. Raises NoSwarm,
-    MachineNotRunning, CertificatesTorn.
+    With `swarm`, those for a manager of its swarm, or for the classic swarm that it is the master of. Raises
+    NoSwarm, MachineNotRunning, CertificatesTorn, ClusterError.
     """
+    if swarm and (other := controller(host)) is not None:
+        return docker_flags(other)
     url = swarm_url(host) if swarm else host.known_url()
     if not host.has_tls:
         return [f"-H={url}"]
@@ -74,6 +76,20 @@ def daemon_version(host: Host) -> str:
         if said := host.expiry():
             error.add_note(said)
         raise
+
+
+def controller(host: Host) -> Host | None:
+    """Return a machine by which its swarm is controlled, which may be itself; None if it is in none.
+
+    That is asked of the swarm. Machines of a classic swarm are in none. Raises ClusterError, NotSupported.
+    """
+    if not host.config.membership:
+        return None
+    from dinv.lifecycle.host import Host, cluster
+
+    membership = cluster.of(host)
+    name = membership.controller() if membership is not None else host.name
+    return host if name == host.name else Host(host.store.load(name), host.store, trace=host.trace)
 
 
 def swarm_url(host: Host) -> str:

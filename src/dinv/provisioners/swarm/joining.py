@@ -13,7 +13,7 @@ from dinv.errors import DeadlineExceeded, EndpointError, EngineError, ServerErro
 from dinv.formats import host_port
 from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE
-from dinv.provisioners.swarm import addresses, keys, leaving, live_restore, managers, working
+from dinv.provisioners.swarm import addresses, keys, leaving, live_restore, locking, managers
 from dinv.provisioners.swarm.options import MANAGER, OF_THE_SWARM, WORKER, pools
 from dinv.wording import command, option
 
@@ -169,7 +169,7 @@ def join(membership: Node, progress: Progress, *, timeout: float) -> None:
     with membership.daemon() as engine:
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if state.get("LocalNodeState") == managers.LOCKED:
-            state = working.unlock(membership, engine, progress)
+            state = locking.unlock(membership, engine, progress)
         state = _settled(engine, state)
         if state.get("LocalNodeState") not in {None, "", managers.INACTIVE} and not _belongs(
             membership, state, progress

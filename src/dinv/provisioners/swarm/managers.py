@@ -152,6 +152,20 @@ def find(
     raise ClusterUnreachable(config.name, "swarm", whys)
 
 
+def controller(store: Store, config: MachineConfig, *, trace: Callable[[str], None] | None = None) -> str:
+    """Return the name of a machine that is a manager and decides: this one, if it does, or another.
+
+    Raises ClusterUnreachable.
+    """
+    found, why = _control(config, config, trace)
+    if found is None:
+        found = find(store, config, trace=trace)
+    if found is None:
+        raise ClusterUnreachable(config.name, "swarm", [(config.name, why)])
+    with found:
+        return found.name
+
+
 def _control(
     other: MachineConfig, config: MachineConfig, trace: Callable[[str], None] | None
 ) -> tuple[Control | None, str]:

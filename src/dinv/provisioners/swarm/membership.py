@@ -18,7 +18,8 @@ class SwarmMembership(Node):
     joining.py    checks, init and join
     kernel.py     what the endpoint's kernel can do
     leaving.py    drained, demoted, left, removed; the quorum
-    working.py    its tasks handed over and taken on again; unlocking
+    working.py    its tasks handed over and taken on again
+    locking.py    autolock: its managers unlocked, and the key
     recovery.py   a new swarm of one manager that is left
     standings.py  what lists show
     """
@@ -71,6 +72,24 @@ class SwarmMembership(Node):
                 f'Machine "{self.config.name}" is not taken out of its swarm: a manager says '
                 f'"{error.message}".',
             ) from error
+
+    def controller(self) -> str:
+        from dinv.provisioners.swarm import managers
+
+        return managers.controller(self.store, self.config, trace=self.trace)
+
+    def unlock_key(self, progress: Progress, *, rotate: bool) -> str:
+        from dinv.provisioners.swarm import locking
+
+        return locking.unlock_key(self, progress, rotate=rotate)
+
+    def unlock(self, progress: Progress) -> None:
+        from dinv.provisioners.swarm import locking, managers
+
+        with self.daemon() as engine:
+            if engine.swarm.state().get("LocalNodeState") != managers.LOCKED:
+                raise errors.ClusterError(self.config.name, f'Machine "{self.config.name}" is not locked.')
+            locking.unlock(self, engine, progress)
 
     def recover(self, progress: Progress, *, timeout: float) -> None:
         from dinv.provisioners.swarm import recovery

@@ -11,7 +11,7 @@ from dinv import errors
 from dinv.errors import EngineError
 from dinv.formats import host_port
 from dinv.provisioners.membership import ROLE
-from dinv.provisioners.swarm import addresses, managers, working
+from dinv.provisioners.swarm import addresses, locking, managers
 from dinv.provisioners.swarm.options import MANAGER
 from dinv.wording import command
 
@@ -32,7 +32,7 @@ def recover(membership: Node, progress: Progress, *, timeout: float) -> None:
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if state.get("LocalNodeState") == managers.LOCKED:
             # With autolock none is begun anew by one that is locked (moby#36852).
-            state = working.unlock(membership, engine, progress)
+            state = locking.unlock(membership, engine, progress)
         local = state.get("LocalNodeState") or managers.INACTIVE
         if local in {managers.INACTIVE, managers.LOCKED} or (
             local == managers.ACTIVE and not state.get("ControlAvailable")

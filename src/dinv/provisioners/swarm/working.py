@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 
 from dinv import errors
-from dinv.errors import DeadlineExceeded, DinvError, NotFound, Unauthorized
+from dinv.errors import DinvError, NotFound
 from dinv.formats import host_port
 from dinv.provisioners.membership import ROLE
-from dinv.provisioners.swarm import addresses, keys, leaving, managers, quorum
+from dinv.provisioners.swarm import addresses, keys, leaving, locking, managers, quorum
 from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from typing import Any
 
     from dinv.engine import Engine
@@ -73,8 +73,10 @@ def resume(membership: Node, progress: Progress, *, timeout: float) -> None:
     with membership.daemon() as engine:
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
         if state.get("LocalNodeState") == managers.LOCKED:
-            state = unlock(membership, engine, progress)
+            state = locking.unlock(membership, engine, progress)
         state = _active(membership, engine, state, timeout)
+        if managers.controls(state) and keys.read(config.directory):
+            membership.keep_key(engine)  # it may have been changed while this one was stopped
     node = str(state.get("NodeID") or config.membership.get(managers.NODE) or "")
     _note_address(membership, progress)
     role = "manager" if state.get("ControlAvailable") else config.membership.get(ROLE)
@@ -133,54 +135,3 @@ def _take_tasks(membership: Node, node: str) -> None:
                     f'The swarm of machine "{membership.config.name}" has removed its node.',
                 ) from None
     membership.record(**{managers.DRAINED: None})
-
-
-def unlock(membership: Node, engine: Engine, progress: Progress) -> JSON:
-    """Unlock its daemon by a key that the store has; return the daemon's state. Raises SwarmLocked."""
-    name = membership.config.name
-    for key in _keys(membership):
-        try:
-            with progress.working("Swarm", f"unlocking {name}"):
-                engine.swarm.unlock(key, timeout=UNLOCK_SECONDS)
-        except Unauthorized:
-            continue
-        except DeadlineExceeded as error:
-            # dockerd answers once the manager takes part in decisions (moby: daemon/cluster/swarm.go), and
-            # until then begins no new swarm either.
-            raise errors.ClusterError(
-                name,
-                f'Machine "{name}" has been unlocked, and waits for the other managers of its swarm, '
-                "which has no quorum without them. Start them.",
-            ) from error
-        break
-    else:
-        raise errors.SwarmLocked(name)
-    end = time.monotonic() + UNLOCK_SECONDS
-    while True:
-        state = engine.swarm.state(timeout=managers.CALL_SECONDS)
-        if state.get("LocalNodeState") == managers.ACTIVE or time.monotonic() >= end:
-            break
-        time.sleep(managers.POLL_SECONDS)
-    if state.get("ControlAvailable"):
-        membership.keep_key(engine)
-    return state
-
-
-def _keys(membership: Node) -> Iterator[str]:
-    """Yield the keys to try, each once: its own, those of the others, and the one that a manager has now."""
-    tried: set[str] = set()
-    others = managers.members(membership.store, membership.config)
-    for config in (membership.config, *others):
-        for key in keys.read(config.directory):
-            if key not in tried:
-                tried.add(key)
-                yield key
-    try:
-        control = managers.find(membership.store, membership.config, trace=membership.trace)
-    except errors.ClusterUnreachable:
-        return
-    if control is not None:
-        with control:
-            key = control.ask(control.engine.swarm.unlock_key)
-        if key and key not in tried:
-            yield key

@@ -476,3 +476,54 @@ def test_standings_without_a_quorum(swarm: SwarmOfMachines) -> None:
     found = {name: str(each) for name, each in standings.ask(configs, timeout=5).items()}
     assert found["m1"] == "m1 (manager, no quorum)"
     assert found["m3"] == "m1 (worker, no quorum)"
+
+
+def test_the_key(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=2, autolock=True)
+    assert swarm.membership("m3").unlock_key(swarm.told, rotate=False) == "SWMKEY-1-first"
+    new = swarm.membership("m1").unlock_key(swarm.told, rotate=True)
+    assert new not in {"", "SWMKEY-1-first"}
+    for name in ("m1", "m2"):
+        assert keys.read(swarm.store.load(name).directory) == [new, "SWMKEY-1-first"]
+    # One that was stopped meanwhile starts with the old key, and one that was not with the new one.
+    swarm.world.daemons["m2"].stop()
+    swarm.start("m2")
+    assert swarm.world.daemons["m2"].state == "active"
+
+
+def test_the_key_while_all_are_locked(swarm: SwarmOfMachines) -> None:
+    swarm.create("m1", autolock=True)
+    daemon = swarm.world.daemons["m1"]
+    daemon.stop()
+    daemon.start()
+    assert swarm.membership("m1").unlock_key(swarm.told, rotate=False) == "SWMKEY-1-first"
+    with pytest.raises(ClusterUnreachable, match="it is locked"):
+        swarm.membership("m1").unlock_key(swarm.told, rotate=True)
+    swarm.membership("m1").unlock(swarm.told)
+    assert daemon.state == "active"
+    with pytest.raises(ClusterError, match="is not locked"):
+        swarm.membership("m1").unlock(swarm.told)
+
+
+def test_a_swarm_that_locks_nobody_has_no_key(swarm: SwarmOfMachines) -> None:
+    swarm.create("m1")
+    with pytest.raises(ClusterError, match="does not lock its managers"):
+        swarm.membership("m1").unlock_key(swarm.told, rotate=False)
+
+
+# Who decides
+
+
+def test_a_manager_that_answers(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=3)
+    assert swarm.membership("m2").controller() == "m2"
+    swarm.world.daemons["m1"].stop()
+    assert swarm.membership("m1").controller() == "m2"
+    swarm.world.daemons["m2"].stop()
+    with pytest.raises(ClusterUnreachable):
+        swarm.membership("m3").controller()
+
+
+def test_a_worker_names_its_manager(swarm: SwarmOfMachines) -> None:
+    swarm.of_three()
+    assert swarm.membership("m3").controller() == "m1"
