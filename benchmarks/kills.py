@@ -1,9 +1,12 @@
-"""`python -m benchmarks.kills`: kill dinv at random moments while it changes a machine.
+"""`python -m benchmarks.kills`: kill dinv at random moments while it changes a machine, or makes a node.
 
-Certificates, access and options are changed. After each kill the machine has to let its owner in, by the old
-certificates or by the new ones; a holder whose revocation was recorded has to be refused once `provision` has
-finished what was killed. At the end there is nothing on the endpoint that was not there before. Exits with 1
-if a machine was lost, somebody revoked was let in, or something is left.
+By default certificates, access and options are changed. After each kill the machine has to let its owner in,
+by the old certificates or by the new ones; a holder whose revocation was recorded has to be refused once
+`provision` has finished what was killed. At the end there is nothing on the endpoint that was not there
+before. Exits with 1 if a machine was lost, somebody revoked was let in, or something is left.
+
+`--kind create-swarm` and `--kind join` kill `create --provisioner swarm` and `create --join` instead. After
+each kill `rm`, or the same command, or `provision` finishes it, and no dead node may be in the swarm then.
 """
 
 from __future__ import annotations
@@ -179,18 +182,122 @@ class Trial:
         return (containers.stdout + volumes.stdout).strip()
 
 
+class SwarmTrial(Trial):
+    """Machines that are made in a swarm: the first one, or one that joins."""
+
+    joins = False
+
+    def begin(self) -> None:
+        """Make the machine that the others join, if they do, and measure a create."""
+        if self.joins:
+            self.dinv("create", "--provisioner", "swarm", self.name)
+        words = self.words()
+        began = time.monotonic()
+        self.dinv(*words)
+        self.durations["create"] = time.monotonic() - began
+        self.dinv("rm", "-y", self.made)
+
+    @property
+    def made(self) -> str:
+        """The machine that is made and killed."""
+        return f"{self.name}-node"
+
+    def words(self) -> list[str]:
+        """Return the words of a create."""
+        joining = (
+            ["--join", self.name, "--role", self.chance.choice(["worker", "manager"])] if self.joins else []
+        )
+        return ["create", "--provisioner", "swarm", *joining, self.made]
+
+    def kill_once(self) -> bool:
+        """Kill a create at a random moment, and finish it in one of three ways."""
+        self.count += 1
+        words = self.words()
+        process = subprocess.Popen(
+            [self.dinv_path, *words],
+            env=self.environment,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        moment = self.chance.uniform(0.03, self.durations["create"])
+        try:
+            process.wait(moment)
+            killed = False
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            killed = True
+        after = f"{words} killed after {moment:.2f} s"
+        there = self.made in self.dinv("ls", "-q").stdout.split()
+        finished = self.chance.choice(["rm", "again", "provision"])
+        if (
+            finished == "provision"
+            and there
+            and not self.dinv("provision", self.made, check=False).returncode
+        ):
+            self.swarm_is({self.made} | self.others(), f"{after}, and provision")
+        elif finished == "again" and killed:
+            done = self.dinv(*words, check=False)
+            if done.returncode and "already exists" not in done.stderr:
+                raise Failure(f"{after}, and again: {done.stderr}")
+            self.swarm_is({self.made} | self.others(), f"{after}, and again")
+        if self.made in self.dinv("ls", "-q").stdout.split():
+            self.dinv("rm", "-y", self.made)
+        if self.joins:
+            self.swarm_is(self.others(), f"{after}, and {finished}, and rm")
+        elif left := self.left():
+            raise Failure(f"{after}, and {finished}: left {left}")
+        return killed
+
+    def others(self) -> set[str]:
+        """The machines that are in the swarm all the time."""
+        return {self.name} if self.joins else set()
+
+    def swarm_is(self, machines: set[str], after: str) -> None:
+        """Fail unless the swarm has just these nodes, each of them ready."""
+        by = self.name if self.joins else self.made
+        script = self.dinv("env", "--shell", "sh", by).stdout
+        form = "{{.Hostname}} {{.Status}}"
+        end = time.monotonic() + PATIENCE
+        while True:
+            said = self.run("sh", "-c", f"{script}\ndocker node ls --format '{form}'", check=False).stdout
+            found = sorted(row.split() for row in said.splitlines())
+            if found == sorted([name, "Ready"] for name in machines):
+                return
+            if time.monotonic() >= end:
+                raise Failure(f"after {after} the swarm has {found}")
+            time.sleep(0.2)
+
+    def end(self) -> None:
+        """Remove the machines."""
+        self.dinv("rm", "-f", self.made, check=False)
+        super().end()
+
+
+class JoinTrial(SwarmTrial):
+    """Machines that join the swarm of another."""
+
+    joins = True
+
+
+KINDS = {"change": Trial, "create-swarm": SwarmTrial, "join": JoinTrial}
+
+
 def main() -> int:
     """Run the trial; return the exit status."""
-    about = "Kill dinv at random moments while it changes a machine's certificates, access and options."
+    about = "Kill dinv at random moments while it changes a machine, or makes one in a swarm."
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=about)
     parser.add_argument("--endpoint", required=True, help="where the machine is made, unix://...")
     parser.add_argument("--image", default="dinv:latest")
     parser.add_argument("--dinv", default=shutil.which("dinv"), help="the dinv to kill")
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
+    parser.add_argument("--kind", choices=tuple(KINDS), default="change", help="what is killed")
     options = parser.parse_args()
     print(f"seed {options.seed}")
-    trial = Trial(options.dinv, options.endpoint, options.image, random.Random(options.seed))  # noqa: S311
+    trial = KINDS[options.kind](options.dinv, options.endpoint, options.image, random.Random(options.seed))  # noqa: S311
     kills = 0
     try:
         trial.begin()

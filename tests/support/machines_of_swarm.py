@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import TYPE_CHECKING, Any, cast
 
-from fake_swarm import World
+import pytest
+from fake_swarm import FakeClient, World
 
-from dinv.errors import MachineExists
+from dinv.errors import ConfigError, MachineExists, MachineNotFound
 from dinv.images.dinv import DinvContract
 from dinv.labels import LABEL_ID
 from dinv.progress import Progress
+from dinv.provisioners import peers
 from dinv.provisioners.swarm import (
     SwarmProvisioner,
+    joining,
+    leaving,
+    live_restore,
+    locking,
+    managers,
+    recovery,
+    working,
 )
 from dinv.store.record import CREATING, READY, MachineConfig
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from dinv.channel import Channel
     from dinv.drivers import Driver
     from dinv.provisioners.swarm.membership import SwarmMembership
-    from dinv.store.store import Store
 
 
 class Told(Progress):
@@ -67,12 +79,25 @@ class SwarmOfMachines:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.world = World()
+        save = store.save
+
+        def saved(config: MachineConfig) -> None:
+            self.world.change(lambda: save(config))
+
+        store.save = saved  # type: ignore[method-assign]
         self.told = Told()
         self.apart: dict[str, str] = {}
         self.surroundings: list[str] = ["10.213.236.0/22"]
         self.tried: tuple[int, bytes] | None = (0, b"")
         self.channel = cast("Channel", None)
         self._number = 0
+
+    def recorded(self, name: str) -> MachineConfig | None:
+        """The record of a machine; None if a create was killed before there was one."""
+        try:
+            return self.store.load(name)
+        except (ConfigError, MachineNotFound):
+            return None
 
     def membership(self, name: str) -> SwarmMembership:
         return self._of(self.store.load(name))
@@ -84,11 +109,12 @@ class SwarmOfMachines:
     def create(self, name: str, **options: Any) -> None:
         """As `dinv.lifecycle.create`: what an earlier one left is swept; the machine is made, and joins."""
         if name in self.store.names():
-            left = self.store.load(name)
-            if not left.unfinished:
+            left = self.recorded(name)
+            if left is not None and not left.unfinished:
                 raise MachineExists(name)
-            self._of(left).leave(self.told, force=False)
-            self.world.remove(name)
+            if left is not None:
+                self._of(left).leave(self.told, force=False)
+                self.world.remove(name)
             self.store.remove(name)
         self._number += 1
         identity = f"{name}-{self._number}"
@@ -106,18 +132,21 @@ class SwarmOfMachines:
         membership.check(self.told)
         assert config.phase == CREATING
         with self.store.claim(name, "creating it"):
-            self.world.change(lambda: self.store.save(config))
+            self.store.save(config)
             membership.examine(self.told)
             self.world.change(lambda: self.world.daemon(name, address, {LABEL_ID: identity}))
             membership.join(self.told, timeout=60)
             config.phase = READY
-            self.world.change(lambda: self.store.save(config))
+            self.store.save(config)
 
     def remove(self, name: str, *, force: bool = False) -> list[str]:
         """As `dinv.lifecycle.remove`."""
-        if name not in self.store.names():
+        config = self.recorded(name)
+        if config is None:
+            if name in self.store.names():
+                self.store.remove(name)
             return []
-        membership = self.membership(name)
+        membership = self._of(config)
         if not force:
             membership.check_leave()
         left = membership.leave(self.told, force=force)
@@ -158,3 +187,14 @@ class SwarmOfMachines:
         self.create("m1", **first)
         for name, number in (("m2", 2), ("m3", 3)):
             self.create(name, join="m1", role="manager" if number <= managers else "worker")
+
+
+@contextlib.contextmanager
+def in_memory(path: str) -> Iterator[SwarmOfMachines]:
+    """Machines of a store at `path`, whose daemons, and whose time, are in memory."""
+    swarm = SwarmOfMachines(Store(path))
+    with pytest.MonkeyPatch.context() as patched:
+        for module in (joining, leaving, live_restore, locking, managers, recovery, working):
+            patched.setattr(module, "time", swarm.world.clock())
+        patched.setattr(peers, "open_daemon", lambda config, **_: FakeClient(swarm.world, config.name))
+        yield swarm

@@ -13,12 +13,19 @@ from dinv import machines
 from dinv.cli import main
 from dinv.cli.app import App
 from dinv.cli.voice import Voice
+from dinv.drivers.docker.driver import DockerDriver
 from dinv.errors import InputError
+from dinv.lifecycle.create.creation import Creation
+from dinv.lifecycle.steps import Step
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from fake_driver import World
+
+    from dinv.store.record import MachineConfig
+
+    Recorded = list[tuple[MachineConfig, list[str]]]
 
 
 @pytest.fixture(autouse=True)
@@ -170,13 +177,71 @@ def test_a_driver_that_makes_no_certificates_says_what_to_use(
 # create
 
 
-@pytest.mark.parametrize("flag", [["--swarm"], ["--swarm-master"], ["--swarm-discovery", "token://1"]])
-def test_the_swarm_that_is_gone(flag: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["create", *flag, "dev"]) == 1
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Recorded:
+    """The records of machines that would be made, and the notes on each; none is made."""
+    found: Recorded = []
+
+    def configure(creation: Creation) -> None:
+        notes: list[str] = []
+        monkeypatch.setattr(creation.progress, "note", notes.append)
+        real(creation)
+        found.append((creation.machine.config, notes))
+        raise InputError("as far as this test goes")
+
+    real = Creation.configure
+    monkeypatch.setattr(DockerDriver, "set_config_from_flags", lambda *_: None)
+    monkeypatch.setattr("dinv.lifecycle.create.STEPS", (Step("configure", configure, undo=Creation.forget),))
+    return found
+
+
+@pytest.mark.parametrize(
+    ("flags", "options"),
+    [
+        (["--swarm-master"], {}),
+        (["--swarm", "--swarm-master"], {}),
+        (["--swarm-master", "--swarm-addr", "192.0.2.7:3376"], {"advertise_addr": "192.0.2.7"}),
+        (["--swarm", "--join", "m1"], {"join": "m1"}),
+        (["-swarm", "--join", "m1", "--role", "manager"], {"join": "m1", "role": "manager"}),
+        (["--swarm-master", "--join", "m1"], {"join": "m1", "role": "manager"}),
+    ],
+)
+def test_swarm_flags_mean_swarm_mode(flags: list[str], options: dict[str, str], configured: Recorded) -> None:
+    assert main(["create", *flags, "dev"]) == 1
+    ((config, notes),) = configured
+    assert config.provisioner == "swarm"
+    assert {key: value for key, value in config.provisioner_options.items() if value} == options
+    assert notes == []
+    assert not config.swarm_options["IsSwarm"]
+
+
+def test_swarm_flags_without_a_meaning_say_so(configured: Recorded) -> None:
+    more = ["--swarm-discovery", "token://1", "--swarm-strategy", "binpack", "--swarm-opt", "a=b"]
+    assert main(["create", "--swarm-master", *more, "dev"]) == 1
+    ((_, notes),) = configured
+    assert [note.partition(" ")[0] for note in notes] == [
+        "--swarm-discovery",
+        "--swarm-opt",
+        "--swarm-strategy",
+    ]
+    assert all("does nothing here" in note for note in notes)
+
+
+def test_joining_takes_a_name(configured: Recorded, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["create", "--swarm", "--swarm-discovery", "token://1", "dev"]) == 1
     said = capsys.readouterr().err
-    assert said.startswith("--swarm: ")
-    assert "docker --context dev swarm init" in said
-    assert machines.open_machines().names() == []
+    assert said.startswith("--swarm: name a manager")
+    assert "--join NAME" in said
+    assert "--swarm-master" in said
+    assert configured == []
+
+
+def test_swarm_flags_and_another_provisioner(
+    configured: Recorded, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["create", "--provisioner", "docker", "--swarm-master", "dev"]) == 1
+    assert "--provisioner swarm" in capsys.readouterr().err
+    assert configured == []
 
 
 def test_hosts_of_somebody_elses_are_listed_by_their_master(capsys: pytest.CaptureFixture[str]) -> None:
