@@ -37,6 +37,7 @@ MENU = {
         "day2",
         "caches",
         "volumes",
+        "swarm",
         "kubernetes",
         "images",
         "kubeconfig",

@@ -16,11 +16,13 @@ from typing import TYPE_CHECKING
 
 from dinv import authorities
 from dinv.declaration import PAIRS, SWITCH
-from dinv.options import Table
+from dinv.options import Group, Table
+
+BUILDING_ON_DOCKER = ("swarm",)
+"""Provisioners that have the options of docker, and more."""
 
 if TYPE_CHECKING:
     from dinv.declaration import Option
-    from dinv.options import Group
 
 PAGE = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "docs", "create.md")
 _MARK = re.compile(r"(<!-- options: (.+?) -->\n)\n(?:\|.*\n)*")
@@ -53,7 +55,20 @@ def page(text: str) -> str:
 def _groups() -> list[Group]:
     """All groups that are built in, and have options."""
     chosen = [Table(driver="none", authority=name).groups[-1] for name in authorities.BUILT_IN]
-    return [*Table(driver="none").groups, *Table(driver="docker").groups, *chosen]
+    return [*Table(driver="none").groups, *Table(driver="docker").groups, *chosen, *_provisioners()]
+
+
+def _provisioners() -> list[Group]:
+    """The provisioners that build on docker, each with the options that it adds to those."""
+
+    def of(name: str) -> Group:
+        return next(each for each in Table(provisioner=name).groups if each.seam == "provisioner")
+
+    common = {option.key for option in of("docker").options}
+    return [
+        Group("provisioner", name, [option for option in of(name).options if option.key not in common])
+        for name in BUILDING_ON_DOCKER
+    ]
 
 
 def table(group: Group) -> str:

@@ -34,7 +34,8 @@ DRIVER = Option(
 PROVISIONER = Option(
     "provisioner",
     "DINV_PROVISIONER",
-    "what sets the machine up: docker, none, or a plugin's (default: as the driver has it)",
+    "what sets the machine up: docker, swarm, datacenter, kubernetes, none, or a plugin's (default: as the "
+    "driver has it)",
     metavar="NAME",
     rare=True,
 )

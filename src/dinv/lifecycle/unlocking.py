@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def unlock_key(host: Host, progress: Progress, *, rotate: bool) -> str:
     """Return the key that unlocks members of its cluster. Raises NotSupported, ClusterError."""
     with changing(host, "asking for its cluster's key", progress):
-        return _membership(host).unlock_key(progress, rotate=rotate)
+        return _membership(host).unlocking_key(progress, rotate=rotate)
 
 
 def unlock(host: Host, progress: Progress) -> None:

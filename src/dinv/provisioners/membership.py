@@ -139,7 +139,7 @@ class Membership(ABC):
             "are not controlled by a Docker daemon.",
         )
 
-    def unlock_key(self, progress: Progress, *, rotate: bool) -> str:
+    def unlocking_key(self, progress: Progress, *, rotate: bool) -> str:
         """Return the key that unlocks members; with `rotate`, a new one. Raises ClusterError."""
         raise self._not_locked()
 

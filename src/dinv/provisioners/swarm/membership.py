@@ -78,7 +78,7 @@ class SwarmMembership(Node):
 
         return managers.controller(self.store, self.config, trace=self.trace)
 
-    def unlock_key(self, progress: Progress, *, rotate: bool) -> str:
+    def unlocking_key(self, progress: Progress, *, rotate: bool) -> str:
         from dinv.provisioners.swarm import locking
 
         return locking.unlock_key(self, progress, rotate=rotate)

@@ -114,7 +114,7 @@ def test_the_first_machine_killed_anywhere(swarm: SwarmOfMachines, at: int, how:
             return
     world.kill_at = None
     assert swarm.world.daemons["m1"].node == swarm.store.load("m1").membership["Node"]
-    assert swarm.membership("m1").unlock_key(swarm.told, rotate=False)
+    assert swarm.membership("m1").unlocking_key(swarm.told, rotate=False)
 
 
 @settings(max_examples=30, deadline=None)

@@ -480,8 +480,8 @@ def test_standings_without_a_quorum(swarm: SwarmOfMachines) -> None:
 
 def test_the_key(swarm: SwarmOfMachines) -> None:
     swarm.of_three(managers=2, autolock=True)
-    assert swarm.membership("m3").unlock_key(swarm.told, rotate=False) == "SWMKEY-1-first"
-    new = swarm.membership("m1").unlock_key(swarm.told, rotate=True)
+    assert swarm.membership("m3").unlocking_key(swarm.told, rotate=False) == "SWMKEY-1-first"
+    new = swarm.membership("m1").unlocking_key(swarm.told, rotate=True)
     assert new not in {"", "SWMKEY-1-first"}
     for name in ("m1", "m2"):
         assert keys.read(swarm.store.load(name).directory) == [new, "SWMKEY-1-first"]
@@ -496,9 +496,9 @@ def test_the_key_while_all_are_locked(swarm: SwarmOfMachines) -> None:
     daemon = swarm.world.daemons["m1"]
     daemon.stop()
     daemon.start()
-    assert swarm.membership("m1").unlock_key(swarm.told, rotate=False) == "SWMKEY-1-first"
+    assert swarm.membership("m1").unlocking_key(swarm.told, rotate=False) == "SWMKEY-1-first"
     with pytest.raises(ClusterUnreachable, match="it is locked"):
-        swarm.membership("m1").unlock_key(swarm.told, rotate=True)
+        swarm.membership("m1").unlocking_key(swarm.told, rotate=True)
     swarm.membership("m1").unlock(swarm.told)
     assert daemon.state == "active"
     with pytest.raises(ClusterError, match="is not locked"):
@@ -508,7 +508,7 @@ def test_the_key_while_all_are_locked(swarm: SwarmOfMachines) -> None:
 def test_a_swarm_that_locks_nobody_has_no_key(swarm: SwarmOfMachines) -> None:
     swarm.create("m1")
     with pytest.raises(ClusterError, match="does not lock its managers"):
-        swarm.membership("m1").unlock_key(swarm.told, rotate=False)
+        swarm.membership("m1").unlocking_key(swarm.told, rotate=False)
 
 
 # Who decides
