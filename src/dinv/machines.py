@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dinv.caches.registry_caches import RegistryCaches
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
+    from dinv.image_building.check.report import Finding, ImageReport
     from dinv.image_building.machine_images import MachineImages
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
@@ -529,6 +530,37 @@ class Machines:
         from dinv.image_building import sources
 
         return sources.init(directory, base=base, chosen=features, overwrite=overwrite)
+
+    def check_image(
+        self,
+        reference: str,
+        *,
+        endpoint: str | None = None,
+        cert_path: str | None = None,
+        timeout: float | None = None,
+        report: Callable[[Finding], object] = lambda _finding: None,
+        progress: Progress | None = None,
+    ) -> ImageReport:
+        """Try whether an image keeps its contract, on a machine that is made of it, and removed again.
+
+        `report` is called with each finding as it is made; whatever is found raises nothing. `timeout`, in
+        seconds, is for the machine to answer. Raises ImageMissing, ImageCheckBusy, NoEndpoint, InputError.
+        """
+        from dinv.image_building.check import check
+
+        progress = _silent(progress)
+        with self.endpoint(endpoint, cert_path=cert_path, progress=progress) as engine:
+            return check(
+                self._own_store(),
+                engine,
+                reference,
+                progress,
+                endpoint=endpoint or os.environ.get("DINV_ENDPOINT"),
+                cert_path=cert_path or os.environ.get("DINV_ENDPOINT_CERT_PATH"),
+                timeout=timeout or SERVE_SECONDS,
+                report=report,
+                trace=self._trace,
+            )
 
     @property
     def caches(self) -> RegistryCaches:

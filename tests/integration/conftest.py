@@ -85,6 +85,14 @@ def machine_image(session_engine: Engine) -> str:
     return "dinv:latest"
 
 
+@pytest.fixture(scope="session")
+def example_image(session_engine: Engine, machine_image: str) -> str:
+    """The name of a machine image with all the features of `image init`, sshd among them; on the endpoint."""
+    import example_image as example
+
+    return example.build(session_engine)
+
+
 @pytest.fixture
 def user_environment(
     isolated_environment: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, endpoint_address: str

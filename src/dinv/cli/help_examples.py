@@ -60,6 +60,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv image init mine --with sshd", "the source of one of your own"),
         ("dinv image build mine", "that one, as dinv-mine"),
         ("dinv image build --with k3s=./k3s", "one for Kubernetes, as dinv-k3s"),
+        ("dinv image check dinv-mine", "try whether it keeps the contract"),
         ("dinv image push reg.test/dinv:1", "for a VCH to pull"),
         ("dinv image export dinv", "a virtual machine's disk"),
         ("dinv image ls", "the machine images it has"),

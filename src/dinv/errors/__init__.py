@@ -41,6 +41,7 @@
     ├── ImageError
     │   ├── ImageMissing           not on the endpoint and not available from a registry
     │   ├── ImageBuildError
+    │   ├── ImageCheckBusy         another check of an image is running in this store
     │   └── ImageExportError       it cannot be made a virtual machine
     ├── CannotAdopt                a container cannot become a machine; nothing was changed
     ├── MachineError               an existing machine
@@ -185,6 +186,7 @@ if TYPE_CHECKING:
     from dinv.errors.engine import Unauthorized as Unauthorized
     from dinv.errors.hooks import HookRefused as HookRefused
     from dinv.errors.image import ImageBuildError as ImageBuildError
+    from dinv.errors.image import ImageCheckBusy as ImageCheckBusy
     from dinv.errors.image import ImageError as ImageError
     from dinv.errors.image import ImageExportError as ImageExportError
     from dinv.errors.image import ImageMissing as ImageMissing
@@ -281,6 +283,7 @@ _FILES = {
     "ImageError": "image",
     "ImageMissing": "image",
     "ImageBuildError": "image",
+    "ImageCheckBusy": "image",
     "ImageExportError": "image",
     "MachineError": "machine",
     "MachineNotRunning": "machine",

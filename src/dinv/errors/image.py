@@ -27,3 +27,10 @@ class ImageBuildError(ImageError):
 
 class ImageExportError(ImageError):
     """A machine image cannot be made a virtual machine."""
+
+
+class ImageCheckBusy(ImageError):
+    """Another check makes its machine in this store at the moment."""
+
+    def __init__(self, store: str) -> None:
+        super().__init__(f"Another image check is running in the store {store}: wait until it has ended.")

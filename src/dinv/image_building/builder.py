@@ -189,10 +189,23 @@ def _build_dockerfile(  # noqa: PLR0917  (all of them are what `build` was given
         return contents.label(engine, image, tag, deadline)
     except EngineError as exc:
         tail = "".join(f"\n  {line}" for line in said)
-        hint = ""
+        hint = shell_advice(exc.message)
         if not said or "pull" in exc.message or "manifest" in exc.message or "registry" in exc.message:
-            hint = "\nWithout a registry, an image can be made of Debian packages: " + _DEBIAN_COMMAND
+            hint += "\nWithout a registry, an image can be made of Debian packages: " + _DEBIAN_COMMAND
         raise ImageBuildError(f"Building {tag} from {base} failed: {exc.message}{tail}" + hint) from exc
+
+
+_NO_SHELL = re.compile(r'exec: \\?"/bin/sh\\?"|/bin/sh: no such file or directory', re.IGNORECASE)
+
+
+def shell_advice(message: str) -> str:
+    """Return advice, after a line break, if an engine's message says that a base has no shell; else ""."""
+    if not _NO_SHELL.search(message):
+        return ""
+    return (
+        "\nWhat it is built on has no shell (/bin/sh), so nothing can be installed in it: a machine image is "
+        "built on Photon OS, Debian or Ubuntu, or on another machine image."
+    )
 
 
 _DEBIAN_COMMAND = command("image", "build", "--base", "debian")

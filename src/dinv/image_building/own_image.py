@@ -28,12 +28,7 @@ if TYPE_CHECKING:
 
     from dinv.engine import Engine
 
-_NO_SHELL = re.compile(r'exec: \\?"/bin/sh\\?"|/bin/sh: no such file or directory', re.IGNORECASE)
 _BASE = re.compile(r"^ARG\s+BASE=(\S+)\s*$", re.MULTILINE)
-_SHELL_ADVICE = (
-    "\nWhat it is built on has no shell (/bin/sh), so nothing can be installed in it: a machine image is "
-    "built on Photon OS, Debian or Ubuntu, or on another machine image."
-)
 _COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 _LINES = 20
 
@@ -187,7 +182,7 @@ def _run(
                 context, buildargs=arguments, network=network or None, progress=said, timeout=deadline
             )
         except EngineError as error:
-            advice = _SHELL_ADVICE if _NO_SHELL.search(error.message) else ""
+            advice = builder.shell_advice(error.message)
             raise ImageBuildError(
                 f"Building {directory} failed: {error.message}{advice}{said.tail()}"
             ) from error

@@ -35,6 +35,12 @@ _CODE = {
     "arm64": (183, bytes.fromhex("000080d2a80b80d2010000d4")),
 }
 """The program, by Go's name of an architecture: ELF's number for it, and the instructions."""
+_PAUSE = {
+    # pause() for ever; ppoll(0, 0, 0, 0), since arm64 has no pause.
+    "amd64": (62, bytes.fromhex("b8220000000f05ebf7")),
+    "arm64": (183, bytes.fromhex("000080d2010080d2020080d2030080d2280980d2010000d4faffff17")),
+}
+"""The same for a program that does nothing, until it is killed."""
 
 
 _PRIVILEGED = option("isolation", "privileged")
@@ -86,6 +92,15 @@ def _run(engine: Engine, archive: bytes) -> None:
                 engine.containers.remove(container, force=True, timeout=CALL_SECONDS)
         with contextlib.suppress(DinvError):
             engine.images.remove(image, timeout=CALL_SECONDS)
+
+
+def pausing(architecture: str) -> bytes | None:
+    """Return the file system, a tar, of a container that runs until it is killed: its program is `/true`.
+
+    None on a processor without a program here; `architecture` is by Go's name.
+    """
+    code = _PAUSE.get(architecture)
+    return _file_system(*code) if code else None
 
 
 def explain(reason: str) -> str:

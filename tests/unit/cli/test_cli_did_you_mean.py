@@ -61,7 +61,7 @@ def _docker(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         (["ls", "--format"], "flag needs an argument: --format. See 'dinv ls --help'.", ""),
         (
             ["image", "buld"],
-            "\"buld\" is not one of init, build, push, export, ls. See 'dinv image --help'.",
+            "\"buld\" is not one of init, build, check, push, export, ls. See 'dinv image --help'.",
             "build",
         ),
         (

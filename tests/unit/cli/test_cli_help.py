@@ -115,7 +115,7 @@ def test_a_verb_without_rare_flags_says_nothing_of_them(capsys: pytest.CaptureFi
     ("words", "usage"),
     [
         (["rm"], "dinv rm [OPTIONS] NAME [NAME ...]"),
-        (["image", "buld"], "dinv image [OPTIONS] init|build|push|export|ls [DIR|REF]"),
+        (["image", "buld"], "dinv image [OPTIONS] init|build|check|push|export|ls [DIR|REF]"),
         (["stop", "--nosuch"], "dinv stop [OPTIONS] [NAME ...]"),
         (["create", "--nosuch", "x"], "dinv create [OPTIONS] NAME"),
     ],

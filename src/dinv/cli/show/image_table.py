@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 _TAKES = {
     "init": (True, "DIR, the directory to write to"),
     "build": (False, "DIR at most, the directory with the image's source"),
+    "check": (True, "REF, the image"),
     "push": (True, "where to: REGISTRY/NAME[:TAG], such as registry.example.com/dinv:1"),
     "export": (True, "REF, the image; with --format certificates or userdata NAME, of a virtual machine"),
     "ls": (False, ""),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from dinv.cache_volumes import CacheVolume
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
+    from dinv.image_building.check.report import ImageReport
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.renew.when_due import Renewed
     from dinv.lifecycle.sharing.held import Access
@@ -217,6 +218,23 @@ def of_images(images: Iterable[MachineImage], endpoint: str) -> list[dict[str, A
         }
         for image in images
         for name in image.tags or (image.id,)
+    ]
+
+
+def of_findings(report: ImageReport) -> list[dict[str, Any]]:
+    """`image check`: one for each check; State is "ok", "lacks", "remark" or "untried"."""
+    return [
+        {
+            "Check": finding.check,
+            "State": finding.state,
+            "Needed": finding.needed,
+            "Said": finding.said,
+            "Why": finding.why,
+            "Mend": finding.mend,
+            "Image": report.image,
+            "Contract": report.contract,
+        }
+        for finding in report.findings
     ]
 
 

@@ -20,7 +20,7 @@ VERBS = {
     "export": "Write a machine with its keys to standard output, for import",
     "forward": "Forward ports of this computer to ports of a machine",
     "help": "List the commands, or show the help of one",
-    "image": "Build machine images, push and list them",
+    "image": "Build machine images, check, push and list them",
     "import": "Import an exported machine, or one of docker-machine's",
     "inspect": "Print everything known about a machine, as JSON",
     "ip": "Print the address of a machine",

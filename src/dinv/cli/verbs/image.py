@@ -1,4 +1,4 @@
-"""`dinv image`: machine images: their sources written, built, pushed to a registry, exported, listed."""
+"""`dinv image`: machine images: sources written, built, checked, pushed to a registry, exported, listed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def arguments(parser: Parser) -> None:
     from dinv.images import DEFAULT_IMAGE
 
     parser.add_argument("action", choices=ACTIONS)
-    what = "init, build: a directory; push: the target, REGISTRY/NAME[:TAG]; export: the image"
+    what = "init, build: a directory; check, export: the image; push: the target, REGISTRY/NAME[:TAG]"
     parser.add_argument("what", nargs="?", metavar="DIR|REF", help=what)
     output = "export: the file to write (REF.FORMAT, NAME-certificates.img, NAME-userdata.json)"
     parser.add_argument("-o", "--output", metavar="FILE", help=output)
@@ -44,13 +44,13 @@ def arguments(parser: Parser) -> None:
     parser.add_progress("print only the id, or the names")
 
 
-def run(app: App, options: Options) -> None:
-    from dinv.cli.show import image_export, image_table
+def run(app: App, options: Options) -> int:
+    from dinv.cli.show import image_export, image_findings, image_table
 
     image_table.check(options)
     if options.action == "export":
         image_export.run(app, options)
-        return
+        return 0
     form = app.format(options, own_table=True)
     app.voice.aside = bool(options.format)
     progress = app.progress()
@@ -60,13 +60,15 @@ def run(app: App, options: Options) -> None:
             options.what, base=options.base, features=features, overwrite=options.force
         )
         image_table.show_written(written, options.what, app.voice, quiet=options.quiet)
-        return
+        return 0
+    if options.action == "check":
+        return image_findings.run(app, options, form)
     with app.machines.images(
         options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
     ) as images:
         if options.action == "ls":
             image_table.show(images.list(), form, images.endpoint, quiet=options.quiet)
-            return
+            return 0
         with app.interruptible():
             if options.action == "push":
                 identity, name = images.push(
@@ -86,3 +88,4 @@ def run(app: App, options: Options) -> None:
             image_table.show(made, form, images.endpoint, quiet=False)
         elif options.quiet:
             put(name)
+    return 0
