@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     from dinv.cli.arguments import FORMAT_HELP
     from dinv.cli.show.formatting import FORMATS
-    from dinv.cli.show.image_export import FORMATS as EXPORTS
-    from dinv.cli.show.image_table import ACTIONS
+    from dinv.cli.show.image.export import FORMATS as EXPORTS
+    from dinv.cli.show.image.table import ACTIONS
     from dinv.images import DEFAULT_IMAGE
 
     parser.add_argument("action", choices=ACTIONS)
@@ -45,29 +45,29 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.cli.show import image_export, image_findings, image_table
+    from dinv.cli.show.image import export, findings, table
 
-    image_table.check(options)
+    table.check(options)
     if options.action == "export":
-        image_export.run(app, options)
+        export.run(app, options)
         return 0
     form = app.format(options, own_table=True)
     app.voice.aside = bool(options.format)
     progress = app.progress()
     if options.action == "init":
-        features = image_table.features(options)
+        features = table.features(options)
         written = app.machines.write_image_source(
             options.what, base=options.base, features=features, overwrite=options.force
         )
-        image_table.show_written(written, options.what, app.voice, quiet=options.quiet)
+        table.show_written(written, options.what, app.voice, quiet=options.quiet)
         return 0
     if options.action == "check":
-        return image_findings.run(app, options, form)
+        return findings.run(app, options, form)
     with app.machines.images(
         options.endpoint, cert_path=options.endpoint_cert_path, progress=progress
     ) as images:
         if options.action == "ls":
-            image_table.show(images.list(), form, images.endpoint, quiet=options.quiet)
+            table.show(images.list(), form, images.endpoint, quiet=options.quiet)
             return 0
         with app.interruptible():
             if options.action == "push":
@@ -79,13 +79,13 @@ def run(app: App, options: Options) -> int:
                     directory=options.what,
                     base=options.base,
                     tag=options.tag,
-                    features=image_table.features(options),
+                    features=table.features(options),
                     network=options.network or "",
                     progress=progress,
                 ).id
         if options.format:
             made = [image for image in images.list() if image.id == identity]
-            image_table.show(made, form, images.endpoint, quiet=False)
+            table.show(made, form, images.endpoint, quiet=False)
         elif options.quiet:
             put(name)
     return 0

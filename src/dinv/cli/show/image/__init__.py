@@ -1,0 +1,1 @@
+"""What `dinv image` prints, and what its actions take."""
