@@ -39,6 +39,7 @@ MENU = {
         "volumes",
         "swarm",
         "kubernetes",
+        "datacenter",
         "images",
         "kubeconfig",
         "vm",
@@ -69,6 +70,7 @@ MENU = {
 LABELS = {
     "caches": "Registry caches",
     "create": "Create",
+    "datacenter": "Docker Datacenter",
     "day2": "After the create",
     "formats": "Formats and filters",
     "image": "The machine image",

@@ -14,12 +14,12 @@ from dinv.engine.wire.tls_files import TLSFiles
 from dinv.errors import DatacenterError, DatacenterUnreached, DinvError
 from dinv.formats import host_port
 from dinv.pki import pem
+from dinv.provisioners import peers
 from dinv.provisioners.datacenter import bundle, installer, options
 from dinv.provisioners.datacenter.api import UCP
 from dinv.provisioners.datacenter.installer import Run
 from dinv.provisioners.datacenter.port_in_machine import PortInMachine
 from dinv.provisioners.datacenter.ucp import have_image
-from dinv.provisioners.peers import open_daemon
 from dinv.wording import command
 
 TYPE_CHECKING = False
@@ -113,7 +113,7 @@ def leave(member: DatacenterNode, progress: Progress) -> list[str]:
         operation = "remove"
         flags = ["--replica-ids", replica, "--existing-replica-id", next(iter(others.values()))]
     try:
-        with open_daemon(member.config, timeout=CALL_SECONDS, trace=member.trace) as engine:
+        with peers.open_daemon(member.config, timeout=CALL_SECONDS, trace=member.trace) as engine:
             engine.ping(timeout=5.0)
             if not _there(engine, replica):
                 return []

@@ -7,9 +7,9 @@ import contextlib
 from dinv import errors
 from dinv.errors import ContextError, DinvError
 from dinv.formats import host_port
+from dinv.provisioners import peers
 from dinv.provisioners.datacenter import bundle, dtr, password, requirements, subscription, ucp
 from dinv.provisioners.datacenter.node import ADMINISTRATOR, INSTALLER, PORT, DatacenterNode
-from dinv.provisioners.peers import open_daemon
 from dinv.provisioners.swarm import managers
 from dinv.wording import command, option
 
@@ -96,7 +96,7 @@ class DatacenterMembership(DatacenterNode):
             return str(self.options["ucp_image"])
         peer = self.store.load(str(self.options["join"]))
         try:
-            with open_daemon(peer, timeout=ucp.CALL_SECONDS, trace=self.trace) as engine:
+            with peers.open_daemon(peer, timeout=ucp.CALL_SECONDS, trace=self.trace) as engine:
                 return ucp.installed(engine)
         except DinvError:
             return str(peer.membership.get(INSTALLER) or "")

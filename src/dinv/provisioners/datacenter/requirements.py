@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dinv.drivers import Driver
     from dinv.progress import Progress
 
-COMMAND = (
+COMMAND = [
     "sh",
     "-c",
     """cat /proc/meminfo
@@ -24,7 +24,7 @@ cd /sys/fs/cgroup
 for file in memory.max memory/memory.limit_in_bytes; do
     test ! -r $file || echo "Limit: $(cat $file)"
 done""",
-)
+]
 SECONDS = 30.0
 GB = 1024**3
 MANAGER_GB = 8

@@ -27,11 +27,11 @@ from dinv.errors import (
     OptionError,
 )
 from dinv.progress import Progress
+from dinv.provisioners import peers
 from dinv.provisioners.datacenter import bundle, installer, options, subscription
 from dinv.provisioners.datacenter.api import UCP
 from dinv.provisioners.datacenter.installer import Run
 from dinv.provisioners.datacenter.port_in_machine import PortInMachine
-from dinv.provisioners.peers import open_daemon
 from dinv.wording import command, option
 
 TYPE_CHECKING = False
@@ -316,7 +316,7 @@ def uninstall(member: DatacenterNode, progress: Progress) -> list[str]:
     """
     name = member.config.name
     try:
-        with open_daemon(member.config, timeout=CALL_SECONDS, trace=member.trace) as engine:
+        with peers.open_daemon(member.config, timeout=CALL_SECONDS, trace=member.trace) as engine:
             engine.ping(timeout=5.0)
             image = installed(engine)
             if not image or present(engine, image) is None:
