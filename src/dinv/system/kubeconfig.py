@@ -33,6 +33,8 @@ LARGEST = 4 << 20
 """Bytes: two hundred clusters need one million."""
 LOCK_SECONDS = 10.0
 _PAUSE_SECONDS = 0.1
+_WAITING_SECONDS = 600.0
+"""How old a file beside the lock has to be before nobody can be waiting with it."""
 _TRIES = 5
 _MARK = b"dinv\n"
 """What dinv's lock files say; those of client-go are empty."""
@@ -288,12 +290,23 @@ def _locked(path: str) -> Iterator[None]:
     lock = f"{path}.lock"
     descriptor = _take(path, lock)
     try:
+        _sweep(path)
         yield
     finally:
         # Removed before it is let go: whoever takes over a lock looks whether it is still there.
         with contextlib.suppress(OSError):
             os.unlink(lock)
         os.close(descriptor)
+
+
+def _sweep(path: str) -> None:
+    """Remove what a killed dinv was writing: files with keys in them. The caller holds the lock."""
+    for beside, age in ((os.path.realpath(path), 0.0), (f"{path}.lock", _WAITING_SECONDS)):
+        directory, name = os.path.split(f"{beside}.dinv-")
+        with contextlib.suppress(OSError):
+            for entry in os.scandir(directory):
+                if entry.name.startswith(name) and time.time() - entry.stat().st_mtime >= age:
+                    os.unlink(entry.path)
 
 
 def _take(path: str, lock: str) -> int:

@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Any
 import needs
 import pytest
 import yaml
-from k3s_stand_in.program import api, certificates, client, flags, kubelet, machine, server, tokens
+from k3s_stand_in.program import (
+    api,
+    certificates,
+    client,
+    flags,
+    kubelet,
+    machine,
+    membership,
+    server,
+    tokens,
+)
 from k3s_stand_in.program.cluster import Cluster
 from k3s_stand_in.program.logs import FatalError
 
@@ -200,9 +210,9 @@ def test_without_a_majority_etcd_answers_nothing(tmp_path: Path) -> None:
         alone.state.members.pop("k1")
         assert alone.removed()
         assert status(asked, "/api/v1/nodes") == 500
-        certificates.write(os.path.join(alone.directory, "db", "etcd", server.TOMBSTONE), b"")
+        certificates.write(os.path.join(alone.directory, "db", "etcd", membership.TOMBSTONE), b"")
         with pytest.raises(FatalError, match="tombstone file has been detected but --server is empty"):
-            server._bury(alone.options, os.path.join(alone.directory, "db"))
+            membership.bury(alone.options, os.path.join(alone.directory, "db"))
 
 
 # Clients

@@ -278,6 +278,32 @@ def test_a_lock_of_a_dinv_that_was_killed_is_taken_over(
     assert listing(tmp_path) == ["config"]
 
 
+KILLED = """
+import os, sys
+from dinv.system import kubeconfig
+moment = sys.argv[2]
+module, _, name = moment.rpartition(".")
+place = {"os": os, "kubeconfig": kubeconfig}[module]
+setattr(place, name, lambda *_arguments, **_keywords: os._exit(9))
+kubeconfig.add(sys.argv[1], "k1", cluster_ca=b"", server="https://a", client_certificate=b"", client_key=b"",
+    owner=kubeconfig.Owner("k1", "0123abcd", "/store"))
+"""
+
+
+@pytest.mark.parametrize("moment", ["os.link", "os.replace", "os.fsync", "kubeconfig._replace", "os.unlink"])
+def test_whenever_it_is_killed_the_next_one_goes_on(tmp_path: Path, moment: str) -> None:
+    file = tmp_path / "config"
+    file.write_bytes(FOREIGN)
+    command = [sys.executable, "-c", KILLED, str(file), moment]
+    assert subprocess.run(command, check=False, timeout=60).returncode == 9
+    assert file.read_bytes() == FOREIGN or moment == "os.unlink"
+    for name in listing(tmp_path):
+        if name.startswith("config.lock.dinv-"):  # as if it were of long ago
+            os.utime(tmp_path / name, (0, 0))
+    assert add(file) == "k1"
+    assert listing(tmp_path) == ["config"]
+
+
 def test_where_there_are_no_hard_links_it_is_locked_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

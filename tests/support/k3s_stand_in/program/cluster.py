@@ -109,8 +109,8 @@ class Cluster:
                 found = json.loads(self.peer(url).call("/v1-k3s/stand-in-state", timeout=2))
             except _CALL_ERRORS:
                 continue
-            reached.add(name)
-            self.state.adopt(found)
+            if self.state.adopt(found):
+                reached.add(name)
         self._reached = reached
 
     def _hand_out(self, state: dict[str, Any]) -> None:

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import base64
-import http.client
 import ipaddress
-import json
 import os
 import secrets
-import shutil
 import threading
 import time
 from typing import TYPE_CHECKING
 
-from k3s_stand_in.program import api, certificates, client, kubelet, logs, machine, tokens
+from k3s_stand_in.program import answers, api, certificates, kubelet, logs, machine, membership, tokens
 from k3s_stand_in.program.cluster import Cluster
 from k3s_stand_in.program.logs import fatal
 
@@ -24,108 +21,71 @@ if TYPE_CHECKING:
     from k3s_stand_in.program.flags import Options
 
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
-TOMBSTONE = "tombstone"
 _STARTING_SECONDS = 1.0
-_ERRORS = (client.Refused, OSError, http.client.HTTPException)
 
 
 def run(options: Options) -> None:
     """Serve until a signal ends the process. Raises FatalError."""
-    for name in ("token", "agent-token"):
-        if options[f"{name}-file"]:
-            options.values[name] = kubelet.read_file(options[f"{name}-file"])
-    if options["cluster-init"] and options["server"]:
-        logs.warning("cluster-init is ignored: --server is set")
+    _check(options)
     machine.check(options)
-    name, address = machine.node_name(options), machine.address(options)
+    name = machine.node_name(options)
     directory = os.path.join(options["data-dir"], "server")
-    logs.info(f"Starting k3s {_version()}")
+    logs.info(f"Starting k3s {answers.VERSION} (148243c4)")
     etcd = os.path.join(directory, "db", "etcd")
-    _bury(options, os.path.join(directory, "db"))
+    membership.bury(options, os.path.join(directory, "db"))
     joining = bool(options["server"]) and not os.path.isdir(etcd)
-    users = _bootstrap(options, directory) if joining else {}
+    users = membership.bootstrap(options, directory) if joining else {}
     if options["cluster-init"] and not options["server"]:
         os.makedirs(etcd, mode=0o700, exist_ok=True)
-    cluster = Cluster(options, name, address)
+    cluster = Cluster(options, name, machine.address(options))
     _users(cluster, users)
     _listen(cluster)
+    if options["cluster-reset"]:
+        membership.reset(cluster)
+        return
+    membership.started(cluster)
     cluster.keep_in_step()
     if joining:
-        _join(cluster)
+        membership.join(cluster)
     elif cluster.etcd and not cluster.state.exported()["members"]:
         cluster.state.set_member(name, cluster.own_url)
     _write_tokens(cluster)
     _write_kubeconfig(cluster)
     logs.info("Waiting for API server to become available")
     time.sleep(_STARTING_SECONDS)
-    _wait_for_quorum(cluster)
+    membership.wait_for_quorum(cluster)
     cluster.ready = True
     logs.info("k3s is up and running")
-    grace = options.argument("kube-controller-manager-arg", "node-monitor-grace-period", "40s")
-    watcher = threading.Thread(target=kubelet.watch_over, args=(cluster.state, _seconds(grace)), daemon=True)
-    watcher.start()
-    if not options["disable-agent"]:
-        roles = ("control-plane", "etcd", "master") if cluster.etcd else ("control-plane", "master")
-        url = f"https://127.0.0.1:{options['https-listen-port']}"
-        token = tokens.written(cluster.server_ca.pem, "node", cluster.users["node"])
-        node = kubelet.Kubelet(options, name, url, token, roles)
-        threading.Thread(target=node.run, daemon=True).start()
-    while True:
-        time.sleep(0.3)
-        if cluster.removed() and not os.path.exists(os.path.join(etcd, TOMBSTONE)):
-            certificates.write(os.path.join(etcd, TOMBSTONE), b"")
-            logs.info("this node has been removed from the cluster please restart k3s to rejoin the cluster")
+    _run_controllers(cluster)
+    membership.watch(cluster)
 
 
-def _bury(options: Options, database: str) -> None:
-    """Begin anew where it was taken out of etcd (k3s: pkg/etcd/etcd.go, Register). Raises FatalError."""
-    if not os.path.exists(os.path.join(database, "etcd", TOMBSTONE)):
-        return
-    if not options["server"]:
+def _check(options: Options) -> None:
+    for name in ("token", "agent-token"):
+        if options[f"{name}-file"]:
+            options.values[name] = kubelet.read_file(options[f"{name}-file"])
+    if options["cluster-init"] and options["server"]:
+        logs.warning("cluster-init is ignored: --server is set")
+    if options["cluster-reset"] and options["server"]:
         fatal(
-            "starting kubernetes: preparing server: tombstone file has been detected but --server is empty: "
-            "backup and delete ${datadir}/server/db to create a new cluster, or set --server to rejoin"
+            "starting kubernetes: preparing server: cannot perform cluster-reset while server URL is set - "
+            "remove server from configuration before resetting"
         )
-    logs.info("tombstone file has been detected, removing data dir to rejoin the cluster")
-    shutil.rmtree(database)
 
 
-def _bootstrap(options: Options, directory: str) -> dict[str, str]:
-    """Fetch another server's CAs and users (k3s: pkg/cluster/bootstrap.go). Raises FatalError."""
-    if not options["token"]:
-        fatal("starting kubernetes: preparing server: K3S_TOKEN is required to join a cluster")
-    url, token = options["server"], tokens.parsed(options["token"])
-    if token.user not in ("", "server"):
-        fatal(f"starting kubernetes: preparing server: invalid token format for user {token.user}")
-    try:
-        ca = client.Server(url).call("/cacerts")
-        tokens.check_ca(token, ca)
-        server = client.Server(url, ca=ca)
-        found = json.loads(server.call("/v1-k3s/server-bootstrap", basic=("server", token.secret)))
-    except (*_ERRORS, logs.FatalError) as error:
-        fatal(f"starting kubernetes: preparing server: bootstrap: {error}")
-    for name, text in found["files"].items():
-        certificates.write(os.path.join(directory, "tls", name), text.encode())
-    state = os.path.join(directory, "db", "stand-in.json")
-    certificates.write(state, json.dumps(found["state"]).encode())
-    os.makedirs(os.path.join(directory, "db", "etcd"), mode=0o700, exist_ok=True)
-    users: dict[str, str] = found["users"]
-    return users
-
-
-def _join(cluster: Cluster) -> None:
-    """Become a member of etcd. Raises FatalError."""
-    server = client.Server(cluster.options["server"], ca=cluster.server_ca.pem)
-    member = {"name": cluster.name, "url": cluster.own_url, "critical": cluster.critical()}
-    basic = ("server", cluster.users["server"])
-    try:
-        body = server.call("/v1-k3s/stand-in-join", method="POST", body=member, basic=basic)
-    except client.Refused as refused:
-        message = json.loads(refused.body or b"{}").get("message", "")
-        fatal(f"starting kubernetes: preparing server: failed to join etcd: {message or refused}")
-    except (OSError, http.client.HTTPException) as error:
-        fatal(f"starting kubernetes: preparing server: failed to join etcd: {error}")
-    cluster.state.adopt(json.loads(body))
+def _run_controllers(cluster: Cluster) -> None:
+    """Run what marks silent nodes, and its own node."""
+    options = cluster.options
+    grace = options.argument("kube-controller-manager-arg", "node-monitor-grace-period", "40s")
+    watching = (cluster.state, _seconds(grace))
+    threading.Thread(target=kubelet.watch_over, args=watching, daemon=True).start()
+    if options["disable-agent"]:
+        return
+    roles = ("control-plane", "etcd", "master") if cluster.etcd else ("control-plane", "master")
+    url = f"https://127.0.0.1:{options['https-listen-port']}"
+    token = tokens.written(cluster.server_ca.pem, "node", cluster.users["node"])
+    node = kubelet.Kubelet(options, cluster.name, url, token, roles)
+    threading.Thread(target=node.run, daemon=True).start()
 
 
 def _users(cluster: Cluster, users: dict[str, str]) -> None:
@@ -256,20 +216,5 @@ def _admin(authority: Authority, directory: str, key: EllipticCurvePrivateKey) -
         return stream.read()
 
 
-def _wait_for_quorum(cluster: Cluster) -> None:
-    said = False
-    while not cluster.quorate():
-        if not said:
-            logs.info("Waiting for etcd server to become available")
-            said = True
-        time.sleep(0.3)
-
-
 def _seconds(duration: str) -> float:
     return float(duration[:-1]) * {"s": 1, "m": 60}[duration[-1]]
-
-
-def _version() -> str:
-    from k3s_stand_in.program.answers import VERSION
-
-    return f"{VERSION} (148243c4)"

@@ -32,6 +32,7 @@ class State:
     def __init__(self, path: str) -> None:
         self._path = path
         self._changed = threading.Condition(threading.RLock())
+        self.cluster = str(uuid.uuid4())
         self.revision = 1
         self.nodes: dict[str, dict[str, Any]] = {}
         self.passwords: dict[str, str] = {}
@@ -46,6 +47,7 @@ class State:
         with self._changed:
             return copy.deepcopy(
                 {
+                    "cluster": self.cluster,
                     "revision": self.revision,
                     "nodes": self.nodes,
                     "passwords": self.passwords,
@@ -53,11 +55,13 @@ class State:
                 }
             )
 
-    def adopt(self, found: dict[str, Any]) -> None:
-        """Take another server's state if it is newer."""
+    def adopt(self, found: dict[str, Any], *, joining: bool = False) -> bool:
+        """Take another server's state if it is newer; return whether it is of the same cluster."""
         with self._changed:
-            if found["revision"] <= self.revision:
-                return
+            if found["cluster"] != self.cluster and not joining:
+                return False
+            if found["revision"] <= self.revision and not joining:
+                return True
             before = self.nodes
             self._take(found)
             for name in before.keys() | self.nodes.keys():
@@ -65,6 +69,16 @@ class State:
                 if old != new:
                     kind = "DELETED" if new is None else "ADDED" if old is None else "MODIFIED"
                     self._remember(kind, new if new is not None else before[name])
+            self._save()
+        return True
+
+    def reset(self, name: str, url: str) -> None:
+        """Be a cluster of one server, with all that is known (k3s: pkg/etcd/etcd.go, Reset)."""
+        with self._changed:
+            self.cluster = str(uuid.uuid4())
+            self.members = {name: url}
+            self.passwords.pop(name, None)
+            self.revision += 1
             self._save()
 
     def node(self, name: str) -> dict[str, Any] | None:
@@ -141,6 +155,7 @@ class State:
                 self._changed.wait(left)
 
     def _take(self, found: dict[str, Any]) -> None:
+        self.cluster = found["cluster"]
         self.revision = found["revision"]
         self.nodes = found["nodes"]
         self.passwords = found["passwords"]
