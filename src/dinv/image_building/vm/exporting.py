@@ -14,7 +14,9 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 from dinv.errors import ImageExportError, ImageMissing, InputError, NotFound
-from dinv.image_building.vm import FORMATS, disk, ext4, initrd, kit
+from dinv.formats.units import format_size
+from dinv.image_building.vm import FORMATS, ext4, kit
+from dinv.image_building.vm.parts import Parts
 from dinv.image_building.vm.root import Root, archive
 from dinv.images import find, recognise
 from dinv.system import files, locks
@@ -23,7 +25,7 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
     from typing import Any
 
     from dinv.engine import Engine
@@ -39,19 +41,8 @@ DAEMON_PORT = 2376
 CONFIG = "/etc/dinv/"
 """Where `images/vm/init` puts the files that a virtual machine is given."""
 
-_VM = "usr/local/lib/dinv/vm"
 _ARGUMENTS = "console=tty0 console=ttyS0"
 _ARCHITECTURE = "amd64"
-_GRUB = """\
-serial --unit=0 --speed=115200
-terminal_input console serial
-terminal_output console serial
-set timeout=1
-menuentry dinv {{
-    linux /boot/vmlinuz {arguments}
-    initrd /boot/initrd.img
-}}
-"""
 
 
 class ExportedImage(NamedTuple):
@@ -116,34 +107,67 @@ def export(
             )
     # The same for the same image, so that the same comes out again.
     identity = uuid.uuid5(uuid.NAMESPACE_OID, str(found["Id"]))
-    with _work(path) as work, progress.working("Kernel", f"{kernel}: fetching"):
-        for name in ("kit", "root"):
-            os.mkdir(os.path.join(work, name))
-        parts = kit.fetch(os.path.join(work, "kit"), kernel, report=progress.update, deadline=deadline)
-        progress.line("Kernel", parts.version, f"of Debian's {kernel}")
-        progress.update(f"{reference}: fetching")
-        arguments = f"root=UUID={identity} {_ARGUMENTS}"
-        made = _Parts(work, found, parts, arguments)
-        with Root(os.path.join(work, "root"), _created(found)) as root:
-            with archive(engine, str(found["Id"])) as files_of_it:
-                root.take(files_of_it, size)
-            progress.update(f"{reference}: adding a kernel")
-            made.add_to(root)
-        progress.update(f"{os.path.basename(path)}: writing")
-        if boots:
-            made.write_disk(root, size, identity, deadline)
-            if format == "qcow2":
-                made.convert(deadline)
-        else:
-            with open(os.path.join(work, "output"), "wb") as file:
-                root.write_tar(file)
-        for name, output in zip(("output", "kernel", "initrd", "cmdline"), outputs, strict=False):
-            # Not over what has come meanwhile.
-            os.link(os.path.join(work, name), output)
-        files.sync_directory(os.path.dirname(os.path.abspath(path)))
+    try:
+        with _work(path) as work:
+            with progress.working("Kernel", f"{kernel}: fetching"):
+                fetched = _fetch(work, kernel, progress, deadline)
+            progress.line("Kernel", fetched.version, f"of Debian's {kernel}")
+            made = Parts(work, found, fetched, f"root=UUID={identity} {_ARGUMENTS}")
+            with progress.working("Image", f"{reference}: fetching"):
+                root = _root(engine, found, os.path.join(work, "root"), size, made)
+            progress.line("Image", reference, f"{len(root.entries)} files, {format_size(root.size)}")
+            with progress.working("Disk" if boots else "Archive", f"{path}: writing"):
+                if boots:
+                    made.write_disk(root, size, identity, deadline)
+                    if format == "qcow2":
+                        made.convert(deadline)
+                else:
+                    made.write_tar(root)
+            _place(work, outputs)
+    except OSError as error:
+        raise ImageExportError(
+            f"{path} cannot be written: {error.filename or path}: {error.strerror}"
+        ) from error
     progress.line("Disk" if boots else "Archive", path, f"of {reference}")
     beside, memory, cmdline = outputs[1:] if boots else ("", "", "")
-    return ExportedImage(path, format, beside, memory, cmdline, parts.version)
+    return ExportedImage(path, format, beside, memory, cmdline, fetched.version)
+
+
+def _fetch(work: str, kernel: str, progress: Progress, deadline: Deadline) -> kit.Kit:
+    directory = os.path.join(work, "kit")
+    os.mkdir(directory)
+    return kit.fetch(directory, kernel, report=progress.update, deadline=deadline)
+
+
+def _root(engine: Engine, found: Mapping[str, Any], directory: str, most: int, made: Parts) -> Root:
+    """Return the files of the image, with those of the virtual machine."""
+    os.mkdir(directory)
+    with Root(directory, _created(found)) as root:
+        with archive(engine, str(found["Id"])) as files_of_it:
+            root.take(files_of_it, most)
+        made.add_to(root)
+    return root
+
+
+def _place(work: str, outputs: Sequence[str]) -> None:
+    """Move what is complete to its place, all or nothing, and not over what has come there meanwhile."""
+    placed: list[str] = []
+    try:
+        for name, output in zip(("output", "kernel", "initrd", "cmdline"), outputs, strict=False):
+            made = os.path.join(work, name)
+            try:
+                os.link(made, output)
+            except OSError as error:
+                # Some file systems have no links.
+                if error.errno not in files.NOT_OFFERED or os.path.lexists(output):
+                    raise
+                os.rename(made, output)
+            placed.append(output)
+    except OSError:
+        for output in placed:
+            os.unlink(output)
+        raise
+    files.sync_directory(os.path.dirname(os.path.abspath(outputs[0])))
 
 
 def _image(engine: Engine, reference: str) -> Mapping[str, Any]:
@@ -203,103 +227,3 @@ def _work(path: str) -> Iterator[str]:
             files.remove_tree(work)
     finally:
         os.close(lock)
-
-
-class _Parts:
-    """What goes on the disk and beside it."""
-
-    def __init__(self, work: str, image: Mapping[str, Any], parts: kit.Kit, arguments: str) -> None:
-        self._work = work
-        self._image = image
-        self._kit = parts
-        self._arguments = arguments
-
-    def _path(self, name: str) -> str:
-        return os.path.join(self._work, name)
-
-    def add_to(self, root: Root) -> None:
-        """Put the kernel with its modules, the initrd and PID 1 into the root."""
-        there = kit.sources()
-        programs = {}
-        for name in ("initrd-init", "init", "lease", "power"):
-            with open(os.path.join(there, name), "rb") as file:
-                programs[name] = file.read()
-        memory = initrd.make(self._kit, programs.pop("initrd-init"))
-        for name, data in (("initrd", memory), ("cmdline", f"{self._arguments}\n".encode())):
-            with open(self._path(name), "xb") as file:
-                file.write(data)
-        os.link(self._kit.kernel, self._path("kernel"))
-        for path in ("dev", "proc", "sys", "run", "etc/dinv", "var/lib/docker"):
-            root.directory(path)
-        root.directory("tmp", 0o1777)
-        self._add_kernel(root)
-        root.add("boot/initrd.img", memory)
-        root.add("boot/grub/grub.cfg", _GRUB.format(arguments=self._arguments).encode())
-        for name, data in programs.items():
-            root.add(f"{_VM}/{name}", data, 0o755)
-        root.add(f"{_VM}/machine", machine_script(self._image.get("Config") or {}).encode(), 0o755)
-        if "usr/sbin/init" not in root.entries and "sbin/init" not in root.entries:
-            root.link(f"{_in_usr(root, 'sbin')}/init", f"/{_VM}/init")
-
-    def _add_kernel(self, root: Root) -> None:
-        modules = f"{_in_usr(root, 'lib')}/modules/{self._kit.version}"
-        sources = [(self._kit.kernel, "boot/vmlinuz", 0o644), (self._kit.busybox, f"{_VM}/busybox", 0o755)]
-        for directory, _, names in os.walk(self._kit.modules):
-            below = os.path.relpath(directory, self._kit.modules)
-            sources += [
-                (os.path.join(directory, name), os.path.normpath(f"{modules}/{below}/{name}"), 0o644)
-                for name in names
-            ]
-        for source, path, mode in sorted(sources):
-            with open(source, "rb") as file:
-                root.add_file(path, file, os.fstat(file.fileno()).st_size, mode)
-
-    def write_disk(self, root: Root, size: int, identity: uuid.UUID, deadline: Deadline) -> None:
-        output = self._path("output")
-        with (
-            open(self._kit.boot_sector, "rb") as sector,
-            open(self._kit.boot_loader, "rb") as loader,
-            open(output, "xb") as file,
-        ):
-            file.write(disk.first_megabyte(size, sector.read(), loader.read(), identity.node & 0xFFFFFFFF))
-            file.truncate(size)
-        ext4.make(
-            output,
-            root.path,
-            offset=disk.OFFSET,
-            size=size - disk.OFFSET,
-            label="dinv",
-            uuid=str(identity),
-            deadline=deadline,
-        )
-        ext4.own(output, root, offset=disk.OFFSET, scratch=self._work, deadline=deadline)
-
-    def convert(self, deadline: Deadline) -> None:
-        raw = self._path("raw")
-        os.rename(self._path("output"), raw)
-        ext4.run(
-            [
-                ext4.program("qemu-img", "a qcow2 disk"),
-                *("convert", "-f", "raw", "-O", "qcow2", raw, self._path("output")),
-            ],
-            deadline,
-            "Writing the qcow2 disk",
-        )
-
-
-def _in_usr(root: Root, name: str) -> str:
-    """Return where a directory is that most systems have in /usr, behind a link."""
-    there = root.entries.get(name)
-    return f"usr/{name}" if there is not None and there.issym() else name
-
-
-def machine_script(config: Mapping[str, Any]) -> str:
-    """Return the program that runs what the image's `Config` says, with its environment and nothing else."""
-    argv = [*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())]
-    environment = ["HOME=/root", *(config.get("Env") or ())]
-    busybox = f"/{_VM}/busybox"
-    return (
-        f"#!{busybox} sh\n"
-        f"cd {shlex.quote(str(config.get('WorkingDir') or '/'))} || exit\n"
-        f'exec {busybox} env -i "HOSTNAME=$({busybox} hostname)" {shlex.join([*environment, *argv])}\n'
-    )
