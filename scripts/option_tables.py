@@ -18,8 +18,8 @@ from dinv import authorities
 from dinv.declaration import PAIRS, SWITCH
 from dinv.options import Group, Table
 
-BUILDING_ON_DOCKER = ("swarm",)
-"""Provisioners that have the options of docker, and more."""
+BUILDING_ON = {"swarm": "docker", "datacenter": "swarm"}
+"""Provisioners that have the options of another, and more."""
 
 if TYPE_CHECKING:
     from dinv.declaration import Option
@@ -59,16 +59,16 @@ def _groups() -> list[Group]:
 
 
 def _provisioners() -> list[Group]:
-    """The provisioners that build on docker, each with the options that it adds to those."""
+    """The provisioners that build on another, each with the options that it adds to those."""
 
     def of(name: str) -> Group:
         return next(each for each in Table(provisioner=name).groups if each.seam == "provisioner")
 
-    common = {option.key for option in of("docker").options}
-    return [
-        Group("provisioner", name, [option for option in of(name).options if option.key not in common])
-        for name in BUILDING_ON_DOCKER
-    ]
+    def added(name: str, base: str) -> Group:
+        common = {option.key for option in of(base).options}
+        return Group("provisioner", name, [option for option in of(name).options if option.key not in common])
+
+    return [added(name, base) for name, base in BUILDING_ON.items()]
 
 
 def table(group: Group) -> str:

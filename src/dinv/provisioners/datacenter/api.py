@@ -52,10 +52,14 @@ _REFUSED = (400, 401, 403)
 
 
 class UCP:
-    """One UCP, at a port. `machine` is the name of the machine it is on, for messages."""
+    """One UCP, at a port. `machine` is the name of the machine it is on, for messages.
 
-    def __init__(self, machine: str, port: Port) -> None:
+    `host` is the address, HOST:PORT, that UCP is to be called by; by default that of the port.
+    """
+
+    def __init__(self, machine: str, port: Port, host: str = "") -> None:
         self.machine = machine
+        self._host = host or join(port.host, port.port)
         self.address = port.address
         self._port = port
         self._token = ""
@@ -127,7 +131,7 @@ class UCP:
         request = Request(method, path, headers, sent)
         deadline = Deadline(timeout)
         try:
-            connection = Connection(self._connect(deadline), join(self._port.host, self._port.port))
+            connection = Connection(self._connect(deadline), self._host)
             with connection.exchange(request, deadline=deadline, release=Connection.close) as response:
                 answer = response.read(largest + 1)
         except DeadlineExceeded as error:

@@ -94,12 +94,14 @@ class DatacenterMembership(DatacenterNode):
     def _wanted_image(self) -> str:
         if self.begins:
             return str(self.options["ucp_image"])
-        peer = self.store.load(str(self.options["join"]))
-        try:
-            with peers.open_daemon(peer, timeout=ucp.CALL_SECONDS, trace=self.trace) as engine:
+        # By what a manager has: it may have been upgraded by way of another machine than is recorded.
+        for peer in self.others():
+            with (
+                contextlib.suppress(DinvError),
+                peers.open_daemon(peer, timeout=ucp.CALL_SECONDS, trace=self.trace) as engine,
+            ):
                 return ucp.installed(engine)
-        except DinvError:
-            return str(peer.membership.get(INSTALLER) or "")
+        return str(self.config.membership.get(INSTALLER) or "")
 
     def _begin(self, engine: Engine, progress: Progress) -> None:
         """Install UCP, if it is not there, and fetch what its users need."""

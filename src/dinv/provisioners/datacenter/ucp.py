@@ -8,7 +8,6 @@ had come to.
 from __future__ import annotations
 
 import contextlib
-import ipaddress
 import time
 
 from dinv import drivers
@@ -26,6 +25,7 @@ from dinv.errors import (
     NotFound,
     OptionError,
 )
+from dinv.formats import host_port
 from dinv.progress import Progress
 from dinv.provisioners import peers
 from dinv.provisioners.datacenter import bundle, installer, options, subscription
@@ -165,8 +165,7 @@ def install_flags(given: Any, address: str, addresses: list[str]) -> list[str]:
     if given["ucp_kube_apiserver_port"] != options.KUBE_PORT:
         # UCP 2 does not know it.
         flags += ["--kube-apiserver-port", str(given["ucp_kube_apiserver_port"])]
-    own = [each for each in addresses if each != address and not _is_loopback(each)]
-    for san in dict.fromkeys([*given["ucp_san"], *own]):
+    for san in dict.fromkeys([*given["ucp_san"], *(each for each in addresses if each != address)]):
         flags += ["--san", san]
     if given["ucp_force_minimums"]:
         flags.append("--force-minimums")
@@ -206,7 +205,10 @@ def at(member: DatacenterNode, config: MachineConfig, files: TLSFiles, address: 
         driver = drivers.of(config)(config, member.store, trace=member.trace)
     host = address or member.address_of(config)
     names = (host, *member.options["ucp_san"])
-    return UCP(config.name, PortInMachine(driver.channel(), host, member.controller_port, files, names=names))
+    port = PortInMachine(driver.channel(), host, member.controller_port, files, names=names)
+    # UCP writes bundles for the address that it is called by: the one that users reach.
+    where = driver.reached_at(config, member.controller_port)
+    return UCP(config.name, port, host=host_port.join(*where) if where else "")
 
 
 def by_login(member: DatacenterNode, engine: Engine, progress: Progress) -> UCP:
@@ -350,10 +352,3 @@ def _cluster_id(member: DatacenterNode, engine: Engine) -> str:
             name, f'Machine "{name}" is not a manager of its swarm: UCP\'s id is not known.'
         )
     return found
-
-
-def _is_loopback(name: str) -> bool:
-    try:
-        return ipaddress.ip_address(name).is_loopback
-    except ValueError:
-        return name.lower() == "localhost"

@@ -67,7 +67,7 @@ def test_the_first_machine_gets_ucp(datacenter: Datacenter, archive: str, tmp_pa
     assert run.image == IMAGE
     assert list(run.flags) == [
         *("--host-address", "10.213.236.1", "--controller-port", "443", "--swarm-port", "3376"),
-        *("--san", "ucp.example", "--force-minimums", "--pod-cidr=10.1.0.0/16"),
+        *("--san", "ucp.example", "--san", "127.0.0.1", "--force-minimums", "--pod-cidr=10.1.0.0/16"),
     ]
     assert run.environment == {"UCP_ADMIN_USER": "admin", "UCP_ADMIN_PASSWORD": PASSWORD}
     assert run.secrets == (PASSWORD, "")
@@ -224,6 +224,15 @@ def test_an_agent_that_never_comes(datacenter: Datacenter) -> None:
         datacenter.create("u2", join="u1", ucp_timeout=30.0)
     datacenter.remove("u2")
     assert [each["Description"]["Hostname"] for each in datacenter.world.clusters[0].nodes.values()] == ["u1"]
+
+
+def test_whom_it_joined_by_may_be_gone(datacenter: Datacenter) -> None:
+    begun(datacenter)
+    for name in ("u2", "u3"):
+        datacenter.create(name, join="u1", role="manager")
+    datacenter.remove("u1")
+    datacenter.provision("u2")
+    assert datacenter.member("u2").controller_port == 443
 
 
 # Memory

@@ -98,6 +98,13 @@ def test_from_login_to_bundle(served: Any) -> None:
     assert ucp.nodes()[0]["Status"]["Message"].startswith("Awaiting healthy status")
 
 
+def test_a_bundle_is_for_the_address_that_it_was_asked_by(served: Any) -> None:
+    ucp = UCP("m", Port(served.port), host="ucp.example:8443")
+    ucp.login("admin", PASSWORD)
+    found = bundle.unpack("m", ucp.bundle())
+    assert b"DOCKER_HOST=tcp://ucp.example:8443" in found["env.sh"]
+
+
 def test_a_wrong_password_is_refused_and_not_shown(served: Any) -> None:
     for user, password in (("admin", "potato-soup"), ("nobody", PASSWORD)):
         with pytest.raises(LoginRefused, match="invalid credentials") as raised:
