@@ -106,7 +106,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     ),
     "plugins": (
         ("dinv plugins", "what is built in, and what packages add"),
-        ("dinv plugins --check", "fail if one of them cannot be loaded, or is there twice"),
+        ("dinv plugins --check", "fail if one of them cannot be used"),
         ("dinv plugins --format json", "for a script"),
     ),
     "provision": (("dinv provision dev", "finish what was interrupted, or repair it"),),
@@ -144,7 +144,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv ssh dev tar -C /etc -c . > etc.tar", "what it prints, in a file here"),
     ),
     "ssh-config": (
-        ("dinv ssh-config", "for all machines that have an SSH server"),
+        ("dinv ssh-config", "of all that have an SSH server"),
         ("dinv ssh-config dev >> ~/.ssh/config", "from then on: ssh dev"),
     ),
     "start": (
