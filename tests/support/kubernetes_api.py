@@ -138,7 +138,12 @@ def serving(directory: Path, *, names: tuple[str, ...] = ("127.0.0.1",)) -> Iter
     context.load_cert_chain(*own.put(directory, "api"))
     context.load_verify_locations(cadata=ca.pem.decode())
     context.verify_mode = ssl.CERT_OPTIONAL
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+
+    class Server(ThreadingHTTPServer):
+        def handle_error(self, *_: object) -> None:
+            """Say nothing of clients that break off."""
+
+    server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
     server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     cluster.server = f"https://127.0.0.1:{server.server_port}"

@@ -43,7 +43,7 @@ MOST_MEMBERS = 1000
 """The most entries of an archive that are read, including those that are not taken."""
 
 _KNOWN = re.compile(
-    r"config\.json|access\.log|(ca|cert|key|server|ca-key|server-key)\.pem"
+    r"config\.json|access\.log|kubeconfig|(ca|cert|key|server|ca-key|server-key)\.pem"
     r"|known_hosts|(id_[a-z0-9]+|ssh_host_ed25519_key)(\.pub)?"
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
     r"|registry-cache/(cache\.json|ca\.crt|client\.(cert|key))"
@@ -228,7 +228,7 @@ def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
     if isinstance(ours, dict):
         driver["MachineName"] = name
         ours["Context"] = ""
-        for part in ("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"):
+        for part in ("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions", "Membership"):
             if ours.get(part):
                 ours[part] = {key: value for key, value in ours[part].items() if not _is_path(value)}
     driver.pop("CertificateSource", None)

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dinv import drivers, errors
+from dinv.declaration import from_record
 from dinv.errors import KubernetesError
 from dinv.formats import host_port
 from dinv.provisioners.kubernetes import kubeconfigs, servers
 from dinv.provisioners.kubernetes.node import SERVER
+from dinv.provisioners.kubernetes.options import OPTIONS, settings
 from dinv.provisioners.membership import CLUSTER, ROLE
 from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dinv.progress import Progress
     from dinv.provisioners.kubernetes.part import Part
     from dinv.store.record import MachineConfig
 
 
-def check(membership: Part) -> None:
+def check(membership: Part, progress: Progress) -> None:
     """Check what it is to join, and note in its record, which is not saved yet, which cluster that is."""
     config, options = membership.config, membership.options
     peer = str(options.get("join") or "")
@@ -36,10 +39,48 @@ def check(membership: Part) -> None:
             servers.DISTRIBUTION: other.membership[servers.DISTRIBUTION],
             servers.CLUSTER_ID: other.membership[servers.CLUSTER_ID],
             servers.SERVER_URL: own_address_url(membership, other),
+            **(_shared(membership, other) if membership.role == SERVER else {}),
         }
         _check_cluster(membership, other)
+    else:
+        _check_subnets(membership, progress)
     if membership.merges:
         kubeconfigs.check(config)
+
+
+def _shared(membership: Part, other: MachineConfig) -> dict[str, object]:
+    """Return what all servers of a cluster have to have, by the record of one of them."""
+    distribution, kept = membership.distribution, other.membership
+    own = from_record(OPTIONS, other.provisioner_options, {}, {})
+    given = {**(kept.get(servers.SETTINGS) or {}), **settings(own.get("kube_opt") or ())}
+    made_up = kept.get(servers.ADJUSTMENTS) or {}
+    return {
+        servers.SETTINGS: distribution.shared(given),
+        servers.SHARED_ADJUSTMENTS: {
+            key: made_up[key] for key in distribution.of_the_cluster if key in made_up
+        },
+    }
+
+
+def _check_subnets(membership: Part, progress: Progress) -> None:
+    """Warn of subnets around the machine that pods and services would have as well."""
+    import ipaddress
+
+    given = settings(membership.options.get("kube_opt") or ())
+    around = [ipaddress.ip_network(each, strict=False) for each in membership.driver.surroundings()]
+    for key, subnets in membership.distribution.subnets.items():
+        taken = [
+            str(each)
+            for each in around
+            for subnet in subnets
+            if each.version == 4 and each.overlaps(ipaddress.ip_network(subnet))
+        ]
+        if taken and key not in given:
+            progress.warn(
+                f"{', '.join(taken)} is around {membership.name}, and would be reached from no pod: the "
+                f"cluster uses {', '.join(subnets)} itself. Choose another: "
+                + option("kube-opt", f"{key}=SUBNET")
+            )
 
 
 def _check_kind(membership: Part, other: MachineConfig) -> None:

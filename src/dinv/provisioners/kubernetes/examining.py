@@ -58,7 +58,12 @@ def examine(membership: Part, progress: Progress) -> None:
         raise errors.RequirementMissing(config.name, servers.KIND, verdict.missing)
     for text in verdict.warnings:
         progress.warn(text)
-    membership.record(**{servers.ADJUSTMENTS: verdict.adjustments or None})
+    made_up = dict(verdict.adjustments)
+    if config.membership.get(servers.SERVER_URL) and membership.role == SERVER:
+        # Servers have to agree: what the others have holds, whatever this endpoint could do.
+        made_up = {key: value for key, value in made_up.items() if key not in distribution.of_the_cluster}
+        made_up |= config.membership.get(servers.SHARED_ADJUSTMENTS) or {}
+    membership.record(**{servers.ADJUSTMENTS: made_up or None})
 
 
 def _no_program(distribution: str, lacks: list[str]) -> str:

@@ -16,7 +16,7 @@ class KubernetesMembership(Part):
     def check(self, progress: Progress) -> None:
         from dinv.provisioners.kubernetes import checking
 
-        checking.check(self)
+        checking.check(self, progress)
 
     def examine(self, progress: Progress) -> None:
         from dinv.provisioners.kubernetes import examining

@@ -66,7 +66,10 @@ class Part(Membership):
             ip=self.driver.fixed_ip,
             joinable=bool(kept.get(servers.JOINABLE)),
             addresses=[name for name in self.driver.addresses() if name],
-            settings=settings(self.options.get("kube_opt") or ()),
+            settings={
+                **(kept.get(servers.SETTINGS) or {}),
+                **settings(self.options.get("kube_opt") or ()),
+            },
             adjustments=dict(kept.get(servers.ADJUSTMENTS) or {}),
         )
 

@@ -105,6 +105,7 @@ class World:
         self.cluster = cluster
         self.machines: dict[str, Machine] = {}
         self.apart = ""
+        self.around: list[str] = ["172.17.0.0/16", "fd00::/64"]
         self.fixed = True
         self.reached: tuple[str, int] | None = ("127.0.0.1", int(cluster.server.rpartition(":")[2]))
         self.tried: tuple[int, bytes] | None = (0, kernel())
@@ -168,6 +169,9 @@ class FakeDriver:
 
     def apart(self, _other: MachineConfig) -> str:
         return self.world.apart
+
+    def surroundings(self) -> list[str]:
+        return self.world.around
 
     def reached_at(self, _config: MachineConfig, _port: int) -> tuple[str, int] | None:
         return self.world.reached
@@ -257,6 +261,34 @@ def test_who_joins_gets_the_token_as_a_file_and_from_nowhere_else(world: World) 
     assert progress.said == [
         f"Kubernetes v1.33.5+k3s1, node k2 of k1 (agent) at {world.cluster.server} ready"
     ]
+
+
+def test_all_servers_have_the_same_settings(world: World) -> None:
+    world.tried = (0, kernel(ipset="no"))
+    first = world.membership("k1", kube_opt=["disable=traefik", "node-label=a=b"])
+    first.config.provisioner_options = {"kube_opt": ["disable=traefik", "node-label=a=b"]}
+    first.check(Progress())
+    first.examine(Progress())
+    first.join(Progress(), timeout=5)
+    first.config.phase = READY
+    world.store.save(first.config)
+    world.tried = (0, kernel(vxlan="no"))
+    for name, join in (("srv", "k1"), ("third", "srv")):
+        server = world.membership(name, join=join, role="server")
+        server.check(Progress())
+        server.examine(Progress())
+        server.join(Progress(), timeout=5)
+        server.config.phase = READY
+        world.store.save(server.config)
+        text = world.machines[name].files[CONFIG].decode()
+        assert 'disable: "traefik"' in text
+        assert "disable-network-policy: true" in text
+        assert "flannel-backend" not in text
+        assert "node-label" not in text
+    agent = world.membership("agent2", join="k1")
+    agent.check(Progress())
+    agent.join(Progress(), timeout=5)
+    assert "traefik" not in world.machines["agent2"].files[CONFIG].decode()
 
 
 def test_a_join_that_was_killed_anywhere_is_finished_by_the_next(world: World) -> None:
@@ -359,6 +391,17 @@ def test_the_first_is_no_agent_and_settings_of_dinvs_stay_so() -> None:
     options.check({"role": "agent", "join": "k1"})
     with pytest.raises(OptionError, match="token"):
         options.check({"distribution": "k3s", "kube_opt": ["token=x"]})
+
+
+def test_subnets_that_are_there_already_are_warned_of(world: World) -> None:
+    progress = Lines()
+    world.membership("k1").check(progress)
+    assert progress.said == []
+    world.around = ["10.42.7.0/24"]
+    world.membership("k1").check(progress)
+    assert "10.42.7.0/24 is around k1" in progress.said[0]
+    world.membership("k1", kube_opt=["cluster-cidr=10.60.0.0/16"]).check(progress)
+    assert len(progress.said) == 1
 
 
 # What the endpoint has to have

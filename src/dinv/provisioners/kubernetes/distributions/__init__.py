@@ -38,6 +38,12 @@ class Distribution(ABC):
     """Where a release is fetched from, with {version}, {arch} (Go's name) and {suffix}; "" for nowhere."""
     release_sums = ""
     """The SHA-256 sums that are published along with it."""
+    subnets: Mapping[str, Sequence[str]] = {}
+    """Subnets that pods and services get unless settings say otherwise, by the setting."""
+    of_one_node: Sequence[str] = ()
+    """Keys of its settings that are about one node; all others have to be the same on all servers."""
+    of_the_cluster: Sequence[str] = ()
+    """Keys of what makes up for lacks that have to be the same on all servers, and mean nothing to agents."""
     brings_network = True
     """Whether it has a network for pods; without one its nodes are not Ready before somebody applies one."""
     kept: Sequence[str]
@@ -46,6 +52,10 @@ class Distribution(ABC):
     """Keys of its settings that are dinv's to set."""
     settings_name: str
     """What its settings are keys of, for messages."""
+
+    def shared(self, settings: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:
+        """Return the settings of a server that others of its cluster have to have as well."""
+        return {key: list(values) for key, values in settings.items() if key not in self.of_one_node}
 
     def check_settings(self, settings: Mapping[str, Sequence[str]]) -> None:
         """Raise OptionError for a setting that is dinv's."""

@@ -22,8 +22,6 @@ KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
 _TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105  (a path)
 """Written once the server has its CA: K10<sha256 of the CA>::server:<secret>."""
 
-_SERVERS_ONLY = ("flannel-backend", "disable-network-policy")
-
 
 class K3s(Distribution):
     """`k3s server`, with embedded etcd where other servers can join; `k3s agent`."""
@@ -35,6 +33,13 @@ class K3s(Distribution):
     release_url = "https://github.com/k3s-io/k3s/releases/download/{version}/k3s{suffix}"
     release_sums = "https://github.com/k3s-io/k3s/releases/download/{version}/sha256sum-{arch}.txt"
     settings_name = CONFIG
+    subnets = {"cluster-cidr": ("10.42.0.0/16",), "service-cidr": ("10.43.0.0/16",)}  # noqa: RUF012
+    of_one_node = (
+        *("node-ip", "node-external-ip", "node-label", "node-taint", "kubelet-arg", "kube-proxy-arg"),
+        *("snapshotter", "tls-san", "advertise-address", "bind-address", "debug", "v", "resolv-conf"),
+    )
+    of_the_cluster = ("flannel-backend", "disable-network-policy")
+    """pkg/daemons/config/types.go, CriticalControlArgs: a server with others than the first one's ends."""
     reserved = (
         "token",
         "token-file",
@@ -72,7 +77,7 @@ class K3s(Distribution):
         settings |= {
             key: value
             for key, value in node.adjustments.items()
-            if node.is_server or key not in _SERVERS_ONLY
+            if node.is_server or key not in self.of_the_cluster
         }
         for key, values in node.settings.items():
             settings[key] = _merged(settings.get(key), values)
