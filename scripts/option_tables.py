@@ -18,7 +18,7 @@ from dinv import authorities
 from dinv.declaration import PAIRS, SWITCH
 from dinv.options import Group, Table
 
-BUILDING_ON = {"swarm": "docker", "datacenter": "swarm"}
+BUILDING_ON = {"swarm": "docker", "datacenter": "swarm", "kubernetes": "docker"}
 """Provisioners that have the options of another, and more."""
 
 if TYPE_CHECKING:
