@@ -148,7 +148,10 @@ def _finding(check: Check, state: str, said: str) -> Finding:
 
 def _lines(error: Exception) -> str:
     """Return an error's first line, and its last: a machine that has died says there why."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()] or [type(error).__name__]
+    text = error.text if isinstance(error, DinvError) else str(error)
+    if text and "\n" not in text:
+        return text  # with the commands that it names
+    lines = [line.strip() for line in text.splitlines() if line.strip()] or [type(error).__name__]
     return " ".join(dict.fromkeys((lines[0], lines[-1])))
 
 

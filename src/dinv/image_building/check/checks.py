@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from dinv.image_building.check import looks, trials
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 
     from dinv.image_building.check.subject import Subject
 
-_README = "images/README.md, in dinv's sources, has the contract"
 _OURS = "begin FROM dinv's machine image, which does that"
 
 
@@ -49,7 +49,8 @@ LOOKS = (
 )  # fmt: skip
 
 SERVES = Check("serves", lambda _subject: "", "a machine has to answer, and to let in nobody but its owner",
-               f"make one by hand with create --keep-on-failure, and see logs; {_README}")  # fmt: skip
+               command("create", "--keep-on-failure", "--image", "REF", "NAME") + " leaves it to look at, "
+               "and logs shows what it said")  # fmt: skip
 
 TRIALS = (
     Check("clients", trials.clients, "whoever gets in without a certificate of the machine's CA is its root",

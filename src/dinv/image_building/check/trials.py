@@ -14,6 +14,8 @@ import time
 
 from dinv.errors import EngineError
 from dinv.image_building.check.subject import CALL_SECONDS, TROUBLE
+from dinv.lifecycle import power
+from dinv.progress import Progress
 from dinv.provisioners import trial
 from dinv.states import RUNNING
 from dinv.timeouts import SERVE_SECONDS, STOP_SECONDS
@@ -87,9 +89,11 @@ def plain(subject: Subject) -> str:
                 return "its port answers without TLS"
     except OSError:
         pass
-    status, said = subject.run("cat", "/proc/net/tcp", "/proc/net/tcp6")
-    listening = f":{PLAIN_PORT:04X} 0"
-    if status == 0 and any(f"{listening}" in line and " 0A " in line for line in said.splitlines()):
+    # proc_pid_net(5): the address, that of the other side, and 0A for a socket that listens.
+    listening = f":{PLAIN_PORT:04X} [0-9A-F]*:0000 0A"
+    script = 'cat /proc/net/tcp /proc/net/tcp6 2>/dev/null | grep "$1" | grep -v " 0100007F:"'
+    status, _ = subject.run("sh", "-c", script, "sh", listening)
+    if status == 0:
         return f"port {PLAIN_PORT} listens"
     try:
         with socket.create_connection((subject.host.own_ip(), PLAIN_PORT), timeout=2):
@@ -277,22 +281,30 @@ def dead_daemon(subject: Subject) -> str:
 
 def stop(subject: Subject) -> str:
     """SIGTERM ends it in time, with exit status 0."""
-    driver = subject.host.driver
+    host = subject.host
     began = time.monotonic()
-    driver.stop(timeout=STOP_SECONDS)
-    took, status = time.monotonic() - began, driver.ended()
-    driver.start(timeout=SERVE_SECONDS)
+    power.stop(host, Progress(), timeout=STOP_SECONDS)
+    took, status = time.monotonic() - began, host.driver.ended()
+    power.start(host, Progress(), timeout=SERVE_SECONDS)
     if took >= STOP_SECONDS:
         return f"it had to be killed after {STOP_SECONDS:g} s"
     return f"it ends with status {status}" if status else ""
 
 
 def cache(subject: Subject) -> str:
-    """After that stop and start, its container is back."""
+    """After that stop and start, its container is back.
+
+    Where dinv prepares what the image leaves undone, that is after dockerd has tried, and is not promised:
+    there it has to be kept, and to start.
+    """
     if not subject.container:
         return ""
     if not subject.is_well():
         return "the daemon does not answer after a stop and a start"
+
+    if subject.contract.preparation:
+        with subject.engine() as engine:
+            engine.containers.start(subject.container)
 
     def back() -> bool:
         try:

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Options
     from dinv.cli.show.formatting import Format
+    from dinv.cli.voice import Voice
     from dinv.image_building.check.report import Finding
 
 _INDENT = " " * 10
@@ -24,7 +25,7 @@ def run(app: App, options: Options, form: Format | None) -> int:
             options.what,
             endpoint=options.endpoint,
             cert_path=options.endpoint_cert_path,
-            report=_Shown() if told else lambda _finding: None,
+            report=_Shown(app.voice) if told else lambda _finding: None,
             progress=app.progress(),
         )
     if form is not None:
@@ -43,17 +44,19 @@ def run(app: App, options: Options, form: Format | None) -> int:
 class _Shown:
     """Prints findings as they come; of several that were not tried for the same reason, the first."""
 
-    def __init__(self) -> None:
+    def __init__(self, voice: Voice) -> None:
+        self._voice = voice
         self._untried = ""
 
     def __call__(self, finding: Finding) -> None:
         if finding.state == "untried" and finding.said == self._untried:
             return
-        text = f"{finding.state:9} {finding.check}{f': {finding.said}' if finding.said else ''}"
+        said, mend = self._voice.called(finding.said), self._voice.called(finding.mend)
+        text = f"{finding.state:9} {finding.check}{f': {said}' if said else ''}"
         if finding.state == "untried":
             self._untried = finding.said
             text += "; nor is anything after it"
         lines = [text]
         if finding.state in ("lacks", "remark"):
-            lines += [f"{_INDENT}Why: {finding.why}.", f"{_INDENT}To add it: {finding.mend}."]
+            lines += [f"{_INDENT}Why: {finding.why}.", f"{_INDENT}To add it: {mend}."]
         put("\n".join(lines))
