@@ -57,6 +57,8 @@ class World:
         self.ignores_updates = False
         self.members: dict[str, str] | None = None
         """The members of the cluster, and whether each is "active" or "resting"; None without one."""
+        self.controller = ""
+        """The machine by which the cluster is controlled; "" for whichever is asked."""
         os.makedirs(directory, exist_ok=True)
 
     def step(self, name: str) -> None:
@@ -411,6 +413,15 @@ class FakeMembership(Membership):
 
     def recover(self, progress: Progress, *, timeout: float) -> None:
         World.current.step("recover")
+
+    def controller(self) -> str:
+        return World.current.controller or self.config.name
+
+    def unlocking_key(self, progress: Progress, *, rotate: bool) -> str:
+        return "KEY-2" if rotate else "KEY-1"
+
+    def unlock(self, progress: Progress) -> None:
+        World.current.step("unlock")
 
     @property
     def _members(self) -> dict[str, str]:

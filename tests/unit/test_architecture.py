@@ -49,7 +49,7 @@ SEAMS = {
     "authorities": {"cfssl", "exec", "local", "shared", "step", "vault"},
     "drivers": {"docker", "ci-test"},
     "images": {"dind", "dch-photon"},
-    "provisioners": {"datacenter", "docker", "kubernetes"},
+    "provisioners": {"datacenter", "docker", "kubernetes", "swarm"},
     "provisioners/kubernetes/distributions": {"k3s", "k0s", "kubeadm"},
     "drivers/docker/flavours": {"vch", "podman"},
 }

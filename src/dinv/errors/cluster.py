@@ -27,7 +27,7 @@ class CannotJoin(ClusterError):
 
     def __init__(self, machine: str, peer: str, reason: str, advice: str = "") -> None:
         super().__init__(
-            machine, f'"{machine}" cannot join "{peer}": {reason}.' + (f" {advice}" if advice else "")
+            machine, f'"{machine}" cannot join "{peer}": ' + reason + "." + (" " + advice if advice else "")
         )
         self.peer = peer
 
@@ -38,8 +38,10 @@ class QuorumAtRisk(ClusterError):
     def __init__(self, machine: str, reason: str, advice: str = "") -> None:
         super().__init__(
             machine,
-            f'Machine "{machine}" is not removed: {reason}. '
-            + (f"{advice} " if advice else "")
+            f'Machine "{machine}" is not removed: '
+            + reason
+            + ". "
+            + (advice + " " if advice else "")
             + "To remove it all the same: "
             + command("rm", "-f", machine),
         )

@@ -61,13 +61,12 @@ def check(membership: Node, progress: Progress) -> None:
                 name,
                 peer,
                 f"{why}. Nodes of a swarm reach each other at their own addresses, at ports that are the "
-                "same for "
-                "all of them: there is no way through published ports (NAT) for the traffic between "
-                "containers",
-                "Give both an address that the other reaches: "
+                "same for all of them, and there is no way through published ports (NAT) for the traffic "
+                "between containers",
+                "Put it on the same network of the same endpoint: "
                 + option("network", "NETWORK")
-                + ", a container network of a VCH or a macvlan network, with "
-                + option("publish", "none"),
+                + "; or both where each has an address that the other reaches, such as a container network "
+                "of a VCH or a macvlan network, with " + option("publish", "none"),
             )
         pool = (control.state.get("Cluster") or {}).get("DefaultAddrPool") or ["10.0.0.0/8"]
     overlap = addresses.overlapping(pool, membership.driver.surroundings())

@@ -91,8 +91,11 @@ def _undecided(membership: Node, error: errors.ClusterUnreachable) -> DinvError:
         name,
         "no manager of its swarm could take its node out: "
         + "; ".join(f"{machine}: {why}" for machine, why in error.whys),
-        f"Start one of them ({command('start', first)}), or make a new swarm of one that is left "
-        f"({command('provision', '--force-new-cluster', first)}).",
+        "Start one of them ("
+        + command("start", first)
+        + "), or make a new swarm of one that is left ("
+        + command("provision", "--force-new-cluster", first)
+        + ").",
     )
 
 

@@ -93,7 +93,7 @@ def check(values: Mapping[str, Any], flags: Iterable[str] = ()) -> None:
             if values.get(key):
                 raise InputError(
                     option(key.replace("_", "-"))
-                    + ": is for a machine that begins a swarm. One that joins takes what the swarm has"
+                    + " is for a machine that begins a swarm. One that joins takes what the swarm has"
                 )
     elif values.get("role") == WORKER:
         raise InputError(
