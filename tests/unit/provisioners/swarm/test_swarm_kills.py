@@ -88,6 +88,9 @@ def test_no_dead_node_stays(plan: list[Step], managers: int) -> None:
     with tempfile.TemporaryDirectory() as directory, in_memory(directory) as swarm:
         swarm.of_three(managers=managers)
         for action, role, at, after, how in plan:
+            # Of two managers none may be lost: what is left then is not a dead node, but a dead swarm.
+            worker = how == "gone" and managers == 1
+            role = "worker" if worker else role  # noqa: PLW2901
             if killed(swarm, action, role, at, after=after):
                 finish(swarm, action, role, how)
             check(swarm)
