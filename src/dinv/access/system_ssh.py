@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from dinv.drivers.ssh_address import quoted, ssh_command
 from dinv.errors import DinvError, NotSupported
-from dinv.labels import LABEL_FEATURES
 from dinv.system import programs
 from dinv.wording import command
 
@@ -46,7 +45,10 @@ def configuration(machine: Host) -> str:
             f'Machine "{machine.name}" has no SSH server that plain ssh could reach. '
             + command("ssh", machine.name)
             + " gets in without one, and so do scp, mount, and programs that can be told which ssh to run. A "
-            f"machine has a server if its image has, and says so by its label {LABEL_FEATURES}.",
+            "machine has a server if its image does, as one of "
+            + command("image", "build", "--with", "sshd", "--tag", "NAME")
+            + "; then "
+            + command("upgrade", "--image", "NAME", machine.name),
         )
     entries = {
         "HostName": address.host,

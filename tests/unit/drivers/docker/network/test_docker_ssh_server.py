@@ -129,6 +129,23 @@ def test_at_an_address_of_its_own_it_is_at_port_22(store: Store) -> None:
     assert address.checking["StrictHostKeyChecking"] == "yes"
 
 
+def test_a_vch_publishes_it_at_its_own_address(store: Store) -> None:
+    engine = FakeEngine(
+        host="vch.test", info={"ID": "vSphere Integrated Containers", "ServerVersion": "v1.5.0"}
+    )
+    driver = created(engine, store)
+    assert driver.config.driver["Port"]
+    ((address, port, inside),) = published(driver)
+    assert (address, inside) == ("", 22)
+    made = engine.containers.inspect("dinv-dev")
+    assert made["HostConfig"]["PortBindings"]["22/tcp"] == [{"HostIp": "", "HostPort": str(port)}]
+    assert port not in ports.services_of(driver.site)
+    give_keys(driver)
+    found = driver.ssh_server()
+    assert found is not None
+    assert (found.host, found.port) == ("vch.test", port)
+
+
 def test_a_machine_made_anew_without_a_server_forgets_it(store: Store) -> None:
     driver = created(FakeEngine(), store, publish="127.0.0.1")
     image.take(driver.site, "dinv:latest", inspected("services"))
