@@ -91,13 +91,14 @@ def booted(
             end = time.monotonic() + BOOT_SECONDS
             while not _answers(machine):
                 until(end, "an answer of the daemon", vm)
+            with machine.engine(timeout=120) as engine:
+                import_busybox(engine)
             yield Booted(vm, machine, published, directory)
 
 
 def test_docker_by_tls_runs_containers(booted: Booted) -> None:
     with booted.machine.engine(timeout=120) as engine:
         assert engine.info()["Name"] == "vm1"
-        import_busybox(engine)
     assert "cloud-amd64" in booted.docker("run", "--rm", "hello", "uname", "-r")
     plain = booted.machine.url.replace("tcp://", "http://")
     with pytest.raises(OSError, match=r"reset|closed|refused"):
@@ -105,8 +106,6 @@ def test_docker_by_tls_runs_containers(booted: Booted) -> None:
 
 
 def test_service_answers_by_vip_and_through_the_ingress(booted: Booted) -> None:
-    with booted.machine.engine(timeout=120) as engine:
-        import_busybox(engine)
     booted.docker("swarm", "init", "--advertise-addr", ADDRESS)
     booted.docker("network", "create", "--driver", "overlay", "--attachable", "inside")
     booted.docker(
