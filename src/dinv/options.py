@@ -323,20 +323,32 @@ def changeable(environ: Mapping[str, str]) -> list[Option]:
     return [*found.change_flags(), *provisioners.find(found.provisioner).change_flags(), *common]
 
 
-def elsewhere(key: str) -> str:
-    """Return whose option a keyword is, such as 'the driver "none"'; "" if it is nobody's.
+def owners(key: str) -> tuple[str, list[str]]:
+    """Return whose option a keyword is: a kind, such as "driver", and names; "" and none if nobody's.
 
     Only for error messages: it loads everything that is installed.
     """
     for seam in SEAMS:
+        names = []
         for name in seam.known():
             try:
                 found = seam.find(name)
-                if key in [option.key for option in found.create_flags()]:
-                    return f'the {seam.what} "{found.name}"'
+                # Some have two names.
+                if found.name not in names and key in [option.key for option in found.create_flags()]:
+                    names.append(str(found.name))
             except Exception:  # noqa: BLE001, S112  (somebody else's package: this is not the place to say so)
                 continue
-    return ""
+        if names:
+            return seam.what, names
+    return "", []
+
+
+def elsewhere(key: str) -> str:
+    """Return whose option a keyword is, such as 'the driver "none"'; "" if it is nobody's; see `owners`."""
+    what, names = owners(key)
+    if not names:
+        return ""
+    return f"the {what}{'s' if len(names) > 1 else ''} " + ", ".join(f'"{name}"' for name in names)
 
 
 def installed() -> list[plugins.Plugin]:

@@ -10,7 +10,7 @@ from dinv.cli.arguments import APPEND, STORE, SWITCH, SWITCH_OFF
 from dinv.declaration import SECONDS
 from dinv.declaration import SWITCH as IS_SWITCH
 from dinv.errors import InputError
-from dinv.options import CHOICES, CONTRACT, Table, elsewhere
+from dinv.options import CHOICES, CONTRACT, Table, elsewhere, owners
 from dinv.store.settings import Defaults
 from dinv.store.store import Store
 
@@ -139,8 +139,9 @@ def _values(words: Iterable[str], flags: Mapping[str, str]) -> dict[str, str]:
 
 def _whose(name: str) -> str:
     """Return advice about a flag that create does not have: whose it is, "" if it is nobody's."""
-    whose = elsewhere(name.replace("-", "_"))
-    if not whose:
+    key = name.replace("-", "_")
+    what, names = owners(key)
+    if not names:
         return ""
-    seam, _, what = whose.removeprefix("the ").rpartition(" ")
-    return f"It is an option of {whose}: --{seam.replace(' ', '-')} {what.strip(chr(34))}"
+    value = names[0] if len(names) == 1 else what.rpartition(" ")[2].upper()
+    return f"It is an option of {elsewhere(key)}: --{what.replace(' ', '-')} {value}"

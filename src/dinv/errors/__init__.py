@@ -77,6 +77,7 @@
     │       │   ├── LoginRefused        UCP does not let the administrator in
     │       │   └── BundleUnusable      its client bundle cannot be used
     │       ├── RequirementMissing ... its endpoint or its image lacks what members need; nothing was made
+    │       ├── ClusterExists      ... another cluster has its name
     │       ├── CannotJoin         ... by reason of the machine that it is to join
     │       ├── ClusterUnreachable ... no machine of it decides
     │       ├── SwarmLocked        ... nothing here unlocks it
@@ -153,6 +154,7 @@ if TYPE_CHECKING:
     from dinv.errors.certificate import ChainRefused as ChainRefused
     from dinv.errors.cluster import CannotJoin as CannotJoin
     from dinv.errors.cluster import ClusterError as ClusterError
+    from dinv.errors.cluster import ClusterExists as ClusterExists
     from dinv.errors.cluster import ClusterUnreachable as ClusterUnreachable
     from dinv.errors.cluster import QuorumAtRisk as QuorumAtRisk
     from dinv.errors.cluster import RequirementMissing as RequirementMissing
@@ -342,6 +344,7 @@ _FILES = {
     "CacheNotReady": "cache",
     "CacheUnreached": "cache",
     "ClusterError": "cluster",
+    "ClusterExists": "cluster",
     "DatacenterError": "datacenter",
     "InstallerFailed": "datacenter",
     "InstallerHangs": "datacenter",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors.machine import MachineError
-from dinv.wording import command
+from dinv.wording import command, option
 
 
 class ClusterError(MachineError):
@@ -80,3 +80,16 @@ class SwarmLocked(ClusterError):
             "Unlock it by "
             f"the key: docker --context {machine} swarm unlock",
         )
+
+
+class ClusterExists(ClusterError):
+    """A machine would begin a cluster of a name that another has. `members` are the machines in that."""
+
+    def __init__(self, machine: str, members: list[str]) -> None:
+        there = "is in it" if len(members) == 1 else "are in it"
+        super().__init__(
+            machine,
+            f'There is a cluster called "{machine}": {", ".join(members)} {there}. To join it, name one of '
+            "them: " + option("join", members[0]) + ". To begin another, choose another name.",
+        )
+        self.members = members

@@ -83,6 +83,11 @@ class Membership(ABC):
         self.config.membership = {key: value for key, value in kept.items() if value is not None}
         self.store.save(self.config)
 
+    @property
+    def begins(self) -> bool:
+        """Whether it begins a cluster, which has its name, and does not join one."""
+        return not self.options.get("join")
+
     # In a create, before there is a machine
 
     @abstractmethod

@@ -74,6 +74,7 @@ def test_a_variable_chooses_too(capsys: pytest.CaptureFixture[str], monkeypatch:
     [
         (["--url", "tcp://h:1", "dev"], 'It is an option of the driver "none": --driver none\n'),
         (["--ca-url=x", "dev"], 'It is an option of the authority "house": --authority house\n'),
+        (["--role=worker", "dev"], '"kubernetes", "swarm": --provisioner PROVISIONER\n'),
         (["-d", "none", "--memory=1g", "dev"], 'It is an option of the driver "docker": --driver docker\n'),
         (["--memroy=1g", "dev"], 'Did you mean "--memory"?'),
         (["--authority", "hose", "dev"], 'Authority "hose" not found. Did you mean "house"?'),

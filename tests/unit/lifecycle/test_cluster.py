@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_driver import FakeMembership, World, install, without_keys
 
-from dinv.errors import ClusterError, EndpointUnreachable, NotSupported, QuorumAtRisk
+from dinv.errors import ClusterError, ClusterExists, EndpointUnreachable, NotSupported, QuorumAtRisk
 from dinv.lifecycle.change.operation import change
 from dinv.lifecycle.create import CreateOptions, create
 from dinv.lifecycle.power import kill, restart, start, stop
@@ -89,6 +89,18 @@ def test_what_the_cluster_cannot_take_is_found_before_anything_is_made(
         create(store, "dev", CreateOptions(driver="fake"), Progress())
     assert world.things() == {}
     assert store.names() == []
+
+
+def test_a_cluster_keeps_its_name_when_its_first_machine_is_gone(world: World, store: Store) -> None:
+    options = CreateOptions(driver="fake")
+    with create(store, "c", options, Progress()), create(store, "dev", options, Progress()):
+        remove(store, "c")
+    with pytest.raises(ClusterExists, match="dev is in it"):
+        create(store, "c", options, Progress())
+    assert store.names() == ["dev"]
+    remove(store, "dev")
+    with create(store, "c", options, Progress()):
+        pass
 
 
 def provision_stopped(host: Host, *, force_new_cluster: bool = False) -> None:

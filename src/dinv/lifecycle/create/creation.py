@@ -8,7 +8,7 @@ from dinv import images, provisioners
 from dinv.declaration import secrets, to_record
 from dinv.errors import DinvError, DriverRefused, InputError, MachineDied, OptionError
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
-from dinv.lifecycle.host import Host, certificates, context, telling
+from dinv.lifecycle.host import Host, certificates, cluster, context, telling
 from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Transaction
 from dinv.options import CONTRACT
@@ -206,6 +206,7 @@ class Creation(Transaction):
         self.progress.stage("Running pre-create checks...")
         self.machine.driver.pre_create_check(self.progress)
         if (membership := self.machine.provisioner.membership()) is not None:
+            cluster.check_name(self.machine, membership)
             membership.check(self.progress)
         telling.ask(self.machine, "pre-create", self.progress, command="create")
 

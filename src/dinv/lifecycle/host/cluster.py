@@ -5,7 +5,10 @@ Machines that are in none cost nothing here: their provisioner is not even loade
 
 from __future__ import annotations
 
-from dinv.errors import DinvError
+import contextlib
+
+from dinv.errors import ClusterExists, DinvError
+from dinv.provisioners.membership import CLUSTER
 from dinv.states import RUNNING
 from dinv.timeouts import STATE_SECONDS
 from dinv.wording import command
@@ -20,6 +23,22 @@ if TYPE_CHECKING:
 def of(host: Host) -> Membership | None:
     """Return its part in a cluster, if it has one by its record. Raises PluginNotFound, PluginBroken."""
     return host.provisioner.membership() if host.config.membership else None
+
+
+def check_name(host: Host, membership: Membership) -> None:
+    """Check that the cluster that it begins, if it begins one, would not have another's name.
+
+    A cluster keeps the name of its first machine when that is gone. Raises ClusterExists.
+    """
+    if not membership.begins:
+        return
+    members = []
+    for name in host.store.names():
+        with contextlib.suppress(DinvError):
+            if name != host.name and host.store.load(name).membership.get(CLUSTER) == host.name:
+                members.append(name)
+    if members:
+        raise ClusterExists(host.name, members)
 
 
 def rest(host: Host, progress: Progress) -> None:

@@ -22,11 +22,6 @@ class Node(Membership):
     kind = ""
     """The kind of cluster, as provisioners have it (`Provisioner.cluster`)."""
 
-    @property
-    def begins(self) -> bool:
-        """Whether it began the swarm, and did not join one."""
-        return not self.options["join"]
-
     def daemon(self) -> Engine:
         """Return a client of the machine's own daemon; the caller closes it."""
         return peers.open_daemon(self.config, timeout=CALL_SECONDS, trace=self.trace)
