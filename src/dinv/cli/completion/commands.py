@@ -114,6 +114,7 @@ def _known(argument: Argument) -> Iterable[str]:
     """Values of a flag that have a name, if others are possible as well."""
     from dinv import options
     from dinv.image_building.builder import BASES
+    from dinv.image_building.sources import features
     from dinv.shells import syntax
 
     flag = argument.flags[-1]
@@ -122,7 +123,9 @@ def _known(argument: Argument) -> Iterable[str]:
     for seam in options.SEAMS:
         if flag == f"--{seam.what.replace(' ', '-')}":
             return seam.known()
-    return {"--format": FORMATS, "--shell": syntax.NAMES, "--base": tuple(BASES)}.get(flag, ())
+    return {"--format": FORMATS, "--shell": syntax.NAMES, "--base": tuple(BASES), "--with": features()}.get(
+        flag, ()
+    )
 
 
 def _filters() -> list[str]:

@@ -172,6 +172,7 @@ def test_values_that_have_a_name(shell: Shell) -> None:
     assert shell("create", "--image-contract", "di") == ["dind", "dinv"]
     assert {"docker", "none"} <= set(shell("create", "--driver", ""))
     assert shell("image", "--base", "") == ["debian", "photon"]
+    assert shell("image", "build", "--with", "s") == ["sshd"]
     assert not shell.log.exists()  # nobody was asked
 
 
