@@ -17,8 +17,10 @@ class RequirementMissing(ClusterError):
     """
 
     def __init__(self, machine: str, kind: str, missing: list[str]) -> None:
-        lacks = "".join(f"\n  {each}" for each in missing)
-        super().__init__(machine, f'Machine "{machine}" could not be part of a {kind} there:{lacks}')
+        said = f'Machine "{machine}" could not be part of a {kind} there:'
+        for each in missing:
+            said = said + "\n  " + each  # which keeps the words of each reader (`dinv.wording`)
+        super().__init__(machine, said)
         self.missing = missing
 
 

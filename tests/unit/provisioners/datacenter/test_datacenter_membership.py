@@ -10,6 +10,7 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from machines_of_datacenter import Client
 
 from dinv.channel import pack
 from dinv.endpoints import contexts
@@ -27,7 +28,7 @@ from dinv.provisioners.datacenter import dtr, password, requirements, ucp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Datacenter  # type: ignore[attr-defined]
+    from machines_of_datacenter import Datacenter
 
 IMAGE = "mirantis/ucp:3.8.10"
 DTR = "mirantis/dtr:2.9.29"
@@ -418,6 +419,4 @@ def test_dtr_is_upgraded(datacenter: Datacenter) -> None:
 def test_the_installer_of_what_is_there(datacenter: Datacenter, agent: str, installer: str) -> None:
     datacenter.world.daemon("x", "10.0.0.9", {})
     datacenter.containers["x"] = {"ucp-proxy": agent}
-    from conftest import Client  # type: ignore[attr-defined]
-
-    assert ucp.installed(Client(datacenter, "x")) == installer
+    assert ucp.installed(Client(datacenter, "x")) == installer  # type: ignore[arg-type]
