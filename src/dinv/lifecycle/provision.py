@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dinv.errors import MachineUnfinished, NotSupported
 from dinv.lifecycle.changing import settle
-from dinv.lifecycle.host import certificates, context, telling
+from dinv.lifecycle.host import certificates, cluster, context, telling
 from dinv.lifecycle.host.serving import give_cache, serve
 from dinv.lifecycle.opening import opened
 from dinv.lifecycle.renew import resume
@@ -60,6 +60,7 @@ def provision(
                 + command("create", name, "..."),
             )
         give_cache(machine, progress)
+        machine.cluster_lost = force_new_cluster
         if machine.config.unfinished:
             state = _begin_again(machine, progress, state)
         if state == RUNNING:
@@ -71,7 +72,10 @@ def provision(
         if membership is not None:
             if force_new_cluster:
                 membership.recover(progress, timeout=timeout)
+                machine.cluster_lost = False
             membership.join(progress, timeout=timeout)
+            if force_new_cluster:
+                cluster.resume(machine, progress, timeout=timeout)
             if cluster_image:
                 membership.upgrade(cluster_image, progress)
         # The context must match what it has now, even if there is an old one, or none.

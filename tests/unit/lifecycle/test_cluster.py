@@ -128,7 +128,7 @@ OPERATIONS: dict[str, tuple[Callable[[Host, Store], object], list[str]]] = {
     ),
     "provision --force-new-cluster": (
         lambda host, _: provision_stopped(host, force_new_cluster=True),
-        ["start", "health", "resume", "recover", "join", "joined"],
+        ["start", "health", "recover", "join", "joined", "resume"],
     ),
     "rm": (lambda _, store: remove(store, "dev"), ["check leave", "leave False", "forget", "remove"]),
     "rm -f": (lambda _, store: remove(store, "dev", force=True), ["leave True", "forget", "remove"]),

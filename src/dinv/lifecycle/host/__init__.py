@@ -60,6 +60,8 @@ class Host:
         self._provisioner: Provisioner | None = None
         self.secrets: dict[str, Any] = {}
         """Values of options that were given but are never recorded, by keyword."""
+        self.cluster_lost = False
+        """Whether its cluster is to be made anew: when it serves, it does not wait to be back in the old."""
         self.remarks: list[str] = []
         """How certificates that were just issued differ from what was asked, for the user."""
 

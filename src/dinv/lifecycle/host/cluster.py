@@ -58,7 +58,7 @@ def resume(host: Host, progress: Progress, *, timeout: float) -> None:
 
     If that fails, it runs all the same, and `progress` is warned.
     """
-    if not host.config.membership or host.config.unfinished:
+    if not host.config.membership or host.config.unfinished or host.cluster_lost:
         return
     try:
         membership = of(host)
