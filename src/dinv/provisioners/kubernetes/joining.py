@@ -37,17 +37,16 @@ SHOWN_LINES = 12
 
 def join(membership: Part, progress: Progress, *, timeout: float) -> None:
     """Make it a node that is Ready, unless it is one; see `Membership.join`."""
-    if membership.config.membership.get(servers.JOINED):
-        make_ready(membership, Progress(), timeout=timeout)
-    else:
-        make_ready(membership, progress, timeout=timeout)
+    # What is asked of a daemon is too short for a whole cluster; a time that somebody gave is theirs.
+    seconds = READY_SECONDS if timeout == SERVE_SECONDS else timeout
+    shown = Progress() if membership.config.membership.get(servers.JOINED) else progress
+    make_ready(membership, shown, seconds=seconds)
 
 
-def make_ready(membership: Part, progress: Progress, *, timeout: float) -> None:
+def make_ready(membership: Part, progress: Progress, *, seconds: float) -> None:
     """Have it be a node that is Ready, with the files that it is to have now. Raises ClusterError."""
     config = membership.config
-    # What is asked of a daemon is too short for a whole cluster; a time that somebody gave is theirs.
-    end = time.monotonic() + (READY_SECONDS if timeout == SERVE_SECONDS else timeout)
+    end = time.monotonic() + seconds
     if servers.JOINABLE not in config.membership:
         joinable = membership.role == SERVER and bool(membership.driver.fixed_ip)
         membership.record(**{servers.JOINABLE: joinable})
@@ -57,8 +56,7 @@ def make_ready(membership: Part, progress: Progress, *, timeout: float) -> None:
     label = "Kubernetes"
     with progress.working(label, f"{node.role} {node.name}"):
         _give_ticket(membership, node, inside)
-        membership.put_files()
-        reload(membership, inside)
+        _start_services(membership, inside)
         membership.distribution.started(inside, node, timeout=max(1.0, end - time.monotonic()))
         client = _client(membership, inside, end, progress)
         _await_node(membership, client, end, progress, inside)
@@ -113,6 +111,17 @@ def _ticket(membership: Part, other: MachineConfig, role: str) -> bytes:
         return membership.distribution.ticket(Inside(other.name, driver.channel()), role)
     finally:
         driver.close()
+
+
+def _start_services(membership: Part, inside: Inside) -> None:
+    """Have the services run as their files are to be; one that waits to be started again is started at once."""
+    supervisor = membership.contract.services_command
+    _, said, _ = inside.run(*supervisor, "status")
+    membership.put_files()
+    reload(membership, inside)
+    for name in membership.distribution.services(membership.node()):
+        if f"{name}: ended" in said.decode(errors="replace"):
+            inside.run(*supervisor, "restart", name, timeout=SERVICE_SECONDS)
 
 
 def reload(membership: Part, inside: Inside) -> None:

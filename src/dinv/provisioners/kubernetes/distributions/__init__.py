@@ -44,6 +44,8 @@ class Distribution(ABC):
     """Keys of its settings that are about one node; all others have to be the same on all servers."""
     of_the_cluster: Sequence[str] = ()
     """Keys of what makes up for lacks that have to be the same on all servers, and mean nothing to agents."""
+    reset_already = "\0"
+    """What `reset` complains of where that was done, and it was not started since."""
     brings_network = True
     """Whether it has a network for pods; without one its nodes are not Ready before somebody applies one."""
     kept: Sequence[str]

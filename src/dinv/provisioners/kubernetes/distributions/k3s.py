@@ -32,6 +32,8 @@ class K3s(Distribution):
     """Data; what the kubelet keeps; the password that a node of this name has to know again."""
     release_url = "https://github.com/k3s-io/k3s/releases/download/{version}/k3s{suffix}"
     release_sums = "https://github.com/k3s-io/k3s/releases/download/{version}/sha256sum-{arch}.txt"
+    reset_already = "was previously reset"
+    """pkg/cluster/managed.go"""
     settings_name = CONFIG
     subnets = {"cluster-cidr": ("10.42.0.0/16",), "service-cidr": ("10.43.0.0/16",)}  # noqa: RUF012
     of_one_node = (
