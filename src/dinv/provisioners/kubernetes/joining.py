@@ -114,7 +114,7 @@ def _ticket(membership: Part, other: MachineConfig, role: str) -> bytes:
 
 
 def _start_services(membership: Part, inside: Inside) -> None:
-    """Have the services run as their files are to be; one that waits to be started again is started at once."""
+    """Have the services run as their files are to be; one that waits for its next start gets it at once."""
     supervisor = membership.contract.services_command
     _, said, _ = inside.run(*supervisor, "status")
     membership.put_files()

@@ -84,8 +84,10 @@ def recover(membership: Part, progress: Progress, *, timeout: float) -> None:
     files = membership.distribution.files(membership.node())
     membership.driver.channel().put(files)
     with progress.working("Kubernetes", f"making a new cluster of {config.name}"):
-        words = f"timeout {RESET_SECONDS:.0f} {command}"  # one that does not end would keep the next from it
-        status, said, why = inside.run("sh", "-c", words, timeout=RESET_SECONDS + 30)
+        # One that does not end would keep the next from it.
+        seconds = max(timeout, RESET_SECONDS)
+        words = f"timeout {seconds:.0f} {command}"
+        status, said, why = inside.run("sh", "-c", words, timeout=seconds + 30)
     if status and membership.distribution.reset_already not in why:
         last = said.decode(errors="replace").strip().splitlines()[-1:]
         raise ClusterError(
