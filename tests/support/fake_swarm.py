@@ -147,6 +147,8 @@ class World:
         self.calls: list[str] = []
         self.bodies: list[tuple[str, Any]] = []
         self.cut_off: set[str] = set()
+        self.lagging = False
+        """Whether a leader that has lost the others has not noticed yet."""
         self.gone: dict[str, float] = {}
         """When the machine of a node went, with its disk."""
         self.kill_at: int | None = None
@@ -194,6 +196,8 @@ class World:
         return next((daemon for daemon in self.daemons.values() if daemon.node == node), None)
 
     def decides(self, cluster: Cluster) -> bool:
+        if self.lagging:
+            return True
         reachable = sum(self.reachable(node) for node in cluster.raft)
         return reachable > len(cluster.raft) // 2
 

@@ -43,7 +43,7 @@ MOST_MEMBERS = 1000
 """The most entries of an archive that are read, including those that are not taken."""
 
 _KNOWN = re.compile(
-    r"config\.json|access\.log|kubeconfig|(ca|cert|key|server|ca-key|server-key)\.pem"
+    r"config\.json|access\.log|kubeconfig|swarm-unlock-keys|(ca|cert|key|server|ca-key|server-key)\.pem"
     r"|known_hosts|(id_[a-z0-9]+|ssh_host_ed25519_key)(\.pub)?"
     r"|registry-ca/[A-Za-z0-9\[][A-Za-z0-9.:\[\]-]*\.crt"
     r"|registry-cache/(cache\.json|ca\.crt|client\.(cert|key))"

@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 
 from dinv import errors, provisioners
-from dinv.errors import DeadlineExceeded, EndpointError, EngineError, ServerError
+from dinv.errors import DeadlineExceeded, DinvError, EndpointError, EngineError, ServerError
 from dinv.formats import host_port
 from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE
@@ -51,6 +51,8 @@ def check(membership: Node, progress: Progress) -> None:
     _check_kind(membership, other)
     with _manager(membership, other) as control:
         nodes = control.ask(control.engine.swarm.nodes)
+        if not managers.decide(nodes):
+            raise _without_quorum(name, peer)
         node = managers.with_name(nodes, name)
         if node is not None:
             raise _name_taken(name, peer, node)
@@ -109,6 +111,8 @@ def _manager(membership: Node, other: MachineConfig) -> Control:
     if managers.controls(state):
         return managers.Control(other.name, engine, state, name)
     engine.close()
+    if state.get("ControlAvailable"):
+        raise _without_quorum(name, other.name)
     raise errors.CannotJoin(name, other.name, managers.refusal(state), _advice(membership, other, state))
 
 
@@ -120,10 +124,6 @@ def _advice(membership: Node, other: MachineConfig, state: Mapping[str, Any]) ->
         return "A machine that begins a swarm is made by " + command(
             "create", "--provisioner", membership.config.provisioner, "NAME"
         )
-    if state.get("ControlAvailable"):
-        return "Start the other managers; if they are lost: " + command(
-            "provision", "--force-new-cluster", other.name
-        )
     known = {addresses.host(str(each.get("Addr"))) for each in state.get("RemoteManagers") or ()}
     names = [
         each.name
@@ -131,6 +131,15 @@ def _advice(membership: Node, other: MachineConfig, state: Mapping[str, Any]) ->
         if addresses.host(str(each.membership.get(managers.ADDRESS) or "")) in known
     ]
     return f"Name a manager: {', '.join(names)}" if names else "Name a manager of it"
+
+
+def _without_quorum(name: str, peer: str) -> errors.CannotJoin:
+    return errors.CannotJoin(
+        name,
+        peer,
+        "its swarm has no quorum of managers",
+        "Start the other managers; if they are lost: " + command("provision", "--force-new-cluster", peer),
+    )
 
 
 def _name_taken(name: str, peer: str, node: Mapping[str, Any]) -> errors.CannotJoin:
@@ -175,6 +184,7 @@ def join(membership: Node, progress: Progress, *, timeout: float) -> None:
         ):
             _leave_old(membership, engine, progress)
             state = engine.swarm.state(timeout=managers.CALL_SECONDS)
+        done = "there"
         if (state.get("LocalNodeState") or managers.INACTIVE) == managers.INACTIVE:
             live_restore.put_off(membership, engine)
             was_node = membership.config.membership.get(managers.NODE)
@@ -184,9 +194,11 @@ def join(membership: Node, progress: Progress, *, timeout: float) -> None:
                         f"The daemon of {membership.config.name} is in no swarm any more: it begins anew"
                     )
                 _begin(membership, engine, progress)
+                done = "begun"
             else:
                 _become_node(membership, engine, progress)
-        _finish(membership, engine, progress, timeout=timeout)
+                done = "joined"
+        _finish(membership, engine, progress, done, timeout=timeout)
 
 
 def _settled(engine: Engine, state: JSON) -> JSON:
@@ -218,7 +230,9 @@ def _belongs(membership: Node, state: Mapping[str, Any], progress: Progress) -> 
     except errors.ClusterUnreachable:
         return True  # nobody says otherwise at the moment
     if control is None:
-        return True
+        if state.get("ControlAvailable"):
+            return True  # the last one
+        raise _left_alone(membership)
     with control:
         nodes = control.ask(control.engine.swarm.nodes)
     found = next((each for each in nodes if each["ID"] == node), None)
@@ -229,6 +243,19 @@ def _belongs(membership: Node, state: Mapping[str, Any], progress: Progress) -> 
         progress.note(f"{membership.config.name} is no manager of the swarm any more: it joins anew")
         return False
     return True
+
+
+def _left_alone(membership: Node) -> errors.ClusterError:
+    config = membership.config
+    cluster = config.membership.get(CLUSTER)
+    return errors.ClusterError(
+        config.name,
+        f'Machine "{config.name}" is a worker of a swarm that {cluster} began, and this store has no manager '
+        "of that: if they are gone, so is the swarm. Make the machine anew: "
+        + command("rm", "-f", config.name)
+        + ", then "
+        + command("create", "--provisioner", config.provisioner, "--join", "NAME", config.name),
+    )
 
 
 def _leave_old(membership: Node, engine: Engine, progress: Progress) -> None:
@@ -351,6 +378,9 @@ def _not_joined(
             for each in ("Timeout was reached", "connection error", "Unavailable", "context deadline")
         )
     )
+    lost = isinstance(error, EngineError) and managers.leaderless(error)
+    if lost or (unreached and not _decides(membership, peer)):
+        return _without_quorum(name, peer)
     if unreached:
         return errors.CannotJoin(
             name,
@@ -363,7 +393,16 @@ def _not_joined(
     return errors.CannotJoin(name, peer, f'its daemon says "{said}"')
 
 
-def _finish(membership: Node, engine: Engine, progress: Progress, *, timeout: float) -> None:
+def _decides(membership: Node, peer: str) -> bool:
+    """Return whether a manager that was to take a node in still decides, as far as it says so itself."""
+    try:
+        with peers.open_peer(membership.store, peer, timeout=managers.CALL_SECONDS) as engine:
+            return managers.controls(engine.swarm.state()) and managers.decide(engine.swarm.nodes())
+    except DinvError:
+        return False
+
+
+def _finish(membership: Node, engine: Engine, progress: Progress, done: str, *, timeout: float) -> None:
     """Wait until it is a node that works, and record what it is."""
     config = membership.config
     end = time.monotonic() + timeout
@@ -384,6 +423,6 @@ def _finish(membership: Node, engine: Engine, progress: Progress, *, timeout: fl
     if manager:
         membership.keep_key(engine)
     role, cluster = config.membership.get(ROLE), config.membership.get(CLUSTER)
-    progress.line("Swarm", f"{role} of {cluster}, at {config.membership.get(managers.ADDRESS)}", "joined")
+    progress.line("Swarm", f"{role} of {cluster}, at {config.membership.get(managers.ADDRESS)}", done)
     if manager and int(state.get("Managers") or 0) == 2:
         progress.note("Of two managers neither may be lost: with three the swarm survives the loss of one")

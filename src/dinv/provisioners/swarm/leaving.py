@@ -50,7 +50,7 @@ def check_leave(membership: Node) -> None:
         nodes = stack.enter_context(control).ask(control.engine.swarm.nodes)
     own = {str(node["ID"]) for node in own_nodes(membership, nodes)}
     counted = dict(managers.tallies(nodes))
-    if own and not quorum.has(len(counted), sum(counted.values())):
+    if own and not managers.decide(nodes):
         # A leader that has just lost the others still answers, and decides nothing.
         lost = next((n for n in managers.members(membership.store, membership.config)), membership.config)
         raise _undecided(
@@ -115,7 +115,7 @@ def leave(membership: Node, progress: Progress, *, force: bool) -> list[str]:
         if control is not None:
             stack.enter_context(control)
             return _leave_by(membership, control, own, progress, force=force)
-        left = [_left(membership, without, own)] if without is not None else []
+        left = _left(membership, without, own)
         if own is not None:
             _leave_itself(own, force=True)
         return left
@@ -136,18 +136,23 @@ def _leave_by(
     return left
 
 
-def _left(membership: Node, error: errors.ClusterUnreachable, own: Engine | None) -> str:
+def _left(membership: Node, error: errors.ClusterUnreachable | None, own: Engine | None) -> list[str]:
+    """Return what is left where no manager takes its node out; `own` is its daemon, if that answers."""
+    kept, name = membership.config.membership, membership.config.name
+    node = kept.get(managers.NODE)
     if own is not None and _is_last(own):
-        others = ", ".join(name for name, _ in error.whys)
-        return f"It was the last manager of its swarm: {others} can only leave that now, or be removed."
-    node = membership.config.membership.get(managers.NODE)
-    cluster = membership.config.membership.get(CLUSTER)
-    which = f"node {node}" if node else f"the node called {membership.config.name}"
-    return (
-        f"In the swarm of {cluster}, of which no manager decides, {which} is left. Once one does: docker "
-        "--context "
-        f"{error.whys[0][0]} node rm --force {node or membership.config.name}"
-    )
+        others = ", ".join(each.name for each in managers.members(membership.store, membership.config))
+        said = f"It was the last manager of its swarm: {others} can only leave that now, or be removed."
+        return [said] if others else []
+    if error is not None:
+        which = f"node {node}" if node else f"the node called {name}"
+        remove = f"docker --context {error.whys[0][0]} node rm --force {node or name}"
+        where = f"In the swarm of {kept.get(CLUSTER)}, of which no manager decides"
+        return [f"{where}, {which} is left. Once one does: {remove}"]
+    if own is not None and node:
+        where = "If its swarm still has managers, which this store does not know"
+        return [f"{where}, it has its node, too. There: docker node rm {node}"]
+    return []
 
 
 def _is_last(own: Engine) -> bool:

@@ -18,6 +18,7 @@ from dinv.errors import (
     ServerError,
 )
 from dinv.provisioners import peers
+from dinv.provisioners.swarm import quorum
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -86,7 +87,9 @@ def members(store: Store, config: MachineConfig) -> list[MachineConfig]:
             other = store.load(name)
         except DinvError:
             continue
-        if (own and other.membership.get(SWARM_ID) == own) or name == peer:
+        its = other.membership.get(SWARM_ID)
+        # A machine of the peer's name that is of another swarm by now is none of this one.
+        if (own and its == own) or (name == peer and not (own and its)):
             found.append(other)
     return sorted(found, key=lambda each: (each.membership.get("Role") != "manager", each.name != peer))
 
@@ -136,7 +139,8 @@ def find(
 ) -> Control | None:
     """Return a manager of the machine's swarm that decides, other than the machine, or also `itself`.
 
-    None if the store has no other machine of the swarm. Raises ClusterUnreachable if none of them does.
+    None if the store has no other machine of the swarm that may be a manager. Raises ClusterUnreachable if
+    none of those decides.
     """
     candidates = members(store, config)
     if itself:
@@ -149,6 +153,8 @@ def find(
         if found is not None:
             return found
         whys.append((other.name, why))
+    if all(why in _NO_MANAGER for _, why in whys):
+        return None
     raise ClusterUnreachable(config.name, "swarm", whys)
 
 
@@ -199,20 +205,35 @@ def decided(engine: Engine) -> Mapping[str, Any]:
         time.sleep(POLL_SECONDS)
 
 
+_IN_NONE = "it is in no swarm"
+_A_WORKER = "it is a worker"
+_NO_MANAGER = (_IN_NONE, _A_WORKER)
+"""What is said of machines that manage nothing, whatever comes."""
+
+
 def refusal(state: Mapping[str, Any], own: str = "") -> str:
     """Return why a daemon in this state is not a manager that decides."""
     local = state.get("LocalNodeState") or INACTIVE
     if local == LOCKED:
         return "it is locked"
     if local == INACTIVE:
-        return "it is in no swarm"
+        return _IN_NONE
     if state.get("ControlAvailable"):
         if own and swarm_id(state) not in {"", own}:
             return "it is in another swarm"
         return "its swarm has no quorum of managers"
     if local == ACTIVE:
-        return "it is a worker"
+        return _A_WORKER
     return str(state.get("Error") or "").strip() or f"its part in the swarm is {local}"
+
+
+def decide(nodes: list[dict[str, Any]]) -> bool:
+    """Return whether the managers among nodes that can be reached are a majority.
+
+    A leader that has just lost the others still answers for some seconds, and says so only here.
+    """
+    counted = [reachable for _, reachable in tallies(nodes)]
+    return quorum.has(len(counted), sum(counted))
 
 
 def with_name(nodes: list[dict[str, Any]], name: str) -> dict[str, Any] | None:

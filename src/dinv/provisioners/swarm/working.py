@@ -41,7 +41,7 @@ def rest(membership: Node, progress: Progress) -> None:
         counted = dict(managers.tallies(nodes))
         if node in counted:
             _warn_of_quorum(membership, counted, node, progress)
-        if not quorum.has(len(counted), sum(counted.values())):
+        if not managers.decide(nodes):
             return  # nothing can be moved
         if not takes_tasks(own[0]) or not any(takes_tasks(each) for each in nodes if each["ID"] != node):
             return  # somebody else drained it, or nobody could take over

@@ -180,6 +180,38 @@ def test_what_is_no_manager_is_not_joined(swarm: SwarmOfMachines, state: str, wh
     assert "m4" not in swarm.world.daemons
 
 
+def test_a_leader_that_has_just_lost_the_others(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=2)
+    swarm.world.daemons["m2"].stop()
+    swarm.world.lagging = True
+    with pytest.raises(CannotJoin, match=r"no quorum of managers.*dinv provision --force-new-cluster m1"):
+        swarm.create("m4", join="m1")
+    assert "m4" not in swarm.world.daemons
+
+
+def test_a_quorum_that_is_lost_while_a_machine_is_made(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=2)
+    real = swarm.world.daemon
+
+    def daemon(*arguments: Any) -> Any:
+        swarm.world.daemons["m2"].stop()
+        return real(*arguments)
+
+    swarm.world.daemon = daemon  # type: ignore[assignment]
+    with pytest.raises(ClusterUnreachable, match="no quorum of managers"):
+        swarm.create("m4", join="m1")
+
+
+def test_a_worker_whose_swarm_is_gone(swarm: SwarmOfMachines) -> None:
+    swarm.of_three()
+    swarm.remove("m1", force=True)
+    swarm.create("m1")
+    with pytest.raises(ClusterError, match="a swarm that m1 began, and this store has no manager of that"):
+        swarm.provision("m2")
+    (line,) = swarm.remove("m2")
+    assert "docker node rm node2" in line
+
+
 def test_joining_what_does_not_exist(swarm: SwarmOfMachines) -> None:
     with pytest.raises(MachineNotFound):
         swarm.create("m2", join="m1")
