@@ -27,6 +27,9 @@ LABEL_CACHE = "io.dinv.cache"
 LABEL_CACHE_ID = "io.dinv.cache.id"
 """Label with the cache's identity."""
 
+LABEL_INSTALLER = "io.dinv.installer"
+"""Label on the container of an installer that runs in a machine: what it does there, such as "install"."""
+
 LABEL_CONTRACT = "io.dinv.image.contract"
 """Label on a machine image: the name of its image contract."""
 LABEL_VERSION = "io.dinv.image.version"

@@ -414,6 +414,9 @@ class FakeMembership(Membership):
     def recover(self, progress: Progress, *, timeout: float) -> None:
         World.current.step("recover")
 
+    def upgrade(self, image: str, progress: Progress) -> None:
+        World.current.step(f"upgrade cluster to {image}")
+
     def controller(self) -> str:
         return World.current.controller or self.config.name
 

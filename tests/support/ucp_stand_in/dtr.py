@@ -166,7 +166,7 @@ def _deploy(client: Client, flags: Flags) -> None:
         service = client.replicas()[replica]["ID"]
         return any(task["ServiceID"] == service and task["Status"]["State"] == "running" for task in tasks)
 
-    if not docker_api.wait_for("DTR", runs, 30):
+    if not docker_api.wait_for("DTR", runs, 60):
         log.fatal("DTR did not come up")
     log.info(f"Replica ID is set to: {replica}")
     log.info("Installation is complete")

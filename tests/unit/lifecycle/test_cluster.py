@@ -103,10 +103,11 @@ def test_a_cluster_keeps_its_name_when_its_first_machine_is_gone(world: World, s
         pass
 
 
-def provision_stopped(host: Host, *, force_new_cluster: bool = False) -> None:
+def provision_stopped(host: Host, *, force_new_cluster: bool = False, cluster_image: str = "") -> None:
     stop(host, Progress())
     World.current.steps.clear()
-    provision(host.store, "dev", Progress(), force_new_cluster=force_new_cluster)
+    new, image = force_new_cluster, cluster_image
+    provision(host.store, "dev", Progress(), force_new_cluster=new, cluster_image=image)
 
 
 REPLACED = ["rest", "create container", "stop old", "start", "health", "resume"]
@@ -129,6 +130,10 @@ OPERATIONS: dict[str, tuple[Callable[[Host, Store], object], list[str]]] = {
     "provision --force-new-cluster": (
         lambda host, _: provision_stopped(host, force_new_cluster=True),
         ["start", "health", "recover", "join", "joined", "resume"],
+    ),
+    "provision --cluster-image": (
+        lambda host, _: provision_stopped(host, cluster_image="two"),
+        ["start", "health", "resume", "join", "joined", "upgrade cluster to two"],
     ),
     "rm": (lambda _, store: remove(store, "dev"), ["check leave", "leave False", "forget", "remove"]),
     "rm -f": (lambda _, store: remove(store, "dev", force=True), ["leave True", "forget", "remove"]),
@@ -192,6 +197,8 @@ def test_a_new_cluster_is_made_only_of_a_member(world: World, store: Store) -> N
         pass
     with pytest.raises(NotSupported, match="not part of a cluster"):
         provision(store, "dev", Progress(), force_new_cluster=True)
+    with pytest.raises(NotSupported, match="not part of a cluster"):
+        provision(store, "dev", Progress(), cluster_image="two")
 
 
 def test_a_machine_in_no_cluster_is_not_asked_about_one(

@@ -16,6 +16,7 @@ import time
 from dinv.channel import pack
 from dinv.errors import (
     Conflict,
+    DatacenterError,
     DeadlineExceeded,
     DinvError,
     EngineError,
@@ -23,7 +24,7 @@ from dinv.errors import (
     InstallerHangs,
     NotFound,
 )
-from dinv.labels import PREFIX
+from dinv.labels import LABEL_INSTALLER
 from dinv.provisioners.datacenter.log_lines import Log
 from dinv.system.deadline import Deadline
 
@@ -41,7 +42,6 @@ CALL_SECONDS = 60.0
 POLL_SECONDS = 1.0
 END_SECONDS = 30.0
 """For an installer's exit status, once it has ended its output."""
-LABEL_OPERATION = f"{PREFIX}datacenter.operation"
 MOST_OUTPUT = 1024 * 1024
 """Bytes of standard output that are kept, for operations whose output is their result."""
 
@@ -51,7 +51,7 @@ class Run:
 
     `image` is the installer, `operation` its command with `flags`; `environment` and `files` are what it is
     given besides. `secrets` are texts that are not shown, should it repeat them. `socket`: whether it works
-    on the machine's daemon. `name` is the container's. `timeout` in seconds.
+    on the machine's daemon. `name` is the container's; UCP's documentation has "ucp". `timeout` in seconds.
     """
 
     def __init__(
@@ -65,7 +65,7 @@ class Run:
         secrets: Sequence[str] = (),
         files: Sequence[File] = (),
         socket: bool = True,
-        name: str = "dinv-ucp",
+        name: str = "ucp",
     ) -> None:
         self.image = image
         self.operation = operation
@@ -89,7 +89,7 @@ class Run:
             "Image": self.image,
             "Cmd": [self.operation, *self.flags],
             "Env": [f"{key}={value}" for key, value in self.environment.items()],
-            "Labels": {LABEL_OPERATION: self.operation},
+            "Labels": {LABEL_INSTALLER: self.operation},
             "AttachStdout": True,
             "AttachStderr": True,
             "HostConfig": host,
@@ -171,6 +171,12 @@ def _wait_for_other(engine: Engine, machine: str, what: Run, deadline: Deadline,
         except NotFound:
             return
         if not (found.get("State") or {}).get("Running"):
+            if LABEL_INSTALLER not in ((found.get("Config") or {}).get("Labels") or {}):
+                raise DatacenterError(
+                    machine,
+                    f'Machine "{machine}" has a container called {what.name} that dinv did not make, and '
+                    f"installers are called that. Remove it: docker --context {machine} rm {what.name}",
+                )
             # Created and never started, or ended and about to be removed.
             _removed(engine, what.name)
             return

@@ -10,7 +10,8 @@ from typing import Any, Self
 import pytest
 
 from dinv.channel import File
-from dinv.errors import Conflict, DeadlineExceeded, InstallerFailed, InstallerHangs, NotFound
+from dinv.errors import Conflict, DatacenterError, DeadlineExceeded, InstallerFailed, InstallerHangs, NotFound
+from dinv.labels import LABEL_INSTALLER
 from dinv.progress import Progress
 from dinv.provisioners.datacenter import installer
 from dinv.provisioners.datacenter.installer import Run, run
@@ -123,7 +124,7 @@ def test_what_it_is_given() -> None:
     assert output == b"a result\n"
     assert progress.updates == ["a result", "Checking"]
     [(name, body)] = daemon.created
-    assert name == "dinv-ucp"
+    assert name == "ucp"
     assert body["Cmd"] == ["install", "--swarm-port", "3376"]
     assert body["Env"] == ["UCP_ADMIN_USER=admin", f"UCP_ADMIN_PASSWORD={PASSWORD}"]
     assert body["HostConfig"] == {
@@ -193,9 +194,17 @@ def test_one_that_a_killed_dinv_has_left_is_waited_for(monkeypatch: pytest.Monke
 
 def test_one_that_was_never_started_is_removed() -> None:
     daemon = Daemon()
-    daemon.taken = [{"State": {"Running": False}}]
+    daemon.taken = [{"State": {"Running": False}, "Config": {"Labels": {LABEL_INSTALLER: "x"}}}]
     run(daemon, "m", wanted(), Told())  # type: ignore[arg-type]
-    assert daemon.removed == ["dinv-ucp", "id"]
+    assert daemon.removed == ["ucp", "id"]
+
+
+def test_a_container_of_somebody_elses_is_left_alone() -> None:
+    daemon = Daemon()
+    daemon.taken = [{"State": {"Running": False}, "Config": {"Labels": None}}]
+    with pytest.raises(DatacenterError, match="dinv did not make"):
+        run(daemon, "m", wanted(), Told())  # type: ignore[arg-type]
+    assert daemon.removed == []
 
 
 def test_one_that_never_ends_is_not_waited_for_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
