@@ -30,7 +30,9 @@ WANTED = (
         "sd_mod",
         "sr_mod",
     ),
-    *("hv_vmbus", "hv_storvsc", "vmw_pvscsi", "mptspi", "xen_blkfront", "ext4"),
+    *("hv_vmbus", "hv_storvsc", "vmw_pvscsi", "mptspi", "xen_blkfront"),
+    # ext4 asks for the checksum by name, which modules.dep does not tell.
+    *("crc32c_generic", "crc32c_intel", "ext4"),
 )
 """What disks of virtual machines take: of qemu, VMware, Hyper-V and Xen. Kernels may have them built in."""
 _UNPACKED: Mapping[str, Callable[[bytes], bytes]] = {

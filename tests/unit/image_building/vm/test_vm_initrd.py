@@ -37,6 +37,13 @@ def test_modules_come_after_what_they_need() -> None:
     ]
 
 
+def test_a_root_with_checksums_can_be_mounted() -> None:
+    # Debian's linux-image-amd64 has both as modules, and no dependency between them (seen with 6.12).
+    dependencies = ["kernel/ext4.ko.xz:", "kernel/crc32c_generic.ko.xz:"]
+    order = initrd.in_order(dependencies, initrd.WANTED)
+    assert order == ["kernel/crc32c_generic.ko.xz", "kernel/ext4.ko.xz"]
+
+
 @given(st.lists(st.tuples(st.binary(max_size=40), st.integers(1, 60)), max_size=6))
 def test_cpio_is_what_newc_says(contents: list[tuple[bytes, int]]) -> None:
     members = [("a" * length, 0o100644, data) for data, length in contents]
