@@ -12,6 +12,7 @@ import os
 import socket
 import ssl
 import time
+from datetime import datetime
 from urllib.parse import quote, urlsplit
 
 from dinv.errors import KubernetesError
@@ -241,6 +242,17 @@ def state(node: dict[str, Any]) -> str:
     if not is_ready(node):
         return "not ready"
     return "drained" if is_cordoned(node) else "ready"
+
+
+def last_heard(node: dict[str, Any]) -> float:
+    """Return when a node last said how it is, in seconds of its clock since 1970; 0.0 if it does not say."""
+    for each in (node.get("status") or {}).get("conditions") or ():
+        if each.get("type") == "Ready":
+            try:
+                return datetime.fromisoformat(str(each.get("lastHeartbeatTime"))).timestamp()
+            except ValueError:
+                return 0.0
+    return 0.0
 
 
 def why_not_ready(node: dict[str, Any] | None) -> str:

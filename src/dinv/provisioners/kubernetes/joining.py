@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 
 from dinv import drivers, errors
@@ -173,11 +174,15 @@ def own_url(membership: Part) -> str:
 
 
 def _await_node(membership: Part, client: api.Api, end: float, progress: Progress, inside: Inside) -> None:
+    started = _started(membership, inside)
+
     def look() -> str:
         try:
             node = client.node(membership.node_name)
         except KubernetesError as error:
             return error.reason
+        if node is not None and 0 < api.last_heard(node) < started:
+            return "it has not been heard of since it was started"
         if node is not None and (api.is_ready(node) or not membership.distribution.brings_network):
             return ""
         return api.why_not_ready(node)
@@ -188,6 +193,23 @@ def _await_node(membership: Part, client: api.Api, end: float, progress: Progres
             f"Nodes of {membership.distribution.name} get Ready once their cluster has a pod network: "
             "kubectl apply -f FILE"
         )
+
+
+def _started(membership: Part, inside: Inside) -> float:
+    """Return when the youngest of its services began, in seconds of its clock since 1970; 0.0 if unknown.
+
+    What a node said before it was stopped is taken for how it is until the cluster misses it.
+    """
+    _, said, _ = inside.run(*membership.contract.services_command, "status")
+    processes = re.findall(rb"runs, process (\d+)", said)
+    if not processes:
+        return 0.0
+    argv = ("sh", "-c", 'date +%s; ps -o etimes= -p "$1"', "sh", b",".join(processes).decode())
+    numbers = inside.run(*argv)[1].split()
+    if len(numbers) < 2 or not all(number.isdigit() for number in numbers):
+        return 0.0
+    now, *ages = map(int, numbers)
+    return now - min(ages) - 1.0
 
 
 def wait(

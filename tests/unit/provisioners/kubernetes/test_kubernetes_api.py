@@ -138,3 +138,14 @@ def test_what_a_node_says() -> None:
     assert api.state(node("a", ready=False, cordoned=True)) == "not ready"
     assert api.is_server(node("a", server=True))
     assert not api.is_server({})
+
+
+@pytest.mark.parametrize(
+    ("said", "seconds"),
+    [("2026-11-30T04:00:00Z", 1796011200.0), ("", 0.0), (None, 0.0), ("yesterday", 0.0)],
+)
+def test_when_a_node_was_last_heard_of(said: str | None, seconds: float) -> None:
+    found = node("a")
+    found["status"]["conditions"][0]["lastHeartbeatTime"] = said
+    assert api.last_heard(found) == seconds
+    assert api.last_heard({}) == 0.0

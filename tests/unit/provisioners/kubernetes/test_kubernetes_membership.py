@@ -71,6 +71,8 @@ class Machine:
         self.state = RUNNING
         self.services = (0, b"k3s: runs, process 7\n")
         self.failing = ""
+        self.clock = b""
+        """What `date +%s` and `ps -o etimes=` say."""
 
     def put(self, files: Any) -> None:
         self.files |= {file.path: file.content for file in cast("list[File]", list(files))}
@@ -80,6 +82,9 @@ class Machine:
         if self.failing and self.failing in " ".join(argv):
             stderr(b"no luck\n")
             return 1
+        if argv[:2] == ("sh", "-c") and "etimes" in argv[2]:
+            stdout(self.clock)
+            return 0
         if argv[0] == "cat":
             content = self.files.get(argv[1])
             stdout(content or b"")
@@ -333,6 +338,19 @@ def test_a_node_that_does_not_get_ready_in_time_says_why(world: World) -> None:
     world.store.save(membership.config)
     with pytest.raises(NodeNotReady, match="no network"):
         membership.join(Progress(), timeout=0.1)
+
+
+def test_what_a_node_said_before_it_was_started_does_not_count(world: World) -> None:
+    membership = world.made("k1")
+    condition = world.cluster.nodes["k1"]["status"]["conditions"][0]
+    condition["lastHeartbeatTime"] = "2026-11-30T04:00:00Z"
+    began = 1796011200  # the same
+    world.machines["k1"].clock = f"{began + 90}\n    30\n".encode()
+    with pytest.raises(NodeNotReady, match="not been heard of since it was started"):
+        membership.resume(Progress(), timeout=0.1)
+    for clock in (f"{began + 90}\n    90\n", f"{began + 900}\n    3000\n", "", "date: not found"):
+        world.machines["k1"].clock = clock.encode()
+        membership.resume(Progress(), timeout=0.1)
 
 
 def test_a_port_that_is_not_published_is_named(world: World) -> None:
