@@ -55,7 +55,8 @@ def host(world: World, store: Store) -> Host:
 
 def told(world: World) -> list[str]:
     """The steps that matter here."""
-    return [step for step in world.steps if step in CLUSTER | POWER or step.startswith(("leave", "stop "))]
+    begun = ("leave", "stop ", "upgrade cluster")
+    return [step for step in world.steps if step in CLUSTER | POWER or step.startswith(begun)]
 
 
 def refuse(monkeypatch: pytest.MonkeyPatch, method: str, error: BaseException) -> None:
