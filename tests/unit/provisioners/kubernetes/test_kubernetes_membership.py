@@ -24,7 +24,7 @@ from dinv.errors import (
 )
 from dinv.images.dinv import DinvContract
 from dinv.progress import Progress
-from dinv.provisioners.kubernetes import joining, kubeconfigs, options, requirements, servers, working
+from dinv.provisioners.kubernetes import api, joining, kubeconfigs, options, requirements, servers, working
 from dinv.provisioners.kubernetes.distributions.k3s import CONFIG
 from dinv.provisioners.kubernetes.membership import KubernetesMembership
 from dinv.provisioners.kubernetes.provisioner import KubernetesProvisioner
@@ -310,6 +310,61 @@ def test_a_join_that_was_killed_anywhere_is_finished_by_the_next(world: World) -
     for _ in range(2):
         world.membership("k2", join="k1").join(Progress(), timeout=5)
     assert world.store.load("k2").membership["Joined"] is True
+
+
+class Killed(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("after", ["join", "leave"])
+def test_killed_at_any_call_it_is_joined_or_left_by_the_next(
+    world: World, monkeypatch: pytest.MonkeyPatch, after: str
+) -> None:
+    world.made("k1")
+    calls, kill_at = 0, 0
+    run, put, call = Machine.run, Machine.put, api.Api._call
+
+    def counted(real: Any) -> Any:
+        def tick(*words: Any, **more: Any) -> Any:
+            nonlocal calls
+            calls += 1
+            if calls == kill_at:
+                raise Killed
+            return real(*words, **more)
+
+        return tick
+
+    for owner, name, real in ((Machine, "run", run), (Machine, "put", put), (api.Api, "_call", call)):
+        monkeypatch.setattr(owner, name, counted(real))
+    for kill_at in range(1, 60):  # noqa: B007  (what `counted` looks at)
+        calls = -1000
+        agent = world.membership("k2", join="k1")
+        agent.check(Progress())
+        world.store.save(agent.config)
+        calls = 0
+        try:
+            agent.join(Progress(), timeout=5)
+        except Killed:
+            done = False
+        else:
+            done = True
+        calls = -1000
+        again = world.membership("k2", join="k1")
+        if after == "join":
+            again.join(Progress(), timeout=5)
+            assert world.store.load("k2").membership["Joined"] is True
+            assert api.is_ready(world.cluster.nodes["k2"])
+        assert again.leave(Lines(), force=False) == []
+        again.forget()
+        assert list(world.cluster.nodes) == ["k1"]
+        assert not os.path.exists(os.path.join(again.config.directory, "kubeconfig"))
+        world.store.remove("k2")
+        del world.machines["k2"]
+        if done:
+            break
+    else:
+        pytest.fail("it makes more calls than that")
+    assert kill_at > 8
 
 
 def test_names_of_nodes_are_lower_case(world: World) -> None:
