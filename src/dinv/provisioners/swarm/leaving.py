@@ -108,10 +108,10 @@ def leave(membership: Node, progress: Progress, *, force: bool) -> list[str]:
         try:
             control = managers.find(membership.store, membership.config, trace=membership.trace)
         except errors.ClusterUnreachable as error:
-            if not force:
-                raise
             without = error
         own = _own_daemon(membership, stack)
+        if without is not None and not force and not (own is not None and _is_last(own)):
+            raise without
         if control is not None:
             stack.enter_context(control)
             return _leave_by(membership, control, own, progress, force=force)

@@ -414,6 +414,16 @@ def test_no_manager_answers(swarm: SwarmOfMachines) -> None:
     assert "docker --context m1 node rm --force node2" in line
 
 
+def test_the_only_manager_goes_although_a_create_was_left_half_done(swarm: SwarmOfMachines) -> None:
+    swarm.create("m1")
+    swarm.create("m2", join="m1")
+    # It never became a node, and its daemon is gone; its record is still there.
+    del swarm.world.clusters[0].nodes[swarm.node("m2")["ID"]]
+    swarm.world.remove("m2")
+    swarm.remove("m1")
+    assert swarm.store.names() == ["m2"]
+
+
 def test_an_update_that_comes_too_late_is_made_again(swarm: SwarmOfMachines) -> None:
     swarm.of_three(managers=2)
     swarm.world.conflicts = 3
