@@ -110,7 +110,9 @@ def test_service_answers_by_vip_and_through_the_ingress(booted: Booted) -> None:
     booted.docker("network", "create", "--driver", "overlay", "--attachable", "inside")
     booted.docker(
         *("service", "create", "--detach", "--no-resolve-image", "--name", "web", "--network", "inside"),
-        *("--replicas", "2", "--publish", f"{PUBLISHED}:80", "hello", "sh", "-c", SERVE),
+        # A shell that is PID 1 does not end at SIGTERM.
+        *("--replicas", "2", "--publish", f"{PUBLISHED}:80", "--stop-grace-period", "1s"),
+        *("hello", "sh", "-c", SERVE),
     )
     end = time.monotonic() + SERVICE_SECONDS
     while booted.docker("service", "ls", "--format", "{{.Replicas}}") != "2/2":

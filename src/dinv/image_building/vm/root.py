@@ -33,6 +33,8 @@ ROLE = "export"
 """The value of LABEL_ROLE on the containers, never started, that images are read from."""
 FORGOTTEN_SECONDS = 3600
 """The age from which such a container is one of an export that was killed."""
+_MARKS = ([".dockerenv"], ["run", ".containerenv"])
+"""By which Docker and Podman say that something is a container."""
 _ATTRIBUTE = "SCHILY.xattr."
 _MODES = 0o7777
 
@@ -44,7 +46,7 @@ class Root:
     """
 
     def __init__(self, path: str, mtime: int) -> None:
-        """`mtime`, seconds since the epoch, is the time of what is added."""
+        """`mtime`, seconds since the epoch, is the image's: of what is added, and the latest of all."""
         self.path = path
         self.entries: dict[str, tarfile.TarInfo] = {}
         self.size = 0
@@ -63,14 +65,17 @@ class Root:
         try:
             for tar, entry, parts in entries(archive):
                 # What is in /dev the kernel makes; sockets and pipes belong to programs that run.
-                if not parts or (parts[0] == "dev" and parts[1:]):
+                if not parts or (parts[0] == "dev" and parts[1:]) or parts in _MARKS:
                     continue
                 self.size += entry.size
                 if self.size > most:
                     raise ImageExportError(
                         f"The image has more than the {most} bytes that there is room for."
                     )
-                self._put(parts, _kept(entry, parts), tar, entry)
+                kept = _kept(entry, parts)
+                # What the engine has made in the container, now, is no younger than the image.
+                kept.mtime = min(kept.mtime, self._mtime)
+                self._put(parts, kept, tar, entry)
         except CopyError as error:
             raise ImageExportError(f"The image cannot be unpacked: {error}") from error
 

@@ -57,6 +57,8 @@ IMAGE = (
     _member("/dev", type=tarfile.DIRTYPE, mode=0o755),
     _member("/dev/null", type=tarfile.CHRTYPE, mode=0o666),
     _member("/run.fifo", type=tarfile.FIFOTYPE),
+    _member("/.dockerenv"),
+    _member("/etc/hosts", mtime=MTIME + 1000),
 )
 
 
@@ -85,6 +87,8 @@ def test_tar_is_the_image_and_what_was_added(tmp_path: Path) -> None:
         assert tar.extractfile("boot/vmlinuz").read() == b"kernel"  # type: ignore[union-attr]
     assert "dev/null" not in found
     assert "run.fifo" not in found
+    assert ".dockerenv" not in found
+    assert found["etc/hosts"].mtime == MTIME, "made by the engine for the container"
     assert found["etc/shadow"].gid == 42
     assert found["etc/shadow"].mode == 0o640
     assert found["usr/passwd"].mode == 0o4755
