@@ -242,6 +242,11 @@ def _belongs(membership: Node, state: Mapping[str, Any], progress: Progress) -> 
     if state.get("ControlAvailable") and not found.get("ManagerStatus"):
         progress.note(f"{membership.config.name} is no manager of the swarm any more: it joins anew")
         return False
+    role = (found.get("Spec") or {}).get("Role")
+    if role and role != kept.get(ROLE):
+        # Somebody has promoted or demoted it, or a removal was killed that had.
+        progress.note(f"{membership.config.name} is a {role} of its swarm now")
+        membership.record(**{ROLE: role})
     return True
 
 

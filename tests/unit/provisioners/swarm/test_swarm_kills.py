@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_swarm import Killed
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from machines_of_swarm import in_memory
 
@@ -82,15 +82,24 @@ def check(swarm: SwarmOfMachines) -> None:
     assert cluster.raft == managers
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=120, deadline=None)
 @given(steps, st.integers(1, 3))
+@example([("create", "manager", 9, False, "rm"), ("remove", "worker", 1, True, "provision")], 1)
+@example(
+    [
+        ("create", "worker", 0, False, "rm"),
+        ("create", "manager", 0, False, "again"),
+        ("remove", "worker", 2, False, "provision"),
+    ],
+    1,
+)
 def test_no_dead_node_stays(plan: list[Step], managers: int) -> None:
     with tempfile.TemporaryDirectory() as directory, in_memory(directory) as swarm:
         swarm.of_three(managers=managers)
-        for action, role, at, after, how in plan:
-            # Of two managers none may be lost: what is left then is not a dead node, but a dead swarm.
-            worker = how == "gone" and managers == 1
-            role = "worker" if worker else role  # noqa: PLW2901
+        # Of two managers none may be lost: what is left then is not a dead node, but a dead swarm.
+        workers = managers == 1 and any(how == "gone" for *_, how in plan)
+        for action, wanted, at, after, how in plan:
+            role = "worker" if workers else wanted
             if killed(swarm, action, role, at, after=after):
                 finish(swarm, action, role, how)
             check(swarm)
