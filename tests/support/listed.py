@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 class Asked(FakeDriver):
     """Answers by the name of the machine's endpoint; notes how often it was asked."""
 
+    name = "asked"
     calls: list[list[str]]
     answers: dict[str, Callable[[], Status]]
 

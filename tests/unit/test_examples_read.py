@@ -88,5 +88,6 @@ def test_every_example_is_in_the_table() -> None:
             path = os.path.relpath(os.path.join(where, name), os.path.join(CHECKOUT, "examples"))
             if "__pycache__" in path or path == "README.md" or path.startswith("."):
                 continue
-            shown = (path, path.split(os.sep)[0], os.path.join(os.path.dirname(path), "README.md"))
+            folders = [path[:end] for end, letter in enumerate(path) if letter == os.sep]
+            shown = (path, *folders, *(os.path.join(folder, "README.md") for folder in folders))
             assert any(f"({one})" in table for one in shown), path

@@ -79,8 +79,8 @@ def test_an_error_has_the_commands_that_it_names() -> None:
 # In the library
 
 _COMMAND = re.compile(rf"\bdinv (?:-s \S+ )?(?:{'|'.join(map(re.escape, VERBS))})\b")
-_ELSEWHERE = {"endpoints/local/systemd.py"}
-"""The unit of systemd's, whose comment is for whoever reads it in /etc."""
+_ELSEWHERE = {"endpoints/local/systemd.py", "image_building/layer.py", "image_building/sources.py"}
+"""Files for others to read: a unit of systemd's in /etc, an image's history, the README of an image."""
 
 
 def texts() -> Iterator[tuple[str, ast.AST]]:

@@ -70,6 +70,6 @@ def _configuration_or_comment(machine: Host) -> str:
     try:
         return configuration(machine)
     except NotSupported:
-        return f"# {machine.name}: no SSH server; {command('ssh', machine.name)}\n"
+        return f"# {machine.name}: no SSH server; " + command("ssh", machine.name) + "\n"
     except DinvError as error:
         return f"# {machine.name}: {str(error).splitlines()[0]}\n"

@@ -138,7 +138,7 @@ _WITHOUT_MEANING = (
     ("swarm-image", "Image", _NO_CONTAINERS),
     ("swarm-opt", "ArbitraryFlags", _NO_CONTAINERS),
     ("swarm-join-opt", "ArbitraryJoinFlags", _NO_CONTAINERS),
-    ("swarm-host", "Host", "a manager is reached like any machine, and dinv env --swarm says where"),
+    ("swarm-host", "Host", "a manager is reached like any machine"),
     ("swarm-strategy", "Strategy", "Docker's own swarm mode spreads tasks over its nodes"),
     ("swarm-experimental", "IsExperimental", "there is nothing experimental in Docker's own swarm mode"),
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import stat
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from ucp_stand_in import image
 
 from dinv.engine import Engine, TLSFiles, parse_address
+from dinv.errors import NotFound
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -78,12 +80,24 @@ def test_from_create_to_rm(user: User, images: str, tmp_path: Path) -> None:
     user.dinv("create", second, *DATACENTER, "--join", first)
     user.dinv("provision", "--cluster-image", NEWER, first)
     with user.machine(second).engine(timeout=30) as engine:
-        proxy = engine.containers.inspect("ucp-proxy")
-        assert proxy["State"]["Running"]
-        assert proxy["Config"]["Image"].endswith(f"ucp-agent:{image.NEWER}")
+        # The agents of other nodes follow by themselves.
+        end = time.monotonic() + 60
+        while not is_newer(engine):
+            assert time.monotonic() < end, "the agent of the other node is still of the former version"
+            time.sleep(0.2)
 
     user.dinv("rm", "-y", second, first)
     assert contexts(user) == ["default"]
+
+
+def is_newer(engine: Engine) -> bool:
+    """Whether a node runs the newer version of UCP."""
+    try:
+        proxy = engine.containers.inspect("ucp-proxy")
+    except NotFound:  # it is being replaced
+        return False
+    newer: bool = proxy["Config"]["Image"].endswith(f"ucp-agent:{image.NEWER}")
+    return newer and bool(proxy["State"]["Running"])
 
 
 def test_an_installer_that_fails_half_way_leaves_nothing(user: User, images: str) -> None:

@@ -80,18 +80,26 @@ def in_cluster(store: Store, name: str, provisioner: str = "docker") -> None:
     [
         (lambda: {"m1": Standing("m1", "manager", "ready")}, "m1 (manager, ready)"),
         (raising(ZeroDivisionError("plugin")), "m1 (worker)"),
-        (lambda: threading.Event().wait(30), "m1 (worker)"),
+        (None, "m1 (worker)"),
     ],
     ids=["answers", "fails", "hangs"],
 )
 def test_clusters_are_asked_beside_the_endpoints_and_not_for_longer(
-    store: Store, monkeypatch: pytest.MonkeyPatch, answer: Callable[[], dict[str, Standing]], expected: str
+    store: Store,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Callable[[], dict[str, Standing]] | None,
+    expected: str,
 ) -> None:
     asked = []
+    over = threading.Event()
+
+    def hang() -> dict[str, Standing]:
+        over.wait(30)
+        return {}
 
     def standings(configs: Iterable[MachineConfig], *_: object, **__: object) -> dict[str, Standing]:
         asked.append([config.name for config in configs])
-        return answer()
+        return (answer or hang)()
 
     monkeypatch.setattr(FakeProvisioner, "standings", standings)
     in_cluster(store, "m1")
@@ -102,6 +110,7 @@ def test_clusters_are_asked_beside_the_endpoints_and_not_for_longer(
     assert found == {"alone": "", "m1": expected, "m2": "m1 (worker)"}
     assert asked == [["m1"]]
     assert [row.name for row in statuses(store, timeout=0.3, filters=Filters(["swarm=M1"]))] == ["m1", "m2"]
+    over.set()
 
 
 @pytest.mark.parametrize("beside", [True, False])
