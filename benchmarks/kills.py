@@ -5,13 +5,15 @@ by the old certificates or by the new ones; a holder whose revocation was record
 `provision` has finished what was killed. At the end there is nothing on the endpoint that was not there
 before. Exits with 1 if a machine was lost, somebody revoked was let in, or something is left.
 
-`--kind create-swarm` and `--kind join` kill `create --provisioner swarm` and `create --join` instead. After
-each kill `rm`, or the same command, or `provision` finishes it, and no dead node may be in the swarm then.
+`--kind create` and `--kind join` kill `create --provisioner swarm`, or that of another cluster
+(`--provisioner`), and `create --join` instead. After each kill `rm`, or the same command, or `provision`
+finishes it, and no dead node may be in the cluster then. `--create WORD` is a further word of each create.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import os
 import random
@@ -21,6 +23,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 PATIENCE = 60.0
 """Seconds for a machine to let its owner in again."""
@@ -120,6 +126,17 @@ class Trial:
         self.count += 1
         operation = self.chance.choice(self.operations)
         words = operation()
+        killed, moment = self.killed(words, self.durations[operation.__name__])
+        self.let_in(f"{words} killed after {moment:.2f} s")
+        if operation == self.revoke:
+            self.refused_if_recorded()
+        elif self.chance.random() < 0.3:
+            self.dinv("provision", self.name)
+            self.let_in(f"{words} killed after {moment:.2f} s, and provision")
+        return killed
+
+    def killed(self, words: Sequence[str], longest: float) -> tuple[bool, float]:
+        """Run dinv, and kill it within `longest` seconds; return whether it was still at work, and when."""
         process = subprocess.Popen(
             [self.dinv_path, *words],
             env=self.environment,
@@ -128,21 +145,14 @@ class Trial:
             stderr=subprocess.DEVNULL,
             start_new_session=True,
         )
-        moment = self.chance.uniform(0.03, self.durations[operation.__name__])
+        moment = self.chance.uniform(0.03, longest)
         try:
             process.wait(moment)
-            killed = False
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            killed = True
-        self.let_in(f"{words} killed after {moment:.2f} s")
-        if operation == self.revoke:
-            self.refused_if_recorded()
-        elif self.chance.random() < 0.3:
-            self.dinv("provision", self.name)
-            self.let_in(f"{words} killed after {moment:.2f} s, and provision")
-        return killed
+            return True, moment
+        return False, moment
 
     def let_in(self, after: str) -> None:
         """Fail unless the owner gets in, by `dinv env`, as a script does."""
@@ -182,15 +192,34 @@ class Trial:
         return (containers.stdout + volumes.stdout).strip()
 
 
-class SwarmTrial(Trial):
-    """Machines that are made in a swarm: the first one, or one that joins."""
+class Cluster:
+    """A kind of cluster: the roles of who joins, and a command that lists nodes, a name and a state each."""
+
+    def __init__(self, *roles: str, lists: str) -> None:
+        self.roles = roles
+        self.lists = lists
+
+
+_NODES_OF_SWARM = "docker node ls --format '{{.Hostname}} {{.Status}}'"
+CLUSTERS = {
+    "swarm": Cluster("worker", "manager", lists=_NODES_OF_SWARM),
+    "datacenter": Cluster("worker", "manager", lists=_NODES_OF_SWARM),
+    "kubernetes": Cluster("agent", "server", lists="kubectl get nodes --no-headers"),
+}
+
+
+class CreateTrial(Trial):
+    """Machines that are made in a cluster: the first one, or with `joins` one that joins."""
 
     joins = False
+    provisioner = "swarm"
+    options: Sequence[str] = ()
+    """Further words of each create."""
 
     def begin(self) -> None:
         """Make the machine that the others join, if they do, and measure a create."""
         if self.joins:
-            self.dinv("create", "--provisioner", "swarm", self.name)
+            self.dinv("create", "--provisioner", self.provisioner, *self.options, self.name)
         words = self.words()
         began = time.monotonic()
         self.dinv(*words)
@@ -204,31 +233,17 @@ class SwarmTrial(Trial):
 
     def words(self) -> list[str]:
         """Return the words of a create."""
-        joining = (
-            ["--join", self.name, "--role", self.chance.choice(["worker", "manager"])] if self.joins else []
-        )
-        return ["create", "--provisioner", "swarm", *joining, self.made]
+        joining: list[str] = []
+        if self.joins:
+            role = self.chance.choice(CLUSTERS[self.provisioner].roles)
+            joining = ["--join", self.name, "--role", role]
+        return ["create", "--provisioner", self.provisioner, *self.options, *joining, self.made]
 
     def kill_once(self) -> bool:
         """Kill a create at a random moment, and finish it in one of three ways."""
         self.count += 1
         words = self.words()
-        process = subprocess.Popen(
-            [self.dinv_path, *words],
-            env=self.environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            start_new_session=True,
-        )
-        moment = self.chance.uniform(0.03, self.durations["create"])
-        try:
-            process.wait(moment)
-            killed = False
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            killed = True
+        killed, moment = self.killed(words, self.durations["create"])
         after = f"{words} killed after {moment:.2f} s"
         there = self.made in self.dinv("ls", "-q").stdout.split()
         finished = self.chance.choice(["rm", "again", "provision"])
@@ -237,37 +252,49 @@ class SwarmTrial(Trial):
             and there
             and not self.dinv("provision", self.made, check=False).returncode
         ):
-            self.swarm_is({self.made} | self.others(), f"{after}, and provision")
+            self.cluster_is({self.made} | self.others(), f"{after}, and provision")
         elif finished == "again" and killed:
             done = self.dinv(*words, check=False)
             if done.returncode and "already exists" not in done.stderr:
                 raise Failure(f"{after}, and again: {done.stderr}")
-            self.swarm_is({self.made} | self.others(), f"{after}, and again")
+            self.cluster_is({self.made} | self.others(), f"{after}, and again")
         if self.made in self.dinv("ls", "-q").stdout.split():
             self.dinv("rm", "-y", self.made)
         if self.joins:
-            self.swarm_is(self.others(), f"{after}, and {finished}, and rm")
+            self.cluster_is(self.others(), f"{after}, and {finished}, and rm")
         elif left := self.left():
             raise Failure(f"{after}, and {finished}: left {left}")
+        if self.made in self.of_the_user():
+            raise Failure(f"{after}, and {finished}: left in the kubeconfig, or among docker's contexts")
         return killed
 
     def others(self) -> set[str]:
-        """The machines that are in the swarm all the time."""
+        """The machines that are in the cluster all the time."""
         return {self.name} if self.joins else set()
 
-    def swarm_is(self, machines: set[str], after: str) -> None:
-        """Fail unless the swarm has just these nodes, each of them ready."""
+    def of_the_user(self) -> str:
+        """The user's kubeconfig, and the names of docker's contexts."""
+        found = self.run("docker", "context", "ls", "--format", "{{.Name}}").stdout
+        with (
+            contextlib.suppress(FileNotFoundError),
+            open(f"{self.home}/.kube/config", encoding="utf-8") as file,
+        ):
+            found += file.read()
+        return found
+
+    def cluster_is(self, machines: set[str], after: str) -> None:
+        """Fail unless the cluster has just these nodes, each of them ready."""
         by = self.name if self.joins else self.made
         script = self.dinv("env", "--shell", "sh", by).stdout
-        form = "{{.Hostname}} {{.Status}}"
+        lists = CLUSTERS[self.provisioner].lists
         end = time.monotonic() + PATIENCE
         while True:
-            said = self.run("sh", "-c", f"{script}\ndocker node ls --format '{form}'", check=False).stdout
-            found = sorted(row.split() for row in said.splitlines())
+            said = self.run("sh", "-c", f"{script}\n{lists}", check=False).stdout
+            found = sorted(row.split()[:2] for row in said.splitlines())
             if found == sorted([name, "Ready"] for name in machines):
                 return
             if time.monotonic() >= end:
-                raise Failure(f"after {after} the swarm has {found}")
+                raise Failure(f"after {after} the cluster has {found}")
             time.sleep(0.2)
 
     def end(self) -> None:
@@ -276,18 +303,18 @@ class SwarmTrial(Trial):
         super().end()
 
 
-class JoinTrial(SwarmTrial):
-    """Machines that join the swarm of another."""
+class JoinTrial(CreateTrial):
+    """Machines that join the cluster of another."""
 
     joins = True
 
 
-KINDS = {"change": Trial, "create-swarm": SwarmTrial, "join": JoinTrial}
+KINDS = {"change": Trial, "create": CreateTrial, "join": JoinTrial}
 
 
 def main() -> int:
     """Run the trial; return the exit status."""
-    about = "Kill dinv at random moments while it changes a machine, or makes one in a swarm."
+    about = "Kill dinv at random moments while it changes a machine, or makes one in a cluster."
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kills", description=about)
     parser.add_argument("--endpoint", required=True, help="where the machine is made, unix://...")
     parser.add_argument("--image", default="dinv:latest")
@@ -295,8 +322,11 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int.from_bytes(os.urandom(4)))
     parser.add_argument("--kind", choices=tuple(KINDS), default="change", help="what is killed")
+    parser.add_argument("--provisioner", choices=tuple(CLUSTERS), default="swarm", help="of create and join")
+    parser.add_argument("--create", action="append", default=[], metavar="WORD", help="a word of each create")
     options = parser.parse_args()
     print(f"seed {options.seed}")
+    CreateTrial.provisioner, CreateTrial.options = options.provisioner, options.create
     trial = KINDS[options.kind](options.dinv, options.endpoint, options.image, random.Random(options.seed))  # noqa: S311
     kills = 0
     try:
