@@ -16,11 +16,6 @@ def has(managers: int, reachable: int) -> bool:
     return managers > 0 and reachable >= needed(managers)
 
 
-def tolerates(managers: int) -> int:
-    """Return how many of so many managers can be lost."""
-    return max(0, managers - needed(managers)) if managers else 0
-
-
 def survives(managers: int, reachable: int, *, leaver_reachable: bool) -> bool:
     """Return whether a manager can be taken out: the others decide before, and after.
 

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 NO_QUORUM = "no quorum"
 SPARE_SECONDS = 0.3
 """Left of a list's time when a manager is given up that waits for others, so that this can still be said."""
-DOWN = "down"
 UNREACHABLE = "unreachable"
 
 

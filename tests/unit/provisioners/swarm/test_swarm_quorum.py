@@ -29,13 +29,7 @@ def test_leaving(up: list[bool], data: st.DataObject) -> None:
     assert found == (votes(up) and bool(rest) and votes(rest))
 
 
-@given(st.integers(1, 50))
-def test_so_many_can_be_lost_and_no_more(number: int) -> None:
-    lost = quorum.tolerates(number)
+@pytest.mark.parametrize(("number", "lost"), [(1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (7, 3)])
+def test_the_table_of_dockers_admin_guide(number: int, lost: int) -> None:
     assert quorum.has(number, number - lost)
     assert not quorum.has(number, number - lost - 1)
-
-
-@pytest.mark.parametrize(("number", "lost"), [(0, 0), (1, 0), (2, 0), (3, 1), (4, 1), (5, 2), (7, 3)])
-def test_the_table_of_dockers_admin_guide(number: int, lost: int) -> None:
-    assert quorum.tolerates(number) == lost
