@@ -1,0 +1,1 @@
+"""Who is who: accounts, tokens, sessions, OpenID Connect, teams and roles."""

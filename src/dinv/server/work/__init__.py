@@ -1,0 +1,1 @@
+"""What is done on endpoints, by dinv's own library."""
