@@ -96,6 +96,23 @@ def test_what_a_service_has_started_ends_with_it(serving: Machine) -> None:
     wait_until(lambda: len(serving.run("pgrep", "-f", "^sleep 2000").split()) == 1, "one child")
 
 
+def test_a_keeper_that_is_killed_is_started_again_with_its_service(serving: Machine) -> None:
+    put(serving, "parent", PARENT)
+    put(serving, "other", SLEEPER)
+    serving.run(SERVICES, "reload")
+    wait_until(lambda: serving.run("pgrep", "-f", "^sleep 2000", check=False), "its child")
+    first, other = process(serving, "parent"), process(serving, "other")
+    serving.run("sh", "-c", "kill -KILL $(cat /run/dinv/services/parent/keeper)")
+    wait_until(lambda: process(serving, "parent") not in ("", first), "the service to run again")
+    wait_until(lambda: len(serving.run("pgrep", "-f", "^sleep 2000").split()) == 1, "one child")
+    assert "dinv: the process that keeps parent running was killed: starting both again" in serving.log()
+    assert process(serving, "other") == other
+    # The new keeper does what the old one did.
+    second = process(serving, "parent")
+    serving.run("kill", "-KILL", second)
+    wait_until(lambda: process(serving, "parent") not in ("", second), "the service to run again")
+
+
 def test_the_images_own_are_run_unless_a_given_file_stands_for_them(serving: Machine) -> None:
     serving.put({"usr/local/lib/dinv/services.d/own": SLEEPER}, 0o755)
     serving.run(SERVICES, "reload")
