@@ -7,7 +7,7 @@ Times are UTC. Identities are random texts (`new_id`), so that servers never hav
 from __future__ import annotations
 
 import secrets
-from datetime import datetime
+from datetime import UTC, datetime
 
 import sqlalchemy as sa
 
@@ -22,6 +22,23 @@ metadata = sa.MetaData(
 )
 
 
+class UtcTime(sa.TypeDecorator[datetime]):
+    """Times with their zone, on SQLite too, which keeps none: they are kept, and come back, in UTC."""
+
+    impl = sa.DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is not None and value.tzinfo is None:
+            raise ValueError("a time without a zone")
+        return value and value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
 def new_id() -> str:
     """Return 20 characters, without those that are mistaken for others."""
     return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(20))
@@ -32,7 +49,7 @@ def _id() -> sa.Column[str]:
 
 
 def _time(name: str, *, index: bool = False, nullable: bool = True) -> sa.Column[datetime]:
-    return sa.Column(name, sa.DateTime(timezone=True), nullable=nullable, index=index)
+    return sa.Column(name, UtcTime, nullable=nullable, index=index)
 
 
 def _counter(name: str) -> sa.Column[int]:

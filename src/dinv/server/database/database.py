@@ -1,0 +1,155 @@
+"""Transactions, on SQLite and PostgreSQL."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any, TypeVar
+
+import sqlalchemy as sa
+
+from dinv.server.database.backends import backend
+from dinv.server.problems import Problem, Unavailable
+
+Result = TypeVar("Result")
+PATIENCE = 5.0
+"""How long a transaction is tried again, in seconds, where the database is gone or others are in the way."""
+RETRY_AFTER = 5.0
+
+
+class Database:
+    """A pool of connections. Threads may share one object."""
+
+    def __init__(self, url: str) -> None:
+        """`url` is SQLAlchemy's: sqlite:////PATH or postgresql://. Nothing is opened yet. Raises Invalid."""
+        self._backend = backend(url)
+        self._engine = self._backend.engine()
+        self._reading = self._backend.reading(self._engine)
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether several servers may use it at a time."""
+        return self._backend.is_shared
+
+    def upgrade(self) -> None:
+        """Bring the schema up to date; one server at a time. Raises Unavailable; Problem for a newer one."""
+        from dinv.server.database.upgrade import bring_up_to_date
+
+        def work(connection: sa.Connection) -> None:
+            self._backend.upgrading(connection)
+            bring_up_to_date(connection)
+
+        self._write(work, patience=60.0)
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """A transaction that only reads, and sees one state of everything. Raises Unavailable."""
+        connection = self._connected()
+        try:
+            with connection, connection.begin():
+                yield connection
+        except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+            raise self._explained(error) from error
+
+    def _connected(self) -> sa.Connection:
+        trying = _Trying(PATIENCE)
+        while True:
+            try:
+                return self._reading.connect()
+            except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
+                if isinstance(error, sa.exc.TimeoutError) or not self._backend.failure(error):
+                    raise self._explained(error) from error
+                if not trying.again():
+                    raise self._explained(error) from error
+
+    def write(self, work: Callable[[sa.Connection], Result]) -> Result:
+        """Run `work` in a transaction and return its result; again where another was in the way.
+
+        On SQLite it holds the one write lock from its beginning (BEGIN IMMEDIATE). On PostgreSQL it runs at
+        READ COMMITTED: what is read to decide by is locked, by `claimable`, `with_for_update` or `lock`.
+        `work` may run more than once and has no other effects. Raises Unavailable, and whatever `work`
+        raises, with all undone.
+        """
+        return self._write(work, patience=PATIENCE)
+
+    def _write(self, work: Callable[[sa.Connection], Result], *, patience: float) -> Result:
+        trying = _Trying(patience)
+        while True:
+            committing = False
+            try:
+                with self._backend.turn(), self._engine.connect() as connection, connection.begin():
+                    result = work(connection)
+                    committing = True
+            except sa.exc.TimeoutError as error:
+                raise self._explained(error) from error
+            except sa.exc.DBAPIError as error:
+                failure = self._backend.failure(error)
+                if failure == "lost" and committing:
+                    raise Unavailable(
+                        "The connection to the database broke as the change was being written. "
+                        "Look whether it was made before you ask for it again.",
+                        retry_after=RETRY_AFTER,
+                    ) from error
+                if not failure or not trying.again():
+                    raise self._explained(error) from error
+            else:
+                return result
+
+    def _explained(self, error: sa.exc.DBAPIError | sa.exc.TimeoutError) -> Exception:
+        """Return what to raise: itself for what is a mistake in this program."""
+        if isinstance(error, sa.exc.TimeoutError):
+            return Unavailable(
+                "All connections to the database are in use. Try again.", retry_after=RETRY_AFTER
+            )
+        failure = self._backend.failure(error)
+        if failure == "again":
+            return Unavailable("The database is busy with other changes. Try again.", retry_after=1.0)
+        if failure == "lost":
+            return Unavailable("The database does not answer. Try again.", retry_after=RETRY_AFTER)
+        return error
+
+    def now(self, connection: sa.Connection) -> datetime:
+        """The time, UTC: the database's, so that all servers have one clock."""
+        return self._backend.now(connection)
+
+    def claimable(self, query: sa.Select[Any], *tables: sa.Table) -> sa.Select[Any]:
+        """`query` for rows that are to be changed, passing over those that another transaction has.
+
+        Only rows of `tables`, where some are named. (SQLite needs none of it, and its dialect leaves it out.)
+        """
+        return query.with_for_update(skip_locked=True, of=tables or None)
+
+    def lock(self, connection: sa.Connection, name: str) -> None:
+        """Hold the lock of this name until the transaction of `connection`, one of `write`, ends."""
+        self._backend.lock(connection, name)
+
+    def check(self) -> None:
+        """Raise Problem unless the database answers and its schema is the one of this program."""
+        from dinv.server.database.upgrade import behind
+
+        with self.read() as connection:
+            missing = behind(connection)
+        if missing:
+            raise Problem(missing)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+class _Trying:
+    """Pauses between attempts, growing and random so that those who collided do not do so again."""
+
+    def __init__(self, patience: float) -> None:
+        self._end = time.monotonic() + patience
+        self._pause = 0.005
+
+    def again(self) -> bool:
+        """Pause, and return True; False when the time is over."""
+        if time.monotonic() + self._pause > self._end:
+            return False
+        time.sleep(self._pause * random.uniform(0.5, 1.0))  # noqa: S311
+        self._pause = min(self._pause * 2, 0.5)
+        return True
