@@ -294,8 +294,7 @@ class Machines:
         `progress` returns the Progress for one machine, and for "" one for a cache. `timeout`, in seconds, is
         for each daemon to use its new certificates. With `dry_run` nothing is changed. Raises OptionError.
         """
-        from functools import partial
-
+        from dinv.caches import renewal
         from dinv.lifecycle.renew import when_due
 
         terms = when_due.Terms(
@@ -304,17 +303,14 @@ class Machines:
             dry_run=dry_run,
             timeout=timeout or SERVE_SECONDS,
         )
-        wait = when_due.SPREAD.value(spread, {}) or 0
-        about = progress or (lambda _name: _silent(None))
-        todo: dict[str, Callable[[], Renewed]] = {
-            name: partial(when_due.renew_due, self._own_store(), name, about(name), terms, trace=self._trace)
-            for name in (self.names() if names is None else names)
-        }
-        if names is None:
-            from dinv.caches import renewal
-
-            todo |= renewal.of_all(self.path, about, terms, trace=self._trace)
-        return when_due.renew_all(todo, spread=wait)
+        return renewal.renew_store(
+            self.path,
+            progress or (lambda _name: _silent(None)),
+            terms,
+            names=names,
+            spread=when_due.SPREAD.value(spread, {}) or 0,
+            trace=self._trace,
+        )
 
     def removal_rounds(self, names: Iterable[str]) -> list[list[str]]:
         """Return machines in the order in which they are best removed: those of a list can go at once.
@@ -582,22 +578,14 @@ class Machines:
         one that `create` would use. Raises NoEndpoint if there is none at all, InputError.
         """
         from dinv.cache_volumes import CacheVolumes
-        from dinv.cache_volumes.found import endpoints
-        from dinv.errors import NoEndpoint
 
+        store = self._own_store()
         if endpoint:
-            engines = [(self.endpoint(endpoint, cert_path=cert_path, progress=progress), True)]
-            return CacheVolumes(self._own_store(), engines, trace=self._trace)
-        engines = [(each.engine(trace=self._trace), False) for each in endpoints(self._own_store())]
-        try:
-            usual = self.endpoint(cert_path=cert_path, progress=progress)
-        except NoEndpoint:
-            if not engines:
-                raise
-        else:
-            if usual.address not in [engine.address for engine, _ in engines]:
-                engines.append((usual, False))
-        return CacheVolumes(self._own_store(), engines, trace=self._trace)
+            named = self.endpoint(endpoint, cert_path=cert_path, progress=progress)
+            return CacheVolumes(store, [(named, True)], trace=self._trace)
+        return CacheVolumes.of_store(
+            store, lambda: self.endpoint(cert_path=cert_path, progress=progress), trace=self._trace
+        )
 
     def local_engine(self) -> LocalEngine:
         """Return the private engine of this store (`dinv engine`), whether or not it is running."""

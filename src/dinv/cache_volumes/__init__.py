@@ -14,6 +14,7 @@ from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.errors import (
     Conflict,
     DinvError,
+    NoEndpoint,
     NotDone,
     NotFound,
     VolumeError,
@@ -54,6 +55,25 @@ class CacheVolumes:
         self._store = store
         self._places = [_Place(*place) for place in engines]
         self._trace = trace
+
+    @classmethod
+    def of_store(
+        cls, store: Store, usual: Callable[[], Engine], *, trace: Callable[[str], None] | None = None
+    ) -> Self:
+        """Those of all endpoints with machines of the store, and of `usual()`, which `create` would use.
+
+        `usual` may raise NoEndpoint: that is raised if there is no other endpoint either.
+        """
+        engines = [(each.engine(trace=trace), False) for each in found.endpoints(store)]
+        try:
+            one = usual()
+        except NoEndpoint:
+            if not engines:
+                raise
+        else:
+            if one.address not in [engine.address for engine, _ in engines]:
+                engines.append((one, False))
+        return cls(store, engines, trace=trace)
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
-"""Renewing the certificate of a cache's own server, for `Machines.renew` of a whole store.
+"""Renewing the certificates of a whole store that are due, those of registry caches' own servers too.
 
-Its CA stays: the machines that use the cache trust it, and it signs for them too.
+A cache's CA stays: the machines that use the cache trust it, and it signs for them too.
 """
 
 from __future__ import annotations
@@ -12,19 +12,44 @@ from dinv.caches.creation import serial, wait_until_served
 from dinv.caches.site import CacheSite, running
 from dinv.drivers import clock
 from dinv.errors import CertificateError, DinvError
+from dinv.lifecycle.renew import when_due
 from dinv.lifecycle.renew.when_due import CACHE, SERVER, Renewed
 from dinv.pki.validity import Certificates, in_directory, rfc3339
 from dinv.registries import cache_ca
 from dinv.registries.cache_record import READY
 from dinv.registries.cache_store import CacheStore
+from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from dinv.lifecycle.renew.when_due import Terms
     from dinv.progress import Progress
     from dinv.registries.cache_record import CacheRecord
+
+
+def renew_store(
+    path: str,
+    progress: Callable[[str], Progress],
+    terms: Terms,
+    *,
+    names: Iterable[str] | None,
+    spread: float,
+    trace: Callable[[str], None] | None = None,
+) -> list[Renewed]:
+    """Renew what is due of the machines called `names` of a store; without, of all and of its caches.
+
+    `progress` returns the Progress for one machine, and for "" one for a cache. Each machine has a Store,
+    which tracks the locks it holds. `spread` is in seconds: see `when_due.renew_all`.
+    """
+    todo: dict[str, Callable[[], Renewed]] = {
+        name: partial(when_due.renew_due, Store(path), name, progress(name), terms, trace=trace)
+        for name in (Store(path).names() if names is None else names)
+    }
+    if names is None:
+        todo |= of_all(path, progress, terms, trace=trace)
+    return when_due.renew_all(todo, spread=spread)
 
 
 def of_all(
