@@ -36,7 +36,7 @@ class Place:
 
     @property
     def bridge(self) -> str:
-        return self.local._bridge.name
+        return self.local._dockerd.bridge.name
 
     def engine(self) -> Engine:
         return Endpoint(f"unix://{self.local.socket}").engine(timeout=30)
@@ -188,7 +188,7 @@ def test_a_start_that_was_killed_is_taken_up_again(place: Place, moment: float) 
 
 def test_a_start_that_was_killed_can_be_stopped(place: Place) -> None:
     with place.launch("engine", "start") as start:
-        while not place.local._find() and start.poll() is None:
+        while not place.local._dockerd.find() and start.poll() is None:
             time.sleep(0.01)
         start.kill()
     place.dinv("engine", "stop", check=True)
@@ -197,7 +197,7 @@ def test_a_start_that_was_killed_can_be_stopped(place: Place) -> None:
 
 def test_a_start_that_is_interrupted_leaves_nothing(place: Place) -> None:
     with place.launch("engine", "start") as start:
-        while not place.local._find() and start.poll() is None:
+        while not place.local._dockerd.find() and start.poll() is None:
             time.sleep(0.01)
         start.terminate()
         assert start.wait(timeout=60) in (0, 143)
@@ -209,7 +209,7 @@ def test_a_start_that_is_interrupted_leaves_nothing(place: Place) -> None:
 
 def test_a_pid_file_of_old_that_names_somebody_else(place: Place) -> None:
     os.makedirs(place.local.directory)
-    with open(place.local._pid_file, "w", encoding="ascii") as file:
+    with open(place.local._dockerd.pid_file, "w", encoding="ascii") as file:
         file.write(str(os.getpid()))
     assert place.dinv("engine", "status").returncode == 1
     place.dinv("engine", "start", check=True)

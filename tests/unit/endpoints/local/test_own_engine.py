@@ -10,6 +10,7 @@ import needs
 import pytest
 
 from dinv import cli
+from dinv.endpoints.local import dockerd
 from dinv.endpoints.local import engine as local_engine
 from dinv.endpoints.local.engine import EngineStatus, LocalEngine
 from dinv.endpoints.resolve import LONGEST_SOCKET
@@ -117,10 +118,10 @@ def test_a_store_that_cannot_be_made_is_an_error_of_ours(installed: None, tmp_pa
 
 def test_a_long_path_has_its_sockets_elsewhere(tmp_path: Path) -> None:
     short = LocalEngine(Store("/store"))
-    assert short._exec_root == "/store/engine/exec"
+    assert short._dockerd.exec_root == "/store/engine/exec"
     between = LocalEngine(Store("/" + "s" * 80))
     assert between.socket.startswith(between.store.path)
-    assert between._exec_root == f"/run/{between._bridge.name}"
+    assert between._dockerd.exec_root == f"/run/{between._dockerd.bridge.name}"
     long = LocalEngine(Store("/" + "s" * 120))
     assert len(long.socket) <= LONGEST_SOCKET
 
@@ -138,13 +139,13 @@ def test_a_socket_directory_that_others_can_enter_is_refused(
 def test_the_last_words_leave_out_what_is_of_no_interest(store: Store) -> None:
     engine = LocalEngine(store)
     os.makedirs(engine.directory)
-    assert engine._last_words() == []
+    assert engine._dockerd.last_words() == []
     with open(engine.log, "w", encoding="utf-8") as log:
         log.write('time="1" level=info msg="Starting up"\n')
-    assert len(engine._last_words()) == 1
+    assert len(engine._dockerd.last_words()) == 1
     with open(engine.log, "a", encoding="utf-8") as log:
         log.write('time="2" level=warning msg="odd"\n\nfailed to start daemon: cgroups: cannot find\n')
-    words = engine._last_words()
+    words = engine._dockerd.last_words()
     assert words == ['time="2" level=warning msg="odd"', "failed to start daemon: cgroups: cannot find"]
     assert "cannot find" in str(LocalEngineError("It ended.", words))
 
@@ -153,7 +154,7 @@ def test_dockerd_gets_proxies_and_not_what_docker_clients_read(monkeypatch: pyte
     monkeypatch.setenv("DOCKER_TLS_VERIFY", "1")
     monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy.example:3128")
-    environment = local_engine._environment()
+    environment = dockerd._environment()
     assert environment["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert not {"DOCKER_TLS_VERIFY", "NOTIFY_SOCKET"} & set(environment)
     assert "/usr/sbin" in environment["PATH"].split(":")
