@@ -34,7 +34,7 @@ FLOORS = (
     ("server",),
     ("machines",),
     ("machine",),
-    ("caches",),
+    ("caches", "pools"),
     ("access", "listing", "image_building", "cache_volumes"),
     ("lifecycle",),
     ("options",),
