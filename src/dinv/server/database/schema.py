@@ -233,6 +233,8 @@ machines = sa.Table(
     sa.Column("memory", sa.BigInteger, nullable=False, default=0),
     sa.Column("cache", sa.BigInteger, nullable=False, default=0),
     sa.Column("cache_used", sa.BigInteger),
+    # What was asked for, in seconds; it counts from when the machine is theirs.
+    sa.Column("ttl", sa.Integer, nullable=False, default=0),
     sa.Column("idle_ttl", sa.Integer, nullable=False, default=0),
     _time("created_at", nullable=False),
     _time("ready_at"),
@@ -241,6 +243,20 @@ machines = sa.Table(
     _time("seen_at"),
     _time("removed_at", index=True),
     sa.Index("ix_machines_pool", "template_id", "state", "owner_id"),
+    # Pages of a list; those removed stay for a while, and are in none.
+    sa.Index(
+        "ix_machines_created_at_id",
+        "created_at",
+        "id",
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    ),
+    sa.Index(
+        "ix_machines_team",
+        "team",
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    ),
     # A name is its owner's own, and free again when the machine is gone.
     sa.Index(
         "uq_machines_owner_name",

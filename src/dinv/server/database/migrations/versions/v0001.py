@@ -196,6 +196,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("memory", sa.BigInteger(), nullable=False),
         sa.Column("cache", sa.BigInteger(), nullable=False),
         sa.Column("cache_used", sa.BigInteger(), nullable=True),
+        sa.Column("ttl", sa.Integer(), nullable=False),
         sa.Column("idle_ttl", sa.Integer(), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
@@ -209,12 +210,28 @@ def upgrade(op: Operations) -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_machines")),
         sa.UniqueConstraint("host_name", name=op.f("uq_machines_host_name")),
     )
+    op.create_index(
+        "ix_machines_created_at_id",
+        "machines",
+        ["created_at", "id"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
     op.create_index(op.f("ix_machines_endpoint_id"), "machines", ["endpoint_id"], unique=False)
     op.create_index(op.f("ix_machines_expires_at"), "machines", ["expires_at"], unique=False)
     op.create_index(op.f("ix_machines_owner_id"), "machines", ["owner_id"], unique=False)
     op.create_index("ix_machines_pool", "machines", ["template_id", "state", "owner_id"], unique=False)
     op.create_index(op.f("ix_machines_removed_at"), "machines", ["removed_at"], unique=False)
     op.create_index(op.f("ix_machines_state"), "machines", ["state"], unique=False)
+    op.create_index(
+        "ix_machines_team",
+        "machines",
+        ["team"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    )
     op.create_index(op.f("ix_machines_template_id"), "machines", ["template_id"], unique=False)
     op.create_index(
         "uq_machines_owner_name",
