@@ -548,7 +548,7 @@ def test_no_archive_whatever_is_more_than_an_error(data: st.DataObject) -> None:
     else:
         content = bytearray(data.draw(st.binary(max_size=2048)))
     try:
-        _, found, _ = transfer._archive(io.BytesIO(bytes(content)), None)
+        _, found, _ = transfer.read_archive(io.BytesIO(bytes(content)), None)
         transfer._config(found, "dev", "/store")
     except DinvError:
         pass

@@ -70,20 +70,31 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
     with locked:
         config = store.load(name)
         check_finished(config, doing="be exported")
-        content, _ = _directory(store.directory(name))
-        if config.by_dinv:
-            # The path of the store here must not be known there.
-            content["config.json"] = _relative(config)
-        _add_certificates(content, store, config)
+        content = files_of(store, config)
+    write_archive(out, name, content)
+    return sorted(content)
+
+
+def files_of(store: Store, config: MachineConfig) -> dict[str, bytes]:
+    """Return what an archive of the machine has, by path. Raises InputError."""
+    content, _ = _directory(store.directory(config.name))
+    if config.by_dinv:
+        # The path of the store here must not be known there.
+        content["config.json"] = _relative(config)
+    _add_certificates(content, store, config)
+    return content
+
+
+def write_archive(out: BinaryIO, name: str, content: dict[str, bytes]) -> None:
+    """Write these files of a machine as an archive."""
     import io
     import tarfile
 
     with tarfile.open(fileobj=out, mode="w|", format=tarfile.PAX_FORMAT) as tar:
         for path, data in sorted(content.items()):
             member = tarfile.TarInfo(f"{name}/{path}")
-            member.size, member.mode = len(data), _mode(path)
+            member.size, member.mode = len(data), mode(path)
             tar.addfile(member, io.BytesIO(data))
-    return sorted(content)
 
 
 def _add_certificates(content: dict[str, bytes], store: Store, config: MachineConfig) -> None:
@@ -124,14 +135,14 @@ def import_(
     ShareExpired, InputError for a path, MachineExists, AlreadyInStore, ConfigError, StoreNotWritable.
     """
     if not isinstance(source, str):
-        found, content, left = _archive(source, key)
+        found, content, left = read_archive(source, key)
     elif os.path.isdir(source):
         found = os.path.basename(home.absolute(source))
         content, left = _directory(source)
     else:
         try:
             with open(source, "rb") as file:
-                found, content, left = _archive(file, key)
+                found, content, left = read_archive(file, key)
         except OSError as error:
             raise InputError(f"{source}: {error.strerror}") from error
     if "config.json" not in content:
@@ -173,7 +184,7 @@ def _put(store: Store, config: MachineConfig, content: dict[str, bytes]) -> None
             for folder in {os.path.dirname(path) for path in content} - {""}:
                 os.mkdir(os.path.join(directory, folder), 0o700)
             files.write_all(
-                (os.path.join(directory, path), data, _mode(path))
+                (os.path.join(directory, path), data, mode(path))
                 for path, data in content.items()
                 if path != "config.json"
             )
@@ -344,7 +355,7 @@ def _walk(directory: str) -> Iterator[tuple[str, str]]:
             yield entry, full
 
 
-def _archive(source: BinaryIO, key: bytes | None) -> tuple[str, dict[str, bytes], list[str]]:
+def read_archive(source: BinaryIO, key: bytes | None) -> tuple[str, dict[str, bytes], list[str]]:
     """Return the machine's name, its files, and what is left out, from a tar archive; or from a share's.
 
     Raises ArchiveError, ShareExpired.
@@ -428,5 +439,6 @@ def _check_count(content: dict[str, bytes]) -> None:
         raise ArchiveError(f"There are more than {MOST_FILES} files: a machine has fewer.")
 
 
-def _mode(path: str) -> int:
+def mode(path: str) -> int:
+    """Return the permissions of one of a machine's files."""
     return 0o644 if _PUBLIC.fullmatch(path) else 0o600
