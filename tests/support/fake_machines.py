@@ -20,7 +20,7 @@ import sqlite3
 import threading
 import time
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dinv.errors import (
     EndpointUnreachable,
@@ -72,7 +72,7 @@ class World:
             self._connection.execute("PRAGMA synchronous=OFF")
             self._connection.executescript(_TABLES)
 
-    def run(self, statement: str, *values: object) -> list[tuple]:
+    def run(self, statement: str, *values: object) -> list[tuple[Any, ...]]:
         with self._lock:
             return self._connection.execute(statement, values).fetchall()
 
@@ -101,7 +101,7 @@ class World:
         self._raises.pop(name, None)
 
     def calls(self, name: str) -> int:
-        return self.run("SELECT calls FROM endpoints WHERE name = ?", name)[0][0]
+        return int(self.run("SELECT calls FROM endpoints WHERE name = ?", name)[0][0])
 
     def ask(self, name: str) -> tuple[float, int, int]:
         """A call to an endpoint; returns its CPUs, memory and room."""
@@ -153,7 +153,7 @@ class World:
 
     def refused(self, name: str) -> list[str]:
         """The serial numbers that it refuses."""
-        return json.loads(self.run("SELECT refused FROM things WHERE name = ?", name)[0][0])
+        return list(json.loads(self.run("SELECT refused FROM things WHERE name = ?", name)[0][0]))
 
 
 class FakeHosts:
@@ -166,17 +166,17 @@ class FakeHosts:
 
     # Working copies
 
-    def _read(self, name: str) -> dict | None:
+    def _read(self, name: str) -> dict[str, Any] | None:
         found = self.world.run("SELECT document FROM copies WHERE server = ? AND name = ?", self.server, name)
         return json.loads(found[0][0]) if found else None
 
-    def _get(self, name: str) -> dict:
+    def _get(self, name: str) -> dict[str, Any]:
         document = self._read(name)
         if document is None:
             raise MachineNotFound(name)
         return document
 
-    def _write(self, name: str, document: dict) -> None:
+    def _write(self, name: str, document: dict[str, Any]) -> None:
         self.world.run(
             "INSERT OR REPLACE INTO copies VALUES (?, ?, ?)", self.server, name, json.dumps(document)
         )
@@ -262,7 +262,7 @@ class FakeHosts:
                     self.forget(name)
                 raise
 
-    def _do(self, name: str, document: dict, step: str, progress: Progress) -> None:
+    def _do(self, name: str, document: dict[str, Any], step: str, progress: Progress) -> None:
         endpoint = document["endpoint"]
         if step == "check":
             self.world.ask(endpoint)
@@ -290,7 +290,7 @@ class FakeHosts:
             document["phase"] = "ready"
             self._write(name, document)
 
-    def _state(self, name: str, document: dict, state: str | None = None) -> str:
+    def _state(self, name: str, document: dict[str, Any], state: str | None = None) -> str:
         """Ask for its state, or change that; "gone" if it is not there."""
         self.world.ask(document["endpoint"])
         mine = "WHERE endpoint = ? AND name = ? AND identity = ?"
@@ -300,7 +300,7 @@ class FakeHosts:
         found = self.world.run(f"SELECT state FROM things {mine}", *values)  # noqa: S608
         return found[0][0] if found else "gone"
 
-    def _unmake(self, name: str, document: dict) -> None:
+    def _unmake(self, name: str, document: dict[str, Any]) -> None:
         """Remove what has the identity, and nothing else of the name."""
         if self._read(name) is None:
             return
