@@ -43,6 +43,13 @@ def upgrade(op: Operations) -> None:
     op.create_index(op.f("ix_audit_object"), "audit", ["object"], unique=False)
     op.create_index(op.f("ix_audit_time"), "audit", ["time"], unique=False)
     op.create_table(
+        "audit_head",
+        sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("seq", sa.BigInteger(), nullable=False),
+        sa.Column("digest", sa.String(length=64), nullable=False),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_audit_head")),
+    )
+    op.create_table(
         "duties",
         sa.Column("name", sa.String(length=32), nullable=False),
         sa.Column("server", sa.String(length=64), nullable=False),
