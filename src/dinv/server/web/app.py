@@ -1,0 +1,48 @@
+"""The application: the routes of all parts, in the frame that every request passes.
+
+From the outside in: the address that a trusted proxy names; headers; id, log and figures; bounds; where the
+request comes from. Then the route.
+"""
+
+from __future__ import annotations
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
+
+from dinv import __version__
+from dinv.server.web import answers, health
+from dinv.server.web.headers import Headers
+from dinv.server.web.limits import Limits
+from dinv.server.web.origin import Origin
+from dinv.server.web.parts import Parts
+from dinv.server.web.requests import Requests
+
+
+def make_app(parts: Parts) -> FastAPI:
+    """Return the application of a server with these parts."""
+    settings = parts.settings
+    proxies = list(settings.trusted_proxies)
+    middleware = [
+        Middleware(Headers),
+        Middleware(Requests),
+        Middleware(Limits),
+        Middleware(Origin, public_url=settings.public_url),
+    ]
+    if proxies:
+        middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=proxies))
+    app = FastAPI(
+        title="dinv",
+        version=__version__,
+        middleware=middleware,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+        redirect_slashes=False,
+    )
+    app.state.parts = parts
+    app.state.behind_proxy = settings.plain
+    answers.install(app)
+    app.include_router(health.router)
+    return app

@@ -1,0 +1,24 @@
+"""The parts of the server, as its web has them."""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass, field
+from typing import Any
+
+from dinv.server.audit import Audit
+from dinv.server.database.database import Database
+from dinv.server.people.service import People
+from dinv.server.settings import Settings
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What handlers ask. `stopping` is set when the server is to end: streams end then."""
+
+    settings: Settings
+    database: Database
+    audit: Audit
+    people: People
+    fleet: Any
+    stopping: threading.Event = field(default_factory=threading.Event)
