@@ -149,6 +149,10 @@ class World:
         self.cut_off: set[str] = set()
         self.lagging = False
         """Whether a leader that has lost the others has not noticed yet."""
+        self.stale_until = 0.0
+        """Until when managers that have gone are counted as reachable, and a leader decides on its own."""
+        self.unanswering: set[str] = set()
+        """Machines that are well, but do not answer dinv."""
         self.gone: dict[str, float] = {}
         """When the machine of a node went, with its disk."""
         self.kill_at: int | None = None
@@ -196,7 +200,7 @@ class World:
         return next((daemon for daemon in self.daemons.values() if daemon.node == node), None)
 
     def decides(self, cluster: Cluster) -> bool:
-        if self.lagging:
+        if self.lagging or self.now < self.stale_until:
             return True
         reachable = sum(self.reachable(node) for node in cluster.raft)
         return reachable > len(cluster.raft) // 2
@@ -265,7 +269,7 @@ class FakeClient:
 
     def _daemon(self) -> Daemon:
         daemon = self.world.daemons.get(self.name)
-        if daemon is None or not daemon.up:
+        if daemon is None or not daemon.up or self.name in self.world.unanswering:
             raise EndpointUnreachable(f"tcp://{self.name}:2376", "nothing listens there")
         return daemon
 
@@ -383,7 +387,7 @@ def _node(world: World, cluster: Cluster, node: JSON) -> JSON:
     said = {key: value for key, value in node.items() if key != "Addr"}
     said["Status"] = {"State": world.state_of(node["ID"]), "Addr": node["Addr"].rpartition(":")[0]}
     if node["ID"] in cluster.raft:
-        reachable = world.reachable(node["ID"])
+        reachable = world.reachable(node["ID"]) or world.now < world.stale_until
         said["ManagerStatus"] = {
             "Addr": node["Addr"],
             "Reachability": "reachable" if reachable else "unreachable",

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_driver import FakeMembership, World, install, without_keys
 
-from dinv.errors import ClusterError, ClusterExists, EndpointUnreachable, NotSupported, QuorumAtRisk
+from dinv.errors import (
+    ClusterError,
+    ClusterExists,
+    ClusterUnreachable,
+    EndpointUnreachable,
+    NotSupported,
+    QuorumAtRisk,
+)
 from dinv.lifecycle.change.operation import change
 from dinv.lifecycle.create import CreateOptions, create
 from dinv.lifecycle.power import kill, restart, start, stop
@@ -32,6 +39,10 @@ class Told(Progress):
 
     def __init__(self) -> None:
         self.warnings: list[str] = []
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def warn(self, text: str) -> None:
         self.warnings.append(text)
@@ -88,6 +99,29 @@ def test_what_the_cluster_cannot_take_is_found_before_anything_is_made(
     refuse(monkeypatch, "check", ClusterError("dev", "no"))
     with pytest.raises(ClusterError, match="no"):
         create(store, "dev", CreateOptions(driver="fake"), Progress())
+    assert world.things() == {}
+    assert store.names() == []
+
+
+def test_what_kept_it_from_joining_may_keep_it_from_leaving(
+    world: World, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def join(membership: FakeMembership, *_: object, **__: object) -> None:
+        membership.record(Cluster="c", Role="member")
+        raise ClusterError("dev", "no quorum")
+
+    def leave(_: object, __: object, *, force: bool) -> list[str]:
+        if not force:
+            raise ClusterUnreachable("dev", "swarm", [("c", "its swarm has no quorum of managers")])
+        return ["A node called dev may be left."]
+
+    monkeypatch.setattr(FakeMembership, "join", join)
+    monkeypatch.setattr(FakeMembership, "leave", leave)
+    progress = Told()
+    with pytest.raises(ClusterError, match=r"^no quorum$") as caught:
+        create(store, "dev", CreateOptions(driver="fake"), progress)
+    assert not getattr(caught.value, "__notes__", [])
+    assert progress.notes == ["A node called dev may be left."]
     assert world.things() == {}
     assert store.names() == []
 

@@ -51,6 +51,8 @@ class Creation(Transaction):
         self.authority: Authority | None = None
         self.recorded = False
         self.started = False
+        self.outside = False
+        """Whether it did not become a member of its cluster."""
         self.certified: list[str] = []
         """The names and addresses in its certificates."""
         self.version = ""
@@ -343,7 +345,9 @@ class Creation(Transaction):
         """It is a member of its cluster, or the first one."""
         membership = self.machine.provisioner.membership()
         if membership is not None:
+            self.outside = True
             membership.join(self.progress, timeout=self.options.timeout)
+            self.outside = False
 
     def write_context(self) -> None:
         """It has a docker context, if wanted and possible."""
@@ -365,7 +369,9 @@ class Creation(Transaction):
 
     def unmake(self) -> None:
         """Its cluster has forgotten it; everything it had on its endpoint is gone, and its docker context."""
-        unmake(self.machine, self.progress)
+        # What kept it from joining may keep it from leaving, too: then there is little that it could leave.
+        for line in unmake(self.machine, self.progress, force=self.outside):
+            self.progress.note(line)
 
     def keeps(self, error: BaseException) -> bool:
         """Keep everything with `keep_on_failure`, once there is a record."""

@@ -13,7 +13,7 @@ from dinv.errors import DeadlineExceeded, DinvError, EndpointError, EngineError,
 from dinv.formats import host_port
 from dinv.provisioners import peers
 from dinv.provisioners.membership import CLUSTER, ROLE
-from dinv.provisioners.swarm import addresses, keys, leaving, live_restore, locking, managers
+from dinv.provisioners.swarm import addresses, keys, leaving, live_restore, locking, managers, working
 from dinv.provisioners.swarm.options import MANAGER, OF_THE_SWARM, WORKER, pools
 from dinv.wording import command, option
 
@@ -50,7 +50,11 @@ def check(membership: Node, progress: Progress) -> None:
     other = membership.store.load(peer)
     _check_kind(membership, other)
     with _manager(membership, other) as control:
-        nodes = control.ask(control.engine.swarm.nodes)
+        try:
+            with progress.working("Swarm", f"asking {peer} for its managers"):
+                nodes = managers.settled(membership.store, other, control)
+        except errors.ClusterUnreachable as error:
+            raise _without_quorum(name, peer) from error
         if not managers.decide(nodes):
             raise _without_quorum(name, peer)
         node = managers.with_name(nodes, name)
@@ -267,7 +271,7 @@ def _leave_old(membership: Node, engine: Engine, progress: Progress) -> None:
     """Have the daemon forget a swarm that has forgotten it."""
     engine.swarm.leave(force=True, timeout=JOIN_SECONDS)
     leaving.remove_nodes(membership, progress, force=False)
-    membership.record(**{managers.NODE: None})
+    membership.record(**{managers.NODE: None, managers.DRAINED: None})
 
 
 def _begin(membership: Node, engine: Engine, progress: Progress) -> None:
@@ -425,6 +429,9 @@ def _finish(membership: Node, engine: Engine, progress: Progress, done: str, *, 
         time.sleep(managers.POLL_SECONDS)
     known = managers.swarm_id(state) or config.membership.get(managers.SWARM_ID)
     membership.record(**{managers.SWARM_ID: known, managers.NODE: state.get("NodeID")})
+    if config.membership.get(managers.DRAINED):
+        # A removal, or a stop, was killed; a node that is new by now is not drained.
+        working.take_tasks(membership, str(state.get("NodeID") or ""))
     if manager:
         membership.keep_key(engine)
     role, cluster = config.membership.get(ROLE), config.membership.get(CLUSTER)

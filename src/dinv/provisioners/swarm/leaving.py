@@ -18,6 +18,7 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Any
 
     from dinv.engine import Engine
@@ -47,7 +48,11 @@ def check_leave(membership: Node) -> None:
             raise _undecided(membership, error) from error
         if control is None:
             return
-        nodes = stack.enter_context(control).ask(control.engine.swarm.nodes)
+        stack.enter_context(control)
+        try:
+            nodes = managers.settled(membership.store, membership.config, control)
+        except errors.ClusterUnreachable as error:
+            raise _undecided(membership, error) from error
     own = {str(node["ID"]) for node in own_nodes(membership, nodes)}
     counted = dict(managers.tallies(nodes))
     if own and not managers.decide(nodes):
@@ -148,7 +153,9 @@ def _left(membership: Node, error: errors.ClusterUnreachable | None, own: Engine
         which = f"node {node}" if node else f"the node called {name}"
         remove = f"docker --context {error.whys[0][0]} node rm --force {node or name}"
         where = f"In the swarm of {kept.get(CLUSTER)}, of which no manager decides"
-        return [f"{where}, {which} is left. Once one does: {remove}"]
+        # Whether a join that failed has made one nobody can say.
+        left = "is" if node else "may be"
+        return [f"{where}, {which} {left} left. Once one does: {remove}"]
     if own is not None and node:
         where = "If its swarm still has managers, which this store does not know"
         return [f"{where}, it has its node, too. There: docker node rm {node}"]
@@ -198,6 +205,7 @@ def _guarded(
     """Drain and demote one of its nodes; return what could not be done, with `force`."""
     try:
         with progress.working("Swarm", f"taking {membership.config.name} out of it"):
+            note_drained(membership, control.ask(lambda: control.engine.swarm.node(node)))
             drain(control, node, wait=wait)
             demote(control, node)
     except NotFound:
@@ -208,6 +216,13 @@ def _guarded(
         said = error.message if isinstance(error, EngineError) else error.text
         return [f"Its node {node} is left in the swarm of {control.name}: {said}"]
     return []
+
+
+def note_drained(membership: Node, node: Mapping[str, Any]) -> None:
+    """Record how available its node is, before dinv drains it: what is killed after that is put right."""
+    before = str((node.get("Spec") or {}).get("Availability") or "")
+    if before not in {"", "drain"} and membership.config.membership.get(managers.NODE) in {None, node["ID"]}:
+        membership.record(**{managers.DRAINED: before})
 
 
 def drain(control: Control, node: str, *, wait: bool = True) -> None:

@@ -36,13 +36,17 @@ SWARM_ID = "ID"
 NODE = "Node"
 PEER = "Peer"
 DRAINED = "Drained"
+"""What the node's availability was before dinv drained it, while it is to be so again."""
 ADDRESS = "Address"
 
 CALL_SECONDS = 25.0
 """dockerd itself gives up after 20 s where a swarm has no leader."""
 LOOK_SECONDS = 5.0
-ELECTION_SECONDS = 15.0
-"""How long a swarm may be without a leader, after one has gone: an election takes 3 s or more."""
+ELECTION_SECONDS = 22.0
+"""How long a swarm may be without a leader after one has gone, and a leader not notice that it is alone.
+
+Both take 10 to 20 s (moby: `--swarm-raft-election-tick`, 10 ticks of a second; etcd/raft: up to twice that).
+"""
 POLL_SECONDS = 0.2
 LOCKED = "locked"
 ACTIVE = "active"
@@ -234,6 +238,51 @@ def decide(nodes: list[dict[str, Any]]) -> bool:
     """
     counted = [reachable for _, reachable in tallies(nodes)]
     return quorum.has(len(counted), sum(counted))
+
+
+def settled(store: Store, config: MachineConfig, control: Control) -> list[dict[str, Any]]:
+    """Return the nodes that a manager knows, once it can tell which of the managers are there.
+
+    For some seconds after others were killed a leader still counts them. So the machines of this store among
+    them are asked, until there is a majority. Where there is none, the manager is asked again and again, for
+    ELECTION_SECONDS. After that it is believed: what does not answer here may well answer the swarm. Raises
+    ClusterUnreachable.
+    """
+    end = time.monotonic() + ELECTION_SECONDS
+    while True:
+        nodes = control.ask(control.engine.swarm.nodes)
+        counted = dict(tallies(nodes))
+        if not decide(nodes) or _majority_answers(store, config, control, counted):
+            return nodes
+        if time.monotonic() >= end:
+            return nodes
+        time.sleep(POLL_SECONDS)
+
+
+def _majority_answers(
+    store: Store, config: MachineConfig, control: Control, counted: Mapping[str, bool]
+) -> bool:
+    """Return whether so many managers answer here, or are no machines of this store, that they decide."""
+    machines = {str(each.membership.get(NODE)): each for each in (*members(store, config), config)}
+    reachable = [node for node, is_reachable in counted.items() if is_reachable]
+    # The one that has just answered, and those that cannot be asked, need no call.
+    reachable.sort(key=lambda node: node in machines and machines[node].name != control.name)
+    heard = 0
+    for node in reachable:
+        machine = machines.get(node)
+        heard += machine is None or machine.name == control.name or _answers(machine)
+        if quorum.has(len(counted), heard):
+            return True
+    return False
+
+
+def _answers(machine: MachineConfig) -> bool:
+    try:
+        with peers.open_daemon(machine, timeout=LOOK_SECONDS) as engine:
+            engine.ping(timeout=LOOK_SECONDS)
+    except DinvError:
+        return False
+    return True
 
 
 def with_name(nodes: list[dict[str, Any]], name: str) -> dict[str, Any] | None:

@@ -45,8 +45,7 @@ def rest(membership: Node, progress: Progress) -> None:
             return  # nothing can be moved
         if not takes_tasks(own[0]) or not any(takes_tasks(each) for each in nodes if each["ID"] != node):
             return  # somebody else drained it, or nobody could take over
-        # First, so that a machine whose stop was killed is not left drained.
-        membership.record(**{managers.DRAINED: True})
+        leaving.note_drained(membership, own[0])
         with progress.working("Swarm", f"draining {membership.config.name}"):
             leaving.drain(control, node)
 
@@ -83,7 +82,7 @@ def resume(membership: Node, progress: Progress, *, timeout: float) -> None:
     if node != config.membership.get(managers.NODE) or role != config.membership.get(ROLE):
         membership.record(**{managers.NODE: node, ROLE: role})
     if config.membership.get(managers.DRAINED):
-        _take_tasks(membership, node)
+        take_tasks(membership, node)
 
 
 def _active(membership: Node, engine: Engine, state: JSON, timeout: float) -> JSON:
@@ -123,12 +122,16 @@ def _note_address(membership: Node, progress: Progress) -> None:
         membership.record(**{managers.ADDRESS: now})
 
 
-def _take_tasks(membership: Node, node: str) -> None:
+def take_tasks(membership: Node, node: str) -> None:
+    """Have its node be as available as it was before dinv drained it. Raises ClusterError."""
+    # True: by an earlier dinv, which drained only nodes that were active.
+    kept = membership.config.membership.get(managers.DRAINED)
+    before = kept if isinstance(kept, str) else "active"
     control = managers.find(membership.store, membership.config, itself=True, trace=membership.trace)
     if control is not None:
         with control:
             try:
-                control.ask(lambda: control.engine.swarm.update_node(node, Availability="active"))
+                control.ask(lambda: control.engine.swarm.update_node(node, Availability=before))
             except NotFound:
                 raise errors.ClusterError(
                     membership.config.name,

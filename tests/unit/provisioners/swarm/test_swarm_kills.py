@@ -34,11 +34,11 @@ steps = st.lists(
 )
 
 
-def killed(swarm: SwarmOfMachines, action: str, role: str, at: int, *, after: bool) -> bool:
-    """Create or remove m4, and be killed at a change; return whether it was."""
+def killed(swarm: SwarmOfMachines, action: str, role: str, at: int, *, after: bool, name: str = "m4") -> bool:
+    """Create or remove a machine, and be killed at a change; return whether it was."""
     swarm.world.changes, swarm.world.kill_at, swarm.world.kill_after = 0, at, after
     try:
-        do(swarm, action, role)
+        do(swarm, action, role, name)
     except Killed:
         return True
     finally:
@@ -46,14 +46,14 @@ def killed(swarm: SwarmOfMachines, action: str, role: str, at: int, *, after: bo
     return False
 
 
-def do(swarm: SwarmOfMachines, action: str, role: str) -> None:
+def do(swarm: SwarmOfMachines, action: str, role: str, name: str = "m4") -> None:
     if action == "remove":
-        swarm.remove("m4")
+        swarm.remove(name)
         return
     try:
-        swarm.create("m4", join="m1", role=role)
+        swarm.create(name, join="m1", role=role)
     except MachineExists:
-        assert not swarm.store.load("m4").unfinished
+        assert not swarm.store.load(name).unfinished
 
 
 def finish(swarm: SwarmOfMachines, action: str, role: str, how: str) -> None:
@@ -77,6 +77,8 @@ def check(swarm: SwarmOfMachines) -> None:
     (cluster,) = swarm.world.clusters
     for name in ready:
         assert swarm.store.load(name).membership["Node"] == swarm.world.daemons[name].node
+        assert swarm.node(name)["Spec"]["Availability"] == "active"
+        assert "Drained" not in swarm.store.load(name).membership
     swarm.world.sleep(1)
     managers = {node["ID"] for node in cluster.nodes.values() if node["Spec"]["Role"] == "manager"}
     assert cluster.raft == managers
@@ -143,6 +145,26 @@ def test_a_stop_that_is_killed(at: int, after: bool, name: str) -> None:  # noqa
         swarm.start(name)
         assert swarm.node(name)["Spec"]["Availability"] == "active"
         assert "Drained" not in swarm.store.load(name).membership
+
+
+@pytest.mark.parametrize("before", ["active", "pause"])
+@pytest.mark.parametrize("how", ["provision", "start"])
+def test_a_removal_that_is_killed_once_it_has_drained(swarm: SwarmOfMachines, before: str, how: str) -> None:
+    swarm.of_three(managers=2)
+    swarm.node("m3")["Spec"]["Availability"] = before
+    for at in range(CHANGES):
+        if not killed(swarm, "remove", "worker", at, after=True, name="m3"):
+            break
+        if swarm.node("m3")["Spec"]["Availability"] == "drain":
+            break
+    assert swarm.node("m3")["Spec"]["Availability"] == "drain"
+    if how == "start":
+        swarm.world.daemons["m3"].stop()
+        swarm.start("m3")
+    else:
+        swarm.provision("m3")
+    assert swarm.node("m3")["Spec"]["Availability"] == before
+    assert "Drained" not in swarm.store.load("m3").membership
 
 
 def test_a_sweep_that_finds_no_manager_keeps_the_record(swarm: SwarmOfMachines) -> None:

@@ -189,6 +189,28 @@ def test_a_leader_that_has_just_lost_the_others(swarm: SwarmOfMachines) -> None:
     assert "m4" not in swarm.world.daemons
 
 
+def test_a_leader_that_still_counts_those_that_were_killed(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=2)
+    swarm.world.daemons["m2"].stop()
+    swarm.world.stale_until = swarm.world.now + 18
+    with pytest.raises(CannotJoin, match=r"no quorum of managers.*dinv provision --force-new-cluster m1"):
+        swarm.create("m4", join="m1")
+    assert "m4" not in swarm.world.daemons
+    swarm.world.stale_until = swarm.world.now + 18
+    with pytest.raises(QuorumAtRisk, match="m1: its swarm has no quorum of managers"):
+        swarm.remove("m3")
+
+
+def test_managers_that_answer_each_other_and_not_dinv_are_a_quorum(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=3)
+    before = swarm.world.now
+    swarm.create("m4", join="m1")
+    assert swarm.world.now - before < 5
+    swarm.world.unanswering = {"m2", "m3"}
+    swarm.create("m5", join="m1")
+    assert swarm.node("m5")
+
+
 def test_a_quorum_that_is_lost_while_a_machine_is_made(swarm: SwarmOfMachines) -> None:
     swarm.of_three(managers=2)
     real = swarm.world.daemon
