@@ -30,6 +30,7 @@ from dinv.errors import (
     MachineNotFound,
     MachineNotRunning,
     NobodyOfThatName,
+    PreCreateCheckFailed,
 )
 from dinv.server.work.hosts import Activity, Facts, Look, Signed, Thing
 
@@ -271,11 +272,11 @@ class FakeHosts:
         elif step == "container":
             *_, room = self.world.ask(endpoint)
             if len(self.world.things(endpoint)) >= room:
-                raise InputError("The endpoint refuses the machine: no space left on device")
+                raise PreCreateCheckFailed("The endpoint refuses the machine: no space left on device")
             try:
                 self.world.put(endpoint, name, state="stopped", identity=document["identity"])
             except sqlite3.IntegrityError as error:
-                raise InputError(f"{endpoint} has a container dinv-{name} of somebody else.") from error
+                raise PreCreateCheckFailed(f"{endpoint} has a container dinv-{name}.") from error
             progress.line("Container", f"dinv-{name}", "created")
         elif step == "start":
             self.world.ask(endpoint)

@@ -365,3 +365,11 @@ duties = sa.Table(
     _time("until", nullable=False),
 )
 """What one server does at a time: reconciling, watching endpoints, reaping. A duty lapses unless renewed."""
+
+facts = sa.Table(
+    "facts",
+    metadata,
+    sa.Column("name", sa.String(32), primary_key=True),
+    sa.Column("value", sa.String(255), nullable=False),
+)
+"""What all servers of this database agree on, such as the fingerprint of their secret (`work/records.py`)."""

@@ -7,7 +7,7 @@ revision = "0001"
 down_revision = None
 
 
-def upgrade(op: Operations) -> None:  # noqa: PLR0915  (one for each table and index)
+def upgrade(op: Operations) -> None:
     """Make what is new."""
     op.create_table(
         "attempts",
@@ -76,6 +76,12 @@ def upgrade(op: Operations) -> None:  # noqa: PLR0915  (one for each table and i
         sa.Column("used_memory", sa.BigInteger(), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_endpoints")),
         sa.UniqueConstraint("name", name=op.f("uq_endpoints_name")),
+    )
+    op.create_table(
+        "facts",
+        sa.Column("name", sa.String(length=32), nullable=False),
+        sa.Column("value", sa.String(length=255), nullable=False),
+        sa.PrimaryKeyConstraint("name", name=op.f("pk_facts")),
     )
     op.create_table(
         "idempotency",
