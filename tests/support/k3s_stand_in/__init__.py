@@ -11,8 +11,9 @@ kubelet's start (/dev/kmsg, kernel settings), the node lifecycle controller and 
 
 Where it is stricter than k3s: a key of the configuration file that k3s would skip with a warning is fatal;
 a certificate of another CA ends the TLS handshake, where k3s answers 401. Where it is simpler: etcd is a
-file that the servers hand to each other, with etcd's rule of the majority; a wrong agent token is answered
-like a wrong server token.
+file that the servers hand to each other, with etcd's rule of the majority, and learners (pkg/etcd/etcd.go,
+join and manageLearners) that are looked at every 3 s, not every 15; a wrong agent token is answered like a
+wrong server token.
 
 The file is a shell script with an archive behind it: Python, what it needs of the standard library,
 cryptography, PyYAML and their shared libraries, the loader as well, so that it runs in any image for this

@@ -24,9 +24,10 @@ from k3s_stand_in.program import (
     machine,
     membership,
     server,
+    state,
     tokens,
 )
-from k3s_stand_in.program.cluster import Cluster
+from k3s_stand_in.program.cluster import STALL_SECONDS, Cluster
 from k3s_stand_in.program.logs import FatalError
 
 if TYPE_CHECKING:
@@ -35,13 +36,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def served(directory: Path, *arguments: str) -> Iterator[Cluster]:
+def served(directory: Path, *arguments: str, name: str = "k1") -> Iterator[Cluster]:
     """A server in this process, on a free port, without what it needs of a machine."""
     data = str(directory / "data")
     written = str(directory / "k3s.yaml")
     options = flags.read("server", ["--data-dir", data, "--write-kubeconfig", written, *arguments])
     options.values["https-listen-port"] = 0
-    cluster = Cluster(options, "k1", "127.0.0.1")
+    cluster = Cluster(options, name, "127.0.0.1")
     server._users(cluster, {})
     with contextlib.ExitStack() as stack:
         key = os.path.join(cluster.tls, "serving.key")
@@ -194,11 +195,18 @@ def test_a_node_joins_by_the_token_and_gets_ready(
     assert status(client.Server(cluster.own_url), "/v1-k3s/client-kubelet.crt", **call) == 200
 
 
+@contextlib.contextmanager
+def member_of_etcd(directory: Path, name: str = "k1") -> Iterator[Cluster]:
+    """A server whose database is etcd, with itself as its only member."""
+    with served(directory, "--cluster-init", name=name) as made:
+        os.makedirs(os.path.join(made.directory, "db", "etcd"))
+        made.etcd = True
+        made.state.set_member(name, made.own_url)
+        yield made
+
+
 def test_without_a_majority_etcd_answers_nothing(tmp_path: Path) -> None:
-    with served(tmp_path, "--cluster-init") as alone:
-        os.makedirs(os.path.join(alone.directory, "db", "etcd"))
-        alone.etcd = True
-        alone.state.set_member("k1", alone.own_url)
+    with member_of_etcd(tmp_path) as alone:
         asked = alone.peer(alone.own_url)
         assert status(asked, "/readyz") == 200
         alone.state.set_member("k2", "https://127.0.0.1:1")
@@ -213,6 +221,73 @@ def test_without_a_majority_etcd_answers_nothing(tmp_path: Path) -> None:
         certificates.write(os.path.join(alone.directory, "db", "etcd", membership.TOMBSTONE), b"")
         with pytest.raises(FatalError, match="tombstone file has been detected but --server is empty"):
             membership.bury(alone.options, os.path.join(alone.directory, "db"))
+
+
+def test_a_server_that_joins_learns_before_it_votes(tmp_path: Path) -> None:
+    (tmp_path / "k2").mkdir()
+    with member_of_etcd(tmp_path) as first, served(tmp_path / "k2", "--cluster-init", name="k2") as second:
+        second.state.adopt(first.state.exported(), joining=True)
+        second.etcd, second.options.values["server"], second.users = True, first.own_url, first.users
+        second.server_ca = first.server_ca
+        membership.join(second)
+        assert os.path.isdir(membership.write_ahead_log(second.directory))
+        assert second.state.learners == ["k2"]
+        # It is no part of the majority, and answers nothing.
+        assert first.voters().keys() == {"k1"}
+        assert status(first.peer(first.own_url), "/readyz") == 200
+        assert second.no_quorum() == "etcdserver: rpc not supported for learner"
+        # One at a time; the same one again is let in.
+        body = {"name": "k3", "url": "https://127.0.0.1:1", "critical": first.critical()}
+        call: dict[str, Any] = {"method": "POST", "basic": ("server", first.users["server"])}
+        with pytest.raises(client.Refused) as caught:
+            client.Server(first.own_url).call("/v1-k3s/stand-in-join", body=body, **call)
+        assert json.loads(caught.value.body)["message"] == membership.TOO_MANY_LEARNERS
+        membership.join(second)
+        assert first.state.learners == ["k2"]
+        first.manage_learners(0.0)
+        assert first.state.learners == ["k2"]  # it has not been heard of
+        first._caught_up.add("k2")
+        first.manage_learners(1.0)
+        assert first.voters().keys() == {"k1", "k2"}
+
+
+@pytest.mark.parametrize("caught_up", [True, False])
+def test_a_learner_that_is_gone_votes_if_it_had_caught_up_and_else_is_taken_out(
+    tmp_path: Path, *, caught_up: bool
+) -> None:
+    with member_of_etcd(tmp_path) as first:
+        first.state.set_member("k2", "https://127.0.0.1:1", learner=True)
+        if caught_up:
+            first._caught_up.add("k2")
+        first.manage_learners(0.0)
+        first.manage_learners(STALL_SECONDS + 1)
+        if not caught_up:
+            assert first.state.members.keys() == {"k1"}
+            return
+        # As in etcd: the cluster has lost its majority by that.
+        asked = first.peer(first.own_url)
+        assert status(asked, "/readyz") == 500
+        assert status(asked, "/api/v1/nodes/k2", method="DELETE") == 500
+
+
+def test_a_member_is_taken_out_by_an_annotation_of_its_node(tmp_path: Path) -> None:
+    with member_of_etcd(tmp_path) as first:
+        first.state.set_member("k2", "https://127.0.0.1:1")
+        about = {"name": "k2", "annotations": {state.MEMBER: "k2-ab", state.ADDRESS: "192.0.2.2"}}
+        first.state.put({"metadata": about}, create=True)
+        asked, path = first.peer(first.own_url), "/api/v1/nodes/k2"
+        call: dict[str, Any] = {
+            "method": "PATCH",
+            "body": {"metadata": {"annotations": {state.REMOVE: "true"}}},
+            "headers": {"Content-Type": "application/merge-patch+json"},
+        }
+        assert status(asked, path, **call) == 500  # of two members one is not there
+        first.state.members["k2"] = first.own_url
+        assert status(asked, path, **call) == 200
+        assert first.state.members.keys() == {"k1"}
+        node = first.state.node("k2")
+        assert node is not None
+        assert node["metadata"]["annotations"] == {state.REMOVE: "true", state.REMOVED: "k2-ab"}
 
 
 # Clients

@@ -20,7 +20,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, urlsplit
 
-from k3s_stand_in.program import answers, certificates, client, logs, objects
+from k3s_stand_in.program import answers, certificates, client, logs, membership, objects
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -220,15 +220,29 @@ class Handler(BaseHTTPRequestHandler):
         self._answer(200, self.server.cluster.bootstrap())
 
     def _join(self) -> None:
-        """Make a server a member of etcd."""
+        """Make a server a member of etcd that learns: one at a time, while all that vote are there.
+
+        etcd: server/etcdserver/server.go, mayAddMember; api/membership/cluster.go, ErrTooManyLearners.
+        """
         cluster = self.server.cluster
-        if not cluster.quorate():
-            raise Failure(500, "InternalError", "etcdserver: request timed out")
+        self._agreed()
         member = json.loads(self.body)
         if member["critical"] != cluster.critical():
             raise Failure(400, "BadRequest", "critical configuration value mismatch between servers")
-        cluster.state.set_member(member["name"], member["url"])
+        if self._elsewhere(self.path):
+            cluster.state.adopt(json.loads(cluster.peer(cluster.leader()).call("/v1-k3s/stand-in-state")))
+        elif cluster.peers().get(member["name"]) != member["url"]:
+            if len(cluster.up()) < len(cluster.voters()):
+                raise Failure(503, "ServiceUnavailable", membership.UNHEALTHY)
+            if cluster.state.exported()["learners"]:
+                raise Failure(400, "BadRequest", membership.TOO_MANY_LEARNERS)
+            cluster.state.set_member(member["name"], member["url"], learner=True)
         self._answer(200, cluster.state.exported())
+
+    def _agreed(self) -> None:
+        """Fail unless etcd can change something now."""
+        if why := self.server.cluster.no_quorum(now=True):
+            raise Failure(500, "InternalError", why)
 
     def _state(self) -> None:
         if self.command == "PUT":
@@ -284,8 +298,10 @@ class Handler(BaseHTTPRequestHandler):
         if path in answers.DISCOVERY and self.command == "GET":
             self._answer(200, answers.DISCOVERY[path])
             return
-        if not cluster.quorate():
-            raise Failure(500, "InternalError", "etcdserver: request timed out")
+        if self.command != "GET":
+            self._agreed()
+        elif why := cluster.no_quorum():
+            raise Failure(500, "InternalError", why)
         if self.command != "GET":
             self._authorize_change(path, caller)
             forwarded = self._elsewhere(self.path)
@@ -295,7 +311,7 @@ class Handler(BaseHTTPRequestHandler):
         objects.answer(self, path)
 
     def _health(self, path: str) -> None:
-        if not self.server.cluster.quorate():
+        if self.server.cluster.no_quorum():
             text = f"[+]ping ok\n[-]etcd failed: reason withheld\n{path[1:]} check failed\n"
             self._write(500, text.encode(), "text/plain")
             return

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from k3s_stand_in.program.flags import Options
 
 _BEAT_SECONDS = 0.5
+PROMOTION_SECONDS = 3.0
+"""Between looks at learners: 15 s in k3s (pkg/etcd/etcd.go, manageTickerTime)."""
+STALL_SECONDS = 300.0
+"""How long a learner may make no progress before it is taken out (learnerMaxStallTime)."""
 _CALL_ERRORS = (client.Refused, OSError, http.client.HTTPException, ValueError)
 
 CRITICAL = (
@@ -54,6 +58,8 @@ class Cluster:
         self.users: dict[str, str] = {}
         self.ready = False
         self._reached: set[str] = set()
+        self._caught_up: set[str] = set()
+        self._stalled: dict[str, float] = {}
         self._identity = self._own_identity()
 
     # The other servers
@@ -65,21 +71,41 @@ class Cluster:
     def peers(self) -> dict[str, str]:
         return {name: url for name, url in self.state.exported()["members"].items() if name != self.name}
 
-    def quorate(self) -> bool:
-        """Whether a majority of etcd's members can be reached; SQLite always can."""
+    def voters(self) -> dict[str, str]:
+        """Return the URLs of the members that vote: a learner does not (etcd: learning/design-learner)."""
+        known = self.state.exported()
+        return {name: url for name, url in known["members"].items() if name not in known["learners"]}
+
+    def up(self) -> set[str]:
+        """Return the names of the voters that can be reached, as of the last beat."""
+        return {self.name, *self._reached} & self.voters().keys()
+
+    def no_quorum(self, *, now: bool = False) -> str:
+        """Return why etcd does not answer; "" if it does. SQLite always does.
+
+        With `now` the others are asked, as a change does, which a majority has to agree to.
+        """
         if not self.etcd:
-            return True
-        members = self.state.exported()["members"]
-        up = {self.name, *self._reached} & members.keys()
-        return self.name in members and len(up) > len(members) // 2
+            return ""
+        if now:
+            self._beat()
+        if self.learning():
+            return "etcdserver: rpc not supported for learner"
+        voters = self.voters()
+        if self.name in voters and len(self.up()) > len(voters) // 2:
+            return ""
+        return "etcdserver: request timed out"
+
+    def learning(self) -> bool:
+        """Whether this server is a member that does not vote yet."""
+        return self.name in self.state.exported()["learners"]
 
     def leader(self) -> str:
         """Return the URL of the server that takes changes; "" if it is this one."""
         if not self.etcd:
             return ""
-        members = self.state.exported()["members"]
-        up = sorted({self.name, *self._reached} & members.keys())
-        return "" if not up or up[0] == self.name else members[up[0]]
+        up = sorted(self.up())
+        return "" if not up or up[0] == self.name else self.voters()[up[0]]
 
     def removed(self) -> bool:
         """Whether this server was a member of etcd and is no longer."""
@@ -96,6 +122,7 @@ class Cluster:
         """Ask the other servers, again and again, whether they are there, and for what is newer."""
         self._beat()
         threading.Thread(target=self._beats, daemon=True).start()
+        threading.Thread(target=self._manage_learners, daemon=True).start()
 
     def _beats(self) -> None:
         while True:
@@ -112,6 +139,29 @@ class Cluster:
             if self.state.adopt(found):
                 reached.add(name)
         self._reached = reached
+        self._caught_up = (self._caught_up | reached) & self.peers().keys()
+
+    def _manage_learners(self) -> None:
+        while True:
+            time.sleep(PROMOTION_SECONDS)
+            self.manage_learners(time.monotonic())
+
+    def manage_learners(self, now: float) -> None:
+        """Have learners vote that have caught up, if this server leads (pkg/etcd/etcd.go, manageLearners).
+
+        One that has, and is gone since, is promoted all the same: etcd compares what it has acknowledged with
+        the leader's log (server/etcdserver/server.go, isLearnerReady), and does not ask whether it is there.
+        """
+        if not self.etcd or self.no_quorum() or self.leader():
+            return
+        for name in self.state.exported()["learners"]:
+            if name in self._caught_up:
+                self.state.promote(name)
+                logs.info(f"Promoted learner {name}")
+            elif now - self._stalled.setdefault(name, now) > STALL_SECONDS:
+                self._stalled.pop(name)
+                self.state.evict(name)
+                logs.warning(f"Removed learner {name} from etcd cluster")
 
     def _hand_out(self, state: dict[str, Any]) -> None:
         for name, url in self.peers().items():

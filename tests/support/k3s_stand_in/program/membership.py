@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import contextlib
 import http.client
 import json
 import os
+import secrets
 import shutil
 import time
 from typing import TYPE_CHECKING
 
 from k3s_stand_in.program import certificates, client, logs, tokens
 from k3s_stand_in.program.logs import fatal
+from k3s_stand_in.program.state import ADDRESS, MEMBER
 
 if TYPE_CHECKING:
     from k3s_stand_in.program.cluster import Cluster
     from k3s_stand_in.program.flags import Options
 
 TOMBSTONE = "tombstone"
+TOO_MANY_LEARNERS = "etcdserver: too many learner members in cluster"
+UNHEALTHY = "etcdserver: unhealthy cluster"
 _RESET_SECONDS = 1.0
+_AGAIN_SECONDS = 1.0
+_ANNOUNCE_SECONDS = 0.3
 _ERRORS = (client.Refused, OSError, http.client.HTTPException)
 _PREPARING = "starting kubernetes: preparing server:"
 
@@ -79,7 +86,25 @@ def bootstrap(options: Options, directory: str) -> dict[str, str]:
 
 
 def join(cluster: Cluster) -> None:
-    """Become a member of etcd. Raises FatalError."""
+    """Become a member of etcd that does not vote yet (k3s: pkg/etcd/etcd.go, join). Raises FatalError."""
+    while why := _join(cluster):
+        logs.info(f"Waiting for other members to finish joining etcd cluster: {why}")
+        time.sleep(_AGAIN_SECONDS)
+    begin(cluster)
+
+
+def begin(cluster: Cluster) -> None:
+    """Have a log of etcd's, by which it is known at the next start that it was a member."""
+    os.makedirs(write_ahead_log(cluster.directory), mode=0o700, exist_ok=True)
+
+
+def write_ahead_log(directory: str) -> str:
+    """Return the directory of etcd's log, which is there once etcd has run (IsInitialized)."""
+    return os.path.join(directory, "db", "etcd", "member", "wal")
+
+
+def _join(cluster: Cluster) -> str:
+    """Return why it has to try again; "" if it is a member. Raises FatalError."""
     server = client.Server(cluster.options["server"], ca=cluster.server_ca.pem)
     member = {"name": cluster.name, "url": cluster.own_url, "critical": cluster.critical()}
     basic = ("server", cluster.users["server"])
@@ -87,19 +112,49 @@ def join(cluster: Cluster) -> None:
         body = server.call("/v1-k3s/stand-in-join", method="POST", body=member, basic=basic)
     except client.Refused as refused:
         message = json.loads(refused.body or b"{}").get("message", "")
+        if message in (TOO_MANY_LEARNERS, UNHEALTHY):
+            return str(message)
         fatal(f"starting kubernetes: preparing server: failed to join etcd: {message or refused}")
     except (OSError, http.client.HTTPException) as error:
         fatal(f"starting kubernetes: preparing server: failed to join etcd: {error}")
     cluster.state.adopt(json.loads(body), joining=True)
+    return ""
 
 
 def wait_for_quorum(cluster: Cluster) -> None:
-    said = False
-    while not cluster.quorate():
-        if not said:
-            logs.info("Waiting for etcd server to become available")
-            said = True
+    """Wait until etcd answers on this server, and it votes (k3s: pkg/etcd/etcd.go, Test)."""
+    said = ""
+    while cluster.no_quorum():
+        learning = "this server has not yet been promoted from learner to voting member"
+        why = learning if cluster.learning() else "Waiting for etcd server to become available"
+        if why != said:
+            logs.info(why if why != learning else f"Failed to test data store connection: {learning}")
+            said = why
         time.sleep(0.3)
+
+
+def announce(cluster: Cluster) -> None:
+    """Write into its node which member of etcd it is (pkg/etcd/metadata_controller.go). Never returns."""
+    annotations = {MEMBER: _member_name(cluster), ADDRESS: cluster.address}
+    path = f"/api/v1/nodes/{cluster.name}"
+    merge = {"Content-Type": "application/merge-patch+json"}
+    while True:
+        node = cluster.state.node(cluster.name)
+        said = ((node or {}).get("metadata", {}).get("annotations") or {}).items()
+        if node is not None and not cluster.removed() and not annotations.items() <= said:
+            with contextlib.suppress(*_ERRORS):
+                body = {"metadata": {"annotations": annotations}}
+                cluster.peer(cluster.own_url).call(path, method="PATCH", body=body, headers=merge)
+        time.sleep(_ANNOUNCE_SECONDS)
+
+
+def _member_name(cluster: Cluster) -> str:
+    """Return its name in etcd, which is another one in each cluster that it joins (setName)."""
+    path = os.path.join(cluster.directory, "db", "etcd", "name")
+    if not os.path.exists(path):
+        certificates.write(path, f"{cluster.name}-{secrets.token_hex(4)}".encode())
+    with open(path, encoding="ascii") as stream:
+        return stream.read()
 
 
 def started(cluster: Cluster) -> None:

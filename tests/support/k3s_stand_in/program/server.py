@@ -33,7 +33,7 @@ def run(options: Options) -> None:
     logs.info(f"Starting k3s {answers.VERSION} (148243c4)")
     etcd = os.path.join(directory, "db", "etcd")
     membership.bury(options, os.path.join(directory, "db"))
-    joining = bool(options["server"]) and not os.path.isdir(etcd)
+    joining = bool(options["server"]) and not os.path.isdir(membership.write_ahead_log(directory))
     users = membership.bootstrap(options, directory) if joining else {}
     if options["cluster-init"] and not options["server"]:
         os.makedirs(etcd, mode=0o700, exist_ok=True)
@@ -49,6 +49,7 @@ def run(options: Options) -> None:
         membership.join(cluster)
     elif cluster.etcd and not cluster.state.exported()["members"]:
         cluster.state.set_member(name, cluster.own_url)
+        membership.begin(cluster)
     _write_tokens(cluster)
     _write_kubeconfig(cluster)
     logs.info("Waiting for API server to become available")
@@ -57,6 +58,8 @@ def run(options: Options) -> None:
     cluster.ready = True
     logs.info("k3s is up and running")
     _run_controllers(cluster)
+    if cluster.etcd:
+        threading.Thread(target=membership.announce, args=(cluster,), daemon=True).start()
     membership.watch(cluster)
 
 

@@ -1,7 +1,7 @@
 """What a cluster keeps: its nodes, their passwords, its servers. In etcd or SQLite there, here in a file.
 
 With `--cluster-init` the servers are members of an etcd: one of them, the first that is up, takes what is
-changed and hands it to the others; without a majority nothing is answered, as with etcd.
+changed and hands it to the others; without a majority of those that vote nothing is answered, as with etcd.
 """
 
 from __future__ import annotations
@@ -21,6 +21,12 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 500
 
+# Annotations of the nodes of etcd's members
+MEMBER = "etcd.k3s.cattle.io/node-name"
+ADDRESS = "etcd.k3s.cattle.io/node-address"
+REMOVE = "etcd.k3s.cattle.io/remove"
+REMOVED = "etcd.k3s.cattle.io/removed-node-name"
+
 
 class Conflict(Exception):
     """An object was changed since it was read."""
@@ -37,6 +43,7 @@ class State:
         self.nodes: dict[str, dict[str, Any]] = {}
         self.passwords: dict[str, str] = {}
         self.members: dict[str, str] = {}
+        self.learners: list[str] = []
         self.events: list[tuple[int, str, dict[str, Any]]] = []
         self.on_change: Callable[[dict[str, Any]], None] = lambda _state: None
         if os.path.exists(path):
@@ -52,6 +59,7 @@ class State:
                     "nodes": self.nodes,
                     "passwords": self.passwords,
                     "members": self.members,
+                    "learners": self.learners,
                 }
             )
 
@@ -76,7 +84,7 @@ class State:
         """Be a cluster of one server, with all that is known (k3s: pkg/etcd/etcd.go, Reset)."""
         with self._changed:
             self.cluster = str(uuid.uuid4())
-            self.members = {name: url}
+            self.members, self.learners = {name: url}, []
             self.passwords.pop(name, None)
             self.revision += 1
             self._save()
@@ -106,6 +114,7 @@ class State:
             made = old["metadata"]["creationTimestamp"] if old else now()
             metadata["creationTimestamp"] = made
             _taint(node)
+            self._take_out(node)
             self.revision += 1
             metadata["resourceVersion"] = str(self.revision)
             self.nodes[name] = copy.deepcopy(node)
@@ -123,7 +132,7 @@ class State:
             self.revision += 1
             node["metadata"]["resourceVersion"] = str(self.revision)
             self.passwords.pop(name, None)
-            self.members.pop(name, None)
+            self._drop_member(name)
             self._remember("DELETED", node)
             self._save()
         self.on_change(self.exported())
@@ -136,10 +145,28 @@ class State:
             self._save()
         self.on_change(self.exported())
 
-    def set_member(self, name: str, url: str) -> None:
+    def set_member(self, name: str, url: str, *, learner: bool = False) -> None:
         with self._changed:
             self.revision += 1
             self.members[name] = url
+            if learner:
+                self.learners.append(name)
+            self._save()
+        self.on_change(self.exported())
+
+    def promote(self, name: str) -> None:
+        """Have a learner vote."""
+        with self._changed:
+            self.revision += 1
+            self.learners.remove(name)
+            self._save()
+        self.on_change(self.exported())
+
+    def evict(self, name: str) -> None:
+        """Take a member out of etcd, and leave its node alone."""
+        with self._changed:
+            self.revision += 1
+            self._drop_member(name)
             self._save()
         self.on_change(self.exported())
 
@@ -160,6 +187,26 @@ class State:
         self.nodes = found["nodes"]
         self.passwords = found["passwords"]
         self.members = found["members"]
+        self.learners = found["learners"]
+
+    def _take_out(self, node: dict[str, Any]) -> None:
+        """Take a member out of etcd whose node is annotated so (k3s: pkg/etcd/member_controller.go, sync)."""
+        annotations = node["metadata"].get("annotations") or {}
+        if annotations.get(REMOVED, annotations.get(MEMBER)) != annotations.get(MEMBER):
+            if MEMBER in annotations:  # it has come back as another member
+                annotations[REMOVE] = "false"
+                del annotations[REMOVED]
+            return
+        if annotations.get(REMOVE, "").lower() != "true":
+            return
+        if member := annotations.pop(MEMBER, ""):
+            annotations.pop(ADDRESS, None)
+            annotations[REMOVED] = member
+            self._drop_member(node["metadata"]["name"])
+
+    def _drop_member(self, name: str) -> None:
+        self.members.pop(name, None)
+        self.learners = [each for each in self.learners if each != name]
 
     def _remember(self, kind: str, node: dict[str, Any]) -> None:
         self.events = [*self.events[-_REMEMBERED:], (self.revision, kind, copy.deepcopy(node))]
