@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JSON = dict[str, Any]
+ETCD = "etcd.k3s.cattle.io"
+"""Annotations of nodes that are members of etcd begin so."""
 
 
 def node(name: str, *, ready: bool = True, server: bool = False, cordoned: bool = False) -> JSON:
@@ -54,6 +56,8 @@ class Cluster:
         self.held: set[str] = set()
         """Names of pods that may not go."""
         self.page = 1000
+        self.stuck = ""
+        """What etcd says to changes when it has no majority."""
         self.raw: bytes | None = None
         """Answered in place of anything else."""
         self.server = ""
@@ -76,13 +80,27 @@ class Cluster:
         if path.endswith("/eviction"):
             return self._evict(path.split("/")[-2])
         if path.startswith("/api/v1/nodes/") and name in self.nodes:
-            if method == "DELETE":
-                del self.nodes[name]
-            elif method == "PATCH":
-                wanted = body["spec"]["unschedulable"]
-                self.nodes[name]["spec"] = {"unschedulable": True} if wanted else {}
-            return 200, self.nodes.get(name, {})
+            return self._node(method, name, body)
         return 404, {"message": f'"{name}" not found', "reason": "NotFound"}
+
+    def _node(self, method: str, name: str, body: JSON) -> tuple[int, JSON]:
+        if self.stuck and method != "GET":
+            return 500, {"message": self.stuck}
+        if method == "DELETE":
+            del self.nodes[name]
+        elif method == "PATCH" and "metadata" in body:
+            self._annotate(self.nodes[name]["metadata"], body["metadata"]["annotations"])
+        elif method == "PATCH":
+            wanted = body["spec"]["unschedulable"]
+            self.nodes[name]["spec"] = {"unschedulable": True} if wanted else {}
+        return 200, self.nodes.get(name, {})
+
+    def _annotate(self, about: JSON, annotations: JSON) -> None:
+        """Take a member out of etcd whose node is annotated so, as k3s does."""
+        kept = about.setdefault("annotations", {})
+        kept.update(annotations)
+        if kept.get(f"{ETCD}/remove") == "true" and f"{ETCD}/node-name" in kept:
+            kept[f"{ETCD}/removed-node-name"] = kept.pop(f"{ETCD}/node-name")
 
     def _paged(self, items: list[JSON], query: JSON) -> JSON:
         start = int(query.get("continue", ["0"])[0])

@@ -82,6 +82,7 @@
     │       ├── ClusterUnreachable ... no machine of it decides
     │       ├── SwarmLocked        ... nothing here unlocks it
     │       ├── QuorumAtRisk       ... the cluster would not survive its leaving
+    │       ├── CannotLeave        ... a cluster of Kubernetes does not let it go
     │       ├── NodeNotReady       ... as a node of Kubernetes it does not get Ready
     │       └── KubernetesError    ... the API of one refuses a call, or does not answer
     ├── CacheError                 a registry cache
@@ -201,6 +202,7 @@ if TYPE_CHECKING:
     from dinv.errors.kubeconfig import KubeconfigError as KubeconfigError
     from dinv.errors.kubeconfig import KubeconfigLocked as KubeconfigLocked
     from dinv.errors.kubeconfig import NoKubeconfig as NoKubeconfig
+    from dinv.errors.kubernetes import CannotLeave as CannotLeave
     from dinv.errors.kubernetes import KubernetesError as KubernetesError
     from dinv.errors.kubernetes import NodeNotReady as NodeNotReady
     from dinv.errors.local import ContextError as ContextError
@@ -357,6 +359,7 @@ _FILES = {
     "SwarmLocked": "cluster",
     "QuorumAtRisk": "cluster",
     "KubernetesError": "kubernetes",
+    "CannotLeave": "kubernetes",
     "NodeNotReady": "kubernetes",
 }
 """In which file of this folder each class is."""

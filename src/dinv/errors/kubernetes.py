@@ -20,6 +20,27 @@ class KubernetesError(ClusterError):
         self.reason = reason
 
 
+class CannotLeave(ClusterError):
+    """A machine's cluster does not let it go. `reason` says why; `stays` is a server of it that stays.
+
+    `server` is whether the machine is a server as well, one of those of which a majority has to agree.
+    """
+
+    def __init__(self, machine: str, stays: str, reason: str, *, server: bool) -> None:
+        text = (
+            f'Machine "{machine}" is not removed: it cannot be taken out of its cluster ({reason}). If a '
+            "machine of that is stopped, start it: "
+            + command("start", machine if server else stays)
+            + ". To remove it all the same: "
+            + command("rm", "-f", machine)
+            + f". If {stays} has no majority without it, make a cluster of it alone then: "
+            + command("provision", "--force-new-cluster", stays)
+        )
+        super().__init__(machine, text)
+        self.reason = reason
+        self.stays = stays
+
+
 class NodeNotReady(ClusterError):
     """A machine has not become a Ready node of its cluster. `log` is what its services said last."""
 

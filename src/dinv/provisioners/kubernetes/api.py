@@ -89,6 +89,15 @@ class Api:
             kind="application/merge-patch+json",
         )
 
+    def annotate(self, name: str, annotations: dict[str, str]) -> None:
+        """Give a node annotations, besides those that it has. Raises KubernetesError."""
+        self._json(
+            "PATCH",
+            f"/api/v1/nodes/{quote(name)}",
+            {"metadata": {"annotations": annotations}},
+            kind="application/merge-patch+json",
+        )
+
     def delete_node(self, name: str) -> None:
         """Delete a node, unless it is gone already. Raises KubernetesError."""
         try:
@@ -230,6 +239,11 @@ def is_ready(node: dict[str, Any]) -> bool:
 def is_server(node: dict[str, Any]) -> bool:
     """Return whether it is a member of the control plane."""
     return _CONTROL_PLANE in ((node.get("metadata") or {}).get("labels") or {})
+
+
+def annotations_of(node: dict[str, Any]) -> dict[str, str]:
+    """Return its annotations."""
+    return (node.get("metadata") or {}).get("annotations") or {}
 
 
 def is_cordoned(node: dict[str, Any]) -> bool:

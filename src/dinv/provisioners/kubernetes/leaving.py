@@ -11,11 +11,16 @@ from dinv.provisioners.kubernetes.node import SERVER
 from dinv.provisioners.membership import ROLE
 from dinv.states import RUNNING
 from dinv.timeouts import STATE_SECONDS
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.progress import Progress
     from dinv.provisioners.kubernetes.part import Part
+
+LEAVE_SECONDS = 120.0
+"""For a server to be taken out of the database; one that is just joining has to become a member first."""
+FORCED_SECONDS = 15.0
 
 
 def check_leave(membership: Part) -> None:
@@ -39,6 +44,11 @@ def check_leave(membership: Part) -> None:
     staying = {
         name: node for name, node in nodes.items() if api.is_server(node) and name != membership.node_name
     }
+    if not staying:  # they have not joined yet
+        names = ", ".join(each.name for each in members)
+        raise errors.QuorumAtRisk(
+            config.name, f"{names} would be without a server", "Remove what is joining it first."
+        )
     ready = sum(api.is_ready(node) for node in staying.values())
     needed = len(staying) // 2 + 1
     if ready < needed:
@@ -66,18 +76,21 @@ def leave(membership: Part, progress: Progress, *, force: bool) -> list[str]:
         node = client.node(membership.node_name)
         if node is not None:
             _hand_over(membership, client, node, progress)
-        _end(membership)
-        # k3s and k0s take a server's member out of etcd along with its node; see `Distribution.leave`.
-        client.delete_node(membership.node_name)
+        why = _leave_database(
+            membership, client, progress, timeout=FORCED_SECONDS if force else LEAVE_SECONDS
+        )
+        if not why:
+            _end(membership)
+            client.delete_node(membership.node_name)
     except KubernetesError as error:
-        if not force:
-            raise
-        return [_left(membership, others[0].name, error.reason)]
+        why = error.reason
     except ClusterUnreachable as error:
-        if not force:
-            raise
-        return [_left(membership, others[0].name, error.text)]
-    return []
+        why = "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in error.whys)
+    if not why:
+        return []
+    if not force:
+        raise errors.CannotLeave(config.name, others[0].name, why, server=membership.role == SERVER)
+    return [_left(membership, others[0].name, why)]
 
 
 def _hand_over(membership: Part, client: api.Api, node: dict[str, object], progress: Progress) -> None:
@@ -88,19 +101,38 @@ def _hand_over(membership: Part, client: api.Api, node: dict[str, object], progr
             progress.note(f"{left} pods of {membership.name} could not be moved: they end with it")
 
 
+def _leave_database(membership: Part, client: api.Api, progress: Progress, *, timeout: float) -> str:
+    """Take a server that runs out of the cluster's database; return why that could not be done."""
+    if membership.role != SERVER:
+        return ""
+    name = membership.node_name
+    try:
+        if membership.driver.state(timeout=STATE_SECONDS).state != RUNNING:
+            return ""
+        inside = membership.inside()
+        _, said, _ = inside.run(*membership.contract.services_command, "status")
+        if b"runs, process" not in said:
+            return ""
+        with progress.working("Kubernetes", f"taking {name} out of the cluster's database"):
+            return membership.distribution.leave(inside, name, client, timeout=timeout)
+    except DinvError:
+        return ""  # it is as good as gone: the others take it out along with its node
+
+
 def _end(membership: Part) -> None:
     """End its services, if it runs: a node that is just starting would come back after it was deleted."""
     with contextlib.suppress(DinvError):
-        if membership.driver.state(timeout=STATE_SECONDS).state != RUNNING:
-            return
-        inside = membership.inside()
-        if membership.role == SERVER:
-            membership.distribution.leave(inside)
-        joining.end_services(membership, inside)
+        if membership.driver.state(timeout=STATE_SECONDS).state == RUNNING:
+            joining.end_services(membership, membership.inside())
 
 
 def _left(membership: Part, server: str, why: str) -> str:
-    return (
+    left = (
         f"Its node {membership.node_name} may still be in the cluster ({why}). Delete it there: kubectl "
         f"--context {server} delete node {membership.node_name}"
+    )
+    if membership.role != SERVER:
+        return left
+    return f"{left}. If {server} has lost its majority by that, make a cluster of it alone: " + command(
+        "provision", "--force-new-cluster", server
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import os
+import threading
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from kubernetes_api import node, pod, serving
+from kubernetes_api import ETCD, node, pod, serving
 
 from dinv import drivers
 from dinv.errors import (
     CannotJoin,
+    CannotLeave,
     ClusterError,
-    ClusterUnreachable,
     KubeconfigError,
     KubernetesError,
     NodeNotReady,
@@ -23,7 +24,17 @@ from dinv.errors import (
 )
 from dinv.images.dinv import DinvContract
 from dinv.progress import Progress
-from dinv.provisioners.kubernetes import api, joining, kubeconfigs, options, requirements, servers, working
+from dinv.provisioners.kubernetes import (
+    api,
+    joining,
+    kubeconfigs,
+    leaving,
+    options,
+    requirements,
+    servers,
+    working,
+)
+from dinv.provisioners.kubernetes.distributions import k3s
 from dinv.provisioners.kubernetes.distributions.k3s import CONFIG
 from dinv.provisioners.kubernetes.membership import KubernetesMembership
 from dinv.provisioners.kubernetes.provisioner import KubernetesProvisioner
@@ -84,6 +95,8 @@ class Machine:
         if argv[:2] == ("sh", "-c") and "etimes" in argv[2]:
             stdout(self.clock)
             return 0
+        if argv[:2] == ("test", "-d"):
+            return 1 - any(path.startswith(f"{argv[2]}/") for path in self.files)
         if argv[0] == "cat":
             content = self.files.get(argv[1])
             stdout(content or b"")
@@ -93,8 +106,9 @@ class Machine:
         if argv[:2] == ["rm", "-f"] or argv[:2] == ("rm", "-f"):
             for path in argv[2:]:
                 self.files.pop(path, None)
-        if argv[-1] == "reload" and any(path.startswith("/etc/dinv/services/") for path in self.files):
-            self.world.started(self)
+        if argv[-1] == "reload":
+            begins = any(path.startswith("/etc/dinv/services/") for path in self.files)
+            (self.world.started if begins else self.world.ended)(self)
         if argv[-1] == "status":
             stdout(self.services[1])
             return self.services[0]
@@ -121,9 +135,22 @@ class World:
         if server:
             machine.files["/etc/rancher/k3s/k3s.yaml"] = kubeconfig(self.cluster)
             machine.files["/var/lib/rancher/k3s/server/token"] = TOKEN
-        self.cluster.nodes.setdefault(
-            machine.name.lower(), node(machine.name.lower(), server=server, ready=self.becomes_ready)
-        )
+            if "server:" in config or "cluster-init" in config:
+                machine.files["/var/lib/rancher/k3s/server/db/etcd/member/wal/0.wal"] = b""
+        if not machine.services[1]:
+            machine.services = (0, b"k3s: runs, process 7\n")
+        name = machine.name.lower()
+        made = node(name, server=server, ready=self.becomes_ready)
+        if server:
+            made["metadata"]["annotations"] = {f"{ETCD}/node-name": f"{name}-1"}
+        self.cluster.nodes.setdefault(name, made)
+
+    def ended(self, machine: Machine) -> None:
+        """Of two members of etcd one that is gone is enough: nothing can be changed then."""
+        machine.services = (0, b"")
+        about = self.cluster.nodes.get(machine.name.lower(), {}).get("metadata", {})
+        if f"{ETCD}/node-name" in about.get("annotations", {}):
+            self.cluster.stuck = "etcdserver: request timed out"
 
     def driver(self, config: MachineConfig, *_: object, **__: object) -> Driver:
         return cast("Driver", FakeDriver(self, config))
@@ -316,10 +343,12 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("after", ["join", "leave"])
+@pytest.mark.parametrize("role", ["agent", "server"])
 def test_killed_at_any_call_it_is_joined_or_left_by_the_next(
-    world: World, monkeypatch: pytest.MonkeyPatch, after: str
+    world: World, monkeypatch: pytest.MonkeyPatch, after: str, role: str
 ) -> None:
     world.made("k1")
+    monkeypatch.setattr(k3s, "POLL_SECONDS", 0.01)
     calls, kill_at = 0, 0
     run, put, call = Machine.run, Machine.put, api.Api._call
 
@@ -337,7 +366,7 @@ def test_killed_at_any_call_it_is_joined_or_left_by_the_next(
         monkeypatch.setattr(owner, name, counted(real))
     for kill_at in range(1, 60):  # noqa: B007  (what `counted` looks at)
         calls = -1000
-        agent = world.membership("k2", join="k1")
+        agent = world.membership("k2", join="k1", role=role)
         agent.check(Progress())
         world.store.save(agent.config)
         calls = 0
@@ -348,7 +377,7 @@ def test_killed_at_any_call_it_is_joined_or_left_by_the_next(
         else:
             done = True
         calls = -1000
-        again = world.membership("k2", join="k1")
+        again = world.membership("k2", join="k1", role=role)
         if after == "join":
             again.join(Progress(), timeout=60)
             assert world.store.load("k2").membership["Joined"] is True
@@ -621,10 +650,69 @@ def test_a_cluster_that_does_not_answer_is_left_by_force_only(world: World) -> N
     world.made("k1")
     agent = world.made("k2", join="k1")
     world.cluster.ready = "[-]etcd"
-    with pytest.raises(ClusterUnreachable, match="k1: "):
+    with pytest.raises(CannotLeave, match=r"k1: .*dinv rm -f k2") as caught:
         agent.leave(Lines(), force=False)
+    assert "dinv provision --force-new-cluster k1" in caught.value.text
     [left] = agent.leave(Lines(), force=True)
     assert "kubectl --context k1 delete node k2" in left
+
+
+def test_a_server_is_out_of_the_database_before_its_services_end(world: World) -> None:
+    world.made("k1")
+    server = world.made("srv", join="k1", role="server")
+    assert server.leave(Lines(), force=False) == []
+    assert list(world.cluster.nodes) == ["k1"]
+    assert server.leave(Lines(), force=False) == []  # again
+
+
+def test_a_server_that_has_ended_without_a_majority_is_removed_by_force_only(world: World) -> None:
+    world.made("k1")
+    server = world.made("srv", join="k1", role="server")
+    world.machines["srv"].state = STOPPED
+    world.cluster.stuck = "etcdserver: request timed out"
+    with pytest.raises(CannotLeave, match=r"request timed out.*start it: dinv start srv"):
+        server.leave(Lines(), force=False)
+    [left] = server.leave(Lines(), force=True)
+    assert "make a cluster of it alone: dinv provision --force-new-cluster k1" in left
+
+
+def test_a_server_that_is_no_voting_member_yet_is_waited_for(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(k3s, "POLL_SECONDS", 0.01)
+    monkeypatch.setattr(leaving, "LEAVE_SECONDS", 0.1)
+    world.made("k1")
+    server = world.made("srv", join="k1", role="server")
+    learner = world.cluster.nodes.pop("srv")
+    server.record(Joined=None)
+    with pytest.raises(CannotLeave, match="not become a voting member of etcd yet"):
+        server.leave(Lines(), force=False)
+    assert "/etc/dinv/services/k3s" in world.machines["srv"].files  # it runs on
+    monkeypatch.setattr(leaving, "LEAVE_SECONDS", 60.0)
+    promoting = threading.Timer(0.2, lambda: world.cluster.nodes.update(srv=learner))
+    promoting.start()
+    assert server.leave(Lines(), force=False) == []
+    promoting.join()
+    assert list(world.cluster.nodes) == ["k1"]
+
+
+def test_a_server_with_sqlite_has_no_member_to_take_out(world: World) -> None:
+    world.made("k1")
+    server = world.made("srv", join="k1", role="server")
+    files = world.machines["srv"].files
+    world.machines["srv"].files = {path: files[path] for path in files if "/wal/" not in path}
+    world.cluster.nodes["srv"]["metadata"]["annotations"] = {}
+    assert server.leave(Lines(), force=False) == []
+    assert not any("remove" in str(each) for each in world.cluster.calls)
+
+
+def test_a_server_that_has_not_joined_yet_does_not_stay_as_one(world: World) -> None:
+    membership = world.made("k1")
+    joining_one = world.membership("srv", join="k1", role="server")
+    joining_one.check(Progress())
+    world.store.save(joining_one.config)
+    with pytest.raises(QuorumAtRisk, match=r"srv would be without a server\. Remove what is joining it"):
+        membership.check_leave()
 
 
 # What lists show, and a new cluster

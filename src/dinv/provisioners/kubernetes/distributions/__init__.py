@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from dinv.channel import File
+    from dinv.provisioners.kubernetes.api import Api
     from dinv.provisioners.kubernetes.node import Inside, Node
 
 DEFAULT = "k3s"
@@ -90,8 +91,14 @@ class Distribution(ABC):
     def kubeconfig(self, server: Inside) -> bytes:
         """Return the administrator's kubeconfig of a server, as it stands there; b"" if there is none yet."""
 
-    def leave(self, inside: Inside) -> None:  # noqa: B027  (where the cluster sees to it)
-        """Take a server that still runs out of the cluster's database, before its node is deleted."""
+    @abstractmethod
+    def leave(self, inside: Inside, name: str, client: Api, *, timeout: float) -> str:
+        """Take a server that runs out of the cluster's database; return why that was not done, "" if it was.
+
+        It comes before its services end: a member that is gone still counts among those of which a majority
+        has to agree, also to its removal. `name` is its node's, `client` the API at a server that stays,
+        `timeout` in seconds.
+        """
 
     def reset(self, node: Node) -> str:
         """Return the shell command that makes a stopped server the only one of its cluster.

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from dinv.provisioners.kubernetes.api import Api
     from dinv.provisioners.kubernetes.node import Inside, Node
 
 PROGRAM = "/usr/local/bin/k0s"
@@ -80,8 +81,11 @@ class K0s(Distribution):
         status, said, _ = server.run(PROGRAM, "kubeconfig", "admin")
         return said if status == 0 else b""
 
-    def leave(self, inside: Inside) -> None:
-        inside.run(PROGRAM, "etcd", "leave")
+    def leave(self, inside: Inside, name: str, client: Api, *, timeout: float) -> str:
+        # k0s adds its members as voters at once (pkg/etcd/client.go, AddMember), and asks its own etcd here
+        # (cmd/etcd/leave.go), which has to run. It fails also where that was done before.
+        inside.run(PROGRAM, "etcd", "leave", timeout=timeout)
+        return ""
 
 
 def _quoted(word: str) -> str:

@@ -6,7 +6,11 @@ pkg/daemons/control/deps and pkg/etcd in k3s 1.28 to 1.35.
 
 from __future__ import annotations
 
+import time
+
 from dinv.channel import File
+from dinv.errors import KubernetesError
+from dinv.provisioners.kubernetes import api
 from dinv.provisioners.kubernetes.distributions import Distribution, scalar_lines
 from dinv.provisioners.kubernetes.node import SERVER
 
@@ -14,11 +18,17 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from dinv.provisioners.kubernetes.api import Api
     from dinv.provisioners.kubernetes.node import Inside, Node
 
 PROGRAM = "/usr/local/bin/k3s"
 CONFIG = "/etc/rancher/k3s/config.yaml"
 KUBECONFIG = "/etc/rancher/k3s/k3s.yaml"
+_WRITE_AHEAD_LOG = "/var/lib/rancher/k3s/server/db/etcd/member/wal"
+_MEMBER = "etcd.k3s.cattle.io/node-name"
+_REMOVE = "etcd.k3s.cattle.io/remove"
+_REMOVED = "etcd.k3s.cattle.io/removed-node-name"
+POLL_SECONDS = 0.3
 _TOKEN = "/var/lib/rancher/k3s/server/token"  # noqa: S105  (a path)
 """Written once the server has its CA: K10<sha256 of the CA>::server:<secret>."""
 
@@ -96,9 +106,40 @@ class K3s(Distribution):
     def kubeconfig(self, server: Inside) -> bytes:
         return server.read(KUBECONFIG)
 
+    def leave(self, inside: Inside, name: str, client: Api, *, timeout: float) -> str:
+        # Where its log is not, etcd has never run: the database is SQLite, or it was no member yet.
+        if inside.run("test", "-d", _WRITE_AHEAD_LOG)[0]:
+            return ""
+        end = time.monotonic() + timeout
+        while True:
+            try:
+                why = _take_out(client, name)
+            except KubernetesError as error:  # etcd may be electing another leader
+                why = error.reason
+            if not why or time.monotonic() >= end:
+                return why
+            time.sleep(POLL_SECONDS)
+
     def reset(self, node: Node) -> str:
         # k3s refuses it while `server` is set; who calls this puts the files of a first node in before.
         return f"{PROGRAM} server --cluster-reset" if node.role == SERVER else ""
+
+
+def _take_out(client: Api, name: str) -> str:
+    """Have k3s take a member out of etcd, a step of it; return what is still waited for.
+
+    A member joins as a learner, which does not vote, has no node yet, and cannot be taken out. The leader
+    looks every 15 s which of them have caught up, and lets these vote, even one that is gone since. So k3s
+    must not end on it before: pkg/etcd/etcd.go, manageLearners; etcd's server/etcdserver/server.go,
+    isLearnerReady. Then it has a node with annotations, which pkg/etcd/member_controller.go follows.
+    """
+    node = client.node(name)
+    about = {} if node is None else api.annotations_of(node)
+    if _MEMBER not in about:
+        return "" if about.get(_REMOVED) else "it has not become a voting member of etcd yet"
+    if about.get(_REMOVE) != "true":
+        client.annotate(name, {_REMOVE: "true"})
+    return "etcd still has it as a member"
 
 
 def _merged(ours: object, given: Sequence[str]) -> object:

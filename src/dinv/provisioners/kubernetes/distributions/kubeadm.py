@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from typing import Any
 
+    from dinv.provisioners.kubernetes.api import Api
     from dinv.provisioners.kubernetes.node import Inside, Node
 
 PROGRAM = "/usr/bin/kubeadm"
@@ -170,5 +171,9 @@ class Kubeadm(Distribution):
     def kubeconfig(self, server: Inside) -> bytes:
         return server.read(KUBECONFIG)
 
-    def leave(self, inside: Inside) -> None:
-        inside.run(PROGRAM, "reset", "--force")
+    def leave(self, inside: Inside, name: str, client: Api, *, timeout: float) -> str:
+        # Its first phase takes the member out of etcd, by the API that still runs here, and goes on if that
+        # fails (cmd/kubeadm/app/cmd/phases/reset/removeetcdmember.go). Members are added as learners (feature
+        # gate EtcdLearnerMode, on since Kubernetes 1.29, always since 1.32); `kubeadm join` promotes them.
+        inside.run(PROGRAM, "reset", "--force", timeout=timeout)
+        return ""
