@@ -1,10 +1,10 @@
-"""Other machines of the store, as their clients reach them."""
+"""Other machines of the store: which belong together, and how their clients reach them."""
 
 from __future__ import annotations
 
 import os
 
-from dinv.errors import MachineNotRunning
+from dinv.errors import DinvError, MachineNotRunning
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,6 +15,25 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 CALL_SECONDS = 10.0
+
+
+def others(
+    store: Store, config: MachineConfig, belongs: Callable[[MachineConfig], bool]
+) -> list[MachineConfig]:
+    """Return the records of the store's other machines that belong with this one, by name.
+
+    One that cannot be read is passed over.
+    """
+    found = []
+    for name in store.names():
+        if name != config.name:
+            try:
+                other = store.load(name)
+            except DinvError:
+                continue
+            if belongs(other):
+                found.append(other)
+    return found
 
 
 def open_peer(

@@ -6,6 +6,7 @@ import os
 
 from dinv import errors
 from dinv.errors import DinvError, KubernetesError
+from dinv.provisioners import peers
 from dinv.provisioners.kubernetes import KUBECONFIG, api
 from dinv.provisioners.kubernetes.api import CALL_SECONDS, Api
 from dinv.provisioners.kubernetes.kubeconfigs import read
@@ -46,16 +47,8 @@ JOINED = "Joined"
 
 def members(store: Store, config: MachineConfig) -> list[MachineConfig]:
     """Return the other machines of this store in the same cluster, its servers first."""
-    found = []
-    for name in store.names():
-        if name == config.name:
-            continue
-        try:
-            other = store.load(name)
-        except DinvError:
-            continue
-        if other.membership.get(CLUSTER_ID) == config.membership.get(CLUSTER_ID):
-            found.append(other)
+    own = config.membership.get(CLUSTER_ID)
+    found = peers.others(store, config, lambda other: bool(own) and other.membership.get(CLUSTER_ID) == own)
     return sorted(found, key=lambda each: (each.membership.get(ROLE) != SERVER, each.name))
 
 

@@ -83,18 +83,13 @@ def members(store: Store, config: MachineConfig) -> list[MachineConfig]:
     Before the machine knows which swarm it is in, it is the one that it is to join by.
     """
     own, peer = config.membership.get(SWARM_ID), config.membership.get(PEER)
-    found = []
-    for name in store.names():
-        if name == config.name:
-            continue
-        try:
-            other = store.load(name)
-        except DinvError:
-            continue
+
+    def belongs(other: MachineConfig) -> bool:
         its = other.membership.get(SWARM_ID)
         # A machine of the peer's name that is of another swarm by now is none of this one.
-        if (own and its == own) or (name == peer and not (own and its)):
-            found.append(other)
+        return bool(own and its == own) or (other.name == peer and not (own and its))
+
+    found = peers.others(store, config, belongs)
     return sorted(found, key=lambda each: (each.membership.get("Role") != "manager", each.name != peer))
 
 
