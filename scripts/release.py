@@ -28,7 +28,8 @@ import zipfile
 CHECKOUT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 MAINTAINER = "The dinv maintainers <maintainers@dinv.invalid>"
 BUNDLED = ("rich",)
-"""What the one-file program has in it; cryptography is compiled for one platform and is the system's."""
+"""What the one-file program has in it; cryptography is compiled for one platform and is the system's, as is
+PyYAML, which only some verbs need, and say so."""
 
 CONTROL = """\
 Package: dinv
@@ -37,7 +38,7 @@ Architecture: all
 Maintainer: {maintainer}
 Installed-Size: {size}
 Depends: {depends}
-Recommends: docker-cli | docker-ce-cli, python3-yaml
+Recommends: docker-cli | docker-ce-cli
 Suggests: docker.io | docker-ce | podman, openssh-client, rsync, sshfs, mmdebstrap
 Section: admin
 Priority: optional
@@ -166,6 +167,10 @@ def _build(source: str, directory: str) -> None:
     )
 
 
+DEBIAN_NAMES = {"pyyaml": "yaml"}
+"""Where Debian's package python3-NAME has another name."""
+
+
 def debian_dependencies(requirements: list[str], python: str) -> str:
     """What pyproject.toml requires, in Debian's words."""
     found = [f"python3 ({python.replace('>=', '>= ')})"]
@@ -175,7 +180,7 @@ def debian_dependencies(requirements: list[str], python: str) -> str:
             raise SystemExit(
                 f"{requirement}: what this is in Debian has to be written into scripts/release.py"
             )
-        found.append(f"python3-{match[1]} (>= {match[2]})")
+        found.append(f"python3-{DEBIAN_NAMES.get(match[1], match[1])} (>= {match[2]})")
     return ", ".join(found)
 
 

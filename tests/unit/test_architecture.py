@@ -34,6 +34,7 @@ FLOORS = (
     ("server",),
     ("machines",),
     ("machine",),
+    ("declared",),
     ("caches", "pools"),
     ("access", "listing", "image_building", "cache_volumes"),
     ("lifecycle",),

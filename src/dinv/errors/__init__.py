@@ -8,6 +8,7 @@
     │   ├── PluginNotFound         ... no driver, provisioner, ... of this name
     │   ├── OptionError            ... an option has a value that cannot be used
     │   │   └── DriverRefused      ... found by a driver
+    │   ├── DeclarationError       ... a file of machines, with all that is wrong in it
     │   ├── InvalidHolder          ... cannot be the name of somebody who is given access
     │   ├── ShareExpired           ... a share to import has expired
     │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
@@ -173,6 +174,7 @@ if TYPE_CHECKING:
     from dinv.errors.datacenter import InstallerFailed as InstallerFailed
     from dinv.errors.datacenter import InstallerHangs as InstallerHangs
     from dinv.errors.datacenter import LoginRefused as LoginRefused
+    from dinv.errors.declared import DeclarationError as DeclarationError
     from dinv.errors.endpoint import EndpointError as EndpointError
     from dinv.errors.endpoint import EndpointTLSError as EndpointTLSError
     from dinv.errors.endpoint import EndpointTooOld as EndpointTooOld
@@ -255,6 +257,7 @@ _FILES = {
     "NobodyToAsk": "input",
     "OptionError": "input",
     "DriverRefused": "input",
+    "DeclarationError": "declared",
     "ArchiveError": "input",
     "TemplateError": "input",
     "StoreError": "store",

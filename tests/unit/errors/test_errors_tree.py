@@ -17,6 +17,7 @@ import pytest
 
 from dinv import errors
 from dinv.errors import DinvError, InputError, MachineGone, MachineNotFound
+from dinv.formats.problem import Problem
 from dinv.wording import Wording, command
 
 FILES = [module.name for module in pkgutil.iter_modules(errors.__path__)]
@@ -73,6 +74,7 @@ def example(kind: type[DinvError]) -> DinvError:
         "tuple[str, ...]": ("one", "two"),
         "list[tuple[str, str]]": [("one", "two")],
         "InputError": InputError("It is wrong"),
+        "Iterable[Any]": [Problem(3, 5, "machines", "is a list")],
     }
     positional, named = [], {}
     for name, parameter in inspect.signature(kind).parameters.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
-from dinv.declaration import NUMBER, PAIRS, SIZE, Option
+from dinv.declaration import NUMBER, PAIRS, PATH, SIZE, Option
 from dinv.drivers.docker.network import publishing
 from dinv.errors import OptionError
 from dinv.formats.host_port import unbracketed
@@ -40,6 +40,7 @@ FLAGS = (
         "endpoint-cert-path",
         "DINV_ENDPOINT_CERT_PATH",
         "directory with ca.pem, cert.pem and key.pem for a tcp:// endpoint",
+        type=PATH,
         metavar="DIR",
         rare=True,
     ),
