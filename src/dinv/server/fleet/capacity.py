@@ -1,0 +1,151 @@
+"""What is taken on endpoints: counted in the transaction that takes it, never more than there is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dinv.server.database.schema import endpoints, machines, usage
+from dinv.server.fleet.placement import Need, Place, ranked
+from dinv.server.fleet.rows import HELD_STATES
+
+
+def places(connection: sa.Connection) -> dict[str, Place]:
+    """Return all endpoints by id, as placement sees them."""
+    table = endpoints.c
+    columns = (table.id, table.name, table.weight, table.max_machines, table.cpus, table.memory, table.labels)
+    used = (table.machines, table.used_cpus, table.used_memory)
+    query = sa.select(*columns, *used, table.enabled, table.state)
+    found = {}
+    for row in connection.execute(query):
+        *values, enabled, state = row
+        (id_, name, weight, max_machines, cpus, memory, labels, count, used_cpus, used_memory) = values
+        found[id_] = Place(
+            id=id_,
+            name=name,
+            weight=weight,
+            max_machines=max_machines,
+            cpus=cpus,
+            memory=memory,
+            labels=labels,
+            is_open=enabled and state != "unreachable",
+            machines=count,
+            used_cpus=used_cpus,
+            used_memory=used_memory,
+        )
+    return found
+
+
+def take_best(
+    connection: sa.Connection, candidates: Iterable[Place], machine_id: str, need: Need
+) -> str | None:
+    """Take room for a machine on the best endpoint that has it; return its id, None if none has."""
+    for place in ranked(candidates, need):
+        if _take(connection, machine_id, place.id, need):
+            return place.id
+    return None
+
+
+def take(connection: sa.Connection, machine_id: str, endpoint_id: str) -> bool:
+    """Take room on an endpoint for a machine, and put it there. Return False where there is none now."""
+    query = sa.select(machines.c.cpus, machines.c.memory).where(machines.c.id == machine_id)
+    row = connection.execute(query).one()
+    return _take(connection, machine_id, endpoint_id, Need(row.cpus, row.memory))
+
+
+def _take(connection: sa.Connection, machine_id: str, endpoint_id: str, need: Need) -> bool:
+    table = endpoints.c
+    fits = [sa.or_(table.max_machines.is_(None), table.machines < table.max_machines)]
+    if need.cpus:
+        most = table.cpus * (1 + 1e-9)
+        fits.append(sa.or_(table.cpus.is_(None), table.used_cpus + need.cpus <= most))
+    if need.memory:
+        fits.append(sa.or_(table.memory.is_(None), table.used_memory + need.memory <= table.memory))
+    # The condition is looked at again when another has changed the row meanwhile: both databases do so.
+    done = connection.execute(
+        endpoints.update()
+        .where(table.id == endpoint_id, table.enabled, table.state != "unreachable", *fits)
+        .values(
+            machines=table.machines + 1,
+            used_cpus=table.used_cpus + need.cpus,
+            used_memory=table.used_memory + need.memory,
+        )
+    )
+    if done.rowcount != 1:
+        return False
+    connection.execute(machines.update().where(machines.c.id == machine_id).values(endpoint_id=endpoint_id))
+    return True
+
+
+def give_back(connection: sa.Connection, machine_id: str, now: datetime) -> None:
+    """Give back what a machine holds, and end its owner's time; before its state says that it is gone.
+
+    The row is locked by the caller, or it is the caller's alone. A machine that holds nothing is left alone.
+    """
+    query = sa.select(machines).where(machines.c.id == machine_id).with_for_update()
+    row = connection.execute(query).one()
+    end_usage(connection, machine_id, now)
+    if row.endpoint_id is None or row.state not in HELD_STATES:
+        return
+    table = endpoints.c
+    connection.execute(
+        endpoints.update()
+        .where(table.id == row.endpoint_id)
+        .values(
+            machines=_not_below_zero(table.machines - 1, sa.Integer()),
+            used_cpus=sa.case(
+                (table.machines <= 1, 0.0), else_=_not_below_zero(table.used_cpus - row.cpus, sa.Float())
+            ),
+            used_memory=_not_below_zero(table.used_memory - row.memory, sa.BigInteger()),
+        )
+    )
+
+
+def _not_below_zero(value: sa.ColumnElement[Any], kind: Any) -> sa.ColumnElement[Any]:
+    return sa.case((value < 0, sa.literal(0, kind)), else_=value)
+
+
+def end_usage(connection: sa.Connection, machine_id: str, now: datetime) -> None:
+    """End the time for which somebody has had the machine."""
+    still = usage.c.machine_id == machine_id, usage.c.ended_at.is_(None)
+    connection.execute(usage.update().where(*still).values(ended_at=now))
+
+
+def recount(connection: sa.Connection) -> dict[str, str]:
+    """Count anew what is taken on each endpoint; return by name what was wrong, and is mended."""
+    held = machines.c.state.in_(HELD_STATES)
+    sums = (
+        sa.select(
+            machines.c.endpoint_id,
+            sa.func.count().label("machines"),
+            sa.func.sum(machines.c.cpus).label("cpus"),
+            sa.func.sum(machines.c.memory).label("memory"),
+        )
+        .where(machines.c.endpoint_id.is_not(None), held)
+        .group_by(machines.c.endpoint_id)
+    )
+    # Locked first: what others take meanwhile would not be in the sums.
+    locked = connection.execute(sa.select(endpoints).order_by(endpoints.c.id).with_for_update()).all()
+    counted = {row.endpoint_id: row for row in connection.execute(sums)}
+    wrong = {}
+    for row in locked:
+        there = counted.get(row.id)
+        found = (there.machines, float(there.cpus), int(there.memory)) if there else (0, 0.0, 0)
+        kept = (row.machines, row.used_cpus, row.used_memory)
+        drift = abs(found[1] - kept[1])
+        if drift > 1e-9:
+            values = dict(zip(("machines", "used_cpus", "used_memory"), found, strict=True))
+            connection.execute(endpoints.update().where(endpoints.c.id == row.id).values(values))
+        elif (found[0], found[2]) != (kept[0], kept[2]):
+            values = {"machines": found[0], "used_memory": found[2]}
+            connection.execute(endpoints.update().where(endpoints.c.id == row.id).values(values))
+        # Sums of fractions differ by how they were added up: that is no mistake.
+        if drift > 1e-3 or (found[0], found[2]) != (kept[0], kept[2]):
+            wrong[row.name] = (
+                f"{kept[0]} machines, {kept[1]:g} CPUs and {kept[2]} bytes were said to be taken, "
+                f"and it is {found[0]}, {found[1]:g} and {found[2]}."
+            )
+    return wrong

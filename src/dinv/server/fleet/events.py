@@ -1,0 +1,37 @@
+"""What is said about machines as it happens: the page's live progress."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from dinv.server.database.schema import events
+from dinv.server.models import Event
+
+Kind = Literal["state", "progress", "note", "warning", "error"]
+LONGEST = 2000
+
+
+def note(connection: sa.Connection, machine_id: str, kind: Kind, text: str, now: datetime) -> None:
+    """Add an event. A text that is too long is cut."""
+    shown = text.replace("\0", "")
+    if len(shown) > LONGEST:
+        shown = shown[: LONGEST - 1] + "…"
+    connection.execute(events.insert().values(machine_id=machine_id, time=now, kind=kind, text=shown))
+
+
+def after(connection: sa.Connection, machine_id: str, last: int, limit: int) -> list[Event]:
+    """Return the events of a machine that follow the one with the id `last`, the oldest first."""
+    query = (
+        sa.select(events)
+        .where(events.c.machine_id == machine_id, events.c.id > last)
+        .order_by(events.c.id)
+        .limit(max(1, min(limit, 1000)))
+    )
+    return [_event(row) for row in connection.execute(query)]
+
+
+def _event(row: sa.Row[Any]) -> Event:
+    return Event(**row._asdict())

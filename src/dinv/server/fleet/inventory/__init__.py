@@ -1,0 +1,1 @@
+"""What operators put there: templates and endpoints."""

@@ -1,0 +1,77 @@
+"""Pages of machines: what is shown, in which order, and where the next page begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from dinv.server.database.schema import endpoints, machines, people, templates
+from dinv.server.fleet import rows
+from dinv.server.fleet.queue import places_in_queue
+from dinv.server.models import Actor, Machine
+from dinv.server.problems import Invalid
+
+MOST = 500
+LONGEST_SEARCH = 100
+
+
+def page(
+    connection: sa.Connection,
+    actor: Actor,
+    *,
+    everybody: bool,
+    search: str,
+    state: str,
+    after: str,
+    limit: int,
+) -> tuple[list[Machine], str]:
+    """Return a page, the newest machines first, and the `after` of the next one. Raises Invalid."""
+    table = machines.c
+    size = max(1, min(limit, MOST))
+    query = rows.machine_query().where(table.removed_at.is_(None))
+    if not everybody:
+        query = query.where(table.owner_id == actor.person.id)
+    if state:
+        query = query.where(table.state == state)
+    if search:
+        texts = (table.name, table.host_name, table.team, people.c.name, templates.c.name, endpoints.c.name)
+        part = search[:LONGEST_SEARCH].replace("\0", "")
+        query = query.where(sa.or_(*(text.icontains(part, autoescape=True) for text in texts)))
+    if after:
+        time, machine_id = _place(after)
+        same = sa.and_(table.created_at == time, table.id < machine_id)
+        query = query.where(table.created_at <= time, sa.or_(table.created_at < time, same))
+    query = query.order_by(table.created_at.desc(), table.id.desc()).limit(size + 1)
+    found = connection.execute(query).all()
+    more = found[size - 1] if len(found) > size else None
+    return with_places(connection, found[:size]), f"{_micros(more.created_at)}-{more.id}" if more else ""
+
+
+def with_places(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[Machine]:
+    """Return the machines of rows; those that wait have their place in the queue."""
+    waits = any(row.state == "waiting" for row in found)
+    places = places_in_queue(connection) if waits else {}
+    return [rows.machine(row, places.get(row.id)) for row in found]
+
+
+def _micros(time: datetime) -> int:
+    return (time - datetime(1970, 1, 1, tzinfo=UTC)) // _MICROSECOND
+
+
+def _place(after: str) -> tuple[datetime, str]:
+    micros, _, machine_id = after.partition("-")
+    try:
+        if len(after) > 64 or not micros.isdecimal():
+            raise ValueError(after)  # noqa: TRY301
+        return datetime(1970, 1, 1, tzinfo=UTC) + int(micros) * _MICROSECOND, machine_id
+    except (ValueError, OverflowError) as error:
+        raise Invalid(
+            "This is not where a page begins: give what the page before named.",
+            errors=[{"pointer": "/after", "detail": "not from a page before"}],
+        ) from error
+
+
+_MICROSECOND = datetime.resolution
