@@ -97,14 +97,14 @@ class Audit:
         query = sa.select(table).order_by(table.c.seq.desc()).limit(max(1, min(limit, _MOST)))
         for column, wanted in ((table.c.actor, actor), (table.c.action, action), (table.c.object, object)):
             if wanted.endswith("*"):
-                query = query.where(column.startswith(wanted[:-1], autoescape=True))
+                query = query.where(column.startswith(_text(wanted[:-1], 255), autoescape=True))
             elif wanted:
-                query = query.where(column == wanted)
+                query = query.where(column == _text(wanted, 255))
         if search:
             texts = (table.c.actor, table.c.action, table.c.object, table.c.result, table.c.address)
             everywhere = (*texts, table.c.request_id, sa.cast(table.c.detail, sa.Text))
             query = query.where(
-                sa.or_(*(column.icontains(search[:200], autoescape=True) for column in everywhere))
+                sa.or_(*(column.icontains(_text(search, 200), autoescape=True) for column in everywhere))
             )
         if since is not None:
             query = query.where(table.c.time >= since)

@@ -15,6 +15,16 @@ class OpenIdProvider:
     client_secret: str = field(default="", repr=False)
     scopes: tuple[str, ...] = ("openid", "profile", "email")
     groups_claim: str = "groups"
+    """Dots lead into objects: "realm_access.roles"."""
+    group_prefix: str = ""
+    """Only groups that begin so are teams, without it."""
+    allowed_groups: tuple[str, ...] = ()
+    """Who may sign in: members of one of these; empty for everybody whom the provider knows."""
+    operator_groups: tuple[str, ...] = ()
+    auditor_groups: tuple[str, ...] = ()
+    """With either, the provider decides about roles at each sign-in."""
+    allowed_domains: tuple[str, ...] = ()
+    """Of verified e-mail addresses; empty for all."""
     ca_file: str = ""
 
 
@@ -43,3 +53,10 @@ class Settings:
     stale_seconds: float = 30.0
     """An operation whose server was not heard of for so long is taken over."""
     events_days: int = 30
+
+    @property
+    def url(self) -> str:
+        """How people reach it, without a slash at the end."""
+        host, port = self.listen
+        host = f"[{host}]" if ":" in host else host
+        return (self.public_url or f"{'http' if self.plain else 'https'}://{host}:{port}").rstrip("/")

@@ -12,6 +12,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import DataError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -21,6 +22,8 @@ from dinv.errors import DinvError
 from dinv.server.problems import Invalid, NotFound, Problem, TooLarge
 from dinv.server.web.log import LOG
 
+# What a database says of NUL, and of half of a surrogate pair, wherever they were in a request.
+_NO_TEXT = (DataError, UnicodeEncodeError)
 PROBLEM_JSON = "application/problem+json"
 
 
@@ -103,6 +106,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(DinvError, _answer)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(RequestValidationError, _answer)
+    for kind in _NO_TEXT:
+        app.add_exception_handler(kind, _answer)
 
 
 def unexpected(request_id: str) -> Problem:
@@ -117,6 +122,8 @@ def as_problem(error: Exception) -> Problem:
         return error
     if isinstance(error.__cause__, Problem):
         return error.__cause__  # FastAPI makes one of its own of what is raised while it reads a body
+    if isinstance(error, _NO_TEXT):
+        return Invalid("There is something in what was sent that is not text, or a number that is too large.")
     if isinstance(error, RequestValidationError):
         return Invalid("Some of what was sent is not as it has to be.", errors=_faults(error))
     return _refused(error) if isinstance(error, HTTPException) else Problem(str(error))

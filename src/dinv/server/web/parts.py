@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass, field
-from typing import Any
 
 from dinv.server.audit import Audit
 from dinv.server.database.database import Database
+from dinv.server.fleet.service import Fleet
 from dinv.server.people.service import People
 from dinv.server.settings import Settings
 
@@ -20,5 +20,5 @@ class Parts:
     database: Database
     audit: Audit
     people: People
-    fleet: Any
+    fleet: Fleet
     stopping: threading.Event = field(default_factory=threading.Event)

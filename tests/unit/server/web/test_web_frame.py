@@ -70,7 +70,7 @@ def parts(tmp_path: Path, database: Any = None, **settings: Any) -> Parts:
     settings = {"public_url": "https://dinv.example.com", **settings}
     database = database or Answering()
     known = cast("Any", KnownPeople())
-    return Parts(Settings(str(tmp_path), **settings), database, Audit(database), known, None)
+    return Parts(Settings(str(tmp_path), **settings), database, Audit(database), known, cast("Any", None))
 
 
 def make(parts: Parts) -> FastAPI:
