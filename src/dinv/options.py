@@ -12,9 +12,10 @@ read this table.
 from __future__ import annotations
 
 from dinv import authorities, drivers, images, plugins, provisioners
-from dinv.declaration import DURATION, PAIRS, SECONDS, SWITCH, Option, values
+from dinv.declaration import CHOICE, DURATION, PAIRS, SECONDS, SWITCH, Option, values
 from dinv.errors import InputError, PluginNotFound
 from dinv.provisioners import classic_swarm, swarm_options
+from dinv.store import lease
 from dinv.store.settings import Defaults
 from dinv.timeouts import SERVE_SECONDS
 
@@ -74,6 +75,44 @@ CA_LIFETIME = Option(
     rare=True,
     bounds=(3600, 36500 * _DAY),
 )
+TTL = Option(
+    "ttl",
+    "DINV_TTL",
+    "how long it is wanted, such as 8h: then it is removed, by whichever dinv reap comes first",
+    type=DURATION,
+    metavar="DURATION",
+    bounds=(60, lease.LONGEST_SECONDS),
+)
+LEASE = (
+    TTL,
+    Option(
+        "idle-ttl",
+        "DINV_IDLE_TTL",
+        "how long it may be unused, without a client's connection and a running container",
+        type=DURATION,
+        metavar="DURATION",
+        rare=True,
+        bounds=(60, lease.LONGEST_IDLE_SECONDS),
+    ),
+    Option(
+        "on-expiry",
+        "DINV_ON_EXPIRY",
+        "what happens then: remove, or stop (default: remove)",
+        type=CHOICE,
+        metavar="WHAT",
+        rare=True,
+        values=lease.ON_EXPIRY,
+    ),
+    Option(
+        "keep-cache-on-expiry",
+        "",
+        "its cache volume stays when it is removed then",
+        type=SWITCH,
+        default=False,
+        rare=True,
+    ),
+)
+"""Until when it is wanted."""
 CHOICES = (DRIVER, PROVISIONER, AUTHORITY)
 COMMON = (
     *CHOICES,
@@ -120,11 +159,15 @@ COMMON = (
         metavar="CACHE",
         rare=True,
     ),
+    *LEASE,
     *swarm_options.OPTIONS,
 )
 """The options of every create."""
 
-_OF_MACHINES_MADE_HERE = ("cert_lifetime", "ca_lifetime", "registry_cache", "registry_ca")
+_OF_MACHINES_MADE_HERE = (
+    *("cert_lifetime", "ca_lifetime", "registry_cache", "registry_ca"),
+    *(option.key for option in LEASE),
+)
 """Those of COMMON that mean nothing for a machine that dinv only records."""
 
 CONTRACT = "image_contract"

@@ -42,6 +42,8 @@ OURS: Kinds = {
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,
     "Revoking": bool,
+    "Run": bool,
+    "Lease": dict,
     "Untold": list,
     "Shared": lambda value: isinstance(value, dict) and all(isinstance(each, str) for each in value.values()),
 }

@@ -85,6 +85,9 @@ class ImageContract(ABC):
     Only images with the feature `sshd` have such a server (`features`)."""
     host_key: str = ""
     """The path in the machine of the private Ed25519 key of that server; `.pub` is added for the public."""
+    activity_command: Sequence[str] = ()
+    """A command to run in it as root, which says how much it is used, in lines (`dinv.leases.activity`). ()
+    where nobody knows. Only images with the feature `activity` have the program (`features`)."""
     daemon_json: str = ""
     """The path in the machine of its daemon's configuration file, if `live_restore` can tell from that."""
     pid_files: Sequence[str] = ()

@@ -53,6 +53,7 @@ class DinvContract(ImageContract):
     reload_command = (_DAEMON, "reload")
     check_command = (_DAEMON, "check")
     services_command = (_SERVICES,)
+    activity_command = ("/usr/local/lib/dinv/activity",)
     authorized_keys = "/etc/dinv/ssh/authorized_keys"
     host_key = "/etc/dinv/ssh/ssh_host_ed25519_key"
     certificate_paths = (

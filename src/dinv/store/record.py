@@ -12,7 +12,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    (ProvisionerOptions, AuthorityOptions, ImageContractOptions; AuthorityOptionsImported
                    is not acted on), CertLifetime and
                    CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start),
-                   Membership (its part in a cluster: the provisioner's own);
+                   Membership (its part in a cluster: the provisioner's own), Lease (until when it is wanted:
+                   `lease.py`), Run (it is a `dinv run`'s);
                    Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking, Untold and Adopting
                    (the container) while one is in progress; Shared if it is somebody else's, who shared it
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.store.fields import ChangeJournal, RenewalJournal, UpgradeJournal
+    from dinv.store.lease import Lease
 
 CONFIG_VERSION = 3
 """docker/machine: libmachine/version/version.go."""
@@ -309,8 +311,24 @@ class MachineConfig:
     """Whether access was revoked that the machine may not refuse yet (`lifecycle.sharing.revoke`)."""
     untold = Texts("Untold")
     """The serial numbers of what was revoked and no hook has been told of yet."""
+    run = Switch("Run")
+    """Whether a `dinv run` made it for its command, and removes it afterwards."""
     shared = Options("Shared", brief=True)
     """Of a machine that somebody else shared: Owner, Machine, Holder, Given, NotAfter, Serial; texts."""
+
+    @property
+    def lease(self) -> Lease | None:
+        """Until when it is wanted; None for as long as nobody removes it."""
+        found = self.ours.get("Lease")
+        if not found:
+            return None
+        from dinv.store.lease import Lease
+
+        return Lease.of(found)
+
+    @lease.setter
+    def lease(self, lease: Lease | None) -> None:
+        self._set_or_drop("Lease", None if lease is None else lease.document())
 
     @property
     def upgrade(self) -> UpgradeJournal:
@@ -410,6 +428,10 @@ def _check_ours(ours: Any, name: str, path: str) -> None:
     if ours["Version"] > DINV_VERSION:
         raise ConfigTooNew(name, path, f"Dinv {ours['Version']}", DINV_VERSION)
     reason = kinds.wrong(ours, kinds.OURS, "Dinv")
+    if not reason and ours.get("Lease"):
+        from dinv.store import lease
+
+        reason = "" if lease.is_one(ours["Lease"]) else "Dinv.Lease is not a lease"
     for key, (has, needed) in _JOURNALS.items():
         journal = ours.get(key)
         if not reason and journal:

@@ -52,8 +52,10 @@ def specification(
 ) -> MachineSpec:
     """Return the specification of the machine by its record; `mounts` pairs volumes with paths."""
     config, kept = site.config, site.config.driver
+    lease = config.lease
     labels = {
         **kept["Labels"],
+        **(lease.labels() if lease is not None else {}),
         LABEL: config.name,
         LABEL_ID: config.identity,
         LABEL_ROLE: "machine",

@@ -8,7 +8,7 @@ from dinv import images, provisioners
 from dinv.declaration import secrets, to_record
 from dinv.errors import DinvError, DriverRefused, InputError, MachineDied, OptionError
 from dinv.lifecycle.create.addresses import follow, learn, start, start_at_some_address
-from dinv.lifecycle.host import Host, certificates, cluster, context, telling
+from dinv.lifecycle.host import Host, certificates, cluster, context, leasing, telling
 from dinv.lifecycle.remove import unmake
 from dinv.lifecycle.steps import Transaction
 from dinv.options import CONTRACT
@@ -118,6 +118,7 @@ class Creation(Transaction):
                 config.swarm_options.update(options.swarm_options)
                 config.driver.update(classic_swarm.driver_fields(options.swarm_options))
         self._set_lifetimes()
+        self._set_lease()
         self.authority = self._authority()
         try:
             driver.set_config_from_flags(options.driver_values, self.progress)
@@ -148,6 +149,20 @@ class Creation(Transaction):
             )
         self.machine.config.cert_lifetime = lifetime
         self.machine.config.ca_lifetime = of_ca
+
+    def _set_lease(self) -> None:
+        """Record that its time is limited; its end is set when it is made. Raises OptionError."""
+        lease, config = self.options.lease, self.machine.config
+        if lease is None:
+            return
+        if not self.machine.driver.provisioned:
+            raise OptionError(
+                f'has no meaning with the driver "{config.driver_name}": dinv does not make the machine, so '
+                f"it neither stops nor removes it",
+                option="ttl" if lease.ttl else "idle-ttl",
+            )
+        config.lease = lease
+        config.run = self.options.run
 
     def _authority(self) -> Authority | None:
         """Open and check the chosen authority; None for a CA of the machine's own.
@@ -227,6 +242,7 @@ class Creation(Transaction):
             from dinv.lifecycle.host import registry_cache
 
             registry_cache.give(self.machine)
+        leasing.begin(self.machine)
         self.store.save(config)
         self.recorded = True
         self.progress.stage("Creating machine...")
@@ -234,6 +250,7 @@ class Creation(Transaction):
     def prepare_image(self) -> None:
         """The image and the network are on the endpoint."""
         self.machine.use_contract(self.machine.driver.prepare(self.progress))
+        leasing.check_idle(self.machine)
 
     def examine(self) -> None:
         """The endpoint and the image can do what members of its cluster need."""
@@ -248,6 +265,7 @@ class Creation(Transaction):
         if not machine.driver.provisioned:
             machine.driver.create({}, (), {})
             return
+        leasing.begin(machine)
         contract, options = machine.contract, machine.daemon_options
         wait = self.options.timeout if self.starts_first() or not machine.driver.address_known else 0
         machine.driver.create(

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dinv.errors import OptionError
 from dinv.options import TIMEOUT
 from dinv.provisioners import classic_swarm
 from dinv.provisioners.swarm_options import OPTIONS as SWARM
 from dinv.registries import ca as registry_ca
+from dinv.store.lease import REMOVE, Lease
 from dinv.timeouts import SERVE_SECONDS
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,7 +27,8 @@ class CreateOptions:
     for a CA of the machine's own. `swarm_options` are libmachine's, for a host that dinv only records;
     `registry_cas` PEM certificates by registry host; `registry_cache` the name of a cache, or ""; `timeout`
     is in seconds, for the daemon to answer.
-    `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own.
+    `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own. `lease` is how long it is
+    wanted, without its end, which the endpoint's clock decides. `run`: a `dinv run` makes it for a command.
     """
 
     def __init__(
@@ -43,6 +47,8 @@ class CreateOptions:
         ca_lifetime: int | None = None,
         registry_cas: Mapping[str, bytes] | None = None,
         registry_cache: str = "",
+        lease: Lease | None = None,
+        run: bool = False,
         timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
         context: bool = True,
@@ -60,12 +66,14 @@ class CreateOptions:
         self.ca_lifetime = ca_lifetime
         self.registry_cas = dict(registry_cas or {})
         self.registry_cache = registry_cache
+        self.lease = lease
+        self.run = run
         self.timeout: float = TIMEOUT.checked(timeout)
         self.keep_on_failure = keep_on_failure
         self.context = context
 
     @classmethod
-    def of(cls, values: Values) -> CreateOptions:
+    def of(cls, values: Values, *, run: bool = False) -> CreateOptions:
         """Make them from the values of the table of options. Raises InputError."""
         common = values.common
         swarm = {option.key: common[option.key] or option.default for option in SWARM}
@@ -85,7 +93,24 @@ class CreateOptions:
             ca_lifetime=common["ca_lifetime"],
             registry_cas=registry_ca.read(common["registry_ca"]),
             registry_cache=str(common["registry_cache"] or ""),
+            lease=_lease(common),
+            run=run,
             timeout=common["timeout"],
             keep_on_failure=common["keep_on_failure"],
             context=common["context"],
         )
+
+
+def _lease(common: Mapping[str, Any]) -> Lease | None:
+    """Return the lease that the values ask for; None for none. Raises OptionError."""
+    ttl, idle_ttl = int(common["ttl"] or 0), int(common["idle_ttl"] or 0)
+    on_expiry, keep_cache = common["on_expiry"], bool(common["keep_cache_on_expiry"])
+    if not ttl and not idle_ttl:
+        for name, given in (("on-expiry", on_expiry), ("keep-cache-on-expiry", keep_cache)):
+            if given:
+                raise OptionError(
+                    "is for a machine with an end: give it " + option("ttl") + " or " + option("idle-ttl"),
+                    option=name,
+                )
+        return None
+    return Lease(ttl=ttl, idle_ttl=idle_ttl, on_expiry=on_expiry or REMOVE, keep_cache=keep_cache)

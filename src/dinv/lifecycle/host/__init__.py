@@ -9,6 +9,7 @@ issuance.py           what is recorded of that
 serving.py            what follows every start
 context.py            its docker context
 cluster.py            its part in a cluster of machines
+leasing.py            its lease: begun, extended, told to its container
 by_itself.py          the client's certificate renewed in the background, by the command that notices
 renewal_mark.py       when that was tried, and why it failed
 torn_certificates.py  what a killed renewal has left half in place
