@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dinv.server.database.schema import new_id, templates
 from dinv.server.fleet import permissions, rows
 from dinv.server.models import Actor, Template
-from dinv.server.problems import Conflict, Invalid, NotFound, TemplateGone
+from dinv.server.problems import Conflict, NotFound, TemplateGone, TooLarge
 
 MOST = 1000
 LARGEST = 64 * 1024
@@ -67,7 +67,7 @@ def read_document(document: str) -> dict[str, Any]:
     from dinv.server.fleet.inventory.documents import read
 
     if len(document) > LARGEST:
-        raise Invalid(f"A template has at most {LARGEST // 1024} KiB.")
+        raise TooLarge(f"A template has at most {LARGEST // 1024} KiB.")
     return read(document)
 
 
