@@ -399,9 +399,10 @@ def test_those_who_ask_at_the_same_time_fit(world: World) -> None:
     world.template(cpus=0.1, memory=GIB)
     world.endpoint("a", cpus=0.3)
     world.endpoint("b", memory=4 * GIB)
-    actors = [world.person(f"p{number}") for number in range(12)]
-    with ThreadPoolExecutor(12) as threads:
+    world.endpoint("c", max_machines=2)
+    actors = [world.person(f"p{number}") for number in range(14)]
+    with ThreadPoolExecutor(14) as threads:
         got = list(threads.map(world.fleet.request, actors))
-    assert sorted(machine.state for machine in got) == ["creating"] * 7 + ["waiting"] * 5
+    assert sorted(machine.state for machine in got) == ["creating"] * 9 + ["waiting"] * 5
     counts = world.counts()
-    assert (counts["a"][0], counts["b"][0]) == (3, 4)
+    assert (counts["a"][0], counts["b"][0], counts["c"][0]) == (3, 4, 2)
