@@ -68,25 +68,28 @@ class Duty:
         """Take the duty, or keep it; return whether this server has it."""
         with self._database.read() as connection:
             # Most of the time another has it, and nothing needs to be written.
-            row = connection.execute(sa.select(duties).where(duties.c.name == self.name)).first()
-            if row is not None and row.server != self._server and row.until > self._database.now(connection):
+            if self._is_anothers(connection):
                 return False
 
         def work(connection: sa.Connection) -> bool:
             self._database.lock(connection, f"duty-{self.name}")
-            now = self._database.now(connection)
-            row = connection.execute(sa.select(duties).where(duties.c.name == self.name)).first()
-            values = {"server": self._server, "until": now + HELD}
-            if row is None:
-                connection.execute(duties.insert().values(name=self.name, **values))
-                return True
-            # A clock that was set back would leave it with a server that is gone.
-            if row.server != self._server and now < row.until <= now + HELD:
+            if self._is_anothers(connection):
                 return False
-            connection.execute(duties.update().where(duties.c.name == self.name).values(values))
+            values = {"server": self._server, "until": self._database.now(connection) + HELD}
+            done = connection.execute(duties.update().where(duties.c.name == self.name).values(values))
+            if not done.rowcount:
+                connection.execute(duties.insert().values(name=self.name, **values))
             return True
 
         return self._database.write(work)
+
+    def _is_anothers(self, connection: sa.Connection) -> bool:
+        row = connection.execute(sa.select(duties).where(duties.c.name == self.name)).first()
+        if row is None or row.server == self._server:
+            return False
+        now = self._database.now(connection)
+        # One that is held for longer is from before the clock was set back, and may be of one that is gone.
+        return bool(now < row.until <= now + HELD)
 
     def let_go(self) -> None:
         """Let another server have it."""
