@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from dinv.cache_volumes import CacheVolumes
     from dinv.caches.registry_caches import RegistryCaches
+    from dinv.declared.declarations import Declarations
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
     from dinv.image_building.check.report import Finding, ImageReport
@@ -564,6 +565,25 @@ class Machines:
         from dinv.caches.registry_caches import RegistryCaches
 
         return RegistryCaches(self._store.path, trace=self._trace)
+
+    @property
+    def declared(self) -> Declarations:
+        """What files declare, such as a dinv.yaml, compared with this store and made so (`dinv apply`).
+
+        Raises InputError if PyYAML is not installed, which every dinv but the one-file program brings.
+        """
+        try:
+            from dinv.declared.declarations import Declarations
+        except ModuleNotFoundError as error:
+            if error.name != "yaml":
+                raise
+            from dinv.errors import InputError
+
+            advice = "Install it: pip install pyyaml, or apt install python3-yaml."
+            raise InputError(
+                f"Files of machines are read by PyYAML, which is not installed. {advice}"
+            ) from error
+        return Declarations(self._store.path, trace=self._trace)
 
     def volumes(
         self,

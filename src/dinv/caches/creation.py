@@ -74,7 +74,10 @@ class Wanted:
         endpoint_named: bool = False,
         network: str = "",
         image: str = "",
+        applied: Mapping[str, Any] | None = None,
     ) -> None:
+        self.applied = dict(applied or {})
+        """What the record is to have of the file that declares the cache; nothing, and it stays as it is."""
         self.endpoint = endpoint
         self.endpoint_named = endpoint_named
         """Whether the endpoint was named: an existing cache has one."""
@@ -113,6 +116,8 @@ def create(
             record = _new(name, wanted)
         else:
             _compare(record, wanted)
+        if wanted.applied:
+            record["Applied"] = wanted.applied
         try:
             with CacheSite(record, trace=trace) as site:
                 Creation(store, site, wanted, progress, new=not before).run()

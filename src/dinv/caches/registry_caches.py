@@ -20,7 +20,7 @@ from dinv.wording import command
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     import builtins
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from dinv.caches.status import CacheStatus, RegistryUsage
     from dinv.endpoints.resolve import Endpoint
@@ -49,6 +49,7 @@ class RegistryCaches:
         network: str = "",
         image: str = "",
         credentials: str | None = None,
+        applied: Mapping[str, object] | None = None,
         progress: Progress | None = None,
     ) -> CacheStatus:
         """Create a cache and wait until it serves; or start an existing one, and bring it up to date.
@@ -57,7 +58,8 @@ class RegistryCaches:
         is one more registry, which takes pushes. `endpoint` and `cert_path` are as for `Machines.create`;
         `network` is one of the endpoint's, `image` that of the cache (default: dinv's own, which is built).
         `credentials` is the path of a file like docker's config.json with the upstreams' users and passwords;
-        without it $DINV_CACHE_AUTH_CONFIG may hold the same.
+        without it $DINV_CACHE_AUTH_CONFIG may hold the same. `applied` is what is recorded of the file that
+        declares it (`dinv.declared`).
 
         Raises InputError, CacheExists, CacheBusy, PreCreateCheckFailed, ImageMissing, ImageBuildError,
         CacheNotReady, and the errors of reaching the endpoint.
@@ -74,6 +76,7 @@ class RegistryCaches:
             logins=_upstreams.logins(credentials, registries, os.environ),
             network=network,
             image=image,
+            applied=applied,
         )
         record = creation.create(store, name, wanted, progress, trace=self._trace)
         return self._status(record)

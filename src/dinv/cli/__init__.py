@@ -125,7 +125,11 @@ def _dispatch(voice: Voice, words: list[str]) -> int:
     voice.verb = verb
     # importlib.import_module does the same, but importing it takes 0.6 ms.
     module = __import__(verbs.module_name(verb), fromlist=["run"])
-    status: int | None = module.run(app, app.parse(verb, module, rest))
+    try:
+        status: int | None = module.run(app, app.parse(verb, module, rest))
+    except DinvError as error:
+        error.exit_code = max(error.exit_code, getattr(module, "LEAST_STATUS", 1))
+        raise
     return status or 0
 
 

@@ -140,7 +140,11 @@ class App:
         self.debug = self.debug or options.debug
         self.store_path = options.storage_path or self.store_path
         names = getattr(options, "name", None)
-        self._several = getattr(options, "all", False) or (isinstance(names, list) and len(set(names)) > 1)
+        self._several = (
+            getattr(module, "SEVERAL", False)
+            or getattr(options, "all", False)
+            or (isinstance(names, list) and len(set(names)) > 1)
+        )
         self._progress = getattr(options, "progress", AUTO)
         if self._progress == AUTO and getattr(options, "quiet", False):
             self._progress = QUIET

@@ -16,6 +16,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv adopt photon", "the container, as a machine"),
         ("dinv adopt --endpoint ./vch1 photon dev", "one of a VCH, as dev"),
     ),
+    "apply": (
+        ("dinv apply", "what dinv.yaml says"),
+        ("dinv apply -f team.yaml --prune", "and no more than that"),
+        ("dinv apply --dry-run", "only say what would be done"),
+        ("dinv apply --schema > dinv.schema.json", "for an editor"),
+    ),
     "cache": (
         ("dinv cache create hub", "of Docker Hub"),
         ("dinv create --registry-cache hub dev", "a machine that uses it"),
@@ -26,16 +32,24 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ('eval "$(dinv completion bash)"', "in this shell; in ~/.bashrc, in all"),
         ("dinv completion fish | source", "in fish"),
     ),
-    "config": (("docker $(dinv config dev) ps", "one docker command on dev"),),
+    "config": (
+        ("docker $(dinv config dev) ps", "one docker command on dev"),
+        ("dinv config -f dinv.yaml", "what a file of machines says"),
+    ),
     "create": (
         ("dinv create dev", "a machine called dev"),
         ("dinv create --cpus 2 --memory 4g dev", "with limits"),
         ("dinv create --endpoint ssh://me@server dev", "on another computer"),
         ("dinv create --provisioner kubernetes k1", "a node of Kubernetes"),
     ),
+    "delete": (("dinv delete -f team.yaml", "all that team.yaml has made"),),
     "df": (
         ("dinv df dev", "how full dev's image cache is"),
         ("dinv df --format json dev", "in bytes, for a script"),
+    ),
+    "diff": (
+        ("dinv diff", "what apply would do; exit status 1 if anything"),
+        ("dinv diff -f team.yaml --prune", "and what it would remove"),
     ),
     "engine": (
         ("sudo dinv engine start", "start it; create finds it by itself"),

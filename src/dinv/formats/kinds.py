@@ -37,7 +37,9 @@ OURS: Kinds = {
     ),
     **dict.fromkeys(("Adopting", "RegistryCache"), str),
     **dict.fromkeys(("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions"), dict),
-    **dict.fromkeys(("AuthorityOptionsImported", "Upgrade", "Change", "Renewal", "Membership"), dict),
+    **dict.fromkeys(
+        ("AuthorityOptionsImported", "Upgrade", "Change", "Renewal", "Membership", "Applied"), dict
+    ),
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,

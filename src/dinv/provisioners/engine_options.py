@@ -166,7 +166,9 @@ def changed(before: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
             wanted += [each for each in dict.fromkeys(added) if each not in wanted]
         else:
             names = {each.partition("=")[0] for each in added}
-            wanted = [each for each in wanted if each.partition("=")[0] not in names] + added
+            # What is there already stays in its place: another order alone is no change.
+            wanted = [each for each in wanted if each.partition("=")[0] not in names or each in added]
+            wanted += [each for each in added if each not in wanted]
         if wanted != there:
             found[key] = wanted
     return found

@@ -12,6 +12,7 @@ Publish     the address of the endpoint at which its ports are published; "" if 
 Host        the name or address at which machines reach it; "" until that is known
 Registries  a list of Name ("docker.io"), Upstream (a URL; "" for the one that takes pushes), Port
 KeepData    while it is being removed: whether its volume stays
+Applied     of a cache that a file declares (`dinv.declared`): File, Generation, Options; else missing
 Given       serial number of the server's certificate that its registries use; missing until they use one
 """
 
@@ -130,6 +131,12 @@ class CacheRecord:
     @property
     def identity(self) -> str:
         return str(self["ID"])
+
+    @property
+    def applied(self) -> dict[str, Any]:
+        """Of a cache that a file declares: File, Generation, Options; else empty."""
+        found = self.document.get("Applied")
+        return dict(found) if isinstance(found, dict) else {}
 
     @property
     def container(self) -> str:

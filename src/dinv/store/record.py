@@ -15,7 +15,8 @@ Where things are in the document, so that scripts written for docker-machine fin
                    Membership (its part in a cluster: the provisioner's own), Lease (until when it is wanted:
                    `lease.py`), Run (it is a `dinv run`'s);
                    Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking, Untold and Adopting
-                   (the container) while one is in progress; Shared if it is somebody else's, who shared it
+                   (the container) while one is in progress; Shared if it is somebody else's, who shared it;
+                   Applied if a file declares it: File (its name), Generation, Options (what it has said)
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -315,6 +316,8 @@ class MachineConfig:
     """Whether a `dinv run` made it for its command, and removes it afterwards."""
     shared = Options("Shared", brief=True)
     """Of a machine that somebody else shared: Owner, Machine, Holder, Given, NotAfter, Serial; texts."""
+    applied = Options("Applied", brief=True)
+    """Of a machine that a file declares (`dinv.declared`): File, Generation, Options."""
 
     @property
     def lease(self) -> Lease | None:

@@ -1,4 +1,4 @@
-"""`dinv config`: flags for the docker CLI: `docker $(dinv config dev) ps`."""
+"""`dinv config`: flags for docker, `docker $(dinv config dev) ps`; or a file of machines, canonical."""
 
 from __future__ import annotations
 
@@ -11,10 +11,16 @@ if TYPE_CHECKING:
 def arguments(parser: Parser) -> None:
     parser.add_argument("name", nargs="?")
     parser.add_argument("--swarm", action="store_true", help="of a manager of its swarm that answers")
+    parser.add_argument(
+        "-f", "--file", action="append", metavar="FILE", help="print this file of machines in canonical form"
+    )
     parser.add_format()
 
 
 def run(app: App, options: Options) -> None:
+    if options.file:
+        _canonical(app, options)
+        return
     form = app.format(options, "Name", "URL", "CertPath")
     with app.machine(options.name) as machine:
         machine.check(swarm=options.swarm)
@@ -27,3 +33,13 @@ def run(app: App, options: Options) -> None:
             return
     for flag in flags:
         print(flag)
+
+
+def _canonical(app: App, options: Options) -> None:
+    """Print files of machines as they are read. Raises DeclarationError, with all that is wrong in one."""
+    from dinv.errors import InputError
+
+    if options.name or options.swarm or options.format:
+        raise InputError("--file prints a file of machines, and takes no machine and no other option")
+    declared = app.machines.declared
+    print("---\n".join(map(declared.canonical, declared.read(options.file))), end="")

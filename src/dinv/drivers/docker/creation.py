@@ -8,7 +8,7 @@ from dinv.drivers.docker.flavours.specification import MachineSpec
 from dinv.drivers.docker.image import take_features
 from dinv.drivers.docker.network import publishing
 from dinv.errors import BadRequest, Conflict, PreCreateCheckFailed, ServerError
-from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE, LABEL_SSH_PORT
+from dinv.labels import LABEL, LABEL_FILE, LABEL_ID, LABEL_PORT, LABEL_ROLE, LABEL_SSH_PORT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ def specification(
         LABEL_ROLE: "machine",
         LABEL_PORT: str(kept["Port"]),
     }
+    if config.applied.get("File"):
+        labels[LABEL_FILE] = str(config.applied["File"])
     if kept["Port"] and kept.get("SSHPort"):
         labels[LABEL_SSH_PORT] = str(kept["SSHPort"])
     return MachineSpec(

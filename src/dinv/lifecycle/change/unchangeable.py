@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from dinv.wording import command
 
-_IMAGE = ("image", "image_contract")
+IMAGE = ("image", "image_contract")
+"""Comes with another image: `upgrade`."""
 _PLACE = ("driver", "endpoint", "endpoint_cert_path")
-_CERTIFICATES = ("tls_san", "cert_lifetime", "ca_lifetime")
+CERTIFICATES = ("tls_san", "cert_lifetime", "ca_lifetime")
+"""Come with new certificates: `regenerate-certs`."""
+OF_THE_CREATE = ("timeout", "keep_on_failure", "context")
+"""Options of the create alone, which are no settings of the machine."""
 _MADE_WITH = (
     *("authority", "provisioner", "network", "ip", "isolation"),
     *("cache_size", "cache_volume", "volume_store"),
@@ -15,9 +19,9 @@ _MADE_WITH = (
 
 def advice(key: str, machine: str) -> str:
     """Return what to do instead of changing an option of `create`, by keyword; "" if nothing is known."""
-    if key in _IMAGE:
+    if key in IMAGE:
         return "It comes with another image: " + command("upgrade", "--image", "REF", machine)
-    if key in _CERTIFICATES:
+    if key in CERTIFICATES:
         return "It comes with new certificates: " + command("regenerate-certs", machine)
     if key == "engine_storage_driver":
         return (

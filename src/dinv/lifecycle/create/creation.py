@@ -106,6 +106,7 @@ class Creation(Transaction):
         """The options have been applied, in memory. The endpoint has only been asked what it is."""
         config, driver, options = self.machine.config, self.machine.driver, self.options
         self._choose_provisioner()
+        config.applied = options.applied
         if options.tls_sans:
             from dinv.pki.certificates import canonical_name
 

@@ -29,6 +29,7 @@ class CreateOptions:
     is in seconds, for the daemon to answer.
     `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own. `lease` is how long it is
     wanted, without its end, which the endpoint's clock decides. `run`: a `dinv run` makes it for a command.
+    `applied` is what the record is to have of the file that declares it (`dinv.declared`).
     """
 
     def __init__(
@@ -52,6 +53,7 @@ class CreateOptions:
         timeout: float = SERVE_SECONDS,
         keep_on_failure: bool = False,
         context: bool = True,
+        applied: Mapping[str, Any] | None = None,
     ) -> None:
         self.driver = driver
         self.driver_values = dict(driver_values or {})
@@ -71,6 +73,7 @@ class CreateOptions:
         self.timeout: float = TIMEOUT.checked(timeout)
         self.keep_on_failure = keep_on_failure
         self.context = context
+        self.applied = dict(applied or {})
 
     @classmethod
     def of(cls, values: Values, *, run: bool = False) -> CreateOptions:

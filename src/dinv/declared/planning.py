@@ -1,0 +1,200 @@
+"""What would be done so that there is what files ask for, and nothing is changed by asking.
+
+What a file has made carries its name (`Dinv.Applied` in a machine's record). Only that is changed, and only
+that is removed, where it is asked for no more and removing was asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+
+from dinv.declared import differing
+from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE, Change
+from dinv.declared.wanted import CACHE, MACHINE
+from dinv.drivers import Difference
+from dinv.errors import CacheNotFound, DeclarationError, DinvError, MachineNotFound, StoreError
+from dinv.registries.cache_record import KEPT, PUSH, CacheRecord
+from dinv.registries.cache_store import CacheStore
+from dinv.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
+
+    from dinv.declared.wanted import Wanted
+    from dinv.progress import Progress
+
+PARALLEL = 4
+"""How many things are looked at, or changed, at the same time."""
+
+
+class Planner:
+    """Compares a store with what is wanted."""
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        take_over: bool = False,
+        parallel: int = PARALLEL,
+        trace: Callable[[str], None] | None = None,
+    ) -> None:
+        self.path = path
+        self.take_over = take_over
+        self.parallel = parallel
+        self.trace = trace
+
+    def changes(self, wanted: Sequence[Wanted], progress: Progress) -> list[Change]:
+        """Return what would be done about each, in this order.
+
+        An endpoint that does not answer, and the like, is the `error` of a change. Raises DeclarationError
+        for names that something else has already.
+        """
+        self._check_owners(wanted)
+        with ThreadPoolExecutor(self.parallel) as pool:
+            return list(pool.map(partial(self.change, progress=progress), wanted))
+
+    def change(self, wanted: Wanted, progress: Progress, *, finish: bool = False) -> Change:
+        """Return what would be done about one thing; with `finish` what was killed is settled first."""
+        try:
+            if wanted.kind == CACHE:
+                return self._cache(wanted)
+            return self._machine(wanted, progress, finish=finish)
+        except DinvError as error:
+            return Change(wanted.kind, wanted.name, FAIL, wanted=wanted, error=error)
+
+    def removals(self, files: Iterable[str], wanted: Iterable[Wanted] = ()) -> list[Change]:
+        """Return removals of what these files have made, but for what is wanted: machines, then caches."""
+        files, kept = set(files), {(each.kind, each.name) for each in wanted}
+        return [
+            Change(kind, name, REMOVE)
+            for kind, names in ((MACHINE, Store(self.path).names()), (CACHE, CacheStore(self.path).names()))
+            for name in names
+            if (kind, name) not in kept and self.applied(kind, name).get("File") in files
+        ]
+
+    def applied(self, kind: str, name: str) -> Mapping[str, Any]:
+        """Return what is recorded of a file with a thing; nothing if it is not there, or not readable."""
+        with contextlib.suppress(DinvError):
+            if kind == CACHE:
+                return CacheStore(self.path).load(name).applied
+            return Store(self.path).load(name).applied
+        return {}
+
+    def _check_owners(self, wanted: Iterable[Wanted]) -> None:
+        """Raise DeclarationError for names of things that were not made by the file that asks for them."""
+        problems: dict[str, list[Any]] = {}
+        for each in wanted:
+            owner = self._owner(each)
+            if owner is None or owner == each.file:
+                continue
+            if self.take_over:
+                continue
+            whose = f'the file "{owner}" has made it' if owner else "it was not made by a file"
+            said = f"is there already, and {whose}. Choose another name, or have the file take it over"
+            problems.setdefault(each.document.source, []).append(each.document.problem(each.path, said))
+        if problems:
+            source, found = next(iter(problems.items()))
+            raise DeclarationError(found, source)
+
+    def _owner(self, wanted: Wanted) -> str | None:
+        """Return the file that has made what has this name, "" if none has; None if nothing has it."""
+        store: Store | CacheStore = CacheStore(self.path) if wanted.kind == CACHE else Store(self.path)
+        if not store.exists(wanted.name):
+            return None
+        try:
+            found = store.load(wanted.name)
+        except (MachineNotFound, CacheNotFound):
+            return None
+        except StoreError:
+            return "" if wanted.kind == CACHE or _has_record(store, wanted.name) else None
+        if isinstance(found, CacheRecord) and found["Phase"] == KEPT:
+            return None  # only what it had stored is there
+        return str(found.applied.get("File") or "")
+
+    def _machine(self, wanted: Wanted, progress: Progress, *, finish: bool) -> Change:
+        store = Store(self.path)
+        try:
+            config = store.load(wanted.name)
+        except MachineNotFound:
+            return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
+        except StoreError:
+            if not _has_record(store, wanted.name):  # killed before there was one
+                return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
+            raise
+        note = differing.interrupted(config)
+        if config.unfinished:
+            return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[note])
+        if config.unsettled and not finish:
+            return Change(MACHINE, wanted.name, CHANGE, wanted=wanted, notes=[note])
+        return differing.compare(store, config, wanted, progress, finish=finish, trace=self.trace)
+
+    def _cache(self, wanted: Wanted) -> Change:
+        try:
+            record = CacheStore(self.path).load(wanted.name)
+        except CacheNotFound:
+            return Change(CACHE, wanted.name, CREATE, wanted=wanted)
+        if record["Phase"] != "ready":
+            return Change(CACHE, wanted.name, CREATE, wanted=wanted)
+        differences = list(_differences(record, wanted))
+        action = REPLACE if differences else NOTHING
+        note = ["it is made anew with what it has stored"] if differences else []
+        return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences, notes=note)
+
+
+def _has_record(store: Any, name: str) -> bool:
+    import os
+
+    return os.path.exists(os.path.join(store.directory(name), "config.json"))
+
+
+def _differences(record: CacheRecord, wanted: Wanted) -> Iterable[Difference]:
+    """Return what of a cache is not as its file says; what the file does not say is left."""
+    from dinv.caches import upstreams
+
+    options = wanted.options
+    if options.get("upstream") or "push" in options:
+        push = bool(options.get("push"))
+        asked = upstreams.registries(options.get("upstream") or (), push=push)
+        before = {each.name: each.upstream for each in record.registries}
+        after = {each.name: each.upstream for each in asked}
+        if before != after:
+            yield _difference("upstream", _shown(before), _shown(after))
+    for key, recorded in (("network", "Network"), ("image", "Image")):
+        if options.get(key) and str(options[key]) != record[recorded]:
+            yield _difference(key, str(record[recorded]), str(options[key]))
+
+
+def _shown(registries: Mapping[str, str]) -> list[str]:
+    return [name if name == PUSH else f"{name}={url}" for name, url in registries.items()]
+
+
+def _difference(option: str, before: str | list[str], after: str | list[str]) -> Difference:
+    found = Difference(option, before, after, (option,))
+    found.means = differing.REPLACED
+    return found
+
+
+def order(wanted: Sequence[Wanted]) -> dict[tuple[str, str], set[tuple[str, str]]]:
+    """Return what has to be there before each thing: its cache, the machine that it joins, or is made on."""
+    known = {(each.kind, each.name) for each in wanted}
+    found: dict[tuple[str, str], set[tuple[str, str]]] = {}
+    joined: dict[str, tuple[str, str]] = {}
+    for each in wanted:
+        this = (each.kind, each.name)
+        needs = found.setdefault(this, set())
+        cache = (CACHE, str(each.options.get("registry_cache") or ""))
+        if cache in known:
+            needs.add(cache)
+        for key in ("join", "endpoint"):
+            other = (MACHINE, str(each.options.get(key) or ""))
+            if each.kind != CACHE and other in known and other != this:
+                needs.add(other)
+                if key == "join":
+                    # Members of a cluster join one after the other.
+                    needs.add(joined.get(other[1], other))
+                    joined[other[1]] = this
+    return found
