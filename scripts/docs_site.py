@@ -35,6 +35,7 @@ MENU = {
         "ssh",
         "formats",
         "day2",
+        "apply",
         "caches",
         "volumes",
         "swarm",

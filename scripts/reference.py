@@ -1,6 +1,8 @@
 #!/usr/bin/env python3
 """Write the command line's reference, docs/cli.md and man/*.1, from the parsers that read command lines.
 
+And the JSON Schema of files of machines, from the declarations of their options.
+
     scripts/reference.py           writes them
     scripts/reference.py --check   writes nothing; exits with 1 where they are not what it would write
 
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import json
 import os
 import re
 import sys
@@ -32,6 +35,9 @@ SEAMS = (
 """Flags of `create` that name an implementation, and the package that knows which there are."""
 
 PAGES = {
+    "apply": "apply.md",
+    "delete": "apply.md",
+    "diff": "apply.md",
     "adopt": "dch-photon.md",
     "completion": "completion.md",
     "create": "create.md",
@@ -57,6 +63,7 @@ PAGES = {
 STATUSES = (
     ("0", "done"),
     ("1", "an error, which is told on standard error"),
+    ("2", "an error of `diff`, for which 1 says that there are differences"),
     ("3", "`create` or `adopt` found that it cannot be done, and has made nothing"),
     ("130, 143", "ended by Ctrl-C or SIGTERM, with what was begun undone"),
     ("others", "those of the command that `ssh` has run in the machine, of rsync and of sshfs"),
@@ -127,7 +134,16 @@ def pages() -> dict[str, str]:
         "docs/cli.md": markdown(verbs),
         "man/dinv.1": manual(verbs),
         "man/dinv-create.1": manual_of_create(verbs["create"]),
+        **dict.fromkeys(("docs/dinv.schema.json", "src/dinv/declared/dinv.schema.json"), json_schema()),
     }
+
+
+def json_schema() -> str:
+    """What `dinv apply --schema` prints where no plugin is installed."""
+    from dinv.declared.kinds import fleet
+    from dinv.declared.schema import schema
+
+    return json.dumps(schema(fleet()), indent=2) + "\n"
 
 
 def _read(path: str) -> str:

@@ -48,7 +48,7 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv df --format json dev", "in bytes, for a script"),
     ),
     "diff": (
-        ("dinv diff", "what apply would do; exit status 1 if anything"),
+        ("dinv diff", "what apply would do; 1 if it is anything"),
         ("dinv diff -f team.yaml --prune", "and what it would remove"),
     ),
     "engine": (

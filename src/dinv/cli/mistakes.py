@@ -16,7 +16,6 @@ ELSEWHERE = {
     "attach": "ssh",
     "connect": "ssh",
     "cp": "scp",
-    "delete": "rm",
     "destroy": "rm",
     "down": "stop",
     "du": "df",

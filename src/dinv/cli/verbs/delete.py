@@ -14,6 +14,7 @@ SEVERAL = True
 def arguments(parser: Parser) -> None:
     from dinv.cli.verbs.apply import FILES
 
+    parser.extra = "Error: It takes files (-f), and no names: a machine is removed by rm"
     parser.add_argument("-f", "--file", action="append", metavar="FILE", help=FILES)
     parser.add_argument("-y", action="store_true", dest="yes", help="do not ask")
     parser.add_format("print what was removed: json, table, or a template")

@@ -9,8 +9,9 @@ IMAGE = ("image", "image_contract")
 _PLACE = ("driver", "endpoint", "endpoint_cert_path")
 CERTIFICATES = ("tls_san", "cert_lifetime", "ca_lifetime")
 """Come with new certificates: `regenerate-certs`."""
-OF_THE_CREATE = ("timeout", "keep_on_failure", "context")
-"""Options of the create alone, which are no settings of the machine."""
+LEASE = ("ttl", "idle_ttl", "on_expiry", "keep_cache_on_expiry")
+OF_THE_CREATE = ("timeout", "keep_on_failure", "context", *LEASE)
+"""Options of the create alone: they are no settings of the machine, or count from then on."""
 _MADE_WITH = (
     *("authority", "provisioner", "network", "ip", "isolation"),
     *("cache_size", "cache_volume", "volume_store"),
