@@ -365,7 +365,12 @@ def test_apply_asks_before_something_is_lost(
     file.write_text(HEAD + ONE.replace("[a]", "[b]"))
     answers = iter(["n", "y"])
     questions: list[str] = []
-    monkeypatch.setattr("builtins.input", lambda question: questions.append(question) or next(answers))
+
+    def answer(question: str) -> str:
+        questions.append(question)
+        return next(answers)
+
+    monkeypatch.setattr("builtins.input", answer)
     assert main(["apply"]) == 0
     assert Store().load("dev").identity == before
     said = capsys.readouterr().out
