@@ -22,6 +22,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv apply --dry-run", "only say what would be done"),
         ("dinv apply --schema > dinv.schema.json", "for an editor"),
     ),
+    "audit": (
+        ("dinv audit verify", "whether nothing was changed or removed"),
+        ("dinv audit head", "to note elsewhere, for --known"),
+        ("dinv audit csv > audit.csv", "all of it, for a spreadsheet"),
+    ),
     "cache": (
         ("dinv cache create hub", "of Docker Hub"),
         ("dinv create --registry-cache hub dev", "a machine that uses it"),
@@ -141,6 +146,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "scp": (
         ("dinv scp app.conf dev:/etc/", "a file to dev"),
         ("dinv scp -r dev:/var/log logs", "a directory from there"),
+    ),
+    "serve": (
+        ("dinv serve", "on this computer, for a try"),
+        ("dinv serve --config /etc/dinv/server.toml", "as a service"),
+        ("dinv serve --check", "what is wrong with it"),
+        ("dinv serve --backup dinv.tar", "saved, while it runs"),
     ),
     "set": (
         ("dinv set --memory 8g dev", "more memory, while it runs"),

@@ -99,6 +99,7 @@
     ├── HookRefused                a hook has refused what was about to happen, or could not be asked
     ├── LocalError                 this computer lacks something, or does not allow it
     │   ├── ProgramMissing
+    │   ├── ServerNotInstalled     what `dinv serve` needs was not installed with it
     │   ├── CannotListen           a local port to forward cannot be used
     │   ├── MountError             a directory cannot be mounted here, or unmounted
     │   └── LinkError              a link to dinv cannot be created
@@ -229,6 +230,7 @@ if TYPE_CHECKING:
     from dinv.errors.plugin import PluginBroken as PluginBroken
     from dinv.errors.plugin import PluginNotFound as PluginNotFound
     from dinv.errors.plugin import PluginsClash as PluginsClash
+    from dinv.errors.server import ServerNotInstalled as ServerNotInstalled
     from dinv.errors.sharing import AccessOver as AccessOver
     from dinv.errors.sharing import CannotRevoke as CannotRevoke
     from dinv.errors.sharing import InvalidHolder as InvalidHolder
@@ -316,6 +318,7 @@ _FILES = {
     "LocalError": "local",
     "ProgramMissing": "local",
     "LinkError": "local",
+    "ServerNotInstalled": "server",
     "NoActiveMachine": "local",
     "KubeconfigError": "kubeconfig",
     "KubeconfigLocked": "kubeconfig",

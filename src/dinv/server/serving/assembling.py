@@ -1,0 +1,51 @@
+"""The parts put together, from settings."""
+
+from __future__ import annotations
+
+import os
+import threading
+from dataclasses import dataclass
+
+from dinv.server.audit import Audit
+from dinv.server.database.database import Database
+from dinv.server.fleet.service import Fleet
+from dinv.server.people.service import People
+from dinv.server.settings import Settings
+from dinv.server.web.parts import Parts
+from dinv.server.work.service import Place, Work
+
+
+@dataclass(frozen=True)
+class Assembled:
+    """What `running` runs."""
+
+    parts: Parts
+    work: Work
+
+
+def database_of(settings: Settings) -> Database:
+    """Return the database, not opened yet; its directory is made for SQLite. Raises Invalid."""
+    if settings.database:
+        return Database(settings.database)
+    os.makedirs(settings.state, mode=0o700, exist_ok=True)
+    return Database(f"sqlite:///{default_path(settings)}")
+
+
+def default_path(settings: Settings) -> str:
+    """Where SQLite's file is if nothing else is said."""
+    return os.path.join(settings.state, "dinv.db")
+
+
+def assemble(settings: Settings, database: Database) -> Assembled:
+    """Return the parts, none of them started. The database's tables are up to date. Raises Problem."""
+    audit = Audit(database)
+    place = Place.opened(database, settings)
+    parts = Parts(
+        settings=settings,
+        database=database,
+        audit=audit,
+        people=People(database, audit, settings),
+        fleet=Fleet(database, audit, place.access),
+        stopping=threading.Event(),
+    )
+    return Assembled(parts, Work(database, audit, settings, place=place))

@@ -1,0 +1,114 @@
+"""Connections: how long somebody may take to say what they want, and how uvicorn is stopped.
+
+uvicorn closes connections that are idle between requests; one on which a request's headers never end, or
+never begin, it keeps for ever. `Connection` closes those.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import threading
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from dinv.server.problems import Problem
+
+HEADER_SECONDS = 20.0
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Connection(H11Protocol):
+    """uvicorn's, with a bound on the time between a request's first byte and the end of its headers."""
+
+    header_seconds = HEADER_SECONDS
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Begin to wait for the first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Take what came; go on waiting unless the headers are complete."""
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE:
+            self._wait()
+        else:
+            self._end_wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget about it."""
+        self._end_wait()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self._waiting is None:
+            self._waiting = self.loop.call_later(self.header_seconds, self._give_up)
+
+    def _end_wait(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self.transport.abort()
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which tells the rest of the server of a signal, and leaves the end of the process to it."""
+
+    def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
+        super().__init__(config)
+        self._stopping = stopping
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Handle SIGINT and SIGTERM for as long as it runs, and raise neither again afterwards."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
+        try:
+            yield
+        finally:
+            for each, handler in before.items():
+                signal.signal(each, handler)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to stop; a second SIGINT ends requests at once."""
+        self._stopping.set()
+        super().handle_exit(sig, frame)
+
+    async def on_tick(self, counter: int) -> bool:
+        """Stop also when the event was set by somebody else."""
+        self.should_exit = self.should_exit or self._stopping.is_set()
+        return await super().on_tick(counter)
+
+
+def listener(host: str, port: int) -> socket.socket:
+    """Return a socket that listens. Raises Problem."""
+    shown = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    try:
+        found: list[Any] = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE | socket.AI_NUMERICSERV
+        )
+        family, _, _, _, address = found[0]
+        both = family == socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
+        made = socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
+    except OSError as error:
+        raise Problem(
+            f"The server cannot listen at {shown}: {error.strerror or error}. "
+            f"Another may run there; choose another port, or stop it."
+        ) from error
+    made.setblocking(False)  # noqa: FBT003
+    return made
