@@ -2,7 +2,7 @@
 
 People ask (page, API, CLI); a transaction decides; workers do it on the endpoints. Imports go down this list:
 
-    serving.py   puts the parts together, and runs them until told to stop
+    serving/     what it is told, its parts put together and run until told to stop; checked, saved
     web/         HTTP: the page, the API, sessions, problem+json. No decisions, no SQL
     work/        does on endpoints what operations say, by dinv's own library; the reconciler; certificates
     fleet/       what there is and who may have it: templates, placement, quotas, the queue, claims. Only

@@ -103,15 +103,6 @@ def of_address(address: str) -> str:
     return str(parsed)
 
 
-def sweep(connection: sa.Connection, database: Database) -> None:
-    """Remove what no limit looks at any more."""
-    now = database.now(connection)
-    known = attempts.c.key.startswith("known ")
-    hour, days = now - timedelta(hours=1), now - timedelta(days=KNOWN_DAYS)
-    connection.execute(sa.delete(attempts).where(sa.not_(known), attempts.c.time < hour))
-    connection.execute(sa.delete(attempts).where(known, attempts.c.time < days))
-
-
 def _key(kind: str, key: str) -> str:
     # What people type as a name may be a password.
     return f"{kind} {hashlib.sha256(key.encode(errors='replace')).hexdigest()[:32]}"

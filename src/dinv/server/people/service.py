@@ -10,7 +10,7 @@ from dinv.server.audit import Audit
 from dinv.server.database.database import Database
 from dinv.server.database.schema import people
 from dinv.server.models import Actor, Person, Role, Scope
-from dinv.server.people import accounts, device, first_operator, limits, sessions, tokens
+from dinv.server.people import accounts, device, first_operator, sessions, tokens
 from dinv.server.people.openid import sign_in as openid
 from dinv.server.people.openid.provider import Provider
 from dinv.server.people.rows import person
@@ -216,12 +216,3 @@ class People:
     def revoke_token(self, actor: Actor, token_id: str) -> None:
         """Revoke one's own, or, as an operator, anybody's. Raises NotFound, and Forbidden."""
         tokens.revoke(self._database, self._audit, actor, token_id)
-
-    def sweep(self) -> None:
-        """Remove what is over: sessions, attempts, sign-ins under way, old tokens."""
-
-        def work(connection: sa.Connection) -> None:
-            for sweep in (sessions.sweep, limits.sweep, openid.sweep, tokens.sweep):
-                sweep(connection, self._database)
-
-        self._database.write(work)

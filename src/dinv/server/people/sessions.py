@@ -81,10 +81,3 @@ def end_all(connection: sa.Connection, person_id: str, *, but: str = "") -> None
     """End all sessions of a person, except the one with the secret `but`."""
     query = sa.delete(sessions).where(sessions.c.person_id == person_id)
     connection.execute(query.where(sessions.c.digest != digest(but)) if but else query)
-
-
-def sweep(connection: sa.Connection, database: Database) -> None:
-    """Remove those that are over."""
-    now = database.now(connection)
-    over = sa.or_(sessions.c.expires_at < now, sessions.c.seen_at < now - IDLE)
-    connection.execute(sa.delete(sessions).where(over))

@@ -152,13 +152,6 @@ def revoke_all(connection: sa.Connection, database: Database, person_id: str) ->
     connection.execute(own.values(revoked_at=database.now(connection)))
 
 
-def sweep(connection: sa.Connection, database: Database) -> None:
-    """Remove those that ended long ago; that they were there stays in the audit log."""
-    old = database.now(connection) - timedelta(days=90)
-    gone = sa.or_(tokens.c.expires_at < old, tokens.c.revoked_at < old)
-    connection.execute(sa.delete(tokens).where(gone))
-
-
 def _check(actor: Actor, name: str, scopes: frozenset[Scope], lifetime: timedelta | None) -> None:
     errors = []
     if not 0 < len(name.strip()) <= 100:

@@ -27,8 +27,13 @@ def database_of(settings: Settings) -> Database:
     """Return the database, not opened yet; its directory is made for SQLite. Raises Invalid."""
     if settings.database:
         return Database(settings.database)
-    os.makedirs(settings.state, mode=0o700, exist_ok=True)
+    make_directory(settings)
     return Database(f"sqlite:///{default_path(settings)}")
+
+
+def make_directory(settings: Settings) -> None:
+    """Make the server's directory, for its owner alone."""
+    os.makedirs(settings.state, mode=0o700, exist_ok=True)
 
 
 def default_path(settings: Settings) -> str:

@@ -73,7 +73,7 @@ def restore(settings: Settings, path: str) -> None:
         with tarfile.open(path) as archive:
             members = {each.name: each for each in archive}
             if _DATABASE not in members or set(members) - {_DATABASE, *_KEPT}:
-                raise Invalid(f"{path} is not a backup that dinv serve has written.")
+                raise Invalid(f"{path} is not a backup of a server.")
             os.makedirs(os.path.join(settings.state, "tls"), mode=0o700, exist_ok=True)
             for name in _KEPT:
                 if name in members:

@@ -143,7 +143,8 @@ def _own_addresses() -> list[str]:
 
 
 def _ensure_own(directory: str, wanted: tuple[str, ...]) -> None:
-    os.makedirs(directory, mode=0o700, exist_ok=True)
+    for each in (os.path.dirname(directory), directory):
+        os.makedirs(each, mode=0o700, exist_ok=True)
     files.move_set(directory)
     paths = {name: os.path.join(directory, name) for name in ("ca.pem", "ca-key.pem", "cert.pem", "key.pem")}
     try:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from dinv.errors import DinvError
 from dinv.server.audit import SERVER
@@ -37,7 +38,7 @@ def check(settings: Settings) -> list[Finding]:
     except DinvError as error:
         return [*found, Finding("database", str(error))]
     try:
-        found.append(_tried("database", lambda: _nothing(database.check())))
+        found.append(_tried("database", _quiet(database.check)))
         if not found[-1].fault:
             found += _parts(settings, database)
     finally:
@@ -54,32 +55,28 @@ def _parts(settings: Settings, database: Database) -> list[Finding]:
     found = [Finding("secret")]
     if settings.provider:
         name = f"sign-in provider {settings.provider.name}"
-        found.append(_tried(name, lambda: _nothing(parts.people.check_provider())))
+        found.append(_tried(name, _quiet(parts.people.check_provider)))
     hosts = LibraryHosts(os.path.join(settings.state, "store"))
     endpoints = parts.fleet.endpoints(_ITSELF)
     if not endpoints:
         found.append(Finding("endpoints", "There are none, so nobody can have a machine."))
     for each in endpoints:
-        look = _looked(hosts, each.options)
+        look = _quiet(partial(hosts.look, each.options))
         found.append(_tried(f"endpoint {each.name}", look))
     found.append(_tried("audit log", lambda: parts.audit.verify()[1]))
     return found
-
-
-def _looked(hosts: LibraryHosts, options: dict[str, object]) -> Callable[[], str]:
-    def look() -> str:
-        hosts.look(options)
-        return ""
-
-    return look
 
 
 def _certificate(settings: Settings) -> str:
     return "" if settings.plain else " ".join(Certificates(settings).faults())
 
 
-def _nothing(_: None) -> str:
-    return ""
+def _quiet(call: Callable[[], object]) -> Callable[[], str]:
+    def look() -> str:
+        call()
+        return ""
+
+    return look
 
 
 def _tried(what: str, look: Callable[[], str]) -> Finding:

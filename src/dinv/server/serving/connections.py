@@ -44,6 +44,14 @@ class Connection(H11Protocol):
         else:
             self._end_wait()
 
+    def shutdown(self) -> None:
+        """End now if nothing is under way: a goodbye over TLS would be waited for, also from the idle."""
+        idle = not self.cycle or self.cycle.response_complete
+        if idle and not self.transport.get_write_buffer_size():
+            self.transport.abort()
+        else:
+            super().shutdown()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget about it."""
         self._end_wait()
@@ -65,7 +73,7 @@ class Connection(H11Protocol):
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which tells the rest of the server of a signal, and leaves the end of the process to it."""
+    """uvicorn's, which stops when the rest of the server does."""
 
     def __init__(self, config: uvicorn.Config, stopping: threading.Event) -> None:
         super().__init__(config)
@@ -73,26 +81,34 @@ class Server(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Handle SIGINT and SIGTERM for as long as it runs, and raise neither again afterwards."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-        before = {each: signal.signal(each, self.handle_exit) for each in _SIGNALS}
-        try:
-            yield
-        finally:
-            for each, handler in before.items():
-                signal.signal(each, handler)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Begin to stop; a second SIGINT ends requests at once."""
-        self._stopping.set()
-        super().handle_exit(sig, frame)
+        """Leave them to `ended_by_signals`."""
+        yield
 
     async def on_tick(self, counter: int) -> bool:
-        """Stop also when the event was set by somebody else."""
+        """Stop when the event is set."""
         self.should_exit = self.should_exit or self._stopping.is_set()
         return await super().on_tick(counter)
+
+
+@contextlib.contextmanager
+def ended_by_signals(stopping: threading.Event) -> Iterator[None]:
+    """Set the event at the first SIGINT or SIGTERM; another one ends the process as if nobody handled it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {}
+
+    def handle(number: int, _frame: FrameType | None) -> None:
+        stopping.set()
+        signal.signal(number, before[number])
+
+    for each in _SIGNALS:
+        before[each] = signal.signal(each, handle)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def listener(host: str, port: int) -> socket.socket:

@@ -10,9 +10,9 @@ import uvicorn
 
 from dinv.server.problems import Problem
 from dinv.server.serving import first_steps
-from dinv.server.serving.assembling import assemble, database_of
+from dinv.server.serving.assembling import assemble, database_of, make_directory
 from dinv.server.serving.certificates import Certificates
-from dinv.server.serving.connections import Connection, Server, listener
+from dinv.server.serving.connections import Connection, Server, ended_by_signals, listener
 from dinv.server.settings import Settings
 from dinv.server.web.app import make_app
 from dinv.server.web.log import LOG
@@ -40,6 +40,14 @@ def serve(
     know, the link for the first operator among it. Raises Problem, and Unavailable for the database.
     """
     stopping = stopping or threading.Event()
+    with ended_by_signals(stopping):
+        _serve(settings, store, say, stopping)
+
+
+def _serve(
+    settings: Settings, store: str | None, say: Callable[[str], None], stopping: threading.Event
+) -> None:
+    make_directory(settings)
     certificates = None if settings.plain else Certificates(settings)
     socket = listener(*settings.listen)
     try:

@@ -14,6 +14,7 @@ from known_people import ADDRESS, PASSWORD, Clock, signed_in
 
 from dinv.server.database import schema
 from dinv.server.people import limits, passwords, sessions
+from dinv.server.people.over import over
 from dinv.server.problems import (
     Conflict,
     Forbidden,
@@ -476,14 +477,24 @@ def test_no_secret_is_in_the_database(people: People, ada: Actor, olga: Actor, d
 
 
 def test_what_is_over_is_swept(people: People, ada: Actor, clock: Clock, database: Database) -> None:
+    def sweep_now() -> None:
+        with database.read() as connection:
+            now = database.now(connection)
+        gone = [sa.delete(table).where(condition) for table, condition in over(now)]
+        database.write(lambda connection: [connection.execute(each) for each in gone])
+
     people.device_begin(address=ADDRESS)
     people.new_token(ada, "ci", scopes=frozenset({"read"}), lifetime=timedelta(days=1))
     with pytest.raises(NotSignedIn):
         people.sign_in("ada", "wrong", address=ADDRESS)
-    people.sweep()
+    clock.forward(hours=2)
+    sweep_now()
     assert people.tokens(ada)
+    with database.read() as connection:
+        kept = connection.execute(sa.select(schema.attempts.c.key)).scalars().all()
+    assert {key.partition(" ")[0] for key in kept} == {"known"}
     clock.forward(days=100)
-    people.sweep()
+    sweep_now()
     with database.read() as connection:
         for table in (schema.sessions, schema.tokens, schema.attempts, schema.pending_sign_ins):
             assert connection.execute(sa.select(table)).all() == []

@@ -59,7 +59,7 @@ def kind() -> Kind:
             "ttl": _duration("ttl", "For how long a machine is given; without it, for ever"),
             "longest-ttl": _duration("longest-ttl", "For how long at most, at a time"),
             "idle-ttl": _duration("idle-ttl", "After how long without use a machine is taken away"),
-            "options": CreateOptions("The options of dinv create", without=DECIDED_BY_SERVER),
+            "options": CreateOptions("The options of create", without=DECIDED_BY_SERVER),
             "pool": Keys(
                 {
                     "size": Whole("How many machines are kept ready", most=_MOST_POOLED),

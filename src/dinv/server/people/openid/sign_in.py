@@ -105,11 +105,6 @@ def local_path(path: str) -> str:
     return path if fine and not path.startswith("//") and "\\" not in path else "/"
 
 
-def sweep(connection: sa.Connection, database: Database) -> None:
-    """Remove what was begun and not ended in time, of all kinds."""
-    connection.execute(sa.delete(pending).where(pending.c.expires_at < database.now(connection)))
-
-
 def _take(database: Database, query: dict[str, str], cookie: str, address: str) -> str:
     """Use up the state; return where the person wanted to go."""
 

@@ -9,23 +9,20 @@ import sqlalchemy as sa
 
 from dinv.server.database.database import Database
 from dinv.server.database.schema import (
-    attempts,
     events,
     idempotency,
     machines,
     operations,
-    pending_sign_ins,
     servers,
-    sessions,
     usage,
 )
+from dinv.server.people.over import over
 from dinv.server.settings import Settings
 
 _AT_ONCE = 1000
 _MOST_ROUNDS = 100
 USAGE = timedelta(days=60)
 """Hours are counted within 30 days."""
-ATTEMPTS = timedelta(days=1)
 SERVERS = timedelta(days=7)
 
 
@@ -51,9 +48,7 @@ def _old(now: datetime, kept: timedelta) -> list[tuple[sa.Table, sa.ColumnElemen
         # Its events, shares and operations go with it.
         (machines, machines.c.removed_at < now - kept),
         (usage, usage.c.ended_at < now - max(kept, USAGE)),
-        (sessions, sessions.c.expires_at < now),
-        (pending_sign_ins, pending_sign_ins.c.expires_at < now),
-        (attempts, attempts.c.time < now - ATTEMPTS),
+        *over(now),
         (idempotency, idempotency.c.expires_at < now),
         (servers, servers.c.seen_at < now - SERVERS),
     ]
