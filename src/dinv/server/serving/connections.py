@@ -46,7 +46,7 @@ class Connection(H11Protocol):
 
     def shutdown(self) -> None:
         """End now if nothing is under way: a goodbye over TLS would be waited for, also from the idle."""
-        idle = not self.cycle or self.cycle.response_complete
+        idle = getattr(self.cycle, "response_complete", True)  # there is no cycle before the first request
         if idle and not self.transport.get_write_buffer_size():
             self.transport.abort()
         else:
