@@ -23,14 +23,14 @@ class KubernetesError(ClusterError):
 class CannotLeave(ClusterError):
     """A machine's cluster does not let it go. `reason` says why; `stays` is a server of it that stays.
 
-    `server` is whether the machine is a server as well, one of those of which a majority has to agree.
+    `stopped` is the machine that has to be started for it, as far as that can be told.
     """
 
-    def __init__(self, machine: str, stays: str, reason: str, *, server: bool) -> None:
+    def __init__(self, machine: str, stays: str, reason: str, *, stopped: str) -> None:
         text = (
             f'Machine "{machine}" is not removed: it cannot be taken out of its cluster ({reason}). If a '
             "machine of that is stopped, start it: "
-            + command("start", machine if server else stays)
+            + command("start", stopped)
             + ". To remove it all the same: "
             + command("rm", "-f", machine)
             + f". If {stays} has no majority without it, make a cluster of it alone then: "

@@ -120,7 +120,8 @@ def _unmake_if_possible(machine: Host, progress: Progress, *, keep_cache: bool, 
     try:
         return unmake(machine, progress, keep_cache=keep_cache, force=force)
     except ClusterError as error:
-        error.add_note(_forcing(machine.name))
+        if ["rm", "-f", machine.name] not in error.hints:
+            error.add_note(_forcing(machine.name))
         raise
     except (EndpointError, DeadlineExceeded) as error:
         if not force:

@@ -8,6 +8,7 @@ import pytest
 from fake_driver import FakeMembership, World, install, without_keys
 
 from dinv.errors import (
+    CannotLeave,
     ClusterError,
     ClusterExists,
     ClusterUnreachable,
@@ -214,6 +215,19 @@ def test_a_machine_that_its_cluster_cannot_do_without_is_removed_only_by_force(
     left = remove(store, "dev", force=True)
     assert bool(left) == (method == "leave")
     assert store.names() == []
+
+
+def test_how_to_remove_it_anyway_is_said_once(
+    store: Store, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for error, notes in (
+        (ClusterError("dev", "no"), ["To forget the machine anyway: dinv rm -f dev"]),
+        (CannotLeave("dev", "k1", "no", stopped="k1"), []),
+    ):
+        refuse(monkeypatch, "leave", error)
+        with pytest.raises(ClusterError) as caught:
+            remove(store, "dev")
+        assert [str(note) for note in getattr(caught.value, "__notes__", [])] == notes
 
 
 def test_without_force_an_unreachable_member_keeps_the_record(

@@ -40,7 +40,7 @@ def check_leave(membership: Part) -> None:
     try:
         nodes = servers.answering([*others, config], config.name).nodes()
     except ClusterUnreachable as error:
-        raise errors.QuorumAtRisk(config.name, f"no server of its cluster answers: {error.text}") from error
+        raise _refused(membership, others[0].name, _said(error)) from error
     staying = {
         name: node for name, node in nodes.items() if api.is_server(node) and name != membership.node_name
     }
@@ -85,11 +85,11 @@ def leave(membership: Part, progress: Progress, *, force: bool) -> list[str]:
     except KubernetesError as error:
         why = error.reason
     except ClusterUnreachable as error:
-        why = "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in error.whys)
+        why = _said(error)
     if not why:
         return []
     if not force:
-        raise errors.CannotLeave(config.name, others[0].name, why, server=membership.role == SERVER)
+        raise _refused(membership, others[0].name, why)
     return [_left(membership, others[0].name, why)]
 
 
@@ -126,6 +126,19 @@ def _end(membership: Part) -> None:
             joining.end_services(membership, membership.inside())
 
 
+def _said(error: ClusterUnreachable) -> str:
+    return "; ".join(f"{name}: {reason.rstrip('.')}" for name, reason in error.whys)
+
+
+def _refused(membership: Part, server: str, why: str) -> errors.CannotLeave:
+    """Return the error; a server of a cluster without a majority that is stopped is what it lacks."""
+    name = membership.config.name
+    with contextlib.suppress(DinvError):
+        if membership.role == SERVER and membership.driver.state(timeout=STATE_SECONDS).state != RUNNING:
+            return errors.CannotLeave(name, server, why, stopped=name)
+    return errors.CannotLeave(name, server, why, stopped=server)
+
+
 def _left(membership: Part, server: str, why: str) -> str:
     left = (
         f"Its node {membership.node_name} may still be in the cluster ({why}). Delete it there: kubectl "
@@ -133,6 +146,7 @@ def _left(membership: Part, server: str, why: str) -> str:
     )
     if membership.role != SERVER:
         return left
-    return f"{left}. If {server} has lost its majority by that, make a cluster of it alone: " + command(
-        "provision", "--force-new-cluster", server
+    return (
+        f"{left}. If {server} has lost its majority by that, make a cluster of it alone before: "
+        + command("provision", "--force-new-cluster", server)
     )

@@ -672,8 +672,15 @@ def test_a_server_that_has_ended_without_a_majority_is_removed_by_force_only(wor
     world.cluster.stuck = "etcdserver: request timed out"
     with pytest.raises(CannotLeave, match=r"request timed out.*start it: dinv start srv"):
         server.leave(Lines(), force=False)
+    world.cluster.ready = "[-]etcd"
+    with pytest.raises(CannotLeave, match=r"k1: \[-\]etcd.*start it: dinv start srv"):
+        server.check_leave()
+    world.machines["srv"].state = RUNNING
+    with pytest.raises(CannotLeave, match="start it: dinv start k1"):
+        server.check_leave()
+    world.machines["srv"].state = STOPPED
     [left] = server.leave(Lines(), force=True)
-    assert "make a cluster of it alone: dinv provision --force-new-cluster k1" in left
+    assert "make a cluster of it alone before: dinv provision --force-new-cluster k1" in left
 
 
 def test_a_server_that_is_no_voting_member_yet_is_waited_for(
