@@ -34,6 +34,9 @@ HEADINGS = {
     "Isolation": "ISOLATION",
     "CertExpiry": "CERT EXPIRY",
     "CAExpiry": "CA EXPIRY",
+    "Cluster": "CLUSTER",
+    "ClusterRole": "CLUSTER ROLE",
+    "ClusterState": "CLUSTER STATE",
 }
 
 

@@ -34,7 +34,11 @@ class Standings:
 
         self._end = time.monotonic() + timeout
         self._found: dict[str, Standing] = {}
+        self._unknown: set[str] = set()
+        """Machines whose clusters have not answered."""
         self._threads = []
+        # So that what is known by then is heard of.
+        patience = timeout * 0.95
         groups: dict[type[Provisioner], list[MachineConfig]] = {}
         for config in configs:
             known = membership.recorded(config)
@@ -47,14 +51,16 @@ class Standings:
 
         def ask(provisioner: type[Provisioner], members: list[MachineConfig]) -> None:
             try:
-                said = provisioner.standings(members, store, timeout=timeout, trace=trace)
+                said = provisioner.standings(members, store, timeout=patience, trace=trace)
             except Exception as error:  # noqa: BLE001  (from a plugin, or from a damaged record)
                 if trace is not None:
                     trace(f"the clusters of {provisioner.name} cannot be asked: {error}")
             else:
                 self._found.update(said)
+                self._unknown.difference_update(config.name for config in members)
 
         for group in groups.items():
+            self._unknown.update(config.name for config in group[1])
             thread = threading.Thread(target=ask, args=group, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -62,8 +68,13 @@ class Standings:
     def found(self) -> dict[str, Standing]:
         """Wait until all have answered, or their time is up; return standings by machine name.
 
-        Of machines whose clusters have not answered, it is what their records say.
+        Of machines whose clusters have not answered, it is what their records say, in the state UNKNOWN.
         """
+        from dinv.provisioners.membership import UNKNOWN, Standing
+
         for thread in self._threads:
             thread.join(max(0.0, self._end - time.monotonic()))
-        return dict(self._found)
+        found = dict(self._found)
+        for name in self._unknown & found.keys():
+            found[name] = Standing(found[name].cluster, found[name].role, UNKNOWN)
+        return found

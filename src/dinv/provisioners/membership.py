@@ -30,6 +30,9 @@ ROLE = "Role"
 KUBECONFIG = "Kubeconfig"
 """The key of the path of the user's kubeconfig that has an entry of the machine's cluster."""
 
+UNKNOWN = "unknown"
+"""The state of a member whose cluster does not say what it is."""
+
 
 class Standing:
     """What a cluster says of one machine: the cluster's name, the machine's role in it and its state there.

@@ -79,8 +79,8 @@ def in_cluster(store: Store, name: str, provisioner: str = "docker") -> None:
     ("answer", "expected"),
     [
         (lambda: {"m1": Standing("m1", "manager", "ready")}, "m1 (manager, ready)"),
-        (raising(ZeroDivisionError("plugin")), "m1 (worker)"),
-        (None, "m1 (worker)"),
+        (raising(ZeroDivisionError("plugin")), "m1 (worker, unknown)"),
+        (None, "m1 (worker, unknown)"),
     ],
     ids=["answers", "fails", "hangs"],
 )
@@ -106,8 +106,14 @@ def test_clusters_are_asked_beside_the_endpoints_and_not_for_longer(
     in_cluster(store, "m2", "no-longer-installed")
     add(store, "alone", "e")
     Asked.answers = {"e": lambda: Status(RUNNING)}
-    found = {row.name: row.swarm for row in statuses(store, timeout=0.3)}
-    assert found == {"alone": "", "m1": expected, "m2": "m1 (worker)"}
+    rows = {row.name: row for row in statuses(store, timeout=0.3)}
+    assert {name: row.swarm for name, row in rows.items()} == {
+        "alone": "",
+        "m1": expected,
+        "m2": "m1 (worker)",
+    }
+    said = document(rows["m1"])
+    assert expected == "{Cluster} ({ClusterRole}, {ClusterState})".format(**said)
     assert asked == [["m1"]]
     assert [row.name for row in statuses(store, timeout=0.3, filters=Filters(["swarm=M1"]))] == ["m1", "m2"]
     over.set()
@@ -211,6 +217,9 @@ def test_the_document_says_what_the_record_has(store: Store) -> None:
         "Error": "",
         "CertExpiry": "",
         "CAExpiry": "",
+        "Cluster": "",
+        "ClusterRole": "",
+        "ClusterState": "",
     }
 
 

@@ -47,6 +47,7 @@ def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
         "State": machine.state,
         "Error": called(machine.error),
         **_expiry(machine),
+        **_membership(machine),
     }
 
 
@@ -74,6 +75,16 @@ def _expiry(machine: MachineStatus) -> dict[str, Any]:
 
     found = machine.certificates
     return records.expiry(found) if found is not None else dict.fromkeys(records.EXPIRY, "")
+
+
+def _membership(machine: MachineStatus) -> dict[str, str]:
+    """Return what its cluster says of it; "" for what is not known, and of a machine that is in none."""
+    found = machine.standing
+    return {
+        "Cluster": found.cluster if found is not None else "",
+        "ClusterRole": found.role if found is not None else "",
+        "ClusterState": found.state if found is not None else "",
+    }
 
 
 def _duration(seconds: float) -> str:

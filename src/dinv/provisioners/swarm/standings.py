@@ -6,7 +6,7 @@ import time
 
 from dinv.errors import DeadlineExceeded, DinvError
 from dinv.provisioners import peers
-from dinv.provisioners.membership import CLUSTER, ROLE, Standing
+from dinv.provisioners.membership import CLUSTER, ROLE, UNKNOWN, Standing
 from dinv.provisioners.swarm import managers
 
 TYPE_CHECKING = False
@@ -30,7 +30,8 @@ def ask(
     import threading
 
     swarms: dict[str, list[MachineConfig]] = {}
-    for config in configs:
+    known = list(configs)
+    for config in known:
         swarms.setdefault(str(config.membership.get(managers.SWARM_ID) or config.name), []).append(config)
     found: dict[str, Standing] = {}
     end = time.monotonic() + timeout
@@ -42,7 +43,7 @@ def ask(
         thread.start()
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    return dict(found)
+    return {config.name: _recorded(config, UNKNOWN) for config in known} | found
 
 
 def _ask(
@@ -53,17 +54,19 @@ def _ask(
 ) -> None:
     """Ask the machines of a swarm, those recorded as managers first, until one knows the nodes.
 
-    What is known by then is in `found` at any time: one that does not answer may take all that is left of it.
+    What is known by then is in `found` at any time. One that does not answer takes no more than its share.
     """
     words: dict[str, str] = {}
-    for config in sorted(configs, key=lambda each: (each.membership.get(ROLE) != "manager", each.name)):
-        left = end - time.monotonic()
-        if left <= SPARE_SECONDS:
+    order = sorted(configs, key=lambda each: (each.membership.get(ROLE) != "manager", each.name))
+    for number, config in enumerate(order):
+        left = end - time.monotonic() - SPARE_SECONDS
+        if left <= 0:
             return
+        share = left / (len(order) - number)
         try:
             with peers.open_daemon(config, timeout=left, trace=trace) as engine:
-                engine.ping(timeout=left)
-                state = _state(engine, end)
+                engine.ping(timeout=share)
+                state = _state(engine, share)
                 if managers.controls(state):
                     nodes = engine.swarm.nodes()
                     found.update({each.name: of_node(each, nodes) for each in configs})
@@ -72,7 +75,9 @@ def _ask(
             continue
         words[config.name] = _local(state)
         lost = NO_QUORUM if NO_QUORUM in words.values() else ""
-        found.update({each.name: _recorded(each, words.get(each.name) or lost) for each in configs})
+        found.update(
+            {each.name: _recorded(each, words.get(each.name) or lost or UNKNOWN) for each in configs}
+        )
 
 
 def _recorded(config: MachineConfig, state: str) -> Standing:
@@ -80,10 +85,10 @@ def _recorded(config: MachineConfig, state: str) -> Standing:
     return Standing(str(kept.get(CLUSTER) or ""), str(kept.get(ROLE) or ""), state)
 
 
-def _state(engine: Engine, end: float) -> Mapping[str, Any]:
-    """Return a daemon's state; of one that answers, and waits for other managers, in time."""
+def _state(engine: Engine, seconds: float) -> Mapping[str, Any]:
+    """Return a daemon's state; of one that answers, and waits for other managers, within `seconds`."""
     try:
-        return engine.swarm.state(timeout=max(0.1, end - time.monotonic() - SPARE_SECONDS))
+        return engine.swarm.state(timeout=seconds)
     except DeadlineExceeded:
         return {"LocalNodeState": managers.ACTIVE, "ControlAvailable": True}
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import stat
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from fake_swarm import FakeClient
 
 from dinv.errors import (
     CannotJoin,
     ClusterError,
     ClusterUnreachable,
+    DeadlineExceeded,
     MachineNotFound,
     QuorumAtRisk,
     RequirementMissing,
@@ -540,6 +543,33 @@ def test_standings_without_a_quorum(swarm: SwarmOfMachines) -> None:
     found = {name: str(each) for name, each in standings.ask(configs, timeout=5).items()}
     assert found["m1"] == "m1 (manager, no quorum)"
     assert found["m3"] == "m1 (worker, no quorum)"
+
+
+def test_standings_where_nobody_answers(swarm: SwarmOfMachines) -> None:
+    swarm.of_three(managers=2)
+    swarm.world.unanswering = {"m1", "m2"}
+    configs = [swarm.store.load(name) for name in ("m1", "m2", "m3")]
+    found = {name: str(each) for name, each in standings.ask(configs, timeout=5).items()}
+    assert found["m1"] == "m1 (manager, unknown)"
+    assert found["m3"] == "m1 (worker, unknown)"
+
+
+def test_one_that_hangs_leaves_time_to_ask_the_others(
+    swarm: SwarmOfMachines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    swarm.of_three(managers=3)
+    ping = FakeClient.ping
+
+    def hangs(client: FakeClient, timeout: float) -> None:
+        if client.name == "m1":
+            threading.Event().wait(timeout)
+            raise DeadlineExceeded("GET /_ping", timeout)
+        ping(client, timeout)
+
+    monkeypatch.setattr(FakeClient, "ping", hangs)
+    configs = [swarm.store.load(name) for name in ("m1", "m2", "m3")]
+    found = standings.ask(configs, timeout=0.9)
+    assert {name: each.state for name, each in found.items()} == dict.fromkeys(("m1", "m2", "m3"), "ready")
 
 
 def test_the_key(swarm: SwarmOfMachines) -> None:
