@@ -47,6 +47,8 @@ def provision(
     NotSupported without a cluster, ClusterError.
     """
     with opened(store, name, "provisioning it", trace) as machine:
+        # Before anything that starts it: the old cluster is not asked for work.
+        machine.cluster_lost = force_new_cluster
         settle(machine, progress, timeout=timeout)
         if (force_new_cluster or cluster_image) and not machine.config.membership:
             raise NotSupported(name, f'Machine "{name}" is not part of a cluster.')
@@ -60,7 +62,6 @@ def provision(
                 + command("create", name, "..."),
             )
         give_cache(machine, progress)
-        machine.cluster_lost = force_new_cluster
         if machine.config.unfinished:
             state = _begin_again(machine, progress, state)
         if state == RUNNING:

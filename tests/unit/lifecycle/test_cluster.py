@@ -23,6 +23,7 @@ from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
 from dinv.lifecycle.upgrade import upgrade
 from dinv.progress import Progress
+from kills import Killed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -181,6 +182,25 @@ def test_what_the_cluster_is_told(world: World, store: Store, host: Host, name: 
     operation, expected = OPERATIONS[name]
     operation(host, store)
     assert told(world) == expected
+
+
+def test_a_cluster_that_is_lost_is_not_asked_for_work_before_the_new_one(
+    world: World, host: Host, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def at(step: str) -> None:
+        if step == "health":
+            raise Killed
+
+    monkeypatch.setattr("dinv.lifecycle.provision.resume", lambda *_, **__: None)  # it has no keys
+    world.at = at
+    with pytest.raises(Killed):
+        upgrade(host.store, "dev", Progress(), force=True)
+    world.at = lambda _step: None
+    world.steps.clear()
+    # The upgrade that was killed is undone first, and the old container serves again.
+    provision(host.store, "dev", Progress(), force_new_cluster=True)
+    assert [step for step in told(world) if step in CLUSTER] == ["recover", "join", "joined", "resume"]
+    assert "take back" in world.steps
 
 
 def test_a_started_machine_takes_on_work_again(world: World, host: Host) -> None:

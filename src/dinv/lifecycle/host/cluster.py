@@ -66,7 +66,7 @@ def resume(host: Host, progress: Progress, *, timeout: float) -> None:
             membership.resume(progress, timeout=timeout)
     except DinvError as error:
         again = command("provision", host.name)
-        progress.warn(f"{host.name} runs, but its cluster has no use of it: {error.text} Try again: {again}")
+        progress.warn(f"{host.name} runs, but does not work in its cluster: {error.text} Try again: {again}")
 
 
 def check_leave(host: Host) -> None:

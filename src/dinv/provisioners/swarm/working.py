@@ -94,12 +94,22 @@ def _active(membership: Node, engine: Engine, state: JSON, timeout: float) -> JS
         if local == managers.INACTIVE:
             raise errors.ClusterError(name, f'Machine "{name}" has left its swarm.')
         if time.monotonic() >= end:
-            raise errors.ClusterError(
-                name, f'Machine "{name}" is not back in its swarm: {managers.refusal(state)}.'
-            )
+            raise _not_back(name, state)
         time.sleep(managers.POLL_SECONDS)
         state = engine.swarm.state(timeout=managers.CALL_SECONDS)
     return state
+
+
+def _not_back(name: str, state: JSON) -> errors.ClusterError:
+    said = f'Machine "{name}" is not back in its swarm: {managers.refusal(state)}.'
+    if state.get("ControlAvailable"):
+        said = (
+            said
+            + " Start the other managers; if they are lost: "
+            + command("provision", "--force-new-cluster", name)
+            + "."
+        )
+    return errors.ClusterError(name, said)
 
 
 def _note_address(membership: Node, progress: Progress) -> None:
