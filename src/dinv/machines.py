@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
     from dinv.machine import Machine
+    from dinv.options import Values
     from dinv.plugins import Plugin
     from dinv.progress import Progress
 
@@ -149,14 +150,16 @@ class Machines:
     def _create(self, name: str, options: Mapping[str, object], progress: Progress | None) -> Machine:
         from dinv.lifecycle.create import CreateOptions, create
         from dinv.machine import Machine
+
+        values = CreateOptions.of(self._values(options))
+        return Machine(create(self._own_store(), name, values, _silent(progress), trace=self._trace))
+
+    def _values(self, options: Mapping[str, object]) -> Values:
+        """Return the effective values of the options of a create: given, or of a variable, or the store's."""
         from dinv.options import Table
         from dinv.store.settings import Defaults
 
-        table = Table.chosen(options, os.environ, Defaults.of(self.path))
-        values = table.values(options, os.environ)
-        return Machine(
-            create(self._own_store(), name, CreateOptions.of(values), _silent(progress), trace=self._trace)
-        )
+        return Table.chosen(options, os.environ, Defaults.of(self.path)).values(options, os.environ)
 
     def adopt(
         self,
@@ -201,6 +204,43 @@ class Machines:
         """
         name = name or f"tmp-{os.urandom(4).hex()}"
         return Temporary(self, lambda: self._create(name, {**options, "context": context}, progress))
+
+    def run(
+        self,
+        command: Sequence[str],
+        *,
+        name: str | None = None,
+        keep_cache: str | None = None,
+        cache_wait: float | timedelta | str | None = None,
+        signals: bool = False,
+        progress: Progress | None = None,
+        **options: object,
+    ) -> int:
+        """Run a command of this computer with a machine of its own; return the command's exit status.
+
+        The machine is made for it, of the `options` of `create`, and removed afterwards, however it ends; if
+        this process is killed, the next run does that. The command has this process's standard streams, the
+        variables of `Machine.environment`, and DINV_MACHINE. 128 + N is returned if signal N has ended it.
+
+        With `keep_cache` the machine's images stay in a volume of that name, for the next run with it; while
+        another run has it, this one waits for `cache_wait`, in seconds, or such as "10m" (an hour). With
+        `signals`, which is for main threads only, SIGTERM and the like are passed on to the command. Raises
+        CommandMissing, CommandNotExecutable, CacheOfRunBusy, and what `create` raises.
+        """
+        from dinv.leases import running
+        from dinv.lifecycle.create import CreateOptions
+        from dinv.options import CACHE_WAIT
+
+        with running.failing():
+            wanted = running.Wanted(
+                command,
+                name=name or "",
+                cache=keep_cache or "",
+                cache_wait=CACHE_WAIT.value(cache_wait, {}),
+                signals=signals,
+            )
+            made = CreateOptions.of(self._values(running.adjusted(wanted, options)), run=True)
+            return running.run(self._own_store(), wanted, made, _silent(progress), trace=self._trace)
 
     # Shortcuts for methods of Machine
 

@@ -96,7 +96,7 @@ LEASE = (
     ),
     Option(
         "on-expiry",
-        "DINV_ON_EXPIRY",
+        "",
         "what happens then: remove, or stop (default: remove)",
         type=CHOICE,
         metavar="WHAT",
@@ -113,6 +113,16 @@ LEASE = (
     ),
 )
 """Until when it is wanted."""
+CACHE_WAIT = Option(
+    "cache-wait",
+    "",
+    "wait for another run that has the same cache, for so long (1h)",
+    type=DURATION,
+    metavar="DURATION",
+    default=3600,
+    bounds=(0, 86400),
+)
+"""Of `run`."""
 CHOICES = (DRIVER, PROVISIONER, AUTHORITY)
 COMMON = (
     *CHOICES,

@@ -36,7 +36,7 @@ FLOORS = (
     ("machine",),
     ("declared",),
     ("caches", "pools"),
-    ("access", "listing", "image_building", "cache_volumes"),
+    ("access", "listing", "image_building", "cache_volumes", "leases"),
     ("lifecycle",),
     ("options",),
     ("provisioners",),

@@ -26,14 +26,32 @@ if TYPE_CHECKING:
 _HELP = ("h", "help", "help-all")
 _STORE = ("s", "storage-path")
 _SWARM = ("swarm", "swarm-master")
-_NOT_OPTIONS = ("name", "quiet", "debug", "storage_path", "rest", "format", "progress")
+_NOT_OPTIONS = (
+    *("keep_cache", "cache_wait"),
+    "name",
+    "quiet",
+    "debug",
+    "storage_path",
+    "rest",
+    "format",
+    "progress",
+)
 """Names in the parser's result that are not for `Machines.create`."""
 
 
-def add_arguments(parser: Parser) -> None:
-    """Declare all flags, and the name."""
+def add_arguments(parser: Parser, *, of_run: bool = False) -> None:
+    """Declare all flags, and the name; `of_run`: those of a verb that names its machine by itself."""
     from dinv.cli import docker_machine_options
 
+    if of_run:
+        parser.whose = _whose
+        parser.set_rare("--debug", "--storage-path")
+        common, *others = _table(parser).groups
+        _add_group(parser, common)
+        parser.add_progress("print nothing but errors, and what the command prints")
+        for group in others:
+            _add_group(parser, group)
+        return
     parser.missing = "Error: No machine name specified"
     parser.extra = "Invalid command line. Found extra arguments [{extra}]"
     parser.whose = _whose
@@ -115,6 +133,8 @@ def named(words: Iterable[str]) -> dict[str, str]:
     docker-machine's switches of swarms choose a provisioner, too.
     """
     words = list(words)
+    if "--" in words:  # what follows is no flag
+        words = words[: words.index("--")]
     flags = {f"{dash}{option.name}": option.key for option in CHOICES for dash in ("-", "--")}
     flags |= {f"-{option.short}": option.key for option in CHOICES if option.short}
     flags |= {f"{dash}{CONTRACT.replace('_', '-')}": CONTRACT for dash in ("-", "--")}

@@ -143,6 +143,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv rm dev", "the machine with its images; asks first"),
         ("dinv rm -y --keep-cache dev", "without asking; its images stay"),
     ),
+    "run": (
+        ("dinv run -- docker run --rm hello-world", "with a Docker host of its own"),
+        ("dinv run --keep-cache ci -- make test", "the next has its images"),
+        ("dinv run --memory 4g --ttl 30m -- ./e2e", "with options of create"),
+    ),
     "scp": (
         ("dinv scp app.conf dev:/etc/", "a file to dev"),
         ("dinv scp -r dev:/var/log logs", "a directory from there"),

@@ -27,7 +27,6 @@ ELSEWHERE = {
     "new": "create",
     "ps": "ls",
     "remove": "rm",
-    "run": "create",
     "shell": "ssh",
     "show": "inspect",
     "up": "start",

@@ -54,6 +54,8 @@
     │   ├── NotSupported           its driver, or the way it was made, does not allow it
     │   │   ├── WithoutDriver      ... it is only known by its URL
     │   │   └── CannotRevoke       ... its image cannot refuse single certificates
+    │   ├── NoLease                it has no lease to extend
+    │   ├── RunLeft                it was made for a command, and could not be removed after it
     │   ├── NobodyOfThatName       nobody of this name has access to it
     │   ├── AccessOver             access to revoke is over already
     │   ├── RevocationsLost        its image would let in again what was revoked
@@ -101,11 +103,14 @@
     │   ├── ProgramMissing
     │   ├── ServerNotInstalled     what `dinv serve` needs was not installed with it
     │   ├── CannotListen           a local port to forward cannot be used
+    │   ├── CommandMissing         there is no program to make a machine for
+    │   ├── CommandNotExecutable   ... or it cannot be run
     │   ├── MountError             a directory cannot be mounted here, or unmounted
     │   └── LinkError              a link to dinv cannot be created
     ├── VolumeError                a volume on an endpoint cannot be removed, or copied
     │   ├── VolumeMissing          there is none of this name
     │   └── VolumeInUse            a machine, or another container, has it
+    ├── CacheOfRunBusy             another run has the cache that one wants to keep
     ├── CopyError                  a file cannot be copied to, from or between machines
     ├── CertificateError           a key or a certificate cannot be created, read or used
     │   ├── ChainRefused           ... what an authority signed is not what it was asked for
@@ -208,6 +213,11 @@ if TYPE_CHECKING:
     from dinv.errors.kubernetes import CannotLeave as CannotLeave
     from dinv.errors.kubernetes import KubernetesError as KubernetesError
     from dinv.errors.kubernetes import NodeNotReady as NodeNotReady
+    from dinv.errors.leases import CacheOfRunBusy as CacheOfRunBusy
+    from dinv.errors.leases import CommandMissing as CommandMissing
+    from dinv.errors.leases import CommandNotExecutable as CommandNotExecutable
+    from dinv.errors.leases import NoLease as NoLease
+    from dinv.errors.leases import RunLeft as RunLeft
     from dinv.errors.local import ContextError as ContextError
     from dinv.errors.local import ContextTaken as ContextTaken
     from dinv.errors.local import LinkError as LinkError
@@ -316,6 +326,11 @@ _FILES = {
     "PluginsClash": "plugin",
     "HookRefused": "hooks",
     "LocalError": "local",
+    "CacheOfRunBusy": "leases",
+    "CommandMissing": "leases",
+    "CommandNotExecutable": "leases",
+    "NoLease": "leases",
+    "RunLeft": "leases",
     "ProgramMissing": "local",
     "LinkError": "local",
     "ServerNotInstalled": "server",

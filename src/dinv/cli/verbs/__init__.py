@@ -41,6 +41,7 @@ VERBS = {
     "renew": "Renew the certificates that are due",
     "restart": "Restart a machine",
     "rm": "Remove a machine",
+    "run": "Run a command with a machine of its own",
     "scp": "Copy files to, from and between machines",
     "serve": "Run the server that gives a team machines",
     "set": "Change a machine's settings",

@@ -1,0 +1,44 @@
+"""A machine's lease lasts longer."""
+
+from __future__ import annotations
+
+from dinv.errors import NoLease
+from dinv.lifecycle.changing import changing
+from dinv.lifecycle.host import leasing
+from dinv.lifecycle.opening import check_looked_after
+from dinv.pki.validity import rfc3339
+from dinv.store.lease import Lease
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from dinv.lifecycle.host import Host
+    from dinv.progress import Progress
+
+
+def extend(host: Host, seconds: int, progress: Progress, *, give: bool = False) -> bool:
+    """Have its lease last for `seconds` from now, by its endpoint's clock; return whether that is longer.
+
+    With more than that left, nothing changes. One that has none, or no end, gets it with `give`, and else
+    NoLease is raised. Raises NotSupported, MachineBusy, MachineUnfinished, EndpointError, EngineError.
+    """
+    check_looked_after(host)
+    with changing(host, "extending its lease", progress):
+        lease = host.config.lease
+        if lease is None or not lease.expires:
+            if not give:
+                raise NoLease(host.name)
+            lease = lease or Lease()
+            lease.ttl = seconds
+            host.config.lease = lease
+        there = leasing.now(host)
+        if there is None:
+            raise NoLease(
+                host.name, f'the driver "{host.config.driver_name}" cannot tell its endpoint\'s time'
+            )
+        before = lease.expires
+        expires = rfc3339(there + seconds)
+        if before >= expires:
+            return False
+        leasing.extend(host, expires)
+        host.store.save(host.config)
+        return True
