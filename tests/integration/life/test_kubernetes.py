@@ -105,6 +105,24 @@ def test_a_cluster_from_its_first_node_to_its_last(
         assert secret not in Path(f"{machines.path}/machines/{name}/config.json").read_text()
         assert secret not in dinv("logs", name, check=True).stdout
 
+    # Of two members of etcd both have to agree to the removal of one.
+    dinv(
+        "create",
+        "--provisioner",
+        "kubernetes",
+        "--image",
+        image,
+        "--join",
+        "k1",
+        "--role",
+        "server",
+        "k3",
+        check=True,
+    )
+    assert nodes("--context", "k3") == {"k1": True, "k2": True, "k3": True}
+    dinv("rm", "-y", "k3", check=True)
+    assert nodes("--context", "k1") == {"k1": True, "k2": True}
+
     refused = dinv("rm", "-y", "k1")
     assert refused.returncode == 1
     assert "k2 would be without a server" in refused.stderr
