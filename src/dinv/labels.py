@@ -40,6 +40,9 @@ LABEL_CACHE = "io.dinv.cache"
 LABEL_CACHE_ID = "io.dinv.cache.id"
 """Label with the cache's identity."""
 
+LABEL_SHELL = "io.dinv.shell"
+"""Label on a container in a machine by which `dinv ssh` is in it, without rights on the endpoint."""
+
 LABEL_INSTALLER = "io.dinv.installer"
 """Label on the container of an installer that runs in a machine: what it does there, such as "install"."""
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from dinv.options import Values
     from dinv.plugins import Plugin
     from dinv.progress import Progress
+    from dinv.store.login import Login
 
     Filter = Iterable[str] | Mapping[str, str | Iterable[str]]
 
@@ -84,11 +85,25 @@ class Machines:
         return [machine.name for machine in found if unreadable or machine.config is not None]
 
     def get(self, name: str = DEFAULT_NAME) -> Machine:
-        """Return the machine called `name`. Raises MachineNotFound, ConfigError."""
+        """Return the machine called `name`. Raises MachineNotFound, ConfigError.
+
+        One that is not in the store, but on the server that the store is logged in to, is taken from there.
+        """
+        from dinv.errors import MachineNotFound
         from dinv.machine import Machine
 
         store = self._own_store()
-        return Machine.recorded(store.load(name), store, trace=self._trace)
+        try:
+            return Machine.recorded(store.load(name), store, trace=self._trace)
+        except MachineNotFound:
+            from dinv.store import login
+
+            if not login.exists(self.path):
+                raise
+        from dinv.options import DRIVER
+
+        options = {DRIVER.key: login.DRIVER, "existing": True, "context": False}
+        return self._create(name, options, None)
 
     def __iter__(self) -> Iterator[Machine]:
         return (self.get(name) for name in self.names())
@@ -107,6 +122,55 @@ class Machines:
 
         config = active(self._store, timeout=timeout, trace=self._trace)
         return self.get(config.name) if config is not None else None
+
+    # A server
+
+    def log_in(
+        self,
+        url: str,
+        *,
+        token: str = "",
+        token_file: str | None = None,
+        ca: str = "",
+        ca_file: str | None = None,
+        show: Callable[[str, str], None] | None = None,
+    ) -> Login:
+        """Have `create` ask the dinv server at `url` from now on; recorded in the store, with the token.
+
+        The token is `token`, or the first line of `token_file` ("-" for standard input), or in $DINV_TOKEN;
+        else somebody has to allow it in a browser: `show` is called with the address to open and the code
+        that it shows. `ca`, PEM, or `ca_file` is what the server's certificate has to be from, if that is
+        not a CA of the system. Raises NotLoggedIn, ServerUnreachable, InputError.
+        """
+        from dinv.drivers.server import signing_in
+
+        found = signing_in.log_in(
+            url,
+            token=token or signing_in.given_token(token_file, os.environ),
+            ca=ca or signing_in.given_ca(ca_file),
+            show=show,
+        )
+        self._own_store()
+        found.save(self.path)
+        return found
+
+    def untrusted_server(self, url: str) -> tuple[str, str]:
+        """Return what to give as `ca` to `log_in`, and its SHA-256 fingerprint, to be compared before.
+
+        Both are "" for a server with a certificate of a CA that is trusted. Raises ServerUnreachable.
+        """
+        from dinv.drivers.server import signing_in
+
+        return signing_in.untrusted_certificate(url)
+
+    def log_out(self) -> tuple[str, str]:
+        """Forget the server and the token, and have the token revoked there.
+
+        Returns the server's URL, "" if there was none, and why the token could not be revoked, or "".
+        """
+        from dinv.drivers.server import signing_in
+
+        return signing_in.log_out(self.path)
 
     # Create
 

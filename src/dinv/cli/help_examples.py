@@ -110,6 +110,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv load dev app:1.2 db:7", "images from this computer's engine into dev"),
         ("dinv load dev --input app.tar", "what docker save wrote"),
     ),
+    "login": (
+        ("dinv login https://dinv.example.com", "allow it in a browser, anywhere"),
+        ("dinv login --token-file ci.token URL", "with a token, as in CI"),
+    ),
+    "logout": (("dinv logout", "forget it, and revoke the token"),),
     "logs": (
         ("dinv logs -n 20 dev", "the last 20 lines"),
         ("dinv logs -f dev", "and what follows, until Ctrl-C"),

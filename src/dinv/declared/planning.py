@@ -21,7 +21,7 @@ from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import Any
 
     from dinv.declared.wanted import Wanted
@@ -54,22 +54,15 @@ class Planner:
         for names that something else has already.
         """
         self._check_owners(wanted)
-        caches = CacheStore(self.path)
-        coming = {each.name for each in wanted if each.kind == CACHE and not caches.exists(each.name)}
         with ThreadPoolExecutor(self.parallel) as pool:
-            return list(pool.map(partial(self.change, progress=progress, coming=coming), wanted))
+            return list(pool.map(partial(self.change, progress=progress), wanted))
 
-    def change(
-        self, wanted: Wanted, progress: Progress, *, finish: bool = False, coming: Collection[str] = ()
-    ) -> Change:
-        """Return what would be done about one thing; with `finish` what was killed is settled first.
-
-        `coming` are the caches that are not there yet, and will be before it.
-        """
+    def change(self, wanted: Wanted, progress: Progress, *, finish: bool = False) -> Change:
+        """Return what would be done about one thing; with `finish` what was killed is settled first."""
         try:
             if wanted.kind == CACHE:
                 return self._cache(wanted)
-            return self._machine(wanted, progress, finish=finish, coming=coming)
+            return self._machine(wanted, progress, finish=finish)
         except DinvError as error:
             return Change(wanted.kind, wanted.name, FAIL, wanted=wanted, error=error)
 
@@ -122,9 +115,7 @@ class Planner:
             return None  # only what it had stored is there
         return str(found.applied.get("File") or "")
 
-    def _machine(
-        self, wanted: Wanted, progress: Progress, *, finish: bool, coming: Collection[str]
-    ) -> Change:
+    def _machine(self, wanted: Wanted, progress: Progress, *, finish: bool) -> Change:
         store = Store(self.path)
         try:
             config = store.load(wanted.name)
@@ -139,9 +130,7 @@ class Planner:
             return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[note])
         if config.unsettled and not finish:
             return Change(MACHINE, wanted.name, CHANGE, wanted=wanted, notes=[note])
-        return differing.compare(
-            store, config, wanted, progress, finish=finish, coming=coming, trace=self.trace
-        )
+        return differing.compare(store, config, wanted, progress, finish=finish, trace=self.trace)
 
     def _cache(self, wanted: Wanted) -> Change:
         try:
@@ -152,7 +141,8 @@ class Planner:
             return Change(CACHE, wanted.name, CREATE, wanted=wanted)
         differences = list(_differences(record, wanted))
         action = REPLACE if differences else NOTHING
-        return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences)
+        note = ["it is made anew with what it has stored"] if differences else []
+        return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences, notes=note)
 
 
 def _has_record(store: Any, name: str) -> bool:

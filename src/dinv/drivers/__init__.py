@@ -3,12 +3,14 @@
 driver.py       the Driver seam
 replacement.py  how a driver recreates a machine from another image
 alteration.py   how a driver changes a machine after it was made
+remote.py       what a service does for machines that it looks after
 recorded.py     the base of drivers whose machines dinv only records
 listening.py    whether daemons listen that nobody can be asked about
 ssh_address.py  where a machine's own SSH server is
 ssh_channel.py  files and commands by the system's ssh
 docker/         machines as containers on a Docker endpoint
 docker_machine/ machines that docker-machine made
+server/         machines that a dinv server makes and looks after
 none.py         daemons that somebody else manages
 
 A plugin registers a Driver subclass as entry point in the group `dinv.drivers`. Entry points are only read
@@ -54,6 +56,7 @@ _BUILT_IN = {
     "ci-test": "dinv.drivers.none:NoneDriver",
     "docker": "dinv.drivers.docker.driver:DockerDriver",
     "none": "dinv.drivers.none:NoneDriver",
+    "server": "dinv.drivers.server.driver:ServerDriver",
 }
 SEAM = plugins.Seam("driver", GROUP, _BUILT_IN, "dinv.drivers.driver:Driver")
 

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.declaration import Option
     from dinv.drivers.alteration import Alteration
+    from dinv.drivers.remote import Remote
     from dinv.drivers.replacement import Replacement
     from dinv.drivers.ssh_address import SSHAddress
     from dinv.endpoints.resolve import Endpoint
@@ -385,6 +386,10 @@ class Driver(ABC):
         return ""
 
     # Whose it is
+
+    def remote(self) -> Remote | None:
+        """Return what looks after the machine, if that can be asked to do what dinv does with its own."""
+        return None
 
     @property
     def keeper(self) -> str:

@@ -9,6 +9,7 @@
     │   ├── OptionError            ... an option has a value that cannot be used
     │   │   └── DriverRefused      ... found by a driver
     │   ├── DeclarationError       ... a file of machines, with all that is wrong in it
+    │   ├── NoServer               ... what is asked for needs a dinv server, and there is none
     │   ├── InvalidHolder          ... cannot be the name of somebody who is given access
     │   ├── ShareExpired           ... a share to import has expired
     │   ├── ArchiveError           ... an archive to import is damaged, or is not a machine's
@@ -95,6 +96,11 @@
     │   ├── CacheInUse             machines use it
     │   ├── CacheNotReady          it does not serve
     │   └── CacheUnreached         a machine does not reach it
+    ├── DinvServerError            a server (`dinv serve`) that machines are asked from
+    │   ├── ServerUnreachable      no connection, no TLS, no answer that can be used
+    │   ├── ServerRefused          it says no, and why
+    │   ├── NotLoggedIn            there is no token for it that is valid
+    │   └── MachineGoneThere       it has no such machine any more
     ├── NoActiveMachine            the docker CLI does not use a machine here
     ├── PluginBroken               the package of a driver, provisioner, ... cannot be loaded
     │   └── PluginsClash           ... several packages have one of the same name
@@ -240,6 +246,12 @@ if TYPE_CHECKING:
     from dinv.errors.plugin import PluginBroken as PluginBroken
     from dinv.errors.plugin import PluginNotFound as PluginNotFound
     from dinv.errors.plugin import PluginsClash as PluginsClash
+    from dinv.errors.remote import DinvServerError as DinvServerError
+    from dinv.errors.remote import MachineGoneThere as MachineGoneThere
+    from dinv.errors.remote import NoServer as NoServer
+    from dinv.errors.remote import NotLoggedIn as NotLoggedIn
+    from dinv.errors.remote import ServerRefused as ServerRefused
+    from dinv.errors.remote import ServerUnreachable as ServerUnreachable
     from dinv.errors.server import ServerNotInstalled as ServerNotInstalled
     from dinv.errors.sharing import AccessOver as AccessOver
     from dinv.errors.sharing import CannotRevoke as CannotRevoke
@@ -340,6 +352,12 @@ _FILES = {
     "NoKubeconfig": "kubeconfig",
     "ContextError": "local",
     "ContextTaken": "local",
+    "DinvServerError": "remote",
+    "MachineGoneThere": "remote",
+    "NoServer": "remote",
+    "NotLoggedIn": "remote",
+    "ServerRefused": "remote",
+    "ServerUnreachable": "remote",
     "InvalidHolder": "sharing",
     "ShareExpired": "sharing",
     "NobodyOfThatName": "sharing",

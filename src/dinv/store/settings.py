@@ -17,6 +17,7 @@ import stat
 
 from dinv.declaration import PATH, SWITCH
 from dinv.errors import InputError, OptionError
+from dinv.store import login
 from dinv.system import files
 from dinv.wording import joined
 
@@ -98,13 +99,15 @@ def _check_safe(path: str) -> None:
 class Defaults:
     """What `[create]` says of options."""
 
-    def __init__(self, settings: Settings | None = None) -> None:
+    def __init__(self, settings: Settings | None = None, *, implied: Mapping[str, Any] | None = None) -> None:
+        """`implied` is what is meant where the file says nothing, by name."""
         self._settings = settings or Settings("", "create", {})
+        self._implied = dict(implied or {})
 
     @classmethod
     def of(cls, store: str) -> Defaults:
-        """Read those of a store. Raises InputError."""
-        return cls(read(store, "create"))
+        """Read those of a store; one that is logged in to a server means that. Raises InputError."""
+        return cls(read(store, "create"), implied={"driver": login.DRIVER} if login.exists(store) else None)
 
     def fill(
         self, options: Iterable[Option], given: Mapping[str, Any], environ: Mapping[str, str]
@@ -114,9 +117,11 @@ class Defaults:
         Raises InputError, which names file, line and key.
         """
         found = dict(given)
-        for option in options if self._settings.values else ():
+        for option in options if self._settings.values or self._implied else ():
             if found.get(option.key) is None and not option.variable(environ):
                 value = self._value(option)
+                if value is None:
+                    value = self._implied.get(option.name)
                 if value is not None:
                     found[option.key] = value
         return found

@@ -32,6 +32,8 @@ VERBS = {
     "kubeconfig": "Print a machine's kubeconfig, or put it into yours",
     "link": "Give dinv another name, such as docker-machine",
     "load": "Load images from an engine or a file into a machine",
+    "login": "Log in to a dinv server, and have machines made there",
+    "logout": "Forget the dinv server, and the token for it",
     "logs": "Print the output of a machine's init and daemon",
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",

@@ -24,6 +24,7 @@ from dinv.errors import MachineNotRunning, OptionError
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.opening import check_finished, opened
+from dinv.lifecycle.remotely import asked
 from dinv.lifecycle.renew.renewal import Renewal
 from dinv.lifecycle.steps import Step
 from dinv.states import RUNNING
@@ -83,6 +84,12 @@ def renew(
     Raises CertificateError for a client certificate of the user's own.
     Raises MachineNotRunning, CertificateError, MachineNotReady, ... with the old set in use again.
     """
+    with asked(store, name, "renewing its certificates", trace) as elsewhere:
+        if elsewhere is not None:
+            machine, remote = elsewhere
+            remote.certify()
+            store.save(machine.config)
+            return
     with opened(store, name, "renewing its certificates", trace) as machine:
         check_finished(machine.config, provision=True)
         settle(machine, progress, timeout=timeout)

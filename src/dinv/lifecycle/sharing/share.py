@@ -20,6 +20,7 @@ from dinv.formats.host_port import bracketed, of_url
 from dinv.lifecycle.host import issuance, telling
 from dinv.lifecycle.host.certificates import renewing
 from dinv.lifecycle.opening import check_finished, opened
+from dinv.lifecycle.remotely import asked
 from dinv.lifecycle.sharing import share_file
 from dinv.pki import pem
 from dinv.pki.certificates import certify, issued, new_key, request
@@ -32,6 +33,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from dinv.drivers.remote import Remote
     from dinv.lifecycle.host import Host
     from dinv.pki.certificates import Issued
     from dinv.progress import Progress
@@ -118,6 +120,9 @@ def share(
     seconds = _seconds(lifetime)
     if csr is not None:
         _check_csr(csr)
+    with asked(store, name, "sharing it", trace) as elsewhere:
+        if elsewhere is not None:
+            return _by_its_keeper(*elsewhere, holder, seconds=seconds, csr=csr, path=path)
     with opened(store, name, "sharing it", trace) as machine:
         check_finished(machine.config, doing="be shared")
         if renewing(machine):
@@ -152,13 +157,43 @@ def share(
         return made
 
 
-def _packed(machine: Host, holder: str, chain: bytes, key: bytes | None, one: Issued) -> bytes:
+def _by_its_keeper(
+    machine: Host,
+    remote: Remote,
+    holder: str,
+    *,
+    seconds: int | None,
+    csr: bytes | None,
+    path: str | None,
+) -> Share:
+    """Have what looks after the machine sign; the key, unless it is the holder's, is made here."""
+    key = None if csr else new_key()
+    wanted = csr or request(key or b"", role="client", names=(), machine=machine.name, holder=holder).csr
+    given = remote.share(holder, wanted, seconds)
+    one = issued("client", given.certificate)
+    packed = _packed(machine, holder, given.certificate, key, one, url=given.url, ca=given.ca)
+    made = Share(machine.name, holder, packed, one.serial, one.not_after, key is not None)
+    if path is not None:
+        made.write(path)
+    return made
+
+
+def _packed(
+    machine: Host,
+    holder: str,
+    chain: bytes,
+    key: bytes | None,
+    one: Issued,
+    *,
+    url: str = "",
+    ca: bytes = b"",
+) -> bytes:
     owner = access_log.caller()
-    content = {"ca.pem": pem.read(os.path.join(machine.cert_path, "ca.pem")), "cert.pem": chain}
+    content = {"ca.pem": ca or pem.read(os.path.join(machine.cert_path, "ca.pem")), "cert.pem": chain}
     if key is not None:
         content["key.pem"] = key
     return share_file.pack(
-        url=machine.url,
+        url=url or machine.url,
         description=f"Machine {machine.name} of {owner}, shared with {holder} until {one.not_after}",
         facts={
             "Machine": machine.name,

@@ -50,6 +50,14 @@ def page(
     return with_places(connection, found[:size]), f"{_micros(more.created_at)}-{more.id}" if more else ""
 
 
+def counts(connection: sa.Connection) -> dict[str, int]:
+    """Return how many there are in each state that any is in, without those removed."""
+    state = machines.c.state
+    number = sa.func.count().label("machines")
+    query = sa.select(state, number).where(machines.c.removed_at.is_(None)).group_by(state)
+    return {row.state: int(row.machines) for row in connection.execute(query)}
+
+
 def with_places(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[Machine]:
     """Return the machines of rows; those that wait have their place in the queue."""
     waits = any(row.state == "waiting" for row in found)

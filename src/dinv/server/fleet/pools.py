@@ -5,6 +5,7 @@ How many are wanted is planned by `dinv.pools.planning`, which the reconciler of
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -77,6 +78,11 @@ def counted(connection: sa.Connection, name: str = "") -> list[Pool]:
         for row in rows
         if name or row.pool_size or row.ready or row.creating or row.parked or row.claimed
     ]
+
+
+def as_users_see(pool: Pool) -> Pool:
+    """Return what people are told of a pool: whether one is ready."""
+    return replace(pool, creating=0, parked=0, claimed=0, failures=0, next_attempt=None, error="")
 
 
 def _pool(row: sa.Row[Any]) -> Pool:

@@ -131,6 +131,12 @@ class Fleet:
                 connection, actor, everybody=everybody, search=search, state=state, after=after, limit=limit
             )
 
+    def counts(self, actor: Actor) -> dict[str, int]:
+        """Return how many machines there are in each state, for operators and auditors; no removed ones."""
+        permissions.may_see_all(actor)
+        with self._database.read() as connection:
+            return lists.counts(connection)
+
     def machine(self, actor: Actor, machine_id: str) -> Machine:
         """By id, or by the owner's own name for it."""
         permissions.may_look(actor)
@@ -274,9 +280,14 @@ class Fleet:
         self._operate(actor, "endpoint.remove", f"endpoint:{name}", work)
 
     def pools(self, actor: Actor) -> list[Pool]:
-        permissions.may_see_all(actor)
+        """All of them; for a user those of templates that they may have, and of those how many are ready."""
+        permissions.may_look(actor)
         with self._database.read() as connection:
-            return pools.counted(connection)
+            found = pools.counted(connection)
+            if actor.sees_all:
+                return found
+            own = {row.name for row in templates.visible(connection, actor)}
+            return [pools.as_users_see(pool) for pool in found if pool.template in own]
 
     def set_pool(
         self,

@@ -142,7 +142,7 @@ def poll(database: Database, audit: Audit, device_code: str, *, address: str) ->
             connection,
             audit,
             actor,
-            f"dinv login from {row.data['address']}"[:100],
+            f"login from {row.data['address']}"[:100],
             scopes=asked if actor.is_operator else asked - {"operate"},
             lifetime=TOKEN_LIFETIME,
         )

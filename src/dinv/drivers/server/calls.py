@@ -1,0 +1,193 @@
+"""Calls of a dinv server's API: JSON over HTTPS, with a token, each with one deadline.
+
+Redirects are not followed, since a call carries a token that is meant for one server. Plain http is for this
+computer only. What the server says in an error is shown on one line, bounded.
+"""
+
+from __future__ import annotations
+
+from dinv.engine.wire.http import Connection, Request
+from dinv.engine.wire.tcp_transport import TCPTransport
+from dinv.engine.wire.tls_files import TLSFiles
+from dinv.errors import (
+    DeadlineExceeded,
+    EndpointTLSError,
+    EndpointUnreachable,
+    NotLoggedIn,
+    OptionError,
+    ProtocolError,
+    ServerRefused,
+    ServerUnreachable,
+)
+from dinv.formats import json_text
+from dinv.formats.host_port import bracketed, split
+from dinv.formats.visible import one_line
+from dinv.system.deadline import Deadline
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from typing import Any
+
+    from dinv.engine.wire.http import Response
+    from dinv.store.login import Login
+
+SECONDS = 30.0
+LARGEST = 8 * 1024 * 1024
+MOST_WORDS = 800
+_PORTS = {"https": 443, "http": 80}
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+def parsed(url: str) -> tuple[str, str, int]:
+    """Return scheme, host and port of a server's URL. Raises OptionError, also for plain http elsewhere."""
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "https", url
+    where, _, path = rest.partition("/")
+    scheme = scheme.lower()
+    if scheme not in _PORTS or "@" in rest or path or not where or not url.isprintable() or " " in url:
+        raise OptionError("is not the URL of a dinv server, such as https://dinv.example.com", option="URL")
+    try:
+        host, port = split(where)
+    except ValueError as error:
+        raise OptionError(f"is not the URL of a dinv server: {error}", option="URL") from error
+    if scheme == "http" and host.lower() not in _LOOPBACK:
+        raise OptionError(
+            "is not https: the token could be read on the way. Plain http is for this computer only",
+            option="URL",
+        )
+    return scheme, host, port or _PORTS[scheme]
+
+
+def canonical(url: str) -> str:
+    """Return a server's URL as it is recorded: scheme, host, and the port if it is not the usual one."""
+    scheme, host, port = parsed(url)
+    return f"{scheme}://{bracketed(host.lower())}" + ("" if port == _PORTS[scheme] else f":{port}")
+
+
+class Calls:
+    """The API of one server. One connection is kept for calls that follow one another."""
+
+    def __init__(self, url: str, *, token: str = "", ca: str = "", verify: bool = True) -> None:
+        """`ca` is PEM, "" for the system's CAs. Nothing is connected to yet. Raises OptionError."""
+        scheme, host, port = parsed(url)
+        self.url = canonical(url)
+        self._token = token
+        self._host = bracketed(host) + ("" if port == _PORTS[scheme] else f":{port}")
+        tls = TLSFiles(verify=verify, ca_text=ca) if scheme == "https" else None
+        self._transport = TCPTransport(host, port, tls)
+        self._kept: Connection | None = None
+
+    @classmethod
+    def of(cls, login: Login) -> Calls:
+        """Those of somebody who is logged in."""
+        return cls(login.url, token=login.token, ca=login.ca)
+
+    def close(self) -> None:
+        """Close the connection. May be called again."""
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            kept.close()
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Mapping[str, Any] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        timeout: float = SECONDS,
+    ) -> tuple[int, Any]:
+        """Return the status, a success, and the JSON of the answer, None if it has none.
+
+        `path` is below /api/v1/, percent-encoded. Raises ServerUnreachable, ServerRefused, NotLoggedIn.
+        """
+        deadline = Deadline(timeout)
+        with self._exchange(self._request(method, path, body, headers), deadline) as response:
+            data = response.read(LARGEST + 1)
+        if len(data) > LARGEST:
+            raise ServerUnreachable(self.url, f"gave an answer of more than {LARGEST} bytes")
+        value = self._value(response.status, data)
+        if not 200 <= response.status < 300:
+            raise self._refused(response.status, value)
+        return response.status, value
+
+    def stream(self, path: str, *, timeout: float = SECONDS) -> Iterator[bytes]:
+        """Yield the body of an answer as it comes; `timeout` is for its beginning. Raises as `call` does."""
+        deadline = Deadline(timeout)
+        with self._exchange(self._request("GET", path, None, None), deadline) as response:
+            if not 200 <= response.status < 300:
+                raise self._refused(response.status, self._value(response.status, response.read(LARGEST)))
+            response.deadline = Deadline(None)
+            while piece := response.read_some():
+                yield piece
+
+    def _request(
+        self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None
+    ) -> Request:
+        sent = {"Accept": "application/json", **(headers or {})}
+        if self._token:
+            sent["Authorization"] = f"Bearer {self._token}"
+        data = None
+        if body is not None:
+            sent["Content-Type"] = "application/json"
+            data = json_text.text(dict(body)).encode()
+        return Request(method, f"/api/v1/{path}", sent, data)
+
+    def _exchange(self, request: Request, deadline: Deadline) -> Response:
+        kept, self._kept = self._kept, None
+        if kept is not None and kept.stale():
+            kept.close()
+            kept = None
+        try:
+            connection = kept or Connection(self._transport.connect(deadline), self._host)
+            return connection.exchange(request, deadline=deadline, release=self._keep)
+        except DeadlineExceeded as error:
+            raise ServerUnreachable(
+                self.url,
+                f"gave no answer within {deadline.seconds:g} s",
+                "See whether it is up, and try again.",
+            ) from error
+        except EndpointTLSError as error:
+            raise ServerUnreachable(self.url, f"cannot be used by TLS: {error.reason}") from error
+        except EndpointUnreachable as error:
+            refused = isinstance(error.__cause__, ConnectionRefusedError)
+            why = "nothing listens there (connection refused)" if refused else error.reason
+            raise ServerUnreachable(self.url, f"cannot be reached: {why}") from error
+        except ProtocolError as error:
+            said = one_line(str(error).rpartition("cannot be used: ")[2])[:MOST_WORDS]
+            raise ServerUnreachable(
+                self.url, f"gave an answer that cannot be used: {said}", "Is it a dinv server?"
+            ) from error
+
+    def _keep(self, connection: Connection) -> None:
+        self._kept = connection
+
+    def _value(self, status: int, data: bytes) -> Any:
+        if not data:
+            return None
+        try:
+            return json_text.parse(data)
+        except ValueError as error:
+            raise ServerUnreachable(
+                self.url,
+                f"gave an answer that is not JSON (HTTP status {status})",
+                "Is it a dinv server, or does a proxy answer in its place?",
+            ) from error
+
+    def _refused(self, status: int, value: Any) -> ServerRefused | NotLoggedIn:
+        problem = value if isinstance(value, dict) else {}
+        said = str(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
+        errors = problem.get("errors")
+        for each in errors if isinstance(errors, list) else ():
+            detail = str(each.get("detail", "")) if isinstance(each, dict) else ""
+            if detail and detail not in said:
+                said += f"; {each.get('pointer', '')} {detail}"
+        said = one_line(" ".join(said.split()))[:MOST_WORDS]
+        if self._token:
+            said = said.replace(self._token, "***")
+        kind = str(problem.get("type") or "").rpartition("/")[2].rpartition(":")[2]
+        if status == 401:
+            return NotLoggedIn(self.url, said.rstrip("."))
+        return ServerRefused(self.url, status, kind, said)

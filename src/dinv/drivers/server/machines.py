@@ -1,0 +1,165 @@
+"""A server's machines, by its API: asked for, looked at, changed."""
+
+from __future__ import annotations
+
+import time
+
+from dinv.errors import DeadlineExceeded, MachineGoneThere, NotLoggedIn, ServerRefused
+from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
+from dinv.store.login import Login
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
+
+    from dinv.drivers.server.calls import Calls
+
+MOST_MACHINES = 500
+LOOK_SECONDS = 0.3
+_STATES = {
+    "waiting": STARTING,
+    "creating": STARTING,
+    "starting": STARTING,
+    "ready": RUNNING,
+    "stopping": STOPPING,
+    "removing": STOPPING,
+    "stopped": STOPPED,
+    "paused": PAUSED,
+}
+"""docker-machine's words, by the server's."""
+
+
+def login_for(store: str, url: str) -> Login:
+    """Return the login of a store to this server. Raises NotLoggedIn if it is to none, or to another."""
+    found = Login.of(store)
+    if found is None:
+        raise NotLoggedIn(url, "this store is logged in to none")
+    if found.url != url:
+        raise NotLoggedIn(url, f"this store is logged in to another one, {found.url}")
+    return found
+
+
+class ServerMachines:
+    """Machines of one person on one server. `machine` is an id, or a name."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    def request(self, *, template: str, name: str, ttl: str, key: str, timeout: float) -> dict[str, Any]:
+        """Ask for one; the same `key` again is the same machine. Raises ServerRefused."""
+        wanted = {"template": template, "name": name} | ({"ttl": ttl} if ttl else {})
+        return self._dict("POST", "machines", wanted, headers={"Idempotency-Key": key}, timeout=timeout)
+
+    def get(self, machine: str, *, timeout: float = 30) -> dict[str, Any] | None:
+        """Look at one; None if there is none."""
+        try:
+            found = self._dict("GET", f"machines/{machine}", timeout=timeout)
+        except ServerRefused as error:
+            if error.status == 404:
+                return None
+            raise
+        return None if found.get("state") == "removed" else found
+
+    def all(self, *, timeout: float = 30) -> list[dict[str, Any]]:
+        """All of one's own, 500 at most."""
+        found = self._dict("GET", f"machines?limit={MOST_MACHINES}", timeout=timeout)
+        return [each for each in found.get("machines", ()) if isinstance(each, dict)]
+
+    def events(self, machine: str, after: int) -> list[dict[str, Any]]:
+        """What happened after this event."""
+        _, found = self.calls.call("GET", f"machines/{machine}/events?after={after}")
+        return [each for each in found or () if isinstance(each, dict)]
+
+    def do(self, what: str, machine: str, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
+        """POST: start, stop, restart, extend. Raises MachineGoneThere, ServerRefused."""
+        try:
+            return self._dict("POST", f"machines/{machine}/{what}", body)
+        except ServerRefused as error:
+            raise self._gone(error, name) from error
+
+    def remove(self, machine: str) -> None:
+        """Remove one; none is fine."""
+        try:
+            self.calls.call("DELETE", f"machines/{machine}")
+        except ServerRefused as error:
+            if error.status != 404:
+                raise
+
+    def certificate(self, machine: str, csr: bytes) -> dict[str, Any]:
+        """Have a signing request signed by the machine's CA."""
+        return self._dict("POST", f"machines/{machine}/certificate", {"csr": csr.decode()})
+
+    def share(self, machine: str, name: str, holder: str, ttl: str, csr: bytes) -> dict[str, Any]:
+        """The same for somebody else."""
+        try:
+            return self._dict(
+                "POST", f"machines/{machine}/shares", {"holder": holder, "ttl": ttl, "csr": csr.decode()}
+            )
+        except ServerRefused as error:
+            raise self._gone(error, name) from error
+
+    def log(self, machine: str, *, tail: int | None, follow: bool) -> Iterator[bytes]:
+        """What the machine has said."""
+        lines = 10_000 if tail is None else min(tail, 10_000)
+        return self.calls.stream(
+            f"machines/{machine}/log?tail={lines}&follow={'true' if follow else 'false'}"
+        )
+
+    def settle(
+        self,
+        machine: str,
+        name: str,
+        wanted: str,
+        *,
+        timeout: float,
+        said: Callable[[str, str], None] = lambda _kind, _text: None,
+    ) -> dict[str, Any]:
+        """Wait until it is in the state `wanted`; `said` is called with kind and text of what happens.
+
+        While it waits in the server's queue, `timeout`, in seconds, does not count. Raises DeadlineExceeded,
+        MachineGoneThere, and ServerRefused with the server's reason where it has failed.
+        """
+        end = time.monotonic() + timeout
+        after, place = 0, None
+        while True:
+            found = self.get(machine)
+            for event in self.events(machine, after) if found is not None else ():
+                after = int(event["id"])
+                said(str(event["kind"]), str(event["text"]))
+            if found is None:
+                raise MachineGoneThere(name, self.calls.url)
+            state = str(found["state"])
+            if state == wanted:
+                return found
+            if state in ("failed", "parked"):
+                raise ServerRefused(self.calls.url, 409, "failed", str(found.get("error") or "it has failed"))
+            if state == "waiting":
+                end = time.monotonic() + timeout
+                if found.get("place") != place:
+                    place = found.get("place")
+                    said("note", f"waits: place {place} in the server's queue")
+            elif time.monotonic() > end:
+                raise DeadlineExceeded(f'machine "{name}" on {self.calls.url} to be {wanted}', timeout)
+            time.sleep(LOOK_SECONDS)
+
+    def _gone(self, error: ServerRefused, name: str) -> ServerRefused | MachineGoneThere:
+        return MachineGoneThere(name, self.calls.url) if error.status == 404 else error
+
+    def _dict(self, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
+        _, value = self.calls.call(method, path, body, **more)
+        if not isinstance(value, dict):
+            raise ServerRefused(
+                self.calls.url, 502, "unusable", f"the answer to {method} {path} is not an object"
+            )
+        return value
+
+
+def status(found: dict[str, Any] | None) -> Status:
+    """A machine's state there, in docker-machine's words."""
+    if found is None:
+        return Status(ERROR, "it is no longer on its dinv server")
+    state = str(found.get("state"))
+    if state in _STATES:
+        return Status(_STATES[state])
+    return Status(ERROR, str(found.get("error") or state))

@@ -1,0 +1,131 @@
+"""Templates into HTML: the one place that knows Jinja, and how times and sizes are written."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescape
+from markupsafe import Markup
+
+from dinv import __version__
+from dinv.formats.durations import about
+from dinv.formats.units import format_size
+from dinv.server.models import Actor
+
+SAID = {
+    "asked": ("good", "It is on its way."),
+    "extended": ("good", "It has more time now."),
+    "stopping": ("good", "It is being stopped. Its containers and images stay."),
+    "starting": ("good", "It is being started."),
+    "removing": ("good", "It is being deleted."),
+    "revoked": ("good", "That access is being taken away: it takes a few seconds."),
+    "token-revoked": ("good", "The token is not accepted any more."),
+    "password": ("good", "Your password is changed, and your other sessions have ended."),
+    "saved": ("good", "It is saved."),
+    "gone": ("good", "It is gone."),
+}
+"""What a page says after an action, by the word in its URL: text from a URL is never shown."""
+
+
+def plain(number: float | None) -> str:
+    """A number without a needless fraction: 2, 2.5; rounded to one digit after the point."""
+    return "" if number is None else f"{number:.1f}".removesuffix(".0")
+
+
+def left(moment: datetime) -> str:
+    """How long it is until then, as "3 hours"; "over" from then on."""
+    seconds = (_utc(moment) - datetime.now(UTC)).total_seconds()
+    return about(seconds) if seconds > 0 else "over"
+
+
+def ago(moment: datetime) -> str:
+    """How long ago it was, as "3 hours ago"."""
+    seconds = (datetime.now(UTC) - _utc(moment)).total_seconds()
+    return f"{about(seconds)} ago" if seconds >= 1 else "just now"
+
+
+def moment(value: datetime) -> str:
+    """Date and time, in UTC, to the second."""
+    return _utc(value).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _utc(value: datetime) -> datetime:
+    return value if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+@cache
+def static(name: str) -> str:
+    """The path of a static file, with a digest: it may be kept for ever, and a new one has another path."""
+    return f"/static/{static_digest(name)}/{name}"
+
+
+@cache
+def static_digest(name: str) -> str:
+    """Hexadecimal, 12 digits. Raises FileNotFoundError."""
+    return hashlib.sha256(static_content(name)).hexdigest()[:12]
+
+
+@cache
+def static_content(name: str) -> bytes:
+    """Raises FileNotFoundError."""
+    return files(__package__).joinpath("static", name).read_bytes()
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader(__package__, "templates"),
+        autoescape=select_autoescape(default_for_string=True, default=True),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "about": about,
+        "ago": ago,
+        "left": left,
+        "moment": moment,
+        "plain": plain,
+        "size": format_size,
+    }
+    environment.globals |= {"static": static, "version": __version__}
+    return environment
+
+
+def fragment(template: str, **context: Any) -> str:
+    """Part of a page, as HTML."""
+    return _environment().get_template(template).render(context)
+
+
+def page(
+    request: Request, template: str, *, actor: Actor | None, here: str = "", status: int = 200, **context: Any
+) -> HTMLResponse:
+    """A whole page. `here` is the part of the navigation it belongs to."""
+
+    def current(part: str) -> Markup:
+        return Markup(' aria-current="page"') if part == here else Markup("")
+
+    kind, text = SAID.get(request.query_params.get("said", ""), ("", ""))
+    said = {"kind": kind, "text": text} if text else None
+    html = fragment(template, actor=actor, current=current, said=said, **context)
+    # Pages show what is somebody's own, and may show a secret: nobody keeps them.
+    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+
+
+def onward(path: str, said: str = "") -> RedirectResponse:
+    """The answer to a form: look there. `path` is one of this server."""
+    if said:
+        path += ("&" if "?" in path else "?") + f"said={said}"
+    return RedirectResponse(path, 303)
+
+
+def own_path(path: str) -> str:
+    """`path` if a browser takes it for one of this server, else "/": for where to go after signing in."""
+    good = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
+    return path if good and "\\" not in path else "/"

@@ -1,0 +1,166 @@
+"""Signing in and out: by password, by the provider, as the first operator; and a program (`dinv login`)."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+
+from dinv.server.problems import NotSignedIn, Problem, TooManyRequests
+from dinv.server.web.cookies import (
+    end_session,
+    end_sign_in,
+    session_of,
+    set_session,
+    set_sign_in,
+    sign_in_of,
+)
+from dinv.server.web.given import CurrentActor, CurrentParts, MaybeActor, address
+from dinv.server.web.page.rendering import onward, own_path, page
+
+router = APIRouter()
+
+Wanted = Annotated[str, Query(alias="next", max_length=2000)]
+"""Where somebody was going."""
+
+
+@router.get("/sign-in")
+def form(request: Request, parts: CurrentParts, actor: MaybeActor, wanted: Wanted = "/") -> Response:
+    """The form, or on to where one was going, for somebody who is signed in."""
+    if actor is not None:
+        return onward(own_path(wanted))
+    return _form(request, parts, wanted=wanted)
+
+
+def _form(
+    request: Request, parts: CurrentParts, *, wanted: str, name: str = "", wrong: str = "", status: int = 200
+) -> HTMLResponse:
+    provider = parts.settings.provider
+    return page(
+        request,
+        "sign_in.html",
+        actor=None,
+        status=status,
+        provider=provider.name if provider else "",
+        next=own_path(wanted),
+        name=name[:64],
+        wrong=wrong,
+    )
+
+
+@router.post("/sign-in")
+def sign_in(
+    request: Request,
+    parts: CurrentParts,
+    name: Annotated[str, Form(max_length=64)] = "",
+    password: Annotated[str, Form(max_length=1024)] = "",
+    wanted: Annotated[str, Form(alias="next", max_length=2000)] = "/",
+) -> Response:
+    """By name and password."""
+    try:
+        secret = parts.people.sign_in(name, password, address=address(request))
+    except (NotSignedIn, TooManyRequests) as problem:
+        return _form(request, parts, wanted=wanted, name=name, wrong=problem.detail, status=problem.status)
+    answer = onward(own_path(wanted))
+    set_session(answer, secret)
+    return answer
+
+
+@router.post("/sign-out")
+def sign_out(request: Request, parts: CurrentParts) -> Response:
+    """Ends the session on the server, too."""
+    if secret := session_of(request):
+        parts.people.sign_out(secret)
+    answer = onward("/sign-in")
+    end_session(answer)
+    return answer
+
+
+@router.get("/sign-in/provider")
+def to_provider(parts: CurrentParts, wanted: Wanted = "/") -> Response:
+    """Send the browser to the OpenID provider. GET: a form may not lead to another site (form-action)."""
+    url, cookie = parts.people.provider_url(next=own_path(wanted))
+    answer = RedirectResponse(url, 303)
+    set_sign_in(answer, cookie)
+    return answer
+
+
+@router.get("/sign-in/answer")
+def from_provider(request: Request, parts: CurrentParts) -> Response:
+    """The provider sends the browser back here."""
+    query = {key: value for key, value in request.query_params.items() if len(value) <= 4096}
+    cookie = sign_in_of(request)
+    try:
+        secret, wanted = parts.people.provider_answer(query, cookie, address=address(request))
+    except Problem as problem:
+        return _form(request, parts, wanted="/", wrong=problem.detail, status=problem.status)
+    answer = onward(own_path(wanted))
+    end_sign_in(answer)
+    set_session(answer, secret)
+    return answer
+
+
+@router.get("/first/{secret}")
+def first(request: Request, secret: str) -> HTMLResponse:
+    """Where the link on the server's terminal leads to; whether it is valid is seen when it is used."""
+    return _first(request, secret)
+
+
+def _first(
+    request: Request, secret: str, *, name: str = "", wrong: str = "", status: int = 200
+) -> HTMLResponse:
+    return page(
+        request, "first.html", actor=None, status=status, action=f"/first/{secret}", name=name, wrong=wrong
+    )
+
+
+@router.post("/first/{secret}")
+def use_first(
+    request: Request,
+    parts: CurrentParts,
+    secret: str,
+    name: Annotated[str, Form(max_length=64)] = "",
+    password: Annotated[str, Form(max_length=1024)] = "",
+) -> Response:
+    """Make the first operator."""
+    try:
+        session = parts.people.use_first_link(secret, name, password, address=address(request))
+    except Problem as problem:
+        return _first(request, secret, name=name, wrong=problem.detail, status=problem.status)
+    answer = onward("/")
+    set_session(answer, session)
+    return answer
+
+
+@router.get("/device")
+def device(request: Request, actor: CurrentActor, code: str = "") -> HTMLResponse:
+    """Where `dinv login` sends somebody; the code may be in the URL, since it gives nothing by itself."""
+    return page(request, "device.html", actor=actor, code=code[:16], done="", wrong="")
+
+
+@router.post("/device")
+def decide(
+    request: Request,
+    parts: CurrentParts,
+    actor: CurrentActor,
+    code: Annotated[str, Form(max_length=16)] = "",
+    answer: Annotated[str, Form(max_length=10)] = "",
+) -> HTMLResponse:
+    """Only the word "allow" allows."""
+    allow = answer == "allow"
+    try:
+        parts.people.device_decide(actor, code, allow=allow)
+    except Problem as problem:
+        return page(
+            request,
+            "device.html",
+            actor=actor,
+            code=code,
+            done="",
+            wrong=problem.detail,
+            status=problem.status,
+        )
+    return page(
+        request, "device.html", actor=actor, code="", done="allowed" if allow else "refused", wrong=""
+    )

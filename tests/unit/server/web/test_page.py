@@ -1,0 +1,319 @@
+"""The page, as a browser without JavaScript has it."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import tarfile
+from typing import TYPE_CHECKING
+
+import pytest
+from web_world import PROVIDER, WebWorld
+
+from dinv.server.models import Quota
+from dinv.server.web.page import live
+from dinv.server.web.page.rendering import own_path, static
+
+if TYPE_CHECKING:
+    from dinv.server.database.database import Database
+
+
+@pytest.fixture
+def world(database: Database) -> WebWorld:
+    made = WebWorld(database)
+    made.template(ttl=3600, is_default=True, title="A Docker host")
+    made.endpoint(max_machines=3)
+    made.person("jane")
+    made.person("john")
+    made.person("olga", role="operator")
+    made.person("audra", role="auditor")
+    return made
+
+
+def key(html: str) -> str:
+    """The key of the button's form."""
+    found = re.search(r'name="key" value="([^"]+)"', html)
+    assert found is not None
+    return found[1]
+
+
+def press(world: WebWorld, person: str, **fields: str) -> str:
+    """Press the button; return the path of the machine's page."""
+    browser = world.browser(person)
+    sent = {"template": "docker", "key": key(browser.get("/").text), **fields}
+    answer = browser.post("/machines", data=sent)
+    assert answer.status_code == 303, answer.text
+    return str(answer.headers["location"])
+
+
+def test_the_button(world: WebWorld) -> None:
+    jane = world.browser("jane")
+    assert "Give me a Docker host" in jane.get("/").text
+    path = press(world, "jane")
+    shown = jane.get(path)
+    assert "creating" in shown.text
+    world.work()
+    shown = jane.get(path)
+    assert "eval &#34;$(dinv env docker)&#34;" in shown.text or 'eval "$(dinv env docker)"' in shown.text
+    assert "docker context import docker docker.dinv" in shown.text
+    assert path in jane.get("/").text
+
+
+def test_pressed_twice_is_one_machine(world: WebWorld) -> None:
+    jane = world.browser("jane")
+    sent = {"template": "docker", "key": key(jane.get("/").text)}
+    first, second = (jane.post("/machines", data=sent).headers["location"] for _ in range(2))
+    assert first == second
+
+
+def test_what_cannot_be_had_is_said_beside_the_button(world: WebWorld) -> None:
+    olga = world.people.actors["olga"]
+    world.fleet.set_quota(olga, Quota("every-user", machines=0))
+    jane = world.browser("jane")
+    answer = jane.post("/machines", data={"template": "docker", "name": "mine", "ttl": "1h"})
+    assert answer.status_code == 409
+    assert 'role="alert"' in answer.text
+    assert 'value="mine"' in answer.text
+    answer = jane.post("/machines", data={"template": "docker", "ttl": "soon"})
+    assert answer.status_code == 422
+    assert "is not a duration" in answer.text
+
+
+def test_the_context_is_for_docker(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    answer = world.browser("jane").post(f"{path}/context")
+    assert answer.status_code == 200
+    assert answer.headers["content-disposition"] == 'attachment; filename="docker.dinv"'
+    assert answer.headers["cache-control"] == "no-store"
+    with tarfile.open(fileobj=io.BytesIO(answer.content)) as tar:
+        assert tar.getnames()[0] == "meta.json"
+        assert "tls/docker/key.pem" in tar.getnames()
+    assert "(owner)" in world.browser("jane").get(path).text
+
+
+def test_sharing_and_taking_away(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    jane = world.browser("jane")
+    answer = jane.post(f"{path}/shares", data={"holder": "bo", "lifetime": "8h"})
+    assert answer.status_code == 200
+    shown = jane.get(path).text
+    serial = re.search(rf'action="{path}/shares/([0-9a-f]+)/revoke"', shown)
+    assert serial is not None
+    assert jane.post(f"{path}/shares/{serial[1]}/revoke").status_code == 303
+    assert "taken away" in jane.get(path).text
+
+
+def test_extend_stop_start_and_delete(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    jane = world.browser("jane")
+    assert jane.post(f"{path}/extend", data={"by": "30m"}).headers["location"] == f"{path}?said=extended"
+    assert jane.post(f"{path}/stop").status_code == 303
+    world.work()
+    assert "stopped" in jane.get(path).text
+    assert jane.post(f"{path}/start").status_code == 303
+    world.work()
+    assert "Delete docker?" in jane.get(f"{path}/remove").text
+    assert jane.post(f"{path}/remove").headers["location"] == "/?said=removing"
+    world.work()
+    assert ">removed<" in jane.get(path).text
+    assert path not in jane.get("/").text
+
+
+def test_what_is_somebody_elses_is_not_there(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    john = world.browser("john")
+    for way in ("", "/remove", "/log", "/live"):
+        assert john.get(path + way).status_code in (404, 200 if way == "/live" else 404)
+    for way in ("/stop", "/remove", "/context", "/extend"):
+        assert john.post(path + way).status_code == 404
+    assert path not in john.get("/").text
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["", "/machines", "/templates", "/endpoints", "/people", "/quotas", "/audit", "/audit.csv"],
+)
+def test_operators_and_auditors_see_everything_and_users_nothing(world: WebWorld, path: str) -> None:
+    press(world, "jane")
+    assert world.browser("olga").get(f"/operate{path}").status_code == 200
+    assert world.browser("audra").get(f"/operate{path}").status_code == 200
+    assert world.browser("jane").get(f"/operate{path}").status_code == 404
+
+
+def test_operators_change_things_and_auditors_do_not(world: WebWorld) -> None:
+    olga, audra = world.browser("olga"), world.browser("audra")
+    quota = {"subject": "every-user", "machines": "2", "memory": "8g"}
+    assert olga.post("/operate/quotas", data=quota).status_code == 303
+    assert "8 GiB" in olga.get("/operate/quotas").text
+    assert audra.post("/operate/quotas", data=quota).status_code == 403
+    endpoint = {"name": "there", "endpoint": "tcp://there:2376", "labels": "zone=a", "memory": "64g"}
+    assert olga.post("/operate/endpoints", data=endpoint).status_code == 303
+    assert "zone=a" in olga.get("/operate/endpoints").text
+    assert olga.post("/operate/endpoints/there/disable").status_code == 303
+    assert "switched off" in olga.get("/operate/endpoints").text
+    assert olga.post("/operate/endpoints/there/remove").status_code == 303
+    answer = olga.post("/operate/endpoints", data={"name": "there", "memory": "lots"})
+    assert answer.status_code == 422
+    assert "is not a size" in answer.text
+    assert olga.post("/operate/people/john", data={"do": "disable"}).status_code == 303
+    assert ("change", "john", {"disabled": True}) in world.people.asked
+    assert olga.post("/operate/pools/docker", data={"do": "pause"}).status_code == 303
+
+
+def test_machines_of_all_are_searched_and_paged(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    press(world, "jane", name="one")
+    press(world, "john", name="two")
+    olga = world.browser("olga")
+    assert {name for name in ("one", "two") if f">{name}<" in olga.get("/operate/machines").text} == {
+        "one",
+        "two",
+    }
+    assert ">two<" not in olga.get("/operate/machines?q=jane").text
+    assert "None that match" in olga.get("/operate/machines?state=stopped").text
+    monkeypatch.setattr("dinv.server.web.page.routes.operate.PAGE", 1)
+    first = olga.get("/operate/machines").text
+    following = re.search(r'href="(/operate/machines[^"]+after=[^"]+)" rel="next"', first)
+    assert following is not None
+    assert ">one<" in olga.get(following[1].replace("&amp;", "&")).text
+
+
+def test_the_audit_log_as_csv(world: WebWorld) -> None:
+    press(world, "jane")
+    answer = world.browser("audra").get("/operate/audit.csv?q=jane")
+    assert answer.headers["content-type"].startswith("text/csv")
+    assert "machine.request" in answer.text
+
+
+def test_signing_in_and_out(world: WebWorld) -> None:
+    browser = world.browser()
+    answer = browser.get("/machines/some")
+    assert answer.headers["location"] == "/sign-in?next=/machines/some"
+    answer = browser.post("/sign-in", data={"name": "jane", "password": "wrong", "next": "/account"})
+    assert answer.status_code == 401
+    assert "do not belong together" in answer.text
+    assert "wrong" not in re.sub(r'value="[^"]*"', "", answer.text).replace("__Host", "")
+    answer = browser.post("/sign-in", data={"name": "jane", "password": "right", "next": "/account"})
+    assert answer.headers["location"] == "/account"
+    assert browser.get("/account").status_code == 200
+    assert browser.get("/sign-in").headers["location"] == "/"
+    assert browser.post("/sign-out").headers["location"] == "/sign-in"
+    assert world.people.asked[-1] == ("sign out", "session-jane")
+
+
+@pytest.mark.parametrize(
+    "path", ["//evil.example.com", "/\\evil.example.com", "https://evil.example.com", "/\tx", "javascript:x"]
+)
+def test_nobody_is_sent_elsewhere_after_signing_in(world: WebWorld, path: str) -> None:
+    assert own_path(path) == "/"
+    answer = world.browser().post("/sign-in", data={"name": "jane", "password": "right", "next": path})
+    assert answer.headers["location"] == "/"
+
+
+def test_signing_in_by_a_provider(database: Database) -> None:
+    world = WebWorld(database, provider=PROVIDER)
+    world.person("jane")
+    browser = world.browser()
+    assert "Continue with Example ID" in browser.get("/sign-in").text
+    answer = browser.get("/sign-in/provider?next=/account")
+    assert answer.headers["location"].startswith("https://id.example.com/authorize")
+    assert browser.get("/sign-in/answer?code=bad").status_code == 401
+    answer = browser.get("/sign-in/answer?code=good")
+    assert answer.headers["location"] == "/account"
+    assert browser.get("/account").status_code == 200
+
+
+def test_the_first_operator(world: WebWorld) -> None:
+    browser = world.browser()
+    assert "first operator" in browser.get("/first/first").text
+    answer = browser.post("/first/other", data={"name": "jane", "password": "long enough"})
+    assert answer.status_code == 401
+    answer = browser.post("/first/first", data={"name": "jane", "password": "long enough"})
+    assert answer.headers["location"] == "/"
+
+
+def test_a_program_is_allowed(world: WebWorld) -> None:
+    jane = world.browser("jane")
+    assert 'value="ABCD-EFGH"' in jane.get("/device?code=ABCD-EFGH").text
+    assert jane.post("/device", data={"code": "nope", "answer": "allow"}).status_code == 401
+    assert "signed in as you" in jane.post("/device", data={"code": "ABCD-EFGH", "answer": "allow"}).text
+    assert world.people.asked[-1] == ("decide", "jane", True)
+    assert "refused" in jane.post("/device", data={"code": "ABCD-EFGH"}).text
+
+
+def test_a_token_is_shown_once(world: WebWorld) -> None:
+    jane = world.browser("jane")
+    answer = jane.post("/account/tokens", data={"name": "ci", "lifetime": "30d", "scope": "machines"})
+    assert "dinv_secret" in answer.text
+    assert answer.headers["cache-control"] == "no-store"
+    assert "dinv_secret" not in jane.get("/account").text
+    assert jane.post("/account/tokens", data={"name": "ci", "lifetime": ""}).status_code == 422
+
+
+def test_the_page_has_no_script_of_its_own_and_nothing_from_elsewhere(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    for shown in ("/", path, "/account", "/sign-in"):
+        html = world.browser("jane" if shown != "/sign-in" else "").get(shown).text
+        assert not re.findall(r"<script(?! src=\"/static/)", html)
+        assert not re.findall(r"\s(?:style|on[a-z]+)=", html)
+        assert not re.findall(r"(?:src|href)=\"(?:https?:)?//", html)
+
+
+def test_static_files_are_kept_for_ever_and_by_digest(world: WebWorld) -> None:
+    browser = world.browser()
+    for name in ("dinv.css", "dinv.js", "htmx.min.js", "htmx-sse.min.js", "icon.svg"):
+        answer = browser.get(static(name))
+        assert answer.status_code == 200
+        assert "immutable" in answer.headers["cache-control"]
+    assert browser.get("/static/000000000000/dinv.css").status_code == 404
+    assert browser.get(static("dinv.css").replace("dinv.css", "rendering.py")).status_code == 404
+
+
+def test_a_problem_is_a_page_for_a_browser(world: WebWorld) -> None:
+    answer = world.browser("jane").get("/machines/other")
+    assert answer.status_code == 404
+    assert "<h1>" in answer.text
+    assert answer.headers["x-request-id"] in answer.text
+
+
+def test_what_changes_is_sent(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
+    path = press(world, "jane")
+    jane = world.people.actors["jane"]
+
+    async def watch() -> list[str]:
+        seen: list[str] = []
+        stream = live.one_machine(
+            world.fleet,
+            jane,
+            path.rpartition("/")[2],
+            "https://x",
+            world.stopping.is_set,
+            mine=lambda *_: True,
+        )
+        async for part in stream:
+            seen.append(part)
+            if 'class="state creating"' in part:
+                await asyncio.to_thread(world.work)
+            elif "Use it" in part:
+                await asyncio.to_thread(world.fleet.remove, jane, path.rpartition("/")[2])
+                await asyncio.to_thread(world.work)
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(watch(), 60))
+    assert seen[0].startswith("retry:")
+    assert all(re.fullmatch(r"event: machine\n(data: .*\n)+\n", part) for part in seen[1:-1])
+    assert seen[-1].startswith("event: gone")
+
+
+def test_a_stream_ends_with_the_server(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
+    world.stopping.set()
+    with world.browser("jane").stream("GET", "/live") as answer:
+        assert answer.headers["content-type"].startswith("text/event-stream")
+        assert b"".join(answer.iter_bytes()) == b"retry: 2000\n\n"
