@@ -29,8 +29,10 @@ def programs() -> str:
 class PostgreSQL:
     """A running cluster; PostgreSQL refuses to run as root, so root runs it as another user."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, durable: bool = False) -> None:
+        """`durable` as in production: what is committed is on the disk."""
         self.programs = programs()
+        self._durable = durable
         self.directory = tempfile.mkdtemp(prefix="dinv-pg-")
         self._user: str | None = None
         if os.geteuid() == 0:
@@ -59,14 +61,13 @@ class PostgreSQL:
         settings = {
             "listen_addresses": "",
             "unix_socket_directories": self.directory,
-            "fsync": "off",
-            "full_page_writes": "off",
-            "synchronous_commit": "off",
             "max_connections": "200",
             "shared_buffers": "32MB",
             "max_wal_size": "256MB",
-            "autovacuum": "off",
         }
+        if not self._durable:
+            loose = ("fsync", "full_page_writes", "synchronous_commit", "autovacuum")
+            settings.update(dict.fromkeys(loose, "off"))
         with open(os.path.join(self.directory, "log"), "ab") as log:
             self._process = subprocess.Popen(
                 [

@@ -12,15 +12,26 @@ from dinv.server.database.schema import endpoints, machines, usage
 from dinv.server.fleet.placement import Need, Place, ranked
 from dinv.server.fleet.rows import HELD_STATES
 
+_PLACES = sa.select(
+    endpoints.c.id,
+    endpoints.c.name,
+    endpoints.c.weight,
+    endpoints.c.max_machines,
+    endpoints.c.cpus,
+    endpoints.c.memory,
+    endpoints.c.labels,
+    endpoints.c.machines,
+    endpoints.c.used_cpus,
+    endpoints.c.used_memory,
+    endpoints.c.enabled,
+    endpoints.c.state,
+)
+
 
 def places(connection: sa.Connection) -> dict[str, Place]:
     """Return all endpoints by id, as placement sees them."""
-    table = endpoints.c
-    columns = (table.id, table.name, table.weight, table.max_machines, table.cpus, table.memory, table.labels)
-    used = (table.machines, table.used_cpus, table.used_memory)
-    query = sa.select(*columns, *used, table.enabled, table.state)
     found = {}
-    for row in connection.execute(query):
+    for row in connection.execute(_PLACES):
         *values, enabled, state = row
         (id_, name, weight, max_machines, cpus, memory, labels, count, used_cpus, used_memory) = values
         found[id_] = Place(
@@ -57,27 +68,39 @@ def take(connection: sa.Connection, machine_id: str, endpoint_id: str) -> bool:
 
 
 def _take(connection: sa.Connection, machine_id: str, endpoint_id: str, need: Need) -> bool:
-    table = endpoints.c
-    fits = [sa.or_(table.max_machines.is_(None), table.machines < table.max_machines)]
-    if need.cpus:
-        most = table.cpus * (1 + 1e-9)
-        fits.append(sa.or_(table.cpus.is_(None), table.used_cpus + need.cpus <= most))
-    if need.memory:
-        fits.append(sa.or_(table.memory.is_(None), table.used_memory + need.memory <= table.memory))
     # The condition is looked at again when another has changed the row meanwhile: both databases do so.
-    done = connection.execute(
+    more = {"endpoint": endpoint_id, "more_cpus": need.cpus, "more_memory": need.memory}
+    if connection.execute(_TAKE, more).rowcount != 1:
+        return False
+    connection.execute(_PUT, {"machine": machine_id, "endpoint": endpoint_id})
+    return True
+
+
+def _taking() -> sa.Update:
+    table = endpoints.c
+    cpus, memory = sa.bindparam("more_cpus", type_=sa.Float), sa.bindparam("more_memory", type_=sa.BigInteger)
+    # What takes none of it may be where none is left. Sums of tenths: 0.1 + 0.2 fits in 0.3.
+    fits_cpus = sa.or_(table.cpus.is_(None), cpus == 0, table.used_cpus + cpus <= table.cpus * (1 + 1e-9))
+    fits_memory = sa.or_(table.memory.is_(None), memory == 0, table.used_memory + memory <= table.memory)
+    fits = sa.or_(table.max_machines.is_(None), table.machines < table.max_machines)
+    is_open = sa.and_(table.enabled, table.state != "unreachable")
+    return (
         endpoints.update()
-        .where(table.id == endpoint_id, table.enabled, table.state != "unreachable", *fits)
+        .where(table.id == sa.bindparam("endpoint"), is_open, fits, fits_cpus, fits_memory)
         .values(
             machines=table.machines + 1,
-            used_cpus=table.used_cpus + need.cpus,
-            used_memory=table.used_memory + need.memory,
+            used_cpus=table.used_cpus + cpus,
+            used_memory=table.used_memory + memory,
         )
     )
-    if done.rowcount != 1:
-        return False
-    connection.execute(machines.update().where(machines.c.id == machine_id).values(endpoint_id=endpoint_id))
-    return True
+
+
+_TAKE = _taking()
+_PUT = (
+    machines.update()
+    .where(machines.c.id == sa.bindparam("machine"))
+    .values(endpoint_id=sa.bindparam("endpoint"))
+)
 
 
 def give_back(connection: sa.Connection, machine_id: str, now: datetime) -> None:

@@ -12,6 +12,7 @@ from dinv.server.models import Event
 
 Kind = Literal["state", "progress", "note", "warning", "error"]
 LONGEST = 2000
+_INSERT = events.insert()
 
 
 def note(connection: sa.Connection, machine_id: str, kind: Kind, text: str, now: datetime) -> None:
@@ -19,7 +20,7 @@ def note(connection: sa.Connection, machine_id: str, kind: Kind, text: str, now:
     shown = text.replace("\0", "")
     if len(shown) > LONGEST:
         shown = shown[: LONGEST - 1] + "…"
-    connection.execute(events.insert().values(machine_id=machine_id, time=now, kind=kind, text=shown))
+    connection.execute(_INSERT, {"machine_id": machine_id, "time": now, "kind": kind, "text": shown})
 
 
 def after(connection: sa.Connection, machine_id: str, last: int, limit: int) -> list[Event]:

@@ -60,8 +60,8 @@ def counts(connection: sa.Connection) -> dict[str, int]:
 
 def with_places(connection: sa.Connection, found: Sequence[sa.Row[Any]]) -> list[Machine]:
     """Return the machines of rows; those that wait have their place in the queue."""
-    waits = any(row.state == "waiting" for row in found)
-    places = places_in_queue(connection) if waits else {}
+    waiting = [row.id for row in found if row.state == "waiting"]
+    places = places_in_queue(connection, waiting) if waiting else {}
     return [rows.machine(row, places.get(row.id)) for row in found]
 
 

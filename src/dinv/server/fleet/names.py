@@ -32,6 +32,19 @@ def host_name(template: str) -> str:
     return f"{word}-{''.join(secrets.choice(_LETTERS) for _ in range(8))}"
 
 
+_OWN: sa.Select[Any] = sa.select(machines.c.id, machines.c.state).where(
+    machines.c.owner_id == sa.bindparam("owner"),
+    machines.c.name == sa.bindparam("wish"),
+    machines.c.removed_at.is_(None),
+)
+# The column is asked, not the whole row: somebody may have hundreds.
+_NAMES = sa.select(machines.c.name).where(
+    machines.c.owner_id == sa.bindparam("owner"),
+    machines.c.removed_at.is_(None),
+    machines.c.name.startswith(sa.bindparam("beginning"), autoescape=False),
+)
+
+
 def free(
     connection: sa.Connection, owner_id: str, wish: str, template: str
 ) -> tuple[str, sa.Row[Any] | None]:
@@ -39,22 +52,14 @@ def free(
 
     Without a wish it is the template's, or that with a number. Raises NameTaken.
     """
-    table = machines.c
-    own = sa.select(machines).where(table.owner_id == owner_id, table.removed_at.is_(None))
     if wish:
-        row = connection.execute(own.where(table.name == wish)).first()
+        row = connection.execute(_OWN, {"owner": owner_id, "wish": wish}).first()
         if row is not None and row.state != "failed":
             raise NameTaken(
                 f"You have a machine {wish!r} already. Choose another name, or remove that one.", name=wish
             )
         return wish, row
-    # The column is asked, not the whole row: somebody may have hundreds.
-    names = sa.select(table.name).where(
-        table.owner_id == owner_id,
-        table.removed_at.is_(None),
-        table.name.startswith(template, autoescape=True),
-    )
-    taken = set(connection.scalars(names))
+    taken = set(connection.scalars(_NAMES, {"owner": owner_id, "beginning": template}))
     number = 1
     name = template
     while name in taken:

@@ -43,10 +43,10 @@ class Place:
 
     def could_ever(self, need: Need) -> bool:
         """Whether it would take such a machine if it were empty."""
-        if any(self.labels.get(name) != value for name, value in need.labels):
-            return False
-        empty = replace(self, machines=0, used_cpus=0.0, used_memory=0)
-        return empty.load_with(need) <= 1
+        for name, value in need.labels:
+            if self.labels.get(name) != value:
+                return False
+        return _load(self, need, 1, need.cpus, need.memory) <= 1
 
     def has_room(self, need: Need) -> bool:
         """Whether it takes such a machine now."""
@@ -54,12 +54,8 @@ class Place:
 
     def load_with(self, need: Need) -> float:
         """Return how full it would be with it: 1 is full, by whichever bound is met first."""
-        shares = [
-            _share(self.machines + 1, self.max_machines),
-            _share(self.used_cpus + need.cpus, self.cpus) if need.cpus else 0.0,
-            _share(self.used_memory + need.memory, self.memory) if need.memory else 0.0,
-        ]
-        return max(shares) or min((self.machines + 1) / NOMINAL_MACHINES, 1.0)
+        cpus, memory = self.used_cpus + need.cpus, self.used_memory + need.memory
+        return _load(self, need, self.machines + 1, cpus, memory)
 
     def taken(self, need: Need) -> Place:
         """Return it with the machine on it."""
@@ -69,6 +65,15 @@ class Place:
             used_cpus=self.used_cpus + need.cpus,
             used_memory=self.used_memory + need.memory,
         )
+
+
+def _load(place: Place, need: Need, machines: int, cpus: float, memory: int) -> float:
+    load = _share(machines, place.max_machines)
+    if need.cpus:
+        load = max(load, _share(cpus, place.cpus))
+    if need.memory:
+        load = max(load, _share(memory, place.memory))
+    return load or min(machines / NOMINAL_MACHINES, 1.0)
 
 
 def _share(used: float, limit: float | None) -> float:
@@ -96,6 +101,18 @@ def reserved(places: Mapping[str, Place], need: Need) -> Place | None:
         place for place in places.values() if place.is_open and place.weight > 0 and place.could_ever(need)
     ]
     return min(could, key=lambda place: (place.load_with(need), place.name), default=None)
+
+
+def keep_for(places: dict[str, Place], need: Need, count: int) -> None:
+    """Take, in `places`, what so many who wait with one need are to have before those who come later."""
+    for _ in range(count):
+        best = ranked(places.values(), need)
+        if not best:
+            place = reserved(places, need)
+            if place is not None:
+                places[place.id] = place.taken(need)
+            return
+        places[best[0].id] = best[0].taken(need)
 
 
 def obstacle(places: Iterable[Place], need: Need) -> str:

@@ -7,10 +7,7 @@ endpoint that will fit first takes nobody else, so that small machines do not st
 
 from __future__ import annotations
 
-import heapq
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,76 +18,101 @@ from dinv.server.database.database import Database
 from dinv.server.database.schema import machines, operations, people, templates, usage
 from dinv.server.fleet import capacity, quotas
 from dinv.server.fleet.events import note
-from dinv.server.fleet.placement import Need, Place, obstacle, reserved
+from dinv.server.fleet.placement import Need, Place, keep_for, obstacle
 from dinv.server.fleet.rows import HELD_STATES
 from dinv.server.models import Quota, Usage
 
 MOST = 5000
-"""How many are looked at, the oldest first."""
+"""How many are looked at, those who are due first."""
+MOST_AHEAD = 100
+"""How many who wait are kept room for, at most, when somebody else asks."""
 PEOPLE_FIRST, POOLS = 0, 10
 """Priorities of operations."""
+ROOM = "room on an endpoint"
+QUOTA = "the quota of "
+"""How what one waits for begins, if it is not room."""
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """One that waits."""
+def _ordered() -> sa.Subquery:
+    """All that wait, with their places from 1.
 
-    id: str
-    owner: str
-    since: datetime
-
-
-def order(waiting: Iterable[Waiting], having: Mapping[str, int]) -> list[Waiting]:
-    """Return them as they are to be served; `having` is how many machines each owner has."""
-    by_owner: defaultdict[str, list[Waiting]] = defaultdict(list)
-    for each in sorted(waiting, key=lambda one: (one.since, one.id), reverse=True):
-        by_owner[each.owner].append(each)
-    heap = [(having.get(owner, 0), own[-1].since, own[-1].id, owner) for owner, own in by_owner.items()]
-    heapq.heapify(heap)
-    found = []
-    while heap:
-        count, _, _, owner = heap[0]
-        own = by_owner[owner]
-        found.append(own.pop())
-        if own:
-            heapq.heapreplace(heap, (count + 1, own[-1].since, own[-1].id, owner))
-        else:
-            heapq.heappop(heap)
-    return found
-
-
-def places_in_queue(connection: sa.Connection) -> dict[str, int]:
-    """Return the place of each machine that waits, from 1."""
-    columns = (machines.c.id, machines.c.owner_id, machines.c.created_at)
-    waiting = [Waiting(*row) for row in connection.execute(_waiting(*columns))]
-    ordered = order(waiting, _having(connection)) if waiting else []
-    return {each.id: place for place, each in enumerate(ordered, 1)}
+    The nth that an owner waits for is due when everybody has as many as they will have with it.
+    """
+    table = machines.c
+    own = sa.func.row_number().over(partition_by=table.owner_id, order_by=(table.created_at, table.id))
+    waiting = sa.select(table.id, table.owner_id, table.created_at, own.label("own"))
+    waiting_rows = waiting.where(table.state == "waiting").subquery("waiting")
+    held = machines.alias("held")
+    having = (
+        sa.select(held.c.owner_id, sa.func.count().label("count"))
+        .where(
+            held.c.owner_id.in_(sa.select(waiting_rows.c.owner_id)),
+            held.c.removed_at.is_(None),
+            held.c.state.in_(HELD_STATES),
+        )
+        .group_by(held.c.owner_id)
+        .subquery("having")
+    )
+    one = waiting_rows.c
+    will_have = sa.func.coalesce(having.c.count, 0) + one.own
+    place = sa.func.row_number().over(order_by=(will_have, one.created_at, one.id))
+    joined = waiting_rows.outerjoin(having, having.c.owner_id == one.owner_id)
+    return sa.select(one.id, place.label("place")).select_from(joined).subquery("ordered")
 
 
-def _waiting(*columns: Any) -> sa.Select[Any]:
-    query = sa.select(*columns).where(machines.c.state == "waiting")
-    return query.order_by(machines.c.created_at, machines.c.id).limit(MOST)
+_ORDERED = _ordered()
+_PLACES = sa.select(_ORDERED).where(_ORDERED.c.id.in_(sa.bindparam("ids", expanding=True)))
+_FIRST = sa.select(_ORDERED.c.id).order_by(_ORDERED.c.place).limit(MOST)
+_ANY = sa.select(machines.c.id).where(machines.c.state == "waiting").limit(1)
+
+
+def _rows() -> sa.Select[Any]:
+    table = machines.c
+    joined = machines.join(people, people.c.id == table.owner_id)
+    joined = joined.join(templates, templates.c.id == table.template_id)
+    amounts = (table.cpus, table.memory, table.cache, table.ttl)
+    names = (people.c.name.label("owner_name"), templates.c.endpoint_labels.label("labels"))
+    query = sa.select(table.id, table.owner_id, table.team, table.waits_for, *amounts, *names)
+    chosen = table.id.in_(sa.bindparam("ids", expanding=True))
+    return query.select_from(joined).where(chosen, table.state == "waiting")
+
+
+_ROWS = _rows()
+_NEEDS = (
+    sa.select(
+        machines.c.cpus,
+        machines.c.memory,
+        templates.c.id.label("template_id"),
+        templates.c.endpoint_labels.label("labels"),
+        sa.func.count().label("number"),
+    )
+    .join(templates, templates.c.id == machines.c.template_id)
+    .where(machines.c.state == "waiting", ~machines.c.waits_for.startswith(QUOTA))
+    .group_by(machines.c.cpus, machines.c.memory, templates.c.id)
+)
+
+
+def places_in_queue(connection: sa.Connection, ids: list[str]) -> dict[str, int]:
+    """Return the places of machines that wait, from 1."""
+    return {row.id: row.place for row in connection.execute(_PLACES, {"ids": ids})}
 
 
 def is_empty(connection: sa.Connection) -> bool:
     """Return whether nobody waits."""
-    return (
-        connection.execute(sa.select(machines.c.id).where(machines.c.state == "waiting").limit(1)).first()
-        is None
-    )
+    return connection.execute(_ANY).first() is None
 
 
-def _having(connection: sa.Connection) -> dict[str, int]:
-    """How many machines those have who wait."""
-    who = sa.select(machines.c.owner_id).where(machines.c.state == "waiting").distinct()
-    query = (
-        sa.select(machines.c.owner_id, sa.func.count().label("machines"))
-        .where(
-            machines.c.owner_id.in_(who), machines.c.removed_at.is_(None), machines.c.state.in_(HELD_STATES)
-        )
-        .group_by(machines.c.owner_id)
-    )
-    return {row.owner_id: row.machines for row in connection.execute(query)}
+def keep_for_those_who_wait(connection: sa.Connection, places: dict[str, Place], need: Need) -> bool:
+    """Take, in `places`, what is kept for those who wait. Return False if one of them has the same need.
+
+    Whoever waits for a quota is kept nothing.
+    """
+    for row in connection.execute(_NEEDS):
+        theirs = need_of(row)
+        if theirs == need:
+            return False
+        keep_for(places, theirs, min(row.number, MOST_AHEAD))
+    return True
 
 
 class Queue:
@@ -108,33 +130,27 @@ class Queue:
         if is_empty(connection):
             return 0
         self._database.lock(connection, "queue")
-        served = self.place_due(connection)
+        served = self._place_due(connection)
         for row, endpoint in served:
+            what = f"machine:{row.id}"
             self._audit.write(
-                connection,
-                None,
-                "machine.place",
-                f"machine:{row.id}",
-                owner=row.owner_name,
-                endpoint=endpoint,
+                connection, None, "machine.place", what, owner=row.owner_name, endpoint=endpoint
             )
         return len(served)
 
-    def place_due(self, connection: sa.Connection) -> list[tuple[sa.Row[Any], str]]:
-        """Place those who are due; return rows and endpoints, for the audit log. The queue is locked."""
+    def _place_due(self, connection: sa.Connection) -> list[tuple[sa.Row[Any], str]]:
         now = self._database.now(connection)
-        rows = {row.id: row for row in connection.execute(self._database.claimable(_rows(), machines))}
-        waiting = [Waiting(row.id, row.owner_id, row.created_at) for row in rows.values()]
-        turns = order(waiting, _having(connection))
+        due = list(connection.scalars(_FIRST))
+        locked = self._database.claimable(_ROWS, machines)
+        rows = {row.id: row for row in connection.execute(locked, {"ids": due})}
         places = capacity.places(connection)
         limits = _Limits(connection, rows.values(), now)
-        blocked: set[Need] = set()
+        blocked: dict[Need, str] = {}
         served = []
-        for turn in turns:
-            row = rows[turn.id]
+        for row in (rows[each] for each in due if each in rows):
             need = need_of(row)
-            reason = limits.reason(row)
-            if not reason and need not in blocked:
+            reason = limits.reason(row) or blocked.get(need, "")
+            if not reason:
                 endpoint = capacity.take_best(connection, places.values(), row.id, need)
                 if endpoint is not None:
                     places[endpoint] = places[endpoint].taken(need)
@@ -142,31 +158,16 @@ class Queue:
                     begin(connection, row, now)
                     served.append((row, places[endpoint].name))
                     continue
-                blocked.add(need)
-                _reserve(places, need)
-            if not reason:
-                reason = obstacle(places.values(), need) or "room on an endpoint"
+                reason = blocked[need] = obstacle(places.values(), need) or ROOM
+                keep_for(places, need, 1)
             if row.waits_for != reason:
                 _wait_for(connection, row.id, reason)
         return served
 
 
-def _rows() -> sa.Select[Any]:
-    joined = machines.join(people, people.c.id == machines.c.owner_id)
-    joined = joined.join(templates, templates.c.id == machines.c.template_id)
-    labels = templates.c.endpoint_labels.label("labels")
-    return _waiting(machines, people.c.name.label("owner_name"), labels).select_from(joined)
-
-
 def need_of(row: sa.Row[Any]) -> Need:
     """Return what a machine takes, from a row with its template's `labels`."""
     return Need(row.cpus, row.memory, tuple(sorted(row.labels.items())))
-
-
-def _reserve(places: dict[str, Place], need: Need) -> None:
-    place = reserved(places, need)
-    if place is not None:
-        places[place.id] = place.taken(need)
 
 
 def _wait_for(connection: sa.Connection, machine_id: str, reason: str) -> None:
@@ -175,25 +176,34 @@ def _wait_for(connection: sa.Connection, machine_id: str, reason: str) -> None:
 
 
 def begin(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> None:
-    """Let a machine that has got room be made."""
-    table = machines.c
-    connection.execute(
-        machines.update()
-        .where(table.id == row.id)
-        .values(
-            state="creating",
-            waits_for="",
-            claimed_at=now,
-            expires_at=now + timedelta(seconds=row.ttl) if row.ttl else None,
-            version=table.version + 1,
-        )
-    )
-    if row.owner_id is not None:
-        connection.execute(
-            usage.insert().values(machine_id=row.id, person_id=row.owner_id, team=row.team, begun_at=now)
-        )
+    """Let a machine that waits, and has got room, be made."""
+    expires_at = now + timedelta(seconds=row.ttl) if row.ttl else None
+    values = {"machine": row.id, "claimed_at": now, "expires_at": expires_at}
+    connection.execute(_BEGIN, values)
+    begin_usage(connection, row.id, row.owner_id, row.team, now)
     operate(connection, row.id, "create", now)
     note(connection, row.id, "state", "creating", now)
+
+
+_BEGIN = (
+    machines.update()
+    .where(machines.c.id == sa.bindparam("machine"))
+    .values(
+        state="creating",
+        waits_for="",
+        claimed_at=sa.bindparam("claimed_at"),
+        expires_at=sa.bindparam("expires_at"),
+        version=machines.c.version + 1,
+    )
+)
+_USAGE = usage.insert()
+_OPERATION = operations.insert()
+
+
+def begin_usage(connection: sa.Connection, machine_id: str, owner_id: str, team: str, now: datetime) -> None:
+    """Begin the time for which somebody has a machine."""
+    values = {"machine_id": machine_id, "person_id": owner_id, "team": team, "begun_at": now}
+    connection.execute(_USAGE, values)
 
 
 def operate(
@@ -206,16 +216,15 @@ def operate(
     **arguments: object,
 ) -> None:
     """Have a worker do something with a machine."""
-    connection.execute(
-        operations.insert().values(
-            machine_id=machine_id,
-            kind=kind,
-            arguments=arguments,
-            state="queued",
-            priority=priority,
-            created_at=now,
-        )
-    )
+    values = {
+        "machine_id": machine_id,
+        "kind": kind,
+        "arguments": arguments,
+        "state": "queued",
+        "priority": priority,
+        "created_at": now,
+    }
+    connection.execute(_OPERATION, values)
 
 
 class _Limits:
@@ -237,10 +246,8 @@ class _Limits:
             if quotas.has_limit(quota):
                 problem = quotas.excess(quota, self._usage(subject, row), asked)
                 if problem is not None:
-                    whose = (
-                        f"of {row.owner_name}" if subject.startswith("user:") else f"of the team {row.team}"
-                    )
-                    return f"the quota {whose}: {quotas.limit_name(problem.fields['quota'])}"
+                    whose = row.owner_name if subject.startswith("user:") else f"the team {row.team}"
+                    return f"{QUOTA}{whose}: {quotas.limit_name(problem.fields['quota'])}"
         return ""
 
     def taken(self, row: sa.Row[Any]) -> None:

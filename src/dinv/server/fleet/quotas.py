@@ -63,11 +63,14 @@ def everything(connection: sa.Connection) -> list[Quota]:
     return [Quota(**row._asdict()) for row in rows]
 
 
+_OF = sa.select(quotas).where(quotas.c.subject.in_(sa.bindparam("subjects", expanding=True)))
+
+
 def of(connection: sa.Connection, subjects: Iterable[str]) -> dict[str, Quota]:
     """Return the quotas that hold for persons and teams."""
     wanted = list(subjects)
     known = [*wanted, EVERY_USER, EVERY_TEAM]
-    rows = connection.execute(sa.select(quotas).where(quotas.c.subject.in_(known)))
+    rows = connection.execute(_OF, {"subjects": known})
     found = {row.subject: Quota(**row._asdict()) for row in rows}
     return {subject: _one(found, subject) for subject in wanted}
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
@@ -20,13 +21,12 @@ from dinv.server.database.schema import (
     new_id,
     people,
     teams,
-    usage,
 )
 from dinv.server.fleet import capacity, names, permissions, quotas
 from dinv.server.fleet.events import note
 from dinv.server.fleet.inventory.templates import wanted
 from dinv.server.fleet.placement import Need, Place, obstacle
-from dinv.server.fleet.queue import Queue, begin, is_empty
+from dinv.server.fleet.queue import ROOM, begin, begin_usage, is_empty, keep_for_those_who_wait
 from dinv.server.models import Actor, Usage
 from dinv.server.problems import Conflict, Invalid, QuotaExceeded
 
@@ -77,6 +77,10 @@ class _Grant:
     def columns(self) -> dict[str, Any]:
         return {"owner_id": self.owner_id, "name": self.name, "team": self.team, "ttl": self.ttl}
 
+    def row(self, machine_id: str) -> Any:
+        """What `begin` looks at of a machine."""
+        return SimpleNamespace(id=machine_id, **self.columns)
+
     @property
     def expires_at(self) -> datetime | None:
         return self.now + timedelta(seconds=self.ttl) if self.ttl else None
@@ -85,10 +89,10 @@ class _Grant:
 class Requests:
     """Answers wishes."""
 
-    def __init__(self, database: Database, audit: Audit, queue: Queue) -> None:
+    def __init__(self, database: Database, audit: Audit) -> None:
         self._database = database
         self._audit = audit
-        self._queue = queue
+        self._ready = database.claimable(_ready_of_pool(), machines)
 
     def request(self, connection: sa.Connection, actor: Actor, wish: Wish) -> str:
         """Return the id of the machine, within a transaction that writes; see `Fleet.request`."""
@@ -110,86 +114,79 @@ class Requests:
         grant = _Grant(actor.person.id, name, team, seconds, now)
         machine_id = self._claim(connection, template, grant)
         action = "machine.claim"
-        served: list[tuple[sa.Row[Any], str]] = []
         if machine_id is None:
             action = "machine.request"
-            machine_id, served = self._make(connection, template, grant)
+            machine_id = self._make(connection, template, grant)
         if wish.key:
             _keep(connection, actor, wish, machine_id, now)
         self._audit.write(
             connection, actor, action, f"machine:{machine_id}", template=template.name, name=name, team=team
         )
-        for row, endpoint in served:
-            self._audit.write(
-                connection,
-                None,
-                "machine.place",
-                f"machine:{row.id}",
-                owner=row.owner_name,
-                endpoint=endpoint,
-            )
         return machine_id
 
     def _claim(self, connection: sa.Connection, template: sa.Row[Any], grant: _Grant) -> str | None:
         """Take one of the template's pool; None if there is none. Exactly one claimer gets it."""
         if template.pool_paused:
             return None
-        table = machines.c
-        query = (
-            sa.select(table.id)
-            .select_from(machines.join(endpoints, endpoints.c.id == table.endpoint_id))
-            .where(
-                table.template_id == template.id,
-                table.state == "ready",
-                table.owner_id.is_(None),
-                table.removed_at.is_(None),
-                table.generation == template.generation,
-                endpoints.c.state != "unreachable",
-            )
-            .order_by(table.ready_at, table.id)
-            .limit(1)
-        )
-        machine_id = connection.scalar(self._database.claimable(query, machines))
+        which = {"template": template.id, "generation_of_template": template.generation}
+        machine_id = connection.scalar(self._ready, which)
         if machine_id is None:
             return None
-        connection.execute(
-            machines.update()
-            .where(table.id == machine_id)
-            .values(
-                **grant.columns, claimed_at=grant.now, expires_at=grant.expires_at, version=table.version + 1
-            )
-        )
-        connection.execute(
-            usage.insert().values(
-                machine_id=machine_id, person_id=grant.owner_id, team=grant.team, begun_at=grant.now
-            )
-        )
+        claim = {
+            **grant.columns,
+            "machine": machine_id,
+            "claimed_at": grant.now,
+            "expires_at": grant.expires_at,
+        }
+        connection.execute(_CLAIM, claim)
+        begin_usage(connection, machine_id, grant.owner_id, grant.team, grant.now)
         note(connection, machine_id, "state", "ready", grant.now)
         return str(machine_id)
 
-    def _make(
-        self, connection: sa.Connection, template: sa.Row[Any], grant: _Grant
-    ) -> tuple[str, list[tuple[sa.Row[Any], str]]]:
-        """Have one made, or put it at the end of the queue, which is served if others wait there."""
+    @staticmethod
+    def _make(connection: sa.Connection, template: sa.Row[Any], grant: _Grant) -> str:
+        """Have one made where there is room that is not kept for others, or put it into the queue."""
         now = grant.now
         need = Need(template.cpus, template.memory, tuple(sorted(template.endpoint_labels.items())))
         places = capacity.places(connection)
         refuse_impossible(places.values(), need, template.name)
         machine_id = new_id()
-        others_wait = not is_empty(connection)
-        connection.execute(machines.insert().values({**new_row(template, machine_id, now), **grant.columns}))
-        if others_wait:
-            note(connection, machine_id, "state", "waiting", now)
-            self._database.lock(connection, "queue")
-            return machine_id, self._queue.place_due(connection)
-        if capacity.take_best(connection, places.values(), machine_id, need) is None:
-            reason = obstacle(places.values(), need) or "room on an endpoint"
+        may_have = is_empty(connection) or keep_for_those_who_wait(connection, places, need)
+        connection.execute(_INSERT, {**new_row(template, machine_id, now), **grant.columns})
+        if may_have and capacity.take_best(connection, places.values(), machine_id, need) is not None:
+            begin(connection, grant.row(machine_id), now)
+        else:
+            reason = obstacle(places.values(), need) or ROOM
             connection.execute(machines.update().where(machines.c.id == machine_id).values(waits_for=reason))
             note(connection, machine_id, "state", "waiting", now)
-        else:
-            row = connection.execute(sa.select(machines).where(machines.c.id == machine_id)).one()
-            begin(connection, row, now)
-        return machine_id, []
+        return machine_id
+
+
+_INSERT = machines.insert()
+_CLAIMED = ("owner_id", "name", "team", "ttl", "claimed_at", "expires_at")
+_CLAIM = (
+    machines.update()
+    .where(machines.c.id == sa.bindparam("machine"))
+    .values({**{name: sa.bindparam(name) for name in _CLAIMED}, "version": machines.c.version + 1})
+)
+
+
+def _ready_of_pool() -> sa.Select[Any]:
+    table = machines.c
+    return (
+        sa.select(table.id)
+        .select_from(machines.join(endpoints, endpoints.c.id == table.endpoint_id))
+        .where(
+            table.template_id == sa.bindparam("template"),
+            table.state == "ready",
+            table.owner_id.is_(None),
+            table.removed_at.is_(None),
+            table.generation == sa.bindparam("generation_of_template"),
+            endpoints.c.state != "unreachable",
+        )
+        .order_by(table.ready_at, table.id)
+        .limit(1)
+    )
 
 
 def new_row(template: sa.Row[Any], machine_id: str, now: datetime) -> dict[str, Any]:
@@ -239,10 +236,16 @@ def _hours(seconds: int) -> str:
     return format_duration(seconds)
 
 
+_PERSON = (
+    sa.select(people.c.id)
+    .where(people.c.id == sa.bindparam("person"), ~people.c.disabled)
+    .with_for_update(key_share=True)
+)
+
+
 def _lock_person(connection: sa.Connection, actor: Actor) -> None:
     """Let what one person asks for be decided one after the other."""
-    query = sa.select(people.c.id).where(people.c.id == actor.person.id, ~people.c.disabled)
-    if connection.scalar(query.with_for_update(key_share=True)) is None:
+    if connection.scalar(_PERSON, {"person": actor.person.id}) is None:
         raise Conflict("This account is disabled. Ask an operator.")
 
 

@@ -30,6 +30,9 @@ def machine_query() -> sa.Select[Any]:
     return sa.select(machines, *names).select_from(joined)
 
 
+BY_ID = machine_query().where(machines.c.id == sa.bindparam("machine"))
+
+
 def machine(row: sa.Row[Any], place: int | None = None) -> Machine:
     """Return the machine of a row of `machine_query`."""
     return Machine(

@@ -15,7 +15,6 @@ import sqlalchemy as sa
 
 from dinv.server.audit import Audit
 from dinv.server.database.database import Database
-from dinv.server.database.schema import machines
 from dinv.server.fleet import (
     changes,
     events,
@@ -27,7 +26,6 @@ from dinv.server.fleet import (
     shares,
 )
 from dinv.server.fleet.inventory import endpoints, templates
-from dinv.server.fleet.queue import Queue
 from dinv.server.fleet.requests import Requests, Wish
 from dinv.server.measures import CLAIM_SECONDS
 from dinv.server.models import (
@@ -64,7 +62,7 @@ class Fleet:
         self._database = database
         self._audit = audit
         self._access = access
-        self._requests = Requests(database, audit, Queue(database, audit))
+        self._requests = Requests(database, audit)
 
     # The button
 
@@ -345,7 +343,7 @@ class Fleet:
     # Shared
 
     def _shown(self, connection: sa.Connection, machine_id: str) -> Machine:
-        row = connection.execute(rows.machine_query().where(machines.c.id == machine_id)).one()
+        row = connection.execute(rows.BY_ID, {"machine": machine_id}).one()
         return lists.with_places(connection, [row])[0]
 
     def _change(

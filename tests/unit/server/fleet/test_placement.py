@@ -1,19 +1,15 @@
-"""Where machines go, and whose turn it is: pure functions."""
+"""Where machines go: pure functions."""
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dinv.server.fleet.placement import Need, Place, obstacle, ranked, reserved
-from dinv.server.fleet.queue import Waiting, order
 
-BEGINNING = datetime(2026, 1, 1, tzinfo=UTC)
 LABELS = st.dictionaries(st.sampled_from("ab"), st.sampled_from("xy"), max_size=2)
 TENTHS = st.integers(0, 40).map(lambda tenths: tenths / 10)
 
@@ -114,31 +110,3 @@ def test_tenths_add_up() -> None:
         place = place.taken(Need(cpus=0.1))
     assert not place.has_room(Need(cpus=0.1))
     assert not replace(place, used_cpus=0.0).has_room(Need(cpus=0.30001))
-
-
-WAITING = st.lists(
-    st.tuples(st.sampled_from("abc"), st.integers(0, 5)).map(
-        lambda pair: (pair[0], BEGINNING + timedelta(seconds=pair[1]))
-    ),
-    max_size=12,
-).map(lambda pairs: [Waiting(str(number), *pair) for number, pair in enumerate(pairs)])
-
-
-@given(WAITING, st.dictionaries(st.sampled_from("abc"), st.integers(0, 5)))
-def test_whoever_has_least_is_next(waiting: list[Waiting], having: dict[str, int]) -> None:
-    found = order(waiting, having)
-    assert sorted(found, key=lambda each: each.id) == sorted(waiting, key=lambda each: each.id)
-    counts = Counter(having)
-    left = list(waiting)
-    for turn in found:
-        least = min(counts[each.owner] for each in left)
-        assert counts[turn.owner] == least
-        # Among those with as much, whoever has waited longest.
-        assert turn.since == min(each.since for each in left if counts[each.owner] == least)
-        counts[turn.owner] += 1
-        left.remove(turn)
-
-
-def test_the_order_is_one_for_all_servers() -> None:
-    waiting = [Waiting(str(number), f"o{number % 3}", BEGINNING) for number in range(9)]
-    assert order(waiting, {}) == order(reversed(waiting), {})

@@ -16,6 +16,9 @@ MOST = 1000
 LARGEST = 64 * 1024
 
 
+_NAMED = sa.select(templates).where(templates.c.name == sa.bindparam("template"))
+
+
 def visible(connection: sa.Connection, actor: Actor) -> list[sa.Row[Any]]:
     """Return the rows of those that the actor may have, the preselected one first."""
     permissions.may_look(actor)
@@ -35,7 +38,7 @@ def wanted(connection: sa.Connection, actor: Actor, name: str) -> sa.Row[Any]:
         if not there:
             raise NotFound("There is no template that you may have. An operator can add one.")
         return there[0]
-    row = connection.execute(sa.select(templates).where(templates.c.name == name)).first()
+    row = connection.execute(_NAMED, {"template": name}).first()
     if row is None or not _may_have(actor, row):
         raise NotFound(f"There is no template {name[:64]!r}.")
     if row.removed_at is not None:
