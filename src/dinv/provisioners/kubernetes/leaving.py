@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 LEAVE_SECONDS = 120.0
 """For a server to be taken out of the database; one that is just joining has to become a member first."""
-FORCED_SECONDS = 15.0
+FORCED_SECONDS = 45.0
+"""With `force`, as a create that has failed is undone: as a rule enough for one that has just begun."""
 
 
 def check_leave(membership: Part) -> None:
