@@ -248,7 +248,6 @@ machines = sa.Table(
     _time("ready_at"),
     _time("claimed_at"),
     _time("expires_at", index=True),
-    _time("seen_at"),
     _time("removed_at", index=True),
     sa.Index("ix_machines_pool", "template_id", "state", "owner_id"),
     # Pages of a list; those removed stay for a while, and are in none.

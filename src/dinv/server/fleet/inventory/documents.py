@@ -35,7 +35,10 @@ from dinv.store.layout import NAME
 
 _LONGEST_TIME = 3650 * 86400
 _MOST_POOLED = 10_000
-DECIDED_BY_SERVER = ("endpoint", "endpoint-cert-path", "cache-volume", "ttl", "idle-ttl")
+DECIDED_BY_SERVER = (
+    *("endpoint", "endpoint-cert-path", "cache-volume", "ttl", "idle-ttl", "keep-cache-on-expiry"),
+    *("context", "keep-on-failure"),
+)
 """Options of `create` that no template has."""
 
 

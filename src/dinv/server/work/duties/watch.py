@@ -135,11 +135,6 @@ class Watcher:
                 .where(endpoints.c.id == endpoint.id)
                 .values(state="ok", error="", checked_at=now, strangers=strangers)
             )
-            connection.execute(
-                machines.update()
-                .where(machines.c.endpoint_id == endpoint.id, machines.c.state.in_(_LIVE))
-                .values(seen_at=now)
-            )
             if endpoint.state != "ok":
                 self._audit.write(connection, None, "endpoint.answers", f"endpoint:{endpoint.name}")
 

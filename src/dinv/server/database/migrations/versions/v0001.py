@@ -215,7 +215,6 @@ def upgrade(op: Operations) -> None:
         sa.Column("ready_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("seen_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["endpoint_id"], ["endpoints.id"], name=op.f("fk_machines_endpoint_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["people.id"], name=op.f("fk_machines_owner_id")),
