@@ -1,8 +1,9 @@
 """A provisioner of machines that serve a registry of images, by mutual TLS, beside their Docker daemon.
 
 The registry is docker-registry (distribution), which the machine image has to have: image/Dockerfile makes
-one that has. It runs as a service of the image, with the machine's own certificates, lets in those who have a
-client certificate of the machine's CA, and keeps what it stores on the machine's volume.
+one that has. It runs as a service of the image, on a socket, and keeps what it stores on the machine's
+volume. A second service stands in front of it, the haproxy that dinv's image has: with the machine's
+own certificates it lets in those who have a client certificate of the machine's CA that has not been revoked.
 """
 
 from __future__ import annotations
@@ -29,10 +30,15 @@ if TYPE_CHECKING:
 
 PROGRAM = "/usr/local/bin/docker-registry"
 CONFIGURATION = "/etc/dinv-registry/config.json"
+FRONT_CONFIGURATION = "/etc/dinv-registry/haproxy.cfg"
 SERVICE = "registry"
+FRONT_SERVICE = "registry-front"
+RUN = "/run/dinv-registry"
+SOCKET = f"{RUN}/socket"
 FOLDER = "registry"
 """On the machine's volume, where it outlives an upgrade of the machine."""
 SERVICES_SECONDS = 30.0
+RESTART_SECONDS = 10.0
 CALL_SECONDS = 5.0
 POLL_SECONDS = 0.1
 LOG_LINES = 20
@@ -69,13 +75,18 @@ class RegistryProvisioner(DockerProvisioner):
 
     def provision(self) -> None:
         service = self.contract.service_file(SERVICE, _script())
+        front = self.contract.service_file(FRONT_SERVICE, self._front_script())
         channel = self.driver.channel()
-        if service is None or not self.has_program(self.contract.services_command):
+        if service is None or front is None or not self.has_program(self.contract.services_command):
             raise self._cannot("its image cannot run services")
         if channel.stat(PROGRAM) is None:
             raise self._cannot(f"its image has no {PROGRAM}")
         # First ours: with its certificates, which come last in super's, the machine begins to serve.
-        channel.put([File(CONFIGURATION, self._configuration(), 0o600), service])
+        configurations = (
+            File(CONFIGURATION, self._configuration(), 0o600),
+            File(FRONT_CONFIGURATION, _front_configuration(self.options["registry_port"]), 0o600),
+        )
+        channel.put([*configurations, service, front])
         super().provision()
 
     def _cannot(self, why: str) -> MachineError:
@@ -86,9 +97,7 @@ class RegistryProvisioner(DockerProvisioner):
         )
 
     def _configuration(self) -> bytes:
-        """JSON, which is YAML. The certificates are those that dinv puts in for the machine's daemon."""
-        ca, certificate, key = self.contract.certificate_paths
-        tls = {"certificate": certificate, "key": key, "clientcas": [ca], "minimumtls": "tls1.2"}
+        """JSON, which is YAML."""
         storage = {
             "filesystem": {"rootdirectory": f"{self.contract.mounts['cache']}/{FOLDER}"},
             "delete": {"enabled": True},
@@ -98,10 +107,25 @@ class RegistryProvisioner(DockerProvisioner):
                 "version": "0.1",
                 "log": {"level": "warn", "accesslog": {"disabled": True}},
                 "storage": storage,
-                "http": {"addr": f":{self.options['registry_port']}", "tls": tls, "draintimeout": "5s"},
+                "http": {"net": "unix", "addr": SOCKET, "draintimeout": "5s"},
             },
             indent=1,
         ).encode()
+
+    def _front_script(self) -> bytes:
+        """The certificates, and the list of those that are refused, are what dinv puts in for the daemon."""
+        ca, certificate, key = self.contract.certificate_paths
+        refused = self.contract.revocations(())
+        listed = f"[ ! -f {refused.path} ] || cat {refused.path}" if refused is not None else ":"
+        return f"""#!/bin/sh
+set -e
+umask 077
+mkdir -p {RUN}
+{{ cat {certificate} && echo && cat {key}; }} >{RUN}/server.pem
+cat {ca} >{RUN}/ca.pem
+{{ {listed}; }} | tr A-F a-f | sed 's/^0*//' >{RUN}/revoked
+exec haproxy -db -q -f {FRONT_CONFIGURATION}
+""".encode()
 
     # Making a running machine use it
 
@@ -110,10 +134,16 @@ class RegistryProvisioner(DockerProvisioner):
         self._services("reload")
 
     def activate_certificates(self, *, starting: bool = False) -> None:
-        """A registry reads its certificates when it starts. The Docker daemon goes on."""
+        """The front reads certificates and revocations as it starts. The registry and the daemon go on."""
         super().activate_certificates(starting=starting)
         self._services("reload")
-        self._services("restart", SERVICE)
+        self._services("restart", FRONT_SERVICE)
+        where = address(self.config)
+        if not starting and where is not None:
+            # Until it listens again. Whether it serves is for `health` to say.
+            end = time.monotonic() + RESTART_SECONDS
+            while self._refuses(where, with_certificate=True) and time.monotonic() < end:
+                time.sleep(POLL_SECONDS)
 
     def _services(self, *words: str) -> None:
         said = bytearray()
@@ -189,4 +219,36 @@ def address(config: MachineConfig) -> tuple[str, int] | None:
 
 def _script() -> bytes:
     """What the supervisor of the image runs, starts again when it ends, and has in the machine's log."""
-    return f"#!/bin/sh\nexport OTEL_TRACES_EXPORTER=none\nexec {PROGRAM} serve {CONFIGURATION}\n".encode()
+    return f"""#!/bin/sh
+export OTEL_TRACES_EXPORTER=none
+umask 077
+mkdir -p {RUN}
+rm -f {SOCKET}
+exec {PROGRAM} serve {CONFIGURATION}
+""".encode()
+
+
+def _front_configuration(port: int) -> bytes:
+    """Of haproxy 2.6 or newer. A client that is refused must not get in by resuming a session."""
+    return f"""global
+    maxconn 500
+    tune.ssl.cachesize 0
+    ssl-default-bind-options ssl-min-ver TLSv1.2 no-tls-tickets
+    httpclient.ssl.verify none
+
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 10m
+    timeout server 10m
+
+frontend registry
+    bind :{port} ssl crt {RUN}/server.pem ca-file {RUN}/ca.pem verify required
+    http-request set-var(txn.serial) ssl_c_serial,hex,lower,regsub(^0+,)
+    http-request deny deny_status 403 if {{ var(txn.serial) -m str -f {RUN}/revoked }}
+    http-request set-header X-Forwarded-Proto https
+    default_backend registry
+
+backend registry
+    server registry unix@{SOCKET}
+""".encode()

@@ -5,6 +5,7 @@ Nothing is fetched: what dinv needs, and what builds wheels, is lent by the envi
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import shutil
@@ -12,6 +13,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
+import tarfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -194,7 +196,9 @@ def registry_image(user: User, tmp_path: Path) -> Iterator[str]:
     user.run("docker", "-H", user.endpoint, "rmi", image)
 
 
-def test_a_machine_that_serves_a_registry(installed: Installed, user: User, registry_image: str) -> None:
+def test_a_machine_that_serves_a_registry(
+    installed: Installed, user: User, registry_image: str, tmp_path: Path
+) -> None:
     name = user.name("images")
     create = ("create", "--memory", "400m", "--provisioner", "registry")
     said = installed(user, *create, name, status=1)
@@ -232,8 +236,31 @@ def test_a_machine_that_serves_a_registry(installed: Installed, user: User, regi
     assert installed(user, "ssh", name, "cat /var/run/docker.pid") == daemon
     docker(user, name, "pull", f"{where}/hello")
 
+    # Who is let in by a share is refused once that is revoked, and the owner is not.
+    installed(user, "share", "--for", "ann", "-o", str(tmp_path / "ann.tar"), name)
+    with tarfile.open(tmp_path / "ann.tar") as shared:
+        shared.extractall(tmp_path / "ann", filter="data")
+    ann = str(tmp_path / "ann" / "tls" / "docker")
+    assert status_of(where, ann) == http.HTTPStatus.OK
+    installed(user, "access", "revoke", name, "ann")
+    assert status_of(where, ann) == http.HTTPStatus.FORBIDDEN
+    docker(user, name, "pull", f"{where}/hello")
+
     installed(user, "rm", "-y", name)
     assert user.traces(name) == []
+
+
+def status_of(where: str, directory: str) -> int:
+    """What the registry answers with to a client that has the certificate in `directory`."""
+    tls = ssl.create_default_context(cafile=os.path.join(directory, "ca.pem"))
+    tls.load_cert_chain(os.path.join(directory, "cert.pem"), os.path.join(directory, "key.pem"))
+    host, _, port = where.rpartition(":")
+    connection = http.client.HTTPSConnection(host, int(port), timeout=10, context=tls)
+    try:
+        connection.request("GET", "/v2/")
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 def docker(user: User, machine: str, *words: str) -> str:
