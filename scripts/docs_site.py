@@ -54,7 +54,7 @@ MENU = {
         "store",
         "security",
     ),
-    "In programs": ("library", "provisioners", "examples", "image"),
+    "In programs": ("ci", "library", "provisioners", "examples", "image"),
     "Coming from": ("docker-machine", "dch-photon", "vic", "vch-simulator"),
     "The project": (
         "releases",

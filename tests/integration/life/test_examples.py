@@ -8,6 +8,7 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
+import yaml
 from harness import CHECKOUT
 
 if TYPE_CHECKING:
@@ -35,22 +36,19 @@ def _run(user: User, directory: Path, *command: str, status: int = 0, **variable
 
 
 def test_a_job(user: User, tmp_path: Path) -> None:
-    number = user.name("7")
-    stores = tmp_path / "stores"
-    stores.mkdir()
-    done = _run(
-        user,
-        tmp_path,
-        os.path.join(EXAMPLES, "ci", "job.sh"),
-        *("sh", "-c", "docker info --format '{{.Name}}'; exit 7"),
-        status=7,
-        CI_JOB_ID=number,
-        DINV_JOB_STORES=str(stores),
-        DINV_MEMORY="300m",
-    )
-    assert done.stdout.strip() == f"job-{number}"
-    assert list(stores.iterdir()) == []
-    assert user.traces(f"job-{number}") == []
+    """A line of GitLab's, with a docker that says where it is, and fails."""
+    with open(os.path.join(EXAMPLES, "ci", "gitlab-ci.yml"), encoding="utf-8") as file:
+        (line,) = yaml.safe_load(file)["tests"]["script"]
+    number, programs = user.name("7"), tmp_path / "programs"
+    programs.mkdir()
+    real = shutil.which("docker")
+    (programs / "docker").write_text(f"#!/bin/sh\n{real} info --format '{{{{.Name}}}}'\nexit 7\n")
+    (programs / "docker").chmod(0o755)
+    path = f"{programs}:{os.path.dirname(sys.executable)}:{user.environment['PATH']}"
+    line = line.replace("--memory 4g", "--memory 300m")
+    done = _run(user, tmp_path, "sh", "-c", line, status=7, CI_JOB_ID=number, PATH=path)
+    assert done.stdout.strip() == f"tests-{number}"
+    assert user.traces(f"tests-{number}") == []
 
 
 def test_a_machine_is_handed_out(user: User, tmp_path: Path) -> None:
