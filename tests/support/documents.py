@@ -9,7 +9,7 @@ import shlex
 
 from harness import CHECKOUT
 
-LANGUAGES = ("sh", "text", "python", "json", "toml", "yaml", "ini")
+LANGUAGES = ("sh", "text", "python", "json", "toml", "yaml", "ini", "groovy")
 """Commands to paste are `sh`; what they print, and whatever nobody runs, is `text`."""
 
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)

@@ -1,10 +1,12 @@
-"""The examples that no test can run, since they take somebody else's server: they are read, and parsed."""
+"""What is said of the examples: that all are in the table, and what a project of pytest's asks for."""
 
 from __future__ import annotations
 
+import os
 import tomllib
 
 from documents import read
+from harness import CHECKOUT
 
 
 def test_the_project_asks_for_what_there_is() -> None:
