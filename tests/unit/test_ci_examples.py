@@ -25,8 +25,13 @@ GITHUB, GITLAB = "examples/ci/github-actions.yml", "examples/ci/gitlab-ci.yml"
 JENKINS, RUNNER = "examples/ci/Jenkinsfile", "examples/ci/gitlab-runner.toml"
 GITLAB_KEYS = {"stage", "tags", "timeout", "script", "before_script", "after_script", "variables"}
 VARIABLES = {
-    "CI_JOB_ID": "17", "CI_CONCURRENT_ID": "2", "CI_PROJECT_DIR": "/builds/app",
-    "GITHUB_RUN_ID": "99", "GITHUB_RUN_ATTEMPT": "1", "RUNNER_NAME": "r1", "EXECUTOR_NUMBER": "3",
+    "CI_JOB_ID": "17",
+    "CI_CONCURRENT_ID": "2",
+    "CI_PROJECT_DIR": "/builds/app",
+    "GITHUB_RUN_ID": "99",
+    "GITHUB_RUN_ATTEMPT": "1",
+    "RUNNER_NAME": "r1",
+    "EXECUTOR_NUMBER": "3",
 }
 """What the servers set (their pages of predefined variables)."""
 
