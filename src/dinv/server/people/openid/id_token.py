@@ -33,9 +33,11 @@ def claims(provider: Provider, tokens: dict[str, Any], nonce: str) -> dict[str, 
         raise _unbelievable(provider, "it has no ID token")
     metadata, settings = provider.metadata(), provider.settings
     said = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
-    registry = JWSRegistry(
-        algorithms=[each for each in _SIGNED_BY_KEY_PAIR if each in said], strict_check_header=False
-    )
+    allowed = [each for each in _SIGNED_BY_KEY_PAIR if each in said]
+    if not allowed:
+        # An empty list would mean the library's own default.
+        raise _unbelievable(provider, "it has no signature that only the provider can make")
+    registry = JWSRegistry(algorithms=allowed, strict_check_header=False)
     try:
         try:
             token = jwt.decode(text, provider.keys(), registry=registry)
