@@ -74,8 +74,8 @@ class Audit:
             "previous": head.digest,
         }
         row["digest"] = digest(row)
-        connection.execute(sa.insert(table).values(row))
-        connection.execute(sa.update(audit_head).values(seq=seq, digest=row["digest"]))
+        connection.execute(_INSERT, row)
+        connection.execute(_ADVANCE, {"to_seq": seq, "to_digest": row["digest"]})
 
     def entries(
         self,
@@ -189,15 +189,20 @@ def _fault(row: sa.Row[Any], seq: int, previous: str) -> str:
     return ""
 
 
+# Made once: each transaction that changes something waits for the one before it here.
+_HEAD = sa.select(audit_head).with_for_update()
+_INSERT = sa.insert(table)
+_ADVANCE = sa.update(audit_head).values(seq=sa.bindparam("to_seq"), digest=sa.bindparam("to_digest"))
+
+
 def _locked_head(connection: sa.Connection) -> sa.Row[Any]:
-    query = sa.select(audit_head).with_for_update()
-    if connection.execute(query).one_or_none() is None:
+    if connection.execute(_HEAD).one_or_none() is None:
         try:
             with connection.begin_nested():
                 connection.execute(sa.insert(audit_head).values(id=1, seq=0, digest=_START))
         except sa.exc.IntegrityError:
             pass  # another transaction has written the first entry meanwhile
-    return connection.execute(query).one()
+    return connection.execute(_HEAD).one()
 
 
 def _head(connection: sa.Connection) -> str:

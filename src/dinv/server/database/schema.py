@@ -248,8 +248,15 @@ machines = sa.Table(
     _time("ready_at"),
     _time("claimed_at"),
     _time("expires_at", index=True),
-    _time("removed_at", index=True),
-    sa.Index("ix_machines_pool", "template_id", "state", "owner_id"),
+    _time("removed_at"),
+    sa.Index("ix_machines_pool", "template_id", "state", "owner_id", "ready_at"),
+    # For sweeping. All the rest asks for those that are not removed: there SQLite would choose this one.
+    sa.Index(
+        "ix_machines_removed_at",
+        "removed_at",
+        sqlite_where=sa.text("removed_at IS NOT NULL"),
+        postgresql_where=sa.text("removed_at IS NOT NULL"),
+    ),
     # Pages of a list; those removed stay for a while, and are in none.
     sa.Index(
         "ix_machines_created_at_id",

@@ -233,8 +233,17 @@ def upgrade(op: Operations) -> None:
     op.create_index(op.f("ix_machines_endpoint_id"), "machines", ["endpoint_id"], unique=False)
     op.create_index(op.f("ix_machines_expires_at"), "machines", ["expires_at"], unique=False)
     op.create_index(op.f("ix_machines_owner_id"), "machines", ["owner_id"], unique=False)
-    op.create_index("ix_machines_pool", "machines", ["template_id", "state", "owner_id"], unique=False)
-    op.create_index(op.f("ix_machines_removed_at"), "machines", ["removed_at"], unique=False)
+    op.create_index(
+        "ix_machines_pool", "machines", ["template_id", "state", "owner_id", "ready_at"], unique=False
+    )
+    op.create_index(
+        "ix_machines_removed_at",
+        "machines",
+        ["removed_at"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NOT NULL"),
+        postgresql_where=sa.text("removed_at IS NOT NULL"),
+    )
     op.create_index(op.f("ix_machines_state"), "machines", ["state"], unique=False)
     op.create_index(
         "ix_machines_team",
