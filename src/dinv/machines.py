@@ -163,6 +163,19 @@ class Machines:
 
         return signing_in.untrusted_certificate(url)
 
+    def on_server(self, *, timeout: float = LIST_SECONDS) -> tuple[str, list[str]]:
+        """Return the URL of the server that the store is logged in to, and one's machines only there.
+
+        "" and none if there is no login, or no answer within `timeout` seconds. `get` takes them.
+        """
+        from dinv.store import login
+
+        if not login.exists(self.path):
+            return "", []
+        from dinv.drivers.server.machines import others
+
+        return others(self.path, self._store.names(), timeout=timeout)
+
     def log_out(self) -> tuple[str, str]:
         """Forget the server and the token, and have the token revoked there.
 

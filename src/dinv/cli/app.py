@@ -205,8 +205,14 @@ class App:
         return Machine.recorded(self.record(given), self.store, trace=self.trace)
 
     def record(self, given: str | None) -> MachineConfig:
-        """Return the record of the machine of this name, or of `default`."""
-        return self.store.load(self.names([given] if given else [])[0])
+        """Return the record of the machine of this name, or of `default`.
+
+        Of a store that is logged in to a server, one that is only there is taken.
+        """
+        name = self.names([given] if given else [])[0]
+        if self.store.exists(name):
+            return self.store.load(name)
+        return self.machines.get(name).config
 
     def for_each(
         self,

@@ -52,6 +52,9 @@ def run(app: App, options: Options) -> None:
     elif options.format in ("", "table"):
         found = machines.list(**asked)
         _show([list(machine_rows.cells(machine, app.voice.called)) for machine in found])
+        server, others = machines.on_server(timeout=options.timeout)
+        if others:
+            app.voice.hint(f"Also yours on {server}: {', '.join(others)}")
     else:
         from dinv.formats.row_format import HEADINGS, RowFormat
 

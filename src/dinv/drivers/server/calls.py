@@ -113,6 +113,15 @@ class Calls:
             raise self._refused(response.status, value)
         return response.status, value
 
+    def text(self, path: str, *, largest: int, timeout: float = SECONDS) -> str:
+        """Return an answer that is text, of a path from the top. Raises as `call` does."""
+        deadline = Deadline(timeout)
+        with self._exchange(Request("GET", path, {}), deadline) as response:
+            data = response.read(largest)
+        if not 200 <= response.status < 300:
+            raise self._refused(response.status, None)
+        return data.decode("utf-8", "replace")
+
     def stream(self, path: str, *, timeout: float = SECONDS) -> Iterator[bytes]:
         """Yield the body of an answer as it comes; `timeout` is for its beginning. Raises as `call` does."""
         deadline = Deadline(timeout)

@@ -148,6 +148,7 @@ class ServerDriver(RecordedDriver, Remote):
                     timeout=CREATE_SECONDS,
                     said=lambda kind, text: _tell(progress, kind, text),
                 )
+        self.config.docker_version = str(found.get("docker_version") or "")
         progress.line("Machine", f"from {url}, template {found.get('template')}", "ready")
         if expires := str(found.get("expires_at") or ""):
             progress.line("Lease", f"until {expires[:16].replace('T', ' ')} UTC")
@@ -160,6 +161,7 @@ class ServerDriver(RecordedDriver, Remote):
         if found is None or found.get("name") != self.config.name:
             raise MachineNotFound(self.config.name)
         self.certify(str(found["id"]))
+        self.config.docker_version = str(found.get("docker_version") or "")
         self.config.driver["MachineID"] = str(found["id"])
 
     def _request(self) -> dict[str, Any]:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 
-from dinv.errors import DeadlineExceeded, MachineGoneThere, NotLoggedIn, ServerRefused
+from dinv.errors import DeadlineExceeded, DinvError, MachineGoneThere, NotLoggedIn, ServerRefused
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
 from dinv.store.login import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from typing import Any
 
     from dinv.drivers.server.calls import Calls
@@ -38,6 +38,27 @@ def login_for(store: str, url: str) -> Login:
     if found.url != url:
         raise NotLoggedIn(url, f"this store is logged in to another one, {found.url}")
     return found
+
+
+def others(store: str, known: Iterable[str], *, timeout: float) -> tuple[str, list[str]]:
+    """Return the server's URL, and which of one's machines there are not `known` here; "" without a login.
+
+    One that does not answer within `timeout` seconds, or refuses, has none to tell.
+    """
+    from dinv.drivers.server.calls import Calls
+
+    try:
+        login = Login.of(store)
+        if login is None:
+            return "", []
+        calls = Calls.of(login)
+        try:
+            there = {str(each.get("name")) for each in ServerMachines(calls).all(timeout=timeout)}
+        finally:
+            calls.close()
+    except DinvError:
+        return "", []
+    return login.url, sorted(there - set(known))
 
 
 class ServerMachines:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 LONGEST_SECONDS = 12 * 3600
 """A container whose client is gone is there for so long at most."""
-IMAGE = "dinv-shell"
+NAME = "dinv-shell"
 DIRECTORIES = (
     "bin",
     "etc",
@@ -56,6 +56,7 @@ class Shell:
         self._trace = trace
         self._engine: Engine | None = None
         self._container = ""
+        self._image = ""
 
     def channel(self) -> Channel:
         """Return the channel. Raises MachineNotRunning, NotSupported, and the errors of reaching it."""
@@ -77,6 +78,10 @@ class Shell:
         with contextlib.suppress(DinvError):
             if container:
                 engine.containers.remove(container, force=True, timeout=SECONDS)
+        with contextlib.suppress(DinvError):
+            # One of another shell has the same ID, and is kept by its container.
+            if self._image:
+                engine.images.remove(self._image, timeout=SECONDS)
         engine.close()
 
     def _open(self) -> Engine:
@@ -90,12 +95,12 @@ class Shell:
         return self._engine
 
     def _made(self, engine: Engine) -> str:
-        image = engine.images.import_(io.BytesIO(_empty()), repo=IMAGE, tag="latest", timeout=SECONDS)
+        image = self._image = engine.images.import_(io.BytesIO(_empty()), timeout=SECONDS)
         directories = list(DIRECTORIES)
         while True:
             try:
                 container, _ = engine.containers.create(
-                    f"{IMAGE}-{os.urandom(4).hex()}", _body(image, directories), timeout=SECONDS
+                    f"{NAME}-{os.urandom(4).hex()}", _body(image, directories), timeout=SECONDS
                 )
                 engine.containers.start(container, timeout=SECONDS)
             except EngineError as error:

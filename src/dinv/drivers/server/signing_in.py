@@ -1,6 +1,6 @@
 """Logging in to a dinv server: with a token, or by the device flow (RFC 8628), in a browser anywhere.
 
-A server with a certificate of its own is asked for it first: whoever logs in compares its fingerprint with
+A server with a CA of its own is asked for it first: whoever logs in compares its fingerprint with
 what the server's operators tell, as with ssh. From then on the server has to have a certificate by that one.
 """
 
@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import time
 
-from dinv.drivers.server.calls import Calls, canonical, parsed
+from dinv.drivers.server.calls import Calls
 from dinv.errors import DinvServerError, InputError, NotLoggedIn, ServerRefused, ServerUnreachable
 from dinv.store import login
 from dinv.store.login import Login
 from dinv.system import files
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ LONGEST_INTERVAL = 30.0
 
 
 def untrusted_certificate(url: str) -> tuple[str, str]:
-    """Return a certificate to trust, PEM, and its fingerprint; "" and "" if the server is trusted as it is.
+    """Return a CA to trust, PEM, and its fingerprint; "" and "" if the server is trusted as it is.
 
     The fingerprint is SHA-256, as `openssl x509 -fingerprint -sha256` writes it. Raises ServerUnreachable.
     """
@@ -39,36 +40,28 @@ def untrusted_certificate(url: str) -> tuple[str, str]:
     except ServerUnreachable as error:
         if "signed by another CA" not in error.reason and "self-signed" not in error.reason:
             raise
-    return _presented(url)
+    return _own_ca(url)
 
 
-def _presented(url: str) -> tuple[str, str]:
-    """Return the last certificate that the server presents, in PEM, and its fingerprint."""
+def _own_ca(url: str) -> tuple[str, str]:
+    """Return the CA that the server says it has, and its fingerprint. Nothing of it is trusted yet."""
     import hashlib
-    import socket
     import ssl
 
-    _, host, port = parsed(url)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
+    calls = Calls(url, verify=False)
     try:
-        with (
-            socket.create_connection((host, port), timeout=15) as plain,
-            context.wrap_socket(plain, server_hostname=host) as secure,
-        ):
-            der = _last(secure)
-    except OSError as error:
-        raise ServerUnreachable(canonical(url), f"cannot be used by TLS: {error}") from error
+        found = calls.text("/ca.pem", largest=LARGEST_CA)
+        der = ssl.PEM_cert_to_DER_cert(found.strip())
+    except (ServerRefused, ValueError) as error:
+        raise ServerUnreachable(
+            calls.url,
+            "has a certificate that is not from a CA that this computer trusts, and names no CA of its own",
+            "Name the CA: " + option("ca", "FILE"),
+        ) from error
+    finally:
+        calls.close()
     digest = hashlib.sha256(der).hexdigest().upper()
     return ssl.DER_cert_to_PEM_cert(der), ":".join(digest[at : at + 2] for at in range(0, 64, 2))
-
-
-def _last(secure: object) -> bytes:
-    # Public from Python 3.13 on; before, the one it presents itself is what there is.
-    chain = getattr(secure, "get_unverified_chain", None)
-    found = chain() if chain is not None else []
-    return bytes(found[-1]) if found else bytes(secure.getpeercert(binary_form=True) or b"")  # type: ignore[attr-defined]
 
 
 def given_token(file: str | None, environ: Mapping[str, str]) -> str:

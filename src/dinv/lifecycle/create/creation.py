@@ -375,7 +375,7 @@ class Creation(Transaction):
     def finish(self) -> None:
         """It is recorded as ready."""
         config = self.machine.config
-        config.docker_version = self.version
+        config.docker_version = self.version or config.docker_version
         config.phase = READY
         config.step = ""
         self.store.save(config)

@@ -28,6 +28,11 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
     for note in host.driver.notes:
         progress.note(note)
     host.driver.notes.clear()
+    if not host.driver.provisioned:
+        # What looks after it says when it serves.
+        host.config.stopped = False
+        host.store.save(host.config)
+        return
     if host.driver.refresh_address():
         # Its certificate is for the old address: docker-machine's users know this as #531.
         progress.note(f"The address has changed to {host.url}: new certificates")

@@ -11,7 +11,7 @@ from starlette.middleware import Middleware
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dinv import __version__
-from dinv.server.web import answers, api, health, page
+from dinv.server.web import answers, api, health, page, trust
 from dinv.server.web.headers import Headers
 from dinv.server.web.limits import Limits
 from dinv.server.web.origin import Origin
@@ -45,6 +45,7 @@ def make_app(parts: Parts) -> FastAPI:
     app.state.behind_proxy = settings.plain
     answers.install(app)
     app.include_router(health.router)
+    app.include_router(trust.router)
     api.install(app)
     page.install(app)
     return app

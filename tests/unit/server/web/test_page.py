@@ -307,7 +307,7 @@ def test_what_changes_is_sent(world: WebWorld, monkeypatch: pytest.MonkeyPatch) 
 
     seen = asyncio.run(asyncio.wait_for(watch(), 60))
     assert seen[0].startswith("retry:")
-    assert all(re.fullmatch(r"event: machine\n(data: .*\n)+\n", part) for part in seen[1:-1])
+    assert all(re.fullmatch(r"event: (machine|access)\n(data: .*\n)+\n", part) for part in seen[1:-1])
     assert seen[-1].startswith("event: gone")
 
 

@@ -23,7 +23,8 @@ from dinv.server.web.page.rendering import fragment
 
 LOOK_SECONDS = 1.0
 ANEW_SECONDS = 30.0
-"""After so long all is shown anew, for the times in it; also what keeps proxies from closing."""
+COMMENT_SECONDS = 15.0
+"""After so long without a change a comment is sent, which keeps proxies from closing."""
 LONGEST_SECONDS = 900.0
 """A stream ends then, and its browser comes back: whether it may is looked at anew."""
 MOST_EVENTS = 100
@@ -32,11 +33,15 @@ Stopping = Callable[[], bool]
 
 
 class Look(NamedTuple):
-    """What was seen: `mark` is compared with the one before; `show` renders it; `over`: nothing follows."""
+    """What was seen, and how each part of it is shown.
+
+    `mark` is compared with that of the last look; `over`: nothing will follow; `known`: the page has it.
+    """
 
     mark: object
-    show: Callable[[], str]
+    parts: dict[str, Callable[[], str]]
     over: bool = False
+    known: bool = False
 
 
 def answer(parts: AsyncIterator[str]) -> StreamingResponse:
@@ -64,9 +69,12 @@ def own_machines(fleet: Fleet, actor: Actor, stopping: Stopping) -> AsyncIterato
 
     def look() -> Look:
         machines, _ = fleet.machines(actor, limit=200)
-        return Look(tuple(map(_mark, machines)), partial(fragment, "machines_own.html", machines=machines))
+        return Look(
+            tuple(map(_mark, machines)),
+            {"machines": partial(fragment, "machines_own.html", machines=machines)},
+        )
 
-    return _changes("machines", look, stopping)
+    return _changes(look, stopping)
 
 
 def one_machine(
@@ -77,44 +85,66 @@ def one_machine(
     stopping: Stopping,
     *,
     mine: Callable[[Machine, Actor], bool],
+    seen: int = 0,
 ) -> AsyncIterator[str]:
-    """The upper part of a machine's page."""
+    """The parts of a machine's page; `seen` is the version that the page has already."""
 
     def look() -> Look:
         machine = fleet.machine(actor, machine_id)
         events = latest_events(fleet, actor, machine.id)
-        show = partial(
-            fragment,
-            "machine_parts.html",
-            actor=actor,
-            machine=machine,
-            events=events,
-            mine=mine(machine, actor),
-            public_url=public_url,
+        shares = fleet.shares(actor, machine.id)
+        shown = {
+            "actor": actor,
+            "machine": machine,
+            "mine": mine(machine, actor),
+            "public_url": public_url,
+            "shares": shares,
+            "events": events,
+        }
+        latest = events[0].id if events else 0
+        return Look(
+            (_mark(machine), latest, tuple(map(repr, shares))),
+            {
+                "machine": partial(fragment, "machine_parts.html", **shown),
+                "access": partial(fragment, "machine_access.html", **shown),
+            },
+            over=machine.state == "removed",
+            known=machine.version == seen,
         )
-        return Look((_mark(machine), events[0].id if events else 0), show, machine.state == "removed")
 
-    return _changes("machine", look, stopping)
+    return _changes(look, stopping)
 
 
 def _mark(machine: Machine) -> tuple[object, ...]:
     return (machine.id, machine.version, machine.state, machine.place, machine.expires_at, machine.cache_used)
 
 
-async def _changes(name: str, look: Callable[[], Look], stopping: Stopping) -> AsyncIterator[str]:
-    begun = sent = time.monotonic()
-    known: object = None
+async def _changes(look: Callable[[], Look], stopping: Stopping) -> AsyncIterator[str]:
+    """A part is sent when its HTML has changed: what somebody types into another is left alone."""
+    begun = said = time.monotonic()
+    sent: dict[str, str] = {}
+    last: object = None
     yield "retry: 2000\n\n"
     while time.monotonic() - begun < LONGEST_SECONDS and not stopping():
         try:
             seen = await run_in_threadpool(look)
-            if seen.mark != known or time.monotonic() - sent > ANEW_SECONDS:
-                html = await run_in_threadpool(seen.show)
-                known, sent = seen.mark, time.monotonic()
-                yield event(name, html)
+            known = seen.known and not sent
+            # Times in it change without anything else.
+            again = (seen.mark, time.monotonic() // ANEW_SECONDS)
+            for name, show in seen.parts.items() if again != last else ():
+                html = await run_in_threadpool(show)
+                if sent.get(name) != html:
+                    sent[name] = html
+                    if not known:
+                        said = time.monotonic()
+                        yield event(name, html)
+            last = again
             if seen.over:
                 yield event("gone", "")
                 return
+            if time.monotonic() - said > COMMENT_SECONDS:
+                said = time.monotonic()
+                yield ": still here\n\n"
         except Problem as problem:
             if problem.status < 500:
                 # It is gone, or not the actor's any more: nothing will come here again.

@@ -39,9 +39,16 @@ def plain(number: float | None) -> str:
 
 
 def left(moment: datetime) -> str:
-    """How long it is until then, as "3 hours"; "over" from then on."""
-    seconds = (_utc(moment) - datetime.now(UTC)).total_seconds()
-    return about(seconds) if seconds > 0 else "over"
+    """How long it is until then, as "3 h 20 min" or "2 days 5 h"; "over" from then on."""
+    seconds = int((_utc(moment) - datetime.now(UTC)).total_seconds())
+    if seconds <= 0:
+        return "over"
+    if seconds < 60:
+        return about(seconds)
+    days, hours, minutes = seconds // 86400, seconds // 3600 % 24, seconds // 60 % 60
+    if days:
+        return f"{about(days * 86400)} {hours} h" if hours and days < 10 else about(days * 86400)
+    return f"{hours} h {minutes} min" if hours else about(seconds)
 
 
 def ago(moment: datetime) -> str:

@@ -6,7 +6,7 @@ import secrets
 from datetime import timedelta
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 
 from dinv.server.models import Actor, Certificate, Machine
@@ -115,12 +115,22 @@ def is_own(machine: Machine, actor: Actor) -> bool:
 
 @router.get("/machines/{machine_id}/live")
 async def live_machine(
-    request: Request, parts: CurrentParts, actor: CurrentActor, machine_id: str
+    request: Request,
+    parts: CurrentParts,
+    actor: CurrentActor,
+    machine_id: str,
+    seen: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
     """The upper part of the page, again when something has changed."""
     return live.answer(
         live.one_machine(
-            parts.fleet, actor, machine_id, public_url(request, parts), stopping(parts), mine=is_own
+            parts.fleet,
+            actor,
+            machine_id,
+            public_url(request, parts),
+            stopping(parts),
+            mine=is_own,
+            seen=seen,
         )
     )
 
