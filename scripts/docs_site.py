@@ -36,6 +36,7 @@ MENU = {
         "formats",
         "day2",
         "apply",
+        "pools",
         "caches",
         "volumes",
         "swarm",

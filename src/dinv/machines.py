@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dinv.machine import Machine
     from dinv.options import Values
     from dinv.plugins import Plugin
+    from dinv.pools.pools import Pools
     from dinv.progress import Progress
     from dinv.store.login import Login
 
@@ -197,10 +198,15 @@ class Machines:
         timeout: float | None = None,
         keep_on_failure: bool | None = None,
         context: bool | None = None,
+        pool: str | None = None,
         progress: Progress | None = None,
         **options: object,
     ) -> Machine:
         """Create a machine and wait until it answers.
+
+        With `pool` it is one that is ready in that pool (`Machines.pools`), with a client certificate of its
+        own; where none is ready, one is made with the pool's options. `context` and `label` may be given with
+        it; an option that differs from the pool's raises PoolsMachine. Raises PoolNotFound, PoolFull, too.
 
         The keywords are the flags of `dinv create`: `memory="2g"` is --memory 2g. One that is missing or None
         is taken from its environment variable, else from `[create]` in the store's config.toml, as on the
@@ -222,6 +228,11 @@ class Machines:
             "keep_on_failure": keep_on_failure,
             "context": context,
         }
+        if pool:
+            from dinv.machine import Machine
+            from dinv.pools.obtaining import obtain
+
+            return Machine(obtain(self.path, pool, name, options, _silent(progress), trace=self._trace))
         return self._create(name, options, progress)
 
     def _create(self, name: str, options: Mapping[str, object], progress: Progress | None) -> Machine:
@@ -701,6 +712,13 @@ class Machines:
                 f"Files of machines are read by PyYAML, which is not installed. {advice}"
             ) from error
         return Declarations(self._store.path, trace=self._trace)
+
+    @property
+    def pools(self) -> Pools:
+        """The pools of this store (`dinv pool`)."""
+        from dinv.pools.pools import Pools
+
+        return Pools(self._store.path, trace=self._trace)
 
     def volumes(
         self,

@@ -128,8 +128,20 @@ class FakeDriver(Driver):
         self._step("create container")
         world.put(f"container-{self.config.name}", self.config.identity)
         world.states[self.config.name] = STOPPED
-        self.config.driver["Environment"] = dict(environment)
+        self.config.driver.update(Environment=dict(environment), MadeAs=self.config.name)
         self._step("created")
+
+    def take_name(self) -> None:
+        self._step("take name")
+        world, before, after = World.current, str(self.config.driver.get("MadeAs")), self.config.name
+        if before == after:
+            return
+        for kind in ("container", "volume"):
+            if world.things().get(f"{kind}-{before}") == self.config.identity:
+                self._step(f"rename {kind}")
+                os.rename(*(os.path.join(world.directory, f"{kind}-{name}") for name in (before, after)))
+        world.states[after] = world.states.pop(before, world.states.get(after, ERROR))
+        self.config.driver["MadeAs"] = after
 
     def start(self, *, timeout: float) -> None:
         self._step("start")

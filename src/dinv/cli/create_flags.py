@@ -1,31 +1,37 @@
-"""The flags of `dinv create`, made from the table of options for the chosen driver, authority and so on."""
+"""The flags of `dinv create`, made from the table of options for the chosen driver, authority and so on.
+
+Those that go with `--pool` are declared without that table, where the words have no others: it takes longer
+to load than a machine of a pool takes to be claimed.
+"""
 
 from __future__ import annotations
 
-import os
-
-from dinv import plugins
-from dinv.authorities import IMPLIED
 from dinv.cli.arguments import APPEND, STORE, SWITCH, SWITCH_OFF
-from dinv.declaration import SECONDS
-from dinv.declaration import SWITCH as IS_SWITCH
-from dinv.errors import InputError
-from dinv.options import CHOICES, CONTRACT, Table, elsewhere, owners
-from dinv.store.settings import Defaults
-from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Container, Iterable, Mapping
     from typing import Any
 
     from dinv.cli.parser import Options, Parser
     from dinv.declaration import Option
-    from dinv.options import Group
+    from dinv.options import Group, Table
 
 _HELP = ("h", "help", "help-all")
 _STORE = ("s", "storage-path")
 _SWARM = ("swarm", "swarm-master")
+_OF_A_CLAIM: dict[str, dict[str, Any]] = {
+    "--label": {"action": APPEND},
+    "--no-context": {"action": SWITCH_OFF, "dest": "context"},
+    "--ttl": {"action": STORE},
+    "--idle-ttl": {"action": STORE},
+    "--on-expiry": {"action": STORE},
+    "--keep-cache-on-expiry": {"action": SWITCH},
+    "--timeout": {"action": STORE, "type": "seconds"},
+    "--keep-on-failure": {"action": SWITCH},
+}
+"""The options of a create that go with a pool (`dinv.pools.obtaining.OF_A_CLAIM`)."""
+_OF_ALL = ("pool", "D", "debug", "s", "storage-path", "q", "quiet", "format", "progress")
 _NOT_OPTIONS = (
     *("keep_cache", "cache_wait"),
     "name",
@@ -58,12 +64,33 @@ def add_arguments(parser: Parser, *, of_run: bool = False) -> None:
     docker_machine_options.create_arguments(parser)
     parser.add_argument("name")
     parser.set_rare("--debug", "--storage-path")
-    common, *others = _table(parser).groups
-    _add_group(parser, common)
+    if _is_claim(parser):
+        for claims_flag, facts in _OF_A_CLAIM.items():
+            parser.add_argument(claims_flag, default=None, **facts)
+        others = []
+    else:
+        common, *others = _table(parser).groups
+        _add_group(parser, common)
+    parser.add_argument("--pool", metavar="POOL", help="take a machine that is ready in this pool")
+    parser.set_rare("--pool")
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
     for group in others:
         _add_group(parser, group)
+
+
+def _is_claim(parser: Parser) -> bool:
+    """Whether the words are of a claim, and have no flags but those that go with it."""
+    flags = {word.lstrip("-").partition("=")[0] for word in parser.words if word.startswith("-")}
+    known = {each.lstrip("-") for each in _OF_A_CLAIM}
+    return parser.store is not None and "pool" in flags and flags <= known.union(_OF_ALL)
+
+
+def add_options(parser: Parser, *, without: Container[str] = ()) -> None:
+    """Declare the flags of a create's options alone, by keyword, for another verb that takes them."""
+    parser.whose = _whose
+    for group in _table(parser).groups:
+        _add_group(parser, group, without=without)
 
 
 def _table(parser: Parser) -> Table:
@@ -71,6 +98,13 @@ def _table(parser: Parser) -> Table:
 
     Without a store, as for the reference, it says nothing. A help does not fail on a bad config.toml.
     """
+    import os
+
+    from dinv.errors import InputError
+    from dinv.options import Table
+    from dinv.store.settings import Defaults
+    from dinv.store.store import Store
+
     chosen = named(parser.words)
     if parser.store is None:
         return Table.chosen(chosen, os.environ)
@@ -84,13 +118,13 @@ def _table(parser: Parser) -> Table:
         return Table.chosen(chosen, os.environ)
 
 
-def _add_group(parser: Parser, group: Group) -> None:
+def _add_group(parser: Parser, group: Group, *, without: Container[str] = ()) -> None:
     # Group titles are only for the help; all flags are parsed together.
     secrets = "; ".join(f"${option.env}: {option.text}" for option in group.options if option.secret)
     title = f"{group.title} ({secrets})" if secrets else group.title
     shown = parser.add_argument_group(title) if group.seam and not group.implied else parser
     for option in group.options:
-        if option.secret:
+        if option.secret or option.key in without:
             continue
         flags, facts = flag(option)
         shown.add_argument(*flags, **facts)
@@ -107,6 +141,9 @@ def flag(option: Option, *, environment: bool = True) -> tuple[list[str], dict[s
 
 
 def _facts(option: Option, names: Iterable[str]) -> dict[str, Any]:
+    from dinv.declaration import SECONDS
+    from dinv.declaration import SWITCH as IS_SWITCH
+
     variables = ", ".join(f"${name}" for name in names)
     text = f"{option.text} ({variables})" if variables else option.text
     facts = {"dest": option.key, "help": text, "hidden": option.hidden, "default": None}
@@ -132,6 +169,10 @@ def named(words: Iterable[str]) -> dict[str, str]:
 
     docker-machine's switches of swarms choose a provisioner, too.
     """
+    from dinv import plugins
+    from dinv.authorities import IMPLIED
+    from dinv.options import CHOICES, CONTRACT
+
     words = list(words)
     if "--" in words:  # what follows is no flag
         words = words[: words.index("--")]
@@ -159,6 +200,8 @@ def _values(words: Iterable[str], flags: Mapping[str, str]) -> dict[str, str]:
 
 def _whose(name: str) -> str:
     """Return advice about a flag that create does not have: whose it is, "" if it is nobody's."""
+    from dinv.options import elsewhere, owners
+
     key = name.replace("-", "_")
     what, names = owners(key)
     if not names:

@@ -44,9 +44,11 @@ def check_create(options: Options, voice: Voice) -> None:
     """Warn about and drop flags of create that have no effect."""
     if vars(options).pop("engine_install_url"):
         voice.remark("--engine-install-url does nothing here: Docker comes with the machine's image.")
+    named = str(vars(options).get("engine_storage_driver") or "")
+    if not named:
+        return
     from dinv.provisioners.engine_options import RENAMED_STORAGE_DRIVERS
 
-    named = str(vars(options).get("engine_storage_driver"))
     instead = RENAMED_STORAGE_DRIVERS.get(named)
     if instead:
         voice.remark(f"--engine-storage-driver {named} is not in Docker any more: {instead} takes its place.")

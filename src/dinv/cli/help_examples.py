@@ -133,6 +133,12 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv plugins --check", "fail if one of them cannot be used"),
         ("dinv plugins --format json", "for a script"),
     ),
+    "pool": (
+        ("dinv pool create ci --size 3", "three are to be ready"),
+        ("dinv pool reconcile", "make them; from cron, or with --watch"),
+        ("dinv create --pool ci dev", "one of them is dev from here on"),
+        ("dinv pool set ci --memory 8g", "the unclaimed ones are replaced"),
+    ),
     "provision": (("dinv provision dev", "finish what was interrupted, or repair it"),),
     "regenerate-certs": (
         ("dinv regenerate-certs dev", "a new certificate for its daemon"),

@@ -112,6 +112,12 @@ class Driver(ABC):
         Returns a line for each thing that was left on purpose.
         """
 
+    def take_name(self) -> None:  # noqa: B027  (whatever it is called there, it is the same machine)
+        """Have the machine be called on its infrastructure as in its record, which had another name for it.
+
+        As far as that is possible: nothing depends on it. It may have been done already.
+        """
+
     # Power. `timeout` is in seconds.
 
     @abstractmethod
@@ -185,6 +191,13 @@ class Driver(ABC):
     def volumes_endpoint(cls, config: MachineConfig) -> Endpoint | None:
         """Return the endpoint on which a machine has volumes; None if it has none that others could use."""
         return None
+
+    def single(self) -> str:
+        """Return why no second machine can have the options of this one, to follow "because"; "" if one can.
+
+        By its config alone, which need not be recorded yet.
+        """
+        return ""
 
     # Where it is reached. A driver whose machines have a fixed address, known from the beginning, overrides
     # nothing; it only sets `URL` and `IPAddress` in its config.

@@ -9,6 +9,7 @@
     │   ├── OptionError            ... an option has a value that cannot be used
     │   │   └── DriverRefused      ... found by a driver
     │   ├── DeclarationError       ... a file of machines, with all that is wrong in it
+    │   ├── PoolsMachine           ... an option that comes too late for a machine of a pool
     │   ├── NoServer               ... what is asked for needs a dinv server, and there is none
     │   ├── InvalidHolder          ... cannot be the name of somebody who is given access
     │   ├── ShareExpired           ... a share to import has expired
@@ -96,6 +97,12 @@
     │   ├── CacheInUse             machines use it
     │   ├── CacheNotReady          it does not serve
     │   └── CacheUnreached         a machine does not reach it
+    ├── PoolError                  a pool of machines
+    │   ├── PoolNotFound
+    │   ├── PoolExists
+    │   ├── PoolBusy               another process reconciles or changes it
+    │   ├── PoolFull               none of its machines is free, and it may have no more
+    │   └── ReconcileFailed        machines that it lacks could not be made
     ├── DinvServerError            a server (`dinv serve`) that machines are asked from
     │   ├── ServerUnreachable      no connection, no TLS, no answer that can be used
     │   ├── ServerRefused          it says no, and why
@@ -246,6 +253,13 @@ if TYPE_CHECKING:
     from dinv.errors.plugin import PluginBroken as PluginBroken
     from dinv.errors.plugin import PluginNotFound as PluginNotFound
     from dinv.errors.plugin import PluginsClash as PluginsClash
+    from dinv.errors.pool import PoolBusy as PoolBusy
+    from dinv.errors.pool import PoolError as PoolError
+    from dinv.errors.pool import PoolExists as PoolExists
+    from dinv.errors.pool import PoolFull as PoolFull
+    from dinv.errors.pool import PoolNotFound as PoolNotFound
+    from dinv.errors.pool import PoolsMachine as PoolsMachine
+    from dinv.errors.pool import ReconcileFailed as ReconcileFailed
     from dinv.errors.remote import DinvServerError as DinvServerError
     from dinv.errors.remote import MachineGoneThere as MachineGoneThere
     from dinv.errors.remote import NoServer as NoServer
@@ -377,6 +391,13 @@ _FILES = {
     "AuthorityRefused": "certificate",
     "AuthorityUnreachable": "certificate",
     "ChainRefused": "certificate",
+    "PoolBusy": "pool",
+    "PoolError": "pool",
+    "PoolExists": "pool",
+    "PoolFull": "pool",
+    "PoolNotFound": "pool",
+    "PoolsMachine": "pool",
+    "ReconcileFailed": "pool",
     "CacheError": "cache",
     "CacheNotFound": "cache",
     "CacheExists": "cache",

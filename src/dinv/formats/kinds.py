@@ -30,6 +30,10 @@ def _is_lifetime(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and 0 < value <= _LONGEST_LIFETIME
 
 
+def _are_plain(value: object) -> bool:
+    return isinstance(value, dict) and all(isinstance(each, str | int | float) for each in value.values())
+
+
 OURS: Kinds = {
     **dict.fromkeys(
         ("Phase", "Step", "Created", "Context", "Provisioner", "Authority", "ImageContract", "DockerVersion"),
@@ -40,6 +44,8 @@ OURS: Kinds = {
     **dict.fromkeys(
         ("AuthorityOptionsImported", "Upgrade", "Change", "Renewal", "Membership", "Applied"), dict
     ),
+    "Claim": dict,
+    "Pool": _are_plain,
     "Stopped": bool,
     "CertLifetime": _is_lifetime,
     "CALifetime": _is_lifetime,

@@ -41,7 +41,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
 
 
 def settle(host: Host, progress: Progress | None, *, timeout: float) -> bool:
-    """Finish or undo an upgrade, or a change of settings, that was killed; return whether there was one.
+    """Finish or undo an upgrade, a change or a claim that was killed; return whether there was one.
 
     The caller must hold the machine's lock. `timeout`, in seconds, is for its daemon to answer.
     """
@@ -56,5 +56,10 @@ def settle(host: Host, progress: Progress | None, *, timeout: float) -> bool:
         from dinv.lifecycle import change
 
         change.settle(host, progress or Silent(), timeout=timeout)
+        return True
+    if host.config.claim:
+        from dinv.lifecycle import claim
+
+        claim.settle(host, progress or Silent())
         return True
     return False

@@ -137,6 +137,8 @@ def unmake(machine: Host, progress: Progress, *, keep_cache: bool = False, force
     It leaves its cluster first: with `force`, whatever is in the way of that.
     """
     left = cluster.leave(machine, progress, force=force)
+    if machine.config.claim:  # which may have given its container another name
+        machine.driver.take_name()
     left += machine.driver.remove(keep_cache=keep_cache)
     context.remove(machine.config)
     return left

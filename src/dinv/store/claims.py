@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 
 from dinv.errors import LocksNotKept, MachineBusy, MachineExists, StoreNotWritable
 from dinv.store.layout import writing
@@ -21,19 +22,21 @@ if TYPE_CHECKING:
 
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
 """Pauses before retrying a lock that a process may have taken only to look (see `Store.holder`)."""
+PAUSE_SECONDS = 0.02
 
 
 @contextlib.contextmanager
-def locked(store: Layout, name: str, doing: str) -> Iterator[None]:
+def locked(store: Layout, name: str, doing: str, *, patience: float | None = None) -> Iterator[None]:
     """Hold the lock of an existing machine; `doing` is what others are told about it.
 
-    Raises MachineNotFound, or MachineBusy at once if another process has it.
+    Raises MachineNotFound, or MachineBusy at once if another process has it; with `patience` it is waited for
+    that many seconds, with 0 not even for one that only looks.
     """
     with contextlib.ExitStack() as stack:
         while True:
             if not store.exists(name):
                 raise store.missing(name)
-            if _lock(store, name, doing, stack):
+            if _lock(store, name, doing, stack, patience):
                 break
         yield
 
@@ -83,15 +86,22 @@ def _let_go(store: Layout, held: list[int]) -> None:
             store.sweep_removed()
 
 
-def _lock(store: Layout, name: str, doing: str, stack: contextlib.ExitStack) -> bool:
+def _lock(
+    store: Layout, name: str, doing: str, stack: contextlib.ExitStack, patience: float | None = None
+) -> bool:
     """Try to lock; return False if the directory was removed meanwhile and the caller has to look again."""
     path = os.path.join(store.directory(name), ".lock")
     pauses = iter(LOOKED_AT_SECONDS)
+    wait = (
+        (lambda: next(pauses, None))
+        if patience is None
+        else locks.until(time.monotonic() + patience, PAUSE_SECONDS)
+    )
     # Release the lock whatever interrupts this.
     held: list[int] = []
     stack.callback(_let_go, store, held)
     try:
-        held.append(locks.open_locked(path, wait=lambda: next(pauses, None)))
+        held.append(locks.open_locked(path, wait=wait))
     except (FileNotFoundError, NotADirectoryError):
         return False
     except BlockingIOError as error:

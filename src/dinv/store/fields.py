@@ -49,6 +49,20 @@ if TYPE_CHECKING:
         Answers: bool
         Step: str
 
+    class ClaimJournal(TypedDict, total=False):
+        """A claim from a pool: the machine's `Name` in the store, its own `Labels`, and its `Lease`.
+
+        `Context`: whether it is to have a docker context; `Refuse`: serial numbers of what an earlier claim,
+        which was killed, has left; `Step`: the last step begun.
+        """
+
+        Name: str
+        Context: bool
+        Labels: dict[str, str]
+        Lease: dict[str, Any]
+        Refuse: list[str]
+        Step: str
+
     class RenewalJournal(TypedDict, total=False):
         """Of a renewal that is under way: whether earlier clients are to be locked out.
 

@@ -14,10 +14,14 @@ FILE = ".identity"
 _DIGITS = 32
 
 
+def _path(store: Layout) -> str:
+    return os.path.join(store.path, "machines", FILE)
+
+
 def known(store: Layout) -> str:
     """Return the store's identity, "" if it has none yet: nothing was made for it."""
     try:
-        with open(os.path.join(store.machines_directory, FILE), encoding="ascii") as file:
+        with open(_path(store), encoding="ascii") as file:
             return file.read(_DIGITS)
     except (OSError, UnicodeDecodeError):
         return ""
@@ -28,7 +32,7 @@ def of(store: Layout) -> str:
     found = known(store)
     if found:
         return found
-    path = os.path.join(store.machines_directory, FILE)
+    path = _path(store)
     made = f"{path}.{os.urandom(6).hex()}"
     with contextlib.suppress(OSError):
         try:

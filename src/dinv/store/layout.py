@@ -102,11 +102,15 @@ class writing:  # noqa: N801  (used as a function)
 
 
 class Layout:
-    """The directory on the user's side that holds the machines' directories."""
+    """The directory on the user's side that holds the machines' directories.
 
-    def __init__(self, path: str | None = None) -> None:
+    `path` is the store's, and `root` where its `machines` are: the same, or a pool's directory `within` it.
+    """
+
+    def __init__(self, path: str | None = None, *, within: str = "") -> None:
         self.path = home.absolute(path or default_path())
-        self.machines_directory = os.path.join(self.path, "machines")
+        self.root = os.path.join(self.path, within) if within else self.path
+        self.machines_directory = os.path.join(self.root, "machines")
         self.held: set[str] = set()
         """Names of the machines whose locks this process holds."""
         self.still_open = False

@@ -13,10 +13,11 @@ Where things are in the document, so that scripts written for docker-machine fin
                    is not acted on), CertLifetime and
                    CALifetime (seconds), RegistryCache (its name), DockerVersion (at its last start),
                    Membership (its part in a cluster: the provisioner's own), Lease (until when it is wanted:
-                   `lease.py`), Run (it is a `dinv run`'s);
-                   Stopped while dinv has it stopped, Upgrade, Change, Renewal, Revoking, Untold and Adopting
-                   (the container) while one is in progress; Shared if it is somebody else's, who shared it;
-                   Applied if a file declares it: File (its name), Generation, Options (what it has said)
+                   `lease.py`), Run (it is a `dinv run`'s), Pool if it is or was in a pool;
+                   Stopped while dinv has it stopped, Upgrade, Change, Claim, Renewal, Revoking, Untold and
+                   Adopting (the container) while one is in progress; Shared if it is somebody else's, who
+                   shared it; Applied if a file declares it: File (its name), Generation, Options (what it
+                   has said)
 
 A document without `Dinv` is docker-machine's, and is never written. Unknown keys are kept.
 
@@ -37,7 +38,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from dinv.store.fields import ChangeJournal, RenewalJournal, UpgradeJournal
+    from dinv.store.fields import ChangeJournal, ClaimJournal, RenewalJournal, UpgradeJournal
     from dinv.store.lease import Lease
 
 CONFIG_VERSION = 3
@@ -170,6 +171,16 @@ class MachineConfig:
     def follow(self, newer: MachineConfig) -> None:
         """Take over the content of `newer`, the same machine read again. Parts handed out go stale."""
         self._document = newer.document()
+
+    def take_name(self) -> None:
+        """Have the record be of the directory that it was read from (see `first_name`)."""
+        before, after = (f"machines/{name}" for name in (self.first_name, self.name))
+        for part in (self.auth_options, self.driver):
+            for key, path in part.items():
+                if isinstance(path, str) and (path == before or path.startswith(f"{before}/")):
+                    part[key] = after + path.removeprefix(before)
+        self.driver["MachineName"] = self.name
+        self._document["Name"] = self.name
 
     def document(self) -> dict[str, Any]:
         """Return the whole document, with paths relative to the store."""
@@ -319,6 +330,19 @@ class MachineConfig:
     applied = Options("Applied", brief=True)
     """Of a machine that a file declares (`dinv.declared`): File, Generation, Options."""
 
+    pool = Options("Pool", brief=True)
+    """Of a machine in a pool, or claimed from one: the pool's Name, Generation, State, Since, Why."""
+
+    @property
+    def claim(self) -> ClaimJournal:
+        """What a claim from a pool in progress, or a killed one, has recorded; empty if there is none."""
+        found: ClaimJournal | None = self.ours.get("Claim")
+        return found or {}
+
+    @claim.setter
+    def claim(self, journal: ClaimJournal | None) -> None:
+        self._set_or_drop("Claim", journal)
+
     @property
     def lease(self) -> Lease | None:
         """Until when it is wanted; None for as long as nobody removes it."""
@@ -358,8 +382,8 @@ class MachineConfig:
 
     @property
     def unsettled(self) -> str:
-        """What was begun with the machine and may be half done: its "upgrade", its "change", or ""."""
-        return "upgrade" if self.upgrade else "change" if self.change else ""
+        """What was begun with it and may be half done: its "upgrade", "change" or "claim", or ""."""
+        return "upgrade" if self.upgrade else "change" if self.change else "claim" if self.claim else ""
 
     @property
     def renewal(self) -> RenewalJournal:

@@ -43,7 +43,7 @@ class Store(Layout):
             document = json_text.parse(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
-        return MachineConfig.read(document, name=name, path=path, store_path=self.path)
+        return MachineConfig.read(document, name=name, path=path, store_path=self.root)
 
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json. The caller must hold its lock. Raises StoreNotWritable."""

@@ -43,7 +43,7 @@ def test_each_is_read_and_written_in_the_document() -> None:
 def test_what_kinds_are_checked_of_has_a_name() -> None:
     kinds = Text | Texts | Switch | Options | Number
     fields = [field for field in vars(MachineConfig).values() if isinstance(field, kinds)]
-    assert {field._key for field in fields} == set(OURS) - {"Upgrade", "Change", "Renewal", "Lease"}
+    assert {field._key for field in fields} == set(OURS) - {"Upgrade", "Change", "Claim", "Renewal", "Lease"}
 
 
 def test_what_is_not_there_is_empty() -> None:

@@ -21,11 +21,12 @@ NETWORKS = "networks"
 VOLUMES = "volumes"
 ENDPOINTS = "endpoints"
 CACHES = "caches"
+POOLS = "pools"
 HOLDERS = "holders"
 """Those who have been given access to a machine."""
 PATHS = "paths"
 """A path in a machine, after its name: NAME:PATH."""
-LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS, CACHES, HOLDERS)
+LISTED = (IMAGES, NETWORKS, VOLUMES, ENDPOINTS, CACHES, POOLS, HOLDERS)
 """The kinds of names that the shell asks `dinv completion --list` for (dinv.cli.completion.values)."""
 NOTHING = ""
 
@@ -147,6 +148,7 @@ def _kind(verb: str, argument: Argument) -> str:
         "IMAGE": IMAGES,
         "ENDPOINT": ENDPOINTS,
         "CACHE": CACHES,
+        "POOL": POOLS,
         "VOLUME": VOLUMES,
     }.get(argument.metavar, NOTHING)
     if argument.flags:

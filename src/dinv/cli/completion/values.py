@@ -10,7 +10,7 @@ import contextlib
 import posixpath
 import threading
 
-from dinv.cli.completion.commands import CACHES, ENDPOINTS, HOLDERS, IMAGES, LISTED, NETWORKS, PATHS
+from dinv.cli.completion.commands import CACHES, ENDPOINTS, HOLDERS, IMAGES, LISTED, NETWORKS, PATHS, POOLS
 from dinv.errors import DinvError
 
 TYPE_CHECKING = False
@@ -39,6 +39,8 @@ def values(kind: str, machines: Machines, *, word: str = "", endpoint: str | Non
             return contexts.names()
         if kind == CACHES:
             return machines.caches.names()
+        if kind == POOLS:
+            return machines.pools.names()
         if kind == HOLDERS:
             return holders(machines)
         return objects(kind, machines, endpoint)

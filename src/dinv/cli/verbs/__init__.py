@@ -38,6 +38,7 @@ VERBS = {
     "ls": "List machines",
     "mount": "Mount a machine's directory here, by sshfs",
     "plugins": "List drivers, provisioners, authorities, contracts and hooks",
+    "pool": "Keep machines ready, to be claimed in no time",
     "provision": "Repair a machine, or finish one that is half made",
     "regenerate-certs": "Give a machine new certificates",
     "renew": "Renew the certificates that are due",

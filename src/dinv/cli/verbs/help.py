@@ -18,7 +18,7 @@ GROUPS = (
     ("For scripts", ("url", "ip", "config", "kubeconfig", "ssh-config", "active", "inspect")),
     ("Certificates", ("regenerate-certs", "provision")),
     ("Images and engines", ("image", "load", "cache", "volume", "upgrade", "engine", "plugins")),
-    ("A server for a team", ("serve", "audit")),
+    ("For a team", ("pool", "serve", "audit")),
     ("Sharing and moving", ("share", "access", "export", "import", "adopt")),
 )
 """The verbs in the order in which users need them; those in no group come last, under REST."""

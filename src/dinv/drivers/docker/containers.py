@@ -11,7 +11,7 @@ import time
 
 from dinv.drivers.docker.site import is_machine
 from dinv.drivers.docker.status import unsettled
-from dinv.errors import Conflict, DeadlineExceeded, MachineError, MachineGone, NotDone, NotFound
+from dinv.errors import Conflict, DeadlineExceeded, EngineError, MachineError, MachineGone, NotDone, NotFound
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -77,3 +77,24 @@ def _await_removal(site: Site, name: str) -> None:
         site.engine.containers.inspect(name)
         time.sleep(0.05)
     raise DeadlineExceeded(f"The removal of container {name}", CHANGE_SECONDS)
+
+
+def take_name(site: Site) -> None:
+    """Rename the machine's container as its record has it, as far as the endpoint lets us.
+
+    It keeps the name that it has where another container is called so, and where its name is part of the
+    names of its volumes. A rename that was killed before anybody took note of it is found.
+    """
+    kept = site.config.driver
+    before, after = site.container, f"dinv-{site.config.name}"
+    if before == after or site.adopted or kept.get("DataVolumes"):
+        return
+    try:
+        site.engine.containers.rename(before, after, timeout=CHANGE_SECONDS)
+    except NotFound:
+        # Renamed already; or gone, which whoever needs it finds out; or an API without this call.
+        if not own_id(site, after):
+            return
+    except EngineError:
+        return
+    kept["Container"] = after

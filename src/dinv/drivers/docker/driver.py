@@ -157,6 +157,11 @@ class DockerDriver(Driver):
         ports.choose(self.site)
         self.site.settle_address()
 
+    def take_name(self) -> None:
+        from dinv.drivers.docker import containers
+
+        containers.take_name(self.site)
+
     def remove(self, *, keep_cache: bool = False) -> list[str]:
         from dinv.drivers.docker.removal import remove
 
@@ -313,6 +318,16 @@ class DockerDriver(Driver):
             "isolation": kept.get("Isolation", ""),
             "machine": f"{self.site.container}, cache volume {self.site.cache_volume}",
         }
+
+    def single(self) -> str:
+        kept = self.config.driver
+        if kept.get("IP"):
+            return f"only one can have the address {kept['IP']}"
+        if kept.get("PublishPorts"):
+            return "only one can have the published ports"
+        if kept.get("PortChosen"):
+            return f"only one can be published at port {kept['Port']}"
+        return "only one can have the cache volume" if kept.get("CacheVolumeNamed") else ""
 
     @classmethod
     def volumes_endpoint(cls, config: MachineConfig) -> Endpoint | None:

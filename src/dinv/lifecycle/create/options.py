@@ -96,7 +96,7 @@ class CreateOptions:
             ca_lifetime=common["ca_lifetime"],
             registry_cas=registry_ca.read(common["registry_ca"]),
             registry_cache=str(common["registry_cache"] or ""),
-            lease=_lease(common),
+            lease=lease_of(common),
             run=run,
             timeout=common["timeout"],
             keep_on_failure=common["keep_on_failure"],
@@ -104,7 +104,7 @@ class CreateOptions:
         )
 
 
-def _lease(common: Mapping[str, Any]) -> Lease | None:
+def lease_of(common: Mapping[str, Any]) -> Lease | None:
     """Return the lease that the values ask for; None for none. Raises OptionError."""
     ttl, idle_ttl = int(common["ttl"] or 0), int(common["idle_ttl"] or 0)
     on_expiry, keep_cache = common["on_expiry"], bool(common["keep_cache_on_expiry"])

@@ -73,7 +73,7 @@ class Host:
 
         config = MachineConfig.new(
             name=name,
-            store_path=store.path,
+            store_path=store.root,
             driver_name=driver,
             identity=os.urandom(16).hex(),
             created=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),

@@ -150,7 +150,7 @@ def import_(
     name = name or found
     check_name(name)
     try:
-        config = _config(content, name, store.path)
+        config = _config(content, name, store.root)
         _check(config, store)
         _set_aside(config)
         notes = _notes(config, _forget_files(config))

@@ -1,0 +1,402 @@
+"""Pools of a store, for users of the library (`Machines.pools`)."""
+
+from __future__ import annotations
+
+import os
+import time
+
+from dinv.errors import DinvError, InputError, OptionError, PoolBusy, PoolExists, PoolFull, PoolNotFound
+from dinv.pki.validity import rfc3339
+from dinv.pools import members, options, planning
+from dinv.pools.reconciling import Reconciler, remove_all, spec_of
+from dinv.pools.records import PoolRecord, PoolStore, check_pool_name
+from dinv.progress import Progress
+from dinv.store.settings import Defaults
+from dinv.store.store import Store
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import builtins
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
+
+    from dinv.lifecycle.host import Host
+    from dinv.pools.members import PoolMachine
+
+PARALLEL = 4
+"""How many machines are made at the same time by default."""
+LARGEST = 1000
+INTERVAL_SECONDS = 15.0
+_BUSY_SECONDS = 30.0
+"""How long the removal of a pool waits for its reconciler."""
+
+
+class PoolStatus:
+    """What is known of a pool: its record, and its machines as their records have them.
+
+    `ready`, `creating`, `failed`, `parked` and `claimed` are numbers; `stale` is how many of the ready ones
+    are of another generation. `next_attempt` is when machines are made again after a failure, RFC 3339 or "",
+    and `said` what failed. `reconciler` is what the process that reconciles it now says of itself, or "".
+    """
+
+    def __init__(self, pool: PoolRecord, machines: builtins.list[PoolMachine], store: PoolStore) -> None:
+        self.pool = pool
+        self.machines = machines
+        count, last, self.said = store.failures(pool.name)
+        self.failures = count
+        retry = planning.not_before(spec_of(pool), planning.Failures(count, last), time.time())
+        self.next_attempt = rfc3339(retry) if retry else ""
+        self.reconciler = store.reconciler(pool.name)
+
+    def __repr__(self) -> str:
+        return f"<PoolStatus {self.pool.name}>"
+
+    @property
+    def name(self) -> str:
+        return self.pool.name
+
+    def count(self, *states: str) -> int:
+        """Return how many machines are in one of these states."""
+        return sum(each.state in states for each in self.machines)
+
+    @property
+    def ready(self) -> int:
+        return self.count(planning.READY)
+
+    @property
+    def creating(self) -> int:
+        return self.count(planning.CREATING)
+
+    @property
+    def failed(self) -> int:
+        """How many have failed, or were left half made, and are not parked yet."""
+        return self.count(planning.FAILED, members.LEFT)
+
+    @property
+    def parked(self) -> int:
+        return self.count(planning.PARKED)
+
+    @property
+    def claimed(self) -> int:
+        return self.count(planning.CLAIMED)
+
+    @property
+    def stale(self) -> int:
+        return sum(
+            each.state == planning.READY and each.generation != self.pool.generation for each in self.machines
+        )
+
+    @property
+    def state(self) -> str:
+        """A word for it: "removing", "paused", "waiting" (after a failure), "short", or "ready"."""
+        if self.pool.removing:
+            return "removing"
+        if self.pool.paused:
+            return "paused"
+        if self.ready < self.pool.size and self.next_attempt:
+            return "waiting"
+        return "ready" if self.ready >= self.pool.size else "short"
+
+
+class Pools:
+    """The pools of the store at `path`. Nothing is read until a method needs it."""
+
+    def __init__(self, path: str, *, trace: Callable[[str], None] | None = None) -> None:
+        self._path = path
+        self._trace = trace
+
+    def names(self) -> builtins.list[str]:
+        """Return the names of all pools, in natural order. Raises StoreError."""
+        return PoolStore(self._path).names()
+
+    def create(
+        self,
+        name: str,
+        *,
+        size: int,
+        maximum: int = 0,
+        one_at_a_time: bool = False,
+        parked: int = planning.PARKED_KEPT,
+        max_age: float | str | None = None,
+        parallel: int = PARALLEL,
+        progress: Progress | None = None,
+        **given: object,
+    ) -> PoolStatus:
+        """Create a pool of `size` machines that nobody has claimed; `reconcile` makes them.
+
+        `maximum` bounds them and the claimed ones together (0: no bound). `one_at_a_time`: at most one
+        machine is replaced at a time when options change. `parked` is how many failed machines are kept for
+        inspection, `max_age` after how long an unclaimed one is replaced ("7d", or seconds), `parallel` how
+        many are made at once. The other keywords are those of `Machines.create`; variables and config.toml
+        count now, and not when a machine is made.
+
+        Raises PoolExists, InputError, OptionError, PoolBusy, StoreNotWritable, and the errors of reaching the
+        endpoint.
+        """
+        check_pool_name(name)
+        store = PoolStore(self._path)
+        if store.exists(name) and name in self._whole():
+            raise PoolExists(name)
+        document = {
+            "Size": _number("size", size, 0, LARGEST),
+            "Max": _number("max", maximum, 0, 100 * LARGEST),
+            "OneAtATime": bool(one_at_a_time),
+            "Parked": _number("parked", parked, 0, LARGEST),
+            "MaxAge": _age(max_age),
+            "Parallel": _number("parallel", parallel, 1, 64),
+            "Paused": False,
+            "Removing": False,
+            "Options": options.recorded(given, os.environ, Defaults.of(self._path)),
+            "Generation": "",
+            "Created": rfc3339(time.time()),
+        }
+        pool = PoolRecord(name, document)
+        _check_bounds(pool)
+        pool.generation = options.generation_of(pool.options)
+        options.check(Store(self._path), name, pool.options, self._trace)
+        os.makedirs(os.path.join(self._path, "machines"), mode=0o700, exist_ok=True)
+        with store.claim(name) as there:
+            if there:
+                raise PoolExists(name)
+            store.save(pool)
+        return self.get(name)
+
+    def set(
+        self,
+        name: str,
+        *,
+        size: int | None = None,
+        maximum: int | None = None,
+        one_at_a_time: bool | None = None,
+        parked: int | None = None,
+        max_age: float | str | None = None,
+        parallel: int | None = None,
+        progress: Progress | None = None,
+        **given: object,
+    ) -> PoolStatus:
+        """Change a pool; `reconcile` brings it there. Machines that are claimed are not touched.
+
+        What is None stays as it is. Other options than the pool has make another generation: unclaimed
+        machines are replaced. Raises PoolNotFound, InputError, OptionError, PoolBusy, StoreNotWritable.
+        """
+        store = PoolStore(self._path)
+        wanted = {key: value for key, value in given.items() if value is not None}
+        changed: dict[str, Any] | None = None
+        if wanted:
+            before = store.load(name).options
+            changed = {**before, **options.recorded({**before, **wanted}, {}, Defaults())}
+            # An option that was set back to what it has by default is not recorded.
+            kept = options.recorded({**before, **wanted}, {}, Defaults())
+            changed = {key: value for key, value in changed.items() if key in kept}
+            options.check(Store(self._path), name, changed, self._trace)
+        with store.lock(name):
+            pool = store.load(name)
+            if size is not None:
+                pool.size = _number("size", size, 0, LARGEST)
+            if maximum is not None:
+                pool.maximum = _number("max", maximum, 0, 100 * LARGEST)
+            if one_at_a_time is not None:
+                pool.one_at_a_time = one_at_a_time
+            if parked is not None:
+                pool.parked = _number("parked", parked, 0, LARGEST)
+            if max_age is not None:
+                pool.max_age = _age(max_age)
+            if parallel is not None:
+                pool.parallel = _number("parallel", parallel, 1, 64)
+            if changed is not None:
+                pool.options = changed
+                pool.generation = options.generation_of(changed)
+            _check_bounds(pool)
+            store.save(pool)
+        return self.get(name)
+
+    def get(self, name: str) -> PoolStatus:
+        """Return what is known of a pool. Raises PoolNotFound, ConfigError."""
+        store = PoolStore(self._path)
+        pool = store.load(name)
+        found = members.unclaimed(store.machines(name), generation=pool.generation)
+        return PoolStatus(pool, [*found, *members.claimed(Store(self._path), name)], store)
+
+    def pause(self, name: str) -> None:
+        """Have nothing be made, replaced or removed in a pool until `resume`; claims go on.
+
+        Raises PoolNotFound, PoolBusy.
+        """
+        self._pause(name, paused=True)
+
+    def resume(self, name: str) -> None:
+        """End a pause. What failed before counts no more. Raises PoolNotFound, PoolBusy."""
+        self._pause(name, paused=False)
+
+    def _pause(self, name: str, *, paused: bool) -> None:
+        store = PoolStore(self._path)
+        with store.lock(name):
+            pool = store.load(name)
+            was, pool.paused = pool.paused, paused
+            store.save(pool)
+        if was and not paused:
+            try:
+                with store.reconciling(name, "resuming it"):
+                    store.keep_failures(name, 0, 0.0, "")
+            except PoolBusy:
+                pass  # whoever is at work has begun after the pause, and counts anew
+
+    def reconcile(
+        self, names: Iterable[str] | None = None, *, progress: Callable[[str], Progress] | None = None
+    ) -> builtins.list[PoolStatus]:
+        """Bring pools to what they are to be, one after the other: of these names, or all.
+
+        Raises PoolNotFound; PoolBusy if another process reconciles one, and ReconcileFailed if machines could
+        not be made. With several pools all are seen to first.
+        """
+        chosen = self._whole() if names is None else list(names)
+        problem: Exception | None = None
+        for name in chosen:
+            about = progress(name) if progress is not None else Progress()
+            try:
+                Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
+            except Exception as error:
+                if len(chosen) == 1:
+                    raise
+                if problem is not None:
+                    about.warn(str(problem))
+                problem = error
+        if problem is not None:
+            raise problem
+        return [self.get(name) for name in chosen if name in self._whole()]
+
+    def watch(
+        self,
+        names: Iterable[str] | None = None,
+        *,
+        interval: float = INTERVAL_SECONDS,
+        progress: Callable[[str], Progress] | None = None,
+    ) -> None:
+        """Reconcile again and again, until the process is interrupted; all that fails is told to `progress`.
+
+        `interval`, in seconds, is from the end of one time to the next. Without names it is all pools, also
+        those that are created meanwhile. Another reconciler of a pool is not waited for.
+        """
+        chosen = None if names is None else list(names)
+        for name in chosen or ():
+            self.get(name)
+        told: dict[str, str] = {}
+        while True:
+            for name in self._whole() if chosen is None else chosen:
+                about = progress(name) if progress is not None else Progress()
+                said = ""
+                try:
+                    Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
+                except DinvError as error:
+                    said = error.text
+                if said and told.get(name) != said:  # a pool that waits says so once
+                    about.warn(said)
+                told[name] = said
+            time.sleep(interval)
+
+    def remove(
+        self, name: str, *, force: bool = False, progress: Progress | None = None
+    ) -> builtins.list[str]:
+        """Remove a pool and its unclaimed machines; claimed ones stay, as machines of their owners.
+
+        With `force` records are removed even if an endpoint does not answer. Returns a line for each thing
+        that is left. Raises PoolNotFound, PoolBusy, PoolError.
+        """
+        progress = progress or Progress()
+        store = PoolStore(self._path)
+        with store.lock(name):
+            pool = store.load(name)
+            pool.removing = True
+            store.save(pool)
+        end = time.monotonic() + _BUSY_SECONDS
+        while True:
+            try:
+                with store.reconciling(name, "removing it"):
+                    return remove_all(store, name, progress, self._trace, force=force)
+            except PoolBusy:
+                if time.monotonic() >= end:
+                    raise
+                time.sleep(0.1)
+
+    def claim(
+        self,
+        pool: str,
+        name: str,
+        *,
+        context: bool | None = None,
+        labels: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Host | None:
+        """Claim a machine as `name` (`Machines.create` with `pool`); None if none is ready.
+
+        Raises PoolNotFound, MachineExists, HookRefused, CertificateError, StoreNotWritable.
+        """
+        from dinv.pools import claiming
+
+        store = PoolStore(self._path)
+        return claiming.take(
+            store,
+            store.load(pool),
+            claiming.Wanted(Store(self._path), name, context=context is not False, labels=labels),
+            progress or Progress(),
+            trace=self._trace,
+        )
+
+    def check_room(self, name: str) -> PoolRecord:
+        """Return a pool's record, if a machine may be made for it beside those that it has.
+
+        Raises PoolNotFound, PoolFull.
+        """
+        status = self.get(name)
+        taken = status.claimed + status.creating + status.ready
+        if status.pool.removing:
+            raise PoolNotFound(name)
+        if status.pool.maximum and taken >= status.pool.maximum:
+            raise PoolFull(name, status.pool.maximum)
+        return status.pool
+
+    def _whole(self) -> builtins.list[str]:
+        """Return the names of pools with a record: a create that was killed has left none."""
+        store = PoolStore(self._path)
+        return [
+            name
+            for name in store.names()
+            if os.path.exists(os.path.join(store.directory(name), "config.json"))
+        ]
+
+    # Last, because within the class body `list` means this method from here on
+
+    def list(self) -> builtins.list[PoolStatus]:
+        """Return all pools, in natural order. Raises ConfigError."""
+        return [self.get(name) for name in self._whole()]
+
+
+def _number(name: str, value: object, least: int, most: int) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        number = -1
+    if isinstance(value, bool) or not least <= number <= most:
+        raise OptionError(f"is not a whole number from {least} to {most}", option=name, value=value)
+    return number
+
+
+def _age(value: float | str | None) -> int:
+    from dinv.formats.durations import parse_duration
+
+    if value in (None, "", 0, "0"):
+        return 0
+    try:
+        seconds = parse_duration(value) if isinstance(value, str) else int(value or 0)
+    except ValueError as error:
+        raise OptionError(str(error), option="max-age", value=value) from error
+    if seconds < 60:
+        raise OptionError("is less than a minute", option="max-age", value=value)
+    return seconds
+
+
+def _check_bounds(pool: PoolRecord) -> None:
+    if pool.maximum and pool.maximum < pool.size:
+        raise InputError(
+            f"A pool of {pool.size} machines cannot have at most {pool.maximum}: claimed ones count, too."
+        )
