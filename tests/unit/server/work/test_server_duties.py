@@ -299,6 +299,19 @@ def test_caches_are_measured(server: Server) -> None:
     assert server.row(machine.id).cache_used == 1 << 20
 
 
+def test_measuring_a_machine_is_no_use_of_it(server: Server, world: World) -> None:
+    server.endpoint()
+    server.template(is_default=True, idle_ttl=600)
+    ann = server.person("ann")
+    idle, used = (ready(server, ann) for _ in range(2))
+    world.set_idle(idle.host_name, 60)
+    server.working.reaper.once()
+    assert [server.row(each.id).cache_used for each in (idle, used)] == [None, 1 << 20]
+    calls = world.calls("here")
+    server.working.reaper.once()
+    assert world.calls("here") == calls, "each is asked once a minute"
+
+
 def test_a_clock_that_jumps_is_not_believed_for_a_while(
     server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

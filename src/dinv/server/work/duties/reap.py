@@ -35,8 +35,12 @@ WARNED_BEFORE = timedelta(minutes=15)
 AT_ONCE = 8
 _MOST = 500
 """Machines of one kind in one pass; the next one has the rest."""
+ASKED_EVERY = 60.0
+"""Seconds between two questions to one machine what it does."""
+MEASURED_EVERY = 600.0
+"""Seconds between two measurements of one machine's cache: its daemon walks through all volumes for that."""
 MEASURED = 32
-"""Machines whose cache is measured in a pass: that walks through all its volumes."""
+"""Machines whose cache is measured in a pass."""
 
 
 class Reaper:
@@ -59,6 +63,7 @@ class Reaper:
         self._last: tuple[datetime, float] | None = None
         self._distrusted_until = 0.0
         self._asked = ""
+        self._answered: dict[tuple[str, str], float] = {}
 
     def once(self) -> None:
         """Make a pass."""
@@ -170,24 +175,34 @@ class Reaper:
                 first = query.where(machines.c.id <= self._asked)
                 rows += list(connection.execute(first.limit(_MOST - len(rows))))
         self._asked = rows[-1].id if len(rows) == _MOST else ""
+        now = self._monotonic()
+        self._answered = {key: at for key, at in self._answered.items() if now - at < MEASURED_EVERY}
+        measured = [row.id for row in rows if (row.id, "cache") not in self._answered][:MEASURED]
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="dinv-reap") as pool:
-            list(pool.map(self._look_into, rows[:_MOST], (index < MEASURED for index in range(len(rows)))))
+            list(pool.map(self._look_into, rows, [row.id in measured for row in rows]))
 
     def _look_into(self, row: sa.Row[Any], measure: bool) -> None:  # noqa: FBT001  (from a map)
+        now = self._monotonic()
         try:
-            if row.idle_ttl:
-                self._idle(row)
+            if row.idle_ttl and now - self._answered.get((row.id, "activity"), -ASKED_EVERY) >= ASKED_EVERY:
+                self._answered[row.id, "activity"] = now
+                # A measurement is a use of it by which it would never be idle.
+                measure = not self._idle(row) and measure
+            elif row.idle_ttl:
+                measure = False
             if measure:
+                self._answered[row.id, "cache"] = now
                 self._measure(row)
         except (DinvError, Problem) as error:
             LOG.info("machine %s cannot be asked: %s", row.host_name, shown(str(error)))
         except Exception:
             LOG.exception("asking machine %s", row.host_name)
 
-    def _idle(self, row: sa.Row[Any]) -> None:
+    def _idle(self, row: sa.Row[Any]) -> bool:
+        """Return whether nobody uses it; have it removed where that has lasted too long."""
         idle = self._ask(row, self._hosts.activity).idle
-        if idle is None or idle < row.idle_ttl:
-            return
+        if not idle or idle < row.idle_ttl:
+            return bool(idle)
 
         def work(connection: sa.Connection) -> None:
             still = sa.select(machines.c.id).where(
@@ -198,6 +213,7 @@ class Reaper:
                 self._end(connection, row.id, self._database.now(connection), "idle", text)
 
         self._database.write(work)
+        return True
 
     def _measure(self, row: sa.Row[Any]) -> None:
         used = self._ask(row, self._hosts.cache_used)
