@@ -71,7 +71,7 @@ configure() {
 	cp -R "$source/rootfs/." /
 	chown -R root:root "$lib"
 	# Archives and package formats on the way here do not all keep modes.
-	chmod 0755 "$lib" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck" "$lib/pending" \
+	chmod 0755 "$lib" "$lib/activity" "$lib/dockerd" "$lib/entrypoint" "$lib/front" "$lib/healthcheck" "$lib/pending" \
 		"$lib/services"
 	chmod 0644 "$lib"/*.sh "$lib/haproxy.cfg" "$lib/merge.jq"
 

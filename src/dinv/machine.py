@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from dinv.access.files import Files
     from dinv.channel import Channel
     from dinv.engine import Engine
+    from dinv.leases.activity import Activity
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
     from dinv.lifecycle.sharing.held import Access
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from dinv.pki.validity import Certificates
     from dinv.progress import Progress
     from dinv.store.access_log import Record
+    from dinv.store.lease import Lease
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
@@ -640,6 +642,33 @@ class Machine:
         from dinv.lifecycle.sharing.revoke import revoke
 
         return revoke(self._host, _silent(progress), holder=holder, serial=serial)
+
+    @property
+    def lease(self) -> Lease | None:
+        """Until when it is wanted, by its record (`dinv.store.lease`); None if nothing ends it."""
+        return self._host.config.lease
+
+    def extend(
+        self, duration: float | timedelta | str, *, give: bool = False, progress: Progress | None = None
+    ) -> bool:
+        """Have its lease last for `duration` from now: "4h", a timedelta, or seconds.
+
+        Returns False if it has more time than that: then nothing changes. One without a lease gets one with
+        `give`. Raises OptionError, NoLease, NotSupported, MachineUnfinished, EndpointError, EngineError.
+        """
+        from dinv.leases.extending import extend
+        from dinv.options import EXTENSION
+
+        return extend(self._host, EXTENSION.value(duration, {}), _silent(progress), give=give)
+
+    def activity(self) -> Activity:
+        """Return how much it is used: `connections`, `containers`, `idle_seconds`.
+
+        Raises NotSupported for an image that cannot say it, MachineNotRunning, ProtocolError.
+        """
+        from dinv.leases import activity
+
+        return activity.of(self._host)
 
     def provision(
         self,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.image_building.check.report import Finding, ImageReport
     from dinv.image_building.machine_images import MachineImages
+    from dinv.leases.reaping import Reaped
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
     from dinv.lifecycle.renew.when_due import Renewed
@@ -440,6 +441,39 @@ class Machines:
             spread=when_due.SPREAD.value(spread, {}) or 0,
             trace=self._trace,
         )
+
+    def reap(
+        self,
+        *,
+        endpoint: str | None = None,
+        cert_path: str | None = None,
+        warn_before: float | timedelta | str | None = None,
+        dry_run: bool = False,
+        progress: Callable[[str], Progress] | None = None,
+    ) -> list[Reaped]:
+        """Stop or remove the machines whose lease is over or that nobody uses; return a Reaped for each.
+
+        Those of this store; with `endpoint` those on that endpoint, and those of any other dinv there, which
+        their labels tell. Hooks are told of an end that comes within `warn_before`, in seconds or such as
+        "30m" (an hour, or a quarter of the lease). With `dry_run` nothing is done. A failure is in the
+        result's `error`. Raises OptionError, NoEndpoint, EndpointError.
+        """
+        from dinv.leases import reaping, strangers, watching
+        from dinv.options import WARN_BEFORE
+
+        terms = reaping.Terms(dry_run=dry_run, warn_before=WARN_BEFORE.value(warn_before, {}))
+        told = progress or (lambda _name: _silent(None))
+        store = self._own_store()
+        if endpoint is None:
+            return reaping.reap(store, terms, told, trace=self._trace)
+        with self.endpoint(endpoint, cert_path=cert_path) as engine:
+            at = str(engine.address)
+            found = reaping.reap(store, terms, told, endpoint=at, trace=self._trace)
+            now = watching.believed(store, engine, at, told(""))
+            if now is None:
+                return found
+            own = watching.identities(store)
+            return [*found, *strangers.reap(engine, now, own, terms, told)]
 
     def removal_rounds(self, names: Iterable[str]) -> list[list[str]]:
         """Return machines in the order in which they are best removed: those of a list can go at once.

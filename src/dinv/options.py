@@ -78,7 +78,7 @@ CA_LIFETIME = Option(
 TTL = Option(
     "ttl",
     "DINV_TTL",
-    "how long it is wanted, such as 8h: then it is removed, by whichever dinv reap comes first",
+    "how long it is wanted, such as 8h: then it is removed, or stopped",
     type=DURATION,
     metavar="DURATION",
     bounds=(60, lease.LONGEST_SECONDS),
@@ -123,6 +123,19 @@ CACHE_WAIT = Option(
     bounds=(0, 86400),
 )
 """Of `run`."""
+WARN_BEFORE = Option(
+    "warn-before",
+    "",
+    "tell hooks of an end that comes within this time (an hour, or a quarter of the lease)",
+    type=DURATION,
+    metavar="DURATION",
+    bounds=(0, lease.LONGEST_SECONDS),
+)
+"""Of `reap`."""
+EXTENSION = Option(
+    "duration", "", "how long it is wanted from now on", type=DURATION, bounds=(60, lease.LONGEST_SECONDS)
+)
+"""What `extend` takes."""
 CHOICES = (DRIVER, PROVISIONER, AUTHORITY)
 COMMON = (
     *CHOICES,

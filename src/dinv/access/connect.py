@@ -117,7 +117,7 @@ def _ask(machine: Host, url: str, deadline: Deadline) -> None:
     from dinv.lifecycle.host import clients
 
     try:
-        with clients.engine(machine, url=url) as engine:
+        with clients.engine(machine, url=url, only_looks=True) as engine:
             engine.ping(timeout=deadline)
     except EndpointTLSError as error:
         reason, advice = _refused_by_tls(machine, error.reason)

@@ -70,6 +70,10 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
         ("dinv export dev > dev.tar", "with its keys: keep it safe"),
         ("dinv export dev | ssh me@server dinv import -", "to another computer"),
     ),
+    "extend": (
+        ("dinv extend dev 4h", "4 hours from now, or more if it has"),
+        ("dinv extend --give dev 8h", "one that has no lease gets one"),
+    ),
     "help": (
         ("dinv help create", "the same as dinv create --help"),
         ("dinv create --help-all", "the rare options too"),
@@ -153,6 +157,11 @@ EXAMPLES: dict[str, tuple[tuple[str, str], ...]] = {
     "rm": (
         ("dinv rm dev", "the machine with its images; asks first"),
         ("dinv rm -y --keep-cache dev", "without asking; its images stay"),
+    ),
+    "reap": (
+        ("dinv reap", "this store's machines, as from cron"),
+        ("dinv reap --dry-run", "only say what would be done"),
+        ("dinv reap --endpoint ssh://me@server", "other stores' machines there, too"),
     ),
     "run": (
         ("dinv run -- docker run --rm hello-world", "with a Docker host of its own"),

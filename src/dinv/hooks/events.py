@@ -29,6 +29,12 @@ FACTS: dict[str, tuple[dict[str, Any], str]] = {
     "clients": (_SWITCH, "whether there are new certificates for clients, too"),
     "keep_cache": (_SWITCH, "whether the cache volume stays"),
     "left": (_TEXTS, "a line for each thing that stays"),
+    "expires": (_TEXT, "the end of its lease, by its endpoint's clock: RFC 3339, UTC; empty for none"),
+    "on_expiry": ({"enum": ["remove", "stop"]}, "what happens then"),
+    "why": (
+        {"enum": ["ttl", "idle", "left"]},
+        "the end of its lease; nobody has used it; the run that it was made for was killed",
+    ),
 }
 """By name: its JSON schema, and what it is."""
 
@@ -78,6 +84,17 @@ EVENTS: dict[str, Event] = {
     "pre-revoke": Event("before somebody's certificates are revoked", "holder", "serials", asks=True),
     "revoked": Event("the machine refuses them", "holder", "serials"),
     "pre-remove": Event("before the machine is removed", "keep_cache", asks=True),
+    "lease-expiring": Event(
+        "`reap` has seen that its lease ends soon; once for each end",
+        "expires",
+        "seconds_left",
+        "on_expiry",
+        "keep_cache",
+    ),
+    "pre-reap": Event(
+        "before `reap` stops or removes it", "why", "expires", "on_expiry", "keep_cache", asks=True
+    ),
+    "lease-expired": Event("`reap` has stopped or removed it", "why", "expires", "on_expiry", "keep_cache"),
     "removed": Event("it is gone, with its record", "keep_cache", "left"),
 }
 

@@ -136,7 +136,7 @@ def _machine(base: str) -> dict[str, bytes]:
 
 
 def _dockerfile(chosen: Mapping[str, tuple[str, str]]) -> str:
-    bodies, labels = [], ["services"]
+    bodies, labels = [], ["activity", "services"]
     for name, (path, _) in chosen.items():
         with open(os.path.join(path, "Dockerfile"), encoding="utf-8") as file:
             text = file.read().partition(_FROM)[2]

@@ -323,6 +323,7 @@ class DockerProvisioner(DockerdProvisioner):
             os.path.join(directory, "ca.pem"),
             os.path.join(directory, "cert.pem") if with_certificate else None,
             os.path.join(directory, "key.pem") if with_certificate else None,
+            only_looks=True,
         )
         # Not traced: it is called every 10 ms until it answers.
         return Engine(parse_address(self.driver.url, files), timeout=CALL_SECONDS)

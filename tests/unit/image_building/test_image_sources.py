@@ -40,7 +40,7 @@ def test_several_features_are_in_one_label(tmp_path: Path) -> None:
     sources.init(str(tmp_path), chosen=["sshd", "preloaded"])
     text = (tmp_path / "Dockerfile").read_text()
     assert re.findall("^LABEL.*", text, re.MULTILINE) == [
-        'LABEL io.dinv.image.features="services,sshd,preloaded"'
+        'LABEL io.dinv.image.features="activity,services,sshd,preloaded"'
     ]
     assert text.count("FROM ") == 1
     readme = (tmp_path / "README.md").read_text()

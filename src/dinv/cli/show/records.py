@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.image_building.check.report import ImageReport
+    from dinv.leases.reaping import Reaped
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.renew.when_due import Renewed
     from dinv.lifecycle.sharing.held import Access
@@ -85,6 +86,21 @@ def of_renewal(renewed: Renewed) -> dict[str, Any]:
         "Remark": renewed.remark,
         "Error": renewed.error.text if renewed.error is not None else "",
         **expiry(renewed.certificates),
+    }
+
+
+def of_reaping(reaped: Reaped) -> dict[str, Any]:
+    """`reap`."""
+    return {
+        "Name": reaped.name,
+        "Action": reaped.action,
+        "Why": reaped.why,
+        "Reason": reaped.reason,
+        "Expires": reaped.expires,
+        "Endpoint": reaped.endpoint,
+        "Known": reaped.known,
+        "Left": reaped.left,
+        "Error": reaped.error.text if reaped.error is not None else "",
     }
 
 

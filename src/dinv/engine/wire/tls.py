@@ -61,6 +61,10 @@ _REASONS = (
 )
 
 
+CHECK = "dinv-check"
+"""The ALPN protocol by which a machine's front knows a client that uses nothing (images/README.md)."""
+
+
 def client_context(files: TLSFiles, address: str) -> ssl.SSLContext:
     """Make the TLS settings from docker's three files.
 
@@ -87,6 +91,9 @@ def client_context(files: TLSFiles, address: str) -> ssl.SSLContext:
             raise EndpointTLSError(address, f"{files.ca} has no CA certificate in PEM form") from exc
     if files.cert is not None:
         _load_pair(context, files.cert, files.key, address)
+    if files.only_looks:
+        # A server of Go's ends the handshake with a client that offers only what it does not know.
+        context.set_alpn_protocols([CHECK, "http/1.1"])
     return context
 
 

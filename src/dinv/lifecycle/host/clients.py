@@ -53,16 +53,17 @@ def docker_kwargs(host: Host) -> dict[str, Any]:
     }
 
 
-def engine(host: Host, *, timeout: float = STATE_SECONDS, url: str = "") -> Engine:
+def engine(host: Host, *, timeout: float = STATE_SECONDS, url: str = "", only_looks: bool = False) -> Engine:
     """Return a client of its daemon; `timeout` in seconds is for calls without a deadline of their own.
 
-    `url`: another address at which the machine listens, with the same certificates. Raises
+    `url`: another address at which the machine listens, with the same certificates.
+    `only_looks`: it asks whether the machine answers, and does not count as its use. Raises
     MachineNotRunning, CertificatesTorn.
     """
     from dinv.engine import Engine, TLSFiles, parse_address
 
     host.finish_certificates()
-    tls = TLSFiles.of_directory(host.cert_path) if host.has_tls else None
+    tls = TLSFiles.of_directory(host.cert_path, only_looks=only_looks) if host.has_tls else None
     return Engine(parse_address(url or host.known_url(), tls), timeout=timeout, trace=host.trace)
 
 

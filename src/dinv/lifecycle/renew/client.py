@@ -74,8 +74,8 @@ def _check_let_in(host: Host, key: bytes, chain: bytes) -> None:
         reason = ""
         # It may be stopped, or out of reach from here now.
         with contextlib.suppress(OSError, DinvError):
-            refused = refusal(host.url, TLSFiles(ca, *new))
-            if refused and not refusal(host.url, TLSFiles(ca, *old)):
+            refused = refusal(host.url, TLSFiles(ca, *new, only_looks=True))
+            if refused and not refusal(host.url, TLSFiles(ca, *old, only_looks=True)):
                 reason = refused
         if reason:
             raise CertificateError(

@@ -281,7 +281,7 @@ class Renewal(Transaction):
     def _client(self, directory: str, prefix: str) -> TLSFiles:
         """Return a client's files in `directory`, with the CA of the store."""
         cert, key = (os.path.join(directory, f"{prefix}{name}.pem") for name in ("cert", "key"))
-        return TLSFiles(os.path.join(self.directory, "ca.pem"), cert, key)
+        return TLSFiles(os.path.join(self.directory, "ca.pem"), cert, key, only_looks=True)
 
     def _read(self, name: str) -> bytes:
         """Return a file of the set, b"" if it does not exist."""

@@ -1,0 +1,275 @@
+"""What has run out is stopped or removed; what is used, or cannot be asked, is not."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+from fake_driver import FakeDriver, install, without_keys
+
+import dinv
+from dinv.errors import EndpointUnreachable, HookRefused, NoLease, ProtocolError
+from dinv.leases import activity
+from dinv.leases.activity import Activity
+from dinv.lifecycle.host import leasing, telling
+from dinv.store.store import Store
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
+
+    from fake_driver import World
+
+    from dinv.leases.reaping import Reaped
+    from dinv.machines import Machines
+
+HOUR = 3600
+
+
+class Clock:
+    """The endpoint's, with an offset from this computer's."""
+
+    def __init__(self) -> None:
+        self.ahead = 0.0
+
+    def says(self, *_: object, **__: object) -> str:
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.ahead))
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(FakeDriver, "system_time", lambda _, **__: clock.says())
+    return clock
+
+
+@pytest.fixture
+def events(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, dict[str, Any]]]:
+    events: list[tuple[str, dict[str, Any]]] = []
+    note = lambda host, event, _, **facts: events.append((event, facts))  # noqa: E731, ARG005
+    monkeypatch.setattr(telling, "ask", note)
+    monkeypatch.setattr(telling, "tell", note)
+    return events
+
+
+@pytest.fixture
+def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, clock: Clock) -> World:
+    without_keys(monkeypatch)
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+    monkeypatch.setattr(FakeDriver, "features", frozenset({"activity"}))
+    monkeypatch.setattr(FakeDriver, "channel", lambda _: None)
+    monkeypatch.setattr(leasing, "told", lambda _: "")
+    monkeypatch.setattr(leasing, "tell", lambda *_: None)
+    return install(monkeypatch, str(tmp_path / "endpoint"))
+
+
+@pytest.fixture
+def machines(tmp_path: Path, world: World) -> Machines:
+    return dinv.open(str(tmp_path / "store"))
+
+
+def made(machines: Machines, name: str = "dev", **lease: Any) -> None:
+    machines.create(name, driver="fake", context=False, **lease)
+
+
+def used(monkeypatch: pytest.MonkeyPatch, found: Activity | Exception) -> None:
+    def of(_: object) -> Activity:
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr(activity, "of", of)
+
+
+def one(machines: Machines, **terms: Any) -> Reaped:
+    (found,) = machines.reap(**terms)
+    assert found.error is None
+    return found
+
+
+def test_what_has_time_stays_and_what_has_none_goes(world: World, machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h")
+    made(machines, "free")
+    assert one(machines).action == "kept"
+    clock.ahead = 4 * HOUR
+    found = one(machines, dry_run=True)
+    assert (found.action, found.why, machines.names()) == ("removed", "ttl", ["dev", "free"])
+    assert one(machines).action == "removed"
+    assert machines.names() == ["free"]
+    assert set(world.things()) == {"container-free", "volume-free"}
+
+
+def test_the_clock_is_the_endpoints(machines: Machines, clock: Clock) -> None:
+    clock.ahead = -5 * 86400
+    made(machines, ttl="4h")
+    assert one(machines).action == "kept"
+    clock.ahead = -5 * 86400 + 4 * HOUR
+    assert one(machines).action == "removed"
+
+
+def test_a_clock_that_jumps_ends_nothing(machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h")
+    one(machines)
+    clock.ahead = 3 * 86400
+    found = one(machines)
+    assert found.action == "kept"
+    assert "one of the two is wrong" in found.reason
+    assert machines.names() == ["dev"]
+
+
+def test_the_cache_stays_if_it_was_said(world: World, machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h", keep_cache_on_expiry=True)
+    clock.ahead = 5 * HOUR
+    assert one(machines).left == ["The volume stays"]
+    assert set(world.things()) == {"volume-dev"}
+
+
+def test_it_is_stopped_once(world: World, machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h", on_expiry="stop")
+    clock.ahead = 5 * HOUR
+    assert one(machines).action == "stopped"
+    assert machines.get("dev").config.stopped
+    world.steps.clear()
+    assert one(machines).action == "kept"
+    assert not any(step.startswith("stop") for step in world.steps)
+
+
+@pytest.mark.parametrize(
+    ("found", "action"),
+    [
+        (Activity(0, 0, 2 * HOUR), "removed"),
+        (Activity(0, 0, 2 * HOUR - 1), "kept"),
+        (Activity(1, 0, 0), "kept"),
+        (Activity(0, 3, 0), "kept"),
+        (Activity(1, 1, 9 * HOUR), "kept"),
+        (ProtocolError("it says nothing"), "kept"),
+        (EndpointUnreachable("unix:///fake", "gone"), "kept"),
+    ],
+)
+def test_only_what_nobody_uses_is_unused(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, found: Activity | Exception, action: str
+) -> None:
+    made(machines, idle_ttl="2h")
+    used(monkeypatch, found)
+    assert one(machines).action == action
+
+
+def test_the_end_of_a_lease_counts_although_somebody_is_connected(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, clock: Clock
+) -> None:
+    made(machines, ttl="4h", idle_ttl="2h")
+    used(monkeypatch, Activity(5, 5, 0))
+    clock.ahead = 4 * HOUR
+    assert one(machines).why == "ttl"
+
+
+def test_what_does_not_run_is_not_unused(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    made(machines, idle_ttl="2h")
+    used(monkeypatch, Activity(0, 0, 9 * HOUR))
+    machines.get("dev").stop()
+    assert one(machines).action == "kept"
+
+
+def test_hooks_are_told_once_that_an_end_is_near(
+    machines: Machines, clock: Clock, events: list[tuple[str, dict[str, Any]]]
+) -> None:
+    made(machines, ttl="4h")
+    clock.ahead = 3.5 * HOUR
+    events.clear()
+    assert one(machines, dry_run=True).action == "warned"
+    assert events == []
+    assert [one(machines).action for _ in range(3)] == ["warned", "kept", "kept"]
+    ((event, facts),) = events
+    assert event == "lease-expiring"
+    assert 1700 < facts["seconds_left"] <= 1800
+    machines.get("dev").extend("1h")
+    assert one(machines).action == "warned"
+
+
+def test_hooks_are_asked_before_and_told_afterwards(
+    machines: Machines, clock: Clock, events: list[tuple[str, dict[str, Any]]]
+) -> None:
+    made(machines, ttl="4h")
+    clock.ahead = 5 * HOUR
+    events.clear()
+    one(machines)
+    assert [event for event, _ in events] == ["pre-reap", "pre-remove", "removed", "lease-expired"]
+    assert events[0][1]["why"] == "ttl"
+
+
+def test_a_hook_may_keep_it(machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_host: object, event: str, _progress: object, **_: object) -> None:
+        if event == "pre-reap":
+            raise HookRefused("mine", event, "has ended with exit status 1", [], "/h")
+
+    made(machines, ttl="4h")
+    monkeypatch.setattr(telling, "ask", refuse)
+    clock.ahead = 5 * HOUR
+    assert one(machines).action == "kept"
+    assert machines.names() == ["dev"]
+
+
+def test_an_extension_that_was_killed_before_the_record_counts(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(machines, ttl="4h")
+    clock.ahead = 9 * HOUR
+    later = clock.says()
+    monkeypatch.setattr(leasing, "told", lambda _: later)
+    clock.ahead = 5 * HOUR
+    assert one(machines).action == "kept"
+    clock.ahead = 9 * HOUR + 1
+    assert one(machines).action == "removed"
+
+
+def test_what_another_process_changes_is_left_alone(machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h")
+    clock.ahead = 5 * HOUR
+    with Store(machines.path).lock("dev", "starting it"):
+        assert "at work" in one(machines).reason
+    assert one(machines).action == "removed"
+
+
+def test_one_whose_endpoint_is_away_does_not_keep_the_others(
+    world: World, machines: Machines, clock: Clock
+) -> None:
+    made(machines, "a", ttl="4h")
+    made(machines, "b", ttl="4h")
+
+    def fail(step: str) -> None:
+        if step == "remove":
+            world.at = lambda _step: None
+            raise EndpointUnreachable("unix:///fake", "gone")
+
+    clock.ahead = 5 * HOUR
+    world.at = fail
+    found = {each.name: each for each in machines.reap()}
+    assert isinstance(found["a"].error, EndpointUnreachable)
+    assert found["b"].action == "removed"
+    assert machines.names() == ["a"]
+
+
+def test_a_create_that_was_killed_goes_when_its_lease_is_over(
+    world: World, machines: Machines, clock: Clock
+) -> None:
+    made(machines, ttl="4h")
+    store = Store(machines.path)
+    config = store.load("dev")
+    config.phase = "creating"
+    with store.lock("dev", "x"):
+        store.save(config)
+    clock.ahead = 5 * HOUR
+    assert one(machines).action == "removed"
+    assert (machines.names(), world.things()) == ([], {})
+
+
+def test_without_a_lease_there_is_nothing_to_extend(machines: Machines) -> None:
+    made(machines)
+    with pytest.raises(NoLease, match="give=True"):
+        machines.get("dev").extend("4h")
+    assert machines.get("dev").extend("4h", give=True)
+    lease = machines.get("dev").lease
+    assert lease is not None
+    assert (lease.ttl, lease.on_expiry) == (4 * HOUR, "remove")
