@@ -19,7 +19,7 @@ from dinv.server.database.schema import machines, operations, people, templates,
 from dinv.server.fleet import capacity, quotas
 from dinv.server.fleet.events import note
 from dinv.server.fleet.placement import Need, Place, keep_for, obstacle
-from dinv.server.fleet.rows import HELD_STATES
+from dinv.server.fleet.rows import HELD_STATES, OWNED_STATES
 from dinv.server.models import Quota, Usage
 
 MOST = 5000
@@ -39,25 +39,22 @@ def _ordered() -> sa.Subquery:
     The nth that an owner waits for is due when everybody has as many as they will have with it.
     """
     table = machines.c
-    own = sa.func.row_number().over(partition_by=table.owner_id, order_by=(table.created_at, table.id))
-    waiting = sa.select(table.id, table.owner_id, table.created_at, own.label("own"))
-    waiting_rows = waiting.where(table.state == "waiting").subquery("waiting")
-    held = machines.alias("held")
-    having = (
-        sa.select(held.c.owner_id, sa.func.count().label("count"))
-        .where(
-            held.c.owner_id.in_(sa.select(waiting_rows.c.owner_id)),
-            held.c.removed_at.is_(None),
-            held.c.state.in_(HELD_STATES),
-        )
-        .group_by(held.c.owner_id)
-        .subquery("having")
+    waits = table.state == "waiting"
+    others = machines.alias("others").c
+    owners = sa.select(others.owner_id).where(others.state == "waiting")
+    held = sa.func.sum(sa.case((waits, 0), else_=1)).over(partition_by=table.owner_id)
+    turn = sa.func.row_number().over(
+        partition_by=(table.owner_id, waits), order_by=(table.created_at, table.id)
     )
-    one = waiting_rows.c
-    will_have = sa.func.coalesce(having.c.count, 0) + one.own
-    place = sa.func.row_number().over(order_by=(will_have, one.created_at, one.id))
-    joined = waiting_rows.outerjoin(having, having.c.owner_id == one.owner_id)
-    return sa.select(one.id, place.label("place")).select_from(joined).subquery("ordered")
+    # One pass over what those who wait have: a join with a count of it has no index to go by.
+    theirs = (
+        sa.select(table.id, table.created_at, table.state, (held + turn).label("will_have"))
+        .where(table.owner_id.in_(owners), table.removed_at.is_(None), table.state.in_(OWNED_STATES))
+        .subquery("theirs")
+    )
+    one = theirs.c
+    place = sa.func.row_number().over(order_by=(one.will_have, one.created_at, one.id))
+    return sa.select(one.id, place.label("place")).where(one.state == "waiting").subquery("ordered")
 
 
 _ORDERED = _ordered()

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
 import sqlalchemy as sa
 
-from dinv.server.audit import Audit
 from dinv.server.database.database import Database
 from dinv.server.database.schema import (
     endpoints,
@@ -86,16 +85,24 @@ class _Grant:
         return self.now + timedelta(seconds=self.ttl) if self.ttl else None
 
 
+@dataclass(frozen=True)
+class Answer:
+    """A machine, and what the audit log says of it; nothing where the request had been made before."""
+
+    machine_id: str
+    action: str = ""
+    detail: dict[str, Any] = field(default_factory=dict)
+
+
 class Requests:
     """Answers wishes."""
 
-    def __init__(self, database: Database, audit: Audit) -> None:
+    def __init__(self, database: Database) -> None:
         self._database = database
-        self._audit = audit
         self._ready = database.claimable(_ready_of_pool(), machines)
 
-    def request(self, connection: sa.Connection, actor: Actor, wish: Wish) -> str:
-        """Return the id of the machine, within a transaction that writes; see `Fleet.request`."""
+    def request(self, connection: sa.Connection, actor: Actor, wish: Wish) -> Answer:
+        """Return what is to be had, within a transaction that writes; see `Fleet.request`."""
         permissions.may_have_machines(actor)
         wish.check()
         _lock_person(connection, actor)
@@ -103,7 +110,7 @@ class Requests:
         if wish.key:
             known = _known(connection, actor, wish, now)
             if known:
-                return known
+                return Answer(known)
         template = wanted(connection, actor, wish.template)
         seconds = lease(template, wish.ttl)
         team = _team_with_room(connection, actor, template, now)
@@ -119,10 +126,7 @@ class Requests:
             machine_id = self._make(connection, template, grant)
         if wish.key:
             _keep(connection, actor, wish, machine_id, now)
-        self._audit.write(
-            connection, actor, action, f"machine:{machine_id}", template=template.name, name=name, team=team
-        )
-        return machine_id
+        return Answer(machine_id, action, {"template": template.name, "name": name, "team": team})
 
     def _claim(self, connection: sa.Connection, template: sa.Row[Any], grant: _Grant) -> str | None:
         """Take one of the template's pool; None if there is none. Exactly one claimer gets it."""

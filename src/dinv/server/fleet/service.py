@@ -62,7 +62,7 @@ class Fleet:
         self._database = database
         self._audit = audit
         self._access = access
-        self._requests = Requests(database, audit)
+        self._requests = Requests(database)
 
     # The button
 
@@ -86,7 +86,12 @@ class Fleet:
         wish = Wish(template, name, ttl, key)
 
         def work(connection: sa.Connection) -> Machine:
-            return self._shown(connection, self._requests.request(connection, actor, wish))
+            answer = self._requests.request(connection, actor, wish)
+            machine = self._shown(connection, answer.machine_id)
+            if answer.action:
+                # The last thing: from here on all others wait for the end of this transaction.
+                self._audit.write(connection, actor, answer.action, f"machine:{machine.id}", **answer.detail)
+            return machine
 
         begun = time.monotonic()
         machine = self._database.write(work)
@@ -359,11 +364,13 @@ class Fleet:
 
         def change(connection: sa.Connection) -> Machine:
             row = changes.changeable(connection, actor, machine_id, version)
-            if work(connection, row, self._database.now(connection)):
+            is_changed = work(connection, row, self._database.now(connection))
+            machine = self._shown(connection, row.id)
+            if is_changed:
                 if row.owner_id != actor.person.id:
                     detail["owner"] = row.owner_name
                 self._audit.write(connection, actor, action, f"machine:{row.id}", name=row.name, **detail)
-            return self._shown(connection, row.id)
+            return machine
 
         return self._database.write(change)
 
