@@ -49,6 +49,7 @@ MENU = {
         "lifecycle",
         "certificates",
         "sharing",
+        "server",
         "leases",
         "authorities",
         "hooks",

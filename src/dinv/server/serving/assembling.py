@@ -21,6 +21,7 @@ class Assembled:
 
     parts: Parts
     work: Work
+    place: Place
 
 
 def database_of(settings: Settings) -> Database:
@@ -53,4 +54,4 @@ def assemble(settings: Settings, database: Database) -> Assembled:
         fleet=Fleet(database, audit, place.access),
         stopping=threading.Event(),
     )
-    return Assembled(parts, Work(database, audit, settings, place=place))
+    return Assembled(parts, Work(database, audit, settings, place=place), place)

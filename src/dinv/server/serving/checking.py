@@ -52,7 +52,7 @@ def _parts(settings: Settings, database: Database) -> list[Finding]:
     except DinvError as error:
         return [Finding("secret", str(error))]
     parts = assembled.parts
-    found = [Finding("secret")]
+    found = [_tried("secret", _quiet(assembled.place.records.check))]
     if settings.provider:
         name = f"sign-in provider {settings.provider.name}"
         found.append(_tried(name, _quiet(parts.people.check_provider)))

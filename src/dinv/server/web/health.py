@@ -9,12 +9,12 @@ from __future__ import annotations
 import ipaddress
 
 from fastapi import APIRouter
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 
-from dinv.server.measures import REGISTRY
 from dinv.server.problems import Forbidden, NotSignedIn, Unavailable
+from dinv.server.web import figures
 from dinv.server.web.guards import PartsOf, bearer
 from dinv.server.web.parts import Parts
 
@@ -42,7 +42,7 @@ def metrics(request: Request, parts: PartsOf) -> Response:
     """Figures, in Prometheus's text format."""
     if not _is_from_here(request):
         _check_token(request, parts)
-    return Response(generate_latest(REGISTRY), media_type=CONTENT_TYPE_LATEST)
+    return Response(figures.text(parts.fleet), media_type=CONTENT_TYPE_LATEST)
 
 
 def _is_from_here(request: Request) -> bool:

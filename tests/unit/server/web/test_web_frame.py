@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import io
 import json
 import logging
@@ -16,7 +17,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.testclient import TestClient
 
 from dinv.server.audit import Audit
-from dinv.server.models import Actor, Person, Scope
+from dinv.server.models import Actor, Person, Pool, Scope
 from dinv.server.problems import Problem, QuotaExceeded, Unavailable
 from dinv.server.settings import Settings
 from dinv.server.web import app as app_module
@@ -61,6 +62,19 @@ class Gone:
         raise Unavailable("The database does not answer. Try again.", retry_after=4.2)
 
 
+class NoMachines:
+    def counts(self, actor: Actor) -> dict[str, int]:
+        return {"ready": 3}
+
+    def pools(self, actor: Actor) -> list[Pool]:
+        return [Pool("docker", 2, 5, paused=False, ready=2, creating=1, parked=0, claimed=1, generation="g")]
+
+
+class FleetGone(NoMachines):
+    def counts(self, actor: Actor) -> dict[str, int]:
+        raise Unavailable("The database does not answer. Try again.")
+
+
 class Sent(BaseModel):
     name: str
     password: str
@@ -70,7 +84,9 @@ def parts(tmp_path: Path, database: Any = None, **settings: Any) -> Parts:
     settings = {"public_url": "https://dinv.example.com", **settings}
     database = database or Answering()
     known = cast("Any", KnownPeople())
-    return Parts(Settings(str(tmp_path), **settings), database, Audit(database), known, cast("Any", None))
+    return Parts(
+        Settings(str(tmp_path), **settings), database, Audit(database), known, cast("Any", NoMachines())
+    )
 
 
 def make(parts: Parts) -> FastAPI:
@@ -101,7 +117,7 @@ def make(parts: Parts) -> FastAPI:
     def form(name: str = Form()) -> str:
         return name
 
-    @app.get("/first/{secret}")
+    @app.get("/kept/{secret}")
     def first(secret: str) -> Response:
         return PlainTextResponse("own", headers={"Cache-Control": "max-age=60"})
 
@@ -248,7 +264,7 @@ def test_every_answer_has_the_headers_of_safety(client: TestClient) -> None:
         assert answer.headers["cache-control"] == "no-store"
         assert answer.headers["strict-transport-security"] == "max-age=31536000"
         assert "server" not in answer.headers
-    assert client.get("/first/x").headers["cache-control"] == "max-age=60"
+    assert client.get("/kept/x").headers["cache-control"] == "max-age=60"
 
 
 def test_strict_transport_is_for_tls_and_not_for_localhost(tmp_path: Path) -> None:
@@ -352,13 +368,13 @@ def test_streams_may_wait_for_ever_after_the_body() -> None:
 
 
 def test_the_log_says_the_route_and_no_secret(client: TestClient, logged: io.StringIO) -> None:
-    client.get("/first/the-secret?token=the-secret", headers={"Authorization": "Bearer the-secret"})
+    client.get("/kept/the-secret?token=the-secret", headers={"Authorization": "Bearer the-secret"})
     client.get("/the-secret/typed/by-mistake")
     client.get("/who", headers={"Cookie": f"{cookies.SESSION}=session-ada"})
     lines = [json.loads(line) for line in logged.getvalue().splitlines()]
     assert "the-secret" not in logged.getvalue()
     assert [(line["route"], line["status"]) for line in lines] == [
-        ("/first/{secret}", 200),
+        ("/kept/{secret}", 200),
         ("", 404),
         ("/who", 200),
     ]
@@ -427,6 +443,22 @@ def test_figures_are_for_this_computer_and_for_operators(
     assert answer.status_code == status
     if status == 200:
         assert 'dinv_http_request_seconds_count{method="GET",route="/who",status="200"}' in answer.text
+
+
+def test_figures_say_what_there_is_and_whether_the_database_answers(tmp_path: Path) -> None:
+    well = parts(tmp_path)
+    text = browser(well, client=("127.0.0.1", 1)).get("/metrics").text
+    for line in (
+        'dinv_machines{state="ready"} 3.0',
+        'dinv_pool_ready{pool="docker"} 2.0',
+        'dinv_pool_machines{pool="docker",state="creating"} 1.0',
+        "dinv_database_up 1.0",
+    ):
+        assert line in text
+    gone = dataclasses.replace(well, fleet=cast("Any", FleetGone()))
+    answer = browser(gone, client=("127.0.0.1", 1)).get("/metrics")
+    assert answer.status_code == 200
+    assert "dinv_database_up 0.0" in answer.text
 
 
 def test_behind_a_proxy_of_this_computer_figures_need_a_token(tmp_path: Path) -> None:
