@@ -1,0 +1,128 @@
+"""Pools that a file declares: compared with what their records say, created, changed, and removed."""
+
+from __future__ import annotations
+
+from dinv.declared.changes import CHANGE, CREATE, NOTHING, REMOVE, Change
+from dinv.declared.kinds import POOL_OPTIONS
+from dinv.declared.wanted import POOL
+from dinv.drivers import Difference
+from dinv.errors import PoolBusy, PoolNotFound
+from dinv.pools import options as of_pools
+from dinv.pools import planning
+from dinv.pools.pools import PARALLEL, Pools
+from dinv.pools.records import PoolStore
+from dinv.store.settings import Defaults
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from dinv.declared.wanted import Wanted
+    from dinv.pools.records import PoolRecord
+    from dinv.progress import Progress
+
+NUMBERS, REPLACED = "numbers", "unclaimed machines are replaced"
+"""What a difference of a pool does."""
+_KEYWORDS = {"max": "maximum"}
+_OWN = tuple(option.key for option in POOL_OPTIONS)
+_USUAL: dict[str, Any] = {
+    "size": 1,
+    "max": 0,
+    "one_at_a_time": False,
+    "parked": planning.PARKED_KEPT,
+    "max_age": 0,
+    "parallel": PARALLEL,
+}
+
+
+def compare(path: str, wanted: Wanted) -> Change:
+    """Return what would be done about a pool. Raises ConfigError, InputError."""
+    try:
+        pool = PoolStore(path).load(wanted.name)
+    except PoolNotFound:
+        return Change(POOL, wanted.name, CREATE, wanted=wanted)
+    if pool.removing:
+        return Change(POOL, wanted.name, CREATE, wanted=wanted, notes=["its removal was interrupted"])
+    differences = [*_numbers(pool, wanted), *_options(pool, wanted)]
+    action = CHANGE if differences else NOTHING
+    return Change(POOL, wanted.name, action, wanted=wanted, differences=differences)
+
+
+def _own(wanted: Wanted) -> dict[str, Any]:
+    """Return the pool's own numbers, checked; those that the file does not say are the usual ones."""
+    said = {
+        key: wanted.declared[key].value(value, {}) for key, value in wanted.options.items() if key in _OWN
+    }
+    return {**_USUAL, **said}
+
+
+def _numbers(pool: PoolRecord, wanted: Wanted) -> list[Difference]:
+    found = []
+    for key, after in _own(wanted).items():
+        before = getattr(pool, _KEYWORDS.get(key, key))
+        if before != after:
+            name = key.replace("_", "-")
+            found.append(_difference(name, str(before).lower(), str(after).lower(), NUMBERS))
+    return found
+
+
+def _settings(pool: PoolRecord, wanted: Wanted) -> dict[str, Any]:
+    """Return the options of create as `Pools.set` takes them: what the file says no more is reset."""
+    before = pool.applied.get("Options") or {} if pool.applied.get("File") == wanted.file else {}
+    given = {key: value for key, value in wanted.options.items() if key not in _OWN}
+    gone = (key for key in before if key not in given and key not in _OWN)
+    return {**dict.fromkeys(gone, ""), **given}
+
+
+def _options(pool: PoolRecord, wanted: Wanted) -> list[Difference]:
+    merged = {**pool.options, **_without_resets(_settings(pool, wanted))}
+    reset = [key for key, value in _settings(pool, wanted).items() if value == ""]
+    after = of_pools.recorded({k: v for k, v in merged.items() if k not in reset}, {}, Defaults())
+    return [
+        _difference(key.replace("_", "-"), _said(pool.options.get(key)), _said(after.get(key)), REPLACED)
+        for key in dict.fromkeys([*after, *pool.options])
+        if pool.options.get(key) != after.get(key)
+    ]
+
+
+def _without_resets(settings: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in settings.items() if value != ""}
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return "" if value is None else str(value)
+
+
+def _difference(option: str, before: str, after: str, means: str) -> Difference:
+    found = Difference(option, before, after, (option,))
+    found.means = means
+    return found
+
+
+def carry_out(
+    path: str, change: Change, progress: Progress, trace: Callable[[str], None] | None
+) -> list[str]:
+    """Do what a change says, and have the pool's machines be made; return what stays."""
+    pools, wanted = Pools(path, trace=trace), change.wanted
+    if change.action == REMOVE or wanted is None:
+        return pools.remove(change.name, progress=progress)
+    store = PoolStore(path)
+    own = {_KEYWORDS.get(key, key): value for key, value in _own(wanted).items()}
+    if change.action == CREATE:
+        if store.exists(change.name):  # what a kill has left of it
+            with_record = change.notes
+            if with_record:
+                pools.remove(change.name, progress=progress)
+        given = {key: value for key, value in wanted.options.items() if key not in _OWN}
+        pools.create(change.name, applied=wanted.applied(), progress=progress, **own, **given)
+    elif change.action == CHANGE or store.load(change.name).applied != wanted.applied():
+        settings = _settings(store.load(change.name), wanted)
+        pools.set(change.name, applied=wanted.applied(), progress=progress, **own, **settings)
+    try:
+        pools.reconcile([change.name], progress=lambda _name: progress)
+    except PoolBusy:
+        progress.note(f"Pool {change.name} is reconciled by another process")
+    return []
