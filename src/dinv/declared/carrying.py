@@ -9,9 +9,10 @@ import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from dinv.caches.registry_caches import RegistryCaches
+from dinv.declared import pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE, Done
 from dinv.declared.planning import order
-from dinv.declared.wanted import CACHE, values
+from dinv.declared.wanted import CACHE, POOL, values
 from dinv.errors import DinvError, Interrupted
 from dinv.lifecycle.change import operation
 from dinv.lifecycle.create import CreateOptions, create
@@ -107,6 +108,8 @@ class Carrier:
         assert wanted is not None  # noqa: S101  (only removals have none)
         if change.kind == CACHE:
             return self._cache(change, wanted, progress)
+        if change.kind == POOL:
+            return pooled.carry_out(self.path, change, progress, self.trace)
         left: list[str] = []
         if change.action == REPLACE:
             left = remove(Store(self.path), change.name, progress=progress, trace=self.trace)
@@ -179,11 +182,12 @@ class Carrier:
         return []
 
     def _remove(self, changes: Sequence[Change]) -> list[Done]:
-        """Remove machines, of a cluster one after the other, and then caches."""
+        """Remove pools, machines, of a cluster one after the other, and then caches."""
         found: dict[_Key, Done] = {}
-        machines = {change.name: change for change in changes if change.kind != CACHE}
+        machines = {change.name: change for change in changes if change.kind not in (CACHE, POOL)}
         stop = threading.Event()
-        batches = [[machines[name] for name in names] for names in rounds(Store(self.path), list(machines))]
+        batches = [[change for change in changes if change.kind == POOL]]
+        batches += [[machines[name] for name in names] for names in rounds(Store(self.path), list(machines))]
         batches.append([change for change in changes if change.kind == CACHE])
         with ThreadPoolExecutor(self.planner.parallel) as pool:
             for batch in batches:
@@ -196,6 +200,8 @@ class Carrier:
         try:
             if change.kind == CACHE:
                 left = RegistryCaches(self.path, trace=self.trace).remove(change.name, progress=progress)
+            elif change.kind == POOL:
+                left = pooled.carry_out(self.path, change, progress, self.trace)
             else:
                 left = remove(Store(self.path), change.name, progress=progress, trace=self.trace)
         except DinvError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.declaration import PATH, SWITCH, Option
+from dinv.declaration import DURATION, INTEGER, PATH, SWITCH, Option
 from dinv.declared.option_shapes import CommonOptions, CreateOptions, OptionValue
 from dinv.declared.shapes import Keys, Named, Shape, Text
 from dinv.formats.strict_yaml import MAPPING
@@ -33,6 +33,18 @@ CACHE_OPTIONS = (
     Option("credentials", "", "users and passwords for the upstreams, as docker's config.json", type=PATH),
 )
 """What a cache may be told: the flags of `cache create`."""
+
+POOL_OPTIONS = (
+    Option("size", "", "unclaimed machines to keep ready (1)", type=INTEGER),
+    Option("max", "", "machines at most, claimed ones included (0: no bound)", type=INTEGER),
+    Option("one-at-a-time", "", "replace at most one machine at a time", type=SWITCH),
+    Option("parked", "", "failed machines to keep for inspection", type=INTEGER),
+    Option("max-age", "", "replace unclaimed machines of this age", type=DURATION),
+    Option("parallel", "", "machines to make at once", type=INTEGER),
+)
+"""What a pool may be told besides the options of its machines: the flags of `pool create`."""
+NOT_OF_POOLS = ("context", "keep-on-failure")
+LONGEST_POOL_NAME = 48
 
 
 class Kind:
@@ -113,6 +125,20 @@ def fleet(environ: Mapping[str, str] | None = None, defaults: Defaults | None = 
             longest=layout.LONGEST_NAME,
         ),
     }
+    pool = CreateOptions(
+        "A pool: its numbers, and the options of its machines",
+        extra=POOL_OPTIONS,
+        environ=environ,
+        defaults=defaults,
+        without=NOT_OF_POOLS,
+    )
+    keys["pools"] = Named(
+        pool,
+        "Pools of machines that are made before anybody asks, by name",
+        pattern=layout.NAME,
+        due="a pool's name: letters, digits, dots and hyphens",
+        longest=LONGEST_POOL_NAME,
+    )
     return Kind(FLEET, keys, text="Docker hosts: machines, registry caches and pools", implied=True)
 
 

@@ -241,7 +241,9 @@ class CreateOptions(Shape):
             reading.places[at] = key.line, key.column
             option = known.get(key.text)
             if option is None:
-                elsewhere_known = (key, value) in inherited and elsewhere(key.text.replace("-", "_"))
+                elsewhere_known = (key, value) in inherited and (
+                    key.text in self._without or elsewhere(key.text.replace("-", "_"))
+                )
                 if not elsewhere_known:
                     reading.problem(key, path, _unknown(key.text, known))
             elif not value.is_null:

@@ -10,11 +10,12 @@ import contextlib
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
-from dinv.declared import differing
+from dinv.declared import differing, pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE, Change
-from dinv.declared.wanted import CACHE, MACHINE
+from dinv.declared.wanted import CACHE, MACHINE, POOL
 from dinv.drivers import Difference
-from dinv.errors import CacheNotFound, DeclarationError, DinvError, MachineNotFound, StoreError
+from dinv.errors import CacheNotFound, DeclarationError, DinvError, MachineNotFound, PoolNotFound, StoreError
+from dinv.pools.records import PoolStore
 from dinv.registries.cache_record import KEPT, PUSH, CacheRecord
 from dinv.registries.cache_store import CacheStore
 from dinv.store.store import Store
@@ -62,27 +63,32 @@ class Planner:
         try:
             if wanted.kind == CACHE:
                 return self._cache(wanted)
+            if wanted.kind == POOL:
+                return pooled.compare(self.path, wanted)
             return self._machine(wanted, progress, finish=finish)
         except DinvError as error:
             return Change(wanted.kind, wanted.name, FAIL, wanted=wanted, error=error)
 
     def removals(self, files: Iterable[str], wanted: Iterable[Wanted] = ()) -> list[Change]:
-        """Return removals of what these files have made, but for what is wanted: machines, then caches."""
+        """Return removals of what these files have made and do not want: pools, machines, then caches."""
         files, kept = set(files), {(each.kind, each.name) for each in wanted}
         return [
             Change(kind, name, REMOVE)
-            for kind, names in ((MACHINE, Store(self.path).names()), (CACHE, CacheStore(self.path).names()))
-            for name in names
+            for kind in (POOL, MACHINE, CACHE)
+            for name in self._store(kind).names()
             if (kind, name) not in kept and self.applied(kind, name).get("File") in files
         ]
 
     def applied(self, kind: str, name: str) -> Mapping[str, Any]:
         """Return what is recorded of a file with a thing; nothing if it is not there, or not readable."""
         with contextlib.suppress(DinvError):
-            if kind == CACHE:
-                return CacheStore(self.path).load(name).applied
-            return Store(self.path).load(name).applied
+            return self._store(kind).load(name).applied
         return {}
+
+    def _store(self, kind: str) -> Store | CacheStore | PoolStore:
+        if kind == CACHE:
+            return CacheStore(self.path)
+        return PoolStore(self.path) if kind == POOL else Store(self.path)
 
     def _check_owners(self, wanted: Iterable[Wanted]) -> None:
         """Raise DeclarationError for names of things that were not made by the file that asks for them."""
@@ -102,15 +108,15 @@ class Planner:
 
     def _owner(self, wanted: Wanted) -> str | None:
         """Return the file that has made what has this name, "" if none has; None if nothing has it."""
-        store: Store | CacheStore = CacheStore(self.path) if wanted.kind == CACHE else Store(self.path)
+        store = self._store(wanted.kind)
         if not store.exists(wanted.name):
             return None
         try:
             found = store.load(wanted.name)
-        except (MachineNotFound, CacheNotFound):
+        except (MachineNotFound, CacheNotFound, PoolNotFound):
             return None
         except StoreError:
-            return "" if wanted.kind == CACHE or _has_record(store, wanted.name) else None
+            return "" if wanted.kind != MACHINE or _has_record(store, wanted.name) else None
         if isinstance(found, CacheRecord) and found["Phase"] == KEPT:
             return None  # only what it had stored is there
         return str(found.applied.get("File") or "")

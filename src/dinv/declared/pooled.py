@@ -15,7 +15,7 @@ from dinv.store.settings import Defaults
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
     from typing import Any
 
     from dinv.declared.wanted import Wanted
@@ -71,23 +71,17 @@ def _settings(pool: PoolRecord, wanted: Wanted) -> dict[str, Any]:
     """Return the options of create as `Pools.set` takes them: what the file says no more is reset."""
     before = pool.applied.get("Options") or {} if pool.applied.get("File") == wanted.file else {}
     given = {key: value for key, value in wanted.options.items() if key not in _OWN}
-    gone = (key for key in before if key not in given and key not in _OWN)
-    return {**dict.fromkeys(gone, ""), **given}
+    gone = [key for key in before if key not in given and key not in _OWN]
+    return {**{key: [] if isinstance(before[key], list) else "" for key in gone}, **given}
 
 
 def _options(pool: PoolRecord, wanted: Wanted) -> list[Difference]:
-    merged = {**pool.options, **_without_resets(_settings(pool, wanted))}
-    reset = [key for key, value in _settings(pool, wanted).items() if value == ""]
-    after = of_pools.recorded({k: v for k, v in merged.items() if k not in reset}, {}, Defaults())
+    after = of_pools.recorded({**pool.options, **_settings(pool, wanted)}, {}, Defaults())
     return [
         _difference(key.replace("_", "-"), _said(pool.options.get(key)), _said(after.get(key)), REPLACED)
         for key in dict.fromkeys([*after, *pool.options])
         if pool.options.get(key) != after.get(key)
     ]
-
-
-def _without_resets(settings: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in settings.items() if value != ""}
 
 
 def _said(value: Any) -> str:
@@ -112,10 +106,8 @@ def carry_out(
     store = PoolStore(path)
     own = {_KEYWORDS.get(key, key): value for key, value in _own(wanted).items()}
     if change.action == CREATE:
-        if store.exists(change.name):  # what a kill has left of it
-            with_record = change.notes
-            if with_record:
-                pools.remove(change.name, progress=progress)
+        if change.notes:  # its removal was killed
+            pools.remove(change.name, progress=progress)
         given = {key: value for key, value in wanted.options.items() if key not in _OWN}
         pools.create(change.name, applied=wanted.applied(), progress=progress, **own, **given)
     elif change.action == CHANGE or store.load(change.name).applied != wanted.applied():

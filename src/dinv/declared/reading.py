@@ -128,7 +128,7 @@ def _kind(reading: Reading, node: Node, kinds: Sequence[Kind]) -> Kind | None:
         return None
     named = node.get("kind")
     known = [kind.name for kind in kinds]
-    if named is None:
+    if named is None or named.is_null:
         implied = next((kind for kind in kinds if kind.implied), None)
         if implied is None:
             reading.problem(node, "", f'has no "kind". There is: {", ".join(known)}')

@@ -7,7 +7,7 @@ import json
 import os
 
 from dinv.declaration import PAIRS, to_record
-from dinv.declared.kinds import CACHE_OPTIONS
+from dinv.declared.kinds import CACHE_OPTIONS, POOL_OPTIONS
 from dinv.errors import DeclarationError
 from dinv.lifecycle.change.unchangeable import OF_THE_CREATE
 from dinv.options import Table
@@ -107,6 +107,8 @@ def _declared(kind: str, given: Mapping[str, Any], defaults: Defaults) -> dict[s
     options: Iterable[Option] = CACHE_OPTIONS
     if kind != CACHE:
         options = Table.chosen(given, os.environ, defaults)
+    if kind == POOL:
+        options = [*options, *POOL_OPTIONS]
     return {option.key: option for option in options if option.key in given}
 
 

@@ -119,6 +119,7 @@ class Pools:
         parked: int = planning.PARKED_KEPT,
         max_age: float | str | None = None,
         parallel: int = PARALLEL,
+        applied: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         **given: object,
     ) -> PoolStatus:
@@ -127,7 +128,8 @@ class Pools:
         `maximum` bounds them and the claimed ones together (0: no bound). `one_at_a_time`: at most one
         machine is replaced at a time when options change. `parked` is how many failed machines are kept for
         inspection, `max_age` after how long an unclaimed one is replaced ("7d", or seconds), `parallel` how
-        many are made at once. The other keywords are those of `Machines.create`; variables and config.toml
+        many are made at once. `applied` is recorded of the file that declares it
+        (`dinv.declared`). The other keywords are those of `Machines.create`; variables and config.toml
         count now, and not when a machine is made.
 
         Raises PoolExists, InputError, OptionError, PoolBusy, StoreNotWritable, and the errors of reaching the
@@ -149,6 +151,7 @@ class Pools:
             "Options": options.recorded(given, os.environ, Defaults.of(self._path)),
             "Generation": "",
             "Created": rfc3339(time.time()),
+            "Applied": dict(applied or {}),
         }
         pool = PoolRecord(name, document)
         _check_bounds(pool)
@@ -171,6 +174,7 @@ class Pools:
         parked: int | None = None,
         max_age: float | str | None = None,
         parallel: int | None = None,
+        applied: Mapping[str, Any] | None = None,
         progress: Progress | None = None,
         **given: object,
     ) -> PoolStatus:
@@ -203,6 +207,8 @@ class Pools:
                 pool.max_age = _age(max_age)
             if parallel is not None:
                 pool.parallel = _number("parallel", parallel, 1, 64)
+            if applied is not None:
+                pool.applied = dict(applied)
             if changed is not None:
                 pool.options = changed
                 pool.generation = options.generation_of(changed)

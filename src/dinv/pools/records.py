@@ -44,6 +44,7 @@ class PoolRecord:
     """What a pool is to be; see docs/pools.md for each."""
 
     __slots__ = (
+        "applied",
         "created",
         "generation",
         "max_age",
@@ -71,6 +72,8 @@ class PoolRecord:
         self.options: dict[str, Any] = dict(document["Options"])
         self.generation: str = document["Generation"]
         self.created: str = document["Created"]
+        self.applied: dict[str, Any] = dict(document.get("Applied") or {})
+        """Of a pool that a file declares (`dinv.declared`): File, Generation, Options."""
 
     def document(self) -> dict[str, Any]:
         """Return it as it is written."""
@@ -88,6 +91,7 @@ class PoolRecord:
             "Options": self.options,
             "Generation": self.generation,
             "Created": self.created,
+            **({"Applied": self.applied} if self.applied else {}),
         }
 
 
@@ -129,7 +133,8 @@ class PoolStore(Layout):
         if not kinds.is_version(document.get("Version")) or document["Version"] > VERSION:
             raise ConfigError(name, path, "it is of a newer dinv")
         absent = next((key for key in _KINDS if document.get(key) is None), "")
-        reason = f"{absent} is missing" if absent else kinds.wrong(document, _KINDS, "Pool")
+        known = {**_KINDS, "Applied": dict}
+        reason = f"{absent} is missing" if absent else kinds.wrong(document, known, "Pool")
         if reason:
             raise ConfigError(name, path, reason)
         return PoolRecord(name, document)

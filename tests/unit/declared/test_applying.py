@@ -448,3 +448,41 @@ def test_secrets_are_neither_shown_nor_recorded(
     assert "s3cr3t" not in said.out + said.err
     assert "an0ther" not in said.out + said.err
     assert Store().load("dev").applied["Options"] == {"engine_env": ["PROXY"]}
+
+
+def test_a_pool_is_made_changed_and_removed(machines: Machines, world: World) -> None:
+    text = "defaults: {context: false}\npools:\n  ci: {size: 2, max: 5, cache-mark: [a]}\n"
+    assert apply(machines, text) == [(CREATE, "ci", "")]
+    status = machines.pools.get("ci")
+    assert (status.ready, status.pool.maximum) == (2, 5)
+    assert actions(planned(machines, text)) == {"ci": NOTHING}
+
+    more = text.replace("size: 2", "size: 3").replace("[a]", "[b]")
+    (change,) = planned(machines, more)
+    assert {each.option: each.said for each in change.differences} == {
+        "size": "2 -> 3",
+        "cache-mark": "a -> b",
+    }
+    assert apply(machines, more) == [(CHANGE, "ci", "")]
+    status = machines.pools.get("ci")
+    assert (status.ready, status.stale) == (3, 0)
+
+    plain = "pools: {ci: }"
+    (change,) = planned(machines, plain)
+    assert {each.option for each in change.differences} == {"size", "max", "cache-mark"}
+    assert apply(machines, plain) == [(CHANGE, "ci", "")]
+    assert "cache_mark" not in machines.pools.get("ci").pool.options
+
+    with pytest.raises(DeclarationError, match=r"pools\.ci is there already"):
+        planned(machines, plain, head="apiVersion: dinv/v1\nname: another\n")
+    assert apply(machines, "", prune=True) == [(REMOVE, "ci", "")]
+    assert machines.pools.names() == []
+
+
+def test_what_is_wrong_with_a_pool_has_its_place(machines: Machines) -> None:
+    with pytest.raises(DeclarationError, match=r'line 4, column 8: pools\.ci has no key "sise"'):
+        planned(machines, "pools:\n  ci: {sise: 3}\n")
+    with pytest.raises(
+        DeclarationError, match=r"pools\.ci\.size = '3' is not|is a text, and has to be a number"
+    ):
+        planned(machines, 'pools:\n  ci: {size: "3"}\n')
