@@ -6,7 +6,7 @@ import argparse
 import signal
 import sys
 
-from benchmarks import commands, creation, crowd, host, listing, memory, trust
+from benchmarks import claims, commands, creation, crowd, host, listing, memory, trust
 from benchmarks.process import RunFailed
 from benchmarks.report import table
 from benchmarks.session import Session
@@ -16,7 +16,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-PARTS = ("create", "commands", "ls", "memory", "trust")
+PARTS = ("create", "commands", "ls", "memory", "trust", "claim")
 
 
 def main() -> int:
@@ -59,6 +59,8 @@ def _measure(options: argparse.Namespace) -> None:
                 rows += memory.measure(session, _tell)
             if "trust" in parts:
                 rows += trust.measure(session, options.command_runs, _tell)
+            if "claim" in parts:
+                rows += claims.measure(session, options.create_runs, _tell)
             if "create" in parts:
                 rows += creation.measure(session, options.create_runs, _tell)
         finally:

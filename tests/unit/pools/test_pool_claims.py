@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import multiprocessing
 import os
 import signal
@@ -28,6 +29,7 @@ from kills import Killed, killed_at_change
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from fake_driver import World
 
@@ -101,6 +103,17 @@ def test_images_with_and_without_a_front(
     machine = machines.create("dev", pool="ci")
     states = [access.state for access in machine.access() if access.role == "client"]
     assert states == (["revoked", "valid"] if front else ["valid"])
+
+
+def test_elsewhere_it_is_no_pools_machine(machines: Machines, tmp_path: Path) -> None:
+    pool_of(machines, 1)
+    machines.create("dev", pool="ci", context=False)
+    with io.BytesIO() as archive:
+        machines.export("dev", archive)
+        archive.seek(0)
+        other = open_store(str(tmp_path / "other"))
+        other.import_(archive, context=False)
+    assert other.get("dev").config.pool == {}
 
 
 def test_an_empty_pool_has_one_made_by_its_options(machines: Machines, world: World) -> None:

@@ -91,10 +91,9 @@ def take_name(site: Site) -> None:
         return
     try:
         site.engine.containers.rename(before, after, timeout=CHANGE_SECONDS)
-    except NotFound:
-        # Renamed already; or gone, which whoever needs it finds out; or an API without this call.
+    except EngineError:
+        # Renamed already, perhaps; or the name is another's; or an API without this call; or it is gone,
+        # which whoever needs it finds out.
         if not own_id(site, after):
             return
-    except EngineError:
-        return
     kept["Container"] = after

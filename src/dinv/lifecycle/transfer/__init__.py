@@ -239,6 +239,7 @@ def _move_paths(document: dict[str, Any], name: str, files: set[str]) -> None:
     if isinstance(ours, dict):
         driver["MachineName"] = name
         ours["Context"] = ""
+        ours.pop("Pool", None)  # a pool is of the store that it comes from
         for part in ("AuthorityOptions", "ProvisionerOptions", "ImageContractOptions", "Membership"):
             if ours.get(part):
                 ours[part] = {key: value for key, value in ours[part].items() if not _is_path(value)}
