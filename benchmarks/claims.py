@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 CLAIMED = Figure(0.3)
 """Seconds."""
-POOL = "benchmark"
+POOL = "bench"
 _AT_ONCE = 5
 """Machines in the pool: a small computer cannot have many."""
 
