@@ -104,14 +104,24 @@ class Machine:
     def status(self, *, timeout: float = STATE_SECONDS, expiry: bool = False) -> Status:
         """Ask the endpoint for the machine's state and any error; `timeout` in seconds.
 
-        With `expiry`, a certificate that has expired, or is about to, also counts as an error; see `expiry`.
+        With `expiry`, a certificate that has expired, or is about to, also counts as an error; see `expiry`;
+        and so does a lease that ends soon.
         """
         status = self._host.status(timeout=timeout)
         if not expiry:
             return status
         from dinv.wording import joined
 
-        return Status(status.state, joined("; ", (status.error, self.expiry(soon=True))))
+        return Status(status.state, joined("; ", (status.error, self.expiry(soon=True), self._lease_ends())))
+
+    def _lease_ends(self) -> str:
+        """Return what to do if its lease ends soon, by this computer's clock; "" if it does not."""
+        lease = self.lease
+        if lease is None:
+            return ""
+        import time
+
+        return lease.remark(self.name, time.time())
 
     def inspect(self) -> dict[str, Any]:
         """Return the content of config.json, with absolute paths, and the dates of its certificates.

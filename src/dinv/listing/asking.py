@@ -67,6 +67,8 @@ def statuses(
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
     known.update(found)
     certificates = {name: _certificates(taken[name], store, known) for name in found}
+    for name in found:
+        _about_lease(taken[name], known)
     docker_host = docker_host_in_use(environ)
     standing = standings.found() if standings is not None else {}
     return [
@@ -116,6 +118,17 @@ def _certificates(
     status = known[config.name]
     known[config.name] = Status(status.state, joined("; ", (status.error, said)))
     return found
+
+
+def _about_lease(config: MachineConfig | None, known: dict[str, Status]) -> None:
+    """Add to a machine's status that its lease ends soon: by this computer's clock, as nobody is asked."""
+    if config is None or config.run or (lease := config.lease) is None:
+        return
+    import time
+
+    status = known[config.name]
+    said = lease.remark(config.name, time.time())
+    known[config.name] = Status(status.state, joined("; ", (status.error, said)))
 
 
 def _discovery(config: MachineConfig | None) -> str:

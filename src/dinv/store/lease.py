@@ -125,6 +125,26 @@ class Lease:
         """Return the seconds until its end, negative afterwards; None if it has no end."""
         return None if self.end is None else self.end - now
 
+    def about(self, now: float) -> str:
+        """Return how long it has, for people: "in 2 hours", "over"; "" if it has no end."""
+        left = self.left(now)
+        if left is None:
+            return ""
+        from dinv.formats.durations import about
+
+        return f"in {about(left)}" if left > 0 else "over"
+
+    def remark(self, machine: str, now: float) -> str:
+        """Return what to do if its end is near, or was; "" if it is not."""
+        left = self.left(now)
+        if left is None or not self.is_near(left):
+            return ""
+        from dinv.wording import command
+
+        said = f"its lease ends {self.about(now)}" if left > 0 else "its lease is over"
+        then = "it is stopped then" if self.on_expiry == STOP else "it is removed then"
+        return f"{said}, {then}: " + command("extend", machine, "DURATION")
+
     def is_near(self, left: float, *, within: float | None = None) -> bool:
         """Return whether the end is near with `left` seconds to go: `within` a time, else by SOON_SECONDS."""
         return left <= (min(SOON_SECONDS, self.ttl / 4 or SOON_SECONDS) if within is None else within)

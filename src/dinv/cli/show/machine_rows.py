@@ -6,7 +6,7 @@ from dinv.states import TIMEOUT
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Any
 
     from dinv.listing.status import MachineStatus
@@ -34,6 +34,28 @@ def cells(machine: MachineStatus, called: Called = str) -> tuple[str, ...]:
     )
 
 
+def table(machines: Sequence[MachineStatus], called: Called = str) -> tuple[list[str], list[list[str]]]:
+    """Return the heads of the columns and the rows; with a column EXPIRES if a machine has a lease."""
+    heads, rows = list(COLUMNS), [list(cells(machine, called)) for machine in machines]
+    ends = [_ends(machine) for machine in machines]
+    if any(ends):
+        heads.insert(-1, "EXPIRES")
+        for row, end in zip(rows, ends, strict=True):
+            row.insert(-1, end)
+    return heads, rows
+
+
+def _ends(machine: MachineStatus) -> str:
+    lease = machine.config.lease if machine.config is not None else None
+    if lease is None:
+        return ""
+    import time
+
+    from dinv.formats.durations import about
+
+    return lease.about(time.time()) or f"{about(lease.idle_ttl)} unused"
+
+
 def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
     """Return what `ls --format json` prints."""
     from dinv.cli.show import records
@@ -48,6 +70,7 @@ def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:
         "Error": called(machine.error),
         **_expiry(machine),
         **_membership(machine),
+        "Expires": config.lease.expires if config is not None and config.lease is not None else "",
     }
 
 

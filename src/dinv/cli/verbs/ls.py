@@ -51,7 +51,7 @@ def run(app: App, options: Options) -> None:
         Format("json").show_all(machine_rows.document(machine, app.voice.called) for machine in found)
     elif options.format in ("", "table"):
         found = machines.list(**asked)
-        _show([list(machine_rows.cells(machine, app.voice.called)) for machine in found])
+        _show(*machine_rows.table(found, app.voice.called))
         server, others = machines.on_server(timeout=options.timeout)
         if others:
             app.voice.hint(f"Also yours on {server}: {', '.join(others)}")
@@ -70,15 +70,13 @@ def run(app: App, options: Options) -> None:
     machines.tend(found)
 
 
-def _show(cells: list[list[str]]) -> None:
+def _show(heads: list[str], cells: list[list[str]]) -> None:
     import sys
-
-    from dinv.cli.show.machine_rows import COLUMNS
 
     if not sys.stdout.isatty():
         from dinv.formats.table import table
 
-        print(table(COLUMNS, cells))
+        print(table(heads, cells))
         return
     from dinv import states
     from dinv.cli.show.fitting import show
@@ -90,4 +88,4 @@ def _show(cells: list[list[str]]) -> None:
         states.STOPPED: "dim",
     }
     spare = ("SWARM", "DRIVER", "DOCKER", "ACTIVE")
-    show(COLUMNS, cells, spare=spare, below="ERRORS", coloured="STATE", colours=colours)
+    show(heads, cells, spare=spare, below="ERRORS", coloured="STATE", colours=colours)

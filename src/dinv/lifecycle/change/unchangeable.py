@@ -18,7 +18,10 @@ _MADE_WITH = (
 )
 
 
-def advice(key: str, machine: str) -> str:
+_LEASE = ("ttl", "idle_ttl", "on_expiry", "keep_cache_on_expiry")
+
+
+def advice(key: str, machine: str) -> str:  # noqa: PLR0911  (one for each kind)
     """Return what to do instead of changing an option of `create`, by keyword; "" if nothing is known."""
     if key in IMAGE:
         return "It comes with another image: " + command("upgrade", "--image", "REF", machine)
@@ -36,6 +39,8 @@ def advice(key: str, machine: str) -> str:
             + ", and take its images there: "
             + command("load", "NAME", "IMAGE")
         )
+    if key in _LEASE:
+        return "It is decided when a machine is made. For more time: " + command("extend", machine, "4h")
     if key in _MADE_WITH:
         return (
             "It is decided when a machine is made. Make it anew with the same images: "
