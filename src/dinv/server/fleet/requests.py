@@ -130,8 +130,6 @@ class Requests:
 
     def _claim(self, connection: sa.Connection, template: sa.Row[Any], grant: _Grant) -> str | None:
         """Take one of the template's pool; None if there is none. Exactly one claimer gets it."""
-        if template.pool_paused:
-            return None
         which = {"template": template.id, "generation_of_template": template.generation}
         machine_id = connection.scalar(self._ready, which)
         if machine_id is None:

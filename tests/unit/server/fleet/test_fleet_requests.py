@@ -150,13 +150,16 @@ def test_a_pool_whose_endpoint_is_down_gives_nothing(world: World) -> None:
     assert world.fleet.request(world.person("jane")).endpoint == "up"
 
 
-@pytest.mark.parametrize("change", [{"pool_paused": True}, {"generation": "2"}])
-def test_a_pool_that_is_paused_or_old_gives_nothing(world: World, change: dict[str, object]) -> None:
+@pytest.mark.parametrize(
+    ("change", "state"), [({"pool_paused": True}, "ready"), ({"generation": "2"}, "creating")]
+)
+def test_what_a_pool_gives(world: World, change: dict[str, object], state: str) -> None:
+    """What is old is not given away; what is paused is, as by pools on one's own computer."""
     world.template()
     world.endpoint()
     world.pool("docker", 1)
     world.database.write(lambda connection: connection.execute(templates.update().values(change)))
-    assert world.fleet.request(world.person("jane")).state == "creating"
+    assert world.fleet.request(world.person("jane")).state == state
 
 
 def test_the_same_request_again_is_one(world: World) -> None:

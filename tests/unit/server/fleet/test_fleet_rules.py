@@ -181,7 +181,6 @@ class Rules(RuleBasedStateMachine):
             query = sa.select(machines.c.id).select_from(joined)
             query = query.where(
                 templates.c.name == template,
-                ~templates.c.pool_paused,
                 machines.c.owner_id.is_(None),
                 machines.c.state == "ready",
                 endpoints.c.state != "unreachable",

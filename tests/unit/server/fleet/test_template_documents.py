@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+import re
 from typing import TYPE_CHECKING
 
 import pytest
 from fleet_world import GIB, World
 
+import dinv
 from dinv.server.fleet.inventory.documents import read
 from dinv.server.problems import Forbidden, Invalid, NotFound, TooLarge
 
@@ -111,6 +114,13 @@ def test_what_does_not_go_together(text: str, said: str) -> None:
 def test_what_is_no_template_is_said(text: str) -> None:
     with pytest.raises(Invalid):
         read(text)
+
+
+def test_the_template_of_the_page_is_one() -> None:
+    page = os.path.join(os.path.dirname(dinv.__file__), "..", "..", "docs", "server-templates.md")
+    with open(page, encoding="utf-8") as file:
+        (text,) = re.findall(r"```yaml\n(.*?)```", file.read(), re.DOTALL)
+    assert read(text)["pool_max"] == 20
 
 
 @pytest.fixture

@@ -67,7 +67,9 @@ def kind() -> Kind:
                 {
                     "size": Whole("How many machines are kept ready", most=_MOST_POOLED),
                     "max": Whole("How many there are at most, with those in use; 0: any", most=_MOST_POOLED),
-                    "paused": Switch("Whether it is left as it is, and nothing is taken from it"),
+                    "paused": Switch(
+                        "Whether nothing is made for it, replaced or removed; requests go on taking from it"
+                    ),
                 },
                 "Machines that are kept ready for whoever asks next",
             ),
