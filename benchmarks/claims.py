@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from benchmarks.process import output_of, seconds_of
 from benchmarks.report import Figure, row
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 CLAIMED = Figure(0.3)
 """Seconds."""
-POOL = "bench"
+POOL = f"bench-{os.urandom(4).hex()}-pool"
+"""Named so that the next run finds what one that was killed has left on the endpoint."""
 _AT_ONCE = 5
 """Machines in the pool: a small computer cannot have many."""
 
