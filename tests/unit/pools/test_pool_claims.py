@@ -137,8 +137,10 @@ def test_no_more_than_the_maximum(machines: Machines) -> None:
 
 
 def test_options_that_come_too_late(machines: Machines) -> None:
-    pool_of(machines, 1, cache_mark=["a"])
-    with pytest.raises(PoolsMachine, match=r"cache_mark comes too late for one: the pool has \['a'\]"):
+    pool_of(machines, 1, cache_mark=["a"], cert_lifetime="30d")
+    with pytest.raises(PoolsMachine, match="cert_lifetime comes too late for one: the pool has 30d"):
+        machines.create("dev", pool="ci", cert_lifetime="20d")
+    with pytest.raises(PoolsMachine, match="cache_mark comes too late for one: the pool has a"):
         machines.create("dev", pool="ci", cache_mark=["b"])
     with pytest.raises(PoolsMachine, match="the pool has none"):
         machines.create("dev", pool="ci", tls_san=["x.example.com"])
