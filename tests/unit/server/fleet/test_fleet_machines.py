@@ -116,7 +116,6 @@ def test_operators_stop_and_remove_and_do_not_get_in(world: World) -> None:
     [
         lambda fleet, actor: fleet.machines(actor, everybody=True),
         lambda fleet, actor: fleet.endpoints(actor),
-        lambda fleet, actor: fleet.pools(actor),
         lambda fleet, actor: fleet.quotas(actor),
     ],
 )
@@ -403,6 +402,17 @@ def test_pools_are_set(world: World) -> None:
             world.fleet.set_pool(operator, "docker", **wrong)
     with pytest.raises(NotFound):
         world.fleet.set_pool(operator, "none", size=1)
+
+
+def test_people_see_how_many_are_ready_of_what_they_may_have(world: World) -> None:
+    operator, jane = world.person("op", role="operator"), world.person("jane")
+    world.template("others", teams=["web"], pool_size=1)
+    world.fleet.set_pool(operator, "docker", size=2, maximum=9)
+    world.pool("docker", 1)
+    assert [pool.template for pool in world.fleet.pools(operator)] == ["docker", "others"]
+    (seen,) = world.fleet.pools(jane)
+    assert (seen.template, seen.ready) == ("docker", 1)
+    assert seen.error == ""
 
 
 def test_quotas_are_set_for_whom_there_is(world: World) -> None:
