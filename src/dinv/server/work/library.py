@@ -10,7 +10,7 @@ from typing import Any
 
 from dinv.drivers.docker.flavours import detect
 from dinv.engine import Engine
-from dinv.errors import AccessOver, AlreadyRunning, AlreadyStopped, ConfigError, MachineNotFound
+from dinv.errors import AccessOver, AlreadyRunning, AlreadyStopped, ConfigError, MachineNotFound, NotSupported
 from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.lifecycle.sharing import share_file
 from dinv.lifecycle.transfer import copies
@@ -155,5 +155,10 @@ def _thing(listed: Mapping[str, Any]) -> Thing | None:
 
 
 def _activity(machine: Machine) -> Activity:
-    with machine.engine() as daemon:
-        return Activity(connections=0, containers=len(daemon.containers.list()), idle=None)
+    try:
+        found = machine.activity()
+    except NotSupported:
+        # Its image cannot tell how long nobody has used it; what runs there its daemon can.
+        with machine.engine() as daemon:
+            return Activity(connections=0, containers=len(daemon.containers.list()), idle=None)
+    return Activity(found.connections, found.containers, found.unused_for)
