@@ -17,7 +17,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> None:
-    form = app.format(options, "Name", "Expires")
+    form = app.format(options, "Name", "Expires", "Extended")
     app.voice.aside = form is not None
     progress = app.progress()
     with app.interruptible(), app.machine(options.name) as machine:
