@@ -74,8 +74,8 @@ class Change:
 
     @property
     def loses(self) -> bool:
-        """Whether what is in it is gone afterwards."""
-        return self.action in (REPLACE, REMOVE)
+        """Whether what is in it is gone afterwards; a cache that is made anew keeps what it has stored."""
+        return self.action == REMOVE or (self.action == REPLACE and self.kind != "cache")
 
 
 class Done:

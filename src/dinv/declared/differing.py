@@ -5,6 +5,7 @@ from __future__ import annotations
 from dinv.declaration import PAIRS
 from dinv.declared.changes import CHANGE, NOTHING, REPLACE, Change
 from dinv.drivers import Difference
+from dinv.drivers.alteration import RELOAD
 from dinv.errors import OptionError
 from dinv.lifecycle.change import operation, plan
 from dinv.lifecycle.change.unchangeable import CERTIFICATES, IMAGE, OF_THE_CREATE
@@ -12,7 +13,7 @@ from dinv.lifecycle.host import Host
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
     from typing import Any
 
     from dinv.declaration import Option
@@ -36,15 +37,17 @@ def compare(
     progress: Progress,
     *,
     finish: bool = False,
+    coming: Collection[str] = (),
     trace: Callable[[str], None] | None = None,
 ) -> Change:
     """Return what would be done about a machine that exists and is finished.
 
     What its file has said before is recorded with it: what differs from that is changed, and what the file
     says no more is taken back. What can be changed is compared with the machine itself, too. With `finish`,
-    what was killed is finished or undone first. Raises what `Machine.plan_change` raises.
+    what was killed is finished or undone first. `coming` are caches that will be there by then. Raises what
+    `Machine.plan_change` raises.
     """
-    comparison = Comparison(Host(config, store, trace=trace), wanted)
+    comparison = Comparison(Host(config, store, trace=trace), wanted, coming)
     with comparison.machine:
         comparison.sort()
     found: Plan | None = None
@@ -60,9 +63,10 @@ def compare(
 class Comparison:
     """One machine and what is wanted, sorted by what can bring about each difference."""
 
-    def __init__(self, machine: Host, wanted: Wanted) -> None:
+    def __init__(self, machine: Host, wanted: Wanted, coming: Collection[str] = ()) -> None:
         self.machine = machine
         self.wanted = wanted
+        self.coming = coming
         applied = machine.config.applied
         self.taken_over = applied.get("File") != wanted.file
         self.before: dict[str, Any] = {} if self.taken_over else dict(applied.get("Options") or {})
@@ -81,7 +85,11 @@ class Comparison:
         for key in dict.fromkeys([*self.after, *self.before]):
             if key in OF_THE_CREATE or key.endswith("_rm"):
                 continue
-            if key in self.changeable or key == _CACHE:
+            if key == _CACHE and self.after.get(key) in self.coming:
+                there = self.machine.config.registry_cache
+                self.differences.append(Difference("registry-cache", there, str(self.after[key]), (key,)))
+                self.differences[-1].means = RELOAD
+            elif key in self.changeable or key == _CACHE:
                 self._set(key)
             elif self.taken_over:
                 if not self._same_seam(key):
@@ -120,7 +128,10 @@ class Comparison:
         difference = Difference(key.replace("_", "-"), said[0], said[1], (key,))
         if key in IMAGE and key != "image_contract" and after:
             self.image, difference.means = str(after), UPGRADED
-        elif key in CERTIFICATES and after and not (key == "tls_san" and set(before or ()) - set(after)):
+        elif key in CERTIFICATES and not _asks_for_more(before, after):
+            self.notes.append(f"{difference.option} stays as it was: it goes with a machine made anew")
+            return
+        elif key in CERTIFICATES:
             self.certificates[f"{key}s" if key == "tls_san" else key] = after
             difference.means = RENEWED
         else:
@@ -178,6 +189,13 @@ def _gone(option: Option, before: Any, after: Any) -> list[str]:
     return [
         name for name in dict.fromkeys(str(each).partition("=")[0] for each in before) if name not in names
     ]
+
+
+def _asks_for_more(before: Any, after: Any) -> bool:
+    """Whether new certificates are needed, and not only fewer names in them, or nothing said."""
+    if isinstance(after, list):
+        return bool(set(after) - set(before or ()))
+    return bool(after)
 
 
 def _listed(value: Any) -> list[str]:

@@ -22,7 +22,7 @@ from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
     from typing import Any
 
     from dinv.declared.wanted import Wanted
@@ -55,17 +55,24 @@ class Planner:
         for names that something else has already.
         """
         self._check_owners(wanted)
+        caches = CacheStore(self.path)
+        coming = {each.name for each in wanted if each.kind == CACHE and not caches.exists(each.name)}
         with ThreadPoolExecutor(self.parallel) as pool:
-            return list(pool.map(partial(self.change, progress=progress), wanted))
+            return list(pool.map(partial(self.change, progress=progress, coming=coming), wanted))
 
-    def change(self, wanted: Wanted, progress: Progress, *, finish: bool = False) -> Change:
-        """Return what would be done about one thing; with `finish` what was killed is settled first."""
+    def change(
+        self, wanted: Wanted, progress: Progress, *, finish: bool = False, coming: Collection[str] = ()
+    ) -> Change:
+        """Return what would be done about one thing; with `finish` what was killed is settled first.
+
+        `coming` are the caches that are not there yet, and will be before it.
+        """
         try:
             if wanted.kind == CACHE:
                 return self._cache(wanted)
             if wanted.kind == POOL:
                 return pooled.compare(self.path, wanted)
-            return self._machine(wanted, progress, finish=finish)
+            return self._machine(wanted, progress, finish=finish, coming=coming)
         except DinvError as error:
             return Change(wanted.kind, wanted.name, FAIL, wanted=wanted, error=error)
 
@@ -121,7 +128,9 @@ class Planner:
             return None  # only what it had stored is there
         return str(found.applied.get("File") or "")
 
-    def _machine(self, wanted: Wanted, progress: Progress, *, finish: bool) -> Change:
+    def _machine(
+        self, wanted: Wanted, progress: Progress, *, finish: bool, coming: Collection[str]
+    ) -> Change:
         store = Store(self.path)
         try:
             config = store.load(wanted.name)
@@ -136,7 +145,9 @@ class Planner:
             return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[note])
         if config.unsettled and not finish:
             return Change(MACHINE, wanted.name, CHANGE, wanted=wanted, notes=[note])
-        return differing.compare(store, config, wanted, progress, finish=finish, trace=self.trace)
+        return differing.compare(
+            store, config, wanted, progress, finish=finish, coming=coming, trace=self.trace
+        )
 
     def _cache(self, wanted: Wanted) -> Change:
         try:
@@ -147,8 +158,7 @@ class Planner:
             return Change(CACHE, wanted.name, CREATE, wanted=wanted)
         differences = list(_differences(record, wanted))
         action = REPLACE if differences else NOTHING
-        note = ["it is made anew with what it has stored"] if differences else []
-        return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences, notes=note)
+        return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences)
 
 
 def _has_record(store: Any, name: str) -> bool:

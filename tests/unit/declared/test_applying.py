@@ -486,3 +486,45 @@ def test_what_is_wrong_with_a_pool_has_its_place(machines: Machines) -> None:
         DeclarationError, match=r"pools\.ci\.size = '3' is not|is a text, and has to be a number"
     ):
         planned(machines, 'pools:\n  ci: {size: "3"}\n')
+
+
+def test_a_cache_that_is_to_come_does_not_keep_a_machine_from_being_compared(machines: Machines) -> None:
+    apply(machines, "machines: {dev: {size: s}}")
+    changes = planned(machines, "caches: {hub: {}}\nmachines: {dev: {size: s, registry-cache: hub}}")
+    assert actions(changes) == {"hub": CREATE, "dev": CHANGE}
+    assert means(changes[1]) == {"registry-cache": RELOAD}
+    (change,) = planned(machines, "machines: {dev: {size: s, registry-cache: hub}}")
+    assert change.action == FAIL
+    assert 'no registry cache "hub"' in str(change.error)
+
+
+def test_certificates_are_made_for_more_names_and_not_for_fewer(machines: Machines) -> None:
+    apply(machines, "machines: {dev: {tls-san: [a.example]}}")
+    (change,) = planned(machines, "machines: {dev: {tls-san: [a.example, b.example], cert-lifetime: 30d}}")
+    assert (change.action, means(change)) == (
+        CHANGE, {"tls-san": "new certificates", "cert-lifetime": "new certificates"},
+    )  # fmt: skip
+    assert change.certificates == {"tls_sans": ["a.example", "b.example"], "cert_lifetime": 30 * 86400}
+    (change,) = planned(machines, "machines: {dev: }")
+    assert change.action == NOTHING
+    assert change.notes == ["tls-san stays as it was: it goes with a machine made anew"]
+
+
+def test_another_image_is_an_upgrade(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fake_driver import FakeDriver
+
+    from dinv.declared import carrying
+    from dinv.drivers import Flag
+
+    flags = FakeDriver.create_flags()
+    monkeypatch.setattr(FakeDriver, "create_flags", lambda: (*flags, Flag("image", "", "the image")))
+    upgraded = []
+    monkeypatch.setattr(
+        carrying, "upgrade", lambda _store, name, _progress, **more: upgraded.append((name, more))
+    )
+    apply(machines, "machines: {dev: {image: a}}")
+    (change,) = planned(machines, "machines: {dev: {image: b}}")
+    assert (change.action, change.image, change.stops) == (CHANGE, "b", True)
+    assert apply(machines, "machines: {dev: {image: b}}") == [(CHANGE, "dev", "")]
+    assert [(name, more["image"]) for name, more in upgraded] == [("dev", "b")]
+    assert actions(planned(machines, "machines: {dev: {image: b}}")) == {"dev": NOTHING}
