@@ -100,7 +100,11 @@ class OptionValue(Shape):
             return self._bytes(reading, node, path, scalar)
         if scalar.meaning in (BOOLEAN, NULL):
             return reading.problem(node, path, not_a_text(scalar))
-        if scalar.text == "" and scalar.meaning != VARIABLE and option.type in (SIZE, DURATION, CHOICE):
+        if (
+            scalar.text == ""
+            and scalar.meaning != VARIABLE
+            and option.type in (SIZE, DURATION, CHOICE, PAIRS)
+        ):
             return reading.problem(node, path, f"is empty, and has to be {_DUE.get(option.type, 'a text')}")
         return self._path(scalar.text, reading) if option.type == PATH else scalar.text
 
@@ -159,7 +163,9 @@ class OptionValue(Shape):
             return {"type": "string", "pattern": r"^\$(?:[A-Za-z_][A-Za-z0-9_]*|\{[^{}$]*\})$"}
         own = _values(option)
         if option.type == PAIRS:
-            item = own if option.bare else {**own, "pattern": _PAIR}
+            item = {**own, "pattern": _PAIR}
+            if option.bare:
+                item = {"type": ["string", "number"], "pattern": "^[^=]"}
             value: dict[str, Any] = {"type": ["string", "number", "boolean"]}
             if option.bare:
                 value["type"].append("null")

@@ -130,7 +130,7 @@ def shell(request: pytest.FixtureRequest, tmp_path: Path, capsys: pytest.Capture
 
 def test_verbs(shell: Shell) -> None:
     assert shell("") == sorted(VERBS)
-    assert shell("l") == ["link", "load", "login", "logs", "ls"]
+    assert shell("l") == ["link", "load", "login", "logout", "logs", "ls"]
     assert shell("help", "ls") == ["ls"]
     assert shell("nosuch", "") == []
 
