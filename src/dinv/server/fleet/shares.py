@@ -29,11 +29,13 @@ def of(connection: sa.Connection, machine_id: str) -> list[Share]:
 
 
 def lifetime_of_owner(row: sa.Row[Any], now: datetime) -> timedelta:
-    """Return for how long the owner's certificate is valid: while the machine is theirs, 30 days at most."""
-    left = LONGEST if row.expires_at is None else row.expires_at - now
-    if left <= timedelta(0):
+    """Return for how long the owner's certificate is valid.
+
+    Not by the machine's time, which may be extended: a machine that is gone lets nobody in.
+    """
+    if row.expires_at is not None and row.expires_at <= now:
         raise Conflict("The machine's time is over. Extend it first.")
-    return min(left, LONGEST)
+    return LONGEST
 
 
 def refuse_unready(row: sa.Row[Any]) -> None:

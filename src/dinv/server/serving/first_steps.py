@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 from dinv.drivers.machine_urls import machine_urls
 from dinv.endpoints.resolve import resolve
 from dinv.errors import DinvError
@@ -38,6 +40,12 @@ def take(fleet: Fleet, store: Store) -> list[str]:
 
 
 def _add_engine(fleet: Fleet, store: Store) -> str:
+    if named := os.environ.get("DINV_ENDPOINT"):
+        options = {"endpoint": named}
+        if certificates := os.environ.get("DINV_ENDPOINT_CERT_PATH"):
+            options["endpoint_cert_path"] = certificates
+        fleet.put_endpoint(_ITSELF, ENDPOINT, options=options)
+        return f"Machines are made on {named}, as the variable DINV_ENDPOINT says."
     try:
         found = resolve(None, store, machine_urls=machine_urls)
     except DinvError:
