@@ -41,7 +41,7 @@ def take(fleet: Fleet, store: Store) -> list[str]:
 
 def _add_engine(fleet: Fleet, store: Store) -> str:
     if named := os.environ.get("DINV_ENDPOINT"):
-        options = {"endpoint": named}
+        options: dict[str, object] = {"endpoint": named}
         if certificates := os.environ.get("DINV_ENDPOINT_CERT_PATH"):
             options["endpoint_cert_path"] = certificates
         fleet.put_endpoint(_ITSELF, ENDPOINT, options=options)
