@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 VARIABLES = ("DOCKER_TLS_VERIFY", "DOCKER_HOST", "DOCKER_CERT_PATH", "DOCKER_MACHINE_NAME")
 OF_SOME = ("KUBECONFIG",)
 """Variables that only some provisioners' machines have. Their values are paths in the machine's directory."""
+FURTHER = "DINV_MACHINE_VARIABLES"
+"""The variable with the names of all others that were set for a machine, comma-separated: a plugin's own."""
 
 
 def setting(
@@ -38,6 +40,9 @@ def setting(
     machine.check_files()
     machines = os.path.dirname(machine.directory)
     variables: dict[str, str | None] = {**_of_another(machines, environ), **machine.environment()}
+    further = [key for key in machine.environment() if key not in VARIABLES and key not in OF_SOME]
+    if further:
+        variables[FURTHER] = ",".join(further)
     if not machine.has_tls:
         # Another machine's variables would make the docker CLI use TLS with this one.
         variables = {**dict.fromkeys(VARIABLES), **variables}
@@ -51,9 +56,19 @@ def setting(
 
 
 def _of_another(machines: str, environ: Mapping[str, str]) -> dict[str, str | None]:
-    """Return the variables, to be unset, that lead into a directory of a machine's: a user's own stay."""
+    """Return the variables, to be unset, that were set for a machine: a user's own stay.
+
+    Those of OF_SOME are by what they lead to, since users have others. Names that are none are left out: what
+    is returned is evaluated by a shell.
+    """
     within = os.path.join(machines, "")
-    return {key: None for key in OF_SOME if environ.get(key, "").startswith(within)}
+    found: dict[str, str | None] = {key: None for key in OF_SOME if environ.get(key, "").startswith(within)}
+    if FURTHER in environ:
+        for key in environ[FURTHER].split(","):
+            if key.isascii() and key.isidentifier() and key not in OF_SOME:
+                found[key] = None
+        found[FURTHER] = None
+    return found
 
 
 def _expiry(machine: Machine) -> str:

@@ -9,6 +9,7 @@ import pytest
 from fake_driver import install
 
 from dinv.errors import MachineNotRunning
+from dinv.machine import Machine
 from dinv.machines import Machines
 from dinv.shells.env import VARIABLES, setting, unsetting
 from dinv.store.record import READY, MachineConfig
@@ -105,6 +106,28 @@ def test_another_machines_kubeconfig_is_unset_and_the_users_own_is_not(machines:
     for own in ("/home/me/.kube/config", f"/mine:{other}"):
         assert "KUBECONFIG" not in setting(machines.get("dev"), environ={"KUBECONFIG": own})[0]
         assert "KUBECONFIG" not in unsetting(machines, environ={"KUBECONFIG": own})
+
+
+def test_what_a_provisioner_of_ones_own_has_set_is_unset_with_the_rest(
+    machines: Machines, port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(machines, f"tcp://127.0.0.1:{port}")
+    given = {**machines.get("dev").environment(), "DINV_REGISTRY": "h:5000", "KUBECONFIG": "/k"}
+    with monkeypatch.context() as patched:
+        patched.setattr(Machine, "environment", lambda _: given)
+        found, _ = setting(machines.get("dev"), environ={})
+    assert found["DINV_MACHINE_VARIABLES"] == "DINV_REGISTRY"
+    environ = {key: value for key, value in found.items() if value is not None}
+    ours = {"DINV_REGISTRY": None, "DINV_MACHINE_VARIABLES": None}
+    assert unsetting(machines, environ=environ) == {**dict.fromkeys(VARIABLES), **ours}
+    # Another machine has none of these.
+    assert setting(machines.get("dev"), environ=environ)[0].items() >= ours.items()
+
+
+def test_names_that_are_not_a_variables_are_no_commands(machines: Machines) -> None:
+    environ = {"DINV_MACHINE_VARIABLES": "A;rm -rf x,$(id),B,é,,KUBECONFIG", "KUBECONFIG": "/own"}
+    found = unsetting(machines, environ=environ)
+    assert found == {**dict.fromkeys(VARIABLES), "B": None, "DINV_MACHINE_VARIABLES": None}
 
 
 def test_all_is_unset_whatever_there_is(machines: Machines) -> None:
