@@ -34,6 +34,7 @@ HEADINGS = {
     "Isolation": "ISOLATION",
     "CertExpiry": "CERT EXPIRY",
     "CAExpiry": "CA EXPIRY",
+    "Expires": "EXPIRES",
     "Cluster": "CLUSTER",
     "ClusterRole": "CLUSTER ROLE",
     "ClusterState": "CLUSTER STATE",

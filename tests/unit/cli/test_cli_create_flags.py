@@ -9,8 +9,9 @@ from fake_driver import install
 
 from dinv import authorities
 from dinv.authorities.local import LocalAuthority
-from dinv.cli import create_flags, main
+from dinv.cli import main
 from dinv.cli.completion.commands import command
+from dinv.cli.flags import create as create_flags
 from dinv.cli.parser import Parser
 from dinv.declaration import Option
 

@@ -217,6 +217,7 @@ def test_the_document_says_what_the_record_has(store: Store) -> None:
         "Error": "",
         "CertExpiry": "",
         "CAExpiry": "",
+        "Expires": "",
         "Cluster": "",
         "ClusterRole": "",
         "ClusterState": "",

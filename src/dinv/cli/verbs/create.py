@@ -9,14 +9,14 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.cli.create_flags import add_arguments
+    from dinv.cli.flags.create import add_arguments
 
     add_arguments(parser)
 
 
 def run(app: App, options: Options) -> None:
     from dinv.cli import docker_machine_options
-    from dinv.cli.create_flags import given
+    from dinv.cli.flags.create import given
 
     docker_machine_options.check_create(options, app.voice)
     form = app.format(options, "Name", "URL", "DockerVersion")

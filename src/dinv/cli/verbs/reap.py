@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.cli.create_flags import flag
+    from dinv.cli.flags.create import flag
     from dinv.options import WARN_BEFORE
 
     parser.add_argument(

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.cli.create_flags import add_arguments, flag
+    from dinv.cli.flags.create import add_arguments, flag
     from dinv.options import CACHE_WAIT
 
     parser.usage = f"{parser.prog} [OPTION ...] -- COMMAND [ARGUMENT ...]"
@@ -31,7 +31,7 @@ def takes_rest(words: list[str]) -> tuple[list[str], list[str]]:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.cli.create_flags import given
+    from dinv.cli.flags.create import given
 
     app.voice.aside = True
     with app.interruptible():

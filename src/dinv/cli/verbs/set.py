@@ -14,7 +14,7 @@ _NOT_OPTIONS = ("name", "dry_run", "force", "timeout")
 
 
 def arguments(parser: Parser) -> None:
-    from dinv.cli.create_flags import flag
+    from dinv.cli.flags.create import flag
     from dinv.options import changeable
     from dinv.timeouts import SERVE_SECONDS
 
@@ -31,7 +31,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> int:
-    from dinv.cli.create_flags import given
+    from dinv.cli.flags.create import given
     from dinv.cli.show import records
     from dinv.cli.show.question import confirmed
 

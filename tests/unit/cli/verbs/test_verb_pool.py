@@ -13,7 +13,7 @@ from shared_machine import FrontProvisioner
 
 from dinv import provisioners
 from dinv.cli import main
-from dinv.cli.create_flags import given
+from dinv.cli.flags.create import given
 from dinv.cli.parser import Parser
 from dinv.lifecycle.claim import Claim
 from dinv.pools.obtaining import OF_A_CLAIM
