@@ -50,6 +50,7 @@ MENU = {
         "certificates",
         "sharing",
         "server",
+        "login",
         "leases",
         "server-templates",
         "authorities",

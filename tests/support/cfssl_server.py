@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import needs
+from free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -91,12 +92,6 @@ def make_ca(directory: Path) -> None:
     found = json.loads(made.stdout)
     (directory / "ca.pem").write_text(found["cert"])
     (directory / "ca-key.pem").write_text(found["key"])
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port: int = free.getsockname()[1]
-        return port
 
 
 def wait(port: int, process: subprocess.Popen[bytes]) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import socket
 import ssl
 import subprocess
 import time
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from cryptography import x509
+from free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -130,19 +130,12 @@ class Bao:
             self.call("PUT", "sys/unseal", {"key": self.unseal_key})
 
 
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @contextlib.contextmanager
 def running(home: Path, *, tls: bool = False) -> Iterator[Bao]:
     """A server, with a directory of its own; it ends with the block."""
     # The link's name is in the command line: scripts/test ends what runs out of its directory.
     (home / "bao").symlink_to(program())
-    bao = Bao(f"{'https' if tls else 'http'}://127.0.0.1:{_free_port()}", home)
+    bao = Bao(f"{'https' if tls else 'http'}://127.0.0.1:{free_port()}", home)
     words = ["server", "-dev", "-dev-no-store-token", f"-dev-root-token-id={ROOT_TOKEN}"]
     words.append(f"-dev-listen-address={bao.url.partition('://')[2]}")
     if tls:

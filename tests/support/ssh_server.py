@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,7 +59,7 @@ def running(directory: str) -> Iterator[SSHServer]:
     host, key = (os.path.join(directory, name) for name in ("host", "key"))
     for path in (host, key):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", path], check=True, timeout=60)
-    port = _free_port()
+    port = free_port()
     configuration = os.path.join(directory, "sshd_config")
     with open(configuration, "w", encoding="utf-8") as file:
         file.write(
@@ -75,13 +76,6 @@ def running(directory: str) -> Iterator[SSHServer]:
     finally:
         server.terminate()
         server.wait(_SECONDS)
-
-
-def _free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
 
 
 def _wait(port: int, server: subprocess.Popen[bytes], log: str) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import tarfile
 import uuid
 from http.client import HTTPConnection
@@ -60,13 +59,6 @@ def ask(
         return answer.status, str(json.loads(text)["message"])
     except (ValueError, KeyError, TypeError):
         return answer.status, text
-
-
-def free_port() -> int:
-    """A port that nothing listens on just now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 def tar(name: str, content: bytes) -> bytes:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from browser import chromium
-from vch_client import free_port
+from free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

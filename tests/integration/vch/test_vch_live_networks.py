@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import pytest
-from vch_client import body, free_port, make
+from free_port import free_port
+from vch_client import body, make
 
 from dinv.errors import Conflict, EngineError, NotFound, ServerError
 

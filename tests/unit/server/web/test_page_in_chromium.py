@@ -1,0 +1,211 @@
+"""The page in a browser: live, by keyboard, without JavaScript, on a phone, for those who cannot see it."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+import pytest
+import uvicorn
+from axe_playwright_python.sync_playwright import Axe
+from browser import chromium
+from free_port import free_port
+from web_world import WebWorld
+
+from dinv.server.database.database import Database
+from dinv.server.models import Quota
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from playwright.sync_api import Browser, BrowserContext, Page
+
+WAIT = 20_000
+"""Milliseconds."""
+
+
+class Site:
+    """A world, and its page at an address that a browser reaches."""
+
+    def __init__(self, database: Database) -> None:
+        port = free_port()
+        self.url = f"http://localhost:{port}"
+        self.world = WebWorld(database, public_url=self.url)
+        config = uvicorn.Config(self.world.app, host="127.0.0.1", port=port, log_level="error")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        end = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.world.stopping.set()
+        self._server.should_exit = True
+        self._thread.join(20)
+
+    def visitor(self, browser: Browser, name: str = "", **how: object) -> Page:
+        """A browser of somebody who is signed in; what goes wrong in it fails the test."""
+        context: BrowserContext = browser.new_context(base_url=self.url, **how)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.set_default_timeout(WAIT)
+        if name:
+            page.goto("/sign-in")
+            page.fill("#name", name)
+            page.fill("#password", "right")
+            page.click("button:has-text('Sign in')")
+            page.wait_for_url(f"{self.url}/")
+        return page
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+@pytest.fixture
+def site(sqlite_template: Path, tmp_path: Path) -> Iterator[Site]:
+    path = tmp_path / "dinv.db"
+    path.write_bytes(sqlite_template.read_bytes())
+    database = Database(f"sqlite:///{path}")
+    with contextlib.closing(database), Site(database) as made:
+        world = made.world
+        world.template(ttl=3600, is_default=True, title="A Docker host")
+        world.template("big", title="A big one", cpus=8.0)
+        world.endpoint(max_machines=5)
+        world.person("jane", teams=("red",))
+        world.person("john", teams=("red",))
+        world.person("olga", role="operator")
+        yield made
+
+
+def state(page: Page) -> str:
+    return page.inner_text(".head .state")
+
+
+def test_two_browsers_two_people_one_quota(site: Site, browser: Browser) -> None:
+    site.world.fleet.set_quota(site.world.people.actors["olga"], Quota("team:red", machines=1))
+    jane, john = site.visitor(browser, "jane"), site.visitor(browser, "john")
+    jane.goto("/")
+    john.goto("/")
+    jane.click("button.easy")
+    jane.wait_for_url("**/machines/*")
+    assert state(jane) == "creating"
+    john.click("button.easy")
+    assert "quota" in john.inner_text("[role=alert]").lower()
+    # What a worker does is seen without asking.
+    site.world.work()
+    jane.wait_for_selector(".head .state.ready")
+    jane.click("a.button:has-text('Delete')")
+    jane.click("text=Delete it")
+    jane.wait_for_url("**/?said=removing")
+    site.world.work()
+    jane.wait_for_selector("text=You have none")
+    john.click("button.easy")
+    john.wait_for_url("**/machines/*")
+
+
+def test_by_keyboard(site: Site, browser: Browser) -> None:
+    page = site.visitor(browser, "jane")
+    page.goto("/")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if "easy" in page.evaluate("document.activeElement.className"):
+            break
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/machines/*")
+
+
+def test_without_javascript(site: Site, browser: Browser) -> None:
+    page = site.visitor(browser, "jane", java_script_enabled=False)
+    page.goto("/")
+    page.click("label:has-text('A big one')")
+    page.click("summary")
+    page.fill("#machine-name", "mine")
+    page.click("button.easy")
+    assert page.inner_text("h1") == "mine"
+    site.world.work()
+    page.reload()
+    assert state(page) == "ready"
+    page.fill("#holder", "bo")
+    with page.expect_download() as download:
+        page.click("text=Download a file for them")
+    assert download.value.suggested_filename == "mine.dinv"
+    page.reload()
+    page.click("button:has-text('Take away')")
+    assert "taken away" in page.inner_text("main")
+    page.click("text=Stop")
+    site.world.work()
+    page.reload()
+    assert state(page) == "stopped"
+    assert not page.is_visible(".js-only >> nth=0") if page.query_selector(".js-only") else True
+
+
+PAGES = (
+    "/",
+    "/machines/{machine}",
+    "/machines/{machine}/remove",
+    "/account",
+    "/device",
+    "/operate",
+    "/operate/machines",
+    "/operate/templates",
+    "/operate/endpoints",
+    "/operate/people",
+    "/operate/quotas",
+    "/operate/audit",
+    "/machines/none",
+)
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
+def test_everybody_can_use_it(site: Site, browser: Browser, scheme: str, width: int) -> None:
+    """Axe finds nothing serious, and nothing is wider than the screen."""
+    world = site.world
+    world.pool("docker", 1)
+    olga = world.people.actors["olga"]
+    machine = world.fleet.request(olga, name="mine")
+    world.fleet.certificate(olga, machine.id)
+    world.fleet.set_quota(olga, Quota("every-user", machines=5, memory=2**33))
+    how = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
+    signed_in = site.visitor(browser, "olga", **how)
+    found = [fault for path in PAGES for fault in faults(signed_in, path.format(machine=machine.id))]
+    stranger = site.visitor(browser, **how)
+    found += [fault for path in ("/sign-in", "/first/secret") for fault in faults(stranger, path)]
+    assert found == []
+
+
+def faults(page: Page, path: str) -> list[str]:
+    page.goto(path)
+    results = Axe().run(page).response["violations"]
+    found = [
+        f"{path}: {each['id']}: {each['nodes'][0]['html']}"
+        for each in results
+        if each["impact"] in ("serious", "critical")
+    ]
+    beyond = page.evaluate("document.documentElement.scrollWidth - innerWidth")
+    return [*found, f"{path}: {beyond} pixels wider than the screen"] if beyond > 0 else found
+
+
+def test_nothing_is_refused_by_the_policy(site: Site, browser: Browser) -> None:
+    page = site.visitor(browser, "olga")
+    said: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    site.world.pool("docker", 1)
+    page.goto("/")
+    page.click("button.easy")
+    page.wait_for_selector("pre[data-follow] >> text=300 False", state="attached")
+    page.click("button[data-copy=paste-env]")
+    page.wait_for_selector("text=/Copied|Select and copy it/")
+    assert said == []
