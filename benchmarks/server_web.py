@@ -1,0 +1,202 @@
+"""The server's page and API under a crowd: `python -m benchmarks.server_web`, docs/benchmarks.md.
+
+The server is a process of its own, as in production: uvicorn, the real application, People, Fleet and SQLite
+on a disk, without workers. 200 people have a session each, with the page open (a stream of events) and looked
+at again every few seconds; then 20 programs claim machines of a pool by the API. Times are what clients see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from typing import TYPE_CHECKING, Any
+
+import httpx
+
+sys.path.insert(
+    0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "support")
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+CLIENTS = 20
+READY_SECONDS = 120
+CHANCE = random.Random(1)  # noqa: S311  (when somebody looks)
+
+
+def main() -> int:
+    """Measure, and print a table; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.server_web", description=__doc__)
+    parser.add_argument("--machines", type=int, default=1000, help="that are there (1000)")
+    parser.add_argument("--endpoints", type=int, default=20, help="that they are on (20)")
+    parser.add_argument("--people", type=int, default=200, help="with a session each (200)")
+    parser.add_argument("--claims", type=int, default=200, help="by the API (200)")
+    parser.add_argument("--every", type=float, default=5.0, help="seconds from a look to the next (5)")
+    parser.add_argument("--seconds", type=float, default=30.0, help="for how long (30)")
+    parser.add_argument("--serve", metavar="DIRECTORY", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.serve:
+        serve(options)
+        return 0
+    with tempfile.TemporaryDirectory(prefix="dinv-benchmark-") as directory:
+        command = [sys.executable, "-m", "benchmarks.server_web", "--serve", directory]
+        for name in ("machines", "endpoints", "people", "claims"):
+            command += [f"--{name}", str(getattr(options, name))]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+            try:
+                assert server.stdout is not None
+                known = json.loads(server.stdout.readline())
+                asyncio.run(measure(known, options, server.pid))
+            finally:
+                server.terminate()
+    return 0
+
+
+def serve(options: argparse.Namespace) -> None:
+    """The server: its first line says where it is, and who may come in."""
+    import threading
+
+    import uvicorn
+    from fleet_world import World
+    from free_port import free_port
+
+    from benchmarks.server_claims import fill
+    from dinv.server.database.database import Database
+    from dinv.server.people import sessions, tokens
+    from dinv.server.people.service import People
+    from dinv.server.settings import Settings
+    from dinv.server.web.app import make_app
+    from dinv.server.web.parts import Parts
+
+    database = Database(f"sqlite:///{options.serve}/dinv.db")
+    database.upgrade()
+    world = World(database)
+    actors = fill(world, options)
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    settings = Settings(options.serve, public_url=url)
+    people = People(database, world.audit, settings)
+    parts = Parts(settings, database, world.audit, people, world.fleet, threading.Event())
+
+    def session(actor: Any) -> str:
+        return database.write(
+            lambda connection: sessions.begin(database, connection, actor.person.id, "127.0.0.1")
+        )
+
+    secrets = [session(actor) for actor in actors]
+    programs = []
+    for actor in actors[:CLIENTS]:
+        _, secret = tokens.create(
+            database, world.audit, actor, "benchmark", scopes=frozenset({"read", "machines"}), lifetime=None
+        )
+        programs.append(secret)
+    print(json.dumps({"url": url, "sessions": secrets, "tokens": programs}), flush=True)
+    uvicorn.run(make_app(parts), host="127.0.0.1", port=port, log_level="error")
+
+
+async def measure(known: dict[str, Any], options: argparse.Namespace, server: int) -> None:
+    """Be the crowd."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
+    async with httpx.AsyncClient(base_url=known["url"], limits=limits, timeout=60) as client:
+        await _ready(client)
+        idle = resident(server)
+        took: list[float] = []
+        tasks = [asyncio.create_task(_look(client, secret, options, took)) for secret in known["sessions"]]
+        begun, computed = time.perf_counter(), cpu(server)
+        await asyncio.gather(*tasks)
+        busy = (cpu(server) - computed) / (time.perf_counter() - begun)
+        print("| | p50 ms | p95 ms | most ms | count |\n|---|---|---|---|---|")
+        _line(f"the page, {options.people} sessions with a stream each", took)
+
+        async def claim(token: str, number: int) -> None:
+            headers = {"Authorization": f"Bearer {token}", "Idempotency-Key": f"{token[-8:]}-{number}"}
+            answer = await client.post("/api/v1/machines", json={"template": "pooled"}, headers=headers)
+            assert answer.status_code == 201, answer.text
+
+        _line(f"claim by the API, {CLIENTS} clients", await _claims(claim, known["tokens"], options.claims))
+        print(
+            f"\nThe server: {idle} MB before, {resident(server)} MB after; {100 * busy:.0f} % of a processor "
+            f"while people looked"
+        )
+
+
+async def _ready(client: httpx.AsyncClient) -> None:
+    end = time.monotonic() + READY_SECONDS
+    while time.monotonic() < end:
+        try:
+            if (await client.get("/readyz")).status_code == 200:
+                return
+        except httpx.TransportError:
+            await asyncio.sleep(0.1)
+    raise TimeoutError("the server is not ready")
+
+
+async def _look(
+    client: httpx.AsyncClient, secret: str, options: argparse.Namespace, took: list[float]
+) -> None:
+    """Somebody with the page open, who looks at it again and again."""
+    headers = {"Cookie": f"__Host-dinv={secret}", "Accept": "text/html"}
+    stream = asyncio.create_task(_stream(client, headers))
+    end = time.monotonic() + options.seconds
+    await asyncio.sleep(CHANCE.uniform(0, options.every))
+    while time.monotonic() < end:
+        begun = time.perf_counter()
+        answer = await client.get("/", headers=headers)
+        took.append(time.perf_counter() - begun)
+        assert answer.status_code == 200, answer.text[:300]
+        await asyncio.sleep(CHANCE.uniform(0.5, 1.5) * options.every)
+    stream.cancel()
+    await asyncio.gather(stream, return_exceptions=True)
+
+
+async def _stream(client: httpx.AsyncClient, headers: dict[str, str]) -> None:
+    async with client.stream("GET", "/live", headers=headers, timeout=None) as answer:
+        async for _ in answer.aiter_bytes():
+            pass
+
+
+async def _claims(
+    claim: Callable[[str, int], Awaitable[None]], programs: list[str], count: int
+) -> list[float]:
+    took: list[float] = []
+
+    async def one(token: str) -> None:
+        for number in range(count // len(programs)):
+            begun = time.perf_counter()
+            await claim(token, number)
+            took.append(time.perf_counter() - begun)
+
+    await asyncio.gather(*(one(token) for token in programs))
+    return took
+
+
+def _line(what: str, took: list[float]) -> None:
+    took = sorted(took)
+    shown = [took[len(took) // 2], took[int(len(took) * 0.95)], took[-1]]
+    cells = " | ".join(f"{1000 * seconds:.0f}" for seconds in shown)
+    print(f"| {what} | {cells} | {len(took)} |", flush=True)
+
+
+def resident(pid: int) -> int:
+    """The memory of a process, MB."""
+    with open(f"/proc/{pid}/statm") as file:
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 10**6
+
+
+def cpu(pid: int) -> float:
+    """Seconds of processor that it has had."""
+    with open(f"/proc/{pid}/stat") as file:
+        fields = file.read().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
