@@ -5,11 +5,11 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 import uvicorn
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from browser import chromium
 from free_port import free_port
 from web_world import WebWorld
@@ -51,9 +51,9 @@ class Site:
         self._server.should_exit = True
         self._thread.join(20)
 
-    def visitor(self, browser: Browser, name: str = "", **how: object) -> Page:
+    def visitor(self, browser: Browser, name: str = "", **how: Any) -> Page:
         """A browser of somebody who is signed in; what goes wrong in it fails the test."""
-        context: BrowserContext = browser.new_context(base_url=self.url, **how)  # type: ignore[arg-type]
+        context: BrowserContext = browser.new_context(base_url=self.url, **how)
         page = context.new_page()
         page.set_default_timeout(WAIT)
         if name:
@@ -177,7 +177,11 @@ def test_everybody_can_use_it(site: Site, browser: Browser, scheme: str, width: 
     machine = world.fleet.request(olga, name="mine")
     world.fleet.certificate(olga, machine.id)
     world.fleet.set_quota(olga, Quota("every-user", machines=5, memory=2**33))
-    how = {"color_scheme": scheme, "viewport": {"width": width, "height": 900}, "bypass_csp": True}
+    how: dict[str, Any] = {
+        "color_scheme": scheme,
+        "viewport": {"width": width, "height": 900},
+        "bypass_csp": True,
+    }
     signed_in = site.visitor(browser, "olga", **how)
     found = [fault for path in PAGES for fault in faults(signed_in, path.format(machine=machine.id))]
     stranger = site.visitor(browser, **how)
