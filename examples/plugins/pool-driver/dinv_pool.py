@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from dinv.formats.kinds import Kinds
     from dinv.progress import Progress
 
-POOL = Option("pool", "DINV_POOL", "JSON file with the hosts of the pool", type=PATH, metavar="FILE")
+HOSTS = Option("hosts", "DINV_POOL_HOSTS", "JSON file with the hosts of the pool", type=PATH, metavar="FILE")
 
 
 class PoolDriver(NoneDriver):
@@ -35,12 +35,12 @@ class PoolDriver(NoneDriver):
 
     @classmethod
     def create_flags(cls) -> tuple[Option, ...]:
-        return (POOL,)
+        return (HOSTS,)
 
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
-        path = values["pool"]
+        path = values["hosts"]
         if not path:
-            raise OptionError('The driver "pool" needs ' + option("pool", "FILE"))
+            raise OptionError('The driver "pool" needs ' + option("hosts", "FILE"))
         hosts = _hosts(path)
         with _taken(path) as taken:
             free = [host for host in hosts if taken.get(host["url"]) in (None, self.config.directory)]
@@ -65,7 +65,7 @@ def _hosts(path: str) -> list[dict[str, str]]:
             found = json.load(file)
         return [{"url": str(host["url"]), **host} for host in found]
     except (OSError, ValueError, TypeError, KeyError) as error:
-        raise POOL.refused(path, f"cannot be used: {error!r}") from error
+        raise HOSTS.refused(path, f"cannot be used: {error!r}") from error
 
 
 @contextlib.contextmanager

@@ -104,9 +104,9 @@ def test_they_are_listed_with_where_they_come_from(installed: Installed, user: U
 def test_a_host_of_a_pool_is_taken_and_given_back(installed: Installed, user: User, tmp_path: Path) -> None:
     pool = tmp_path / "pool.json"
     pool.write_text(json.dumps([{"url": "tcp://127.0.0.1:2375"}, {"url": "tcp://127.0.0.2:2375"}]))
-    create = ("create", "-d", "pool", "--pool", str(pool))
+    create = ("create", "-d", "pool", "--hosts", str(pool))
     assert "driver pool:" in installed(user, *create, "--help")
-    assert "--pool FILE" in installed(user, "create", "-d", "pool", "one", status=1)
+    assert "--hosts FILE" in installed(user, "create", "-d", "pool", "one", status=1)
     for name in ("one", "two"):
         installed(user, *create, name)
     assert "All 2 hosts" in installed(user, *create, "three", status=3)
@@ -124,7 +124,7 @@ def test_a_hook_refuses_one_too_many(installed: Installed, user: User, tmp_path:
     os.makedirs(os.path.join(user.store, "hooks"))
     with open(os.path.join(user.store, "hooks", "quota.txt"), "w", encoding="ascii") as file:
         file.write("1")
-    create = ("create", "-d", "pool", "--pool", str(pool))
+    create = ("create", "-d", "pool", "--hosts", str(pool))
     installed(user, *create, "one")
     said = installed(user, *create, "two", status=1)
     assert "The hook pre-create.quota has refused: this store may have 1 machines, and has one." in said
