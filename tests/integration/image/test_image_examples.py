@@ -55,7 +55,7 @@ def test_a_machine_of_the_examples(
         assert machine.run(["cat", "/etc/dinv/ssh/ssh_host_ed25519_key.pub"], check=True).text == key
     # The key of a machine is not in its image.
     config = engine.images.inspect(example_image)["Config"]
-    assert config["Labels"]["io.dinv.image.features"] == f"services,{','.join(EXAMPLES)}"
+    assert config["Labels"]["io.dinv.image.features"] == f"activity,services,{','.join(EXAMPLES)}"
     assert not config.get("Volumes")
 
 
