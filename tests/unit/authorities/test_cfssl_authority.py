@@ -20,6 +20,7 @@ from documents import blocks
 from engine_certificates import CA
 from engine_server import answer, tcp_server
 from fake_driver import install
+from free_port import free_port
 from own_certificates import names as names_in
 from own_certificates import read
 from signed_chains import CLIENT, MIDDLE, ROOT, certificate, key_pem, openssl_refusal, pem, python_refusal
@@ -211,7 +212,7 @@ def test_the_example_of_the_page(tmp_path: Path) -> None:
     serving, making = [
         each.text for each in blocks("docs/authorities.md") if "test_cfssl_authority" in each.reason
     ]
-    port = cfssl_server.free_port()
+    port = free_port()
     for each in (serving, making):
         assert "127.0.0.1" in each
         assert "8888" in each
