@@ -50,6 +50,8 @@ class Driver(ABC):
     name: str
     provisioned: ClassVar[bool] = True
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
+    ends_machines: ClassVar[bool] = False
+    """Whether what looks after these machines ends them at the end of their lease."""
     shows_last_url: ClassVar[bool] = False
     """Whether `ls` shows the last address of a machine that does not run: if nothing else is known of it."""
     provisioner: ClassVar[str] = "docker"

@@ -29,4 +29,4 @@ class Remote(ABC):
 
     @abstractmethod
     def extend(self, seconds: int) -> str:
-        """Keep it for so long from now; return until when that is now, RFC 3339: it may be less."""
+        """Keep it for so long from now; record and return its end, RFC 3339: it may be less, or more."""

@@ -15,11 +15,15 @@ class DinvServerError(DinvError):
 
 
 class ServerUnreachable(DinvServerError):
-    """It gave no answer that can be used: nothing is known of what it did. `reason` continues the URL."""
+    """It gave no answer that can be used. `reason` continues the URL.
 
-    def __init__(self, url: str, reason: str, advice: str = "") -> None:
+    If the request was `sent`, nothing is known of what it did.
+    """
+
+    def __init__(self, url: str, reason: str, advice: str = "", *, sent: bool = True) -> None:
         super().__init__(url, f"The dinv server {url} {reason}. {advice}".rstrip())
         self.reason = reason
+        self.sent = sent
 
 
 class ServerRefused(DinvServerError):

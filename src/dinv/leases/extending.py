@@ -11,6 +11,7 @@ from dinv.store.lease import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dinv.drivers.remote import Remote
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
 
@@ -21,6 +22,8 @@ def extend(host: Host, seconds: int, progress: Progress, *, give: bool = False) 
     With more than that left, nothing changes. One that has none, or no end, gets it with `give`, and else
     NoLease is raised. Raises NotSupported, MachineBusy, MachineUnfinished, EndpointError, EngineError.
     """
+    if (remote := host.driver.remote()) is not None:
+        return _by_its_keeper(host, remote, seconds)
     check_looked_after(host)
     with changing(host, "extending its lease", progress):
         lease = host.config.lease
@@ -42,3 +45,12 @@ def extend(host: Host, seconds: int, progress: Progress, *, give: bool = False) 
         leasing.extend(host, expires)
         host.store.save(host.config)
         return True
+
+
+def _by_its_keeper(host: Host, remote: Remote, seconds: int) -> bool:
+    with host.store.lock(host.name, "extending its lease"):
+        host.config.follow(host.store.load(host.name))
+        before = host.config.lease.expires if host.config.lease is not None else ""
+        expires = remote.extend(seconds)
+        host.store.save(host.config)
+        return expires > before

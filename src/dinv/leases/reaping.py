@@ -99,7 +99,9 @@ def reap(
     for name in [name for each in rounds(store, list(found)) for name in each]:
         try:
             with Host(found[name], Store(store.path), trace=trace) as host:
-                done.append(_Reaping(host, terms, watch, progress(name)).done())
+                # What looks after others ends them, too, if it has given them an end.
+                if host.driver_class.provisioned:
+                    done.append(_Reaping(host, terms, watch, progress(name)).done())
         except MachineNotFound:  # somebody else has removed it meanwhile
             continue
         except DinvError as error:

@@ -9,6 +9,7 @@ from dinv.errors import (
     ConfigError,
     ConfigTooNew,
     DeadlineExceeded,
+    DinvServerError,
     EndpointError,
     PluginBroken,
     PluginNotFound,
@@ -123,7 +124,7 @@ def _unmake_if_possible(machine: Host, progress: Progress, *, keep_cache: bool, 
         if ["rm", "-f", machine.name] not in error.hints:
             error.add_note(_forcing(machine.name))
         raise
-    except (EndpointError, DeadlineExceeded) as error:
+    except (EndpointError, DinvServerError, DeadlineExceeded) as error:
         if not force:
             error.add_note(_forcing(machine.name))
             raise

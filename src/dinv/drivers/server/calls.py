@@ -149,21 +149,24 @@ class Calls:
         if kept is not None and kept.stale():
             kept.close()
             kept = None
+        sent = False
         try:
             connection = kept or Connection(self._transport.connect(deadline), self._host)
+            sent = True
             return connection.exchange(request, deadline=deadline, release=self._keep)
         except DeadlineExceeded as error:
             raise ServerUnreachable(
                 self.url,
                 f"gave no answer within {deadline.seconds:g} s",
                 "See whether it is up, and try again.",
+                sent=sent,
             ) from error
         except EndpointTLSError as error:
-            raise ServerUnreachable(self.url, f"cannot be used by TLS: {error.reason}") from error
+            raise ServerUnreachable(self.url, f"cannot be used by TLS: {error.reason}", sent=sent) from error
         except EndpointUnreachable as error:
             refused = isinstance(error.__cause__, ConnectionRefusedError)
             why = "nothing listens there (connection refused)" if refused else error.reason
-            raise ServerUnreachable(self.url, f"cannot be reached: {why}") from error
+            raise ServerUnreachable(self.url, f"cannot be reached: {why}", sent=sent) from error
         except ProtocolError as error:
             said = one_line(str(error).rpartition("cannot be used: ")[2])[:MOST_WORDS]
             raise ServerUnreachable(

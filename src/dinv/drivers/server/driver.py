@@ -18,14 +18,17 @@ from dinv.errors import (
     MachineGoneThere,
     MachineNotFound,
     NoServer,
+    NotLoggedIn,
     NotSupported,
     ServerRefused,
+    ServerUnreachable,
 )
 from dinv.formats.durations import format_duration
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import is_url
 from dinv.progress import Progress
 from dinv.states import ERROR, RUNNING
+from dinv.store.lease import Lease
 from dinv.store.login import Login
 from dinv.timeouts import SERVE_SECONDS
 
@@ -52,12 +55,12 @@ class ServerDriver(RecordedDriver, Remote):
     """A machine that a dinv server makes and looks after."""
 
     name = "server"
+    ends_machines: ClassVar[bool] = True
     kinds: ClassVar[Kinds] = {
         "Server": str,
         "MachineID": str,
         "RequestKey": str,
         "Template": str,
-        "TTL": str,
         "TLS": bool,
     }
 
@@ -137,7 +140,7 @@ class ServerDriver(RecordedDriver, Remote):
             self._take()
             return
         with progress.working("Machine", f"asking {url} for {name}"):
-            found = self._request()
+            found = self._first_request()
             self.config.driver["MachineID"] = str(found["id"])
             self.store.save(self.config)
             if found.get("state") != "ready":
@@ -150,10 +153,19 @@ class ServerDriver(RecordedDriver, Remote):
                 )
         self.config.docker_version = str(found.get("docker_version") or "")
         progress.line("Machine", f"from {url}, template {found.get('template')}", "ready")
-        if expires := str(found.get("expires_at") or ""):
-            progress.line("Lease", f"until {expires[:16].replace('T', ' ')} UTC")
+        self._keep_end(found)
+        if self.config.lease is not None:
+            progress.line("Lease", f"until {self.config.lease.expires}")
         self.certify()
         progress.line("Certificates", "client (ECDSA P-256)", "issued")
+
+    def _keep_end(self, found: dict[str, Any]) -> str:
+        """Record until when the server keeps it; return that, RFC 3339, or ""."""
+        expires = str(found.get("expires_at") or "")
+        expires = f"{expires[:19]}Z" if expires else ""
+        ttl = self.config.lease.ttl if self.config.lease is not None else 0
+        self.config.lease = Lease(ttl=ttl, expires=expires) if expires else None
+        return expires
 
     def _take(self) -> None:
         """Use the one of this name that is there. Raises MachineNotFound."""
@@ -162,14 +174,27 @@ class ServerDriver(RecordedDriver, Remote):
             raise MachineNotFound(self.config.name)
         self.certify(str(found["id"]))
         self.config.docker_version = str(found.get("docker_version") or "")
+        self._keep_end(found)
         self.config.driver["MachineID"] = str(found["id"])
 
+    def _first_request(self) -> dict[str, Any]:
+        """Ask for it; where it is sure that none was made, nothing is left to be undone."""
+        try:
+            return self._request()
+        except (NotLoggedIn, ServerRefused):
+            self.config.driver["RequestKey"] = ""
+            raise
+        except ServerUnreachable as error:
+            if not error.sent:
+                self.config.driver["RequestKey"] = ""
+            raise
+
     def _request(self) -> dict[str, Any]:
-        kept = self.config.driver
+        kept, lease = self.config.driver, self.config.lease
         return self._there.request(
             template=str(kept.get("Template") or ""),
             name=self.config.name,
-            ttl=str(kept.get("TTL") or ""),
+            ttl=format_duration(lease.ttl) if lease is not None else "",
             key=str(kept.get("RequestKey") or ""),
             timeout=SERVE_SECONDS,
         )
@@ -322,8 +347,8 @@ class ServerDriver(RecordedDriver, Remote):
         return Given(url, ca.encode(), certificate.encode(), serial=serial, not_after=not_after)
 
     def extend(self, seconds: int) -> str:
-        answer = self._there.do("extend", self._id, self.config.name, {"by": format_duration(seconds)})
-        return str(answer.get("expires_at") or "")
+        by = {"by": format_duration(seconds)}
+        return self._keep_end(self._there.do("extend", self._id, self.config.name, by))
 
 
 RUNNING_THERE = "ready"

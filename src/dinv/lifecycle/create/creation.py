@@ -14,6 +14,7 @@ from dinv.lifecycle.steps import Transaction
 from dinv.options import CONTRACT
 from dinv.provisioners import classic_swarm
 from dinv.registries import ca as registry_ca
+from dinv.store.lease import Lease
 from dinv.store.record import READY
 from dinv.wording import command, option
 
@@ -156,10 +157,16 @@ class Creation(Transaction):
         lease, config = self.options.lease, self.machine.config
         if lease is None:
             return
-        if not self.machine.driver.provisioned:
+        driver = self.machine.driver
+        if not driver.provisioned and not (driver.ends_machines and lease == Lease(ttl=lease.ttl)):
+            said = f'has no meaning with the driver "{config.driver_name}": '
+            if driver.ends_machines:
+                raise OptionError(
+                    said + "what makes the machine decides it",
+                    option="idle-ttl" if lease.idle_ttl else "on-expiry",
+                )
             raise OptionError(
-                f'has no meaning with the driver "{config.driver_name}": dinv does not make the machine, so '
-                f"it neither stops nor removes it",
+                said + "dinv does not make the machine, so it neither stops nor removes it",
                 option="ttl" if lease.ttl else "idle-ttl",
             )
         config.lease = lease

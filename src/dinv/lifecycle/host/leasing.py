@@ -38,9 +38,12 @@ def now(host: Host) -> float | None:
 
 
 def begin(host: Host) -> None:
-    """Set the end of the lease that it is made with, if it has one. Raises OptionError."""
+    """Set the end of the lease that it is made with, if it has one. Raises OptionError.
+
+    The end of a machine that somebody else makes is set by them.
+    """
     lease = host.config.lease
-    if lease is None or not lease.ttl:
+    if lease is None or not lease.ttl or not host.driver_class.provisioned:
         return
     there = now(host)
     if there is None:

@@ -132,13 +132,13 @@ def excess(quota: Quota, has: Usage, asked: Usage) -> QuotaExceeded | None:
 
 def _problem(subject: str, limit: str, most: float, there: float, more: float) -> QuotaExceeded:
     kind, _, name = subject.partition(":")
-    whose = "You have" if kind == "user" else f"The team {name} has"
-    may = "may have" if limit != "hours" else "may have within 30 days"
+    whose = "Your quota" if kind == "user" else f"The quota of the team {name}"
+    within = "" if limit != "hours" else " within 30 days"
     shown = [_amount(limit, number) for number in (there, most, more)]
     more_text = f", and this would be {shown[2]} more" if limit != "hours" else ""
     next_step = "Remove a machine" if limit != "hours" else "Wait until older hours no longer count"
     return QuotaExceeded(
-        f"{whose} {shown[0]} of {limit_name(limit)} and {may} {shown[1]}{more_text}. "
+        f"{whose} of {limit_name(limit)} is {shown[1]}{within}. In use: {shown[0]}{more_text}. "
         f"{next_step}, or ask an operator for more.",
         quota=limit,
         subject=subject,

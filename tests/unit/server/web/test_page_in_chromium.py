@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import threading
-import time
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from browser import chromium
-from free_port import free_port
-from web_world import WebWorld
+from web_site import Site
 
 from dinv.server.database.database import Database
 from dinv.server.models import Quota
@@ -27,42 +23,18 @@ WAIT = 20_000
 """Milliseconds."""
 
 
-class Site:
-    """A world, and its page at an address that a browser reaches."""
-
-    def __init__(self, database: Database) -> None:
-        port = free_port()
-        self.url = f"http://localhost:{port}"
-        self.world = WebWorld(database, public_url=self.url)
-        config = uvicorn.Config(self.world.app, host="127.0.0.1", port=port, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        end = time.monotonic() + 20
-        while not self._server.started:
-            assert time.monotonic() < end
-            time.sleep(0.02)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.world.stopping.set()
-        self._server.should_exit = True
-        self._thread.join(20)
-
-    def visitor(self, browser: Browser, name: str = "", **how: Any) -> Page:
-        """A browser of somebody who is signed in; what goes wrong in it fails the test."""
-        context: BrowserContext = browser.new_context(base_url=self.url, **how)
-        page = context.new_page()
-        page.set_default_timeout(WAIT)
-        if name:
-            page.goto("/sign-in")
-            page.fill("#name", name)
-            page.fill("#password", "right")
-            page.click("button:has-text('Sign in')")
-            page.wait_for_url(f"{self.url}/")
-        return page
+def visitor(site: Site, browser: Browser, name: str = "", **how: Any) -> Page:
+    """A browser of somebody who is signed in; what goes wrong in it fails the test."""
+    context: BrowserContext = browser.new_context(base_url=site.url, **how)
+    page = context.new_page()
+    page.set_default_timeout(WAIT)
+    if name:
+        page.goto("/sign-in")
+        page.fill("#name", name)
+        page.fill("#password", "right")
+        page.click("button:has-text('Sign in')")
+        page.wait_for_url(f"{site.url}/")
+    return page
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +65,7 @@ def state(page: Page) -> str:
 
 def test_two_browsers_two_people_one_quota(site: Site, browser: Browser) -> None:
     site.world.fleet.set_quota(site.world.people.actors["olga"], Quota("team:red", machines=1))
-    jane, john = site.visitor(browser, "jane"), site.visitor(browser, "john")
+    jane, john = visitor(site, browser, "jane"), visitor(site, browser, "john")
     jane.goto("/")
     john.goto("/")
     jane.click("button.easy")
@@ -114,7 +86,7 @@ def test_two_browsers_two_people_one_quota(site: Site, browser: Browser) -> None
 
 
 def test_by_keyboard(site: Site, browser: Browser) -> None:
-    page = site.visitor(browser, "jane")
+    page = visitor(site, browser, "jane")
     page.goto("/")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.className") == "skip"
@@ -127,7 +99,7 @@ def test_by_keyboard(site: Site, browser: Browser) -> None:
 
 
 def test_without_javascript(site: Site, browser: Browser) -> None:
-    page = site.visitor(browser, "jane", java_script_enabled=False)
+    page = visitor(site, browser, "jane", java_script_enabled=False)
     page.goto("/")
     page.click("label:has-text('A big one')")
     page.click("summary")
@@ -182,9 +154,9 @@ def test_everybody_can_use_it(site: Site, browser: Browser, scheme: str, width: 
         "viewport": {"width": width, "height": 900},
         "bypass_csp": True,
     }
-    signed_in = site.visitor(browser, "olga", **how)
+    signed_in = visitor(site, browser, "olga", **how)
     found = [fault for path in PAGES for fault in faults(signed_in, path.format(machine=machine.id))]
-    stranger = site.visitor(browser, **how)
+    stranger = visitor(site, browser, **how)
     found += [fault for path in ("/sign-in", "/first/secret") for fault in faults(stranger, path)]
     assert found == []
 
@@ -202,7 +174,7 @@ def faults(page: Page, path: str) -> list[str]:
 
 
 def test_nothing_is_refused_by_the_policy(site: Site, browser: Browser) -> None:
-    page = site.visitor(browser, "olga")
+    page = visitor(site, browser, "olga")
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text))
     page.on("pageerror", lambda error: said.append(str(error)))

@@ -1,0 +1,83 @@
+"""The world of a server's web at an address, for browsers and clients that are not of this process."""
+
+from __future__ import annotations
+
+import datetime as dt
+import threading
+import time
+from typing import TYPE_CHECKING, Self
+
+import uvicorn
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from free_port import free_port
+from own_certificates import CA, CLIENT, Own
+from web_world import WebWorld
+
+from dinv.server.models import Certificate
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from datetime import timedelta
+
+    from dinv.server.database.database import Database
+    from dinv.server.models import Machine
+
+
+class SigningAccess:
+    """Signs as machines' CAs do, by one CA for all."""
+
+    def __init__(self) -> None:
+        self.ca = Own("the CA", CA)
+
+    def certify(self, machine: Machine, holder: str, csr: bytes | None, lifetime: timedelta) -> Certificate:
+        own = Own(holder)
+        public = x509.load_pem_x509_csr(csr).public_key() if csr else own.key.public_key()
+        now = dt.datetime.now(dt.UTC)
+        signed = (
+            x509.CertificateBuilder()
+            .subject_name(own.name)
+            .issuer_name(self.ca.name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - dt.timedelta(minutes=5))
+            .not_valid_after(now + lifetime)
+            .add_extension(CLIENT, critical=False)
+            .sign(self.ca.key, hashes.SHA256())  # type: ignore[arg-type]
+        )
+        return Certificate(
+            machine.url or "tcp://127.0.0.1:1",
+            self.ca.pem,
+            signed.public_bytes(serialization.Encoding.PEM),
+            f"{signed.serial_number:x}",
+            signed.not_valid_after_utc,
+            None if csr else own.key_pem(),
+        )
+
+    def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
+        yield f"{machine.name} says {tail} {follow}\n".encode()
+
+
+class Site:
+    """A WebWorld at `url`: plain HTTP on this computer, which browsers take for as good as TLS."""
+
+    def __init__(self, database: Database) -> None:
+        port = free_port()
+        self.url = f"http://localhost:{port}"
+        self.world = WebWorld(database, public_url=self.url)
+        config = uvicorn.Config(self.world.app, host="127.0.0.1", port=port, log_level="error")
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        end = time.monotonic() + 20
+        while not self._server.started:
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.world.stopping.set()
+        self._server.should_exit = True
+        self._thread.join(20)

@@ -1,0 +1,282 @@
+"""Machines of a dinv server, from `login` on: against the real application, with a fleet in memory."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import os
+import stat
+import threading
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from web_site import SigningAccess, Site
+
+import dinv
+from dinv.drivers.server import calls, machines, signing_in
+from dinv.errors import (
+    InputError,
+    MachineNotFound,
+    NotLoggedIn,
+    NotSupported,
+    OptionError,
+    ServerRefused,
+    ServerUnreachable,
+)
+from dinv.lifecycle.sharing import share_file
+from dinv.server.database.database import Database
+from dinv.server.models import Quota
+from dinv.store.login import Login
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from dinv.machines import Machines
+
+
+class Working(Site):
+    """A site whose operations are done as they come."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.world.fleet._access = SigningAccess()
+        self._over = threading.Event()
+        self._worker = threading.Thread(target=self._work)
+
+    def _work(self) -> None:
+        while not self._over.wait(0.05):
+            self.world.work()
+
+    def __enter__(self) -> Working:  # noqa: PYI034  (it is final)
+        super().__enter__()
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._worker.join(20)
+        super().__exit__()
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(machines, "LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(signing_in, "SHORTEST_INTERVAL", 0.05)
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Working]:
+    database = Database(f"sqlite:///{tmp_path}/dinv.db")
+    database.upgrade()
+    with contextlib.closing(database), Working(database) as made:
+        made.world.template(ttl=3600, longest_ttl=86400, is_default=True)
+        made.world.template("large", title="Large")
+        made.world.endpoint(max_machines=3)
+        made.world.person("jane")
+        made.world.person("olga", role="operator")
+        yield made
+
+
+@pytest.fixture
+def store(tmp_path: Path, site: Working) -> Machines:
+    """Jane's, who is logged in."""
+    found = dinv.open(str(tmp_path / "store"))
+    found.log_in(site.url, token="dinv_jane")
+    return found
+
+
+def names(site: Working) -> list[str]:
+    found, _ = site.world.fleet.machines(site.world.people.actors["jane"])
+    return [machine.name for machine in found]
+
+
+def test_a_machine_from_create_to_rm(site: Working, store: Machines) -> None:
+    made = store.create("dev", ttl="2h", context=False)
+    assert made.config.driver_name == "server"
+    assert names(site) == ["dev"]
+    key = os.path.join(made.directory, "key.pem")
+    assert stat.S_IMODE(os.stat(key).st_mode) == 0o600
+    assert made.environment()["DOCKER_TLS_VERIFY"] == "1"
+    assert made.lease is not None
+    before = made.lease.expires
+    assert made.extend("10h") is True
+    with store.get("dev") as again:
+        assert again.lease is not None
+        assert again.lease.expires > before
+    assert made.extend("1h") is False
+    assert [status.state for status in store.list()] == ["Running"]
+    assert b"".join(made.logs(tail=5)) == b"dev says 5 False\n"
+    made.stop()
+    assert [status.state for status in store.list()] == ["Stopped"]
+    made.start()
+    assert [status.state for status in store.list()] == ["Running"]
+    with open(os.path.join(made.directory, "cert.pem"), "rb") as file:
+        first = file.read()
+    made.renew_certificates()
+    with open(os.path.join(made.directory, "cert.pem"), "rb") as file:
+        assert file.read() != first
+    made.close()
+    store.remove("dev")
+    assert names(site) == []
+    assert store.names() == []
+
+
+def test_a_share_is_signed_there_and_its_key_made_here(store: Machines) -> None:
+    with store.create("dev", context=False) as made:
+        shared = made.share("bo", lifetime="1h")
+    found = share_file.read(io.BytesIO(shared.data))
+    assert (found.facts["Holder"], found.facts["Machine"]) == ("bo", "dev")
+    assert b"PRIVATE KEY" in found.pem["key.pem"]
+
+
+def test_the_template_is_the_one_that_was_asked_for(site: Working, store: Machines) -> None:
+    store.create("dev", template="large", context=False).close()
+    assert site.world.fleet.machine(site.world.people.actors["jane"], "dev").template == "large"
+
+
+def test_what_the_server_refuses_leaves_nothing(site: Working, store: Machines) -> None:
+    site.world.fleet.set_quota(site.world.people.actors["olga"], Quota("every-user", machines=1))
+    store.create("dev", context=False).close()
+    with pytest.raises(ServerRefused, match="quota"):
+        store.create("two", context=False)
+    assert store.names() == ["dev"]
+    assert names(site) == ["dev"]
+    with pytest.raises(ServerRefused) as error:
+        store.create("three", template="none", context=False)
+    assert error.value.status == 404
+
+
+def test_a_create_that_was_killed_is_found_again(
+    site: Working, store: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed after the request, before its answer: the key finds it, and the next create undoes it."""
+
+    class Killed(BaseException):
+        pass
+
+    real = machines.ServerMachines.request
+
+    def request(self: Any, **wanted: Any) -> Any:
+        real(self, **wanted)
+        raise Killed
+
+    with monkeypatch.context() as once:
+        once.setattr(machines.ServerMachines, "request", request)
+        once.setattr("dinv.lifecycle.remove.unmake", lambda *_, **__: (_ for _ in ()).throw(Killed))
+        with pytest.raises(Killed):
+            store.create("dev", context=False)
+    assert names(site) == ["dev"]
+    store.remove("dev", force=True)
+    assert names(site) == []
+
+
+def test_a_machine_of_the_page_is_taken_up(site: Working, store: Machines) -> None:
+    jane = site.world.people.actors["jane"]
+    site.world.fleet.request(jane, name="mine")
+    assert store.on_server() == (site.url, ["mine"])
+    with store.get("mine") as taken:
+        assert taken.config.driver["Server"] == site.url
+    assert store.on_server() == (site.url, [])
+    with pytest.raises(MachineNotFound):
+        store.get("nobodys")
+    assert store.names() == ["mine"]
+    # Taking one up makes none, and what undoes it removes none.
+    assert names(site) == ["mine"]
+
+
+def test_one_that_is_gone_there_says_so_and_is_forgotten(site: Working, store: Machines) -> None:
+    made = store.create("dev", context=False)
+    site.world.fleet.remove(site.world.people.actors["jane"], "dev")
+    while names(site):
+        site.world.work()
+    assert [status.state for status in store.list()] == ["Error"]
+    with pytest.raises(ServerRefused, match="is removed"):
+        made.extend("1h")
+    made.close()
+    store.remove("dev")
+
+
+@pytest.mark.parametrize("verb", ["upgrade", "provision"])
+def test_what_the_server_looks_after_is_not_changed_from_here(store: Machines, verb: str) -> None:
+    with (
+        store.create("dev", context=False) as made,
+        pytest.raises(NotSupported, match="looked after by the dinv server"),
+    ):
+        getattr(made, verb)()
+
+
+def test_its_lease_is_a_time_and_nothing_else(store: Machines) -> None:
+    with pytest.raises(OptionError, match="what makes the machine decides it"):
+        store.create("dev", idle_ttl="1h", context=False)
+
+
+def test_logging_in_and_out(site: Working, tmp_path: Path) -> None:
+    found = dinv.open(str(tmp_path / "other"))
+    with pytest.raises(NotLoggedIn):
+        found.log_in(site.url, token="dinv_nobody")
+    with pytest.raises(InputError, match="not logged in to one"):
+        found.create("dev", driver="server", context=False)
+    login = found.log_in(site.url, token="dinv_jane")
+    assert login.person == "jane"
+    path = tmp_path / "other" / "login.json"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert json.loads(path.read_text())["URL"] == site.url
+    assert found.log_out() == (site.url, "")
+    assert ("revoke", "") in site.world.people.asked
+    assert not path.exists()
+    assert found.log_out() == ("", "")
+
+
+def test_logging_in_by_a_browser(site: Working, tmp_path: Path) -> None:
+    shown: list[tuple[str, str]] = []
+
+    def show(address: str, code: str) -> None:
+        shown.append((address, code))
+        site.world.people.device_decide(site.world.people.actors["jane"], code, allow=True)
+
+    found = dinv.open(str(tmp_path / "other"))
+    assert found.log_in(site.url, show=show).person == "jane"
+    assert shown == [(f"{site.url}/device?code=ABCD-EFGH", "ABCD-EFGH")]
+
+
+def test_a_token_from_a_file_or_a_variable(
+    site: Working, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "token").write_text("dinv_jane\n")
+    found = dinv.open(str(tmp_path / "other"))
+    assert found.log_in(site.url, token_file=str(tmp_path / "token")).token == "dinv_jane"
+    monkeypatch.setenv("DINV_TOKEN", "dinv_olga")
+    assert found.log_in(site.url).person == "olga"
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://dinv.example.com", "https://jane:secret@dinv.example.com", "ftp://x", "https://", "https://x/y"],
+)
+def test_a_url_that_is_none(url: str) -> None:
+    with pytest.raises(OptionError) as error:
+        calls.Calls(url)
+    assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("dinv.example.com", "https://dinv.example.com"),
+        ("HTTPS://Dinv.Example.com:443", "https://dinv.example.com"),
+        ("http://[::1]:8080", "http://[::1]:8080"),
+    ],
+)
+def test_how_a_url_is_recorded(url: str, said: str) -> None:
+    assert calls.canonical(url) == said
+
+
+def test_a_server_that_is_not_there(tmp_path: Path) -> None:
+    found = dinv.open(str(tmp_path))
+    Login("http://127.0.0.1:1", "dinv_x").save(str(tmp_path))
+    with pytest.raises(ServerUnreachable, match="nothing listens there"):
+        found.create("dev", context=False)
+    assert found.names() == []
+    assert found.on_server() == ("", [])
