@@ -72,10 +72,12 @@ def serve(options: argparse.Namespace) -> None:
     from dinv.server.database.database import Database
     from dinv.server.people import sessions, tokens
     from dinv.server.people.service import People
+    from dinv.server.serving.memory import keep_few_arenas
     from dinv.server.settings import Settings
     from dinv.server.web.app import make_app
     from dinv.server.web.parts import Parts
 
+    keep_few_arenas()
     database = Database(f"sqlite:///{options.serve}/dinv.db")
     database.upgrade()
     world = World(database)
