@@ -193,6 +193,9 @@ _OF_MACHINES_MADE_HERE = (
 )
 """Those of COMMON that mean nothing for a machine that dinv only records."""
 
+OF_CREATE_ITSELF = ("pool",)
+"""Keywords of `create` that say where a machine is from, and are in no group."""
+
 CONTRACT = "image_contract"
 """The keyword of the option of drivers with images that names a contract."""
 
@@ -302,11 +305,13 @@ class Table:
             yield from group.options
 
     def _add(self, group: Group) -> None:
-        taken = [option.key for option in group.options if option.key in self._by_key]
+        keys = [option.key for option in group.options]
+        taken = [key for key in keys if key in self._by_key or key in OF_CREATE_ITSELF]
         if taken and group.implied:
             return  # these names mean another group's options
         if taken:
-            other = self._by_key[taken[0]].title or "create itself"
+            owner = self._by_key.get(taken[0])
+            other = (owner.title if owner is not None else "") or "create itself"
             raise InputError(
                 f'The {group.title} and {other} both have an option "{taken[0]}": they cannot be used '
                 f"together"

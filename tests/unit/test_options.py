@@ -148,9 +148,10 @@ def test_what_two_of_them_have_cannot_be_told_apart(monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(OtherDriver, "own", (Option("ca-url", "", ""),))
     with pytest.raises(InputError, match=r'authority other and driver other both have an option "ca_url"'):
         values({"driver": "other", "authority": "other"})
-    monkeypatch.setattr(OtherDriver, "own", (Option("timeout", "", ""),))
-    with pytest.raises(InputError, match="driver other and create itself"):
-        values({"driver": "other"})
+    for name in ("timeout", "pool"):
+        monkeypatch.setattr(OtherDriver, "own", (Option(name, "", ""),))
+        with pytest.raises(InputError, match="driver other and create itself"):
+            values({"driver": "other"})
     # Those of an authority that nobody has named give way.
     monkeypatch.setattr(OtherDriver, "own", (Option("tls-ca-cert", "", ""),))
     assert values({"driver": "other", "tls_ca_cert": "x"}).driver_values == {"tls_ca_cert": "x"}
