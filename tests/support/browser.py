@@ -30,8 +30,9 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        # As root there is no sandbox; what is shown is ours.
-        browser = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
+        # As root there is no sandbox; what is shown is ours. Containers have little shared memory.
+        arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=found, args=arguments)
         try:
             yield browser
         finally:
