@@ -43,7 +43,7 @@ class SigningAccess:
             .not_valid_before(now - dt.timedelta(minutes=5))
             .not_valid_after(now + lifetime)
             .add_extension(CLIENT, critical=False)
-            .sign(self.ca.key, hashes.SHA256())  # type: ignore[arg-type]
+            .sign(self.ca.key, hashes.SHA256())
         )
         return Certificate(
             machine.url or "tcp://127.0.0.1:1",

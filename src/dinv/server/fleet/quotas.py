@@ -132,7 +132,7 @@ def excess(quota: Quota, has: Usage, asked: Usage) -> QuotaExceeded | None:
 
 def _problem(subject: str, limit: str, most: float, there: float, more: float) -> QuotaExceeded:
     kind, _, name = subject.partition(":")
-    whose = "Your quota" if kind == "user" else f"The quota of the team {name}"
+    whose = "Your quota" if kind == "user" else f"The team {name}'s quota"
     within = "" if limit != "hours" else " within 30 days"
     shown = [_amount(limit, number) for number in (there, most, more)]
     more_text = f", and this would be {shown[2]} more" if limit != "hours" else ""

@@ -330,7 +330,7 @@ def test_a_machine_counts_for_the_team_that_has_room(world: World) -> None:
     for team in ("alpha", "beta"):
         world.fleet.set_quota(operator, Quota(f"team:{team}", machines=1))
     assert [world.fleet.request(jane).team for _ in range(2)] == ["alpha", "beta"]
-    with pytest.raises(QuotaExceeded, match="The team alpha has 1"):
+    with pytest.raises(QuotaExceeded, match="The team alpha's quota of machines is 1"):
         world.fleet.request(jane)
 
 
