@@ -76,11 +76,6 @@ class People:
 
     # OIDC: begins and ends a sign-in at the provider
 
-    @property
-    def provider_name(self) -> str:
-        """What the provider is called, "" if there is none."""
-        return self._provider.settings.name if self._provider else ""
-
     def provider_url(self, *, next: str) -> tuple[str, str]:  # noqa: A002  (the page's word)
         """Return where to send the browser, and the value of a cookie that ties the answer to it.
 

@@ -493,7 +493,6 @@ def test_nobody_is_sent_elsewhere(path: str) -> None:
 
 def test_without_a_provider_there_is_none(database: Database, tmp_path: Path) -> None:
     people = People(database, Audit(database), Settings(str(tmp_path)))
-    assert people.provider_name == ""
     with pytest.raises(NotFound):
         people.provider_url(next="/")
 

@@ -81,10 +81,13 @@ def poll_device(request: Request, parts: CurrentParts, poll: DevicePoll) -> Toke
 
 @router.get("/people", responses=problems())
 def people(
-    parts: CurrentParts, actor: CurrentActor, search: Annotated[str, Query(max_length=100)] = ""
+    parts: CurrentParts,
+    actor: CurrentActor,
+    search: Annotated[str, Query(max_length=100)] = "",
+    after: Annotated[str, Query(max_length=64, description="The last name of the page before")] = "",
 ) -> list[Person]:
-    """Everybody with an account."""
-    return parts.people.everybody(actor, search=search)
+    """Everybody with an account, by name, 500 at a time."""
+    return parts.people.everybody(actor, search=search, after=after)
 
 
 @router.post("/people", status_code=201, responses=problems(409))

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, Response
 
 from dinv.server.models import Scope
 from dinv.server.problems import Problem
+from dinv.server.web.cookies import session_of
 from dinv.server.web.given import CurrentActor, CurrentParts
 from dinv.server.web.page.reading import some_period
 from dinv.server.web.page.rendering import onward, page
@@ -87,7 +88,9 @@ def password(
 ) -> Response:
     """One's own needs the current one."""
     try:
-        parts.people.set_password(actor, actor.person.name, password, current=current)
+        parts.people.set_password(
+            actor, actor.person.name, password, current=current, session=session_of(request)
+        )
     except Problem as problem:
         return _account(request, parts, actor, wrong=problem)
     return onward("/account", "password")

@@ -249,10 +249,14 @@ def change_endpoint(parts: CurrentParts, actor: Overseer, name: str, do: str) ->
 
 @router.get("/people")
 def people(
-    request: Request, parts: CurrentParts, actor: Overseer, q: Annotated[str, Query(max_length=100)] = ""
+    request: Request,
+    parts: CurrentParts,
+    actor: Overseer,
+    q: Annotated[str, Query(max_length=100)] = "",
+    after: Annotated[str, Query(max_length=64)] = "",
 ) -> HTMLResponse:
     """Who has an account."""
-    return _people(request, parts, actor, search=q)
+    return _people(request, parts, actor, search=q, after=after)
 
 
 def _people(
@@ -261,16 +265,19 @@ def _people(
     actor: Actor,
     *,
     search: str = "",
+    after: str = "",
     form: dict[str, str] | None = None,
     wrong: Problem | None = None,
 ) -> HTMLResponse:
+    found = parts.people.everybody(actor, search=search, after=after)
     return page(
         request,
         "operate/people.html",
         actor=actor,
         here="people",
         status=wrong.status if wrong else 200,
-        people=parts.people.everybody(actor, search=search),
+        people=found[:PAGE],
+        after=found[PAGE - 1].name if len(found) > PAGE else "",
         search=search,
         form=_Form(form or {}),
         wrong=wrong,

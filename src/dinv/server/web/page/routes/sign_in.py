@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
-from dinv.server.problems import NotSignedIn, Problem, TooManyRequests
+from dinv.server.problems import NotFound, NotSignedIn, Problem, TooManyRequests
 from dinv.server.web.cookies import (
     end_session,
     end_sign_in,
@@ -59,7 +59,7 @@ def sign_in(
 ) -> Response:
     """By name and password."""
     try:
-        secret = parts.people.sign_in(name, password, address=address(request))
+        secret = parts.people.sign_in(name, password, address=address(request), previous=session_of(request))
     except (NotSignedIn, TooManyRequests) as problem:
         return _form(request, parts, wanted=wanted, name=name, wrong=problem.detail, status=problem.status)
     answer = onward(own_path(wanted))
@@ -102,8 +102,13 @@ def from_provider(request: Request, parts: CurrentParts) -> Response:
 
 
 @router.get("/first/{secret}")
-def first(request: Request, secret: str) -> HTMLResponse:
-    """Where the link on the server's terminal leads to; whether it is valid is seen when it is used."""
+def first(request: Request, parts: CurrentParts, secret: str) -> HTMLResponse:
+    """Where the link on the server's terminal leads to."""
+    if not parts.people.first_link_is_valid(secret):
+        raise NotFound(
+            "This link is not valid: it was used, or is older than an hour. The server shows another when it "
+            "is started again, unless there is an operator."
+        )
     return _first(request, secret)
 
 
@@ -134,9 +139,22 @@ def use_first(
 
 
 @router.get("/device")
-def device(request: Request, actor: CurrentActor, code: str = "") -> HTMLResponse:
+def device(
+    request: Request,
+    parts: CurrentParts,
+    actor: CurrentActor,
+    code: Annotated[str, Query(max_length=16)] = "",
+) -> HTMLResponse:
     """Where `dinv login` sends somebody; the code may be in the URL, since it gives nothing by itself."""
-    return page(request, "device.html", actor=actor, code=code[:16], done="", wrong="")
+    asked, wrong, status = None, "", 200
+    if code:
+        try:
+            asked = parts.people.device_show(actor, code)
+        except Problem as problem:
+            wrong, status = problem.detail, problem.status
+    return page(
+        request, "device.html", actor=actor, status=status, code=code, asked=asked, done="", wrong=wrong
+    )
 
 
 @router.post("/device")
@@ -157,10 +175,10 @@ def decide(
             "device.html",
             actor=actor,
             code=code,
+            asked=None,
             done="",
             wrong=problem.detail,
             status=problem.status,
         )
-    return page(
-        request, "device.html", actor=actor, code="", done="allowed" if allow else "refused", wrong=""
-    )
+    done = "allowed" if allow else "refused"
+    return page(request, "device.html", actor=actor, code="", asked=None, done=done, wrong="")
