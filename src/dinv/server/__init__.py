@@ -10,6 +10,7 @@ People ask (page, API, CLI); a transaction decides; workers do it on the endpoin
     people/      accounts, tokens, sessions, OIDC, teams and roles
     audit.py     who did what, in a chain of digests
     database/    the schema, its migrations, transactions on SQLite and PostgreSQL
+    paths.py     where a browser may be sent
     models.py    the values that the parts hand to each other
     problems.py  what can go wrong, with the status of HTTP and a name for programs
     settings.py  what the server was told at its start

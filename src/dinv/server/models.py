@@ -28,8 +28,7 @@ MachineState = Literal[
 ]
 """`waiting`: in the queue, on no endpoint. `failed`: its create failed, and is undone; an owner sees why.
 `parked`: of a pool, failed, and kept for operators to look at."""
-OperationKind = Literal["create", "start", "stop", "restart", "remove", "extend", "revoke", "name"]
-OperationState = Literal["queued", "running", "done", "failed"]
+OperationKind = Literal["create", "start", "stop", "restart", "remove", "revoke"]
 
 
 @dataclass(frozen=True)
@@ -157,19 +156,6 @@ class Machine:
     docker_version: str = ""
     pooled: bool = False
     """Whether it came from a pool."""
-
-
-@dataclass(frozen=True)
-class Operation:
-    """Something that a worker does with a machine on its endpoint."""
-
-    id: str
-    machine_id: str
-    kind: OperationKind
-    arguments: dict[str, Any]
-    state: OperationState
-    attempt: int
-    error: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from fastapi import Depends
 from starlette.requests import Request
 
 from dinv.server.models import Actor
-from dinv.server.problems import Forbidden, NotSignedIn
+from dinv.server.problems import NotSignedIn
 from dinv.server.web.cookies import session_of
 from dinv.server.web.parts import Parts
 
@@ -59,18 +59,6 @@ def actor(request: Request, found: Anybody) -> Actor:
 
 
 SignedIn = Annotated[Actor, Depends(actor)]
-
-
-def operator(found: SignedIn) -> Actor:
-    """An operator, with a session or a token that may do what operators do. Raises Forbidden."""
-    if found.is_operator:
-        return found
-    if found.person.role == "operator":
-        raise Forbidden('This token may not do what operators may: it lacks the scope "operate".')
-    raise Forbidden("Only operators may do this.")
-
-
-Operator = Annotated[Actor, Depends(operator)]
 
 
 def bearer(request: Request) -> str:

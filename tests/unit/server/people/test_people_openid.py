@@ -15,9 +15,9 @@ from openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, others_key
 
 from dinv.server.audit import Audit
 from dinv.server.database import schema
+from dinv.server.paths import local_path
 from dinv.server.people import limits
 from dinv.server.people.openid import provider as provider_module
-from dinv.server.people.openid.sign_in import local_path
 from dinv.server.people.service import People
 from dinv.server.problems import Conflict, NotFound, NotSignedIn, TooManyRequests, Unavailable
 from dinv.server.settings import OpenIdProvider, Settings

@@ -16,7 +16,7 @@ from web_world import WebWorld
 from dinv.server.models import Quota
 from dinv.server.settings import OpenIdProvider
 from dinv.server.web.page import live
-from dinv.server.web.page.rendering import own_path, static
+from dinv.server.web.page.rendering import static
 
 if TYPE_CHECKING:
     from dinv.server.database.database import Database
@@ -226,7 +226,6 @@ def test_a_password_is_changed_and_the_session_goes_on(world: WebWorld) -> None:
     "path", ["//evil.example.com", "/\\evil.example.com", "https://evil.example.com", "/\tx", "javascript:x"]
 )
 def test_nobody_is_sent_elsewhere_after_signing_in(world: WebWorld, path: str) -> None:
-    assert own_path(path) == "/"
     answer = world.browser().post("/sign-in", data={"name": "jane", "password": PASSWORD, "next": path})
     assert answer.headers["location"] == "/"
 

@@ -22,7 +22,7 @@ from dinv.server.problems import Problem, QuotaExceeded, Unavailable
 from dinv.server.settings import Settings
 from dinv.server.web import app as app_module
 from dinv.server.web import cookies, limits
-from dinv.server.web.guards import Anybody, Operator, SignedIn
+from dinv.server.web.guards import Anybody, SignedIn
 from dinv.server.web.log import JsonLines
 from dinv.server.web.parts import Parts
 
@@ -104,11 +104,6 @@ def make(parts: Parts) -> FastAPI:
     def mine(actor: SignedIn) -> str:
         return actor.person.name
 
-    @app.get("/ops")
-    @app.get("/api/v1/ops")
-    def ops(actor: Operator) -> str:
-        return actor.person.name
-
     @app.post("/api/v1/sent")
     def sent(body: Sent) -> str:
         return body.name
@@ -178,10 +173,6 @@ def test_a_session_counts_on_pages_and_a_token_for_the_api(client: TestClient) -
         ("/api/v1/mine", {"Authorization": "Bearer dinv_eve"}, 401, "unknown, expired or revoked"),
         ("/api/v1/mine", {"Authorization": "Bearer " + "x" * 300}, 401, "Authorization: Bearer"),
         ("/mine", {"Cookie": f"{cookies.SESSION}=nonsense"}, 401, "the session is over"),
-        ("/api/v1/ops", {"Authorization": "Bearer dinv_ada"}, 403, "Only operators"),
-        ("/api/v1/ops", {"Authorization": "Bearer dinv_olga-reads"}, 403, 'lacks the scope "operate"'),
-        ("/api/v1/ops", {"Authorization": "Bearer dinv_olga"}, 200, "olga"),
-        ("/ops", {"Cookie": f"{cookies.SESSION}=session-olga"}, 200, "olga"),
     ],
 )
 def test_who_may(client: TestClient, path: str, headers: dict[str, str], status: int, words: str) -> None:

@@ -22,6 +22,7 @@ from dinv.server.database.schema import new_id, people
 from dinv.server.database.schema import pending_sign_ins as pending
 from dinv.server.measures import SIGN_INS
 from dinv.server.models import Actor
+from dinv.server.paths import local_path
 from dinv.server.people import limits, sessions, teams
 from dinv.server.people.digests import digest, new_secret
 from dinv.server.people.names import LONGEST
@@ -97,12 +98,6 @@ def answer(
         raise
     SIGN_INS.labels("provider", "done").inc()
     return secret, next_path
-
-
-def local_path(path: str) -> str:
-    """Return a path of this server, "/" for anything that could lead elsewhere."""
-    fine = path.startswith("/") and path.isprintable() and path.isascii() and len(path) < 1000
-    return path if fine and not path.startswith("//") and "\\" not in path else "/"
 
 
 def _take(database: Database, query: dict[str, str], cookie: str, address: str) -> str:

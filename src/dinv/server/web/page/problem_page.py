@@ -7,9 +7,10 @@ from urllib.parse import quote, urlsplit
 from fastapi import Request
 from fastapi.responses import RedirectResponse, Response
 
+from dinv.server.paths import local_path
 from dinv.server.problems import NotSignedIn, Problem
 from dinv.server.web import answers
-from dinv.server.web.page.rendering import own_path, page
+from dinv.server.web.page.rendering import page
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
@@ -37,4 +38,4 @@ def problem_page(request: Request, problem: Problem) -> Response:
 def _back(request: Request) -> str:
     """The page that one came from, if it is of this server."""
     referrer = urlsplit(request.headers.get("referer", ""))
-    return own_path(referrer.path) if referrer.netloc == request.url.netloc else "/"
+    return local_path(referrer.path) if referrer.netloc == request.url.netloc else "/"

@@ -130,9 +130,3 @@ def onward(path: str, said: str = "") -> RedirectResponse:
     if said:
         path += ("&" if "?" in path else "?") + f"said={said}"
     return RedirectResponse(path, 303)
-
-
-def own_path(path: str) -> str:
-    """`path` if a browser takes it for one of this server, else "/": for where to go after signing in."""
-    good = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
-    return path if good and "\\" not in path else "/"

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from dinv.server.paths import local_path
 from dinv.server.problems import NotFound, NotSignedIn, Problem, TooManyRequests
 from dinv.server.web.cookies import (
     end_session,
@@ -17,7 +18,7 @@ from dinv.server.web.cookies import (
     sign_in_of,
 )
 from dinv.server.web.given import CurrentActor, CurrentParts, MaybeActor, address
-from dinv.server.web.page.rendering import onward, own_path, page
+from dinv.server.web.page.rendering import onward, page
 
 router = APIRouter()
 
@@ -29,7 +30,7 @@ Wanted = Annotated[str, Query(alias="next", max_length=2000)]
 def form(request: Request, parts: CurrentParts, actor: MaybeActor, wanted: Wanted = "/") -> Response:
     """The form, or on to where one was going, for somebody who is signed in."""
     if actor is not None:
-        return onward(own_path(wanted))
+        return onward(local_path(wanted))
     return _form(request, parts, wanted=wanted)
 
 
@@ -43,7 +44,7 @@ def _form(
         actor=None,
         status=status,
         provider=provider.name if provider else "",
-        next=own_path(wanted),
+        next=local_path(wanted),
         name=name[:64],
         wrong=wrong,
     )
@@ -62,7 +63,7 @@ def sign_in(
         secret = parts.people.sign_in(name, password, address=address(request), previous=session_of(request))
     except (NotSignedIn, TooManyRequests) as problem:
         return _form(request, parts, wanted=wanted, name=name, wrong=problem.detail, status=problem.status)
-    answer = onward(own_path(wanted))
+    answer = onward(local_path(wanted))
     set_session(answer, secret)
     return answer
 
@@ -80,7 +81,7 @@ def sign_out(request: Request, parts: CurrentParts) -> Response:
 @router.get("/sign-in/provider")
 def to_provider(parts: CurrentParts, wanted: Wanted = "/") -> Response:
     """Send the browser to the OpenID provider. GET: a form may not lead to another site (form-action)."""
-    url, cookie = parts.people.provider_url(next=own_path(wanted))
+    url, cookie = parts.people.provider_url(next=local_path(wanted))
     answer = RedirectResponse(url, 303)
     set_sign_in(answer, cookie)
     return answer
@@ -95,7 +96,7 @@ def from_provider(request: Request, parts: CurrentParts) -> Response:
         secret, wanted = parts.people.provider_answer(query, cookie, address=address(request))
     except Problem as problem:
         return _form(request, parts, wanted="/", wrong=problem.detail, status=problem.status)
-    answer = onward(own_path(wanted))
+    answer = onward(local_path(wanted))
     end_sign_in(answer)
     set_session(answer, secret)
     return answer
