@@ -31,6 +31,7 @@ from dinv.states import ERROR, RUNNING
 from dinv.store.lease import Lease
 from dinv.store.login import Login
 from dinv.timeouts import SERVE_SECONDS
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -305,6 +306,12 @@ class ServerDriver(RecordedDriver, Remote):
         return {"endpoint": server, "isolation": "", "machine": f"of {server}"}
 
     def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+        if timestamps:
+            raise NotSupported(
+                self.config.name,
+                f'The log of machine "{self.config.name}" comes from its dinv server, which tells no times: '
+                "leave " + option("timestamps") + " out.",
+            )
         return self._there.log(self._id, tail=tail, follow=follow)
 
     # Into it
@@ -327,8 +334,6 @@ class ServerDriver(RecordedDriver, Remote):
         return ""
 
     def renewal(self, file: str) -> str:
-        from dinv.wording import command
-
         return command("regenerate-certs", self.config.name)
 
     @property

@@ -46,6 +46,7 @@ def assemble(settings: Settings, database: Database) -> Assembled:
     """Return the parts, none of them started. The database's tables are up to date. Raises Problem."""
     audit = Audit(database)
     place = Place.opened(database, settings)
+    work = Work(database, audit, settings, place=place)
     parts = Parts(
         settings=settings,
         database=database,
@@ -53,5 +54,6 @@ def assemble(settings: Settings, database: Database) -> Assembled:
         people=People(database, audit, settings),
         fleet=Fleet(database, audit, place.access),
         stopping=threading.Event(),
+        wake=work.wake,
     )
-    return Assembled(parts, Work(database, audit, settings, place=place), place)
+    return Assembled(parts, work, place)

@@ -12,11 +12,12 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from dinv import __version__
 from dinv.server.web import answers, api, health, page, trust
-from dinv.server.web.headers import Headers
-from dinv.server.web.limits import Limits
-from dinv.server.web.origin import Origin
+from dinv.server.web.middleware.headers import Headers
+from dinv.server.web.middleware.limits import Limits
+from dinv.server.web.middleware.origin import Origin
+from dinv.server.web.middleware.requests import Requests
+from dinv.server.web.middleware.waking import Waking
 from dinv.server.web.parts import Parts
-from dinv.server.web.requests import Requests
 
 
 def make_app(parts: Parts) -> FastAPI:
@@ -28,6 +29,7 @@ def make_app(parts: Parts) -> FastAPI:
         Middleware(Requests),
         Middleware(Limits),
         Middleware(Origin, public_url=settings.public_url),
+        Middleware(Waking, wake=parts.wake),
     ]
     if proxies:
         middleware.insert(0, Middleware(ProxyHeadersMiddleware, trusted_hosts=proxies))

@@ -1,7 +1,7 @@
 """Who asks: dependencies of the routes.
 
 Below /api/ a bearer token counts and cookies do not, so no other site can have a browser do something there;
-everywhere else only the session's cookie counts, with `origin.py` before it.
+everywhere else only the session's cookie counts, with `middleware/origin.py` before it.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dinv.server.audit import Audit
@@ -14,7 +15,11 @@ from dinv.server.settings import Settings
 
 @dataclass(frozen=True)
 class Parts:
-    """What handlers ask. `stopping` is set when the server is to end: streams end then."""
+    """What handlers ask.
+
+    `stopping` is set when the server is to end: streams end then. `wake` tells this server's workers that
+    there may be something to do.
+    """
 
     settings: Settings
     database: Database
@@ -22,3 +27,4 @@ class Parts:
     people: People
     fleet: Fleet
     stopping: threading.Event = field(default_factory=threading.Event)
+    wake: Callable[[], None] = lambda: None

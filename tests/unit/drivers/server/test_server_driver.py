@@ -110,6 +110,8 @@ def test_a_machine_from_create_to_rm(site: Working, store: Machines) -> None:
     assert made.extend("1h") is False
     assert [status.state for status in store.list()] == ["Running"]
     assert b"".join(made.logs(tail=5)) == b"dev says 5 False\n"
+    with pytest.raises(NotSupported, match="tells no times"):
+        made.logs(timestamps=True)
     made.stop()
     assert [status.state for status in store.list()] == ["Stopped"]
     made.start()

@@ -7,6 +7,7 @@ import dataclasses
 import io
 import json
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -21,9 +22,10 @@ from dinv.server.models import Actor, Person, Pool, Scope
 from dinv.server.problems import Problem, QuotaExceeded, Unavailable
 from dinv.server.settings import Settings
 from dinv.server.web import app as app_module
-from dinv.server.web import cookies, limits
+from dinv.server.web import cookies
 from dinv.server.web.guards import Anybody, SignedIn
 from dinv.server.web.log import JsonLines
+from dinv.server.web.middleware import limits
 from dinv.server.web.parts import Parts
 
 if TYPE_CHECKING:
@@ -455,3 +457,13 @@ def test_figures_say_what_there_is_and_whether_the_database_answers(tmp_path: Pa
 def test_behind_a_proxy_of_this_computer_figures_need_a_token(tmp_path: Path) -> None:
     client = browser(parts(tmp_path, plain=True), client=("127.0.0.1", 1))
     assert client.get("/metrics").status_code == 401
+
+
+def test_workers_look_after_what_may_have_asked_for_something(tmp_path: Path) -> None:
+    woken: list[int] = []
+    app = make(replace(parts(tmp_path), wake=lambda: woken.append(1)))
+    client = TestClient(app, base_url="https://dinv.example.com")
+    client.get("/who")
+    assert woken == []
+    client.post("/api/v1/nothing")
+    assert woken == [1]

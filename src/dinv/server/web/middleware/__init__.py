@@ -1,0 +1,1 @@
+"""What every request passes, from the outside in: see `dinv.server.web.app`."""
