@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dinv.cache_volumes import CacheVolumes
     from dinv.caches.registry_caches import RegistryCaches
     from dinv.declared.declarations import Declarations
+    from dinv.drivers.server.team_server import TeamServer
     from dinv.endpoints.local.engine import LocalEngine
     from dinv.engine import Engine
     from dinv.image_building.check.report import Finding, ImageReport
@@ -32,7 +33,6 @@ if TYPE_CHECKING:
     from dinv.plugins import Plugin
     from dinv.pools.pools import Pools
     from dinv.progress import Progress
-    from dinv.store.login import Login
 
     Filter = Iterable[str] | Mapping[str, str | Iterable[str]]
 
@@ -125,67 +125,12 @@ class Machines:
         config = active(self._store, timeout=timeout, trace=self._trace)
         return self.get(config.name) if config is not None else None
 
-    # A server
+    @property
+    def server(self) -> TeamServer:
+        """The dinv server that machines are asked from, if the store is logged in to one (`dinv login`)."""
+        from dinv.drivers.server.team_server import TeamServer
 
-    def log_in(
-        self,
-        url: str,
-        *,
-        token: str = "",
-        token_file: str | None = None,
-        ca: str = "",
-        ca_file: str | None = None,
-        show: Callable[[str, str], None] | None = None,
-    ) -> Login:
-        """Have `create` ask the dinv server at `url` from now on; recorded in the store, with the token.
-
-        The token is `token`, or the first line of `token_file` ("-" for standard input), or in $DINV_TOKEN;
-        else somebody has to allow it in a browser: `show` is called with the address to open and the code
-        that it shows. `ca`, PEM, or `ca_file` is what the server's certificate has to be from, if that is
-        not a CA of the system. Raises NotLoggedIn, ServerUnreachable, InputError.
-        """
-        from dinv.drivers.server import signing_in
-
-        found = signing_in.log_in(
-            url,
-            token=token or signing_in.given_token(token_file, os.environ),
-            ca=ca or signing_in.given_ca(ca_file),
-            show=show,
-        )
-        self._own_store()
-        found.save(self.path)
-        return found
-
-    def untrusted_server(self, url: str) -> tuple[str, str]:
-        """Return what to give as `ca` to `log_in`, and its SHA-256 fingerprint, to be compared before.
-
-        Both are "" for a server with a certificate of a CA that is trusted. Raises ServerUnreachable.
-        """
-        from dinv.drivers.server import signing_in
-
-        return signing_in.untrusted_certificate(url)
-
-    def on_server(self, *, timeout: float = LIST_SECONDS) -> tuple[str, list[str]]:
-        """Return the URL of the server that the store is logged in to, and one's machines only there.
-
-        "" and none if there is no login, or no answer within `timeout` seconds. `get` takes them.
-        """
-        from dinv.store import login
-
-        if not login.exists(self.path):
-            return "", []
-        from dinv.drivers.server.machines import others
-
-        return others(self.path, self._store.names(), timeout=timeout)
-
-    def log_out(self) -> tuple[str, str]:
-        """Forget the server and the token, and have the token revoked there.
-
-        Returns the server's URL, "" if there was none, and why the token could not be revoked, or "".
-        """
-        from dinv.drivers.server import signing_in
-
-        return signing_in.log_out(self.path)
+        return TeamServer(self._store)
 
     # Create
 

@@ -31,7 +31,7 @@ def run(app: App, options: Options) -> None:
         app.voice.say(f"Open {address} in a browser, anywhere, and allow the code {code}")
 
     with app.interruptible():
-        login = app.machines.log_in(
+        login = app.machines.server.log_in(
             options.url, token_file=options.token_file, ca_file=options.ca, ca=certificate, show=show
         )
     if not options.quiet:
@@ -41,7 +41,7 @@ def run(app: App, options: Options) -> None:
 
 def _asked_to_trust(app: App, url: str) -> str:
     """Return the certificate that the user trusts the server by; "" if that is not a question."""
-    certificate, fingerprint = app.machines.untrusted_server(url)
+    certificate, fingerprint = app.machines.server.untrusted_ca(url)
     if certificate:
         app.voice.say(f"The certificate of {url} is not from a CA that this computer trusts.")
         app.voice.say(f"Its fingerprint (SHA-256), which the server shows as it starts: {fingerprint}")

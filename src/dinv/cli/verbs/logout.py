@@ -13,7 +13,7 @@ def arguments(parser: Parser) -> None:
 
 
 def run(app: App, options: Options) -> None:
-    url, remark = app.machines.log_out()
+    url, remark = app.machines.server.log_out()
     if remark:
         app.voice.warn(remark)
     if not options.quiet:

@@ -52,9 +52,9 @@ def run(app: App, options: Options) -> None:
     elif options.format in ("", "table"):
         found = machines.list(**asked)
         _show(*machine_rows.table(found, app.voice.called))
-        server, others = machines.on_server(timeout=options.timeout)
+        others = machines.server.others(timeout=options.timeout)
         if others:
-            app.voice.hint(f"Also yours on {server}: {', '.join(others)}")
+            app.voice.hint(f"Only on the server, until they are used here: {', '.join(others)}")
     else:
         from dinv.formats.row_format import HEADINGS, RowFormat
 

@@ -40,8 +40,8 @@ def login_for(store: str, url: str) -> Login:
     return found
 
 
-def others(store: str, known: Iterable[str], *, timeout: float) -> tuple[str, list[str]]:
-    """Return the server's URL, and which of one's machines there are not `known` here; "" without a login.
+def others(store: str, known: Iterable[str], *, timeout: float) -> list[str]:
+    """Return which of one's machines there are not `known` here; none without a login.
 
     One that does not answer within `timeout` seconds, or refuses, has none to tell.
     """
@@ -50,15 +50,15 @@ def others(store: str, known: Iterable[str], *, timeout: float) -> tuple[str, li
     try:
         login = Login.of(store)
         if login is None:
-            return "", []
+            return []
         calls = Calls.of(login)
         try:
             there = {str(each.get("name")) for each in ServerMachines(calls).all(timeout=timeout)}
         finally:
             calls.close()
     except DinvError:
-        return "", []
-    return login.url, sorted(there - set(known))
+        return []
+    return sorted(there - set(known))
 
 
 class ServerMachines:

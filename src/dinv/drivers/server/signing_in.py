@@ -28,7 +28,7 @@ SHORTEST_INTERVAL = 0.2
 LONGEST_INTERVAL = 30.0
 
 
-def untrusted_certificate(url: str) -> tuple[str, str]:
+def untrusted_ca(url: str) -> tuple[str, str]:
     """Return a CA to trust, PEM, and its fingerprint; "" and "" if the server is trusted as it is.
 
     The fingerprint is SHA-256, as `openssl x509 -fingerprint -sha256` writes it. Raises ServerUnreachable.

@@ -85,7 +85,7 @@ def site(tmp_path: Path) -> Iterator[Working]:
 def store(tmp_path: Path, site: Working) -> Machines:
     """Jane's, who is logged in."""
     found = dinv.open(str(tmp_path / "store"))
-    found.log_in(site.url, token=site.world.token("jane"))
+    found.server.log_in(site.url, token=site.world.token("jane"))
     return found
 
 
@@ -179,10 +179,10 @@ def test_a_create_that_was_killed_is_found_again(
 def test_a_machine_of_the_page_is_taken_up(site: Working, store: Machines) -> None:
     jane = site.world.actors["jane"]
     site.world.fleet.request(jane, name="mine")
-    assert store.on_server() == (site.url, ["mine"])
+    assert store.server.others() == ["mine"]
     with store.get("mine") as taken:
         assert taken.config.driver["Server"] == site.url
-    assert store.on_server() == (site.url, [])
+    assert store.server.others() == []
     with pytest.raises(MachineNotFound):
         store.get("nobodys")
     assert store.names() == ["mine"]
@@ -219,20 +219,20 @@ def test_its_lease_is_a_time_and_nothing_else(store: Machines) -> None:
 def test_logging_in_and_out(site: Working, tmp_path: Path) -> None:
     found = dinv.open(str(tmp_path / "other"))
     with pytest.raises(NotLoggedIn):
-        found.log_in(site.url, token="dinv_nobody")
+        found.server.log_in(site.url, token="dinv_nobody")
     with pytest.raises(InputError, match="not logged in to one"):
         found.create("dev", driver="server", context=False)
-    login = found.log_in(site.url, token=site.world.token("jane"))
+    login = found.server.log_in(site.url, token=site.world.token("jane"))
     assert login.person == "jane"
     path = tmp_path / "other" / "login.json"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert json.loads(path.read_text())["URL"] == site.url
-    assert found.log_out() == (site.url, "")
+    assert found.server.log_out() == (site.url, "")
     again = dinv.open(str(tmp_path / "other"))
     with pytest.raises(NotLoggedIn):  # it is revoked there
-        again.log_in(site.url, token=login.token)
+        again.server.log_in(site.url, token=login.token)
     assert not path.exists()
-    assert found.log_out() == ("", "")
+    assert found.server.log_out() == ("", "")
 
 
 def test_logging_in_by_a_browser(site: Working, tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_logging_in_by_a_browser(site: Working, tmp_path: Path) -> None:
         site.world.people.device_decide(site.world.actors["jane"], code, allow=True)
 
     found = dinv.open(str(tmp_path / "other"))
-    assert found.log_in(site.url, show=show).person == "jane"
+    assert found.server.log_in(site.url, show=show).person == "jane"
     ((address, code),) = shown
     assert address == f"{site.url}/device?code={code}"
 
@@ -253,9 +253,9 @@ def test_a_token_from_a_file_or_a_variable(
 ) -> None:
     (tmp_path / "token").write_text(site.world.token("jane") + "\n")
     found = dinv.open(str(tmp_path / "other"))
-    assert found.log_in(site.url, token_file=str(tmp_path / "token")).person == "jane"
+    assert found.server.log_in(site.url, token_file=str(tmp_path / "token")).person == "jane"
     monkeypatch.setenv("DINV_TOKEN", site.world.token("olga"))
-    assert found.log_in(site.url).person == "olga"
+    assert found.server.log_in(site.url).person == "olga"
 
 
 @pytest.mark.parametrize(
@@ -286,4 +286,4 @@ def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ServerUnreachable, match="nothing listens there"):
         found.create("dev", context=False)
     assert found.names() == []
-    assert found.on_server() == ("", [])
+    assert found.server.others() == []
