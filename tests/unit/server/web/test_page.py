@@ -182,7 +182,7 @@ def test_machines_of_all_are_searched_and_paged(world: WebWorld, monkeypatch: py
     }
     assert ">two<" not in olga.get("/operate/machines?q=jane").text
     assert "None that match" in olga.get("/operate/machines?state=stopped").text
-    monkeypatch.setattr("dinv.server.web.page.routes.operate.PAGE", 1)
+    monkeypatch.setattr("dinv.server.web.page.routes.operate.machines.PAGE", 1)
     first = olga.get("/operate/machines").text
     following = re.search(r'href="(/operate/machines[^"]+after=[^"]+)" rel="next"', first)
     assert following is not None

@@ -1,0 +1,78 @@
+"""Who may have how much."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Form, Request
+from fastapi.responses import HTMLResponse, Response
+
+from dinv.server.models import Actor, Quota
+from dinv.server.problems import Problem
+from dinv.server.web.given import CurrentParts, Overseer
+from dinv.server.web.page import reading
+from dinv.server.web.page.rendering import onward, page
+from dinv.server.web.page.routes.operate.written import Written
+
+router = APIRouter(prefix="/operate")
+
+
+@router.get("/quotas")
+def quotas(request: Request, parts: CurrentParts, actor: Overseer) -> HTMLResponse:
+    """Who may have how much."""
+    return _quotas(request, parts, actor)
+
+
+def _quotas(
+    request: Request,
+    parts: CurrentParts,
+    actor: Actor,
+    form: dict[str, str] | None = None,
+    wrong: Problem | None = None,
+) -> HTMLResponse:
+    return page(
+        request,
+        "operate/quotas.html",
+        actor=actor,
+        here="quotas",
+        status=wrong.status if wrong else 200,
+        quotas=parts.fleet.quotas(actor),
+        form=Written(form or {}),
+        wrong=wrong,
+    )
+
+
+@router.post("/quotas")
+def set_quota(
+    request: Request,
+    parts: CurrentParts,
+    actor: Overseer,
+    subject: Annotated[str, Form(max_length=80)] = "",
+    machines: Annotated[str, Form(max_length=9)] = "",
+    cpus: Annotated[str, Form(max_length=10)] = "",
+    memory: Annotated[str, Form(max_length=16)] = "",
+    cache: Annotated[str, Form(max_length=16)] = "",
+    hours: Annotated[str, Form(max_length=10)] = "",
+) -> Response:
+    """All limits of one subject at once; an empty field is no limit."""
+    form = {
+        "subject": subject,
+        "machines": machines,
+        "cpus": cpus,
+        "memory": memory,
+        "cache": cache,
+        "hours": hours,
+    }
+    try:
+        quota = Quota(
+            subject.strip(),
+            machines=reading.whole(machines, "machines", "Machines"),
+            cpus=reading.number(cpus, "cpus", "CPUs"),
+            memory=reading.size(memory, "memory", "Memory"),
+            cache=reading.size(cache, "cache", "Cache"),
+            hours=reading.number(hours, "hours", "Hours"),
+        )
+        parts.fleet.set_quota(actor, quota)
+    except Problem as problem:
+        return _quotas(request, parts, actor, form, problem)
+    return onward("/operate/quotas", "saved")
