@@ -12,8 +12,6 @@ would see the token.
 
 from __future__ import annotations
 
-import ipaddress
-
 from dinv.engine.wire.http import Connection, Request
 from dinv.engine.wire.tcp_transport import TCPTransport
 from dinv.engine.wire.tls_files import TLSFiles
@@ -27,8 +25,8 @@ from dinv.errors import (
     OptionError,
     ProtocolError,
 )
-from dinv.formats import json_text
-from dinv.formats.host_port import bracketed, split
+from dinv.formats import json_text, server_url
+from dinv.formats.host_port import bracketed
 from dinv.formats.visible import one_line
 from dinv.system.deadline import Deadline
 from dinv.timeouts import AUTHORITY_SECONDS
@@ -42,7 +40,6 @@ if TYPE_CHECKING:
 LARGEST_ANSWER = 1024 * 1024
 MOST_WORDS = 500
 """So many letters of what a server says go into a message."""
-_PORTS = {"https": 443, "http": 80}
 _REDIRECTS = (301, 302, 303, 307, 308)
 _FEWEST_HIDDEN = 4
 """Shorter texts are not replaced in messages: that would garble them, and they protect nothing."""
@@ -118,7 +115,7 @@ class Server:
         self._ca_option = ca_option
         scheme, host, port, self._base = _parsed(url, url_option)
         self._secure = scheme == "https"
-        self._host = bracketed(host) + ("" if port == _PORTS[scheme] else f":{port}")
+        self._host = bracketed(host) + ("" if port == server_url.PORTS[scheme] else f":{port}")
         self.address = f"{scheme}://{self._host}{self._base}"
         files = TLSFiles(ca or None, cert or None, key or None, verify=verify, ca_text=ca_text)
         tls = files if self._secure else None
@@ -216,37 +213,8 @@ class Server:
 
 
 def _parsed(url: str, name: str) -> tuple[str, str, int, str]:
-    """Return a URL's scheme, host, port and path without a slash at its end. Raises OptionError."""
-    scheme, separator, rest = url.partition("://")
-    scheme = scheme.lower()
-    if "@" in rest:
-        # The value is not shown: what stands before the "@" is a password.
-        raise OptionError(
-            "has a user or a password in it: a URL is seen by others. Leave that out", option=name
-        )
-    if not separator or scheme not in _PORTS:
-        raise OptionError("is not a URL that begins with https://", option=name, value=url)
-    where, slash, path = rest.partition("/")
-    if any(sign in url for sign in "?#") or not url.isprintable() or " " in url or not url.isascii():
-        raise OptionError("is not the URL of a server: HTTPS://HOST[:PORT][/PATH]", option=name, value=url)
+    """Return a URL's scheme, host, port and path. Raises OptionError."""
     try:
-        host, port = split(where)
+        return server_url.parse(url)
     except ValueError as error:
-        raise OptionError(f"cannot be used: {error}", option=name, value=url) from error
-    if not host:
-        raise OptionError("names no host", option=name, value=url)
-    if scheme == "http" and not _is_loopback(host):
-        raise OptionError(
-            "is not https: what is sent there could be read, and the answer changed, on the way. Plain http "
-            "is for this computer only (127.0.0.1, [::1], localhost)",
-            option=name,
-            value=url,
-        )
-    return scheme, host, port or _PORTS[scheme], (slash + path).rstrip("/")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
+        raise OptionError(str(error), option=name, value=None if "@" in url else url) from error

@@ -19,8 +19,8 @@ from dinv.errors import (
     ServerRefused,
     ServerUnreachable,
 )
-from dinv.formats import json_text
-from dinv.formats.host_port import bracketed, split
+from dinv.formats import json_text, server_url
+from dinv.formats.host_port import bracketed
 from dinv.formats.visible import one_line
 from dinv.system.deadline import Deadline
 
@@ -35,35 +35,24 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 LARGEST = 8 * 1024 * 1024
 MOST_WORDS = 800
-_PORTS = {"https": 443, "http": 80}
-_LOOPBACK = ("localhost", "127.0.0.1", "::1")
 
 
 def parsed(url: str) -> tuple[str, str, int]:
-    """Return scheme, host and port of a server's URL. Raises OptionError, also for plain http elsewhere."""
-    scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "https", url
-    where, _, path = rest.partition("/")
-    scheme = scheme.lower()
-    if scheme not in _PORTS or "@" in rest or path or not where or not url.isprintable() or " " in url:
-        raise OptionError("is not the URL of a dinv server, such as https://dinv.example.com", option="URL")
+    """Return scheme, host and port of a server's URL; without a scheme it is https. Raises OptionError."""
+    given = url if "://" in url else f"https://{url}"
     try:
-        host, port = split(where)
+        scheme, host, port, path = server_url.parse(given)
     except ValueError as error:
-        raise OptionError(f"is not the URL of a dinv server: {error}", option="URL") from error
-    if scheme == "http" and host.lower() not in _LOOPBACK:
-        raise OptionError(
-            "is not https: the token could be read on the way. Plain http is for this computer only",
-            option="URL",
-        )
-    return scheme, host, port or _PORTS[scheme]
+        raise OptionError(str(error), option="URL", value=None if "@" in url else url) from error
+    if path:
+        raise OptionError("is not the URL of a dinv server: it has a path", option="URL", value=url)
+    return scheme, host, port
 
 
 def canonical(url: str) -> str:
     """Return a server's URL as it is recorded: scheme, host, and the port if it is not the usual one."""
     scheme, host, port = parsed(url)
-    return f"{scheme}://{bracketed(host.lower())}" + ("" if port == _PORTS[scheme] else f":{port}")
+    return f"{scheme}://{bracketed(host.lower())}" + ("" if port == server_url.PORTS[scheme] else f":{port}")
 
 
 class Calls:
@@ -74,7 +63,7 @@ class Calls:
         scheme, host, port = parsed(url)
         self.url = canonical(url)
         self._token = token
-        self._host = bracketed(host) + ("" if port == _PORTS[scheme] else f":{port}")
+        self._host = bracketed(host) + ("" if port == server_url.PORTS[scheme] else f":{port}")
         tls = TLSFiles(verify=verify, ca_text=ca) if scheme == "https" else None
         self._transport = TCPTransport(host, port, tls)
         self._kept: Connection | None = None
