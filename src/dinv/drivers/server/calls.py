@@ -22,7 +22,7 @@ from dinv.errors import (
 from dinv.formats import json_text, server_url
 from dinv.formats.host_port import bracketed
 from dinv.formats.visible import one_line
-from dinv.system.deadline import Deadline
+from dinv.system.deadline import Deadline, IdleDeadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -111,15 +111,21 @@ class Calls:
             raise self._refused(response.status, None)
         return data.decode("utf-8", "replace")
 
-    def stream(self, path: str, *, timeout: float = SECONDS) -> Iterator[bytes]:
-        """Yield the body of an answer as it comes; `timeout` is for its beginning. Raises as `call` does."""
+    def stream(self, path: str, *, idle: float | None, timeout: float = SECONDS) -> Iterator[bytes]:
+        """Yield the body of an answer as it comes; `timeout` is for its beginning. Raises as `call` does.
+
+        `idle`: how many seconds may pass without a byte of it, None for any number.
+        """
         deadline = Deadline(timeout)
         with self._exchange(self._request("GET", path, None, None), deadline) as response:
             if not 200 <= response.status < 300:
                 raise self._refused(response.status, self._value(response.status, response.read(LARGEST)))
-            response.deadline = Deadline(None)
-            while piece := response.read_some():
-                yield piece
+            response.deadline = IdleDeadline(idle)
+            try:
+                while piece := response.read_some():
+                    yield piece
+            except (DeadlineExceeded, EndpointUnreachable, ProtocolError) as error:
+                raise ServerUnreachable(self.url, f"did not send all of its answer: {error}") from error
 
     def _request(
         self, method: str, path: str, body: Mapping[str, Any] | None, headers: Mapping[str, str] | None

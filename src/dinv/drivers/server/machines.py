@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 MOST_MACHINES = 500
 LOOK_SECONDS = 0.3
+IDLE_SECONDS = 60.0
 _STATES = {
     "waiting": STARTING,
     "creating": STARTING,
@@ -124,7 +125,8 @@ class ServerMachines:
         """What the machine has said."""
         lines = 10_000 if tail is None else min(tail, 10_000)
         return self.calls.stream(
-            f"machines/{machine}/log?tail={lines}&follow={'true' if follow else 'false'}"
+            f"machines/{machine}/log?tail={lines}&follow={'true' if follow else 'false'}",
+            idle=None if follow else IDLE_SECONDS,
         )
 
     def settle(
