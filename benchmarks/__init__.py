@@ -11,4 +11,16 @@ crowd       `ls` with 1000 machines that are up, and with 1 to 1000 that refuse
 memory      an idle machine, and the client
 report      the figures, and the table
 host        what it was measured on
+running     what a process that runs uses
+server_claims, server_web, server_reconcile, scale, soak
+            `dinv serve`, each a command of its own; they have the tests' helpers (`tests/support`)
 """
+
+from __future__ import annotations
+
+import os
+import sys
+
+_HELPERS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "support")
+if _HELPERS not in sys.path:
+    sys.path.insert(0, _HELPERS)

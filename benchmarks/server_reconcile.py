@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import resource
 import sys
 import tempfile
@@ -18,16 +17,10 @@ import time
 from pathlib import Path
 
 import sqlalchemy as sa
-
-from benchmarks.report import Figure, row, table
-
-sys.path.insert(
-    0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "support")
-)
-
 from fake_machines import World
 from working_server import Server
 
+from benchmarks.report import Figure, row, table
 from dinv.server.database.database import Database
 from dinv.server.database.schema import machines, new_id, usage
 from dinv.server.fleet import capacity

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
-import os
 import random
 import subprocess
 import sys
@@ -20,14 +19,13 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-sys.path.insert(
-    0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "tests", "support")
-)
+from benchmarks import running
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
 CLIENTS = 20
+MB = 1_000_000
 READY_SECONDS = 120
 CHANCE = random.Random(1)  # noqa: S311  (when somebody looks)
 
@@ -109,12 +107,12 @@ async def measure(known: dict[str, Any], options: argparse.Namespace, server: in
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
     async with httpx.AsyncClient(base_url=known["url"], limits=limits, timeout=60) as client:
         await _ready(client)
-        idle = resident(server)
+        idle = running.resident(server)
         took: list[float] = []
         tasks = [asyncio.create_task(_look(client, secret, options, took)) for secret in known["sessions"]]
-        begun, computed = time.perf_counter(), cpu(server)
+        begun, computed = time.perf_counter(), running.cpu(server)
         await asyncio.gather(*tasks)
-        busy = (cpu(server) - computed) / (time.perf_counter() - begun)
+        busy = (running.cpu(server) - computed) / (time.perf_counter() - begun)
         print("| | p50 ms | p95 ms | most ms | count |\n|---|---|---|---|---|")
         _line(f"the page, {options.people} sessions with a stream each", took)
 
@@ -124,9 +122,10 @@ async def measure(known: dict[str, Any], options: argparse.Namespace, server: in
             assert answer.status_code == 201, answer.text
 
         _line(f"claim by the API, {CLIENTS} clients", await _claims(claim, known["tokens"], options.claims))
+        now = running.resident(server)
         print(
-            f"\nThe server: {idle} MB before, {resident(server)} MB after; {100 * busy:.0f} % of a processor "
-            f"while people looked"
+            f"\nThe server: {idle / MB:.0f} MB before, {now / MB:.0f} MB after; "
+            f"{100 * busy:.0f} % of a processor while people looked"
         )
 
 
@@ -185,19 +184,6 @@ def _line(what: str, took: list[float]) -> None:
     shown = [took[len(took) // 2], took[int(len(took) * 0.95)], took[-1]]
     cells = " | ".join(f"{1000 * seconds:.0f}" for seconds in shown)
     print(f"| {what} | {cells} | {len(took)} |", flush=True)
-
-
-def resident(pid: int) -> int:
-    """The memory of a process, MB."""
-    with open(f"/proc/{pid}/statm") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") // 10**6
-
-
-def cpu(pid: int) -> float:
-    """Seconds of processor that it has had."""
-    with open(f"/proc/{pid}/stat") as file:
-        fields = file.read().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 if __name__ == "__main__":

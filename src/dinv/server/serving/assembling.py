@@ -12,6 +12,7 @@ from dinv.server.fleet.service import Fleet
 from dinv.server.people.service import People
 from dinv.server.settings import Settings
 from dinv.server.web.parts import Parts
+from dinv.server.work.hosts import Hosts
 from dinv.server.work.service import Place, Work
 
 
@@ -42,10 +43,13 @@ def default_path(settings: Settings) -> str:
     return os.path.join(settings.state, "dinv.db")
 
 
-def assemble(settings: Settings, database: Database) -> Assembled:
-    """Return the parts, none of them started. The database's tables are up to date. Raises Problem."""
+def assemble(settings: Settings, database: Database, hosts: Hosts | None = None) -> Assembled:
+    """Return the parts, none of them started. The database's tables are up to date. Raises Problem.
+
+    `hosts` is for tests; without one they are those of dinv's library.
+    """
     audit = Audit(database)
-    place = Place.opened(database, settings)
+    place = Place.opened(database, settings, hosts)
     work = Work(database, audit, settings, place=place)
     parts = Parts(
         settings=settings,

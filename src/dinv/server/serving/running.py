@@ -17,6 +17,7 @@ from dinv.server.serving.memory import keep_few_arenas
 from dinv.server.settings import Settings
 from dinv.server.web.app import make_app
 from dinv.server.web.log import LOG
+from dinv.server.work.hosts import Hosts
 from dinv.store.store import Store
 
 REQUESTS_SECONDS = 15
@@ -33,21 +34,27 @@ def serve(
     store: str | None = None,
     say: Callable[[str], None] = lambda _text: None,
     stopping: threading.Event | None = None,
+    hosts: Hosts | None = None,
 ) -> None:
     """Run the server until SIGTERM, SIGINT, or until `stopping` is set; then what is under way is finished.
 
     Several may run on one PostgreSQL; on SQLite one. `store` is the user's store, by which this computer's
     engine is found where the database has no endpoint yet. `say` is told what a person who starts it has to
-    know, the link for the first operator among it. Raises Problem, and Unavailable for the database.
+    know, the link for the first operator among it. `hosts` is for tests (see `assemble`). Raises Problem, and
+    Unavailable for the database.
     """
     stopping = stopping or threading.Event()
     keep_few_arenas()
     with ended_by_signals(stopping):
-        _serve(settings, store, say, stopping)
+        _serve(settings, store, say, stopping, hosts)
 
 
 def _serve(
-    settings: Settings, store: str | None, say: Callable[[str], None], stopping: threading.Event
+    settings: Settings,
+    store: str | None,
+    say: Callable[[str], None],
+    stopping: threading.Event,
+    hosts: Hosts | None,
 ) -> None:
     make_directory(settings)
     certificates = None if settings.plain else Certificates(settings)
@@ -58,7 +65,7 @@ def _serve(
         database = database_of(settings)
         try:
             database.upgrade()
-            assembled = assemble(settings, database)
+            assembled = assemble(settings, database, hosts)
             parts = replace(assembled.parts, stopping=stopping)
             server = Server(_config(settings, make_app(parts), certificates), stopping)
             for text in first_steps.take(parts.fleet, Store(store)):
