@@ -48,6 +48,8 @@ class World:
         self.states: dict[str, str] = {}
         self.moved = False
         self.newer = False
+        self.image = ""
+        """The ID of the image that machines are made from now."""
         self.settings: dict[str, dict[str, Any]] = {}
         """What each container was made with or given since: "Size" and "Memory"."""
         self.files: dict[str, dict[str, Any]] = {}
@@ -166,6 +168,10 @@ class FakeDriver(Driver):
             return
         self.config.driver["Port"] += 1
         self._settle()
+
+    def image_id(self) -> str:
+        World.current.step("image id")
+        return World.current.image
 
     def replacement(self) -> Replacement:
         return FakeReplacement(self.config, self._step)

@@ -400,6 +400,14 @@ class Driver(ABC):
         """
         return ""
 
+    def image_id(self) -> str:
+        """Return the ID of the image that this object makes, or has made, the machine from.
+
+        If it has made none: of the image that would be taken for it now. "" if there is none, or nothing that
+        tells images of one name apart. Raises the errors of reaching the infrastructure's API.
+        """
+        return ""
+
     # Whose it is
 
     def remote(self) -> Remote | None:

@@ -73,8 +73,8 @@ def take(
     if pool.removing:
         raise PoolNotFound(pool.name)
     _free_name(wanted, progress, trace)
-    machines = pools.machines(pool.name)
-    for each in members.order(members.unclaimed(machines), pool.generation):
+    machines, image = pools.machines(pool.name), pools.image(pool.name, pool.generation)
+    for each in members.order(members.unclaimed(machines), pool.generation, image):
         with contextlib.suppress(MachineBusy, MachineNotFound):  # somebody else is claiming it
             host = _take(machines, each.key, pool, wanted, progress, trace=trace)
             if host is not None:

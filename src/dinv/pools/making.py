@@ -23,26 +23,35 @@ if TYPE_CHECKING:
 STOP_SECONDS = 10.0
 
 
-def make(machines: Store, pool: PoolRecord, progress: Progress, trace: Callable[[str], None] | None) -> str:
-    """Make one machine, and return its key; it is ready then.
+def new_key(pool: str) -> str:
+    """Return a name for another machine of a pool."""
+    return f"{pool}-{os.urandom(4).hex()}"
+
+
+def make(
+    machines: Store,
+    key: str,
+    pool: PoolRecord,
+    progress: Progress,
+    trace: Callable[[str], None] | None,
+) -> None:
+    """Make one machine; it is ready then.
 
     A kill leaves it half made, which the next reconciler removes. After an error it is marked as failed, with
     the reason, if there is anything of it to look at. Raises the errors of `create`.
     """
-    key = f"{pool.name}-{os.urandom(4).hex()}"
     try:
         with create(
             machines, key, options.for_create(pool.options, os.environ), progress, trace=trace
         ) as host:
-            pass
+            image = host.driver.image_id()
         with machines.lock(key, "making it ready"), Host(machines.load(key), machines, trace=trace) as host:
             seal(host)
-            members.mark(machines, host.config, pool.name, READY, generation=pool.generation)
+            members.mark(machines, host.config, pool.name, READY, generation=pool.generation, image=image)
     except DinvError as error:
         with contextlib.suppress(MachineNotFound, StoreError):
             failed(machines, key, pool.name, pool.generation, error.text, unless_ready=False)
         raise
-    return key
 
 
 def failed(

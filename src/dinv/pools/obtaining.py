@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from dinv.declaration import Option
+    from dinv.lifecycle.create import CreateOptions
     from dinv.lifecycle.host import Host
     from dinv.pools.records import PoolRecord
     from dinv.progress import Progress
@@ -119,15 +120,21 @@ def _made(
 ) -> Host:
     """Make a machine by the pool's options, which counts as claimed from it."""
     from dinv.lifecycle.create import create
+    from dinv.pools import places
+
+    with places.taken(PoolStore(path), Store(path), pool, places.OWNERS, name) as record:
+        progress.note(f"No machine of pool {pool} is ready: one is made with its options")
+        return create(Store(path), name, _options(record, given), progress, trace=trace)
+
+
+def _options(record: PoolRecord, given: Mapping[str, object]) -> CreateOptions:
     from dinv.options import TIMEOUT
     from dinv.pools import members
     from dinv.pools.options import for_create
     from dinv.pools.planning import CLAIMED
-    from dinv.pools.pools import Pools
 
-    record = Pools(path, trace=trace).check_room(pool)
-    progress.note(f"No machine of pool {pool} is ready: one is made with its options")
     options = for_create(record.options, os.environ)
+    options.pool = members.entry(record.name, CLAIMED, generation=record.generation)
     options.lease = _lease(record, given)
     options.context = given.get("context") is not False
     options.keep_on_failure = bool(given.get("keep_on_failure"))
@@ -135,7 +142,4 @@ def _made(
     if labels := _labels(given.get("label")):
         before = options.driver_values.get("label") or ()
         options.driver_values["label"] = (*before, *(f"{key}={value}" for key, value in labels.items()))
-    host = create(Store(path), name, options, progress, trace=trace)
-    with host.store.lock(name, "noting its pool"):
-        members.mark(host.store, host.config, pool, CLAIMED, generation=record.generation)
-    return host
+    return options

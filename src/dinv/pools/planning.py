@@ -6,9 +6,9 @@ reconciler and the server's have the same rules:
 - What is being made counts, so that two looks at a pool do not make two machines where one is missing.
 - `size` is the number of machines that nobody has claimed. `maximum` bounds these and the claimed ones
   together; parked ones are stopped and do not count.
-- A machine of another generation, or older than `max_age`, is replaced, claimed ones never. Its replacement
-  comes first where `maximum` leaves room for it. Where it does not, one of the old ones stays for as long as
-  no new one is ready, unless it is the only one.
+- A machine of another generation or image, or older than `max_age`, is replaced, claimed ones never. Its
+  replacement comes first where `maximum` leaves room for it. Where it does not, one of the old ones stays
+  for as long as no new one is ready, unless it is the only one.
 - After a failure nothing is made for a while, twice as long after each further one, and then one machine
   at a time until one succeeds.
 - What failed is parked for inspection; of these the latest `parked` are kept.
@@ -144,7 +144,7 @@ def plan(
         )
         return Actions(0, (*unparked, *_keys(remove)), park, waits, tuple(why))
     if old and there.wanted:
-        why.append(f"{old} of other options, or too old, are to be replaced")
+        why.append(f"{old} of other options, of another image, or too old are to be replaced")
     create = _creates(spec, there, failures)
     if spec.maximum:
         room = max(0, spec.maximum - there.counted)
@@ -213,18 +213,15 @@ def _keys(members: Iterable[Member]) -> tuple[str, ...]:
     return tuple(member.key for member in members)
 
 
-def generation(options: Mapping[str, object], *, image_id: str = "") -> str:
-    """Return a hash of options, by keyword, and of the image if its ID is known: 16 hex digits.
+def generation(options: Mapping[str, object]) -> str:
+    """Return a hash of options, by keyword: 16 hex digits.
 
     It does not depend on the order of keys, nor on options that are None or an empty list or mapping; the
     order of a list counts. Values are texts, numbers, booleans, None, and lists and mappings of these; raises
     TypeError.
     """
     given = {key: _canonical(value) for key, value in options.items()}
-    document = {
-        "options": {key: value for key, value in given.items() if value not in (None, [], {})},
-        "image": image_id,
-    }
+    document = {key: value for key, value in given.items() if value not in (None, [], {})}
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.errors import DinvError, InputError, OptionError, PoolBusy, PoolExists, PoolFull, PoolNotFound
+from dinv.errors import DinvError, InputError, OptionError, PoolBusy, PoolExists
 from dinv.pki.validity import rfc3339
-from dinv.pools import members, options, planning
+from dinv.pools import members, options, places, planning
 from dinv.pools.reconciling import Reconciler, remove_all, spec_of
 from dinv.pools.records import PoolRecord, PoolStore, check_pool_name
 from dinv.progress import Progress
@@ -34,15 +34,18 @@ _BUSY_SECONDS = 30.0
 class PoolStatus:
     """What is known of a pool: its record, and its machines as their records have them.
 
-    `ready`, `creating`, `failed`, `parked` and `claimed` are numbers; `stale` is how many of the ready ones
-    are of another generation. `next_attempt` is when machines are made again after a failure, RFC 3339 or "",
-    and `said` what failed. `reconciler` is what the process that reconciles it now says of itself, or "".
+    `ready`, `creating`, `failed`, `parked` and `claimed` are numbers. `image` is the ID of the image that
+    its name stands for, as the last reconciler has found it, or ""; `stale` is how many of the ready ones are
+    of another generation or another image. `next_attempt` is when machines are made again after a failure,
+    RFC 3339 or "", and `said` what failed. `reconciler` is what the process that reconciles it now says of
+    itself, or "".
     """
 
     def __init__(self, pool: PoolRecord, machines: builtins.list[PoolMachine], store: PoolStore) -> None:
         self.pool = pool
         self.machines = machines
         count, last, self.said = store.failures(pool.name)
+        self.image = store.image(pool.name, pool.generation)
         self.failures = count
         retry = planning.not_before(spec_of(pool), planning.Failures(count, last), time.time())
         self.next_attempt = rfc3339(retry) if retry else ""
@@ -83,7 +86,8 @@ class PoolStatus:
     @property
     def stale(self) -> int:
         return sum(
-            each.state == planning.READY and each.generation != self.pool.generation for each in self.machines
+            each.state == planning.READY and not each.is_of(self.pool.generation, self.image)
+            for each in self.machines
         )
 
     @property
@@ -220,8 +224,7 @@ class Pools:
         """Return what is known of a pool. Raises PoolNotFound, ConfigError."""
         store = PoolStore(self._path)
         pool = store.load(name)
-        found = members.unclaimed(store.machines(name), generation=pool.generation)
-        return PoolStatus(pool, [*found, *members.claimed(Store(self._path), name)], store)
+        return PoolStatus(pool, places.found(store, Store(self._path), pool), store)
 
     def pause(self, name: str) -> None:
         """Have nothing be made, replaced or removed in a pool until `resume`; claims go on.
@@ -347,19 +350,6 @@ class Pools:
             progress or Progress(),
             trace=self._trace,
         )
-
-    def check_room(self, name: str) -> PoolRecord:
-        """Return a pool's record, if a machine may be made for it beside those that it has.
-
-        Raises PoolNotFound, PoolFull.
-        """
-        status = self.get(name)
-        taken = status.claimed + status.creating + status.ready
-        if status.pool.removing:
-            raise PoolNotFound(name)
-        if status.pool.maximum and taken >= status.pool.maximum:
-            raise PoolFull(name, status.pool.maximum)
-        return status.pool
 
     def _whole(self) -> builtins.list[str]:
         """Return the names of pools with a record: a create that was killed has left none."""

@@ -13,9 +13,18 @@ import time
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 from dinv import drivers
-from dinv.errors import DinvError, MachineBusy, MachineNotFound, PoolError, ReconcileFailed, StoreError
+from dinv.errors import (
+    DinvError,
+    MachineBusy,
+    MachineNotFound,
+    PoolError,
+    PoolFull,
+    ReconcileFailed,
+    StoreError,
+)
+from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
-from dinv.pools import making, members
+from dinv.pools import making, members, places
 from dinv.pools.members import LEFT
 from dinv.pools.planning import READY, Failures, Spec, not_before, plan
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING
@@ -67,6 +76,8 @@ class Reconciler:
         self._trace = trace
         self._stopping = threading.Event()
         self._said = ""
+        self._full = False
+        """Whether others have taken the last places meanwhile."""
         self._lock = threading.Lock()
 
     def run(self) -> None:
@@ -99,11 +110,11 @@ class Reconciler:
     def _round(self) -> bool:
         """Plan, do it, and return whether there was anything to do."""
         pool = self._pools.load(self._name)
-        found = members.unclaimed(self._machines(), generation=pool.generation)
-        found += members.claimed(self._store, self._name)
+        found = places.found(self._pools, self._store, pool)
+        image = self._image(pool, found)
         actions = plan(
             spec_of(pool),
-            [each.member() for each in found if each.state != LEFT],
+            [each.member(pool.generation, image) for each in found if each.state != LEFT],
             self._failures(),
             time.time(),
             paused=pool.paused or pool.removing,
@@ -115,7 +126,25 @@ class Reconciler:
                 self._progress.note(f"Pool {self._name}: {why}")
             return False
         self._do(pool, actions)
-        return True
+        return not self._full
+
+    def _image(self, pool: PoolRecord, found: Iterable[PoolMachine]) -> str:
+        """Return the ID of the image that machines are made from now; "" if that is not known.
+
+        What it was last is kept for claims, and for `pool ls`, which ask no endpoint.
+        """
+        for each in found:
+            if each.state == READY and each.image and each.generation == pool.generation and each.config:
+                with (
+                    contextlib.suppress(DinvError, OSError),
+                    Host(each.config, self._machines(), trace=self._trace) as host,
+                ):
+                    image = host.driver.image_id()
+                    if image:
+                        self._pools.keep_image(self._name, pool.generation, image)
+                    return image
+                break  # of one generation, they are all on one endpoint
+        return ""
 
     def _do(self, pool: PoolRecord, actions: Actions) -> None:
         """Do what was planned, some at a time; after a failure, or a pause, nothing more is made."""
@@ -155,8 +184,13 @@ class Reconciler:
         if pool.paused or pool.removing:
             self._stopping.set()
             return
+        key = making.new_key(self._name)
         try:
-            key = making.make(self._machines(), pool, self._silent(), self._trace)
+            with places.taken(self._pools, self._store, self._name, places.POOLS, key) as pool:
+                making.make(self._machines(), key, pool, self._silent(), self._trace)
+        except PoolFull:  # those who found none ready make the last ones themselves
+            self._full = True
+            self._stopping.set()
         except DinvError as error:
             self._stopping.set()
             with self._lock:

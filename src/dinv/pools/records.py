@@ -1,7 +1,9 @@
 """Pools on disk: `pools/NAME/` in the store, with its record, its locks and its unclaimed machines.
 
 config.json      what the pool is to be; replaced under `.lock`, which is never held for long
-state.json       what failed last; written by whoever holds `.reconcile`, the lock of the one reconciler
+state.json       what failed last, and of which image machines are; written by whoever holds `.reconcile`, the
+                 lock of the one reconciler
+places/          who is making machines of a pool that has a maximum (`dinv.pools.places`)
 machines/KEY/    the machines, as in the store itself (`Store(path, within=...)`)
 """
 
@@ -195,15 +197,34 @@ class PoolStore(Layout):
 
     def failures(self, name: str) -> tuple[int, float, str]:
         """Return how many creates have failed in a row, when the last did, and what it said."""
+        document = self._state(name)
         try:
-            document = json_text.parse(files.read(os.path.join(self.directory(name), "state.json")))
             return int(document["Failures"]), float(document["Last"]), str(document["Said"])
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):
             return 0, 0.0, ""
 
     def keep_failures(self, name: str, count: int, last: float, said: str) -> None:
         """Write that down. The caller must be the reconciler."""
-        self._write(name, "state.json", {"Failures": count, "Last": last, "Said": said})
+        state = {"Failures": count, "Last": last, "Said": said}
+        self._write(name, "state.json", {**self._state(name), **state})
+
+    def image(self, name: str, generation: str) -> str:
+        """Return the ID of the image that a reconciler last found for this generation; "" if none has."""
+        state = self._state(name)
+        return str(state.get("Image") or "") if state.get("Generation") == generation else ""
+
+    def keep_image(self, name: str, generation: str, image: str) -> None:
+        """Write that down. The caller must be the reconciler."""
+        if image != self.image(name, generation):
+            found = {"Generation": generation, "Image": image}
+            self._write(name, "state.json", {**self._state(name), **found})
+
+    def _state(self, name: str) -> dict[str, Any]:
+        try:
+            found = json_text.parse(files.read(os.path.join(self.directory(name), "state.json")))
+        except (OSError, ValueError):
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def _write(self, name: str, file: str, document: Mapping[str, Any]) -> None:
         import json

@@ -331,7 +331,7 @@ class MachineConfig:
     """Of a machine that a file declares (`dinv.declared`): File, Generation, Options."""
 
     pool = Options("Pool", brief=True)
-    """Of a machine in a pool, or claimed from one: the pool's Name, Generation, State, Since, Why."""
+    """Of a machine in a pool, or claimed from one: the pool's Name, Generation and so on."""
 
     @property
     def claim(self) -> ClaimJournal:

@@ -10,6 +10,7 @@ from pool_world import Said, places, pool_of
 
 from dinv import open as open_store
 from dinv.errors import (
+    EndpointUnreachable,
     InputError,
     MachineError,
     OptionError,
@@ -353,3 +354,55 @@ def test_claims_while_it_is_reconciled(machines: Machines, store: Store) -> None
     (status,) = machines.pools.reconcile()
     assert (status.ready, status.claimed) == (3, 9)
     assert all(len(where) == 1 for where in places(store.path).values())
+
+
+def test_an_image_that_was_built_anew_replaces_what_nobody_has_claimed(
+    machines: Machines, world: World, store: Store
+) -> None:
+    world.image = "one"
+    pool_of(machines, 2)
+    machines.create("dev", pool="ci")
+    (status,) = machines.pools.reconcile()
+    before = {each.key for each in status.machines if each.state == "ready"}
+    assert (status.image, status.stale) == ("one", 0)
+    assert machines.pools.reconcile()[0].ready == 2
+    assert {each.key for each in machines.pools.get("ci").machines if each.state == "ready"} == before
+    world.image = "two"
+    (status,) = machines.pools.reconcile()
+    ready = [each for each in status.machines if each.state == "ready"]
+    assert {each.key for each in ready}.isdisjoint(before)
+    assert [each.image for each in ready] == ["two", "two"]
+    assert (status.image, status.stale, status.claimed) == ("two", 0, 1)
+    assert store.load("dev").pool["Image"] == "one"
+
+
+def test_what_cannot_be_told_of_an_image_replaces_nothing(machines: Machines, world: World) -> None:
+    def unreachable(step: str) -> None:
+        if step == "image id":
+            raise EndpointUnreachable("unix:///fake", "connection refused")
+
+    pool_of(machines, 1)  # by an endpoint that has no IDs
+    world.image = "one"
+    keys = {each.key for each in machines.pools.get("ci").machines}
+    assert {each.key for each in machines.pools.reconcile()[0].machines} == keys
+    machines.pools.set("ci", size=2)
+    keys = {each.key for each in machines.pools.reconcile()[0].machines}
+    for image, at in (("two", unreachable), ("", lambda _step: None)):
+        world.image, world.at = image, at
+        (status,) = machines.pools.reconcile()
+        assert ({each.key for each in status.machines}, status.image) == (keys, "one")
+
+
+def test_a_claim_takes_one_of_the_newest_image(machines: Machines, world: World, store: Store) -> None:
+    world.image = "one"
+    pool_of(machines, 2, parallel=1)
+    world.image = "two"
+
+    def claim(step: str) -> None:
+        if world.steps.count("start") == 4 and step == "start":  # the old ones are there, and a new one is
+            world.at = lambda _step: None
+            open_store(store.path).create("dev", pool="ci", context=False)
+
+    world.at = claim
+    machines.pools.reconcile()
+    assert store.load("dev").pool["Image"] == "two"

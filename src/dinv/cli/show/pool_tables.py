@@ -92,6 +92,7 @@ def inspected(pool: PoolStatus) -> dict[str, Any]:
             "Name": each.key,
             "State": each.state,
             "Generation": each.generation,
+            "Image": each.image,
             "Since": rfc3339(each.since) if each.since else "",
             "Error": each.why,
             "URL": each.config.url if each.config is not None else "",
@@ -101,6 +102,7 @@ def inspected(pool: PoolStatus) -> dict[str, Any]:
     kept = pool.pool
     return {
         **record(pool),
+        "Image": pool.image,
         "Options": kept.options,
         "OneAtATime": kept.one_at_a_time,
         "KeepParked": kept.parked,

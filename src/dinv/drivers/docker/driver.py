@@ -114,6 +114,11 @@ class DockerDriver(Driver):
         words = (str(self.site.endpoint), flavour.name, flavour.build, self.config.driver["Isolation"], image)
         return " ".join(words)
 
+    def image_id(self) -> str:
+        from dinv.drivers.docker import image
+
+        return image.identity(self.site, timeout=CALL_SECONDS)
+
     def replacement(self) -> Replacement:
         from dinv.drivers.docker.replacement import ContainerReplacement
 

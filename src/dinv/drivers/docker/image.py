@@ -28,6 +28,23 @@ def present(engine: Engine, image: str) -> dict[str, Any] | None:
         return None
 
 
+def identity(site: Site, *, timeout: float) -> str:
+    """Return the ID of the image that was taken; else of what its name stands for now, "" for nothing."""
+    if site.image_id:
+        return plain_id(site.image_id)
+    try:
+        return plain_id(
+            site.engine.images.inspect(str(site.config.driver["Image"]), timeout=timeout).get("Id")
+        )
+    except NotFound:
+        return ""
+
+
+def plain_id(image_id: object) -> str:
+    """Return an image's ID without its algorithm, which some answers omit."""
+    return str(image_id or "").rpartition(":")[2]
+
+
 def contract_of(image: str, inspected: Mapping[str, Any]) -> str:
     """Return the contract that an image says it keeps. Raises ImageError if it is not a machine image."""
     contract = recognise(inspected.get("Config") or {})

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dinv.drivers.docker import containers, creation
 from dinv.drivers.docker.containers import CHANGE_SECONDS
-from dinv.drivers.docker.image import advice, present, refresh, take
+from dinv.drivers.docker.image import advice, plain_id, present, refresh, take
 from dinv.drivers.replacement import Offer, Replacement
 from dinv.errors import MachineGone, NotFound, PreCreateCheckFailed
 from dinv.timeouts import STOP_SECONDS
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
     from dinv.drivers.docker.site import Site
     from dinv.progress import Progress
-
-"""Seconds for the old container to stop cleanly; containers in it get 10 s by default."""
 
 
 class ContainerReplacement(Replacement):
@@ -38,13 +36,13 @@ class ContainerReplacement(Replacement):
         image = image or str(site.config.driver["Image"])
         found = refresh(site.engine, image, progress, advice=advice(site, image))
         contract = take(site, image, found)
-        return Offer(image, contract, same=_hash(found.get("Id")) == _hash(container.get("Image")))
+        return Offer(image, contract, same=plain_id(found.get("Id")) == plain_id(container.get("Image")))
 
     def current(self) -> str:
         site = self._site
         made_from, name = str(self._replaceable().get("Image", "")), str(site.config.driver["Image"])
         found = present(site.engine, name)
-        if found is None or _hash(found.get("Id")) != _hash(made_from):
+        if found is None or plain_id(found.get("Id")) != plain_id(made_from):
             name, found = made_from, present(site.engine, made_from)
         if found is None:
             raise PreCreateCheckFailed(
@@ -111,8 +109,3 @@ class ContainerReplacement(Replacement):
 
     def let_go(self) -> None:
         containers.remove(self._site, self._site.aside)
-
-
-def _hash(image_id: object) -> str:
-    """Return an image's id without its algorithm, which some answers omit."""
-    return str(image_id).rpartition(":")[2]

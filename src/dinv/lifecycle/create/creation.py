@@ -108,6 +108,7 @@ class Creation(Transaction):
         config, driver, options = self.machine.config, self.machine.driver, self.options
         self._choose_provisioner()
         config.applied = options.applied
+        config.pool = options.pool
         if options.tls_sans:
             from dinv.pki.certificates import canonical_name
 

@@ -29,7 +29,8 @@ class CreateOptions:
     is in seconds, for the daemon to answer.
     `cert_lifetime` and `ca_lifetime` are in seconds, None for the authority's own. `lease` is how long it is
     wanted, without its end, which the endpoint's clock decides. `run`: a `dinv run` makes it for a command.
-    `applied` is what the record is to have of the file that declares it (`dinv.declared`).
+    `applied` is what the record is to have of the file that declares it (`dinv.declared`), and `pool` of the
+    pool that it is made for somebody from (`dinv.pools`).
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class CreateOptions:
         keep_on_failure: bool = False,
         context: bool = True,
         applied: Mapping[str, Any] | None = None,
+        pool: Mapping[str, Any] | None = None,
     ) -> None:
         self.driver = driver
         self.driver_values = dict(driver_values or {})
@@ -74,6 +76,7 @@ class CreateOptions:
         self.keep_on_failure = keep_on_failure
         self.context = context
         self.applied = dict(applied or {})
+        self.pool = dict(pool or {})
 
     @classmethod
     def of(cls, values: Values, *, run: bool = False) -> CreateOptions:
