@@ -43,6 +43,9 @@ class Backend(Protocol):
     def failure(self, error: sa.exc.DBAPIError) -> Failure:
         """Tell what an error means for the transaction."""
 
+    def words(self, error: sa.exc.DBAPIError) -> str:
+        """What the database, or its library, says of an error, on one line."""
+
     def now(self, connection: sa.Connection) -> datetime:
         """The time, UTC."""
 
@@ -136,6 +139,9 @@ class SQLite:
         lost = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
         return "lost" if code in lost else ""
 
+    def words(self, error: sa.exc.DBAPIError) -> str:
+        return f"{self._file}: {error.orig}"
+
     def now(self, connection: sa.Connection) -> datetime:
         return datetime.now(UTC)
 
@@ -210,6 +216,13 @@ class PostgreSQL:
             return "lost"
         # A connection that could not be made, or broke, has no state, as no server has spoken.
         return "lost" if isinstance(error, sa.exc.OperationalError) and not state else ""
+
+    def words(self, error: sa.exc.DBAPIError) -> str:
+        # libpq names host, port, user and database, and no password. With several addresses for a host it
+        # has a line for each; psycopg adds one that says so.
+        lines = [line.strip() for line in str(error.orig).splitlines()]
+        told = [line.removeprefix("- ") for line in lines if line and not line.startswith("Multiple ")]
+        return " ".join(told)[:1000]
 
     def now(self, connection: sa.Connection) -> datetime:
         # Not now(), which is when the transaction began: it may have waited since.

@@ -28,6 +28,7 @@ class Database:
         self._backend = backend(url)
         self._engine = self._backend.engine()
         self._reading = self._backend.reading(self._engine)
+        self._gone = _Gone()
 
     @property
     def is_shared(self) -> bool:
@@ -42,7 +43,10 @@ class Database:
             self._backend.upgrading(connection)
             bring_up_to_date(connection)
 
-        self._write(work, patience=60.0)
+        try:
+            self._write(work, patience=60.0)
+        except Unavailable as error:
+            raise self._with_reason(error) from error
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -55,15 +59,19 @@ class Database:
             raise self._explained(error) from error
 
     def _connected(self) -> sa.Connection:
-        trying = _Trying(PATIENCE)
+        trying = _Trying(self._gone.patience(PATIENCE))
         while True:
             try:
-                return self._reading.connect()
+                connection = self._reading.connect()
             except (sa.exc.DBAPIError, sa.exc.TimeoutError) as error:
-                if isinstance(error, sa.exc.TimeoutError) or not self._backend.failure(error):
+                failure = "" if isinstance(error, sa.exc.TimeoutError) else self._backend.failure(error)
+                if failure == "lost":
+                    self._gone.seen()
+                if not failure or not trying.again():
                     raise self._explained(error) from error
-                if not trying.again():
-                    raise self._explained(error) from error
+            else:
+                self._gone.over()
+                return connection
 
     def write(self, work: Callable[[sa.Connection], Result]) -> Result:
         """Run `work` in a transaction and return its result; again where another was in the way.
@@ -76,17 +84,20 @@ class Database:
         return self._write(work, patience=PATIENCE)
 
     def _write(self, work: Callable[[sa.Connection], Result], *, patience: float) -> Result:
-        trying = _Trying(patience)
+        trying = _Trying(self._gone.patience(patience))
         while True:
             committing = False
             try:
                 with self._backend.turn(), self._engine.connect() as connection, connection.begin():
+                    self._gone.over()
                     result = work(connection)
                     committing = True
             except sa.exc.TimeoutError as error:
                 raise self._explained(error) from error
             except sa.exc.DBAPIError as error:
                 failure = self._backend.failure(error)
+                if failure == "lost":
+                    self._gone.seen()
                 if failure == "lost" and committing:
                     raise Unavailable(
                         "The connection to the database broke as the change was being written. "
@@ -126,17 +137,57 @@ class Database:
         """Hold the lock of this name until the transaction of `connection`, one of `write`, ends."""
         self._backend.lock(connection, name)
 
-    def check(self) -> None:
-        """Raise Problem unless the database answers and its schema is the one of this program."""
+    def check(self, *, in_its_words: bool = False) -> None:
+        """Raise Problem unless the database answers and its schema is the one of this program.
+
+        `in_its_words`: with what the database says, which names its host and user: not for everybody.
+        """
         from dinv.server.database.upgrade import behind
 
-        with self.read() as connection:
-            missing = behind(connection)
+        try:
+            with self.read() as connection:
+                missing = behind(connection)
+        except Unavailable as error:
+            raise (self._with_reason(error) if in_its_words else error) from error
         if missing:
             raise Problem(missing)
 
+    def _with_reason(self, error: Unavailable) -> Unavailable:
+        cause = error.__cause__
+        words = self._backend.words(cause) if isinstance(cause, sa.exc.DBAPIError) else ""
+        if not words:
+            return error
+        return Unavailable(
+            f"The database does not let this server in, or does not answer. It says: {words}",
+            retry_after=RETRY_AFTER,
+        )
+
     def close(self) -> None:
         self._engine.dispose()
+
+
+class _Gone:
+    """Since when the database is gone: the first who find that wait for it, those after them do not.
+
+    Else all threads of the server would be waiting, for seconds each, as long as it is away.
+    """
+
+    def __init__(self) -> None:
+        self._since: float | None = None
+
+    def seen(self) -> None:
+        """It did not answer."""
+        if self._since is None:
+            self._since = time.monotonic()
+
+    def over(self) -> None:
+        """It answered."""
+        self._since = None
+
+    def patience(self, usual: float) -> float:
+        """Return how many seconds to try; one attempt is made in any case."""
+        since = self._since
+        return usual if since is None else max(0.0, since + usual - time.monotonic())
 
 
 class _Trying:

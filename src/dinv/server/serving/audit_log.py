@@ -19,7 +19,7 @@ def opened(settings: Settings) -> Iterator[Audit]:
         raise Invalid(f"There is no server's database: {default_path(settings)}.")
     database = database_of(settings)
     try:
-        database.check()
+        database.check(in_its_words=True)
         yield Audit(database)
     finally:
         database.close()

@@ -38,7 +38,7 @@ def check(settings: Settings) -> list[Finding]:
     except DinvError as error:
         return [*found, Finding("database", str(error))]
     try:
-        found.append(_tried("database", _quiet(database.check)))
+        found.append(_tried("database", _quiet(partial(database.check, in_its_words=True))))
         if not found[-1].fault:
             found += _parts(settings, database)
     finally:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import os
 import signal
 import socket
 import threading
@@ -122,9 +124,13 @@ def listener(host: str, port: int) -> socket.socket:
         both = family == socket.AF_INET6 and host == "::" and socket.has_dualstack_ipv6()
         made = socket.create_server(address[:2], family=family, backlog=2048, dualstack_ipv6=both)
     except OSError as error:
-        raise Problem(
-            f"The server cannot listen at {shown}: {error.strerror or error}. "
-            f"Another may run there; choose another port, or stop it."
-        ) from error
+        # Python's own text for it says the address once more.
+        why = os.strerror(error.errno) if error.errno and error.errno > 0 else error.strerror or str(error)
+        help_ = {
+            errno.EADDRINUSE: " Another program listens there: stop it, or choose another port.",
+            errno.EACCES: " Ports below 1024 are for root, and for services that have CAP_NET_BIND_SERVICE.",
+            errno.EADDRNOTAVAIL: " This computer does not have that address.",
+        }.get(error.errno or 0, "")
+        raise Problem(f"The server cannot listen at {shown}: {why}.{help_}") from error
     made.setblocking(False)  # noqa: FBT003
     return made

@@ -23,8 +23,11 @@ _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-real-ip", "via")
 
 
 @router.get("/healthz")
-def healthz() -> Response:
-    """Whether the process answers at all: it needs nothing else."""
+async def healthz() -> Response:
+    """Whether the process answers at all: it needs nothing else, not even a thread.
+
+    All threads may be waiting for a database that is gone; a server that is ended for it helps nobody.
+    """
     return PlainTextResponse("ok\n")
 
 

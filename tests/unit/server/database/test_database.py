@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
+from time import sleep
 from typing import TYPE_CHECKING
 
 import pytest
@@ -240,3 +242,31 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(postgresql: PostgreSQL)
     assert tries == [1]
     database.close()
     postgresql.drop("commit")
+
+
+def test_only_the_first_wait_for_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.05)
+    waited: list[float] = []
+    monkeypatch.setattr(module.time, "sleep", lambda seconds: (waited.append(seconds), sleep(seconds)))
+    with contextlib.closing(Database("postgresql://dinv@/dinv?host=/nowhere")) as database:
+        with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
+            add_team(database, "a")
+        assert waited
+        sleep(0.05)
+        waited.clear()
+        with pytest.raises(Unavailable):
+            add_team(database, "a")
+        with pytest.raises(Unavailable):
+            team_names(database)
+    assert not waited
+
+
+def test_whoever_runs_the_server_is_told_what_the_database_says(
+    monkeypatch: pytest.MonkeyPatch, postgresql: PostgreSQL
+) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.0)
+    with contextlib.closing(Database(postgresql.url("nosuch"))) as database:
+        with pytest.raises(Unavailable, match='It says: .*database "nosuch" does not exist'):
+            database.check(in_its_words=True)
+        with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
+            database.check()
