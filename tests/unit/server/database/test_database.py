@@ -247,7 +247,12 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(postgresql: PostgreSQL)
 def test_only_the_first_wait_for_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.05)
     waited: list[float] = []
-    monkeypatch.setattr(module.time, "sleep", lambda seconds: (waited.append(seconds), sleep(seconds)))
+
+    def pause(seconds: float) -> None:
+        waited.append(seconds)
+        sleep(seconds)
+
+    monkeypatch.setattr("dinv.server.database.database.time.sleep", pause)
     with contextlib.closing(Database("postgresql://dinv@/dinv?host=/nowhere")) as database:
         with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
             add_team(database, "a")
@@ -266,7 +271,7 @@ def test_whoever_runs_the_server_is_told_what_the_database_says(
 ) -> None:
     monkeypatch.setattr(module, "PATIENCE", 0.0)
     with contextlib.closing(Database(postgresql.url("nosuch"))) as database:
-        with pytest.raises(Unavailable, match='It says: .*database "nosuch" does not exist'):
+        with pytest.raises(Unavailable, match=r'It says: .*database "nosuch" does not exist'):
             database.check(in_its_words=True)
         with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
             database.check()
