@@ -158,6 +158,22 @@ class Option:
             raise self.refused(given, f"is not one of {', '.join(self.values)}")
         return text
 
+    def shown(self, value: Any) -> str:
+        """Return a recorded value for people: "4 GiB", "1d12h", "true", "a, b"; "" for none."""
+        if isinstance(value, (list, tuple)):
+            return ", ".join(map(self.shown, value))
+        if value is None or value == "" or (value == 0 and self.type in (SIZE, DURATION)):
+            return ""
+        if self.type == SIZE and isinstance(value, int):
+            from dinv.formats.units import format_size
+
+            return format_size(value)
+        if self.type == DURATION and isinstance(value, (int, float)):
+            from dinv.formats.durations import format_duration
+
+            return format_duration(value)
+        return _plain(value)
+
     def refused(self, value: Any, why: str) -> OptionError:
         """Return the error for an invalid value; `why` continues the sentence: "is not a size"."""
         if self.secret:

@@ -14,8 +14,10 @@ from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE
 from dinv.declared.planning import order
 from dinv.declared.wanted import CACHE, POOL, values
 from dinv.errors import DinvError, Interrupted
+from dinv.leases.altering import alter
 from dinv.lifecycle.change import operation
 from dinv.lifecycle.create import CreateOptions, create
+from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove, rounds
 from dinv.lifecycle.renew import renew
 from dinv.lifecycle.upgrade import upgrade
@@ -139,6 +141,9 @@ class Carrier:
             operation.change(
                 store, name, progress, options=now.settings, force=planned.stops or not now.stops, **more
             )
+        if now.lease is not None:
+            with Host(store.load(name), store, trace=self.trace) as host:
+                alter(host, now.lease[0], progress)
         if now.image:
             upgrade(store, name, progress, image=now.image, **more)
         if now.certificates:

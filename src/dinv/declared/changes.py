@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from dinv.declared.wanted import Wanted
     from dinv.drivers import Difference
     from dinv.errors import DinvError
+    from dinv.store.lease import Lease
 
 NOTHING = "nothing"
 CREATE = "create"
@@ -21,6 +22,9 @@ REMOVE = "remove"
 FAIL = "fail"
 """It cannot be told what to do: the error says why."""
 
+LEASED = "lease"
+"""What a difference is changed by, beside what `set` has: its lease is another."""
+
 SIGNS = {NOTHING: " ", CREATE: "+", CHANGE: "~", REPLACE: "-/+", REMOVE: "-", FAIL: "!"}
 
 
@@ -30,7 +34,8 @@ class Change:
     `kind` is "cache", "machine" or "pool"; `action` one of the constants here. `differences` are the options
     that differ, each with its means. `stops` is whether containers stop. `notes` are remarks for the user,
     `error` is why nothing can be said. `settings`, `image` and `certificates` say by what a machine is
-    changed, `wanted` is what asks for it, None for what is to be removed.
+    changed, `lease`, in a tuple, the one it is to have, None for none. `wanted` is what asks for it, None for
+    what is to be removed.
     """
 
     def __init__(
@@ -44,6 +49,7 @@ class Change:
         settings: Mapping[str, Any] | None = None,
         image: str = "",
         certificates: Mapping[str, Any] | None = None,
+        lease: tuple[Lease | None] | None = None,
         stops: bool = False,
         notes: Iterable[str] = (),
         error: DinvError | None = None,
@@ -56,6 +62,7 @@ class Change:
         self.settings = dict(settings or {})
         self.image = image
         self.certificates = dict(certificates or {})
+        self.lease = lease
         self.stops = stops
         self.notes = list(notes)
         self.error = error

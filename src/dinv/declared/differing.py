@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dinv.declaration import PAIRS
+from dinv.declared import leased
 from dinv.declared.changes import CHANGE, NOTHING, REPLACE, Change
 from dinv.drivers import Difference
 from dinv.drivers.alteration import RELOAD
 from dinv.errors import OptionError
 from dinv.lifecycle.change import operation, plan
-from dinv.lifecycle.change.unchangeable import CERTIFICATES, IMAGE, OF_THE_CREATE
+from dinv.lifecycle.change.unchangeable import CERTIFICATES, IMAGE, LEASE, OF_THE_CREATE
 from dinv.lifecycle.host import Host
 
 TYPE_CHECKING = False
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from dinv.declared.wanted import Wanted
     from dinv.lifecycle.change.plan import Plan
     from dinv.progress import Progress
+    from dinv.store.lease import Lease
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
 
@@ -75,6 +77,7 @@ class Comparison:
         self.settings: dict[str, Any] = {}
         self.image = ""
         self.certificates: dict[str, Any] = {}
+        self.lease: tuple[Lease | None] | None = None
         self.differences: list[Difference] = []
         self.replaced = False
         self.notes: list[str] = []
@@ -83,7 +86,7 @@ class Comparison:
         """Go through all options that the file names, or has named."""
         unknown = []
         for key in dict.fromkeys([*self.after, *self.before]):
-            if key in OF_THE_CREATE or key.endswith("_rm"):
+            if key in OF_THE_CREATE or key in LEASE or key.endswith("_rm"):
                 continue
             if key == _CACHE and self.after.get(key) in self.coming:
                 there = self.machine.config.registry_cache
@@ -98,6 +101,15 @@ class Comparison:
                 self._differs(key)
         if unknown:
             self.notes.append(f"is taken as it is: {', '.join(unknown)} cannot be compared")
+
+        if self.machine.driver.remote() is None:  # a server has a lease of its own
+            self._compare_lease()
+
+    def _compare_lease(self) -> None:
+        found, lease = leased.differences(self.machine.config.lease, self.before, self.after)
+        if found:
+            self.differences += found
+            self.lease = (lease,)
 
     def _set(self, key: str) -> None:
         option = self.wanted.declared.get(key) or self.changeable.get(key)
@@ -124,7 +136,8 @@ class Comparison:
     def _differs(self, key: str) -> None:
         before, after = self.before.get(key), self.after.get(key)
         many = isinstance(before, list) or isinstance(after, list)
-        said = [_listed(value) if many else _said(value) for value in (before, after)]
+        option = self.wanted.declared.get(key) or self.changeable.get(key)
+        said = [_listed(value) if many else _said(option, value) for value in (before, after)]
         difference = Difference(key.replace("_", "-"), said[0], said[1], (key,))
         if key in IMAGE and key != "image_contract" and after:
             self.image, difference.means = str(after), UPGRADED
@@ -176,6 +189,7 @@ class Comparison:
             settings=self.settings if found else {},
             image=self.image,
             certificates=self.certificates,
+            lease=self.lease,
             stops=stops and action != NOTHING,
             notes=self.notes,
         )
@@ -202,7 +216,9 @@ def _listed(value: Any) -> list[str]:
     return [str(each) for each in value or ()]
 
 
-def _said(value: Any) -> str:
+def _said(option: Option | None, value: Any) -> str:
+    if option is not None:
+        return option.shown(value)
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

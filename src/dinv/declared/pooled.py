@@ -7,6 +7,7 @@ from dinv.declared.kinds import POOL_OPTIONS
 from dinv.declared.wanted import POOL
 from dinv.drivers import Difference
 from dinv.errors import PoolBusy, PoolNotFound
+from dinv.options import Table
 from dinv.pools import options as of_pools
 from dinv.pools import planning
 from dinv.pools.pools import PARALLEL, Pools
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from dinv.pools.records import PoolRecord
     from dinv.progress import Progress
 
-NUMBERS, REPLACED = "numbers", "unclaimed machines are replaced"
+NUMBERS, REPLACED, CLAIMS = "numbers", "unclaimed machines are replaced", "from the next claim on"
 """What a difference of a pool does."""
 _KEYWORDS = {"max": "maximum"}
 _OWN = tuple(option.key for option in POOL_OPTIONS)
@@ -77,17 +78,17 @@ def _settings(pool: PoolRecord, wanted: Wanted) -> dict[str, Any]:
 
 def _options(pool: PoolRecord, wanted: Wanted) -> list[Difference]:
     after = of_pools.recorded({**pool.options, **_settings(pool, wanted)}, {}, Defaults())
+    declared = {option.key: option for option in Table.chosen({**pool.options, **after}, {}, Defaults())}
     return [
-        _difference(key.replace("_", "-"), _said(pool.options.get(key)), _said(after.get(key)), REPLACED)
+        _difference(
+            key.replace("_", "-"),
+            declared[key].shown(pool.options.get(key)),
+            declared[key].shown(after.get(key)),
+            CLAIMS if key in of_pools.AT_A_CLAIM else REPLACED,
+        )
         for key in dict.fromkeys([*after, *pool.options])
         if pool.options.get(key) != after.get(key)
     ]
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, list):
-        return ", ".join(map(str, value))
-    return "" if value is None else str(value)
 
 
 def _difference(option: str, before: str, after: str, means: str) -> Difference:

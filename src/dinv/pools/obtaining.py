@@ -13,7 +13,6 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from dinv.declaration import Option
     from dinv.lifecycle.create import CreateOptions
     from dinv.lifecycle.host import Host
     from dinv.pools.records import PoolRecord
@@ -95,18 +94,7 @@ def _check(pool: PoolRecord, given: Mapping[str, object]) -> None:
         option, has = declared[key], pool.options.get(key)
         value = option.value(given[key], {})
         if (list(value) if isinstance(value, tuple) else value) != (option.default if has is None else has):
-            raise PoolsMachine(pool.name, key, _shown(option, has))
-
-
-def _shown(option: Option, value: object) -> object:
-    """Return a pool's value as a user would give it."""
-    from dinv.declaration import DURATION, SIZE
-    from dinv.formats.durations import format_duration
-    from dinv.formats.units import format_size
-
-    if not isinstance(value, int) or isinstance(value, bool):
-        return ", ".join(map(str, value)) if isinstance(value, list) else value
-    return {SIZE: format_size, DURATION: format_duration}.get(option.type, str)(value)
+            raise PoolsMachine(pool.name, key, option.shown(has) or None)
 
 
 def _made(

@@ -6,10 +6,11 @@ import json
 import os
 import warnings
 from collections import defaultdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
-from fake_driver import World, install, without_keys
+from declared_world import HEAD, actions, apply, means, planned
+from fake_driver import World
 
 from dinv.cli import main
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE
@@ -19,56 +20,11 @@ from dinv.declared.reading import read
 from dinv.declared.wanted import of
 from dinv.drivers.alteration import RECREATION, RELOAD
 from dinv.errors import DeclarationError, MachineError
-from dinv.lifecycle.change import plan
 from dinv.machines import Machines
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from dinv.declared.changes import Change
-
-HEAD = "apiVersion: dinv/v1\nname: shop\n"
-
-
-@pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
-    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path / "store"))
-    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path / "docker"))
-    monkeypatch.setenv("MACHINE_DRIVER", "fake")
-    monkeypatch.setattr(plan, "_stops", lambda _machine, means, _options: "recreation" in means)
-    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
-    world = install(monkeypatch, str(tmp_path / "endpoint"))
-    world.settings = defaultdict(dict)
-    without_keys(monkeypatch)
-    return world
-
-
-@pytest.fixture
-def machines(world: World) -> Machines:
-    return Machines()
-
-
-def planned(machines: Machines, text: str, *, head: str = HEAD, **more: Any) -> list[Change]:
-    document = read(head + text, kinds=[fleet(os.environ)], variables=os.environ)
-    return machines.declared.plan([document], **more)
-
-
-def apply(machines: Machines, text: str, **more: Any) -> list[tuple[str, str, str]]:
-    """Apply a file; return what was done, or failed."""
-    done = machines.declared.apply(planned(machines, text, **more))
-    return [
-        (each.change.action, each.change.name, type(each.error).__name__ if each.error else "")
-        for each in done
-    ]
-
-
-def actions(changes: list[Change]) -> dict[str, str]:
-    return {change.name: change.action for change in changes}
-
-
-def means(change: Change) -> dict[str, str]:
-    return {difference.option: difference.means for difference in change.differences}
 
 
 ONE = "machines:\n  dev: {size: small, engine-label: {team: red}, cache-mark: [a]}\n"

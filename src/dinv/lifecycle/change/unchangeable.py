@@ -10,15 +10,12 @@ _PLACE = ("driver", "endpoint", "endpoint_cert_path")
 CERTIFICATES = ("tls_san", "cert_lifetime", "ca_lifetime")
 """Come with new certificates: `regenerate-certs`."""
 LEASE = ("ttl", "idle_ttl", "on_expiry", "keep_cache_on_expiry")
-OF_THE_CREATE = ("timeout", "keep_on_failure", "context", *LEASE)
-"""Options of the create alone: they are no settings of the machine, or count from then on."""
+OF_THE_CREATE = ("timeout", "keep_on_failure", "context")
+"""Options of the create alone: they are no settings of the machine."""
 _MADE_WITH = (
     *("authority", "provisioner", "network", "ip", "isolation"),
     *("cache_size", "cache_volume", "volume_store"),
 )
-
-
-_LEASE = ("ttl", "idle_ttl", "on_expiry", "keep_cache_on_expiry")
 
 
 def advice(key: str, machine: str) -> str:  # noqa: PLR0911  (one for each kind)
@@ -39,7 +36,7 @@ def advice(key: str, machine: str) -> str:  # noqa: PLR0911  (one for each kind)
             + ", and take its images there: "
             + command("load", "NAME", "IMAGE")
         )
-    if key in _LEASE:
+    if key in LEASE:
         return "It is decided when a machine is made. For more time: " + command("extend", machine, "4h")
     if key in _MADE_WITH:
         return (
