@@ -98,6 +98,7 @@ def test_a_newcomer_has_a_docker_host_by_the_button(served: Served, tmp_path: Pa
 
         # Taken away, docker is refused within seconds.
         page.reload()
+        page.click("summary:has-text('Take away')")
         page.click("button:has-text('Take away')")
         end = time.monotonic() + 60
         while docker(["--context", name, "ps"], check=False).returncode == 0:

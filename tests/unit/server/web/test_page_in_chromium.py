@@ -76,7 +76,7 @@ def test_two_browsers_two_people_one_quota(site: Site, browser: Browser) -> None
     assert "quota" in john.inner_text("[role=alert]").lower()
     # What a worker does is seen without asking.
     site.world.work()
-    jane.wait_for_selector(".head .state.ready")
+    jane.wait_for_selector(".head .state.good")
     jane.click("a.button:has-text('Delete')")
     jane.click("text=Delete it")
     jane.wait_for_url("**/?said=removing")
@@ -115,6 +115,7 @@ def test_without_javascript(site: Site, browser: Browser) -> None:
         page.click("text=Download a file for them")
     assert download.value.suggested_filename == "mine.dinv"
     page.reload()
+    page.click("summary:has-text('Take away')")
     page.click("button:has-text('Take away')")
     assert "taken away" in page.inner_text("main")
     page.click("text=Stop")

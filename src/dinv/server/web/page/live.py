@@ -28,6 +28,8 @@ COMMENT_SECONDS = 15.0
 LONGEST_SECONDS = 900.0
 """A stream ends then, and its browser comes back: whether it may is looked at anew."""
 MOST_EVENTS = 100
+MACHINE_PARTS = ("said", "head", "use", "progress", "facts", "shares", "access", "log")
+"""Each a template, and sent when it changes: what is typed or selected in one outlives another."""
 
 Stopping = Callable[[], bool]
 
@@ -104,10 +106,7 @@ def one_machine(
         latest = events[0].id if events else 0
         return Look(
             (_mark(machine), latest, tuple(map(repr, shares))),
-            {
-                "machine": partial(fragment, "machine_parts.html", **shown),
-                "access": partial(fragment, "machine_access.html", **shown),
-            },
+            {name: partial(fragment, f"machine/{name}.html", **shown) for name in MACHINE_PARTS},
             over=machine.state == "removed",
             known=machine.version == seen,
         )

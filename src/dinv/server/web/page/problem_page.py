@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from urllib.parse import quote, urlsplit
 
 from fastapi import Request
@@ -10,16 +11,14 @@ from fastapi.responses import RedirectResponse, Response
 from dinv.server.paths import local_path
 from dinv.server.problems import NotSignedIn, Problem
 from dinv.server.web import answers
+from dinv.server.web.cookies import session_of
 from dinv.server.web.page.rendering import page
 
 
 def problem_page(request: Request, problem: Problem) -> Response:
     """What happened and what to do; for somebody who is not signed in, the form to do so."""
     if isinstance(problem, NotSignedIn):
-        wanted = request.url.path if request.method == "GET" else "/"
-        if request.method == "GET" and request.url.query:
-            wanted += f"?{request.url.query}"
-        return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}", 303)
+        return _to_sign_in(request)
     shown = page(
         request,
         "problem.html",
@@ -29,10 +28,23 @@ def problem_page(request: Request, problem: Problem) -> Response:
         detail=problem.detail,
         errors=problem.fields.get("errors", ()),
         back=_back(request),
+        retry_after=problem.retry_after,
         request_id=request.scope.get("dinv.request_id", ""),
     )
     shown.headers.update(answers.headers(problem))
     return shown
+
+
+def _to_sign_in(request: Request) -> Response:
+    """Send somebody to sign in, and back afterwards; to the form, for somebody who has sent one."""
+    if "hx-request" in request.headers:
+        # A part of a page that asks for itself: a form to sign in is not to stand in its place.
+        return Response(status_code=HTTPStatus.UNAUTHORIZED, headers={"Cache-Control": "no-store"})
+    wanted = _back(request)
+    if request.method == "GET":
+        wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    said = "&said=over" if session_of(request) else ""
+    return RedirectResponse(f"/sign-in?next={quote(wanted, safe='/')}{said}", HTTPStatus.SEE_OTHER)
 
 
 def _back(request: Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -17,6 +17,7 @@ from dinv import __version__
 from dinv.formats.durations import about
 from dinv.formats.units import format_size
 from dinv.server.models import Actor
+from dinv.server.web.page import shown
 
 SAID = {
     "asked": ("good", "It is on its way."),
@@ -29,13 +30,12 @@ SAID = {
     "password": ("good", "Your password is changed, and your other sessions have ended."),
     "saved": ("good", "It is saved."),
     "gone": ("good", "It is gone."),
+    "as-long": ("warn", "It has as much time as that already, or as much as its template allows."),
+    "over": ("warn", "Your session is over. Sign in again; what you sent last was not done."),
 }
 """What a page says after an action, by the word in its URL: text from a URL is never shown."""
 
-
-def plain(number: float | None) -> str:
-    """A number without a needless fraction: 2, 2.5; rounded to one digit after the point."""
-    return "" if number is None else f"{number:.1f}".removesuffix(".0")
+SOON = timedelta(hours=1)
 
 
 def left(moment: datetime) -> str:
@@ -49,6 +49,22 @@ def left(moment: datetime) -> str:
     if days:
         return f"{about(days * 86400)} {hours} h" if hours and days < 10 else about(days * 86400)
     return f"{hours} h {minutes} min" if hours else about(seconds)
+
+
+def until(moment: datetime) -> str:
+    """When it will be, as "in 3 hours"."""
+    return "now" if left(moment) == "over" else f"in {left(moment)}"
+
+
+def clock(moment: datetime) -> str:
+    """The time of day in UTC, with the date unless it is of today."""
+    day = _utc(moment).date()
+    return _utc(moment).strftime("%H:%M:%S" if day == datetime.now(UTC).date() else "%m-%d %H:%M:%S")
+
+
+def is_soon(moment: datetime) -> bool:
+    """Whether it is less than an hour until then: a reason to show it in another colour."""
+    return _utc(moment) - datetime.now(UTC) < SOON
 
 
 def ago(moment: datetime) -> str:
@@ -96,12 +112,27 @@ def _environment() -> Environment:
     environment.filters |= {
         "about": about,
         "ago": ago,
+        "amount": shown.amount,
+        "clock": clock,
         "left": left,
         "moment": moment,
-        "plain": plain,
+        "plain": shown.plain,
         "size": format_size,
+        "until": until,
     }
-    environment.globals |= {"static": static, "version": __version__}
+    environment.globals |= {
+        "amounts": shown.amounts,
+        "details": shown.details,
+        "endpoint_state": shown.endpoint_state,
+        "has_log": shown.has_log,
+        "has_time": shown.has_time,
+        "is_soon": is_soon,
+        "machine_state": shown.machine_state,
+        "may_change": shown.may_change,
+        "pool_state": shown.pool_state,
+        "static": static,
+        "version": __version__,
+    }
     return environment
 
 

@@ -97,7 +97,7 @@ def machine(request: Request, parts: CurrentParts, actor: CurrentActor, machine_
     found = parts.fleet.machine(actor, machine_id)
     return page(
         request,
-        "machine.html",
+        "machine/page.html",
         actor=actor,
         here="home" if is_own(found, actor) else "machines",
         machine=found,
@@ -155,14 +155,17 @@ def extend(
     by: Annotated[str, Form(max_length=16)] = "",
 ) -> Response:
     """To `by` from now; as long as the template allows, at most."""
-    wanted = period(by, "by", "Extend to") or EXTENSION
-    return onward(f"/machines/{parts.fleet.extend(actor, machine_id, wanted).id}", "extended")
+    wanted = period(by, "by", "From now on") or EXTENSION
+    before = parts.fleet.machine(actor, machine_id)
+    after = parts.fleet.extend(actor, before.id, wanted)
+    said = "extended" if after.expires_at != before.expires_at else "as-long"
+    return onward(f"/machines/{after.id}", said)
 
 
 @router.get("/machines/{machine_id}/remove")
 def ask_remove(request: Request, parts: CurrentParts, actor: CurrentActor, machine_id: str) -> HTMLResponse:
     """Ask whether it is meant."""
-    return page(request, "remove.html", actor=actor, machine=parts.fleet.machine(actor, machine_id))
+    return page(request, "machine/remove.html", actor=actor, machine=parts.fleet.machine(actor, machine_id))
 
 
 @router.post("/machines/{machine_id}/remove")

@@ -9,6 +9,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
 from dinv.server.paths import local_path
 from dinv.server.problems import NotFound, NotSignedIn, Problem, TooManyRequests
+from dinv.server.web import answers
 from dinv.server.web.cookies import (
     end_session,
     end_sign_in,
@@ -35,19 +36,22 @@ def form(request: Request, parts: CurrentParts, actor: MaybeActor, wanted: Wante
 
 
 def _form(
-    request: Request, parts: CurrentParts, *, wanted: str, name: str = "", wrong: str = "", status: int = 200
+    request: Request, parts: CurrentParts, *, wanted: str, name: str = "", wrong: Problem | None = None
 ) -> HTMLResponse:
     provider = parts.settings.provider
-    return page(
+    shown = page(
         request,
         "sign_in.html",
         actor=None,
-        status=status,
+        status=wrong.status if wrong else 200,
         provider=provider.name if provider else "",
         next=local_path(wanted),
         name=name[:64],
         wrong=wrong,
     )
+    if wrong:
+        shown.headers.update(answers.headers(wrong))
+    return shown
 
 
 @router.post("/sign-in")
@@ -62,7 +66,7 @@ def sign_in(
     try:
         secret = parts.people.sign_in(name, password, address=address(request), previous=session_of(request))
     except (NotSignedIn, TooManyRequests) as problem:
-        return _form(request, parts, wanted=wanted, name=name, wrong=problem.detail, status=problem.status)
+        return _form(request, parts, wanted=wanted, name=name, wrong=problem)
     answer = onward(local_path(wanted))
     set_session(answer, secret)
     return answer
@@ -95,7 +99,7 @@ def from_provider(request: Request, parts: CurrentParts) -> Response:
     try:
         secret, wanted = parts.people.provider_answer(query, cookie, address=address(request))
     except Problem as problem:
-        return _form(request, parts, wanted="/", wrong=problem.detail, status=problem.status)
+        return _form(request, parts, wanted="/", wrong=problem)
     answer = onward(local_path(wanted))
     end_sign_in(answer)
     set_session(answer, secret)

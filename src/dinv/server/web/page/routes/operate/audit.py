@@ -31,7 +31,7 @@ def audit(
         actor=actor,
         here="audit",
         entries=entries,
-        search=q,
+        sought=q,
         before=entries[-1].seq if len(entries) == PAGE else "",
     )
 

@@ -37,7 +37,7 @@ def machines(
         here="machines",
         machines=found,
         after=following,
-        search=q,
+        sought=q,
         states=states,
         state_chosen=state,
     )

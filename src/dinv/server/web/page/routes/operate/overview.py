@@ -7,24 +7,29 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import HTMLResponse, Response
 
-from dinv.server.models import Actor, Pool
+from dinv.server.models import Actor, Endpoint, Pool
 from dinv.server.web.given import CurrentParts, Overseer
 from dinv.server.web.page import reading
 from dinv.server.web.page.rendering import onward, page
 
 router = APIRouter(prefix="/operate")
 
+MOST_ENDPOINTS = 8
+"""Those that somebody has to look at come first; all of them have a page of their own."""
+
 
 @router.get("")
 def overview(request: Request, parts: CurrentParts, actor: Overseer) -> HTMLResponse:
     """Endpoints with their capacity, and pools."""
     pools = parts.fleet.pools(actor)
+    endpoints = parts.fleet.endpoints(actor)
     return page(
         request,
         "operate/overview.html",
         actor=actor,
         here="overview",
-        endpoints=parts.fleet.endpoints(actor),
+        endpoints=sorted(endpoints, key=_is_well)[:MOST_ENDPOINTS],
+        endpoint_count=len(endpoints),
         pools=pools,
         counts=_counts(parts, actor, pools),
     )
@@ -36,8 +41,12 @@ def _counts(parts: CurrentParts, actor: Actor, pools: list[Pool]) -> dict[str, i
         "machines": sum(by_state.values()) - by_state.get("waiting", 0),
         "waiting": by_state.get("waiting", 0),
         "ready": sum(pool.ready for pool in pools),
-        "failed": by_state.get("failed", 0) + by_state.get("parked", 0),
+        "failed": by_state.get("failed", 0),
     }
+
+
+def _is_well(endpoint: Endpoint) -> bool:
+    return endpoint.enabled and endpoint.state == "ok" and not endpoint.strangers
 
 
 @router.post("/pools/{template}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, get_args
 
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
@@ -48,7 +48,8 @@ def _people(
         status=wrong.status if wrong else 200,
         people=found[:PAGE],
         after=found[PAGE - 1].name if len(found) > PAGE else "",
-        search=search,
+        sought=search,
+        roles=get_args(Role),
         form=Written(form or {}),
         wrong=wrong,
     )
@@ -68,7 +69,9 @@ def add_person(
     try:
         parts.people.add(actor, name.strip(), role=role, password=password, teams=reading.words(teams))
     except Problem as problem:
-        return _people(request, parts, actor, form={"name": name, "teams": teams}, wrong=problem)
+        return _people(
+            request, parts, actor, form={"name": name, "role": role, "teams": teams}, wrong=problem
+        )
     return onward("/operate/people", "saved")
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Form, Request
+from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, Response
 
 from dinv.server.models import Actor, Quota
@@ -12,15 +12,33 @@ from dinv.server.problems import Problem
 from dinv.server.web.given import CurrentParts, Overseer
 from dinv.server.web.page import reading
 from dinv.server.web.page.rendering import onward, page
-from dinv.server.web.page.routes.operate.written import Written
+from dinv.server.web.page.routes.operate.written import Written, written, written_size
 
 router = APIRouter(prefix="/operate")
 
 
 @router.get("/quotas")
-def quotas(request: Request, parts: CurrentParts, actor: Overseer) -> HTMLResponse:
-    """Who may have how much."""
-    return _quotas(request, parts, actor)
+def quotas(
+    request: Request,
+    parts: CurrentParts,
+    actor: Overseer,
+    change: Annotated[str, Query(max_length=80)] = "",
+) -> HTMLResponse:
+    """Who may have how much; `change` is the one that the form has."""
+    found = next((quota for quota in parts.fleet.quotas(actor) if quota.subject == change), None)
+    return _quotas(request, parts, actor, _written(found) if found else None)
+
+
+def _written(quota: Quota) -> dict[str, str]:
+    """A quota, as it would be written into the form."""
+    return {
+        "subject": quota.subject,
+        "machines": written(quota.machines),
+        "cpus": written(quota.cpus),
+        "memory": written_size(quota.memory),
+        "cache": written_size(quota.cache),
+        "hours": written(quota.hours),
+    }
 
 
 def _quotas(
