@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from dinv.engine import Engine
     from dinv.image_building.check.report import Finding, ImageReport
     from dinv.image_building.machine_images import MachineImages
-    from dinv.leases.reaping import Reaped
+    from dinv.leases.reaped import Reaped
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.hosts import Hosts
     from dinv.lifecycle.renew.when_due import Renewed
@@ -404,9 +404,10 @@ class Machines:
         result's `error`. Raises OptionError, NoEndpoint, EndpointError.
         """
         from dinv.leases import reaping, strangers, watching
+        from dinv.leases.reaped import Terms
         from dinv.options import WARN_BEFORE
 
-        terms = reaping.Terms(dry_run=dry_run, warn_before=WARN_BEFORE.value(warn_before, {}))
+        terms = Terms(dry_run=dry_run, warn_before=WARN_BEFORE.value(warn_before, {}))
         told = progress or (lambda _name: _silent(None))
         store = self._own_store()
         if endpoint is None:

@@ -29,7 +29,10 @@ FACTS: dict[str, tuple[dict[str, Any], str]] = {
     "clients": (_SWITCH, "whether there are new certificates for clients, too"),
     "keep_cache": (_SWITCH, "whether the cache volume stays"),
     "left": (_TEXTS, "a line for each thing that stays"),
-    "expires": (_TEXT, "the end of its lease, by its endpoint's clock: RFC 3339, UTC; empty for none"),
+    "expires": (
+        _TEXT,
+        "the end of its lease, or that which is near, by its endpoint's clock: RFC 3339, UTC; empty for none",
+    ),
     "on_expiry": ({"enum": ["remove", "stop"]}, "what happens then"),
     "why": (
         {"enum": ["ttl", "idle", "left"]},
@@ -85,7 +88,8 @@ EVENTS: dict[str, Event] = {
     "revoked": Event("the machine refuses them", "holder", "serials"),
     "pre-remove": Event("before the machine is removed", "keep_cache", asks=True),
     "lease-expiring": Event(
-        "`reap` has seen that its lease ends soon; once for each end",
+        "`reap` has seen that its lease ends soon, or that nobody uses it; once for each end",
+        "why",
         "expires",
         "seconds_left",
         "on_expiry",

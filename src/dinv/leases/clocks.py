@@ -9,16 +9,20 @@ difference of the two counts. A clock that is behind ends nothing too early.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
+from dinv.errors import LocksNotKept
 from dinv.formats import json_text
 from dinv.formats.durations import about
 from dinv.store.layout import writing
+from dinv.system import locks
 from dinv.system.files import read, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from typing import Any
 
     from dinv.store.layout import Layout
@@ -26,6 +30,7 @@ if TYPE_CHECKING:
 FILE = "clocks.json"
 JUMP_SECONDS = 86400
 STEADY_SECONDS = 3600
+LOCK_SECONDS = 5.0
 _MOST = 1000
 """Endpoints that are remembered: those seen last."""
 
@@ -35,7 +40,26 @@ def distrust(store: Layout, endpoint: str, there: float, *, here: float | None =
 
     `endpoint` is its URL; `here` is this computer's time. Raises StoreNotWritable.
     """
-    here = time.time() if here is None else here
+    with _alone(store):
+        return _distrust(store, endpoint, there, time.time() if here is None else here)
+
+
+@contextlib.contextmanager
+def _alone(store: Layout) -> Iterator[None]:
+    """Hold the lock of the file: what one process has seen, another must not overwrite.
+
+    Where it is not to be had, it is done without: what is forgotten then is seen again.
+    """
+    path = os.path.join(store.path, f".{FILE}.lock")
+    with writing(store.path):
+        os.makedirs(store.path, mode=0o700, exist_ok=True)
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(BlockingIOError, LocksNotKept):
+            stack.enter_context(locks.held(path, wait=locks.until(time.monotonic() + LOCK_SECONDS, 0.02)))
+        yield
+
+
+def _distrust(store: Layout, endpoint: str, there: float, here: float) -> str:
     known = _read(store)
     seen = known.get(endpoint)
     ahead = there - here
@@ -79,5 +103,4 @@ def _write(store: Layout, known: dict[str, Any]) -> None:
 
     latest = sorted(known.items(), key=lambda each: -float(each[1]["Here"]))[:_MOST]
     with writing(store.path):
-        os.makedirs(store.path, mode=0o700, exist_ok=True)
         write(os.path.join(store.path, FILE), json.dumps(dict(latest)).encode(), mode=0o600)

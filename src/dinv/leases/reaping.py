@@ -1,4 +1,4 @@
-"""What has run out is stopped or removed: machines of this store, one after the other on each endpoint.
+"""What has run out is stopped or removed: machines of this store, some of them at the same time.
 
 A machine's time is over at the end of its lease, whoever uses it; or when nobody has used it for long enough.
 One that cannot be asked is not unused, and neither is one that does not run: only the end of its lease
@@ -11,8 +11,9 @@ import contextlib
 import time
 
 from dinv.errors import AlreadyStopped, DinvError, HookRefused, MachineBusy, MachineNotFound, StoreError
-from dinv.leases import activity, clocks, runs
-from dinv.lifecycle.changing import changing
+from dinv.leases import activity, runs, several, warning
+from dinv.leases.reaped import IDLE, KEPT, LEFT, REMOVED, STOPPED, TTL, WARNED, Reaped
+from dinv.leases.watching import Watch
 from dinv.lifecycle.host import Host, leasing, telling
 from dinv.lifecycle.power import stop
 from dinv.lifecycle.remove import remove, rounds
@@ -25,57 +26,10 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from dinv.leases.reaped import Terms
     from dinv.progress import Progress
     from dinv.store.lease import Lease
     from dinv.store.record import MachineConfig
-
-REMOVED, STOPPED, WARNED, KEPT = "removed", "stopped", "warned", "kept"
-TTL, IDLE, LEFT = "ttl", "idle", "left"
-"""Why: the end of its lease; nobody has used it; the run that it was made for is gone."""
-
-
-class Reaped:
-    """What `Machines.reap` did about one machine with a lease, or with `dry_run` would do.
-
-    `action` is "removed", "stopped", "warned" (hooks were told that its end is near) or "kept". `why` is
-    "ttl", "idle", "left" (by a run that was killed), or "" for what is kept, and `reason` says more. `known`:
-    it is a machine of this store. `expires` is the end of its lease: RFC 3339, UTC, "" for none. `left` has a
-    line for each thing that stays. `error` is why it failed, or None.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        action: str = KEPT,
-        *,
-        endpoint: str = "",
-        why: str = "",
-        reason: str = "",
-        expires: str = "",
-        left: Sequence[str] = (),
-        known: bool = True,
-        error: DinvError | None = None,
-    ) -> None:
-        self.name = name
-        self.action = action
-        self.endpoint = endpoint
-        self.why = why
-        self.reason = reason
-        self.expires = expires
-        self.left = list(left)
-        self.known = known
-        self.error = error
-
-    def __repr__(self) -> str:
-        return f"<Reaped {self.name} {self.action} {self.error or self.reason}>"
-
-
-class Terms:
-    """How it is done: `dry_run` only says; `warn_before`: seconds before an end at which hooks are told."""
-
-    def __init__(self, *, dry_run: bool = False, warn_before: int | None = None) -> None:
-        self.dry_run = dry_run
-        self.warn_before = warn_before
 
 
 def reap(
@@ -94,48 +48,32 @@ def reap(
             at = str((config.driver.get("Endpoint") or {}).get("URL") or "")
             if config.lease is not None and endpoint in ("", at):
                 found[name] = config
-    done = []
-    watch = _Watch(store)
-    for name in [name for each in rounds(store, list(found)) for name in each]:
+    watch = Watch(store)
+
+    def one(name: str) -> Reaped | None:
+        config = found[name]
         try:
-            with Host(found[name], Store(store.path), trace=trace) as host:
+            with Host(config, Store(store.path), trace=trace) as host:
                 # What looks after others ends them, too, if it has given them an end.
-                if host.driver_class.provisioned:
-                    done.append(_Reaping(host, terms, watch, progress(name)).done())
+                if not host.driver_class.provisioned:
+                    return None
+                return _Reaping(host, terms, watch, progress(name)).done()
         except MachineNotFound:  # somebody else has removed it meanwhile
-            continue
+            return None
         except DinvError as error:
             error.about = name
-            done.append(Reaped(name, expires=_expires(found[name]), error=error))
-    return done
+            expires = config.lease.expires if config.lease is not None else ""
+            return Reaped(name, expires=expires, error=error)
 
-
-def _expires(config: MachineConfig) -> str:
-    return config.lease.expires if config.lease is not None else ""
-
-
-class _Watch:
-    """The times of endpoints: each is asked once, and by this process's own clock from there on."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._known: dict[str, tuple[float | None, float, str]] = {}
-
-    def of(self, host: Host) -> tuple[float | None, str]:
-        """Return an endpoint's time, None if it has none; and why it is not believed, or ""."""
-        url = str(host.driver.facts()["endpoint"])
-        if url not in self._known:
-            there = leasing.now(host)
-            why = "" if there is None else clocks.distrust(self._store, url, there)
-            self._known[url] = there, time.monotonic(), why
-        there, asked, why = self._known[url]
-        return (None if there is None else there + time.monotonic() - asked), why
+    # Members of a cluster leave it one after the other.
+    done = [each for names in rounds(store, list(found)) for each in several.each(one, names)]
+    return [each for each in done if each is not None]
 
 
 class _Reaping:
     """One machine."""
 
-    def __init__(self, host: Host, terms: Terms, watch: _Watch, progress: Progress) -> None:
+    def __init__(self, host: Host, terms: Terms, watch: Watch, progress: Progress) -> None:
         lease = host.config.lease
         assert lease is not None  # noqa: S101  (others are not looked at)
         self.host = host
@@ -156,18 +94,20 @@ class _Reaping:
         if distrust:
             self.progress.warn(f"{host.name}: " + distrust)
             return self._kept(distrust)
-        return self._due(None if now is None else self.lease.left(now))
+        why, reason, unused = self._over(now)
+        if why:
+            return self._end(why, reason)
+        return self._near(time.time() if now is None else now, unused)
 
-    def _due(self, left: float | None) -> Reaped:
-        """Do what is due with so many seconds left of its lease; None if that has no end."""
+    def _over(self, now: float | None) -> tuple[str, str, int | None]:
+        """Return why its time is over and that in words, or "" twice; and for how long it has been unused."""
+        left = None if now is None else self.lease.left(now)
         if left is not None and left <= 0 and not self._was_extended(left):
-            return self._end(TTL, "its lease is over")
+            return TTL, "its lease is over", None
         unused = self._unused()
         if unused is not None and unused >= self.lease.idle_ttl:
-            return self._end(IDLE, f"unused for {unused} s")
-        if left is not None:
-            return self._warn(left)
-        return self._kept("it is not known to be unused" if unused is None else f"unused for {unused} s")
+            return IDLE, f"unused for {unused} s", unused
+        return "", "", unused
 
     def _was_extended(self, left: float) -> bool:
         """Whether its container says that it has more time: an extension was killed before the record."""
@@ -207,66 +147,57 @@ class _Reaping:
             left=left,
         )
 
-    def _warn(self, left: float) -> Reaped:
+    def _near(self, now: float, unused: int | None) -> Reaped:
         """Tell hooks once that its end is near, if it is."""
-        host, lease = self.host, self.lease
-        if not lease.is_near(left, within=self.terms.warn_before) or lease.warned == lease.expires:
-            return self._kept("it has time left")
+        host, lease, left = self.host, self.lease, self.lease.left(now)
         if host.config.run:
             return self._kept("its run extends it")
+        end = warning.near(lease, self.terms, now=now, left=left, unused=unused)
+        if end is not None:
+            if not self.terms.dry_run and not warning.tell(host, end, self.progress):
+                return self._kept("it has time left")
+            soon = "its lease ends soon" if end.why == TTL else f"unused for {unused} s, so it ends soon"
+            return self._result(WARNED, why=end.why, reason=soon)
         if not self.terms.dry_run:
-            with changing(host, "noting that its lease ends soon"):
-                current = host.config.lease
-                if current is None or current.expires != lease.expires or current.warned == lease.expires:
-                    return self._kept("it has time left")
-                current.warned = lease.expires
-                host.config.lease = current
-                host.store.save(host.config)
-            telling.tell(
-                host,
-                "lease-expiring",
-                self.progress,
-                expires=lease.expires,
-                seconds_left=int(left),
-                on_expiry=lease.on_expiry,
-                keep_cache=lease.keep_cache,
-            )
-        return self._result(WARNED, reason="its lease ends soon")
+            warning.take_back(host, lease, now=now, unused=unused)
+        if left is not None:
+            return self._kept("it has time left")
+        return self._kept("it is not known to be unused" if unused is None else f"unused for {unused} s")
 
     def _end(self, why: str, reason: str) -> Reaped:
         """Stop it or remove it, unless a hook refuses."""
         host, lease = self.host, self.lease
         action = STOPPED if lease.on_expiry == STOP and why != LEFT else REMOVED
+        if action == STOPPED and host.status(timeout=STATE_SECONDS).state != RUNNING:
+            return self._kept(f"{reason}, and it does not run")
+        if self.terms.dry_run:
+            return self._result(action, why=why, reason=reason)
         facts = {
             "why": why,
             "expires": lease.expires,
             "on_expiry": lease.on_expiry,
             "keep_cache": lease.keep_cache,
         }
-        if action == STOPPED and host.status(timeout=STATE_SECONDS).state != RUNNING:
-            return self._kept(f"{reason}, and it does not run")
-        if self.terms.dry_run:
-            return self._result(action, why=why, reason=reason)
         try:
             telling.ask(host, "pre-reap", self.progress, **facts)
-            left = self._stop() if action == STOPPED else self._remove()
+            left = self._stop(why) if action == STOPPED else self._remove(why)
         except HookRefused as error:
             self.progress.note(f"{host.name}: " + error.text)
             return self._kept(error.text)
         except MachineBusy:
             return self._kept("another dinv is at work on it")
+        except _Spared:
+            return self._kept("it was extended or used meanwhile")
         telling.tell(host, "lease-expired", self.progress, **facts)
         return self._result(action, why=why, reason=reason, left=left)
 
-    def _stop(self) -> list[str]:
+    def _stop(self, why: str) -> list[str]:
         with contextlib.suppress(AlreadyStopped):
-            stop(self.host, self.progress)
+            stop(self.host, self.progress, check=lambda host: self._check(host, why))
         return []
 
-    def _remove(self) -> list[str]:
+    def _remove(self, why: str) -> list[str]:
         host = self.host
-        if host.store.load(host.name).identity != host.config.identity:
-            raise MachineNotFound(host.name)
         with self.progress.working("Machine", f"removing {host.name}"):
             return remove(
                 host.store,
@@ -274,4 +205,25 @@ class _Reaping:
                 keep_cache=self.lease.keep_cache,
                 progress=self.progress,
                 trace=host.trace,
+                check=lambda found: self._check(found, why),
             )
+
+    def _check(self, found: Host, why: str) -> None:
+        """Look again, now that nobody else can change it. Raises _Spared, MachineNotFound.
+
+        A hook may have taken its time, and extended it; or somebody has begun to use it.
+        """
+        if found.config.identity != self.host.config.identity:
+            raise MachineNotFound(self.host.name)
+        if why == LEFT:
+            return
+        if found.config.lease is None:
+            raise _Spared
+        self.lease = found.config.lease
+        now, _ = self.watch.of(self.host)
+        if not self._over(now)[0]:
+            raise _Spared
+
+
+class _Spared(Exception):
+    """Its time is not over any more."""

@@ -12,8 +12,8 @@ from dinv.drivers.docker.flavours import detect
 from dinv.endpoints import own_network
 from dinv.errors import DinvError, NotFound, PluginNotFound
 from dinv.labels import FEATURE_ACTIVITY, LABEL, LABEL_CONTRACT, LABEL_FEATURES, LABEL_ID, LABEL_ROLE
-from dinv.leases import activity
-from dinv.leases.reaping import IDLE, KEPT, REMOVED, STOPPED, TTL, Reaped
+from dinv.leases import activity, several
+from dinv.leases.reaped import IDLE, KEPT, REMOVED, STOPPED, TTL, Reaped
 from dinv.lifecycle.host import leasing
 from dinv.store.lease import STOP, Lease, later
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.drivers.docker.flavours.engine import EngineFlavour
     from dinv.engine import Engine
-    from dinv.leases.reaping import Terms
+    from dinv.leases.reaped import Terms
     from dinv.progress import Progress
 
 CHANGE_SECONDS = 60.0
@@ -46,9 +46,9 @@ def reap(
     Raises EndpointError, EngineError, DeadlineExceeded if its containers cannot be listed.
     """
     flavour = detect(engine.info())
-    known, done = set(own), []
-    for found in engine.containers.list(all=True, filters=flavour.list_filters()):
-        labels = found.get("Labels") or {}
+    known, found = set(own), []
+    for container in engine.containers.list(all=True, filters=flavour.list_filters()):
+        labels = container.get("Labels") or {}
         lease = Lease.of_labels(labels)
         identity = str(labels.get(LABEL_ID) or "")
         # An identity of another form is nobody's: what is to be removed is chosen by it.
@@ -57,14 +57,22 @@ def reap(
         if identity in known:
             continue
         known.add(identity)
-        one = _Stranger(engine, flavour, str(found["Id"]), labels, lease)
+        state = str(container.get("State") or "").lower()
+        found.append((_Stranger(engine, flavour, str(container["Id"]), labels, lease), state))
+
+    def end(each: tuple[_Stranger, str]) -> Reaped | None:
+        one, state = each
         try:
-            done.append(one.done(now, str(found.get("State") or "").lower(), terms, progress(one.name)))
+            return one.done(now, state, terms, progress(one.name))
         except NotFound:  # somebody else was faster
-            continue
+            return None
         except DinvError as error:
             error.about = one.name
-            done.append(one.result(KEPT, error=error))
+            return one.result(KEPT, error=error)
+
+    done = [each for each in several.each(end, found) if each is not None]
+    if any(each.action == REMOVED for each in done) and not terms.dry_run:
+        own_network.remove_unused(engine)
     return done
 
 
@@ -147,5 +155,4 @@ class _Stranger:
                 continue
             with contextlib.suppress(NotFound):
                 self.engine.volumes.remove(str(found["Name"]), timeout=CHANGE_SECONDS)
-        own_network.remove_unused(self.engine)
         return left

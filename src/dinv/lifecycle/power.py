@@ -14,7 +14,7 @@ from dinv.timeouts import SERVE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
@@ -43,9 +43,20 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
     telling.tell(host, "ready", progress, command="start")
 
 
-def stop(host: Host, progress: Progress, *, timeout: float = STOP_SECONDS) -> None:
-    """Stop it and its containers, killing what is left after `timeout` seconds. Raises AlreadyStopped."""
+def stop(
+    host: Host,
+    progress: Progress,
+    *,
+    timeout: float = STOP_SECONDS,
+    check: Callable[[Host], None] | None = None,
+) -> None:
+    """Stop it and its containers, killing what is left after `timeout` seconds. Raises AlreadyStopped.
+
+    `check` is called first, with the machine's lock held, and may raise.
+    """
     with changing(host, "stopping it", progress):
+        if check is not None:
+            check(host)
         _not_stopped(host)
         cluster.rest(host, progress)
         with _remembered_stopped(host), progress.working("Machine", f"stopping {host.name}"):

@@ -37,11 +37,13 @@ def remove(
     force: bool = False,
     progress: Progress | None = None,
     trace: Callable[[str], None] | None = None,
+    check: Callable[[Host], None] | None = None,
 ) -> list[str]:
     """Remove a machine from its endpoint, its docker context, and the store, in this order.
 
-    What is already gone is not an error. Returns a line for each thing that stays. Raises MachineNotFound,
-    MachineBusy, HookRefused, and without `force` the error if the endpoint cannot be reached or is not known.
+    What is already gone is not an error. `check` is called first, with the machine's lock held, and may
+    raise. Returns a line for each thing that stays. Raises MachineNotFound, MachineBusy, HookRefused, and
+    without `force` the error if the endpoint cannot be reached or is not known.
     """
     progress = progress or Progress()
     with store.lock(name, "removing it"):
@@ -51,6 +53,8 @@ def remove(
             left = _unreadable(store, name, error, force=force)
             _forget(store, name)
             return left
+        if check is not None:
+            check(machine)
         with machine, twins.kept_by(store, machine.config) as other:
             if other:
                 left = [f'The machine is kept: "{other}" is another record of it. Only this one is removed.']

@@ -164,7 +164,8 @@ class Layout:
         """
         directory = self.directory(name)
         with writing(directory):
-            doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.getpid()}")
+            # Not by the number of the process: in a container that may well be that of one that was killed.
+            doomed = os.path.join(self.machines_directory, f".removed-{name}-{os.urandom(8).hex()}")
             os.rename(directory, doomed)
             sync_directory(self.machines_directory)
             self.sweep_removed()

@@ -37,10 +37,11 @@ class Lease:
 
     `ttl` is how long it was given for, and `expires` its end, by the endpoint's clock: RFC 3339, UTC.
     `idle_ttl` is how long it may be unused. `on_expiry` is what happens then, "remove" or "stop"; with
-    `keep_cache` its cache volume stays. `warned` is the end that hooks have been told of as near.
+    `keep_cache` its cache volume stays. `warned` is the end that hooks have been told of as near, and
+    `warned_idle` the one that comes if nobody uses it until then.
     """
 
-    __slots__ = ("expires", "idle_ttl", "keep_cache", "on_expiry", "ttl", "warned")
+    __slots__ = ("expires", "idle_ttl", "keep_cache", "on_expiry", "ttl", "warned", "warned_idle")
 
     def __init__(
         self,
@@ -51,6 +52,7 @@ class Lease:
         on_expiry: str = REMOVE,
         keep_cache: bool = False,
         warned: str = "",
+        warned_idle: str = "",
     ) -> None:
         self.ttl = ttl
         self.idle_ttl = idle_ttl
@@ -58,6 +60,7 @@ class Lease:
         self.on_expiry = on_expiry
         self.keep_cache = keep_cache
         self.warned = warned
+        self.warned_idle = warned_idle
 
     def __repr__(self) -> str:
         return f"<Lease until {self.expires or 'unused for ' + str(self.idle_ttl)}, then {self.on_expiry}>"
@@ -77,6 +80,7 @@ class Lease:
             on_expiry=document.get("OnExpiry") or REMOVE,
             keep_cache=bool(document.get("KeepCache")),
             warned=document.get("Warned") or "",
+            warned_idle=document.get("WarnedIdle") or "",
         )
 
     def document(self) -> dict[str, Any]:
@@ -88,7 +92,8 @@ class Lease:
             "OnExpiry": self.on_expiry,
             "KeepCache": self.keep_cache,
         }
-        return {**found, "Warned": self.warned} if self.warned else found
+        told = {"Warned": self.warned, "WarnedIdle": self.warned_idle}
+        return {**found, **{key: end for key, end in told.items() if end}}
 
     @classmethod
     def of_labels(cls, labels: Mapping[str, str]) -> Lease | None:
@@ -126,28 +131,55 @@ class Lease:
         return None if self.end is None else self.end - now
 
     def about(self, now: float) -> str:
-        """Return how long it has, for people: "in 2 hours", "over"; "" if it has no end."""
-        left = self.left(now)
-        if left is None:
-            return ""
+        """Return how long it has, for people: "in 2 hours", "over", "3 hours unused", or both of its ends.
+
+        With a "!" if the end is near, which `remark` says more of.
+        """
         from dinv.formats.durations import about
 
-        return f"in {about(left)}" if left > 0 else "over"
+        ends = []
+        left = self.left(now)
+        if left is not None:
+            ends.append(f"in {about(left)}" if left > 0 else "over")
+        if self.idle_ttl and (left is None or left > 0):
+            ends.append(f"{about(self.idle_ttl)} unused")
+        return " or ".join(ends) + ("!" if self.urgency(now) else "")
+
+    def urgency(self, now: float) -> str:
+        """Return "over" if its end was, "soon" if one of its ends is near, as far as is known, or ""."""
+        left = self.left(now)
+        if left is not None and left <= 0:
+            return "over"
+        near = left is not None and self.is_near(left)
+        return "soon" if near or self._unused_until(now) is not None else ""
 
     def remark(self, machine: str, now: float) -> str:
         """Return what to do if its end is near, or was; "" if it is not."""
-        left = self.left(now)
-        if left is None or not self.is_near(left):
-            return ""
+        from dinv.formats.durations import about
         from dinv.wording import command
 
-        said = f"its lease ends {self.about(now)}" if left > 0 else "its lease is over"
-        then = "it is stopped then" if self.on_expiry == STOP else "it is removed then"
-        return f"{said}, {then}: " + command("extend", machine, "DURATION")
+        left = self.left(now)
+        then = "stopped" if self.on_expiry == STOP else "removed"
+        if left is not None and self.is_near(left):
+            said = f"its lease ends in {about(left)}" if left > 0 else "its lease is over"
+            return f"{said}, it is {then} then: " + command("extend", machine, "DURATION")
+        unused = self._unused_until(now)
+        if unused is None:
+            return ""
+        return f"nobody used it when it was last looked at: it is {then} in {about(unused)} unless it is used"
 
     def is_near(self, left: float, *, within: float | None = None) -> bool:
         """Return whether the end is near with `left` seconds to go: `within` a time, else by SOON_SECONDS."""
         return left <= (min(SOON_SECONDS, self.ttl / 4 or SOON_SECONDS) if within is None else within)
+
+    def is_idle_near(self, left: float, *, within: float | None = None) -> bool:
+        """Return the same of the end that comes with `left` seconds more without a use."""
+        return left <= (min(SOON_SECONDS, self.idle_ttl / 4) if within is None else within)
+
+    def _unused_until(self, now: float) -> float | None:
+        """The seconds until the end of one that was seen unused for long; None of any other."""
+        end = seconds(self.warned_idle) if self.idle_ttl and self.warned_idle else None
+        return end - now if end is not None and end > now else None
 
 
 def is_one(value: object) -> bool:
@@ -155,7 +187,7 @@ def is_one(value: object) -> bool:
     if not isinstance(value, dict):
         return False
     numbers = [value.get("TTL") or 0, value.get("IdleTTL") or 0]
-    texts = [value.get("Expires") or "", value.get("Warned") or ""]
+    texts = [value.get(key) or "" for key in ("Expires", "Warned", "WarnedIdle")]
     if not all(type(number) is int and 0 <= number <= LONGEST_SECONDS for number in numbers):
         return False
     if not all(isinstance(text, str) and (not text or seconds(text) is not None) for text in texts):

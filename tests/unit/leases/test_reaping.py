@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,8 @@ import pytest
 from fake_driver import FakeDriver, install, without_keys
 
 import dinv
-from dinv.errors import EndpointUnreachable, HookRefused, NoLease, ProtocolError
-from dinv.leases import activity
+from dinv.errors import DeadlineExceeded, EndpointUnreachable, HookRefused, NoLease, ProtocolError
+from dinv.leases import activity, reaping, several
 from dinv.leases.activity import Activity
 from dinv.lifecycle.host import leasing, telling
 from dinv.store.store import Store
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from fake_driver import World
 
-    from dinv.leases.reaping import Reaped
+    from dinv.leases.reaped import Reaped
     from dinv.machines import Machines
 
 HOUR = 3600
@@ -140,7 +141,8 @@ def test_it_is_stopped_once(world: World, machines: Machines, clock: Clock) -> N
     ("found", "action"),
     [
         (Activity(0, 0, 2 * HOUR), "removed"),
-        (Activity(0, 0, 2 * HOUR - 1), "kept"),
+        (Activity(0, 0, 2 * HOUR - 1), "warned"),
+        (Activity(0, 0, HOUR), "kept"),
         (Activity(1, 0, 0), "kept"),
         (Activity(0, 3, 0), "kept"),
         (Activity(1, 1, 9 * HOUR), "kept"),
@@ -186,6 +188,108 @@ def test_hooks_are_told_once_that_an_end_is_near(
     assert 1700 < facts["seconds_left"] <= 1800
     machines.get("dev").extend("1h")
     assert one(machines).action == "warned"
+
+
+def test_hooks_are_told_once_that_it_ends_unless_it_is_used(
+    machines: Machines,
+    clock: Clock,
+    events: list[tuple[str, dict[str, Any]]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made(machines, idle_ttl="2h", on_expiry="stop")
+    events.clear()
+    actions = []
+    # Unused for so many minutes, one look after another: used after the fourth, and idle again.
+    for before, unused in enumerate((89, 91, 101, 111, 5, 89, 95)):
+        clock.ahead = before * 600
+        used(monkeypatch, Activity(0, 0, unused * 60))
+        actions.append(one(machines).action)
+        (listed,) = machines.list()
+        assert ("nobody used it" in listed.error) is (actions[-1] == "warned" or unused in (101, 111))
+    assert actions == ["kept", "warned", "kept", "kept", "kept", "kept", "warned"]
+    assert [event for event, _ in events] == ["lease-expiring"] * 2
+    facts = events[0][1]
+    assert (facts["why"], facts["seconds_left"], facts["on_expiry"]) == ("idle", 29 * 60, "stop")
+    assert facts["expires"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600 + 29 * 60))
+
+
+@pytest.mark.parametrize("action", ["remove", "stop"])
+def test_what_a_hook_has_extended_is_spared(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch, action: str
+) -> None:
+    def extend(_host: object, event: str, _progress: object, **_: object) -> None:
+        if event == "pre-reap":
+            machines.get("dev").extend("4h")
+
+    made(machines, ttl="4h", on_expiry=action)
+    monkeypatch.setattr(telling, "ask", extend)
+    clock.ahead = 5 * HOUR
+    found = one(machines)
+    assert (found.action, found.reason) == ("kept", "it was extended or used meanwhile")
+    assert not machines.get("dev").config.stopped
+
+
+def test_what_is_used_after_the_look_is_spared(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made(machines, idle_ttl="2h")
+    looks = [Activity(0, 0, 2 * HOUR), Activity(1, 0, 0)]
+    monkeypatch.setattr(activity, "of", lambda _: looks.pop(0))
+    assert one(machines).action == "kept"
+    assert machines.names() == ["dev"]
+
+
+def test_several_are_ended_at_the_same_time_and_one_that_hangs_holds_up_none(
+    world: World, machines: Machines, clock: Clock
+) -> None:
+    names = [f"m{number}" for number in range(several.AT_ONCE + 2)]
+    for name in names:
+        made(machines, name, ttl="4h")
+    clock.ahead = 5 * HOUR
+    others = threading.Event()
+
+    def wait(step: str) -> None:
+        if step != "remove":
+            return
+        begun = world.steps.count("remove")
+        if begun == len(names):
+            others.set()
+        elif begun == 1:
+            assert others.wait(20)
+            raise EndpointUnreachable("unix:///fake", "gone")
+
+    world.at = wait
+    found = machines.reap()
+    assert [each.name for each in found] == names
+    assert len([each for each in found if each.error]) == 1
+    assert len(machines.names()) == 1
+
+
+def test_members_of_a_cluster_leave_one_after_the_other(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("a", "b", "c"):
+        made(machines, name, ttl="4h")
+    clock.ahead = 5 * HOUR
+    monkeypatch.setattr(reaping, "rounds", lambda *_: [["c"], ["b"], ["a"]])
+    assert [each.name for each in machines.reap()] == ["c", "b", "a"]
+
+
+def test_an_endpoint_is_asked_once(world: World, machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("a", "b", "c"):
+        made(machines, name, ttl="4h")
+    asked = []
+
+    def hang(*_: object, **__: object) -> str:
+        asked.append(1)
+        raise DeadlineExceeded("Asking unix:///fake", 10)
+
+    monkeypatch.setattr(FakeDriver, "system_time", hang)
+    found = machines.reap()
+    assert [(type(each.error), each.error and each.error.about) for each in found] == [
+        (DeadlineExceeded, name) for name in ("a", "b", "c")
+    ]
+    assert len(asked) == 1
 
 
 def test_hooks_are_asked_before_and_told_afterwards(
@@ -245,10 +349,10 @@ def test_one_whose_endpoint_is_away_does_not_keep_the_others(
 
     clock.ahead = 5 * HOUR
     world.at = fail
-    found = {each.name: each for each in machines.reap()}
-    assert isinstance(found["a"].error, EndpointUnreachable)
-    assert found["b"].action == "removed"
-    assert machines.names() == ["a"]
+    failed, done = sorted(machines.reap(), key=lambda each: each.error is None)
+    assert isinstance(failed.error, EndpointUnreachable)
+    assert done.action == "removed"
+    assert machines.names() == [failed.name]
 
 
 def test_a_create_that_was_killed_goes_when_its_lease_is_over(

@@ -10,7 +10,7 @@ from dinv.endpoints import own_network
 from dinv.errors import EndpointUnreachable
 from dinv.leases import activity, strangers
 from dinv.leases.activity import Activity
-from dinv.leases.reaping import Terms
+from dinv.leases.reaped import Terms
 from dinv.lifecycle.host import leasing
 from dinv.progress import Progress
 from dinv.store.lease import Lease, seconds
@@ -18,7 +18,7 @@ from dinv.store.lease import Lease, seconds
 if TYPE_CHECKING:
     from typing import Any
 
-    from dinv.leases.reaping import Reaped
+    from dinv.leases.reaped import Reaped
 
 END = "2031-01-01T12:00:00Z"
 AFTER = float(seconds(END) or 0) + 1

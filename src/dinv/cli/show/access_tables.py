@@ -35,7 +35,7 @@ def show(machine: Machine, found: list[Access], form: Format | None) -> None:
     ]
     head = ("HOLDER", "SERIAL", "STATE", "UNTIL", "GIVEN", "BY")
     colours = {"valid": "green", "expired": "yellow", "revoked": "red", "ended": "dim"}
-    show_rows(head, rows, spare=("GIVEN", "BY", "SERIAL"), coloured="STATE", colours=colours)
+    show_rows(head, rows, spare=("GIVEN", "BY", "SERIAL"), colours={"STATE": colours})
 
 
 def _nameless(access: Access) -> str:

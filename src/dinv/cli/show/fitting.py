@@ -27,14 +27,13 @@ def show(
     *,
     spare: Sequence[str] = (),
     below: str = "",
-    coloured: str = "",
-    colours: Mapping[str, str] | None = None,
+    colours: Mapping[str, Mapping[str, str]] | None = None,
 ) -> None:
     """Print a table on standard output.
 
     If it is wider than the terminal, the texts of column `below` are moved under the table, then the columns
-    `spare` are left out, in this order, as far as necessary; after that the widest cells are cut. `coloured`
-    is the column whose cells have `colours`, by their text.
+    `spare` are left out, in this order, as far as necessary; after that the widest cells are cut. `colours`
+    has those of cells, by column and text.
     """
     if not sys.stdout.isatty():
         print(table(head, rows))
@@ -44,10 +43,7 @@ def show(
     room = columns_of(sys.stdout)
     cells = [[one_line(cell) for cell in row] for row in rows]
     lines, moved = fitted(head, cells, room, spare=spare, below=below)
-    if colours and coloured in lines[0] and wanted(sys.stdout):
-        laid_out = _laid_out(lines, lines[0].index(coloured), colours)
-    else:
-        laid_out = _laid_out(lines, 0, {})
+    laid_out = _laid_out(lines, colours if colours and wanted(sys.stdout) else {})
     print("\n".join([*laid_out, *moved]))
 
 
@@ -116,14 +112,15 @@ def _cut(lines: list[list[str]], room: int) -> None:
                 line[place] = f"{line[place][: target - 1]}\u2026"
 
 
-def _laid_out(lines: Sequence[Sequence[str]], coloured: int, colours: Mapping[str, str]) -> list[str]:
+def _laid_out(lines: Sequence[Sequence[str]], colours: Mapping[str, Mapping[str, str]]) -> list[str]:
     from dinv.cli.show.colour import painted
 
     across = [*widths(lines), 0]
+    by_place = [colours.get(head, {}) for head in lines[0]]
     return [
         "".join(
-            painted(cell, colours.get(cell, "") if place == coloured else "") + " " * (width - len(cell))
-            for place, (cell, width) in enumerate(zip(line, across, strict=True))
+            painted(cell, by_text.get(cell, "")) + " " * (width - len(cell))
+            for cell, width, by_text in zip(line, across, by_place, strict=True)
         ).rstrip()
         for line in lines
     ]

@@ -51,9 +51,27 @@ def _ends(machine: MachineStatus) -> str:
         return ""
     import time
 
-    from dinv.formats.durations import about
+    return lease.about(time.time())
 
-    return lease.about(time.time()) or f"{about(lease.idle_ttl)} unused"
+
+def colours(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, dict[str, str]]:
+    """Return the colours of cells, by column and text: of states, and of ends that are near or were."""
+    from dinv import states
+
+    found = {
+        "STATE": {
+            **dict.fromkeys((states.PAUSED, states.SAVED, states.STARTING, states.STOPPING), "yellow"),
+            **dict.fromkeys((states.ERROR, states.TIMEOUT), "red"),
+            states.RUNNING: "green",
+            states.STOPPED: "dim",
+        }
+    }
+    if "EXPIRES" in heads:
+        ends = {row[heads.index("EXPIRES")] for row in rows}
+        found["EXPIRES"] = {
+            end: "red" if end.startswith("over") else "yellow" for end in ends if end.endswith("!")
+        }
+    return found
 
 
 def document(machine: MachineStatus, called: Called = str) -> dict[str, Any]:

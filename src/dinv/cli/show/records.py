@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dinv.endpoints.local.engine import EngineStatus
     from dinv.image_building.builder import MachineImage
     from dinv.image_building.check.report import ImageReport
-    from dinv.leases.reaping import Reaped
+    from dinv.leases.reaped import Reaped
     from dinv.lifecycle.change.plan import Plan
     from dinv.lifecycle.renew.when_due import Renewed
     from dinv.lifecycle.sharing.held import Access

@@ -78,14 +78,8 @@ def _show(heads: list[str], cells: list[list[str]]) -> None:
 
         print(table(heads, cells))
         return
-    from dinv import states
     from dinv.cli.show.fitting import show
+    from dinv.cli.show.machine_rows import colours
 
-    colours = {
-        **dict.fromkeys((states.PAUSED, states.SAVED, states.STARTING, states.STOPPING), "yellow"),
-        **dict.fromkeys((states.ERROR, states.TIMEOUT), "red"),
-        states.RUNNING: "green",
-        states.STOPPED: "dim",
-    }
     spare = ("SWARM", "DRIVER", "DOCKER", "ACTIVE")
-    show(heads, cells, spare=spare, below="ERRORS", coloured="STATE", colours=colours)
+    show(heads, cells, spare=spare, below="ERRORS", colours=colours(heads, cells))
