@@ -97,6 +97,7 @@ LABELS = {
 """What pages are called in the menu whose titles are long, or code."""
 
 _LINK = re.compile(r"(!?\[(?:[^\]`]|`[^`]*`)*\])\(([^)#\s]*)(#[^)\s]*)?\)")
+_PICTURE = re.compile(r'<picture>.*?<img alt="([^"]*)" src="([^"]*)">.*?</picture>', re.DOTALL)
 _FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -159,6 +160,8 @@ def turned(text: str, here: str, sources: dict[str, str]) -> str:
             return f"{shown[1:-1]} (`{there}`)"
         return match[0]  # Sphinx says that there is no such thing
 
+    # Of a picture for each scheme, the site shows the light one: its pages are light.
+    text = _PICTURE.sub(r"![\1](\2)", text)
     parts = []
     position = 0
     for fence in _FENCE.finditer(text):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import struct
 import sys
 import xml.etree.ElementTree as ET
 from typing import Any
@@ -29,6 +30,11 @@ def session() -> Any:
     return script("session")
 
 
+@pytest.fixture(scope="module")
+def pictures() -> Any:
+    return script("screenshots")
+
+
 def test_every_page_is_in_the_menu_once(site: Any) -> None:
     named = [f"{page}.md" for titles in site.MENU.values() for page in titles]
     docs = {os.path.basename(page) for page in pages() if page.startswith("docs/")}
@@ -51,6 +57,11 @@ def test_every_page_of_docs_is_found_by_its_task() -> None:
         ("docs/design.md", "[a](store.md), [b](#c)", "[a](store.md), [b](#c)"),
         ("README.md", "![a](docs/session.svg)", "![a](session.svg)"),
         (
+            "README.md",
+            '<picture>\n<source srcset="docs/b.png">\n<img alt="a" src="docs/a.png">\n</picture>',
+            "![a](a.png)",
+        ),
+        (
             "images/README.md",
             "[a](examples/sshd/Dockerfile)",
             "a (`images/examples/sshd/Dockerfile`)",
@@ -70,7 +81,7 @@ def test_all_pages_are_gathered_with_what_they_show(site: Any, tmp_path: Any) ->
         name = site.TAKEN_IN.get(path, os.path.basename(path))
         assert (tmp_path / "pages" / name).exists(), path
         text = (tmp_path / "pages" / name).read_text()
-        for target in re.findall(r"\]\(([^)#\s:]+\.(?:md|svg))(?:#[^)]*)?\)", text):
+        for target in re.findall(r"\]\(([^)#\s:]+\.(?:md|svg|png))(?:#[^)]*)?\)", text):
             assert (tmp_path / "pages" / target).exists(), f"{path}: {target}"
 
 
@@ -83,6 +94,18 @@ def test_the_recorded_session_needs_nothing_from_elsewhere() -> None:
     with open(path, encoding="utf-8") as file:
         text = file.read()
     assert not re.findall(r"@import|@font-face|<image|<script|href=|url\((?!#)", text)
+
+
+def test_pictures_are_there_and_small(pictures: Any) -> None:
+    shown = "".join(map(read, pages()))
+    for name in pictures.SIZES:
+        for scheme in ("light", "dark"):
+            path = pictures.path_of(name, scheme)
+            assert os.path.getsize(path) < pictures.MOST_BYTES
+            with open(path, "rb") as file:
+                header = file.read(24)
+            assert struct.unpack(">II", header[16:]) == pictures.SIZES[name]
+            assert os.path.basename(path) in shown, "a picture that no page shows"
 
 
 def test_the_recorded_session_is_the_one_that_the_script_has(session: Any) -> None:
