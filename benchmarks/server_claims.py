@@ -12,20 +12,23 @@ import sys
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from fleet_world import World
 from postgresql import PostgreSQL, programs
 
+from benchmarks import fleet
 from dinv.server.database.database import Database
-from dinv.server.database.schema import endpoints, machines, new_id, templates, usage
+from dinv.server.database.schema import endpoints, machines, new_id
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    import sqlalchemy as sa
+
+    from dinv.server.models import Actor
+
 CLIENTS = 20
-BATCH = 1000
 
 
 def main() -> int:
@@ -120,73 +123,20 @@ def measure(name: str, url: str, options: argparse.Namespace) -> None:
     database.close()
 
 
-def fill(world: World, options: argparse.Namespace) -> list[Any]:
+def fill(world: World, options: argparse.Namespace) -> list[Actor]:
     """Make the people, the endpoints, their machines, and the pool."""
-    actors = [world.person(f"person{number}") for number in range(options.people)]
-    world.template("docker", cpus=1.0, memory=2**30, ttl=28800, is_default=True)
-    world.template("pooled", ttl=28800)
-    places = [world.endpoint(f"e{number}", cpus=10.0**6) for number in range(options.endpoints)]
-    ids = {row.name: row.id for row in rows_of(world, templates)}
-    whole = options.machines + options.claims
-
-    def add(begin: int) -> None:
-        def work(connection: sa.Connection) -> None:
-            now = world.database.now(connection)
-            values = [machine(number, now) for number in range(begin, min(begin + BATCH, whole))]
-            connection.execute(machines.insert(), values)
-            times = [
-                {"machine_id": value["id"], "person_id": value["owner_id"], "begun_at": now}
-                for value in values
-                if value["owner_id"]
-            ]
-            if times:
-                connection.execute(usage.insert(), times)
-
-        world.database.write(work)
-
-    def machine(number: int, now: object) -> dict[str, Any]:
-        owned = number < options.machines
-        return {
-            "id": new_id(),
-            "name": f"m{number // len(actors)}" if owned else "",
-            "host_name": f"h{number}",
-            "owner_id": actors[number % len(actors)].person.id if owned else None,
-            "template_id": ids["docker" if owned else "pooled"],
-            "generation": "1",
-            "endpoint_id": places[number % len(places)],
-            "state": "ready",
-            "options": {},
-            "pooled": not owned,
-            "cpus": 1.0 if owned else 0.0,
-            "memory": 2**30 if owned else 0,
-            "created_at": now,
-            "ready_at": now,
-        }
-
-    for begin in range(0, whole, BATCH):
-        add(begin)
-    from dinv.server.fleet import capacity
-
-    world.database.write(capacity.recount)
-    if world.database.is_shared:
-        # What autovacuum does within a minute.
-        with world.database._engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:  # noqa: SLF001
-            connection.execute(sa.text("ANALYZE"))
-    return actors
+    places = [{"name": f"e{number}", "cpus": 10.0**6} for number in range(options.endpoints)]
+    return fleet.fill(
+        world, count=options.machines, places=places, persons=options.people, pool=options.claims
+    )
 
 
-def rows_of(world: World, table: sa.Table) -> list[sa.Row[Any]]:
-    """Return all rows of a table."""
-    with world.database.read() as connection:
-        return list(connection.execute(sa.select(table)))
-
-
-def wait(world: World, actors: list[Any], count: int) -> None:
+def wait(world: World, actors: list[Actor], count: int) -> None:
     """Fill all endpoints, and put so many machines into the queue."""
     world.database.write(
         lambda connection: connection.execute(endpoints.update().values(max_machines=endpoints.c.machines))
     )
-    ids = {row.name: row.id for row in rows_of(world, templates)}
+    template = fleet.ids(world.database)["docker"]
 
     def work(connection: sa.Connection) -> None:
         now = world.database.now(connection)
@@ -196,7 +146,7 @@ def wait(world: World, actors: list[Any], count: int) -> None:
                 "name": f"w{number // len(actors)}",
                 "host_name": f"w{number}",
                 "owner_id": actors[number % len(actors)].person.id,
-                "template_id": ids["docker"],
+                "template_id": template,
                 "generation": "1",
                 "state": "waiting",
                 "options": {},

@@ -20,10 +20,10 @@ import sqlalchemy as sa
 from fake_machines import World
 from working_server import Server
 
+from benchmarks import fleet
 from benchmarks.report import Figure, row, table
 from dinv.server.database.database import Database
-from dinv.server.database.schema import machines, new_id, usage
-from dinv.server.fleet import capacity
+from dinv.server.database.schema import machines
 
 RECONCILE = Figure(5)
 """Seconds, for what a server does about 10,000 machines each time: reconcile, watch, and reap."""
@@ -32,51 +32,16 @@ MEMORY = Figure(150)
 PASSES = 5
 
 
-def fill(server: Server, count: int, endpoints: list[str]) -> None:
+def fill(server: Server, count: int, endpoints: int) -> None:
     """Let there be machines as after a long time: most are somebody's, some of a pool."""
-    names = dict(zip(endpoints, server_names(len(endpoints)), strict=True))
-    template = server.template(is_default=True, pool_size=count // 20, options={"memory": "2g"})
-    people = [server.person(f"person-{number}").person.id for number in range(200)]
-    with server.database.read() as connection:
-        now = server.database.now(connection)
-    rows, used = [], []
-    for number in range(count):
-        owned, machine = number >= count // 20, new_id()
-        rows.append(
-            {
-                "id": machine,
-                "name": f"m{number}" if owned else "",
-                "host_name": f"docker-{number}",
-                "owner_id": people[number % len(people)] if owned else None,
-                "template_id": template,
-                "generation": "1",
-                "endpoint_id": endpoints[number % len(endpoints)],
-                "state": "ready",
-                "options": {"memory": "2g"},
-                "pooled": True,
-                "cpus": 1.0,
-                "memory": 2 << 30,
-                "url": "tcp://192.0.2.1:2376",
-                "created_at": now,
-                "ready_at": now,
-            }
-        )
-        if owned:
-            used.append(
-                {"machine_id": machine, "person_id": rows[-1]["owner_id"], "team": "", "begun_at": now}
-            )
-    server.database.write(lambda c: c.execute(machines.insert(), rows))
-    server.database.write(lambda c: c.execute(usage.insert(), used))
-    server.database.write(capacity.recount)
+    names = [f"endpoint-{number:04}" for number in range(endpoints)]
+    places = [{"name": name, "options": server.world.add_endpoint(name)} for name in names]
+    pool = count // 20
+    fleet.fill(server, count=count - pool, places=places, persons=200, pool=pool, kept=pool)
     server.world.run("BEGIN")
-    for made in rows:
-        server.world.put(names[str(made["endpoint_id"])], str(made["host_name"]), identity="x")
+    for host_name, number in fleet.hosts(count - pool, pool, endpoints):
+        server.world.put(names[number], host_name, identity="x")
     server.world.run("COMMIT")
-
-
-def server_names(count: int) -> list[str]:
-    """Names of endpoints."""
-    return [f"endpoint-{number:04}" for number in range(count)]
 
 
 def passes(server: Server, tell: bool) -> list[float]:  # noqa: FBT001  (a benchmark's)
@@ -113,8 +78,7 @@ def main() -> None:
         database = Database(arguments.database or f"sqlite:///{directory}/server.db")
         database.upgrade()
         server = Server(database, World(), Path(directory) / "server")
-        endpoints = [server.endpoint(name) for name in server_names(arguments.endpoints)]
-        fill(server, arguments.machines, endpoints)
+        fill(server, arguments.machines, arguments.endpoints)
         took = passes(server, tell=True)
         with database.read() as connection:
             ready = connection.scalar(

@@ -7,6 +7,7 @@ import asyncio
 import json
 import os
 import random
+import signal
 import ssl
 import sys
 import tempfile
@@ -14,9 +15,9 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import sqlalchemy as sa
 from fake_machines import World
 
+from benchmarks import fleet
 from benchmarks.soak import machines, process, samples, showing, team
 from benchmarks.soak.machines import Passing
 from benchmarks.soak.people import Crowd
@@ -46,6 +47,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the dice (by chance)")
     parser.add_argument("--samples", metavar="FILE", help="write all samples there, as lines of JSON")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     seed = options.seed or random.SystemRandom().randrange(1, 1 << 30)
     _tell(f"seed {seed}")
     with tempfile.TemporaryDirectory(prefix="dinv-soak-") as directory:
@@ -76,7 +78,9 @@ def soak(options: argparse.Namespace, directory: str, dice: random.Random) -> li
         tls = ssl.create_default_context(cafile=f"{directory}/server/tls/ca.pem")
         crowd = Crowd(url, tls, options.seconds + IDLE_SECONDS / 3, dice)
         weather = Weather(world, team.ENDPOINTS, dice)
-        one = Soak(server, crowd, weather, Samples(server.pid, lambda: size(database)), Passing(database))
+        one = Soak(
+            server, crowd, weather, Samples(server.pid, lambda: fleet.size(database)), Passing(database)
+        )
         asyncio.run(_use(one, options, people, operator))
         faults = machines.wrong(database, world)
         faults += process.ended(server)
@@ -131,16 +135,6 @@ async def _leave(one: Soak, operator: Somebody) -> None:
             if time.monotonic() > end or await asyncio.to_thread(one.passing.settled):
                 return
             await asyncio.sleep(2)
-
-
-def size(database: Database) -> int:
-    """The database's size in bytes."""
-    with database.read() as connection:
-        if database.is_shared:
-            whole = sa.select(sa.func.pg_database_size(sa.func.current_database()))
-            return int(connection.scalar(whole) or 0)
-        pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
-        return int(pages) * int(connection.exec_driver_sql("PRAGMA page_size").scalar_one())
 
 
 def _write(path: str, every: list[Sample]) -> None:

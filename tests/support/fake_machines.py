@@ -348,7 +348,8 @@ class FakeHosts:
             document = self._get(name)
             if serial not in [known for known, _ in document["log"]]:
                 raise NobodyOfThatName(name, serial, [], by_serial=True)
-            self._state(name, document)
+            if self._state(name, document) == "gone":
+                raise MachineNotFound(name)
             refused = sorted({*self.world.refused(name), serial})
             self.world.run("UPDATE things SET refused = ? WHERE name = ?", json.dumps(refused), name)
 

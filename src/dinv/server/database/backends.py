@@ -21,6 +21,9 @@ CONNECTIONS = 64
 """Most of one server: its threads for requests and for operations, and some for duties."""
 KEPT = 16
 WAIT_FOR_CONNECTION = 10
+CACHE_KB = 512
+"""Of SQLite's file, that one connection keeps. It forgets that as soon as another one has written, and the
+system has the file in its memory once for all: by the usual 2 MB for each of them, a server would grow."""
 Failure = Literal["again", "lost", ""]
 """Another was in the way, and the transaction may be tried again; the database is gone; anything else."""
 
@@ -118,7 +121,13 @@ class SQLite:
     @staticmethod
     def _connected(connection: sqlite3.Connection, _: object) -> None:
         # The order counts: without the wait, the change to WAL fails where another has the file open.
-        for setting in ("busy_timeout=5000", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+        for setting in (
+            "busy_timeout=5000",
+            "journal_mode=WAL",
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            f"cache_size=-{CACHE_KB}",
+        ):
             connection.execute(f"PRAGMA {setting}").close()
 
     @staticmethod

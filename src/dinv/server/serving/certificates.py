@@ -22,6 +22,7 @@ from dinv.pki import certificates, signing
 from dinv.pki.chain import names_of
 from dinv.server.measures import CERTIFICATE_EXPIRY
 from dinv.server.problems import Problem
+from dinv.server.serving import buffers
 from dinv.server.settings import Settings
 from dinv.server.web.log import LOG
 from dinv.system import files
@@ -42,6 +43,7 @@ class Certificates:
         self._seen: tuple[int, ...] = ()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
+        buffers.keep_small()
         self.refresh()
 
     @property

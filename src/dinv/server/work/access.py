@@ -78,22 +78,30 @@ class MachineAccess:
             ) from error
 
     def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
-        """Yield what the machine has said, in pieces; with `follow` until closed, an hour at most.
+        """Return what the machine has said, in pieces; with `follow` until closed, an hour at most.
 
-        Raises Conflict if it cannot be asked, also between pieces.
+        Raises Conflict if it cannot be asked: before it returns, so that whoever asked is told why, and also
+        between pieces. Raises NotFound for one that has not begun.
         """
         with self._copies.holding(machine.host_name):
             self._copies.bring(machine.id, machine.host_name)
         if self._hosts.facts(machine.host_name) is None:
             raise NotFound("The machine has said nothing yet.")
+        pieces = self._pieces(machine.host_name, max(1, min(tail, MOST_LINES)), follow)
+        return _begun(next(pieces, b""), pieces)
+
+    def _pieces(self, name: str, tail: int, follow: bool) -> Iterator[bytes]:  # noqa: FBT001  (as asked for)
         end, left = time.monotonic() + FOLLOWED_SECONDS, LONGEST_LOG
         try:
-            for piece in self._hosts.log(
-                machine.host_name, tail=max(1, min(tail, MOST_LINES)), follow=follow
-            ):
+            for piece in self._hosts.log(name, tail=tail, follow=follow):
                 yield piece[:left]
                 left -= len(piece)
                 if left <= 0 or time.monotonic() > end:
                     return
         except DinvError as error:
             raise Conflict(shown(error.text)) from error
+
+
+def _begun(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from others

@@ -210,6 +210,22 @@ def test_what_somebody_removes_is_gone_when_it_is_missed_twice(server: Server, w
     assert server.endpoint_row().machines == 0
 
 
+def test_a_revocation_that_cannot_be_does_not_hide_that_it_is_gone(server: Server, world: World) -> None:
+    ann = server.prepared()
+    machine = ready(server, ann)
+    serial = server.fleet.share(ann, machine.id, "bob", timedelta(hours=1)).serial
+    world.set_state(machine.host_name, "gone")
+    server.fleet.revoke(ann, machine.id, serial)
+    server.drain()
+    server.working.watcher.once()
+    server.working.watcher.once()
+    for _ in range(2):
+        server.due()
+        server.drain()
+    assert server.row(machine.id).state == "removed"
+    assert {row.state for row in server.operation_rows(machine.id)} == {"done", "failed"}
+
+
 def test_what_changes_while_it_is_looked_at_is_left_alone(
     server: Server, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

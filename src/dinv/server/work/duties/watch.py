@@ -28,6 +28,8 @@ GONE_AFTER = 2
 """How often in a row a machine is not on its endpoint before that is believed: an engine that starts lists
 what it has bit by bit."""
 _LIVE = ("ready", "stopped")
+_CHANGES = (("ready", "stopped"), ("stopped", "running"))
+"""States of a machine and of its container that do not fit."""
 GONE = "Its container is gone from the endpoint: somebody has removed it there."
 STOPPED = "It does not run any more: somebody has stopped it on its endpoint, or it has ended by itself."
 STARTED = "It runs: somebody has started it on its endpoint."
@@ -40,7 +42,8 @@ class Watcher:
         self._database = database
         self._audit = audit
         self._hosts = hosts
-        self._missing: dict[str, int] = {}
+        self._missing: dict[str, dict[str, int]] = {}
+        """How often in a row, by endpoint and machine."""
 
     def once(self) -> None:
         """Ask all endpoints, several at a time; one that hangs keeps nobody but itself waiting for long."""
@@ -80,21 +83,14 @@ class Watcher:
             name: row for name, row in known.items() if row.state not in ("failed", "parked", "waiting")
         }
         self._reached(endpoint, look, sorted(set(things) - set(expected)))
-        changed = [
-            (row, thing)
-            for name, row in expected.items()
-            if row.state in _LIVE and self._differs(row, thing := things.get(name))
-        ]
-        for row, thing in changed:
-            self._database.write(partial(self._follow, row=row, thing=thing))
-
-    def _differs(self, row: sa.Row[Any], thing: Thing | None) -> bool:
-        """Return whether a machine's state is to be changed."""
-        if thing is None:
-            self._missing[row.id] = self._missing.get(row.id, 0) + 1
-            return self._missing[row.id] >= GONE_AFTER
-        self._missing.pop(row.id, None)
-        return (row.state, thing.state) in (("ready", "stopped"), ("stopped", "running"))
+        before = self._missing.get(endpoint.id, {})
+        live = [(row, things.get(name)) for name, row in expected.items() if row.state in _LIVE]
+        missing = {row.id: before.get(row.id, 0) + 1 for row, thing in live if thing is None}
+        self._missing[endpoint.id] = missing
+        for row, thing in live:
+            gone = missing.get(row.id, 0) >= GONE_AFTER
+            if gone or (thing is not None and (row.state, thing.state) in _CHANGES):
+                self._database.write(partial(self._follow, row=row, thing=thing))
 
     def _follow(self, connection: sa.Connection, row: sa.Row[Any], thing: Thing | None) -> None:
         """Write that somebody has changed a machine on its endpoint."""
@@ -102,14 +98,15 @@ class Watcher:
         query = self._database.claimable(sa.select(machines.c.id).where(*unchanged))
         if connection.execute(query).first() is None:
             return
+        # A revocation that waits for its next attempt is not in the way: of what is gone, none succeeds.
+        waits = sa.and_(operations.c.state == "queued", operations.c.kind != "revoke")
         busy = sa.select(operations.c.id).where(
-            operations.c.machine_id == row.id, operations.c.state.in_(("queued", "running"))
+            operations.c.machine_id == row.id, sa.or_(waits, operations.c.state == "running")
         )
         if connection.execute(busy.limit(1)).first() is not None:
             return
         now = self._database.now(connection)
         if thing is None or row.owner_id is None:
-            self._missing.pop(row.id, None)
             state, text = "removing", GONE if thing is None else STOPPED
             priority = PEOPLE_FIRST if row.owner_id else POOLS
             # What is left of it, such as its volumes, goes; and what it took is given back. A machine of a
