@@ -27,6 +27,7 @@ NUMBERS, REPLACED, CLAIMS = "numbers", "unclaimed machines are replaced", "from 
 """What a difference of a pool does."""
 _KEYWORDS = {"max": "maximum"}
 _OWN = tuple(option.key for option in POOL_OPTIONS)
+_PLACE = ("endpoint", "endpoint_cert_path")
 _USUAL: dict[str, Any] = {
     "size": 1,
     "max": 0,
@@ -71,8 +72,11 @@ def _numbers(pool: PoolRecord, wanted: Wanted) -> list[Difference]:
 def _settings(pool: PoolRecord, wanted: Wanted) -> dict[str, Any]:
     """Return the options of create as `Pools.set` takes them: what the file says no more is reset."""
     before = pool.applied.get("Options") or {} if pool.applied.get("File") == wanted.file else {}
-    given = {key: value for key, value in wanted.options.items() if key not in _OWN}
-    gone = [key for key in before if key not in given and key not in _OWN]
+    # Of the endpoint the pool has what the file's word for it meant when it was made.
+    said = {key: value for key, value in wanted.recorded().items() if key in _PLACE}
+    same = {key for key, value in said.items() if before.get(key) == value}
+    given = {key: value for key, value in wanted.options.items() if key not in (*_OWN, *same)}
+    gone = [key for key in before if key not in given and key not in (*_OWN, *same)]
     return {**{key: [] if isinstance(before[key], list) else "" for key in gone}, **given}
 
 

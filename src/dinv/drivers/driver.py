@@ -400,6 +400,14 @@ class Driver(ABC):
         """
         return ""
 
+    def place(self) -> Mapping[str, Any]:
+        """Return the options, by keyword, that name where `set_config_from_flags` has found it is to be made.
+
+        They name it again for another process, which has other variables and is in another directory. Raises
+        InputError if none do.
+        """
+        return {}
+
     def image_id(self) -> str:
         """Return the ID of the image that this object makes, or has made, the machine from.
 

@@ -40,10 +40,19 @@ class Endpoint:
     """How to reach one Docker API.
 
     `url` is unix://, tcp:// or ssh://; `context` the docker context it was taken from, or "";
-    `source` says in messages where it was found.
+    `source` says in messages where it was found, `file` is vic-machine's that says all of it, or "".
     """
 
-    def __init__(self, url: str, *, tls: TLSFiles | None = None, context: str = "", source: str = "") -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        tls: TLSFiles | None = None,
+        context: str = "",
+        source: str = "",
+        file: str = "",
+    ) -> None:
+        self.file = file
         self.url = url
         self.tls = tls
         self.context = context
@@ -68,6 +77,23 @@ class Endpoint:
             "TLS": tls
             and {"CA": tls.ca or "", "Cert": tls.cert or "", "Key": tls.key or "", "Verify": tls.verify},
         }
+
+    def options(self) -> dict[str, str]:
+        """Return the options that name it again, by keyword, whatever the variables and the directory are.
+
+        Raises InputError for TLS that no option asks for.
+        """
+        if self.context or self.file:
+            return {"endpoint": self.context or self.file}
+        if self.tls is None:
+            return {"endpoint": self.url}
+        directory = os.path.dirname(self.tls.ca or "")
+        if not self.tls.verify or not directory:
+            raise InputError(
+                f"{self.url} is reached without verifying it, by variables that are not recorded. Make a "
+                "docker context of it (docker context create), and name that with " + option("endpoint") + "."
+            )
+        return {"endpoint": self.url, "endpoint_cert_path": directory}
 
     @classmethod
     def recorded(cls, record: Mapping[str, Any]) -> Endpoint:
@@ -226,7 +252,7 @@ def _from_vic_machine(path: str) -> Endpoint | None:
     if file is None:
         return None
     found = vic_machine.read(file)
-    return Endpoint(_with_scheme(found.host), tls=found.tls, source=file)
+    return Endpoint(_with_scheme(found.host), tls=found.tls, source=file, file=file)
 
 
 def _with_scheme(host: str) -> str:

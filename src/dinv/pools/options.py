@@ -2,7 +2,8 @@
 
 What was given, what the variables said and what the store's config.toml has for `create` are taken together
 when the pool is created or changed. A reconciler, which may be started by cron or by another user's shell,
-reads none of these but secrets, which are never recorded.
+reads none of these but secrets, which are never recorded. The endpoint is one of them, also where nothing
+was given and docker's context said it.
 """
 
 from __future__ import annotations
@@ -85,8 +86,13 @@ def for_create(options: Mapping[str, Any], environ: Mapping[str, str]) -> Create
     return found
 
 
-def check(store: Store, pool: str, options: Mapping[str, Any], trace: Callable[[str], None] | None) -> None:
-    """Raise InputError unless there can be several machines with these options; the endpoint may be asked."""
+def placed(
+    store: Store, pool: str, options: Mapping[str, Any], trace: Callable[[str], None] | None
+) -> dict[str, Any]:
+    """Return options with the endpoint in them that they mean here and now, which may be asked.
+
+    Raises InputError unless there can be several machines with these options.
+    """
     creation = Creation(store, f"{pool}-0", for_create(options, os.environ), Progress(), trace)
     host = creation.machine
     try:
@@ -102,6 +108,7 @@ def check(store: Store, pool: str, options: Mapping[str, Any], trace: Callable[[
             )
         if why := host.driver.single():
             raise InputError(f"These options are not for a pool, which has several machines, because {why}.")
+        return {**options, **host.driver.place()}
     finally:
         host.close()
 

@@ -159,8 +159,8 @@ class Pools:
         }
         pool = PoolRecord(name, document)
         _check_bounds(pool)
+        pool.options = options.placed(Store(self._path), name, pool.options, self._trace)
         pool.generation = options.generation_of(pool.options)
-        options.check(Store(self._path), name, pool.options, self._trace)
         os.makedirs(os.path.join(self._path, "machines"), mode=0o700, exist_ok=True)
         with store.claim(name) as there:
             if there:
@@ -196,7 +196,7 @@ class Pools:
             # An option that was set back to what it has by default is not recorded.
             kept = options.recorded({**before, **wanted}, {}, Defaults())
             changed = {key: value for key, value in changed.items() if key in kept}
-            options.check(Store(self._path), name, changed, self._trace)
+            changed = options.placed(Store(self._path), name, changed, self._trace)
         with store.lock(name):
             pool = store.load(name)
             if size is not None:

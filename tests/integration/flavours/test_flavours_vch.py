@@ -138,6 +138,33 @@ def test_the_oldest_that_can_have_machines(simulate: Simulate, at: At) -> None:
     assert (vch.containers, vch.volumes) == ([], {})
 
 
+def test_a_machine_of_a_pool(simulate: Simulate, at: At) -> None:
+    """Claimed while its VM runs: a new name, certificates of its own, the pool's refused by a running VM."""
+    vch = simulate()
+    user = at(vch.env_file)
+    pool, name = user.name("pool"), user.name("claimed")
+    user.dinv("pool", "create", pool, "--size", "1")
+    user.dinv("pool", "reconcile", pool)
+    try:
+        (made,) = vch.containers
+        # Of what the pool was made with, only the file's path from anywhere is kept.
+        (kept,) = json.loads(user.dinv("pool", "inspect", pool).stdout)
+        assert kept["Options"]["endpoint"] == os.path.abspath(vch.env_file)
+        user.dinv("create", "--pool", pool, name, "--ttl", "1h")
+        assert (made, vch.containers) == (f"dinv-{kept['Machines'][0]['Name']}", [f"dinv-{name}"])
+        assert user.docker(name, "info", "--format", "{{.Name}}") == f"{name}\n"
+        given = [line.split() for line in user.dinv("access", "ls", name).stdout.splitlines()]
+        assert [line[2] for line in given if line[0] == "(owner)"] == ["revoked", "valid"]
+        # It is found again by its new name, and the pool's refused as before.
+        user.dinv("stop", name)
+        user.dinv("start", name)
+        runs(user, name)
+    finally:
+        user.dinv("rm", "-f", name, status=None)
+        user.dinv("pool", "rm", "-y", pool, status=None)
+    assert (vch.containers, vch.volumes) == ([], {})
+
+
 def test_the_longest_name(simulate: Simulate, at: At) -> None:
     vch = simulate()
     user = at(vch.env_file)

@@ -13,6 +13,7 @@ from declared_world import HEAD, actions, apply, means, planned
 from fake_driver import World
 
 from dinv.cli import main
+from dinv.declared import pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE
 from dinv.declared.kinds import fleet
 from dinv.declared.planning import order
@@ -433,6 +434,20 @@ def test_a_pool_is_made_changed_and_removed(machines: Machines, world: World) ->
         planned(machines, plain, head="apiVersion: dinv/v1\nname: another\n")
     assert apply(machines, "", prune=True) == [(REMOVE, "ci", "")]
     assert machines.pools.names() == []
+
+
+def test_the_endpoint_of_a_pool_is_compared_by_the_words_of_the_file(machines: Machines) -> None:
+    """The pool has recorded what they meant when it was made."""
+    text = "pools:\n  ci: {driver: docker, size: 0, endpoint: 'one:2375'}\n"
+    assert apply(machines, text) == [(CREATE, "ci", "")]
+    assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://one:2375"
+    assert apply(machines, text) == [(NOTHING, "ci", "")]
+    assert apply(machines, text.replace("size: 0", "size: 0, memory: 1g")) == [(CHANGE, "ci", "")]
+    assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://one:2375"
+    (change,) = planned(machines, text.replace("one", "two"))
+    assert means(change) == {"endpoint": pooled.REPLACED, "memory": pooled.REPLACED}
+    assert apply(machines, text.replace("one", "two")) == [(CHANGE, "ci", "")]
+    assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://two:2375"
 
 
 def test_what_is_wrong_with_a_pool_has_its_place(machines: Machines) -> None:

@@ -425,6 +425,34 @@ def test_a_context_is_read_anew_as_long_as_it_is_there(store: Store) -> None:
     assert Endpoint.recorded(record).url == "tcp://new:2375"
 
 
+# The options that name it again
+
+
+def test_it_is_named_again_by_options(store: Store, tmp_path: Path) -> None:
+    add_context("lab", "tcp://lab:2376", tls=True)
+    assert look(store, DOCKER_CONTEXT="lab")[0].options() == {"endpoint": "lab"}
+    assert look(store, DOCKER_HOST="unix:///x.sock")[0].options() == {"endpoint": "unix:///x.sock"}
+    keys = certificates(tmp_path / "keys", "ca", "cert", "key")
+    said = {"DOCKER_HOST": "h:1", "DOCKER_CERT_PATH": keys}
+    found = look(store, DOCKER_TLS_VERIFY="1", **said)[0]
+    assert found.options() == {"endpoint": "tcp://h:1", "endpoint_cert_path": keys}
+    again = resolve("tcp://h:1", store, machine_urls=machine_urls, cert_path=keys, environ={})
+    assert again.record() == found.record()
+    with pytest.raises(InputError, match="docker context create"):
+        look(store, DOCKER_TLS="1", **said)[0].options()
+
+
+def test_a_file_of_vic_machine_s_is_named_by_its_whole_path(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    certificates(tmp_path / "vch1", "ca", "cert", "key")
+    file = tmp_path / "vch1" / "vch1.env"
+    file.write_text(f"DOCKER_TLS_VERIFY=1 DOCKER_CERT_PATH={tmp_path / 'vch1'} DOCKER_HOST=1.2.3.4:2376\n")
+    monkeypatch.chdir(tmp_path)
+    for named in ("vch1", "vch1/vch1.env"):
+        assert look(store, named)[0].options() == {"endpoint": str(file)}
+
+
 JSON: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.text(max_size=5), inner, max_size=2),

@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from fake_driver import FakeDriver
 from pool_world import Said, places, pool_of
 
 from dinv import open as open_store
@@ -292,6 +293,19 @@ def test_names_are_taken_once(machines: Machines) -> None:
         machines.pools.create("ci", size=1, driver="fake")
     with pytest.raises(PoolNotFound, match='Did you mean "ci"'):
         machines.pools.get("cii")
+
+
+def test_the_endpoint_is_that_of_when_it_was_made(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Docker's context or DOCKER_HOST may have named it, and a reconciler has others."""
+    monkeypatch.setattr(FakeDriver, "place", lambda _self: {"size": "here"})
+    status = machines.pools.create("ci", size=1, driver="fake")
+    assert status.pool.options == {"driver": "fake", "size": "here"}
+    monkeypatch.setattr(FakeDriver, "place", lambda _self: {"size": "there"})
+    assert machines.pools.set("ci", size=2).pool.options["size"] == "here"
+    machines.pools.reconcile()
+    assert machines.create("dev", pool="ci").config.driver["Size"] == "here"
 
 
 def test_options_are_those_of_when_it_was_made(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:

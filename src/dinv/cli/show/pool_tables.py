@@ -27,7 +27,8 @@ def check(options: Options, given: dict[str, Any]) -> None:
     for flag, whose in (("watch", "reconcile"), ("force", "rm"), ("yes", "rm")):
         if getattr(options, flag) and action != whose:
             shown = "-y" if flag == "yes" else f"--{flag}"
-            raise InputError(f"{shown} is for pool {whose}, and not for pool {action}")
+            meant = ". A format is --format, written out" if flag == "force" else ""
+            raise InputError(f"{shown} is for pool {whose}, and not for pool {action}{meant}")
     if action == "create" and len(options.pool) != 1:
         raise InputError("pool create takes one name")
     if action in _NAMED and not options.pool:

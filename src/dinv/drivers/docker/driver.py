@@ -47,6 +47,8 @@ class DockerDriver(Driver):
         super().__init__(config, store, trace=trace)
         self.site = site.Site(config, store, trace=trace)
         self.notes = self.site.notes
+        self._endpoint: Endpoint | None = None
+        """As the options have named it."""
 
     # Making one
 
@@ -60,7 +62,8 @@ class DockerDriver(Driver):
         from dinv.drivers.docker.flags import configure
 
         self.site.may_be_asked_for = False
-        self.site.origin = configure(self.config, self.store, values, progress, self.trace).origin
+        self._endpoint = configure(self.config, self.store, values, progress, self.trace)
+        self.site.origin = self._endpoint.origin
 
     def adopt(self, container: str, progress: Progress) -> str:
         from dinv.drivers.docker.adoption import examine
@@ -113,6 +116,9 @@ class DockerDriver(Driver):
         image = self.site.image_id or str(self._inspect().get("Image", ""))
         words = (str(self.site.endpoint), flavour.name, flavour.build, self.config.driver["Isolation"], image)
         return " ".join(words)
+
+    def place(self) -> Mapping[str, Any]:
+        return self._endpoint.options() if self._endpoint is not None else {}
 
     def image_id(self) -> str:
         from dinv.drivers.docker import image

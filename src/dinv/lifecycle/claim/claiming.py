@@ -54,6 +54,7 @@ class Claim(Transaction):
         """Until when it is wanted, without its end."""
         self.serial = ""
         """Of the certificate that this claim has had signed."""
+        self._inside: Background | None = None
         self.taken = False
         """Whether the machine has left its pool."""
 
@@ -189,13 +190,13 @@ class Claim(Transaction):
             from dinv.store.lease import Lease
 
             machine.config.lease = Lease.of(lease)
-        inside = Background(self._set_hostname, "hostname")
         machine.driver.take_name()
+        # Not before: the command finds the container by its name.
+        self._inside = Background(self._set_hostname, "hostname")
         if self.context and machine.has_tls:
             # Recorded beforehand, for the command that finishes this claim or removes the machine.
             machine.config.context = machine.name
         machine.store.save(machine.config)
-        inside.join()
 
     def _set_hostname(self) -> None:
         """Tell the machine its name, as far as it lets us: nothing depends on that."""
@@ -224,6 +225,8 @@ class Claim(Transaction):
     def finish(self) -> None:
         """It is recorded that it is claimed, and that nothing is left to do."""
         config = self.machine.config
+        if self._inside is not None:
+            self._inside.join()
         config.claim = None
         config.pool = {**config.pool, "State": "claimed", "Since": access_log.now(), "Why": ""}
         self.machine.store.save(config)

@@ -71,6 +71,7 @@ def test_from_the_first_command_to_the_last(world: World, capsys: pytest.Capture
         (["ls", "--max", "3"], "--max is for pool create and set"),
         (["rm"], "takes the name of a pool"),
         (["ls", "-y"], "-y is for pool rm"),
+        (["inspect", "-f", "{{.Size}}", "ci"], "A format is --format"),
         (["create", "ci", "--watch"], "--watch is for pool reconcile"),
         (["inspect", "ci"], 'There is no pool "ci"'),
         (["nosuch"], "nosuch"),
