@@ -81,9 +81,14 @@ class Endpoint:
     memory: int | None = None
     labels: dict[str, str] = field(default_factory=dict)
     enabled: bool = True
-    state: Literal["unknown", "ok", "unreachable"] = "unknown"
+    state: Literal["unknown", "ok", "failing", "unreachable"] = "unknown"
+    """Nothing is made on one that is "failing", creates having failed there, or "unreachable"."""
     error: str = ""
     checked_at: datetime | None = None
+    failures: int = 0
+    """Creates that failed there in a row."""
+    not_before: datetime | None = None
+    """While it is failing: when it is tried again."""
     machines: int = 0
     used_cpus: float = 0.0
     used_memory: int = 0

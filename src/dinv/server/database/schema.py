@@ -171,6 +171,9 @@ endpoints = sa.Table(
     sa.Column("state", sa.String(16), nullable=False, default="unknown"),
     sa.Column("error", sa.Text, nullable=False, default=""),
     _time("checked_at"),
+    # Creates that failed there in a row, and until when no others are begun.
+    sa.Column("failures", sa.Integer, nullable=False, default=0),
+    _time("not_before"),
     sa.Column("strangers", sa.JSON, nullable=False, default=list),
     # What is taken there, changed in the transaction that takes it.
     sa.Column("machines", sa.Integer, nullable=False, default=0),

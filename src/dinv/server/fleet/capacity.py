@@ -12,6 +12,8 @@ from dinv.server.database.schema import endpoints, machines, usage
 from dinv.server.fleet.placement import Need, Place, ranked
 from dinv.server.fleet.rows import HELD_STATES
 
+CLOSED = ("failing", "unreachable")
+"""States of an endpoint on which nothing is made."""
 _PLACES = sa.select(
     endpoints.c.id,
     endpoints.c.name,
@@ -42,7 +44,7 @@ def places(connection: sa.Connection) -> dict[str, Place]:
             cpus=cpus,
             memory=memory,
             labels=labels,
-            is_open=enabled and state != "unreachable",
+            is_open=enabled and state not in CLOSED,
             machines=count,
             used_cpus=used_cpus,
             used_memory=used_memory,
@@ -83,7 +85,7 @@ def _taking() -> sa.Update:
     fits_cpus = sa.or_(table.cpus.is_(None), cpus == 0, table.used_cpus + cpus <= table.cpus * (1 + 1e-9))
     fits_memory = sa.or_(table.memory.is_(None), memory == 0, table.used_memory + memory <= table.memory)
     fits = sa.or_(table.max_machines.is_(None), table.machines < table.max_machines)
-    is_open = sa.and_(table.enabled, table.state != "unreachable")
+    is_open = sa.and_(table.enabled, table.state.not_in(CLOSED))
     return (
         endpoints.update()
         .where(table.id == sa.bindparam("endpoint"), is_open, fits, fits_cpus, fits_memory)
@@ -111,8 +113,12 @@ def give_back(connection: sa.Connection, machine_id: str, now: datetime) -> None
     query = sa.select(machines).where(machines.c.id == machine_id).with_for_update()
     row = connection.execute(query).one()
     end_usage(connection, machine_id, now)
-    if row.endpoint_id is None or row.state not in HELD_STATES:
-        return
+    if row.endpoint_id is not None and row.state in HELD_STATES:
+        leave(connection, row)
+
+
+def leave(connection: sa.Connection, row: sa.Row[Any]) -> None:
+    """Give back what a machine, by its row, holds on its endpoint."""
     table = endpoints.c
     connection.execute(
         endpoints.update()
@@ -125,6 +131,18 @@ def give_back(connection: sa.Connection, machine_id: str, now: datetime) -> None
             used_memory=_not_below_zero(table.used_memory - row.memory, sa.BigInteger()),
         )
     )
+
+
+def works(connection: sa.Connection, endpoint_id: str | None) -> None:
+    """A create has succeeded there: those that failed before count no more."""
+    failed = (endpoints.c.id == endpoint_id, endpoints.c.failures > 0)
+    connection.execute(endpoints.update().where(*failed).values(failures=0, not_before=None))
+
+
+def reopen(connection: sa.Connection, now: datetime) -> int:
+    """Have endpoints tried again that were left alone for long enough; return how many."""
+    over = (endpoints.c.state == "failing", endpoints.c.not_before <= now)
+    return connection.execute(endpoints.update().where(*over).values(state="ok", error="")).rowcount
 
 
 def _not_below_zero(value: sa.ColumnElement[Any], kind: Any) -> sa.ColumnElement[Any]:

@@ -36,7 +36,7 @@ class Place:
     memory: int | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
     is_open: bool = True
-    """Enabled, and it was not found unreachable."""
+    """Enabled, and neither unreachable nor left alone for a while because creates fail there."""
     machines: int = 0
     used_cpus: float = 0.0
     used_memory: int = 0

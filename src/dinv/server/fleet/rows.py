@@ -124,6 +124,8 @@ def endpoint(row: sa.Row[Any]) -> Endpoint:
         state=row.state,
         error=row.error,
         checked_at=row.checked_at,
+        failures=row.failures,
+        not_before=row.not_before,
         machines=row.machines,
         used_cpus=row.used_cpus,
         used_memory=row.used_memory,

@@ -80,10 +80,13 @@ class Copies:
             self.distrust(name)
         return kept
 
-    def packed(self, machine_id: str, name: str) -> Pending:
-        """Return the copy as it is now, to be written in a transaction that does more than that."""
+    def packed(self, machine_id: str, name: str, *, anew: bool = False) -> Pending:
+        """Return the copy as it is now, to be written in a transaction that does more than that.
+
+        With `anew` it becomes the record of a machine that has none yet.
+        """
         content = self._records.sealed(machine_id, self._hosts.pack(name))
-        return Pending(self, machine_id, name, content, self.version(name))
+        return Pending(self, machine_id, name, content, 0 if anew else self.version(name))
 
     def forget(self, name: str) -> None:
         """Remove the copy; nothing on an endpoint, and not the record."""

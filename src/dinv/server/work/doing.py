@@ -26,6 +26,7 @@ from dinv.server.database.database import Database
 from dinv.server.models import MachineState
 from dinv.server.problems import Problem, Unavailable
 from dinv.server.work.copies import Copies, Pending
+from dinv.server.work.elsewhere import FAULTS, Elsewhere, Where
 from dinv.server.work.hosts import Hosts
 from dinv.server.work.outcomes import Failure, Outcomes, RecordChanged, TakenOver
 from dinv.server.work.reporting import Reporting, Stopped, secrets_in, shown
@@ -53,12 +54,15 @@ class Doing:
         self,
         database: Database,
         outcomes: Outcomes,
+        elsewhere: Elsewhere,
         hosts: Hosts,
         copies: Copies,
+        *,
         stopping: Callable[[str], Stopped | None] = lambda _token: None,
     ) -> None:
         self._database = database
         self._outcomes = outcomes
+        self._elsewhere = elsewhere
         self._hosts = hosts
         self._copies = copies
         self._stopping = stopping
@@ -172,9 +176,21 @@ class Doing:
 
     def _create_failed(self, taken: Taken, error: Exception, failure: Failure) -> None:
         leftover = self._hosts.facts(taken.name) is not None
+        if isinstance(error, FAULTS):
+            self._elsewhere.fault(taken, error, failure.text)
         if isinstance(error, Stopped) and self._outcomes.state(taken) == "removing":
             self._write(lambda c: self._outcomes.ended_early(c, taken, REMOVED_MEANWHILE))
-        elif isinstance(error, HOPELESS) or taken.pooled or taken.attempt + 1 >= ATTEMPTS["create"]:
+            return
+        last = taken.attempt + 1 >= ATTEMPTS["create"]
+        hopeless = isinstance(error, HOPELESS) or taken.pooled
+        # An image may be on another endpoint.
+        may_move = not taken.pooled and (not hopeless or isinstance(error, ImageError))
+        fault = isinstance(error, FAULTS)
+        if may_move and (fault or not last):
+            where = self._goes_elsewhere(taken, failure, fault=fault, left=leftover)
+            if where != "here":
+                return
+        if hopeless or last:
             # A pool has pauses of its own, and makes another one.
             failure = Failure(failure.text, leftover=leftover)
             self._write(lambda c: self._outcomes.failed_to_be(c, taken, failure))
@@ -182,6 +198,18 @@ class Doing:
                 self._copies.forget(taken.name)
         else:
             self._write(lambda c: self._outcomes.again(c, taken, failure))
+
+    def _goes_elsewhere(self, taken: Taken, failure: Failure, *, fault: bool, left: bool) -> Where:
+        leftover = self._elsewhere.leftover(taken) if left else None
+        where: Where = self._write(
+            lambda c: self._elsewhere.go(c, taken, failure.text, fault=fault, leftover=leftover)
+        )
+        if where != "here":
+            if leftover is not None:
+                leftover.pending.written()
+            else:
+                self._copies.forget(taken.name)
+        return where
 
     # What is said and asked meanwhile
 
@@ -215,12 +243,12 @@ class Doing:
         self._write(work)
         pending.written()
 
-    def _write(self, work: Callable[[sa.Connection], Any], *, lost: bool = False) -> None:
+    def _write(self, work: Callable[[sa.Connection], Any], *, lost: bool = False) -> Any:
         """Write it, and wait if the database is gone; with `lost` it is no error that it was taken over."""
         end = time.monotonic() + PATIENCE
         while True:
             try:
-                self._database.write(work)
+                return self._database.write(work)
             except Unavailable:
                 if time.monotonic() > end:
                     raise
@@ -228,9 +256,7 @@ class Doing:
             except TakenOver:
                 if not lost:
                     raise
-                return
-            else:
-                return
+                return None
 
 
 def _failure(error: Exception) -> Failure:

@@ -85,6 +85,7 @@ class Outcomes:
             values["state"] = state
         if taken.kind == "create":
             values["ready_at"] = now
+            capacity.works(connection, taken.endpoint_id)
             if row.ttl and row.expires_at is not None:
                 # The time that its making took is not its owner's.
                 values["expires_at"] = now + timedelta(seconds=row.ttl)

@@ -26,6 +26,7 @@ from dinv.server.work.duties.reap import Reaper
 from dinv.server.work.duties.reconcile import Reconciler
 from dinv.server.work.duties.sweep import sweep
 from dinv.server.work.duties.watch import Watcher
+from dinv.server.work.elsewhere import Elsewhere
 from dinv.server.work.hosts import Hosts
 from dinv.server.work.library import LibraryHosts
 from dinv.server.work.outcomes import Outcomes
@@ -73,7 +74,9 @@ class Work:
         self._place = place
         self.server = _identity(settings.state)
         operations = Operations(database, self.server, together=max(1, settings.workers // 2))
-        doing = Doing(database, Outcomes(database, audit), place.hosts, place.copies, self._stopped)
+        elsewhere = Elsewhere(database, audit, place.copies)
+        outcomes = Outcomes(database, audit)
+        doing = Doing(database, outcomes, elsewhere, place.hosts, place.copies, stopping=self._stopped)
         self.workers = Workers(
             database, operations, settings, server=self.server, do=doing.do, after=self._after
         )

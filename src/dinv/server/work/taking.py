@@ -37,6 +37,7 @@ class Taken:
     """The machine's host name."""
     options: dict[str, Any]
     """Of the machine, and of its endpoint."""
+    endpoint_id: str | None
     endpoint: dict[str, Any]
     """The options that name the endpoint."""
     pooled: bool
@@ -119,6 +120,7 @@ class Operations:
             machine_id=machine_id,
             name=machine["host_name"],
             options={**(machine["options"] or {}), **(place or {})},
+            endpoint_id=machine["endpoint_id"],
             endpoint=dict(place or {}),
             pooled=machine["pooled"],
             owned=machine["owner_id"] is not None,
@@ -168,9 +170,15 @@ class Operations:
 
     @staticmethod
     def again(
-        connection: sa.Connection, taken: Taken, now: datetime, *, error: str, pause: timedelta
+        connection: sa.Connection,
+        taken: Taken,
+        now: datetime,
+        *,
+        error: str,
+        pause: timedelta,
+        arguments: dict[str, Any] | None = None,
     ) -> None:
-        """Have it done again after a pause: it failed."""
+        """Have it done again after a pause: it failed. With other arguments, where some are given."""
         connection.execute(
             operations.update()
             .where(operations.c.id == taken.id)
@@ -178,6 +186,7 @@ class Operations:
                 state=QUEUED,
                 error=error,
                 attempt=taken.attempt + 1,
+                arguments=taken.arguments if arguments is None else arguments,
                 not_before=now + pause,
                 server="",
                 heartbeat_at=None,

@@ -109,31 +109,6 @@ def test_a_bug_is_not_shown_to_people(server: Server, world: World) -> None:
     assert "KeyError" in server.row(machine.id).error
 
 
-def test_what_cannot_be_undone_is_undone_when_the_endpoint_is_back(server: Server, world: World) -> None:
-    ann = server.prepared()
-    machine = server.fleet.request(ann)
-    name = server.row(machine.id).host_name
-
-    def dies(_name: str, step: str) -> None:
-        if step == "start":
-            world.fail("here")
-
-    world.on_step = dies
-    for _ in range(4):
-        server.drain()
-        server.due()
-    row = server.row(machine.id)
-    assert (row.state, world.things()) == ("removing", [name])
-    assert server.endpoint_row().machines == 1, "it is still there"
-    world.well("here")
-    server.drain()
-    row = server.row(machine.id)
-    assert row.state == "failed"
-    assert "does not answer" in row.error
-    assert world.things() == []
-    assert server.endpoint_row().machines == 0
-
-
 def test_a_removal_is_tried_until_the_endpoint_is_back(server: Server, world: World) -> None:
     ann = server.prepared()
     machine = server.fleet.request(ann)

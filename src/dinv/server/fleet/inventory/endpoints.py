@@ -56,7 +56,7 @@ def put(
     else:
         if there.options != options:
             # It may be another engine: what is known of the old one says nothing.
-            values.update(state="unknown", error="", checked_at=None)
+            values.update(state="unknown", error="", checked_at=None, failures=0, not_before=None)
         connection.execute(endpoints.update().where(endpoints.c.id == there.id).values(values))
     return rows.endpoint(connection.execute(sa.select(endpoints).where(endpoints.c.name == name)).one())
 

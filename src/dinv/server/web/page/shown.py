@@ -38,7 +38,7 @@ def endpoint_state(endpoint: Endpoint) -> State:
     """What an endpoint's state is called: one that is switched off gets no new machines, whatever it says."""
     if not endpoint.enabled:
         return State("switched off", "plain")
-    tones: dict[str, Tone] = {"ok": "good", "unreachable": "bad"}
+    tones: dict[str, Tone] = {"ok": "good", "failing": "bad", "unreachable": "bad"}
     return State(endpoint.state, tones.get(endpoint.state, "plain"))
 
 

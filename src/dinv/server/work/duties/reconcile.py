@@ -58,6 +58,7 @@ class Reconciler:
             for endpoint, words in wrong.items():
                 LOG.error("The sums of endpoint %s were wrong, and are mended: %s", endpoint, words)
             self.resume()
+            self._database.write(lambda c: capacity.reopen(c, self._database.now(c)))
             self.serve_queue()
             self.keep_pools()
 

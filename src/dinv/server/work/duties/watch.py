@@ -35,6 +35,13 @@ STOPPED = "It does not run any more: somebody has stopped it on its endpoint, or
 STARTED = "It runs: somebody has started it on its endpoint."
 
 
+def back_at_once(connection: sa.Connection, endpoint_id: str) -> None:
+    """Have what waits for its next attempt on an endpoint done now: it is back."""
+    there = sa.select(machines.c.id).where(machines.c.endpoint_id == endpoint_id)
+    waits = (operations.c.state == "queued", operations.c.machine_id.in_(there))
+    connection.execute(operations.update().where(*waits).values(not_before=None))
+
+
 class Watcher:
     """Remembers between passes which machines were missing."""
 
@@ -127,12 +134,16 @@ class Watcher:
 
         def work(connection: sa.Connection) -> None:
             now = self._database.now(connection)
-            connection.execute(
-                endpoints.update()
-                .where(endpoints.c.id == endpoint.id)
-                .values(state="ok", error="", checked_at=now, strangers=strangers)
-            )
-            if endpoint.state != "ok":
+            here = endpoints.c.id == endpoint.id
+            seen = {"checked_at": now, "strangers": strangers}
+            connection.execute(endpoints.update().where(here).values(seen))
+            # One at which creates fail answers, too: it is left alone for its time.
+            rests = sa.and_(endpoints.c.not_before.is_not(None), endpoints.c.not_before > now)
+            connection.execute(endpoints.update().where(here, rests).values(state="failing"))
+            connection.execute(endpoints.update().where(here, ~rests).values(state="ok", error=""))
+            if endpoint.state == "unreachable":
+                back_at_once(connection, endpoint.id)
+            if endpoint.state in ("unknown", "unreachable"):
                 self._audit.write(connection, None, "endpoint.answers", f"endpoint:{endpoint.name}")
 
         self._database.write(work)

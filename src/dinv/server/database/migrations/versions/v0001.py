@@ -70,6 +70,8 @@ def upgrade(op: Operations) -> None:
         sa.Column("state", sa.String(length=16), nullable=False),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("checked_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("failures", sa.Integer(), nullable=False),
+        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
         sa.Column("strangers", sa.JSON(), nullable=False),
         sa.Column("machines", sa.Integer(), nullable=False),
         sa.Column("used_cpus", sa.Float(), nullable=False),
