@@ -15,7 +15,8 @@ from harness import Dinv, clear, ensure_image, inventory, load_small_image, one_
 
 import dinv as library
 from dinv.endpoints import contexts
-from dinv.endpoints.resolve import Endpoint, local_engine_socket
+from dinv.endpoints.local.engine import LocalEngine
+from dinv.endpoints.resolve import Endpoint
 from dinv.errors import DinvError
 from dinv.progress import Progress
 from dinv.store.store import Store
@@ -45,22 +46,42 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def own_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A dockerd that only this session uses; its URL."""
-    from dinv.endpoints.local.engine import LocalEngine
-
+def local_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalEngine]:
+    """A dockerd that only this session uses."""
     store = Store(str(tmp_path_factory.mktemp("engine")))
     engine = LocalEngine(store)
     try:
         # One that starts beside another makes no firewall rules: two at once would not see each other.
         with one_at_a_time("engine"):
             engine.start(Progress(), timeout=60)
-        yield f"unix://{local_engine_socket(store)}"
+        yield engine
     except DinvError as error:
         pytest.fail(f"the tests need a dockerd: {error}")
     finally:
         engine.stop(Progress(), timeout=60)
         remove_tree(store.path)
+
+
+@pytest.fixture(scope="session")
+def own_engine(local_engine: LocalEngine) -> str:
+    """Its URL."""
+    return f"unix://{local_engine.socket}"
+
+
+@pytest.fixture(scope="module")
+def network_is_removed(request: pytest.FixtureRequest) -> Iterator[None]:
+    """For a module that removes the network of machines.
+
+    An engine beside another makes it at its start, with the firewall rules that machines need to reach each
+    other: so it is made again at the module's end.
+    """
+    if os.environ.get("DINV_TEST_ENDPOINT"):
+        yield
+        return
+    engine: LocalEngine = request.getfixturevalue("local_engine")
+    yield
+    if engine._dockerd.without_rules:
+        engine._open_own_network(Progress())
 
 
 @pytest.fixture(scope="session")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def no_network_at_first(session_engine: Engine) -> None:
+def no_network_at_first(session_engine: Engine, network_is_removed: None) -> None:
     """A local engine beside another one has a network made for good."""
     for name in _networks(session_engine):
         session_engine.networks.remove(name)

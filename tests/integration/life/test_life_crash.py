@@ -69,7 +69,7 @@ class Attempt:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def network_stays(endpoint_address: str) -> Iterator[None]:
+def network_stays(endpoint_address: str, network_is_removed: None) -> Iterator[None]:
     """The network that machines are on is there before and after: all creates make the same calls.
 
     The first one's, which makes it, are in test_life_addresses.py.
