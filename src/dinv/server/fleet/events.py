@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from dinv.server.database.schema import events
+from dinv.server.database.schema import events, machines
 from dinv.server.models import Event
 
 Kind = Literal["state", "progress", "note", "warning", "error"]
@@ -32,6 +32,27 @@ def after(connection: sa.Connection, machine_id: str, last: int, limit: int) -> 
         .limit(max(1, min(limit, 1000)))
     )
     return [_event(row) for row in connection.execute(query)]
+
+
+_LATEST = sa.select(sa.func.max(events.c.id))
+_SINCE = (
+    sa.select(events.c.id, events.c.machine_id, machines.c.owner_id)
+    .join(machines, machines.c.id == events.c.machine_id)
+    .where(events.c.id > sa.bindparam("last"))
+    .order_by(events.c.id)
+    .limit(sa.bindparam("limit"))
+)
+
+
+def latest(connection: sa.Connection) -> int:
+    """Return the id of the newest event, 0 if there is none."""
+    return connection.scalar(_LATEST) or 0
+
+
+def since(connection: sa.Connection, last: int, limit: int) -> list[tuple[int, str, str | None]]:
+    """Return, for the events that follow, their ids, machines and these machines' owners."""
+    rows = connection.execute(_SINCE, {"last": last, "limit": limit})
+    return [(row.id, row.machine_id, row.owner_id) for row in rows]
 
 
 def _event(row: sa.Row[Any]) -> Event:

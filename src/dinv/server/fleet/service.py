@@ -152,6 +152,19 @@ class Fleet:
             row = rows.find(connection, actor, machine_id)
             return events.after(connection, row.id, after, limit)
 
+    # For the server itself, which wakes those who watch: nothing here is shown to anybody
+
+    def latest_event(self) -> int:
+        """Return the id of the newest event, 0 if there is none."""
+        with self._database.read() as connection:
+            return events.latest(connection)
+
+    def happened(self, after: int, *, limit: int = 1000) -> tuple[list[tuple[int, str, str | None]], bool]:
+        """Return ids of events from this one on, of their machines and owners, and whether those are all."""
+        with self._database.read() as connection:
+            found = events.since(connection, after, limit)
+        return found, len(found) < limit
+
     def extend(self, actor: Actor, machine_id: str, by: timedelta, *, version: int | None = None) -> Machine:
         """To `by` from now, unless it has more; never longer than the template allows from now."""
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 
 from dinv.server.database.schema import shares
 from dinv.server.fleet.changes import changeable
+from dinv.server.fleet.events import note
 from dinv.server.fleet.queue import operate
 from dinv.server.models import Actor, Share
 from dinv.server.problems import Conflict, Invalid, NotFound
@@ -65,6 +66,7 @@ def record(connection: sa.Connection, machine_id: str, share: Share) -> None:
     if count is not None and count >= MOST:
         raise Conflict(f"The machine has {MOST} certificates, and can have no more. Use one of them.")
     connection.execute(shares.insert().values(machine_id=machine_id, **asdict(share)))
+    note(connection, machine_id, "note", f"{share.holder} was given a certificate.", share.given_at)
 
 
 def revoke(
@@ -79,6 +81,7 @@ def revoke(
     if row.revoked_at is not None:
         return machine, False
     connection.execute(shares.update().where(*which).values(revoked_at=now))
+    note(connection, machine.id, "note", f"{row.holder}'s certificate is revoked.", now)
     if machine.state not in ("removing", "removed", "failed", "parked"):
         operate(connection, machine.id, "revoke", now, serial=serial)
     return machine, True

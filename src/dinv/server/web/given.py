@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from dinv.server.models import Actor
 from dinv.server.problems import NotFound
-from dinv.server.web.guards import Anybody, PartsOf, SignedIn
+from dinv.server.web.guards import Anybody, Asks, PartsOf, SignedIn
 from dinv.server.web.parts import Parts
 
 CurrentParts = PartsOf
 CurrentActor = SignedIn
 MaybeActor = Anybody
+CurrentAsks = Asks
 
 
-def overseer(actor: SignedIn) -> Actor:
+async def overseer(actor: SignedIn) -> Actor:
     """Somebody who sees everything: an operator or an auditor. For others there is nothing here."""
     if not actor.sees_all:
         raise NotFound("There is nothing at this address.")
@@ -35,8 +35,3 @@ def address(request: Request) -> str:
 def public_url(request: Request, parts: Parts) -> str:
     """How people reach the server, without a slash at the end."""
     return parts.settings.public_url.rstrip("/") or str(request.base_url).rstrip("/")
-
-
-def stopping(parts: Parts) -> Callable[[], bool]:
-    """What tells whether the server is to end: streams end then."""
-    return parts.stopping.is_set

@@ -6,6 +6,7 @@ everywhere else only the session's cookie counts, with `middleware/origin.py` be
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import Depends
@@ -20,7 +21,7 @@ API = "/api/"
 _LONGEST_TOKEN = 256
 
 
-def parts(request: Request) -> Parts:
+async def parts(request: Request) -> Parts:
     """The parts of the server."""
     found = request.app.state.parts
     assert isinstance(found, Parts)  # noqa: S101  # make_app put it there
@@ -47,8 +48,12 @@ def anybody(request: Request, parts: PartsOf) -> Actor | None:
 Anybody = Annotated[Actor | None, Depends(anybody)]
 
 
-def actor(request: Request, found: Anybody) -> Actor:
+async def actor(request: Request, found: Anybody) -> Actor:
     """Whoever is signed in. Raises NotSignedIn."""
+    return _signed_in(request, found)
+
+
+def _signed_in(request: Request, found: Actor | None) -> Actor:
     if found is not None:
         return found
     if not request.url.path.startswith(API):
@@ -58,7 +63,13 @@ def actor(request: Request, found: Anybody) -> Actor:
     raise NotSignedIn("This needs a token: a header such as Authorization: Bearer dinv_...")
 
 
+async def asks(request: Request, parts: PartsOf) -> Callable[[], Actor]:
+    """What asks again who is signed in, for answers that take long: a session may end meanwhile."""
+    return lambda: _signed_in(request, anybody(request, parts))
+
+
 SignedIn = Annotated[Actor, Depends(actor)]
+Asks = Annotated[Callable[[], Actor], Depends(asks)]
 
 
 def bearer(request: Request) -> str:

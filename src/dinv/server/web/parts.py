@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dinv.server.audit import Audit
 from dinv.server.database.database import Database
 from dinv.server.fleet.service import Fleet
 from dinv.server.people.service import People
 from dinv.server.settings import Settings
+from dinv.server.web.watching import Changes
 
 
 @dataclass(frozen=True)
@@ -28,3 +30,8 @@ class Parts:
     fleet: Fleet
     stopping: threading.Event = field(default_factory=threading.Event)
     wake: Callable[[], None] = lambda: None
+
+    @cached_property
+    def changes(self) -> Changes:
+        """What wakes streams."""
+        return Changes(self.fleet, self.stopping)

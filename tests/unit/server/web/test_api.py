@@ -12,7 +12,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from web_world import WebWorld
 
 from dinv.server.database.database import Database
-from dinv.server.web.api import streams
+from dinv.server.web import watching
 
 if TYPE_CHECKING:
     from starlette.testclient import TestClient
@@ -180,7 +180,7 @@ def test_operators_have_the_rest(world: WebWorld) -> None:
 
 
 def test_events_as_they_happen(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
     jane = world.program("jane")
     where = f"/api/v1/machines/{ask(jane)['id']}"
     world.work()

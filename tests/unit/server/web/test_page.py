@@ -15,6 +15,7 @@ from web_world import WebWorld
 
 from dinv.server.models import Quota
 from dinv.server.settings import OpenIdProvider
+from dinv.server.web import watching
 from dinv.server.web.page import live
 from dinv.server.web.page.rendering import static
 
@@ -318,19 +319,14 @@ def test_a_problem_is_a_page_for_a_browser(world: WebWorld) -> None:
 
 
 def test_what_changes_is_sent(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
     path = press(world, "jane")
     jane = world.actors["jane"]
 
     async def watch() -> list[str]:
         seen: list[str] = []
         stream = live.one_machine(
-            world.fleet,
-            jane,
-            path.rpartition("/")[2],
-            "https://x",
-            world.stopping.is_set,
-            mine=lambda *_: True,
+            world.parts, lambda: jane, path.rpartition("/")[2], "https://x", mine=lambda *_: True
         )
         async for part in stream:
             seen.append(part)
@@ -348,7 +344,7 @@ def test_what_changes_is_sent(world: WebWorld, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_stream_ends_with_the_server(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
     world.stopping.set()
     with world.browser("jane").stream("GET", "/live") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable
-from functools import partial
 
 from starlette.concurrency import run_in_threadpool
 
-from dinv.server.fleet.service import Fleet
 from dinv.server.models import Actor, Event, Machine
-from dinv.server.problems import Problem
+from dinv.server.problems import NotSignedIn, Problem
+from dinv.server.web.parts import Parts
 
-LOOK_SECONDS = 0.5
+AGAIN_SECONDS = 1.0
+"""After so long it is looked at again where the database was gone."""
 COMMENT_SECONDS = 15.0
 LONGEST_SECONDS = 900.0
 """A stream ends then; a client comes back with Last-Event-ID."""
@@ -22,37 +21,44 @@ SETTLED = frozenset({"ready", "stopped", "failed", "parked", "removed"})
 """States in which nothing more is to be waited for."""
 
 
-async def events(
-    fleet: Fleet, actor: Actor, machine_id: str, after: int, stopping: Callable[[], bool]
-) -> AsyncIterator[str]:
+async def events(parts: Parts, asks: Callable[[], Actor], machine_id: str, after: int) -> AsyncIterator[str]:
     """Events after this one, and "settled" with the machine's state at the end."""
-    begun = said = time.monotonic()
+
+    def look(after: int) -> tuple[Machine, list[Event]]:
+        # First the machine, then its events: those that led to its state are among them.
+        actor = asks()
+        machine = parts.fleet.machine(actor, machine_id)
+        return machine, parts.fleet.events(actor, machine_id, after=after)
+
+    begun = time.monotonic()
     yield "retry: 1000\n\n"
-    while time.monotonic() - begun < LONGEST_SECONDS and not stopping():
-        try:
-            # First the machine, then its events: those that led to its state are among them.
-            machine = await run_in_threadpool(fleet.machine, actor, machine_id)
-            found = await run_in_threadpool(partial(fleet.events, actor, machine_id, after=after))
-        except Problem as problem:
-            if problem.status < 500:
-                yield _said("settled", {"state": "removed", "error": ""})
+    with parts.changes.watch(machine_id) as watch:
+        while time.monotonic() - begun < LONGEST_SECONDS and not parts.stopping.is_set():
+            pause = COMMENT_SECONDS
+            try:
+                machine, found = await run_in_threadpool(look, after)
+            except NotSignedIn:
                 return
-            machine, found = None, []
-        for event in found:
-            after = event.id
-            yield f"id: {event.id}\n" + _event(event)
-            said = time.monotonic()
-        if machine is not None and machine.state in SETTLED and not found:
-            yield _settled(machine)
-            return
-        if time.monotonic() - said > COMMENT_SECONDS:
-            said = time.monotonic()
-            yield ": still here\n\n"
-        await asyncio.sleep(LOOK_SECONDS)
+            except Problem as problem:
+                if problem.status < 500:
+                    yield _said("settled", {"state": "removed", "error": ""})
+                    return
+                pause = AGAIN_SECONDS
+            else:
+                if found:
+                    after = found[-1].id
+                    yield "".join(map(_event, found))
+                    continue
+                if machine.state in SETTLED:
+                    yield _settled(machine)
+                    return
+            if not await watch.changed(pause):
+                yield ": still here\n\n"
 
 
 def _event(event: Event) -> str:
-    return _said(event.kind, {"time": event.time.isoformat(), "kind": event.kind, "text": event.text})
+    said = _said(event.kind, {"time": event.time.isoformat(), "kind": event.kind, "text": event.text})
+    return f"id: {event.id}\n{said}"
 
 
 def _settled(machine: Machine) -> str:

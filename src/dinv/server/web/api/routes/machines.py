@@ -21,7 +21,7 @@ from dinv.server.web.api.values import (
     problems,
 )
 from dinv.server.web.api.versions import IfMatch, IfNoneMatch, etag, expected, with_etag
-from dinv.server.web.given import CurrentActor, CurrentParts, stopping
+from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts
 
 router = APIRouter(prefix="/machines", tags=["machines"])
 
@@ -207,13 +207,14 @@ def events(
 def event_stream(
     parts: CurrentParts,
     actor: CurrentActor,
+    asks: CurrentAsks,
     machine_id: MachineId,
     last: Annotated[str | None, Header(alias="Last-Event-ID", max_length=20, pattern=r"^[0-9]*$")] = None,
 ) -> StreamingResponse:
     """The same, as it happens (server-sent events); ends when the machine is ready, failed or gone."""
     found = parts.fleet.machine(actor, machine_id)
     return StreamingResponse(
-        streams.events(parts.fleet, actor, found.id, int(last or 0), stopping(parts)),
+        streams.events(parts, asks, found.id, int(last or 0)),
         media_type="text/event-stream",
         headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
     )

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from dinv.server.models import Actor, Certificate, Machine
 from dinv.server.problems import Problem
 from dinv.server.web.context_file import CONTEXT_TYPE, context_file
-from dinv.server.web.given import CurrentActor, CurrentParts, public_url, stopping
+from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts, public_url
 from dinv.server.web.page import live
 from dinv.server.web.page.reading import period, some_period
 from dinv.server.web.page.rendering import onward, page
@@ -86,9 +86,9 @@ def press(
 
 
 @router.get("/live")
-async def live_list(parts: CurrentParts, actor: CurrentActor) -> Response:
+async def live_list(parts: CurrentParts, actor: CurrentActor, asks: CurrentAsks) -> Response:
     """One's machines, again and again when something has changed."""
-    return live.answer(live.own_machines(parts.fleet, actor, stopping(parts)))
+    return live.answer(live.own_machines(parts, asks, actor.person.id))
 
 
 @router.get("/machines/{machine_id}")
@@ -117,21 +117,14 @@ def is_own(machine: Machine, actor: Actor) -> bool:
 async def live_machine(
     request: Request,
     parts: CurrentParts,
-    actor: CurrentActor,
+    asks: CurrentAsks,
+    actor: CurrentActor,  # noqa: ARG001  (that there is one, before the stream begins)
     machine_id: str,
     seen: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:
     """The upper part of the page, again when something has changed."""
     return live.answer(
-        live.one_machine(
-            parts.fleet,
-            actor,
-            machine_id,
-            public_url(request, parts),
-            stopping(parts),
-            mine=is_own,
-            seen=seen,
-        )
+        live.one_machine(parts, asks, machine_id, public_url(request, parts), mine=is_own, seen=seen)
     )
 
 
