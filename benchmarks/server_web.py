@@ -21,6 +21,8 @@ import httpx
 
 from benchmarks import running
 
+from free_port import free_port
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -39,73 +41,101 @@ def main() -> int:
     parser.add_argument("--claims", type=int, default=200, help="by the API (200)")
     parser.add_argument("--every", type=float, default=5.0, help="seconds from a look to the next (5)")
     parser.add_argument("--seconds", type=float, default=30.0, help="for how long (30)")
+    parser.add_argument("--fill", metavar="DIRECTORY", help=argparse.SUPPRESS)
     parser.add_argument("--serve", metavar="DIRECTORY", help=argparse.SUPPRESS)
+    parser.add_argument("--port", type=int, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.fill:
+        fill_database(options)
+        return 0
     if options.serve:
         serve(options)
         return 0
     with tempfile.TemporaryDirectory(prefix="dinv-benchmark-") as directory:
-        command = [sys.executable, "-m", "benchmarks.server_web", "--serve", directory]
-        for name in ("machines", "endpoints", "people", "claims"):
-            command += [f"--{name}", str(getattr(options, name))]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as server:
+        command = [sys.executable, "-m", "benchmarks.server_web"]
+        amounts = [
+            f"--{name}={getattr(options, name)}" for name in ("machines", "endpoints", "people", "claims")
+        ]
+        # Not in the server's process: its memory is measured.
+        filled = subprocess.run([*command, "--fill", directory, *amounts], stdout=subprocess.PIPE, check=True)
+        known = json.loads(filled.stdout)
+        port = free_port()
+        url = f"http://127.0.0.1:{port}"
+        with subprocess.Popen([*command, "--serve", directory, f"--port={port}"]) as server:
             try:
-                assert server.stdout is not None
-                known = json.loads(server.stdout.readline())
-                asyncio.run(measure(known, options, server.pid))
+                asyncio.run(measure(url, known, options, server.pid))
             finally:
                 server.terminate()
     return 0
 
 
-def serve(options: argparse.Namespace) -> None:
-    """The server: its first line says where it is, and who may come in."""
-    import threading
-
-    import uvicorn
+def fill_database(options: argparse.Namespace) -> None:
+    """Make what is there; print the secrets of those who may come in, and the tokens of programs."""
     from fleet_world import World
-    from free_port import free_port
 
     from benchmarks.server_claims import fill
     from dinv.server.database.database import Database
     from dinv.server.people import sessions, tokens
-    from dinv.server.people.service import People
-    from dinv.server.serving.memory import keep_few_arenas
-    from dinv.server.settings import Settings
-    from dinv.server.web.app import make_app
-    from dinv.server.web.parts import Parts
 
-    keep_few_arenas()
-    database = Database(f"sqlite:///{options.serve}/dinv.db")
+    database = Database(f"sqlite:///{options.fill}/dinv.db")
     database.upgrade()
     world = World(database)
     actors = fill(world, options)
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    settings = Settings(options.serve, public_url=url)
-    people = People(database, world.audit, settings)
-    parts = Parts(settings, database, world.audit, people, world.fleet, threading.Event())
 
     def session(actor: Any) -> str:
         return database.write(
             lambda connection: sessions.begin(database, connection, actor.person.id, "127.0.0.1")
         )
 
-    secrets = [session(actor) for actor in actors]
-    programs = []
-    for actor in actors[:CLIENTS]:
-        _, secret = tokens.create(
-            database, world.audit, actor, "benchmark", scopes=frozenset({"read", "machines"}), lifetime=None
-        )
-        programs.append(secret)
-    print(json.dumps({"url": url, "sessions": secrets, "tokens": programs}), flush=True)
-    uvicorn.run(make_app(parts), host="127.0.0.1", port=port, log_level="error")
+    def token(actor: Any) -> str:
+        scopes: Any = frozenset({"read", "machines"})
+        return tokens.create(database, world.audit, actor, "benchmark", scopes=scopes, lifetime=None)[1]
+
+    known = {
+        "sessions": [session(actor) for actor in actors],
+        "tokens": [token(actor) for actor in actors[:CLIENTS]],
+    }
+    print(json.dumps(known), flush=True)
 
 
-async def measure(known: dict[str, Any], options: argparse.Namespace, server: int) -> None:
+def serve(options: argparse.Namespace) -> None:
+    """The server, as `dinv serve` runs it, but for TLS and its workers."""
+    import threading
+
+    import uvicorn
+
+    from dinv.server.audit import Audit
+    from dinv.server.database.database import Database
+    from dinv.server.fleet.service import Fleet
+    from dinv.server.people.service import People
+    from dinv.server.serving import interpreter
+    from dinv.server.serving.connections import Connection
+    from dinv.server.settings import Settings
+    from dinv.server.web.app import make_app
+    from dinv.server.web.parts import Parts
+    from dinv.server.work.service import Place
+
+    interpreter.prepare()
+    database = Database(f"sqlite:///{options.serve}/dinv.db")
+    database.upgrade()
+    audit = Audit(database)
+    settings = Settings(options.serve, public_url=f"http://127.0.0.1:{options.port}")
+    fleet = Fleet(database, audit, Place.opened(database, settings).access)
+    parts = Parts(settings, database, audit, People(database, audit, settings), fleet, threading.Event())
+    uvicorn.run(
+        make_app(parts),
+        host="127.0.0.1",
+        port=options.port,
+        http=Connection,
+        log_level="error",
+        timeout_keep_alive=30,
+    )
+
+
+async def measure(url: str, known: dict[str, Any], options: argparse.Namespace, server: int) -> None:
     """Be the crowd."""
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=known["url"], limits=limits, timeout=60) as client:
+    async with httpx.AsyncClient(base_url=url, limits=limits, timeout=60) as client:
         await _ready(client)
         idle = running.resident(server)
         took: list[float] = []

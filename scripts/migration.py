@@ -25,7 +25,7 @@ from dinv.server.database import migrations
 from dinv.server.database.schema import UtcTime, metadata
 from dinv.server.database.upgrade import bring_up_to_date
 
-VERSIONS = os.path.join(os.path.dirname(migrations.__file__), "versions")
+VERSIONS = os.path.join(migrations.directory(), "versions")
 TEXT = '''"""{title}."""
 
 import sqlalchemy as sa
@@ -47,9 +47,7 @@ def main() -> int:
     parser.add_argument("title", nargs="?", default="The first schema")
     parser.add_argument("--first", action="store_true")
     arguments = parser.parse_args()
-    numbers = sorted(file[1:5] for file in os.listdir(VERSIONS) if file.startswith("v"))
-    if arguments.first:
-        numbers = []
+    numbers = [] if arguments.first else migrations.revisions()
     before = numbers[-1] if numbers else None
     revision = f"{int(before or 0) + 1:04}"
     code = difference(anew=arguments.first)

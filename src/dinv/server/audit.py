@@ -196,12 +196,14 @@ _ADVANCE = sa.update(audit_head).values(seq=sa.bindparam("to_seq"), digest=sa.bi
 
 
 def _locked_head(connection: sa.Connection) -> sa.Row[Any]:
-    if connection.execute(_HEAD).one_or_none() is None:
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(audit_head).values(id=1, seq=0, digest=_START))
-        except sa.exc.IntegrityError:
-            pass  # another transaction has written the first entry meanwhile
+    head = connection.execute(_HEAD).one_or_none()
+    if head is not None:
+        return head
+    try:
+        with connection.begin_nested():
+            connection.execute(sa.insert(audit_head).values(id=1, seq=0, digest=_START))
+    except sa.exc.IntegrityError:
+        pass  # another transaction has written the first entry meanwhile
     return connection.execute(_HEAD).one()
 
 

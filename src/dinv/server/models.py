@@ -225,6 +225,20 @@ class Usage:
 
 
 @dataclass(frozen=True)
+class Desk:
+    """What somebody finds when they come: what they may have, and what they have."""
+
+    templates: list[Template]
+    """The preselected one first."""
+    ready: dict[str, int]
+    """How many machines wait ready, by template; those without any are left out."""
+    machines: list[Machine]
+    """Their own, the newest first."""
+    used: Usage
+    quota: Quota
+
+
+@dataclass(frozen=True)
 class Pool:
     """A template's machines that wait for somebody, counted."""
 

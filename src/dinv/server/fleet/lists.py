@@ -15,6 +15,8 @@ from dinv.server.models import Actor, Machine
 from dinv.server.problems import Invalid
 
 MOST = 500
+MOST_OWN = 200
+"""Of one person on one page: nobody is given more at a time by people who mean it."""
 LONGEST_SEARCH = 100
 
 
@@ -48,6 +50,19 @@ def page(
     found = connection.execute(query).all()
     more = found[size - 1] if len(found) > size else None
     return with_places(connection, found[:size]), f"{_micros(more.created_at)}-{more.id}" if more else ""
+
+
+_OWN = (
+    rows.machine_query()
+    .where(machines.c.owner_id == sa.bindparam("owner"), machines.c.removed_at.is_(None))
+    .order_by(machines.c.created_at.desc(), machines.c.id.desc())
+    .limit(MOST_OWN)
+)
+
+
+def own(connection: sa.Connection, actor: Actor) -> list[Machine]:
+    """Return the actor's own machines, the newest first, at most `MOST_OWN`."""
+    return with_places(connection, connection.execute(_OWN, {"owner": actor.person.id}).all())
 
 
 def counts(connection: sa.Connection) -> dict[str, int]:

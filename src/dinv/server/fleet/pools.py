@@ -47,6 +47,16 @@ def new(connection: sa.Connection, template: sa.Row[Any], now: datetime) -> str 
 
 def counted(connection: sa.Connection, name: str = "") -> list[Pool]:
     """Return the pools of all templates, or of one, with what is in them."""
+    query = _COUNTED.where(templates.c.name == name) if name else _COUNTED
+    rows = connection.execute(query).all()
+    return [
+        _pool(row)
+        for row in rows
+        if name or row.pool_size or row.ready or row.creating or row.parked or row.claimed
+    ]
+
+
+def _counting() -> sa.Select[Any]:
     table = machines.c
     owned = table.owner_id.is_not(None)
     unclaimed = table.owner_id.is_(None)
@@ -56,7 +66,7 @@ def counted(connection: sa.Connection, name: str = "") -> list[Pool]:
         return sa.func.coalesce(sa.func.sum(sa.case((sa.and_(*conditions), 1), else_=0)), 0)
 
     there = sa.and_(table.template_id == templates.c.id, table.pooled, table.removed_at.is_(None))
-    query = (
+    return (
         sa.select(
             templates,
             count(unclaimed, table.state == "ready", current).label("ready"),
@@ -70,14 +80,21 @@ def counted(connection: sa.Connection, name: str = "") -> list[Pool]:
         .order_by(templates.c.name)
         .limit(1000)
     )
-    if name:
-        query = query.where(templates.c.name == name)
-    rows = connection.execute(query).all()
-    return [
-        _pool(row)
-        for row in rows
-        if name or row.pool_size or row.ready or row.creating or row.parked or row.claimed
-    ]
+
+
+_COUNTED = _counting()
+_READY = (
+    sa.select(templates.c.name, sa.func.count().label("ready"))
+    .join(machines, machines.c.template_id == templates.c.id)
+    .where(machines.c.state == "ready", machines.c.owner_id.is_(None), machines.c.removed_at.is_(None))
+    .where(machines.c.generation == templates.c.generation)
+    .group_by(templates.c.name)
+)
+
+
+def ready(connection: sa.Connection) -> dict[str, int]:
+    """Return how many wait ready, by template; those without any are left out."""
+    return {row.name: row.ready for row in connection.execute(_READY)}
 
 
 def as_users_see(pool: Pool) -> Pool:

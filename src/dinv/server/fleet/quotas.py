@@ -96,25 +96,36 @@ def used(
     states: Iterable[str] = OWNED_STATES,
 ) -> Usage:
     """Return what a person or a team has; without `hours`, those are not counted."""
-    whose = machines.c.owner_id == person_id if person_id else machines.c.team == team_name
+    of_whom = "person" if person_id else "team"
+    whose = person_id or team_name
+    row = connection.execute(_HAS[of_whom], {"whose": whose, "states": list(states)}).one()
+    had = 0.0
+    if hours:
+        times_given = {"whose": whose, "now": now, "since": now - HOURS_WITHIN}
+        had = max(float(connection.scalar(_HAD[of_whom], times_given) or 0.0), 0.0) / 3600
+    return Usage(int(row.number), float(row.cpus), int(row.memory), int(row.cache), had)
+
+
+def _has(whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
     table = machines.c
-    sums = (sa.func.coalesce(sa.func.sum(each), 0) for each in (table.cpus, table.memory, table.cache))
-    query = sa.select(sa.func.count(), *sums).where(
-        whose, table.owner_id.is_not(None), table.removed_at.is_(None), table.state.in_(list(states))
-    )
-    count, cpus, memory, cache = connection.execute(query).one()
-    had = _hours(connection, now, person_id, team_name) if hours else 0.0
-    return Usage(int(count), float(cpus), int(memory), int(cache), had)
+    amounts = (table.cpus, table.memory, table.cache)
+    sums = (sa.func.coalesce(sa.func.sum(each), 0).label(each.name) for each in amounts)
+    owned = (table.owner_id.is_not(None), table.removed_at.is_(None))
+    in_states = table.state.in_(sa.bindparam("states", expanding=True))
+    return sa.select(sa.func.count().label("number"), *sums).where(whose, *owned, in_states)
 
 
-def _hours(connection: sa.Connection, now: datetime, person_id: str, team_name: str) -> float:
-    since = now - HOURS_WITHIN
-    began, ended = times.c.begun_at, sa.func.coalesce(times.c.ended_at, now)
-    begun = sa.case((began < since, sa.literal(since, times.c.begun_at.type)), else_=began)
-    whose = times.c.person_id == person_id if person_id else times.c.team == team_name
+def _had(whose: sa.ColumnElement[bool]) -> sa.Select[Any]:
+    now, since = (sa.bindparam(name, type_=times.c.begun_at.type) for name in ("now", "since"))
+    begun = sa.case((times.c.begun_at < since, since), else_=times.c.begun_at)
+    ended = sa.func.coalesce(times.c.ended_at, now)
     within = sa.or_(times.c.ended_at.is_(None), times.c.ended_at > since)
-    total = connection.scalar(sa.select(sa.func.sum(_Seconds(begun, ended))).where(whose, within))
-    return max(float(total or 0.0), 0.0) / 3600
+    return sa.select(sa.func.sum(_Seconds(begun, ended))).where(whose, within)
+
+
+_WHOSE: sa.BindParameter[str] = sa.bindparam("whose")
+_HAS = {"person": _has(machines.c.owner_id == _WHOSE), "team": _has(machines.c.team == _WHOSE)}
+_HAD = {"person": _had(times.c.person_id == _WHOSE), "team": _had(times.c.team == _WHOSE)}
 
 
 def excess(quota: Quota, has: Usage, asked: Usage) -> QuotaExceeded | None:
@@ -203,7 +214,9 @@ class Whose:
 def whose(connection: sa.Connection, actor: Actor, subject: str) -> Whose:
     """Return whom a subject names. Raises NotFound for what the actor may not see."""
     kind, _, name = subject.partition(":")
-    own = (kind == "user" and name == actor.person.name) or (kind == "team" and name in actor.person.teams)
+    if kind == "user" and name == actor.person.name:
+        return Whose(subject, person_id=actor.person.id)
+    own = kind == "team" and name in actor.person.teams
     table = {"user": people, "team": teams}.get(kind)
     if table is None or not (own or actor.sees_all):
         raise NotFound(f"There is no {subject[:80]!r}.")

@@ -253,12 +253,12 @@ def _lock_person(connection: sa.Connection, actor: Actor) -> None:
 
 def _known(connection: sa.Connection, actor: Actor, wish: Wish, now: datetime) -> str:
     """Return the machine of the same request made before; "" if there was none."""
-    which = idempotency.c.person_id == actor.person.id, idempotency.c.key == wish.key
-    row = connection.execute(sa.select(idempotency).where(*which)).first()
+    which = {"person": actor.person.id, "given": wish.key}
+    row = connection.execute(_KNOWN, which).first()
     if row is None:
         return ""
     if row.expires_at <= now:
-        connection.execute(idempotency.delete().where(*which))
+        connection.execute(_FORGET, which)
         return ""
     if row.request != wish.digest:
         raise Conflict("This Idempotency-Key was used for another request. Use a new one for each request.")
@@ -266,16 +266,24 @@ def _known(connection: sa.Connection, actor: Actor, wish: Wish, now: datetime) -
 
 
 def _keep(connection: sa.Connection, actor: Actor, wish: Wish, machine_id: str, now: datetime) -> None:
-    connection.execute(
-        idempotency.insert().values(
-            person_id=actor.person.id,
-            key=wish.key,
-            request=wish.digest,
-            status=202,
-            answer={"machine": machine_id},
-            expires_at=now + KEYS_KEPT,
-        )
-    )
+    kept = {
+        "person_id": actor.person.id,
+        "key": wish.key,
+        "request": wish.digest,
+        "status": 202,
+        "answer": {"machine": machine_id},
+        "expires_at": now + KEYS_KEPT,
+    }
+    connection.execute(_KEEP, kept)
+
+
+_THIS_KEY = (
+    idempotency.c.person_id == sa.bindparam("person"),
+    idempotency.c.key == sa.bindparam("given"),
+)
+_KNOWN = sa.select(idempotency).where(*_THIS_KEY)
+_FORGET = idempotency.delete().where(*_THIS_KEY)
+_KEEP = idempotency.insert()
 
 
 def _team_with_room(connection: sa.Connection, actor: Actor, template: sa.Row[Any], now: datetime) -> str:

@@ -31,6 +31,7 @@ from dinv.server.measures import CLAIM_SECONDS
 from dinv.server.models import (
     Actor,
     Certificate,
+    Desk,
     Endpoint,
     Event,
     Machine,
@@ -132,6 +133,25 @@ class Fleet:
         with self._database.read() as connection:
             return lists.page(
                 connection, actor, everybody=everybody, search=search, state=state, after=after, limit=limit
+            )
+
+    def own_machines(self, actor: Actor) -> list[Machine]:
+        """Return the actor's own machines, the newest first, at most 200."""
+        permissions.may_look(actor)
+        with self._database.read() as connection:
+            return lists.own(connection, actor)
+
+    def desk(self, actor: Actor) -> Desk:
+        """What somebody has before them when they come: seen at one moment."""
+        permissions.may_look(actor)
+        with self._database.read() as connection:
+            subject = quotas.user(actor.person.name)
+            return Desk(
+                templates=[rows.template(row) for row in templates.visible(connection, actor)],
+                ready=pools.ready(connection),
+                machines=lists.own(connection, actor),
+                used=quotas.used(connection, now=self._database.now(connection), person_id=actor.person.id),
+                quota=quotas.of(connection, [subject])[subject],
             )
 
     def counts(self, actor: Actor) -> dict[str, int]:

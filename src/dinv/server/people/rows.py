@@ -10,18 +10,19 @@ import sqlalchemy as sa
 from dinv.server.database.schema import members, people, teams
 from dinv.server.models import Person
 
+_TEAMS = (
+    sa.select(members.c.person_id, teams.c.name)
+    .join(teams, teams.c.id == members.c.team_id)
+    .where(members.c.person_id.in_(sa.bindparam("ids", expanding=True)))
+    .order_by(teams.c.name)
+)
+
 
 def persons(connection: sa.Connection, rows: Iterable[sa.Row[Any]]) -> list[Person]:
     """Return rows of `people` as values, with their teams."""
     rows = list(rows)
-    query = (
-        sa.select(members.c.person_id, teams.c.name)
-        .join(teams, teams.c.id == members.c.team_id)
-        .where(members.c.person_id.in_([row.id for row in rows]))
-        .order_by(teams.c.name)
-    )
     found: dict[str, list[str]] = {}
-    for person_id, name in connection.execute(query):
+    for person_id, name in connection.execute(_TEAMS, {"ids": [row.id for row in rows]}):
         found.setdefault(person_id, []).append(name)
     return [
         Person(

@@ -44,16 +44,18 @@ def begin(database: Database, connection: sa.Connection, person_id: str, address
     return secret
 
 
+_FIND = (
+    sa.select(people, sessions.c.seen_at, sessions.c.expires_at)
+    .join(sessions, sessions.c.person_id == people.c.id)
+    .where(sessions.c.digest == sa.bindparam("key"), sa.not_(people.c.disabled))
+)
+
+
 def find(database: Database, secret: str, *, address: str, request_id: str) -> Actor | None:
     """Return who has the session, and put off its end; None for one that is over or never was."""
     key = digest(secret)
     with database.read() as connection:
-        query = (
-            sa.select(people, sessions.c.seen_at, sessions.c.expires_at)
-            .join(sessions, sessions.c.person_id == people.c.id)
-            .where(sessions.c.digest == key, sa.not_(people.c.disabled))
-        )
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_FIND, {"key": key}).one_or_none()
         if row is None:
             return None
         now = database.now(connection)

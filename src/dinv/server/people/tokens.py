@@ -20,24 +20,20 @@ _MOST = 100
 _SEEN_EVERY = timedelta(minutes=1)
 
 
+_FIND = (
+    sa.select(people, tokens.c.id.label("token_id"), tokens.c.scopes, tokens.c.expires_at, tokens.c.used_at)
+    .join(tokens, tokens.c.person_id == people.c.id)
+    .where(tokens.c.digest == sa.bindparam("key"))
+    .where(tokens.c.revoked_at.is_(None), sa.not_(people.c.disabled))
+)
+
+
 def find(database: Database, secret: str, *, address: str, request_id: str) -> Actor | None:
     """Return who has the token; None for one that does not exist, is expired or revoked, or of a disabled."""
     if not secret.startswith(TOKEN_PREFIX):
         return None
     with database.read() as connection:
-        query = (
-            sa.select(
-                people,
-                tokens.c.id.label("token_id"),
-                tokens.c.scopes,
-                tokens.c.expires_at,
-                tokens.c.used_at,
-            )
-            .join(tokens, tokens.c.person_id == people.c.id)
-            .where(tokens.c.digest == digest(secret))
-            .where(tokens.c.revoked_at.is_(None), sa.not_(people.c.disabled))
-        )
-        row = connection.execute(query).one_or_none()
+        row = connection.execute(_FIND, {"key": digest(secret)}).one_or_none()
         if row is None:
             return None
         now = database.now(connection)

@@ -9,11 +9,10 @@ from dataclasses import replace
 import uvicorn
 
 from dinv.server.problems import Problem
-from dinv.server.serving import first_steps
+from dinv.server.serving import first_steps, interpreter
 from dinv.server.serving.assembling import assemble, database_of, make_directory
 from dinv.server.serving.certificates import Certificates
 from dinv.server.serving.connections import Connection, Server, ended_by_signals, listener
-from dinv.server.serving.memory import keep_few_arenas
 from dinv.server.settings import Settings
 from dinv.server.web.app import make_app
 from dinv.server.web.log import LOG
@@ -44,7 +43,7 @@ def serve(
     Unavailable for the database.
     """
     stopping = stopping or threading.Event()
-    keep_few_arenas()
+    interpreter.prepare()
     with ended_by_signals(stopping):
         _serve(settings, store, say, stopping, hosts)
 

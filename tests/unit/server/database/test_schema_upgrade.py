@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 import sqlalchemy as sa
+from alembic.script import ScriptDirectory
 
+from dinv.server.database import migrations
 from dinv.server.database.database import Database
 from dinv.server.database.schema import metadata
 from dinv.server.problems import Problem, Unavailable
@@ -121,3 +123,24 @@ def test_a_newer_schema_is_left_alone(database: Database) -> None:
     assert not isinstance(problem.value, Unavailable)
     with pytest.raises(Problem, match="newer dinv"):
         database.check()
+
+
+def test_steps_are_numbered_as_their_files_are() -> None:
+    """What is up to date is told without alembic: by the names of files."""
+    scripts = ScriptDirectory(migrations.directory())
+    assert migrations.revisions() == sorted(script.revision for script in scripts.walk_revisions())
+    assert scripts.get_current_head() == migrations.revisions()[-1]
+
+
+def test_a_server_whose_schema_is_right_loads_no_alembic(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/dinv.db"
+    code = (
+        "import sys; from dinv.server.database.database import Database; "
+        f"database = Database({url!r}); database.upgrade(); database.check(); database.close(); "
+        "print('alembic' in sys.modules)"
+    )
+    said = [
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+        for _ in range(2)
+    ]
+    assert said == ["True\n", "False\n"]

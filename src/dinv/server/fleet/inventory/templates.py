@@ -15,16 +15,19 @@ from dinv.server.problems import Conflict, NotFound, TemplateGone, TooLarge
 MOST = 1000
 LARGEST = 64 * 1024
 
-
 _NAMED = sa.select(templates).where(templates.c.name == sa.bindparam("template"))
+_THERE = (
+    sa.select(templates)
+    .where(templates.c.removed_at.is_(None))
+    .order_by(templates.c.is_default.desc(), templates.c.title, templates.c.name)
+    .limit(MOST)
+)
 
 
 def visible(connection: sa.Connection, actor: Actor) -> list[sa.Row[Any]]:
     """Return the rows of those that the actor may have, the preselected one first."""
     permissions.may_look(actor)
-    query = sa.select(templates).where(templates.c.removed_at.is_(None))
-    query = query.order_by(templates.c.is_default.desc(), templates.c.title, templates.c.name).limit(MOST)
-    return [row for row in connection.execute(query) if _may_have(actor, row)]
+    return [row for row in connection.execute(_THERE) if _may_have(actor, row)]
 
 
 def _may_have(actor: Actor, row: sa.Row[Any]) -> bool:

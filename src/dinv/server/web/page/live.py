@@ -73,7 +73,7 @@ async def own_machines(parts: Parts, asks: Asks, person_id: str) -> AsyncIterato
     """The machines of the one who looks, as the table of the page."""
 
     def look() -> Look:
-        machines, _ = parts.fleet.machines(asks(), limit=200)
+        machines = parts.fleet.own_machines(asks())
         shown = fragment("machines_own.html", machines=machines)
         return Look({"machines": shown}, waits=any(machine.place for machine in machines))
 

@@ -19,8 +19,6 @@ from dinv.server.web.page.rendering import onward, page
 
 router = APIRouter()
 
-MOST_OWN = 200
-"""Machines of one person on one page: nobody is given more at a time by people who mean it."""
 LOG_LINES = 300
 EXTENSION = timedelta(hours=8)
 
@@ -43,21 +41,19 @@ def _home(
     ttl: str = "",
     wrong: Problem | None = None,
 ) -> HTMLResponse:
-    templates = parts.fleet.templates(actor)
-    machines, _ = parts.fleet.machines(actor, limit=MOST_OWN)
-    used, quota = parts.fleet.usage(actor)
+    desk = parts.fleet.desk(actor)
     return page(
         request,
         "home.html",
         actor=actor,
         here="home",
         status=wrong.status if wrong else 200,
-        templates=templates,
-        chosen=chosen or (templates[0].name if templates else ""),
-        ready={pool.template: pool.ready for pool in parts.fleet.pools(actor)},
-        machines=machines,
-        used=used,
-        quota=quota,
+        templates=desk.templates,
+        chosen=chosen or (desk.templates[0].name if desk.templates else ""),
+        ready=desk.ready,
+        machines=desk.machines,
+        used=desk.used,
+        quota=desk.quota,
         key=secrets.token_urlsafe(16),
         name=name,
         ttl=ttl,
