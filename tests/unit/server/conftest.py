@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import threading
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -89,4 +90,8 @@ def opened(url: str) -> Iterator[Database]:
     try:
         yield database
     finally:
+        # What asks for the streams of a page ends a moment after the last of them.
+        for thread in threading.enumerate():
+            if thread.name == "dinv-changes":
+                thread.join(10)
         database.close()

@@ -13,7 +13,8 @@ from known_people import PASSWORD
 from openid_provider import CLIENT_ID, CLIENT_SECRET, Provider
 from web_world import WebWorld
 
-from dinv.server.models import Quota
+from dinv.server.models import Actor, Quota
+from dinv.server.problems import NotSignedIn
 from dinv.server.settings import OpenIdProvider
 from dinv.server.web import watching
 from dinv.server.web.page import live
@@ -349,3 +350,28 @@ def test_a_stream_ends_with_the_server(world: WebWorld, monkeypatch: pytest.Monk
     with world.browser("jane").stream("GET", "/live") as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert b"".join(answer.iter_bytes()) == b"retry: 2000\n\n"
+
+
+def test_a_stream_ends_with_the_session(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who looks is asked again: a session that ended gets nothing more."""
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
+    press(world, "jane")
+    jane = world.actors["jane"]
+    signed_in = [jane]
+
+    def asks() -> Actor:
+        if not signed_in:
+            raise NotSignedIn("The session is over.")
+        return signed_in[0]
+
+    async def watch() -> list[str]:
+        seen: list[str] = []
+        async for part in live.own_machines(world.parts, asks, jane.person.id):
+            seen.append(part)
+            if part.startswith("event: machines"):
+                signed_in.clear()
+                await asyncio.to_thread(world.work)
+        return seen
+
+    seen = asyncio.run(asyncio.wait_for(watch(), 60))
+    assert [part.partition("\n")[0] for part in seen] == ["retry: 2000", "event: machines", "event: gone"]
