@@ -37,7 +37,7 @@ from dinv.server.fleet.placement import Need, ranked
 from dinv.server.models import Actor, Person
 from dinv.server.people import sessions
 from dinv.server.people.service import People
-from dinv.server.serving.memory import keep_few_arenas
+from dinv.server.serving import interpreter
 from dinv.server.settings import Settings
 from dinv.server.web.parts import Parts
 from dinv.server.work.duties.watch import Watcher
@@ -171,7 +171,7 @@ class Timing:
 
 def measure(url: str, directory: str) -> dict[str, str]:
     """Return what was measured, by what it is."""
-    keep_few_arenas()
+    interpreter.prepare()
     database = Database(url)
     with contextlib.closing(database):
         server = Server(database, World(f"{directory}/world.db"), Path(directory) / "server")

@@ -18,10 +18,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import httpx
+from free_port import free_port
 
 from benchmarks import running
-
-from free_port import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
