@@ -340,7 +340,7 @@ usage = sa.Table(
     _counter("id"),
     sa.Column("machine_id", sa.String(20), nullable=False, index=True),
     sa.Column("person_id", sa.String(20), nullable=False, index=True),
-    sa.Column("team", sa.String(64), nullable=False, default=""),
+    sa.Column("team", sa.String(64), nullable=False, default="", index=True),
     _time("begun_at", nullable=False),
     _time("ended_at", index=True),
 )

@@ -189,6 +189,7 @@ def upgrade(op: Operations) -> None:
     op.create_index(op.f("ix_usage_ended_at"), "usage", ["ended_at"], unique=False)
     op.create_index(op.f("ix_usage_machine_id"), "usage", ["machine_id"], unique=False)
     op.create_index(op.f("ix_usage_person_id"), "usage", ["person_id"], unique=False)
+    op.create_index(op.f("ix_usage_team"), "usage", ["team"], unique=False)
     op.create_table(
         "machines",
         sa.Column("id", sa.String(length=20), nullable=False),
