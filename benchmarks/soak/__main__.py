@@ -134,7 +134,7 @@ async def _leave(one: Soak, operator: Somebody) -> None:
             await asyncio.to_thread(one.passing.look)
             if time.monotonic() > end or await asyncio.to_thread(one.passing.settled):
                 return
-            await asyncio.sleep(2)
+            await asyncio.sleep(1)
 
 
 def _write(path: str, every: list[Sample]) -> None:

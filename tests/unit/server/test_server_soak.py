@@ -19,15 +19,15 @@ def test_soak_of_some_seconds(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(soak, "IDLE_SECONDS", 0.3)
-    monkeypatch.setattr(people, "THINKS", (0.1, 0.4))
+    monkeypatch.setattr(people, "THINKS", (0.05, 0.2))
     monkeypatch.setattr(people, "WAITS_SECONDS", 11.0)
-    options = argparse.Namespace(seconds=2.0, people=6, every=0.5, database="", samples=str(tmp_path / "s"))
+    options = argparse.Namespace(seconds=1.0, people=4, every=0.5, database="", samples=str(tmp_path / "s"))
 
     assert soak.soak(options, str(tmp_path), random.Random(3)) == []  # noqa: S311
 
     shown = capsys.readouterr().out
     assert "nobody is there any more" in shown
-    assert "| create | 20" in shown
+    assert "| list | 200" in shown
     assert (tmp_path / "s").read_text().count("\n") >= 3
 
 
