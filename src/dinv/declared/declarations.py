@@ -11,9 +11,11 @@ from dinv.declared.kinds import fleet
 from dinv.declared.planning import PARALLEL, Planner
 from dinv.declared.reading import LARGEST_BYTES, read, read_file
 from dinv.declared.schema import schema
+from dinv.errors import InputError
 from dinv.progress import Progress
 from dinv.store.settings import Defaults
 from dinv.timeouts import SERVE_SECONDS
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +69,8 @@ class Declarations:
                         directory=os.getcwd(),
                     )
                 )
+            elif path == USUAL and not os.path.lexists(path):
+                raise InputError(f"There is no {USUAL} here. Name a file: " + option("file", "FILE"))
             else:
                 documents.append(read_file(path, kinds=kinds, variables=variables))
         return documents

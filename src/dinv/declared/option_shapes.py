@@ -126,10 +126,11 @@ class OptionValue(Shape):
             if texts is ABSENT:
                 return ABSENT
             keys = [text.partition("=")[0] for text in texts]
-            if len(set(keys)) == len(keys) and all("=" in text for text in texts):
+            plain = all("=" in text for text in texts) and not any("${" in key for key in keys)
+            if len(set(keys)) == len(keys) and plain:
                 return dict(text.split("=", 1) for text in texts)
             return texts
-        if not reading.is_kind(node, path, MAPPING):
+        if not reading.is_kind(node, path, MAPPING, due="a mapping or a list"):
             return ABSENT
         found: dict[str, Any] = {}
         for key, value in node.pairs:
@@ -137,6 +138,9 @@ class OptionValue(Shape):
             reading.places[at] = key.line, key.column
             if not key.text or "=" in key.text:
                 found[key.text] = reading.problem(key, path, f"has {key.text!r}, which cannot be a key")
+            elif "${" in key.text:
+                said = f"has {key.text!r}: keys have no variables. A list of pairs has: - {key.text}=..."
+                found[key.text] = reading.problem(key, path, said)
             elif value.is_null:
                 found[key.text] = self._bare(reading, value, at)
             elif (scalar := reading.scalar(value, at, "a text")) is None:
@@ -171,7 +175,7 @@ class OptionValue(Shape):
                 value["type"].append("null")
             mapping = {
                 "type": "object",
-                "propertyNames": {"pattern": "^[^=]+$"},
+                "propertyNames": {"pattern": r"^(?!.*\$\{)[^=]+$"},
                 "additionalProperties": value,
             }
             return {"anyOf": [mapping, {"type": "array", "items": item}]}

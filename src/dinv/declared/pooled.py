@@ -10,7 +10,7 @@ from dinv.errors import PoolBusy, PoolNotFound
 from dinv.options import Table
 from dinv.pools import options as of_pools
 from dinv.pools import planning
-from dinv.pools.pools import PARALLEL, Pools
+from dinv.pools.pools import PARALLEL, Pools, check_numbers
 from dinv.pools.records import PoolStore
 from dinv.store.settings import Defaults
 
@@ -40,6 +40,7 @@ _USUAL: dict[str, Any] = {
 
 def compare(path: str, wanted: Wanted) -> Change:
     """Return what would be done about a pool. Raises ConfigError, InputError."""
+    check_numbers(**{_KEYWORDS.get(key, key): value for key, value in _own(wanted).items()})
     try:
         pool = PoolStore(path).load(wanted.name)
     except PoolNotFound:

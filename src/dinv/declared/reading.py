@@ -118,7 +118,7 @@ def _decoded(content: bytes, source: str) -> str:
 def _kind(reading: Reading, node: Node, kinds: Sequence[Kind]) -> Kind | None:
     """Return the kind that a document is of; None if there is no telling, which is noted."""
     if node.kind != MAPPING:
-        found = "empty" if node.is_null else "no mapping of keys to values"
+        found = "empty" if node.is_null else "not a mapping of keys to values"
         reading.problem(node, "", f"The file is {found}. It begins with: apiVersion: {API_VERSION}")
         return None
     version = node.get("apiVersion")

@@ -71,6 +71,8 @@ class Reading:
 
     def problem(self, node: Node, path: str, message: str) -> object:
         """Note what is wrong at a node; returns ABSENT."""
+        if not path and message[:1].islower():
+            message = f"The file {message}"
         self.problems.append(Problem(node.line, node.column, path, message))
         return ABSENT
 
@@ -86,12 +88,12 @@ class Reading:
             return None
         return Scalar(node.text, text, VARIABLE if used else node.meaning)
 
-    def is_kind(self, node: Node, path: str, kind: str) -> bool:
-        """Whether a node is a mapping, or a sequence; if not, that is noted."""
+    def is_kind(self, node: Node, path: str, kind: str, *, due: str = "") -> bool:
+        """Whether a node is a mapping, or a sequence; if not, that is noted, with what is `due`."""
         if node.kind == kind:
             return True
         found = "empty" if node.is_null else _WORDS[node.kind]
-        self.problem(node, path, f"is {found}, and has to be {_WORDS[kind]}")
+        self.problem(node, path, f"is {found}, and has to be {due or _WORDS[kind]}")
         return False
 
 

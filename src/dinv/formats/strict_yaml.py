@@ -255,7 +255,7 @@ def _not_yaml(error: yaml.MarkedYAMLError, text: str) -> Problem:
     line, column = (mark.line + 1, mark.column + 1) if mark is not None else (1, 1)
     said = f"This is not YAML: {error.problem or error.context}"
     if "'\\t'" in said:
-        said += ". Indent with blanks, not with tabs"
+        said += ". Indent with spaces, not with tabs"
     if mark is not None and text[: mark.index].endswith("$"):
         said += '. Within [ ] and { } a variable has to stand in quotes: "${NAME}"'
     return Problem(line, column, "", said + ".")

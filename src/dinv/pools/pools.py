@@ -158,7 +158,7 @@ class Pools:
             "Applied": dict(applied or {}),
         }
         pool = PoolRecord(name, document)
-        _check_bounds(pool)
+        _check_bounds(pool.size, pool.maximum)
         pool.options = options.placed(Store(self._path), name, pool.options, self._trace)
         pool.generation = options.generation_of(pool.options)
         os.makedirs(os.path.join(self._path, "machines"), mode=0o700, exist_ok=True)
@@ -216,7 +216,7 @@ class Pools:
             if changed is not None:
                 pool.options = changed
                 pool.generation = options.generation_of(changed)
-            _check_bounds(pool)
+            _check_bounds(pool.size, pool.maximum)
             store.save(pool)
         return self.get(name)
 
@@ -367,6 +367,23 @@ class Pools:
         return [self.get(name) for name in self._whole()]
 
 
+def check_numbers(
+    *,
+    size: object,
+    maximum: object,
+    parked: object,
+    parallel: object,
+    max_age: float | str | None,
+    **_: object,
+) -> None:
+    """Raise OptionError, InputError for numbers that a pool cannot have, as `Pools.create` does."""
+    least = _number("size", size, 0, LARGEST)
+    _check_bounds(least, _number("max", maximum, 0, 100 * LARGEST))
+    _number("parked", parked, 0, LARGEST)
+    _number("parallel", parallel, 1, 64)
+    _age(max_age)
+
+
 def _number(name: str, value: object, least: int, most: int) -> int:
     try:
         number = int(str(value))
@@ -391,8 +408,6 @@ def _age(value: float | str | None) -> int:
     return seconds
 
 
-def _check_bounds(pool: PoolRecord) -> None:
-    if pool.maximum and pool.maximum < pool.size:
-        raise InputError(
-            f"A pool of {pool.size} machines cannot have at most {pool.maximum}: claimed ones count, too."
-        )
+def _check_bounds(size: int, maximum: int) -> None:
+    if maximum and maximum < size:
+        raise InputError(f"A pool of {size} machines cannot have at most {maximum}: claimed ones count, too.")

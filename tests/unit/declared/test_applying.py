@@ -313,6 +313,12 @@ def test_diff_has_the_exit_status_of_kubectls(file: Path, capsys: pytest.Capture
     assert "dinv.yaml, line 3" in capsys.readouterr().err
 
 
+def test_where_no_file_is_named_and_none_is_there(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file.unlink()
+    assert main(["diff"]) == 2
+    assert "There is no dinv.yaml here. Name a file: --file FILE" in capsys.readouterr().err
+
+
 def test_apply_asks_before_something_is_lost(
     file: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -448,6 +454,23 @@ def test_the_endpoint_of_a_pool_is_compared_by_the_words_of_the_file(machines: M
     assert means(change) == {"endpoint": pooled.REPLACED, "memory": pooled.REPLACED}
     assert apply(machines, text.replace("one", "two")) == [(CHANGE, "ci", "")]
     assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://two:2375"
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("size: 3, max: 2", "cannot have at most 2"),
+        ("size: 2000", "is not a whole number from 0 to 1000"),
+        ("parallel: 0", "is not a whole number from 1 to 64"),
+        ("max-age: 5s", "is less than a minute"),
+    ],
+)
+def test_numbers_that_a_pool_cannot_have_are_told_before(
+    machines: Machines, world: World, options: str, said: str
+) -> None:
+    (change,) = planned(machines, f"pools:\n  ci: {{{options}}}\n")
+    assert (change.action, said in str(change.error)) == (FAIL, True)
+    assert world.steps == []
 
 
 def test_what_is_wrong_with_a_pool_has_its_place(machines: Machines) -> None:

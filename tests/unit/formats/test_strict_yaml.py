@@ -88,7 +88,7 @@ def test_any_text_gives_a_document_or_a_problem_with_its_place(text: str) -> Non
         ("a: !!python/object:os.system x", "line 1, column 4: Tags have no meaning here: leave out !!python"),
         ("a: !!int '3'", "Tags have no meaning here: leave out !!int"),
         ("a: 1\n---\nb: 2", "line 2, column 1: Here a second document begins"),
-        ("a:\n\tb: 1", "that cannot start any token. Indent with blanks, not with tabs."),
+        ("a:\n\tb: 1", "that cannot start any token. Indent with spaces, not with tabs."),
         ("a: [${NAME}]", 'but got \'{\'. Within [ ] and { } a variable has to stand in quotes: "${NAME}".'),
         ("a: *b", "There is no &b before *b."),
         ("a: &a [*a]", "*a stands within what it stands for."),
