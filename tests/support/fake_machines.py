@@ -353,6 +353,19 @@ class FakeHosts:
             refused = sorted({*self.world.refused(name), serial})
             self.world.run("UPDATE things SET refused = ? WHERE name = ?", json.dumps(refused), name)
 
+    def renew(self, name: str, progress: Progress) -> None:
+        with self._locked(name):
+            document = self._get(name)
+            if self._state(name, document) != "running":
+                raise MachineNotRunning(name, "Stopped")
+            document["renewed"] = document.get("renewed", 0) + 1
+            self._write(name, document)
+            progress.line("Certificates", "server, client", "renewed")
+
+    def renew_at(self, name: str) -> datetime | None:
+        """A year from now."""
+        return datetime.now(UTC) + timedelta(days=365)
+
     def activity(self, name: str) -> Activity:
         document = self._get(name)
         if self._state(name, document) != "running":

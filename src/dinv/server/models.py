@@ -28,7 +28,7 @@ MachineState = Literal[
 ]
 """`waiting`: in the queue, on no endpoint. `failed`: its create failed, and is undone; an owner sees why.
 `parked`: of a pool, failed, and kept for operators to look at."""
-OperationKind = Literal["create", "start", "stop", "restart", "remove", "revoke"]
+OperationKind = Literal["create", "start", "stop", "restart", "remove", "revoke", "renew"]
 
 
 @dataclass(frozen=True)

@@ -252,6 +252,8 @@ machines = sa.Table(
     _time("claimed_at"),
     _time("expires_at", index=True),
     _time("removed_at"),
+    # When its own certificates are to be renewed.
+    _time("renew_at"),
     sa.Index("ix_machines_pool", "template_id", "state", "owner_id", "ready_at"),
     # For sweeping. All the rest asks for those that are not removed: there SQLite would choose this one.
     sa.Index(
@@ -261,6 +263,12 @@ machines = sa.Table(
         postgresql_where=sa.text("removed_at IS NOT NULL"),
     ),
     # Pages of a list; those removed stay for a while, and are in none.
+    sa.Index(
+        "ix_machines_renew_at",
+        "renew_at",
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
+    ),
     sa.Index(
         "ix_machines_created_at_id",
         "created_at",

@@ -36,7 +36,7 @@ LOG = logging.getLogger("dinv.server.work")
 DEADLINES = {"create": 1800.0, "remove": 900.0}
 """Seconds; what takes longer is ended at its next step. A VCH boots a VM for a machine, and pulls images."""
 DEADLINE = 600.0
-ATTEMPTS = {"create": 3, "start": 3, "restart": 3, "stop": 5}
+ATTEMPTS = {"create": 3, "start": 3, "restart": 3, "stop": 5, "renew": 5}
 """How often each is tried; others until they succeed: what is on an endpoint has to go."""
 HOPELESS = (InputError, ImageError, HookRefused, NotSupported, PluginBroken, NobodyOfThatName, OwnAccess)
 """Errors that another attempt does not mend."""
@@ -73,6 +73,7 @@ class Doing:
             "stop": lambda taken, progress: self._power(taken, progress, self._hosts.stop, "stopped"),
             "remove": self._remove,
             "revoke": self._revoke,
+            "renew": self._renew,
         }
 
     def do(self, taken: Taken) -> None:
@@ -143,7 +144,10 @@ class Doing:
         if facts is None:
             raise Unavailable("The machine's directory on the server is gone.")
         pending = self._copies.packed(taken.machine_id, taken.name)
-        self._keep(pending, lambda c: self._outcomes.came_to_be(c, taken, pending, facts, state))
+        due = self._hosts.renew_at(taken.name)
+        self._keep(
+            pending, lambda c: self._outcomes.came_to_be(c, taken, pending, facts, state, renew_at=due)
+        )
 
     def _remove(self, taken: Taken, progress: Reporting) -> None:
         self._hosts.remove(taken.name, progress)
@@ -155,6 +159,12 @@ class Doing:
             self._hosts.revoke(taken.name, str(taken.arguments["serial"]), progress)
         pending = self._copies.packed(taken.machine_id, taken.name)
         self._keep(pending, lambda c: self._outcomes.revoked(c, taken, pending))
+
+    def _renew(self, taken: Taken, progress: Reporting) -> None:
+        self._hosts.renew(taken.name, progress)
+        pending = self._copies.packed(taken.machine_id, taken.name)
+        due = self._hosts.renew_at(taken.name)
+        self._keep(pending, lambda c: self._outcomes.renewed(c, taken, pending, due))
 
     # What goes wrong
 

@@ -94,6 +94,9 @@ class Hosts(Protocol):
 
     def revoke(self, name: str, serial: str, progress: Progress) -> None: ...
 
+    def renew(self, name: str, progress: Progress) -> None:
+        """Renew those of its own certificates that are due, while it runs; its CA stays."""
+
     def activity(self, name: str) -> Activity: ...
 
     def cache_used(self, name: str) -> int:
@@ -112,6 +115,9 @@ class Hosts(Protocol):
 
     def facts(self, name: str) -> Facts | None:
         """Return None if there is no working copy, or one without a record."""
+
+    def renew_at(self, name: str) -> datetime | None:
+        """Return when its own certificates are to be renewed, by the working copy; None for never."""
 
     def certify(self, name: str, holder: str, *, lifetime: int, csr: bytes | None) -> Signed:
         """Sign, and add that to the record of issuance in the working copy; `lifetime` in seconds."""

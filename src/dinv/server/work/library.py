@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from dinv.drivers.docker.flavours import detect
@@ -20,6 +20,8 @@ from dinv.progress import Progress
 from dinv.server.work.hosts import Activity, Facts, Look, Options, Signed, Thing, ThingState
 from dinv.store.store import Store
 
+LONG = 100 * 366 * 86400.0
+"""Seconds: longer than any certificate is valid."""
 LOOK_SECONDS = 10.0
 """For each call with which an endpoint is asked what it has."""
 _STATES: dict[str, ThingState] = {
@@ -74,6 +76,11 @@ class LibraryHosts:
                 if machine.config.revoking:
                     machine.provision(progress=progress)
 
+    def renew(self, name: str, progress: Progress) -> None:
+        [found] = self._machines.renew([name], progress=lambda _name: progress)
+        if found.error is not None:
+            raise found.error
+
     def activity(self, name: str) -> Activity:
         with self._machines.get(name) as machine:
             return _activity(machine)
@@ -119,6 +126,15 @@ class LibraryHosts:
         except (MachineNotFound, ConfigError):
             return None
         return Facts(config.identity, config.url, config.docker_version, finished=not config.unfinished)
+
+    def renew_at(self, name: str) -> datetime | None:
+        with self._machines.get(name) as machine:
+            found, identity = machine.certificates, machine.config.identity
+        # One that ends with its CA cannot be renewed to any use.
+        dates = [
+            each for each in (found.server, found.client) if each and found.due(each, identity, before=LONG)
+        ]
+        return min((datetime.fromtimestamp(each.due_at(identity), UTC) for each in dates), default=None)
 
     def certify(self, name: str, holder: str, *, lifetime: int, csr: bytes | None) -> Signed:
         with self._machines.get(name) as machine:

@@ -8,7 +8,7 @@ A machine that its owner asked to remove stays "removing", whatever an earlier o
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -27,6 +27,9 @@ from dinv.server.work.taking import Operations, Taken
 
 FIRST_PAUSE = timedelta(seconds=5)
 LONGEST_PAUSE = timedelta(minutes=10)
+NOT_RENEWED_BEFORE = timedelta(minutes=1)
+RENEWED_AGAIN = timedelta(hours=1)
+"""How long after the last of several failures certificates are tried to be renewed again."""
 RETRIES = planning.Spec(0)
 """How long a pool waits after failures."""
 
@@ -74,6 +77,8 @@ class Outcomes:
         pending: Pending,
         facts: Facts,
         state: MachineState,
+        *,
+        renew_at: datetime | None,
     ) -> None:
         """It runs, or is stopped, as was asked."""
         self._mine(connection, taken)
@@ -81,6 +86,7 @@ class Outcomes:
         row = self._row(connection, taken)
         now = self._database.now(connection)
         values: dict[str, Any] = {"error": "", "url": facts.url, "docker_version": facts.docker_version}
+        values["renew_at"] = renew_at
         if row.state != "removing":
             values["state"] = state
         if taken.kind == "create":
@@ -123,6 +129,20 @@ class Outcomes:
         Operations.end(connection, taken, now)
         self._audit.write(connection, None, "share.refused", f"machine:{taken.machine_id}", serial=serial)
 
+    def renewed(
+        self, connection: sa.Connection, taken: Taken, pending: Pending, renew_at: datetime | None
+    ) -> None:
+        """It has new certificates of its own."""
+        self._mine(connection, taken)
+        _keep(connection, pending)
+        now = self._database.now(connection)
+        # What is due again at once, since an authority signs for so short a time, is not done all the time.
+        due = renew_at and max(renew_at, now + NOT_RENEWED_BEFORE)
+        self._set(connection, taken, {"renew_at": due, "error": ""})
+        note(connection, taken.machine_id, "note", "Its certificates were renewed.", now)
+        Operations.end(connection, taken, now)
+        self._audit.write(connection, None, "machine.renewed", f"machine:{taken.machine_id}")
+
     def gone(self, connection: sa.Connection, taken: Taken) -> None:
         """Nothing of it is left on its endpoint: it is removed, or if that undid a create, it has failed."""
         self._mine(connection, taken)
@@ -160,7 +180,9 @@ class Outcomes:
         now = self._database.now(connection)
         Operations.end(connection, taken, now, error=failure.text)
         values: dict[str, Any] = {"error": failure.text}
-        if taken.kind != "revoke" and self._row(connection, taken).state != "removing":
+        if taken.kind == "renew":
+            values["renew_at"] = now + RENEWED_AGAIN
+        if taken.kind not in ("revoke", "renew") and self._row(connection, taken).state != "removing":
             values["state"] = state
             note(connection, taken.machine_id, "state", state, now)
         self._set(connection, taken, values)

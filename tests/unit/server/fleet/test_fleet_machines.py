@@ -378,6 +378,11 @@ def test_endpoints_are_set_and_removed(world: World) -> None:
     on = next(name for name, count in names.items() if count)
     with pytest.raises(Conflict, match="1 machines are on the endpoint"):
         world.fleet.remove_endpoint(operator, on)
+    with pytest.raises(
+        Conflict, match=r"A machine is on the endpoint .*known there by its address"
+    ) as conflict:
+        world.fleet.put_endpoint(operator, on, options={"endpoint": "tcp://other:2376"})
+    assert conflict.value.fields["machines"] == 1
     kept = world.fleet.put_endpoint(operator, on, options={}, enabled=False)
     assert (kept.machines, kept.enabled) == (1, False)
     world.fleet.remove(operator, world.fleet.machines(operator, everybody=True)[0][0].id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING
@@ -410,3 +411,36 @@ def test_old_rows_go(server: Server, tmp_path: Path) -> None:
     with server.database.read() as connection:
         for table in (machines, events, operations):
             assert connection.scalar(sa.select(sa.func.count()).select_from(table)) == 0
+
+
+def test_certificates_are_renewed_in_time(server: Server, world: World) -> None:
+    ann = server.prepared()
+    machine = server.fleet.request(ann)
+    server.drain()
+    row = server.row(machine.id)
+    assert row.renew_at > row.ready_at
+    assert server.working.reconciler.renew_certificates() == 0, "not yet"
+    server.change(machines, machine.id, renew_at=row.ready_at)
+    version = server.row(machine.id).version
+    assert server.working.reconciler.renew_certificates() == 1
+    assert server.working.reconciler.renew_certificates() == 0, "once"
+    server.drain()
+    row = server.row(machine.id)
+    assert (row.state, row.error, row.renew_at > row.ready_at, row.version > version) == (
+        "ready",
+        "",
+        True,
+        True,
+    )
+    assert server.said(machine.id, "note") == ["Its certificates were renewed."]
+    assert json.loads(server.hosts.pack(row.host_name))["renewed"] == 1
+
+    server.change(machines, machine.id, renew_at=row.ready_at)
+    world.fail("here")
+    server.working.reconciler.renew_certificates()
+    for _ in range(5):
+        server.drain()
+        server.due()
+    row = server.row(machine.id)
+    assert (row.state, "does not answer" in row.error) == ("ready", True)
+    assert server.working.reconciler.renew_certificates() == 0, "later"

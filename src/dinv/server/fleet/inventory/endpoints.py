@@ -9,11 +9,14 @@ import sqlalchemy as sa
 
 from dinv.server.database.schema import endpoints, machines, new_id
 from dinv.server.fleet import names, rows
+from dinv.server.fleet.rows import HELD_STATES
 from dinv.server.models import Endpoint
 from dinv.server.problems import Conflict, Invalid, NotFound
 
 MOST = 10_000
 MOST_LABELS = 64
+ADDRESS = ("driver", "endpoint", "endpoint_cert_path")
+"""Those of an endpoint's options that say where it is. Others are for machines that are made from then on."""
 
 
 def every(connection: sa.Connection) -> list[Endpoint]:
@@ -34,7 +37,10 @@ def put(
     labels: dict[str, str] | None,
     enabled: bool,
 ) -> Endpoint:
-    """Write an endpoint, new or in the place of the one of its name. What is there stays. Raises Invalid."""
+    """Write an endpoint, new or in the place of the one of its name. What is there stays.
+
+    Raises Invalid, and Conflict for another address while machines are on it.
+    """
     names.check(name)
     bounds = {"weight": weight, "max_machines": max_machines, "cpus": cpus, "memory": memory}
     errors = [
@@ -54,11 +60,31 @@ def put(
     if there is None:
         connection.execute(endpoints.insert().values(id=new_id(), name=name, **values))
     else:
+        _keep_address(connection, there, options)
         if there.options != options:
             # It may be another engine: what is known of the old one says nothing.
             values.update(state="unknown", error="", checked_at=None, failures=0, not_before=None)
         connection.execute(endpoints.update().where(endpoints.c.id == there.id).values(values))
     return rows.endpoint(connection.execute(sa.select(endpoints).where(endpoints.c.name == name)).one())
+
+
+def _keep_address(connection: sa.Connection, row: sa.Row[Any], options: dict[str, Any]) -> None:
+    """Raise Conflict where machines would be looked for on another engine than they are on.
+
+    Their records have the address, and the directory of certificates; what is in the directory may change.
+    """
+    if all(row.options.get(each) == options.get(each) for each in ADDRESS):
+        return
+    held = (machines.c.endpoint_id == row.id, machines.c.state.in_(HELD_STATES))
+    count = connection.scalar(sa.select(sa.func.count()).select_from(machines).where(*held))
+    if count:
+        number = "A machine is" if count == 1 else f"{count} machines are"
+        raise Conflict(
+            f"{number} on the endpoint {row.name!r}, and known there by its address: that, and the directory "
+            f"of its certificates, stay as they are until it is empty. Add another endpoint for the new "
+            f"address, and switch this one off. New certificates go into the same directory.",
+            machines=count,
+        )
 
 
 def remove(connection: sa.Connection, name: str) -> None:

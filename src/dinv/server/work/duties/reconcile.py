@@ -33,6 +33,8 @@ _UNDER_WAY: dict[str, OperationKind] = {
 }
 """States in which somebody is at work on a machine, and what with."""
 _MOST_AT_ONCE = 1000
+_MOST_RENEWED = 50
+"""Certificates are renewed days before they expire: those who want a machine are not to wait for that."""
 _MEMBER_STATES = {
     "creating": planning.CREATING,
     "ready": planning.READY,
@@ -61,6 +63,7 @@ class Reconciler:
             self._database.write(lambda c: capacity.reopen(c, self._database.now(c)))
             self.serve_queue()
             self.keep_pools()
+            self.renew_certificates()
 
     def serve_queue(self) -> None:
         """Place those who wait, as far as there is room."""
@@ -95,6 +98,30 @@ class Reconciler:
         if found:
             LOG.error("%d machines were under way with nobody at work on them", found)
         return found
+
+    def renew_certificates(self) -> int:
+        """Have machines renew their own certificates that are due; return how many.
+
+        One that is stopped does it when it is started.
+        """
+
+        def work(connection: sa.Connection) -> int:
+            now = self._database.now(connection)
+            open_ = sa.exists().where(
+                operations.c.machine_id == machines.c.id, operations.c.state.in_(("queued", "running"))
+            )
+            query = sa.select(machines.c.id).where(
+                machines.c.renew_at <= now,
+                machines.c.state == "ready",
+                machines.c.removed_at.is_(None),
+                ~open_,
+            )
+            due = connection.scalars(self._database.claimable(query.limit(_MOST_RENEWED))).all()
+            for machine_id in due:
+                operate(connection, machine_id, "renew", now, priority=POOLS)
+            return len(due)
+
+        return self._database.write(work)
 
     # Pools
 

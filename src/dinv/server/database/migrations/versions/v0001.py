@@ -219,6 +219,7 @@ def upgrade(op: Operations) -> None:
         sa.Column("claimed_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("removed_at", sa.DateTime(timezone=True), nullable=True),
+        sa.Column("renew_at", sa.DateTime(timezone=True), nullable=True),
         sa.ForeignKeyConstraint(["endpoint_id"], ["endpoints.id"], name=op.f("fk_machines_endpoint_id")),
         sa.ForeignKeyConstraint(["owner_id"], ["people.id"], name=op.f("fk_machines_owner_id")),
         sa.ForeignKeyConstraint(["template_id"], ["templates.id"], name=op.f("fk_machines_template_id")),
@@ -246,6 +247,14 @@ def upgrade(op: Operations) -> None:
         unique=False,
         sqlite_where=sa.text("removed_at IS NOT NULL"),
         postgresql_where=sa.text("removed_at IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_machines_renew_at",
+        "machines",
+        ["renew_at"],
+        unique=False,
+        sqlite_where=sa.text("removed_at IS NULL"),
+        postgresql_where=sa.text("removed_at IS NULL"),
     )
     op.create_index(op.f("ix_machines_state"), "machines", ["state"], unique=False)
     op.create_index(
