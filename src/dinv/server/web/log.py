@@ -44,10 +44,13 @@ class JsonLines(logging.Formatter):
 
 
 def log_to(stream: TextIO = sys.stderr, level: str = "INFO") -> None:
-    """Send the server's log, and uvicorn's, to `stream`."""
+    """Send the server's log to `stream`, and what the libraries under it warn of.
+
+    asyncio warns of connections that break; without a handler, Python prints that between the lines of JSON.
+    """
     handler = logging.StreamHandler(stream)
     handler.setFormatter(JsonLines())
-    for name in ("dinv.server", "uvicorn", "uvicorn.error"):
+    for name in ("dinv.server", "uvicorn", "uvicorn.error", "asyncio", "sqlalchemy"):
         logger = logging.getLogger(name)
         logger.handlers = [handler] if name != "uvicorn.error" else []
         logger.propagate = name == "uvicorn.error"
