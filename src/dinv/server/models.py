@@ -48,6 +48,18 @@ class Person:
 
 
 @dataclass(frozen=True)
+class Session:
+    """A browser that somebody is signed in with."""
+
+    address: str
+    """Where it was begun."""
+    begun_at: datetime
+    seen_at: datetime
+    is_current: bool
+    """Whether it is the one that asks."""
+
+
+@dataclass(frozen=True)
 class Actor:
     """Who asks, and how: what every call of Fleet and People is checked against, and what audit records."""
 

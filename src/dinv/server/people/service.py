@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dinv.server.audit import Audit
 from dinv.server.database.database import Database
 from dinv.server.database.schema import people
-from dinv.server.models import Actor, Person, Role, Scope
+from dinv.server.models import Actor, Person, Role, Scope, Session
 from dinv.server.people import accounts, device, first_operator, sessions, tokens
 from dinv.server.people.openid import sign_in as openid
 from dinv.server.people.openid.provider import Provider
@@ -67,6 +67,19 @@ class People:
             found = person(connection, people.c.id == person_id) if person_id else None
             if found is not None:
                 self._audit.write(connection, Actor(found, "session"), "sign-out", f"user:{found.name}")
+
+        self._database.write(work)
+
+    def sessions(self, actor: Actor, *, current: str) -> list[Session]:
+        """Return the actor's sessions; `current` is the secret of the one that asks."""
+        return sessions.every(self._database, actor.person.id, current)
+
+    def end_other_sessions(self, actor: Actor, *, current: str) -> None:
+        """End all of the actor's sessions but the one with the secret `current`."""
+
+        def work(connection: sa.Connection) -> None:
+            sessions.end_all(connection, actor.person.id, but=current)
+            self._audit.write(connection, actor, "sign-out.others", f"user:{actor.person.name}")
 
         self._database.write(work)
 

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 
 from dinv.server.database.database import Database
 from dinv.server.database.schema import people, sessions
-from dinv.server.models import Actor
+from dinv.server.models import Actor, Session
 from dinv.server.people.digests import digest, new_secret
 from dinv.server.people.rows import persons
 
@@ -83,3 +83,14 @@ def end_all(connection: sa.Connection, person_id: str, *, but: str = "") -> None
     """End all sessions of a person, except the one with the secret `but`."""
     query = sa.delete(sessions).where(sessions.c.person_id == person_id)
     connection.execute(query.where(sessions.c.digest != digest(but)) if but else query)
+
+
+def every(database: Database, person_id: str, current: str) -> list[Session]:
+    """Return the sessions of a person that go on, the last used one first; `current` is a secret."""
+    with database.read() as connection:
+        now = database.now(connection)
+        goes_on = sa.and_(sessions.c.expires_at > now, sessions.c.seen_at > now - IDLE)
+        query = sa.select(sessions).where(sessions.c.person_id == person_id, goes_on)
+        rows = connection.execute(query.order_by(sessions.c.seen_at.desc(), sessions.c.digest)).all()
+    key = digest(current)
+    return [Session(row.address, row.created_at, row.seen_at, row.digest == key) for row in rows]

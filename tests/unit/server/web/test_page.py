@@ -126,6 +126,9 @@ def test_extend_stop_start_and_delete(world: WebWorld) -> None:
     world.work()
     assert ">removed<" in jane.get(path).text
     assert path not in jane.get("/").text
+    # Back, and once more.
+    assert jane.get(f"{path}/remove").headers["location"] == path
+    assert jane.post(f"{path}/remove").headers["location"] == "/?said=gone"
 
 
 def test_what_is_somebody_elses_is_not_there(world: WebWorld) -> None:
@@ -172,6 +175,54 @@ def test_operators_change_things_and_auditors_do_not(world: WebWorld) -> None:
     assert olga.post("/operate/people", data=added).status_code == 303
     assert "blue, red" in olga.get("/operate/people?q=ann").text
     assert olga.post("/operate/pools/docker", data={"do": "pause"}).status_code == 303
+
+
+def test_auditors_are_shown_no_buttons(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    world.browser("jane").post(f"{path}/context")
+    for page in (path, "/operate", "/operate/machines", "/operate/endpoints", "/operate/people"):
+        shown = world.browser("audra").get(page).text
+        forms = re.findall(r'<form method="post"[^>]*>', shown)
+        assert forms == ['<form method="post" action="/sign-out" class="inline">'], page
+    assert "<form" in world.browser("olga").get(path).text
+
+
+def test_a_form_to_change_has_what_there_is_and_keeps_the_rest(world: WebWorld) -> None:
+    options = {"endpoint": "tcp://a:2376", "endpoint_cert_path": "/c", "endpoint_tls_verify": True}
+    world.endpoint("odd", options=options, labels={"zone": "a"}, memory=3 * 2**30, cpus=2.5, enabled=False)
+    olga = world.browser("olga")
+    shown = olga.get("/operate/endpoints?change=odd").text
+    fields = dict(re.findall(r'<input id="[^"]+" name="([a-z_]+)"[^>]* value="([^"]*)"', shown))
+    assert fields.pop("q") == ""
+    assert (fields["memory"], fields["cpus"], fields["labels"]) == ("3g", "2.5", "zone=a")
+    assert olga.post("/operate/endpoints", data={**fields, "memory": "4g"}).status_code == 303
+    odd = next(each for each in world.fleet.endpoints(world.actors["olga"]) if each.name == "odd")
+    assert (odd.options, odd.memory, odd.enabled) == (options, 4 * 2**30, False)
+    world.fleet.set_quota(world.actors["olga"], Quota("every-team", machines=2_000_000, memory=1537))
+    shown = olga.get("/operate/quotas?change=every-team").text
+    assert 'name="machines" type="number" min="0" value="2000000"' in shown
+    assert 'value="1537"' in shown
+
+
+def test_many_endpoints_have_pages_and_are_searched(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("dinv.server.web.page.routes.operate.endpoints.PAGE", 1)
+    world.endpoint("zone-b", labels={"zone": "b"}, state="unreachable")
+    olga = world.browser("olga")
+    shown = olga.get("/operate/endpoints").text
+    assert (">here<" in shown, ">zone-b<" in shown) == (True, False)
+    following = re.search(r'href="(/operate/endpoints[^"]+after=[^"]+)" rel="next"', shown)
+    assert following is not None
+    assert ">zone-b<" in olga.get(following[1].replace("&amp;", "&")).text
+    assert ">here<" not in olga.get("/operate/endpoints?q=zone=b").text
+    # What somebody has to look at comes first.
+    assert re.findall(r"<strong>(here|zone-b)</strong>", olga.get("/operate").text) == ["zone-b", "here"]
+
+
+def test_a_template_begins_with_the_line_it_was_written_with(world: WebWorld) -> None:
+    """HTML drops the first line break of a text field."""
+    world.template("odd", document="\n\nkind: Template")
+    assert ">\n\n\nkind: Template</textarea>" in world.browser("olga").get("/operate/templates").text
 
 
 def test_machines_of_all_are_searched_and_paged(world: WebWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +273,48 @@ def test_a_password_is_changed_and_the_session_goes_on(world: WebWorld) -> None:
     assert jane.post("/account/password", data=change).headers["location"] == "/account?said=password"
     assert jane.get("/account").status_code == 200
     assert elsewhere.get("/account").status_code == 303
+
+
+def test_other_sessions_are_seen_and_ended(world: WebWorld) -> None:
+    jane, elsewhere, john = world.browser("jane"), world.browser("jane"), world.browser("john")
+    assert jane.get("/account").text.count("(this one)") == 1
+    assert "Sign out all others" in jane.get("/account").text
+    assert jane.post("/account/sessions/end").headers["location"] == "/account?said=signed-out"
+    assert elsewhere.get("/account").status_code == 303
+    assert john.get("/account").status_code == 200
+    shown = jane.get("/account").text
+    assert "(this one)" in shown
+    assert "Sign out all others" not in shown
+    assert ("jane", "sign-out.others", "user:jane") in world.audited()
+
+
+def test_whoever_was_signed_in_is_told_that_the_session_is_over(world: WebWorld) -> None:
+    path = press(world, "jane")
+    world.work()
+    jane = world.browser("jane")
+    world.people.end_other_sessions(world.actors["jane"], current="")
+    # A form leads back to where it stood, and a part of a page gets no form to sign in for its content.
+    there = {"Referer": f"https://dinv.example.com{path}"}
+    answer = jane.post(f"{path}/extend", headers=there)
+    assert answer.headers["location"] == f"/sign-in?next={path}&said=over"
+    assert "Your session is over" in jane.get(answer.headers["location"]).text
+    answer = jane.get(f"{path}/log/latest", headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (401, b"")
+    assert "said" not in world.browser().get(path).headers["location"]
+
+
+def test_too_many_attempts_are_told_how_long_it_takes(
+    world: WebWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dinv.server.people.passwords.verify", lambda *_: False)  # which takes its time
+    browser = world.browser()
+    wrong = {"name": "jane", "password": "not this one"}
+    for _ in range(10):
+        assert browser.post("/sign-in", data=wrong).status_code == 401
+    answer = browser.post("/sign-in", data=wrong)
+    assert answer.status_code == 429
+    assert int(answer.headers["retry-after"]) > 500
+    assert "open again in 9 minutes" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ SAID = {
     "removing": ("good", "It is being deleted."),
     "revoked": ("good", "That access is being taken away: it takes a few seconds."),
     "token-revoked": ("good", "The token is not accepted any more."),
+    "signed-out": ("good", "Your other sessions have ended."),
     "password": ("good", "Your password is changed, and your other sessions have ended."),
     "saved": ("good", "It is saved."),
     "gone": ("good", "It is gone."),

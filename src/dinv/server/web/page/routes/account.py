@@ -1,4 +1,4 @@
-"""One's own account: tokens for programs, and the password."""
+"""One's own account: tokens for programs, sessions of browsers, and the password."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def _account(
         here="account",
         status=wrong.status if wrong else 200,
         tokens=parts.people.tokens(actor),
+        sessions=parts.people.sessions(actor, current=session_of(request)),
         secret=secret,
         wrong=wrong,
     )
@@ -76,6 +77,13 @@ def revoke_token(parts: CurrentParts, actor: CurrentActor, token_id: str) -> Res
     """Effective at once."""
     parts.people.revoke_token(actor, token_id)
     return onward("/account", "token-revoked")
+
+
+@router.post("/account/sessions/end")
+def end_sessions(request: Request, parts: CurrentParts, actor: CurrentActor) -> Response:
+    """All of one's own but this one."""
+    parts.people.end_other_sessions(actor, current=session_of(request))
+    return onward("/account", "signed-out")
 
 
 @router.post("/account/password")

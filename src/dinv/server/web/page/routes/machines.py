@@ -151,17 +151,21 @@ def extend(
     return onward(f"/machines/{after.id}", said)
 
 
-@router.get("/machines/{machine_id}/remove")
-def ask_remove(request: Request, parts: CurrentParts, actor: CurrentActor, machine_id: str) -> HTMLResponse:
-    """Ask whether it is meant."""
-    return page(request, "machine/remove.html", actor=actor, machine=parts.fleet.machine(actor, machine_id))
+@router.get("/machines/{machine_id}/remove", response_model=None)
+def ask_remove(request: Request, parts: CurrentParts, actor: CurrentActor, machine_id: str) -> Response:
+    """Ask whether it is meant; there is nothing to ask of one that is gone, after Back, say."""
+    machine = parts.fleet.machine(actor, machine_id)
+    if machine.state in ("removing", "removed"):
+        return onward(f"/machines/{machine.id}")
+    return page(request, "machine/remove.html", actor=actor, machine=machine)
 
 
 @router.post("/machines/{machine_id}/remove")
 def remove(parts: CurrentParts, actor: CurrentActor, machine_id: str) -> Response:
     """It is meant."""
-    mine = is_own(parts.fleet.remove(actor, machine_id), actor)
-    return onward("/" if mine else "/operate/machines", "removing")
+    machine = parts.fleet.remove(actor, machine_id)
+    said = "gone" if machine.state == "removed" else "removing"
+    return onward("/" if is_own(machine, actor) else "/operate/machines", said)
 
 
 @router.post("/machines/{machine_id}/context")

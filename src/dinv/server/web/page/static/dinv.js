@@ -36,8 +36,10 @@ document.addEventListener("keydown", (event) => {
 // A log is asked for again while somebody may see it. It grows at its end, and stays there unless somebody has
 // scrolled back; while something in it is selected, and while nothing is new, it is left alone.
 const LOOK_MILLISECONDS = 3000;
+let over = false;
+document.addEventListener("htmx:sseClose", () => { over = true; });
 setInterval(() => {
-  if (!document.hidden && window.htmx) htmx.trigger(document.body, "look");
+  if (!over && !document.hidden && window.htmx) htmx.trigger(document.body, "look");
 }, LOOK_MILLISECONDS);
 
 document.addEventListener("htmx:beforeSwap", (event) => {
