@@ -216,6 +216,8 @@ class _Found:
             if on:
                 parser.show_help(argument)
                 self.values[argument.dest] = argument.action == SWITCH
+            elif argument.action == SWITCH:  # off was said: `pool set --one-at-a-time=false` takes it back
+                self.values[argument.dest] = False
             return
         if value is None:
             if not words or _is_flag(words[-1]) or words[-1] == "--":

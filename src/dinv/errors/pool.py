@@ -95,7 +95,7 @@ class PoolsMachine(InputError):
 
 
 class ReconcileFailed(PoolError):
-    """Machines could not be made; `retry` is in how many seconds the pool tries again."""
+    """Machines could not be made; `said` is why, `retry` in how many seconds the pool tries again."""
 
     def __init__(self, pool: str, said: str, retry: float) -> None:
         super().__init__(
@@ -110,4 +110,5 @@ class ReconcileFailed(PoolError):
                 ),
             ),
         )
+        self.said = said
         self.retry = retry

@@ -5,7 +5,15 @@ from __future__ import annotations
 import os
 import time
 
-from dinv.errors import DinvError, InputError, OptionError, PoolBusy, PoolExists
+from dinv.errors import (
+    DinvError,
+    InputError,
+    Interrupted,
+    OptionError,
+    PoolBusy,
+    PoolExists,
+    ReconcileFailed,
+)
 from dinv.pki.validity import rfc3339
 from dinv.pools import members, options, places, planning
 from dinv.pools.reconciling import Reconciler, remove_all, spec_of
@@ -265,7 +273,7 @@ class Pools:
             try:
                 Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
             except Exception as error:
-                if len(chosen) == 1:
+                if len(chosen) == 1 or isinstance(error, Interrupted):
                     raise
                 if problem is not None:
                     about.warn(str(problem))
@@ -294,12 +302,17 @@ class Pools:
             for name in self._whole() if chosen is None else chosen:
                 about = progress(name) if progress is not None else Progress()
                 said = ""
+                reconciler = Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace)
+                reconciler.notes = not told.get(name)
                 try:
-                    Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
+                    reconciler.run()
+                except Interrupted:
+                    raise
                 except DinvError as error:
-                    said = error.text
-                if said and told.get(name) != said:  # a pool that waits says so once
-                    about.warn(said)
+                    # How long it still waits is another each time.
+                    said = error.said if isinstance(error, ReconcileFailed) else error.text
+                    if told.get(name) != said:  # a pool that waits says so once
+                        about.warn(error.text)
                 told[name] = said
             time.sleep(interval)
 

@@ -75,6 +75,8 @@ class Reconciler:
         self._progress = progress
         self._trace = trace
         self._stopping = threading.Event()
+        self.notes = True
+        """Whether to tell why nothing is done though something is missing."""
         self._said = ""
         self._full = False
         """Whether others have taken the last places meanwhile."""
@@ -122,7 +124,7 @@ class Reconciler:
         if self._trace is not None:
             self._trace(f"pool {self._name}: {actions}")
         if actions.nothing:
-            for why in actions.why if actions.not_before or pool.paused else ():
+            for why in actions.why if self.notes and (actions.not_before or pool.paused) else ():
                 self._progress.note(f"Pool {self._name}: {why}")
             return False
         self._do(pool, actions)

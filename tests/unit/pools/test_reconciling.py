@@ -13,6 +13,7 @@ from dinv import open as open_store
 from dinv.errors import (
     EndpointUnreachable,
     InputError,
+    Interrupted,
     MachineError,
     OptionError,
     PoolBusy,
@@ -22,7 +23,7 @@ from dinv.errors import (
     ReconcileFailed,
 )
 from dinv.lifecycle.remove import remove
-from dinv.pools import planning
+from dinv.pools import planning, reconciling
 from dinv.pools.records import PoolStore
 from dinv.states import STOPPED
 from kills import Killed
@@ -342,7 +343,36 @@ def test_watching_goes_on_after_a_failure(
     with pytest.raises(Over):
         machines.pools.watch(interval=7, progress=lambda _: said)
     assert rounds == [7, 7, 7]
-    assert sum("is short of machines" in line for line in said.lines) >= 1
+    # It says once that it waits, though for how long is another each time.
+    assert sum("is short of machines" in line for line in said.lines) == 1
+    assert sum("the last create failed" in line for line in said.lines) == 1
+
+
+@pytest.mark.parametrize("several", [False, True])
+def test_watching_and_reconciling_end_when_they_are_interrupted(
+    machines: Machines, world: World, monkeypatch: pytest.MonkeyPatch, *, several: bool
+) -> None:
+    """Also while machines are made: what is under way is finished, and nothing more is begun."""
+    for name in ("a", "b") if several else ("a",):
+        machines.pools.create(name, size=2, driver="fake", parallel=1)
+    real = vars(reconciling)["wait"]
+
+    def interrupted(*_arguments: object, **_more: object) -> object:
+        monkeypatch.setattr(reconciling, "wait", real)
+        raise Interrupted(2)
+
+    def sleep(_seconds: float) -> None:
+        raise AssertionError("it goes on")
+
+    monkeypatch.setattr("dinv.pools.pools.time.sleep", sleep)
+    for act in (machines.pools.watch, machines.pools.reconcile):
+        monkeypatch.setattr(reconciling, "wait", interrupted)
+        with pytest.raises(Interrupted):
+            act()
+    status = machines.pools.get("a")
+    assert (status.creating, status.failed, status.reconciler) == (0, 0, "")
+    if several:
+        assert machines.pools.get("b").ready == 0
 
 
 def test_claims_while_it_is_reconciled(machines: Machines, store: Store) -> None:

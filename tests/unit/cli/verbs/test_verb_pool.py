@@ -46,12 +46,14 @@ def test_from_the_first_command_to_the_last(world: World, capsys: pytest.Capture
     assert "ci     short   1/2     0          0        0        1, max 3" in capsys.readouterr().out
     assert main(["pool", "ls", "--format", "{{.Ready}} {{.Claimed}}"]) == 0
     assert capsys.readouterr().out == "1 1\n"
-    assert main(["pool", "set", "ci", "--size", "3"]) == 0
+    assert main(["pool", "set", "ci", "--size", "3", "--one-at-a-time"]) == 0
+    assert main(["pool", "set", "ci", "--one-at-a-time=false"]) == 0
     assert main(["pool", "pause", "ci"]) == 0
     capsys.readouterr()
     assert main(["pool", "inspect", "ci"]) == 0
     (shown,) = json.loads(capsys.readouterr().out)
     assert (shown["State"], shown["Size"], shown["Options"]) == ("paused", 3, {"driver": "fake"})
+    assert shown["OneAtATime"] is False
     assert [each["State"] for each in shown["Machines"]] == ["ready", "claimed"]
     assert main(["pool", "resume", "ci"]) == 0
     assert main(["pool", "rm", "-y", "ci"]) == 0
