@@ -81,3 +81,27 @@ class Site:
         self.world.stopping.set()
         self._server.should_exit = True
         self._thread.join(20)
+
+
+class Working(Site):
+    """A site whose operations are done as they come."""
+
+    def __init__(self, database: Database) -> None:
+        super().__init__(database)
+        self.world.fleet._access = SigningAccess()
+        self._over = threading.Event()
+        self._worker = threading.Thread(target=self._work)
+
+    def _work(self) -> None:
+        while not self._over.wait(0.05):
+            self.world.work()
+
+    def __enter__(self) -> Working:  # noqa: PYI034  (it is final)
+        super().__enter__()
+        self._worker.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._worker.join(20)
+        super().__exit__()

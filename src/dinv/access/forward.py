@@ -163,7 +163,8 @@ def _connect(
 
 def check(machine: Host) -> None:
     """Check that it is running, before listening. Raises MachineNotRunning, MachineGone, MachineError."""
-    if not machine.driver.provisioned and machine.driver.ssh_address() is None:
+    driver = machine.driver
+    if not driver.provisioned and driver.remote() is None and driver.ssh_address() is None:
         raise MachineError(
             machine.name,
             f"{machine.name} is not on an endpoint, so nothing can be run in it to forward a port. Its "

@@ -84,6 +84,13 @@ def load_archive(daemon: Engine, archive: IO[bytes], progress: Progress) -> list
 
 
 def _find(image: str, sources: Sequence[Engine]) -> tuple[Engine, dict[str, Any]]:
+    if not sources:
+        raise ImageError(
+            f"Images are taken from an engine, and there is none here to take {image} from. Name one with "
+            + SOURCE
+            + ", or pull it in the machine: docker --context MACHINE pull "
+            + image
+        )
     looked: list[str] = []
     for source in sources:
         try:

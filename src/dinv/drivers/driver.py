@@ -50,6 +50,8 @@ class Driver(ABC):
     name: str
     provisioned: ClassVar[bool] = True
     """Whether dinv makes and provisions these machines; if not, `create` only records one."""
+    startable: ClassVar[bool] = True
+    """Whether dinv can have one started."""
     ends_machines: ClassVar[bool] = False
     """Whether what looks after these machines ends them at the end of their lease."""
     shows_last_url: ClassVar[bool] = False
@@ -440,6 +442,10 @@ class Driver(ABC):
     @classmethod  # noqa: B027  (most can be changed)
     def check_change(cls, config: MachineConfig, doing: str) -> None:
         """Raise NotSupported if nothing can be changed; `doing` is such as "stopping it"."""
+
+    @classmethod  # noqa: B027  (most can be exported)
+    def check_export(cls, config: MachineConfig) -> None:
+        """Raise NotSupported if a machine cannot be moved to another store by its files."""
 
     @property
     def left_alone(self) -> str:

@@ -23,6 +23,7 @@ class RecordedDriver(Driver):
     """Makes nothing, and refuses everything that would change the machine."""
 
     provisioned: ClassVar[bool] = False
+    startable: ClassVar[bool] = False
     provisioner: ClassVar[str] = "none"
 
     @abstractmethod

@@ -16,6 +16,23 @@ class Given:
         self.not_after = not_after
 
 
+class Held:
+    """A certificate that was given there: times in RFC 3339, UTC, "" for none; `holder` is "" for the owner.
+
+    `serial` is in lower-case hex without leading zeros.
+    """
+
+    def __init__(
+        self, serial: str, holder: str, *, given: str, by: str, not_after: str, revoked: str = ""
+    ) -> None:
+        self.serial = serial
+        self.holder = holder
+        self.given = given
+        self.by = by
+        self.not_after = not_after
+        self.revoked = revoked
+
+
 class Remote(ABC):
     """One machine of such a service. Nothing of it is asked before the first call."""
 
@@ -26,6 +43,14 @@ class Remote(ABC):
     @abstractmethod
     def share(self, holder: str, csr: bytes, lifetime: int | None) -> Given:
         """Have somebody else's signing request certified, for `lifetime` seconds, or as is usual there."""
+
+    @abstractmethod
+    def held(self) -> list[Held]:
+        """Return the certificates that were given for it, the owner's among them, the latest first."""
+
+    @abstractmethod
+    def revoke(self, serial: str) -> None:
+        """Have one refused from now on."""
 
     @abstractmethod
     def extend(self, seconds: int) -> str:

@@ -22,7 +22,8 @@ def ensure_context(host: Host) -> None:
     there = contexts.read(host.name)
     if there is not None and there.host == host.url and (host.has_context or not there.owner):
         return
-    if not host.has_tls or not host.driver.provisioned:
+    own_keys = host.driver.provisioned or host.driver.remote() is not None
+    if not host.has_tls or not own_keys:
         raise NotSupported(
             host.name,
             f'Machine "{host.name}" has no docker context: its daemon is reached without TLS, or by keys '

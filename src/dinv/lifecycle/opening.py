@@ -33,7 +33,7 @@ def check_looked_after(machine: Host) -> None:
     """Raise NotSupported for a machine that dinv does not manage, RecordCopied for a copied record."""
     twins.check(machine.store, machine.config)
     if machine.driver.left_alone:
-        raise NotSupported(machine.name, f'Machine "{machine.name}" {machine.driver.left_alone}.')
+        raise NotSupported(machine.name, f'Machine "{machine.name}" ' + machine.driver.left_alone + ".")
 
 
 def check_finished(config: MachineConfig, *, doing: str = "", provision: bool = False) -> None:

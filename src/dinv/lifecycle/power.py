@@ -77,6 +77,7 @@ def restart(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -
         if not host.driver.provisioned:
             # Not in two steps: the driver should refuse a restart, not a stop that the user did not ask for.
             host.driver.restart(timeout=timeout)
+            serve(host, progress, timeout=timeout)
             return
         if host.observed_state() != STOPPED:
             cluster.rest(host, progress)

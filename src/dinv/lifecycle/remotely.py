@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.lifecycle.host import Host
+from dinv.lifecycle.host import Host, context
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dinv.drivers.remote import Remote
+    from dinv.progress import Progress
     from dinv.store.store import Store
 
 
@@ -29,3 +30,13 @@ def asked(
     with store.lock(name, doing), Host(store.load(name), store, trace=trace) as machine:
         remote = machine.driver.remote()
         yield None if remote is None else (machine, remote)
+
+
+def certify(machine: Host, remote: Remote, progress: Progress) -> None:
+    """Have a new key of the user's certified, for the store and the docker context.
+
+    The caller must hold the machine's lock. Raises CertificateError, and what the service raises.
+    """
+    remote.certify()
+    machine.store.save(machine.config)
+    context.write(machine.config, progress, had_one=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import PoolsMachine
+from dinv.errors import PoolNotFound, PoolsMachine
 from dinv.pools import claiming
 from dinv.pools.records import PoolStore
+from dinv.store import login
 from dinv.store.store import Store
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -39,7 +41,15 @@ def obtain(
     and of a create.
     """
     pools = PoolStore(path)
-    record = pools.load(pool)
+    try:
+        record = pools.load(pool)
+    except PoolNotFound as error:
+        if login.exists(path):
+            error.add_note(
+                "Pools of a dinv server belong to its templates, and are used by themselves: "
+                + command("create", "--template", "NAME", name)
+            )
+        raise
     given = {key: value for key, value in given.items() if value is not None}
     _check(record, given)
     host = claiming.take(

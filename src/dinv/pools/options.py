@@ -98,7 +98,10 @@ def placed(
     try:
         if not host.driver_class.provisioned:
             raise InputError(
-                f'A pool is of machines that dinv makes: the driver "{host.config.driver_name}" makes none.'
+                f'A pool is of machines that dinv makes here: the driver "{host.config.driver_name}" makes '
+                "none. For one on an endpoint of yours, name a driver, such as "
+                + option("driver", "docker")
+                + (". Those of a dinv server are its operators' to set up." if host.driver.remote() else ".")
             )
         creation.configure()
         if host.provisioner.membership() is not None:

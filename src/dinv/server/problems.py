@@ -57,6 +57,15 @@ class NotFound(Problem):
     title = "There is no such thing"
 
 
+class NoRoute(NotFound):
+    """There is nothing at an address, as far as the actor is to know: not a thing that has gone."""
+
+    kind = "no-route"
+
+    def __init__(self) -> None:
+        super().__init__("There is nothing at this address.")
+
+
 class Conflict(Problem):
     """Its state does not allow it."""
 

@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 SECONDS = 30.0
 LARGEST = 8 * 1024 * 1024
 MOST_WORDS = 800
+NO_ROUTE = "no-route"
+"""The server's word for an address that it does not know, as an older one does not know a newer one's."""
 
 
 def parsed(url: str) -> tuple[str, str, int]:
@@ -43,9 +45,11 @@ def parsed(url: str) -> tuple[str, str, int]:
     try:
         scheme, host, port, path = server_url.parse(given)
     except ValueError as error:
-        raise OptionError(str(error), option="URL", value=None if "@" in url else url) from error
+        # One with a user's name in it may have a password, too.
+        named = "What was given" if "@" in url else f'"{url}"'
+        raise OptionError(f"{named} {error}, as https://dinv.example.com is") from error
     if path:
-        raise OptionError("is not the URL of a dinv server: it has a path", option="URL", value=url)
+        raise OptionError(f'"{url}" is not the URL of a dinv server: it has a path')
     return scheme, host, port
 
 
@@ -187,14 +191,42 @@ class Calls:
         problem = value if isinstance(value, dict) else {}
         said = str(problem.get("detail") or problem.get("title") or f"HTTP status {status}")
         errors = problem.get("errors")
+        more = []
         for each in errors if isinstance(errors, list) else ():
-            detail = str(each.get("detail", "")) if isinstance(each, dict) else ""
+            detail = str(each.get("detail") or "") if isinstance(each, dict) else ""
             if detail and detail not in said:
-                said += f"; {each.get('pointer', '')} {detail}"
+                where = str(each.get("pointer") or "").strip("/").replace("/", ".")
+                more.append(f"{where}: {detail}" if where else detail)
+        if more:
+            said = f"{said.rstrip('.')} ({'; '.join(more)})"
         said = one_line(" ".join(said.split()))[:MOST_WORDS]
         if self._token:
             said = said.replace(self._token, "***")
         kind = str(problem.get("type") or "").rpartition("/")[2].rpartition(":")[2]
+        if kind == NO_ROUTE or status == 405:
+            said = "it does not know what was asked of it. Perhaps it is older than this dinv"
         if status == 401:
             return NotLoggedIn(self.url, said.rstrip("."))
         return ServerRefused(self.url, status, kind, said)
+
+
+def not_understood(url: str, why: str) -> ServerUnreachable:
+    """Return the error for an answer that is not what the API promises; `why` is a clause."""
+    advice = "Perhaps its version and that of this dinv are too far apart."
+    return ServerUnreachable(url, f"gave an answer that is not understood: {why}", advice)
+
+
+def text(found: Mapping[str, Any], field: str, url: str) -> str:
+    """Return a text of an answer, never an empty one. Raises ServerUnreachable."""
+    value = found.get(field)
+    if not isinstance(value, str) or not value:
+        raise not_understood(url, f'it has no "{field}"')
+    return value
+
+
+def number(found: Mapping[str, Any], field: str, url: str) -> int:
+    """Return a whole number of an answer. Raises ServerUnreachable."""
+    value = found.get(field)
+    if not isinstance(value, int):
+        raise not_understood(url, f'it has no number "{field}"')
+    return value

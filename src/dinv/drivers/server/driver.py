@@ -11,7 +11,7 @@ import time
 
 from dinv.drivers.recorded import RecordedDriver
 from dinv.drivers.remote import Given, Remote
-from dinv.drivers.server.calls import Calls
+from dinv.drivers.server.calls import NO_ROUTE, Calls, text
 from dinv.drivers.server.machines import ServerMachines, login_for, status
 from dinv.errors import (
     CertificateError,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
     from dinv.channel import Channel
     from dinv.declaration import Option
+    from dinv.drivers.remote import Held
     from dinv.drivers.server.shell import Shell
     from dinv.formats.kinds import Kinds
     from dinv.states import Status
@@ -56,6 +57,7 @@ class ServerDriver(RecordedDriver, Remote):
     """A machine that a dinv server makes and looks after."""
 
     name = "server"
+    startable: ClassVar[bool] = True
     ends_machines: ClassVar[bool] = True
     kinds: ClassVar[Kinds] = {
         "Server": str,
@@ -142,11 +144,12 @@ class ServerDriver(RecordedDriver, Remote):
             return
         with progress.working("Machine", f"asking {url} for {name}"):
             found = self._first_request()
-            self.config.driver["MachineID"] = str(found["id"])
+            machine = text(found, "id", url)
+            self.config.driver["MachineID"] = machine
             self.store.save(self.config)
             if found.get("state") != "ready":
                 found = there.settle(
-                    str(found["id"]),
+                    machine,
                     name,
                     "ready",
                     timeout=CREATE_SECONDS,
@@ -173,17 +176,20 @@ class ServerDriver(RecordedDriver, Remote):
         found = self._there.get(self.config.name)
         if found is None or found.get("name") != self.config.name:
             raise MachineNotFound(self.config.name)
-        self.certify(str(found["id"]))
+        machine = text(found, "id", self._there.calls.url)
+        self.certify(machine)
         self.config.docker_version = str(found.get("docker_version") or "")
         self._keep_end(found)
-        self.config.driver["MachineID"] = str(found["id"])
+        self.config.driver["MachineID"] = machine
 
     def _first_request(self) -> dict[str, Any]:
         """Ask for it; where it is sure that none was made, nothing is left to be undone."""
         try:
             return self._request()
-        except (NotLoggedIn, ServerRefused):
+        except (NotLoggedIn, ServerRefused) as error:
             self.config.driver["RequestKey"] = ""
+            if isinstance(error, ServerRefused) and error.status == 404 and error.kind != NO_ROUTE:
+                error.add_note(self._there.templates())
             raise
         except ServerUnreachable as error:
             if not error.sent:
@@ -207,7 +213,7 @@ class ServerDriver(RecordedDriver, Remote):
 
         key = new_key()
         asked = request(key, role="client", names=(), machine=self.config.name)
-        answer = self._there.certificate(machine or self._id, asked.csr)
+        answer = self._there.certificate(machine or self._id, self.config.name, asked.csr)
         url, ca, certificate = (str(answer.get(field)) for field in ("url", "ca", "certificate"))
         if not is_url(url):
             raise CertificateError(f"The dinv server {self._there.calls.url} gave no address of the machine.")
@@ -216,8 +222,7 @@ class ServerDriver(RecordedDriver, Remote):
             anchor_pem=ca.encode(),
             role="client",
         )
-        self.config.driver["URL"] = url
-        self.config.driver["IPAddress"] = (of_url(url) or ("", 0))[0]
+        self._is_at(url)
         replace_set(
             self.config.directory,
             [
@@ -235,7 +240,7 @@ class ServerDriver(RecordedDriver, Remote):
                 return left
             # The same request again has the same answer: whether it was made before is not known here.
             try:
-                machine = str(self._request()["id"])
+                machine = text(self._request(), "id", self._there.calls.url)
             except ServerRefused:
                 return left
         self._there.remove(machine)
@@ -260,14 +265,24 @@ class ServerDriver(RecordedDriver, Remote):
     def restart(self, *, timeout: float) -> None:
         self._change("restart", RUNNING_THERE, timeout)
 
+    def refresh_address(self) -> bool:
+        found = self._there.get(self._id)
+        url = str(found.get("url") or "") if found is not None else ""
+        return is_url(url) and self._is_at(url)
+
+    def _is_at(self, url: str) -> bool:
+        """Record where it is; return whether that is somewhere else than before."""
+        moved = self.config.driver.get("URL") != url
+        self.config.driver["URL"] = url
+        self.config.driver["IPAddress"] = (of_url(url) or ("", 0))[0]
+        return moved
+
     def _change(self, what: str, wanted: str, timeout: float) -> None:
         self._there.do(what, self._id, self.config.name)
         self._there.settle(self._id, self.config.name, wanted, timeout=max(timeout, SERVE_SECONDS))
 
     def refuse(self, doing: str) -> NoReturn:
-        raise NotSupported(
-            self.config.name, f'Machine "{self.config.name}" {self.left_alone}. It cannot be done from here.'
-        )
+        raise NotSupported(self.config.name, f'Machine "{self.config.name}" ' + self.left_alone + ".")
 
     # Its state
 
@@ -338,7 +353,26 @@ class ServerDriver(RecordedDriver, Remote):
 
     @property
     def left_alone(self) -> str:
-        return f"is looked after by the dinv server {self.config.driver.get('Server')}"
+        name = self.config.name
+        return (
+            f"is looked after by the dinv server {self.config.driver.get('Server')}, which makes it by a "
+            "template. To have it as that is now: "
+            + command("rm", name)
+            + ", and then "
+            + command("create", name)
+        )
+
+    @classmethod
+    def check_export(cls, config: MachineConfig) -> None:
+        server = str(config.driver.get("Server"))
+        raise NotSupported(
+            config.name,
+            f'Machine "{config.name}" is on the dinv server {server}: any computer that is logged in to that '
+            "has it, with a key of its own. There: "
+            + command("login", server)
+            + ", and then "
+            + command("env", config.name),
+        )
 
     def remote(self) -> Remote:
         return self
@@ -350,6 +384,12 @@ class ServerDriver(RecordedDriver, Remote):
             str(answer.get(field)) for field in ("url", "ca", "certificate", "serial", "not_after")
         )
         return Given(url, ca.encode(), certificate.encode(), serial=serial, not_after=not_after)
+
+    def held(self) -> list[Held]:
+        return self._there.shares(self._id, self.config.name)
+
+    def revoke(self, serial: str) -> None:
+        self._there.revoke(self._id, self.config.name, serial)
 
     def extend(self, seconds: int) -> str:
         by = {"by": format_duration(seconds)}

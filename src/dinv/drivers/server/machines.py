@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 
+from dinv.drivers.remote import Held
+from dinv.drivers.server.calls import NO_ROUTE, not_understood, number, text
 from dinv.errors import DeadlineExceeded, DinvError, MachineGoneThere, NotLoggedIn, ServerRefused
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
 from dinv.store.login import Login
@@ -62,6 +64,15 @@ def others(store: str, known: Iterable[str], *, timeout: float) -> list[str]:
     return sorted(there - set(known))
 
 
+def _objects(value: object) -> list[dict[str, Any]]:
+    return [each for each in value if isinstance(each, dict)] if isinstance(value, list) else []
+
+
+def _moment(value: object) -> str:
+    """Return a time as the API has it as dinv writes it: RFC 3339, UTC, whole seconds; "" for none."""
+    return f"{str(value)[:19]}Z" if value else ""
+
+
 class ServerMachines:
     """Machines of one person on one server. `machine` is an id, or a name."""
 
@@ -78,7 +89,7 @@ class ServerMachines:
         try:
             found = self._dict("GET", f"machines/{machine}", timeout=timeout)
         except ServerRefused as error:
-            if error.status == 404:
+            if error.status == 404 and error.kind != NO_ROUTE:
                 return None
             raise
         return None if found.get("state") == "removed" else found
@@ -86,12 +97,11 @@ class ServerMachines:
     def all(self, *, timeout: float = 30) -> list[dict[str, Any]]:
         """All of one's own, 500 at most."""
         found = self._dict("GET", f"machines?limit={MOST_MACHINES}", timeout=timeout)
-        return [each for each in found.get("machines", ()) if isinstance(each, dict)]
+        return _objects(found.get("machines"))
 
     def events(self, machine: str, after: int) -> list[dict[str, Any]]:
         """What happened after this event."""
-        _, found = self.calls.call("GET", f"machines/{machine}/events?after={after}")
-        return [each for each in found or () if isinstance(each, dict)]
+        return self._list(f"machines/{machine}/events?after={after}")
 
     def do(self, what: str, machine: str, name: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         """POST: start, stop, restart, extend. Raises MachineGoneThere, ServerRefused."""
@@ -105,21 +115,49 @@ class ServerMachines:
         try:
             self.calls.call("DELETE", f"machines/{machine}")
         except ServerRefused as error:
-            if error.status != 404:
+            if error.status != 404 or error.kind == NO_ROUTE:
                 raise
 
-    def certificate(self, machine: str, csr: bytes) -> dict[str, Any]:
+    def certificate(self, machine: str, name: str, csr: bytes) -> dict[str, Any]:
         """Have a signing request signed by the machine's CA."""
-        return self._dict("POST", f"machines/{machine}/certificate", {"csr": csr.decode()})
+        return self.do("certificate", machine, name, {"csr": csr.decode()})
 
     def share(self, machine: str, name: str, holder: str, ttl: str, csr: bytes) -> dict[str, Any]:
         """The same for somebody else."""
+        return self.do("shares", machine, name, {"holder": holder, "ttl": ttl, "csr": csr.decode()})
+
+    def shares(self, machine: str, name: str) -> list[Held]:
+        """Return whom the server has given access."""
         try:
-            return self._dict(
-                "POST", f"machines/{machine}/shares", {"holder": holder, "ttl": ttl, "csr": csr.decode()}
-            )
+            found = self._list(f"machines/{machine}/shares")
         except ServerRefused as error:
             raise self._gone(error, name) from error
+        return [
+            Held(
+                text(each, "serial", self.calls.url).lower().lstrip("0"),
+                "" if each.get("is_owner") else str(each.get("holder") or "?"),
+                given=_moment(each.get("given_at")),
+                by=str(each.get("given_by") or ""),
+                not_after=_moment(each.get("not_after")),
+                revoked=_moment(each.get("revoked_at")),
+            )
+            for each in found
+        ]
+
+    def revoke(self, machine: str, name: str, serial: str) -> None:
+        """Have a certificate refused. Raises MachineGoneThere, ServerRefused."""
+        try:
+            self.calls.call("DELETE", f"machines/{machine}/shares/{serial}")
+        except ServerRefused as error:
+            raise self._gone(error, name) from error
+
+    def templates(self) -> str:
+        """Return in a sentence which templates one may have."""
+        try:
+            found = sorted(str(each.get("name")) for each in self._list("templates"))
+        except DinvError:
+            return "Its page shows which templates there are."
+        return f"Its templates: {', '.join(found)}." if found else "It has no templates that you may have."
 
     def log(self, machine: str, *, tail: int | None, follow: bool) -> Iterator[bytes]:
         """What the machine has said."""
@@ -148,11 +186,11 @@ class ServerMachines:
         while True:
             found = self.get(machine)
             for event in self.events(machine, after) if found is not None else ():
-                after = int(event["id"])
-                said(str(event["kind"]), str(event["text"]))
+                after = number(event, "id", self.calls.url)
+                said(str(event.get("kind")), str(event.get("text")))
             if found is None:
                 raise MachineGoneThere(name, self.calls.url)
-            state = str(found["state"])
+            state = text(found, "state", self.calls.url)
             if state == wanted:
                 return found
             if state in ("failed", "parked"):
@@ -167,14 +205,17 @@ class ServerMachines:
             time.sleep(LOOK_SECONDS)
 
     def _gone(self, error: ServerRefused, name: str) -> ServerRefused | MachineGoneThere:
-        return MachineGoneThere(name, self.calls.url) if error.status == 404 else error
+        gone = error.status == 404 and error.kind != NO_ROUTE
+        return MachineGoneThere(name, self.calls.url) if gone else error
+
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        _, value = self.calls.call("GET", path)
+        return _objects(value)
 
     def _dict(self, method: str, path: str, body: Any = None, **more: Any) -> dict[str, Any]:
         _, value = self.calls.call(method, path, body, **more)
         if not isinstance(value, dict):
-            raise ServerRefused(
-                self.calls.url, 502, "unusable", f"the answer to {method} {path} is not an object"
-            )
+            raise not_understood(self.calls.url, f"the answer to {method} {path} is not an object")
         return value
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 
-from dinv.drivers.server.calls import Calls
+from dinv.drivers.server.calls import Calls, number, text
 from dinv.errors import DinvServerError, InputError, NotLoggedIn, ServerRefused, ServerUnreachable
 from dinv.store import login
 from dinv.store.login import Login
@@ -79,7 +79,7 @@ def given_token(file: str | None, environ: Mapping[str, str]) -> str:
         with open(file, encoding="utf-8") as opened:
             return opened.readline(LONGEST_TOKEN).strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The token cannot be read: {file}: {error}") from error
+        raise InputError(f"The token cannot be read: {file}: {_why(error)}") from error
 
 
 def given_ca(file: str | None) -> str:
@@ -89,10 +89,14 @@ def given_ca(file: str | None) -> str:
     try:
         found = files.read(file, largest=LARGEST_CA).decode("ascii")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"The CA cannot be read: {file}: {error}") from error
+        raise InputError(f"The CA cannot be read: {file}: {_why(error)}") from error
     if "-----BEGIN CERTIFICATE-----" not in found:
         raise InputError(f"The CA cannot be used: {file} has no certificate in PEM.")
     return found
+
+
+def _why(error: OSError | UnicodeDecodeError) -> str:
+    return (error.strerror or str(error)) if isinstance(error, OSError) else "it is not text"
 
 
 def log_in(url: str, *, token: str, ca: str, show: Callable[[str, str], None] | None) -> Login:
@@ -109,9 +113,11 @@ def with_token(url: str, token: str, *, ca: str = "") -> Login:
     calls = Calls(url, token=token, ca=ca)
     try:
         _, me = calls.call("GET", "me")
+        person = me.get("person") if isinstance(me, dict) else None
+        name = text(person if isinstance(person, dict) else {}, "name", calls.url)
     finally:
         calls.close()
-    return Login(calls.url, token, ca=ca, person=str(me["person"]["name"]))
+    return Login(calls.url, token, ca=ca, person=name)
 
 
 def by_browser(url: str, *, ca: str, show: Callable[[str, str], None]) -> Login:
@@ -123,20 +129,23 @@ def by_browser(url: str, *, ca: str, show: Callable[[str, str], None]) -> Login:
     calls = Calls(url, ca=ca)
     try:
         _, begun = calls.call("POST", "device")
-        show(str(begun["verification_uri_complete"]), str(begun["user_code"]))
-        interval = min(max(float(begun["interval"]), SHORTEST_INTERVAL), LONGEST_INTERVAL)
-        end = time.monotonic() + min(float(begun["expires_in"]), LONGEST_SECONDS)
+        begun = begun if isinstance(begun, dict) else {}
+        code = text(begun, "device_code", calls.url)
+        end = time.monotonic() + min(number(begun, "expires_in", calls.url), LONGEST_SECONDS)
+        interval = min(max(number(begun, "interval", calls.url), SHORTEST_INTERVAL), LONGEST_INTERVAL)
+        show(text(begun, "verification_uri_complete", calls.url), text(begun, "user_code", calls.url))
         while time.monotonic() < end:
             time.sleep(interval)
             try:
-                status, answer = calls.call("POST", "device/token", {"device_code": begun["device_code"]})
+                status, answer = calls.call("POST", "device/token", {"device_code": code})
             except ServerRefused as error:
                 if error.status != 429:
                     raise
                 interval = min(interval * 2, LONGEST_INTERVAL)
                 continue
-            if status != 202 and answer:
-                return with_token(url, str(answer["token"]), ca=ca)
+            if status != 202:
+                token = text(answer if isinstance(answer, dict) else {}, "token", calls.url)
+                return with_token(url, token, ca=ca)
     finally:
         calls.close()
     raise NotLoggedIn(calls.url, "nobody allowed it in time")

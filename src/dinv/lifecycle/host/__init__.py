@@ -348,7 +348,7 @@ class Host:
 
     def not_running(self, state: str = STOPPED) -> errors.MachineNotRunning:
         """Return the error that says so, and how to start it."""
-        startable = self.driver_class.provisioned
+        startable = self.driver_class.startable
         if not startable and state == STOPPED:
             state = f"silent at {self.url}" if self.url else "without a known address"
         return errors.MachineNotRunning(self.name, state, startable=startable)

@@ -61,7 +61,8 @@ def may_be_renewed(host: Host) -> bool:
     from dinv.lifecycle.host.certificates import renewing
 
     try:
-        return host.driver_class.provisioned and not renewing(host)
+        looked_after = host.driver_class.provisioned or host.driver.remote() is not None
+        return looked_after and not renewing(host)
     except DinvError:
         return False
 

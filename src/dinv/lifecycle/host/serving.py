@@ -29,9 +29,13 @@ def serve(host: Host, progress: Progress, *, timeout: float) -> None:
         progress.note(note)
     host.driver.notes.clear()
     if not host.driver.provisioned:
-        # What looks after it says when it serves.
+        # What looks after it says when it serves, and where.
+        moved = host.driver.refresh_address()
         host.config.stopped = False
         host.store.save(host.config)
+        if moved:
+            progress.note(f"The address has changed to {host.url}")
+            context.write(host.config, progress, had_one=True)
         return
     if host.driver.refresh_address():
         # Its certificate is for the old address: docker-machine's users know this as #531.

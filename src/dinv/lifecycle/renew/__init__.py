@@ -20,11 +20,11 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import MachineNotRunning, OptionError
+from dinv.errors import MachineNotRunning, NotSupported, OptionError
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.opening import check_finished, opened
-from dinv.lifecycle.remotely import asked
+from dinv.lifecycle.remotely import asked, certify
 from dinv.lifecycle.renew.renewal import Renewal
 from dinv.lifecycle.steps import Step
 from dinv.states import RUNNING
@@ -86,9 +86,9 @@ def renew(
     """
     with asked(store, name, "renewing its certificates", trace) as elsewhere:
         if elsewhere is not None:
-            machine, remote = elsewhere
-            remote.certify()
-            store.save(machine.config)
+            if clients or cert_lifetime is not None or ca_lifetime is not None or list(tls_sans):
+                raise _decided_elsewhere(elsewhere[0])
+            certify(*elsewhere, progress)
             return
     with opened(store, name, "renewing its certificates", trace) as machine:
         check_finished(machine.config, provision=True)
@@ -102,6 +102,17 @@ def renew(
             _lifetimes(machine, cert_lifetime, ca_lifetime, clients=clients),
         ):
             steps.run(Renewal(machine, progress, timeout, clients=clients, cuts_told=cuts_told), STEPS)
+
+
+def _decided_elsewhere(machine: Host) -> NotSupported:
+    return NotSupported(
+        machine.name,
+        f'The CA of machine "{machine.name}", and the names and lifetimes in its certificates, are not '
+        "decided here, but by what looks after it. A new certificate of yours: "
+        + command("regenerate-certs", machine.name)
+        + ". To refuse somebody's: "
+        + command("access", "revoke", machine.name, "WHO"),
+    )
 
 
 @contextlib.contextmanager

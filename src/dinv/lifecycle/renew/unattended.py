@@ -13,6 +13,7 @@ import signal
 from dinv.drivers import clock
 from dinv.errors import DinvError, MachineBusy, MachineNotFound
 from dinv.lifecycle.host import Host, by_itself, renewal_mark
+from dinv.lifecycle.remotely import certify
 from dinv.lifecycle.renew.client import renew_client
 from dinv.progress import Progress
 from dinv.store.store import Store
@@ -67,5 +68,8 @@ def renew_if_due(store: Store, name: str) -> bool:
         if not by_itself.may_be_renewed(host) or not found.due(found.client, host.config.identity):
             return False
         clock.check(host.driver, found)
-        renew_client(host, Progress())
+        if (remote := host.driver.remote()) is not None:
+            certify(host, remote, Progress())
+        else:
+            renew_client(host, Progress())
         return True

@@ -10,6 +10,7 @@ from dinv.errors import DinvError, MachineNotRunning
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import Host, certificates, telling
 from dinv.lifecycle.opening import opened
+from dinv.lifecycle.remotely import asked, certify
 from dinv.lifecycle.renew import renew, resume
 from dinv.lifecycle.renew.client import renew_client
 from dinv.pki.validity import Certificates, rfc3339
@@ -167,6 +168,13 @@ def _renew(
     store: Store, name: str, progress: Progress, terms: Terms, trace: Callable[[str], None] | None
 ) -> Renewed:
     done: list[str] = []
+    with asked(store, name, "renewing its certificates", trace) as elsewhere:
+        if elsewhere is not None:
+            host, remote = elsewhere
+            if done := _of_users(host, terms):
+                certify(host, remote, progress)
+                progress.line("Certificates", "client", "renewed")
+            return _result(host, terms, done, ())
     with opened(store, name, "renewing its certificates", trace) as host:
         settle(host, progress, timeout=terms.timeout)
         telling.near_expiry(host, progress)
@@ -192,6 +200,8 @@ def _renew(
 
 def _plan(host: Host, terms: Terms) -> tuple[list[str], list[str]]:
     """Return which certificates are to be renewed now, and which at its start."""
+    if host.driver.remote() is not None:
+        return _of_users(host, terms), []
     roles = terms.due(host)
     renews_ca = terms.ca and CA in roles and host.authority().ca_per_machine
     running = host.driver.state(timeout=STATE_SECONDS).state == RUNNING
@@ -205,6 +215,11 @@ def _plan(host: Host, terms: Terms) -> tuple[list[str], list[str]]:
     return now, [] if running or SERVER not in roles else [SERVER]
 
 
+def _of_users(host: Host, terms: Terms) -> list[str]:
+    """Return what is due that is not for what looks after the machine to renew."""
+    return [role for role in terms.due(host) if role == CLIENT]
+
+
 def _result(host: Host, terms: Terms, roles: Sequence[str], later: Sequence[str]) -> Renewed:
     found = host.certificates
     reason = "" if roles or later else "nothing is due"
@@ -215,7 +230,7 @@ def _result(host: Host, terms: Terms, roles: Sequence[str], later: Sequence[str]
 def _about_ca(host: Host, terms: Terms) -> str:
     """Return what to do about a CA that is near its end, if that is soon or within the time asked about."""
     ca = host.certificates.ca
-    if ca is None or not terms.warns_of(ca):
+    if ca is None or host.driver.remote() is not None or not terms.warns_of(ca):
         return ""
     said = f"Its CA expires on {rfc3339(ca.end)[:10]}, and its certificates with it. "
     elsewhere = host.authority().ca_elsewhere
@@ -234,7 +249,7 @@ def _left_out(host: Host) -> str:
     """Return why nothing of a machine is renewed."""
     if host.config.unfinished:
         return "its create did not finish"
-    if not host.config.by_dinv or host.driver.left_alone:
+    if not host.config.by_dinv or (host.driver.left_alone and host.driver.remote() is None):
         return "somebody else looks after its certificates"
     return ""
 

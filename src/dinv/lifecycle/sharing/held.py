@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from dinv.errors import AccessOver, NobodyOfThatName, OwnAccess
+from dinv.errors import AccessOver, NobodyOfThatName, NotSupported, OwnAccess
 from dinv.lifecycle.host.issuance import in_use
 from dinv.lifecycle.opening import check_looked_after
 from dinv.store import access_log
@@ -15,6 +15,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from dinv.drivers.remote import Remote
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
     from dinv.store.access_log import Record
@@ -52,6 +53,8 @@ class Access(NamedTuple):
 
 def listed(host: Host, progress: Progress) -> list[Access]:
     """Return what `of` does, and warn of what it remarks. Raises NotSupported if others look after it."""
+    if (remote := host.driver.remote()) is not None:
+        return of_remote(host, remote)
     check_looked_after(host)
     found, remarks = of(host)
     for remark in remarks:
@@ -66,6 +69,12 @@ def listed(host: Host, progress: Progress) -> list[Access]:
 
 def log(host: Host, progress: Progress) -> list[Record]:
     """Return the record of issuance, oldest first. Raises StoreError, NotSupported."""
+    if host.driver.remote() is not None:
+        raise NotSupported(
+            host.name,
+            f'Machine "{host.name}" has no record here of what was issued for it. Who has access: '
+            + command("access", "ls", host.name),
+        )
     check_looked_after(host)
     records, remarks = access_log.read(host.directory)
     for remark in remarks:
@@ -95,6 +104,28 @@ def of(host: Host) -> tuple[list[Access], list[str]]:
         if access.current or (access.role == "client" and (access.holder or access.state != access_log.ENDED))
     ]
     return sorted(shown, key=lambda access: (bool(access.holder), access.role == "server")), remarks
+
+
+def of_remote(host: Host, remote: Remote) -> list[Access]:
+    """Return who has, or had, access to a machine that a service looks after: that is asked."""
+    own = {one.serial for one in in_use(host.directory)}
+    now = access_log.now()
+    found = []
+    for one in reversed(remote.held()):
+        state = access_log.REVOKED if one.revoked else VALID
+        access = Access(
+            one.holder,
+            "client",
+            one.serial,
+            one.not_after,
+            one.given,
+            one.by,
+            state,
+            over=one.revoked,
+            current=one.serial in own,
+        )
+        found.append(access._replace(state=EXPIRED) if _expired(access, now) else access)
+    return sorted(found, key=lambda access: (bool(access.holder), access.given))
 
 
 def _expired(access: Access, now: str) -> bool:
@@ -161,7 +192,8 @@ def to_revoke(
 def _over(machine: str, access: Access) -> AccessOver:
     said = {
         EXPIRED: f"expired on {access.not_after}",
-        access_log.REVOKED: f"was revoked on {access.over} by {access.over_by}",
+        access_log.REVOKED: f"was revoked on {access.over}"
+        + (f" by {access.over_by}" if access.over_by else ""),
         access_log.ENDED: f"ended on {access.over}, when the machine got a new CA",
     }[access.state]
     return AccessOver(machine, access.holder or access.serial, access.state, said)

@@ -10,7 +10,7 @@ of: the next revocation, start, restart, provision or renewal tells them.
 
 from __future__ import annotations
 
-from dinv.errors import CannotRevoke
+from dinv.errors import CannotRevoke, NotSupported, OwnAccess
 from dinv.images import DEFAULT_IMAGE
 from dinv.lifecycle import steps
 from dinv.lifecycle.changing import changing
@@ -26,6 +26,7 @@ from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from dinv.drivers.remote import Remote
     from dinv.lifecycle.host import Host
     from dinv.lifecycle.sharing.held import Access
 
@@ -126,6 +127,8 @@ def revoke(host: Host, progress: Progress, *, holder: str = "", serial: str = ""
     Returns what was revoked. Raises NobodyOfThatName, AccessOver, OwnAccess, CannotRevoke, NotSupported;
     MachineError if the machine did not take it up, which is then a matter of `provision`.
     """
+    if (remote := host.driver.remote()) is not None:
+        return _by_its_keeper(host, remote, progress, holder=holder, serial=serial)
     check_looked_after(host)
     with changing(host, "revoking access to it", progress):
         check_finished(host.config, doing="have access revoked")
@@ -138,6 +141,27 @@ def revoke(host: Host, progress: Progress, *, holder: str = "", serial: str = ""
             name = f"{access.holder} " if access.holder else ""
             progress.line("Access", f"{name}{access.serial[: held.SHOWN_DIGITS]}", f"revoked{when}")
     return work.revoked
+
+
+def _by_its_keeper(
+    host: Host, remote: Remote, progress: Progress, *, holder: str, serial: str
+) -> list[Access]:
+    with host.store.lock(host.name, "revoking access to it"):
+        found = held.of_remote(host, remote)
+        try:
+            revoked = held.to_revoke(host.name, found, holder=holder, serial=serial)
+        except OwnAccess as error:
+            raise NotSupported(
+                host.name,
+                f'{error.serial} is your own certificate for machine "{host.name}", by which docker and dinv '
+                "are let in. Get another, and then this one can be revoked: "
+                + command("regenerate-certs", host.name),
+            ) from error
+        for access in revoked:
+            remote.revoke(access.serial)
+            name = f"{access.holder} " if access.holder else ""
+            progress.line("Access", f"{name}{access.serial[: held.SHOWN_DIGITS]}", "revoked")
+    return revoked
 
 
 def settle(host: Host, progress: Progress | None = None) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 import os
 import re
 
-from dinv import authorities
+from dinv import authorities, drivers
 from dinv.errors import AlreadyInStore, ArchiveError, ConfigError, ConfigTooNew, InputError, MachineExists
 from dinv.formats import json_text
 from dinv.lifecycle.opening import check_finished
@@ -65,6 +65,7 @@ def export(store: Store, name: str, out: BinaryIO) -> list[str]:
     import contextlib
 
     config = store.load(name)
+    drivers.of(config).check_export(config)
     # docker-machine's files are only read: not even a lock is left there.
     locked = store.lock(name, "exporting it") if config.by_dinv else contextlib.nullcontext()
     with locked:

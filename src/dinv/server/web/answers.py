@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import Scope
 
 from dinv.errors import DinvError
-from dinv.server.problems import Invalid, NotFound, Problem, TooLarge
+from dinv.server.problems import Invalid, NoRoute, Problem, TooLarge
 from dinv.server.web.log import LOG
 
 # What a database says of NUL, and of half of a surrogate pair, wherever they were in a request.
@@ -131,7 +131,7 @@ def as_problem(error: Exception) -> Problem:
 
 def _refused(error: HTTPException) -> Problem:
     if error.status_code == http.HTTPStatus.NOT_FOUND:
-        return NotFound("There is nothing at this address.")
+        return NoRoute()
     if error.status_code == http.HTTPStatus.METHOD_NOT_ALLOWED:
         allow = (error.headers or {}).get("Allow", "")
         return NotAllowed(f"This address can be used with: {allow or 'other methods'}.", allow=allow)

@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from dinv.server.models import Actor
-from dinv.server.problems import NotFound
+from dinv.server.problems import NoRoute
 from dinv.server.web.guards import Anybody, Asks, PartsOf, SignedIn
 from dinv.server.web.parts import Parts
 
@@ -20,7 +20,7 @@ CurrentAsks = Asks
 async def overseer(actor: SignedIn) -> Actor:
     """Somebody who sees everything: an operator or an auditor. For others there is nothing here."""
     if not actor.sees_all:
-        raise NotFound("There is nothing at this address.")
+        raise NoRoute
     return actor
 
 

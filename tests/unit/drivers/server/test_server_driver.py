@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
 import os
 import stat
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from web_site import SigningAccess, Site
 
 import dinv
-from dinv.drivers.server import calls, machines, signing_in
+from dinv.drivers.server import calls, machines
 from dinv.errors import (
     InputError,
     MachineNotFound,
@@ -25,68 +22,15 @@ from dinv.errors import (
     ServerUnreachable,
 )
 from dinv.lifecycle.sharing import share_file
-from dinv.server.database.database import Database
 from dinv.server.models import Quota
-from dinv.server.people import device
 from dinv.store.login import Login
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from web_site import Working
+
     from dinv.machines import Machines
-
-
-class Working(Site):
-    """A site whose operations are done as they come."""
-
-    def __init__(self, database: Database) -> None:
-        super().__init__(database)
-        self.world.fleet._access = SigningAccess()
-        self._over = threading.Event()
-        self._worker = threading.Thread(target=self._work)
-
-    def _work(self) -> None:
-        while not self._over.wait(0.05):
-            self.world.work()
-
-    def __enter__(self) -> Working:  # noqa: PYI034  (it is final)
-        super().__enter__()
-        self._worker.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._over.set()
-        self._worker.join(20)
-        super().__exit__()
-
-
-@pytest.fixture(autouse=True)
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machines, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(signing_in, "SHORTEST_INTERVAL", 0.05)
-    monkeypatch.setattr(device, "INTERVAL", 0)
-
-
-@pytest.fixture
-def site(tmp_path: Path) -> Iterator[Working]:
-    database = Database(f"sqlite:///{tmp_path}/dinv.db")
-    database.upgrade()
-    with contextlib.closing(database), Working(database) as made:
-        made.world.template(ttl=3600, longest_ttl=86400, is_default=True)
-        made.world.template("large", title="Large")
-        made.world.endpoint(max_machines=3)
-        made.world.person("jane")
-        made.world.person("olga", role="operator")
-        yield made
-
-
-@pytest.fixture
-def store(tmp_path: Path, site: Working) -> Machines:
-    """Jane's, who is logged in."""
-    found = dinv.open(str(tmp_path / "store"))
-    found.server.log_in(site.url, token=site.world.token("jane"))
-    return found
 
 
 def names(site: Working) -> list[str]:
