@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
 from fastapi.responses import StreamingResponse
+from starlette.concurrency import run_in_threadpool
 
 from dinv.server.models import Event, Machine, MachineState, Share
 from dinv.server.web.api import streams
+from dinv.server.web.api.followed import Followed
 from dinv.server.web.api.values import (
     CertificateMade,
     CertificateWanted,
@@ -30,6 +31,7 @@ MachineId = Annotated[
 ]
 Serial = Annotated[str, Path(max_length=64, pattern=r"^[0-9a-fA-F]+$")]
 _ETAG: dict[str, Any] = {"ETag": {"schema": {"type": "string"}, "description": "Its version"}}
+_LOG = "text/plain; charset=utf-8"
 _LOCATION: dict[str, Any] = {
     "Location": {"schema": {"type": "string"}, "description": "Where its state and events are"}
 }
@@ -225,13 +227,20 @@ def event_stream(
     response_class=StreamingResponse,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problems(404, 409)},
 )
-def log(
+async def log(
     parts: CurrentParts,
     actor: CurrentActor,
+    asks: CurrentAsks,
     machine_id: MachineId,
     tail: Annotated[int, Query(ge=0, le=10_000)] = 200,
     follow: bool = False,
 ) -> StreamingResponse:
-    """The machine's own log."""
-    lines: Iterator[bytes] = parts.fleet.log(actor, machine_id, tail=tail, follow=follow)
-    return StreamingResponse(lines, media_type="text/plain; charset=utf-8")
+    """The machine's own log; what is followed ends when the machine is not one's own any more."""
+    fleet = parts.fleet
+    lines = await run_in_threadpool(fleet.log, actor, machine_id, tail=tail, follow=follow)
+    if not follow:
+        return StreamingResponse(lines, media_type=_LOG)
+    followed = Followed(lines, whose=actor.person.id)
+    await followed.begin()
+    pieces = followed.pieces(lambda: fleet.machine(asks(), machine_id), parts.stopping.is_set)
+    return StreamingResponse(pieces, media_type=_LOG)
