@@ -33,6 +33,7 @@ from dinv.errors import (
 )
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.renew import unattended
+from dinv.machine import Machine
 from dinv.store.login import Login
 from dinv.store.store import Store
 
@@ -42,7 +43,6 @@ if TYPE_CHECKING:
 
     from web_site import Working
 
-    from dinv.machine import Machine
     from dinv.machines import Machines
 
 
@@ -285,7 +285,8 @@ def test_what_an_older_server_does_not_know_is_no_machine_that_is_gone(
         dev.config.driver["Server"] = odd.url
         Store(store.path).save(dev.config)
         Login(odd.url, "dinv_x").save(store.path)
-        for ask in (lambda made: made.access(), lambda made: made.extend("1h")):
+        asked: list[Callable[[Machine], object]] = [Machine.access, lambda made: made.extend("1h")]
+        for ask in asked:
             with store.get("dev") as made, pytest.raises(ServerRefused, match="older than this dinv"):
                 ask(made)
 
