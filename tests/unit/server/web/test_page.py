@@ -301,6 +301,12 @@ def test_whoever_was_signed_in_is_told_that_the_session_is_over(world: WebWorld)
     answer = jane.get(f"{path}/log/latest", headers={"HX-Request": "true"})
     assert (answer.status_code, answer.content) == (401, b"")
     assert "said" not in world.browser().get(path).headers["location"]
+    # What is open is told too, and does not come back again and again.
+    for live_path in ("/live", f"{path}/live"):
+        with jane.stream("GET", live_path) as answer:
+            events = b"".join(answer.iter_bytes()).decode()
+        assert re.findall("event: (.*)", events) == ["over", "gone"]
+        assert "the session is over" in events
 
 
 def test_too_many_attempts_are_told_how_long_it_takes(
@@ -467,4 +473,5 @@ def test_a_stream_ends_with_the_session(world: WebWorld, monkeypatch: pytest.Mon
         return seen
 
     seen = asyncio.run(asyncio.wait_for(watch(), 60))
-    assert [part.partition("\n")[0] for part in seen] == ["retry: 2000", "event: machines", "event: gone"]
+    names = [part.partition("\n")[0] for part in seen]
+    assert names == ["retry: 2000", "event: machines", "event: over", "event: gone"]

@@ -129,6 +129,7 @@ async def _changes(look: Callable[[], Look], watch: Watch, stopping: threading.E
         except Problem as problem:
             if problem.status < 500:
                 # It is gone, or not the actor's any more, or nobody is signed in: nothing will come again.
+                yield event("over", fragment("over.html", problem=problem))
                 yield event("gone", "")
                 return
             pause = AGAIN_SECONDS

@@ -12,7 +12,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from dinv.server.models import Actor, Certificate, Machine
 from dinv.server.problems import Problem
 from dinv.server.web.context_file import CONTEXT_TYPE, context_file
-from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts, public_url
+from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts, MaybeActor, public_url
 from dinv.server.web.page import live
 from dinv.server.web.page.reading import period, some_period
 from dinv.server.web.page.rendering import onward, page
@@ -82,9 +82,9 @@ def press(
 
 
 @router.get("/live")
-async def live_list(parts: CurrentParts, actor: CurrentActor, asks: CurrentAsks) -> Response:
-    """One's machines, again and again when something has changed."""
-    return live.answer(live.own_machines(parts, asks, actor.person.id))
+async def live_list(parts: CurrentParts, actor: MaybeActor, asks: CurrentAsks) -> Response:
+    """One's machines, again and again when something has changed. It says, too, that nobody is signed in."""
+    return live.answer(live.own_machines(parts, asks, actor.person.id if actor else ""))
 
 
 @router.get("/machines/{machine_id}")
@@ -114,7 +114,6 @@ async def live_machine(
     request: Request,
     parts: CurrentParts,
     asks: CurrentAsks,
-    actor: CurrentActor,  # noqa: ARG001  (that there is one, before the stream begins)
     machine_id: str,
     seen: Annotated[int, Query(ge=0, le=2**31)] = 0,
 ) -> Response:

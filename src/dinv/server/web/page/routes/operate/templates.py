@@ -17,16 +17,15 @@ router = APIRouter(prefix="/operate")
 EXAMPLE = """\
 apiVersion: dinv/v1
 kind: Template
-name: docker
-title: A Docker host
-description: Two CPUs, four gigabytes
-default: true
-ttl: 8h
-cpus: 2
-memory: 4g
+name: builds
+title: A big one
+description: For builds that take long
+ttl: 4h
+cpus: 8
+memory: 16g
 pool:
-  size: 2
-  max: 20
+  size: 1
+  max: 4
 """
 
 
