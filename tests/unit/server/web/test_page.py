@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import html
 import io
 import re
 import tarfile
@@ -475,3 +476,14 @@ def test_a_stream_ends_with_the_session(world: WebWorld, monkeypatch: pytest.Mon
     seen = asyncio.run(asyncio.wait_for(watch(), 60))
     names = [part.partition("\n")[0] for part in seen]
     assert names == ["retry: 2000", "event: machines", "event: over", "event: gone"]
+
+
+def test_the_example_of_a_template_is_one(world: WebWorld) -> None:
+    """What stands in the form can be sent as it is, and is not in the place of one that is there."""
+    olga = world.browser("olga")
+    form = olga.get("/operate/templates").text.rpartition("<textarea")[2]
+    document = form.partition(">")[2].partition("</textarea>")[0]
+    there = {template.name for template in world.fleet.templates(world.actors["olga"])}
+    answer = olga.post("/operate/templates", data={"document": html.unescape(document)})
+    assert answer.status_code == 303, answer.text
+    assert len(world.fleet.templates(world.actors["olga"])) == len(there) + 1

@@ -21,8 +21,9 @@ name: builds
 title: A big one
 description: For builds that take long
 ttl: 4h
-cpus: 8
-memory: 16g
+options:
+  cpus: 8
+  memory: 16g
 pool:
   size: 1
   max: 4
