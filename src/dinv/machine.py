@@ -6,7 +6,7 @@ There is a method for each verb, so it is long; each says what it takes and rais
 from __future__ import annotations
 
 from dinv.lifecycle.host import Host
-from dinv.states import Status
+from dinv.states import STOPPED, Status
 from dinv.timeouts import LOOK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
@@ -112,16 +112,18 @@ class Machine:
             return status
         from dinv.wording import joined
 
-        return Status(status.state, joined("; ", (status.error, self.expiry(soon=True), self._lease_ends())))
+        return Status(
+            status.state, joined("; ", (status.error, self.expiry(soon=True), self._lease_ends(status)))
+        )
 
-    def _lease_ends(self) -> str:
+    def _lease_ends(self, status: Status) -> str:
         """Return what to do if its lease ends soon, by this computer's clock; "" if it does not."""
         lease = self.lease
         if lease is None:
             return ""
         import time
 
-        return lease.remark(self.name, time.time())
+        return lease.remark(self.name, time.time(), stopped=status.state == STOPPED)
 
     def inspect(self) -> dict[str, Any]:
         """Return the content of config.json, with absolute paths, and the dates of its certificates.
@@ -666,10 +668,9 @@ class Machine:
         Returns False if it has more time than that: then nothing changes. One without a lease gets one with
         `give`. Raises OptionError, NoLease, NotSupported, MachineUnfinished, EndpointError, EngineError.
         """
-        from dinv.leases.extending import extend
-        from dinv.options import EXTENSION
+        from dinv.leases.extending import extend, seconds
 
-        return extend(self._host, EXTENSION.value(duration, {}), _silent(progress), give=give)
+        return extend(self._host, seconds(duration), _silent(progress), give=give)
 
     def activity(self) -> Activity:
         """Return how much it is used: `connections`, `containers`, `idle_seconds`.

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
     from dinv.image_building.check.report import Finding, ImageReport
     from dinv.image_building.machine_images import MachineImages
     from dinv.leases.reaped import Reaped
+    from dinv.leases.running import Wanted as WantedRun
     from dinv.lifecycle.change.plan import Plan
+    from dinv.lifecycle.host import Host
     from dinv.lifecycle.hosts import Hosts
     from dinv.lifecycle.renew.when_due import Renewed
     from dinv.listing.filters import Filters
     from dinv.listing.status import MachineStatus
     from dinv.machine import Machine
-    from dinv.options import Values
+    from dinv.options import Table, Values
     from dinv.plugins import Plugin
     from dinv.pools.pools import Pools
     from dinv.progress import Progress
@@ -188,12 +190,16 @@ class Machines:
         values = CreateOptions.of(self._values(options))
         return Machine(create(self._own_store(), name, values, _silent(progress), trace=self._trace))
 
-    def _values(self, options: Mapping[str, object]) -> Values:
-        """Return the effective values of the options of a create: given, or of a variable, or the store's."""
+    def _table(self, options: Mapping[str, object]) -> Table:
+        """Return the table of options for these of a create, variables, and what the store says."""
         from dinv.options import Table
         from dinv.store.settings import Defaults
 
-        return Table.chosen(options, os.environ, Defaults.of(self.path)).values(options, os.environ)
+        return Table.chosen(options, os.environ, Defaults.of(self.path))
+
+    def _values(self, options: Mapping[str, object]) -> Values:
+        """Return the effective values of the options of a create: given, or of a variable, or the store's."""
+        return self._table(options).values(options, os.environ)
 
     def adopt(
         self,
@@ -247,6 +253,7 @@ class Machines:
         keep_cache: str | None = None,
         cache_wait: float | timedelta | str | None = None,
         signals: bool = False,
+        pool: str | None = None,
         progress: Progress | None = None,
         **options: object,
     ) -> int:
@@ -258,11 +265,11 @@ class Machines:
 
         With `keep_cache` the machine's images stay in a volume of that name, for the next run with it; while
         another run has it, this one waits for `cache_wait`, in seconds, or such as "10m" (an hour). With
-        `signals`, which is for main threads only, SIGTERM and the like are passed on to the command. Raises
-        CommandMissing, CommandNotExecutable, CacheOfRunBusy, and what `create` raises.
+        `pool` the machine is one that is ready there, as with `create`. With `signals`, which is for main
+        threads only, SIGTERM and the like are passed on to the command. Raises CommandMissing,
+        CommandNotExecutable, CacheOfRunBusy, and what `create` raises.
         """
         from dinv.leases import running
-        from dinv.lifecycle.create import CreateOptions
         from dinv.options import CACHE_WAIT
 
         with running.failing():
@@ -273,8 +280,28 @@ class Machines:
                 cache_wait=CACHE_WAIT.value(cache_wait, {}),
                 signals=signals,
             )
-            made = CreateOptions.of(self._values(running.adjusted(wanted, options)), run=True)
-            return running.run(self._own_store(), wanted, made, _silent(progress), trace=self._trace)
+            given, told = running.adjusted(wanted, options, pool=pool or ""), _silent(progress)
+            make, where = self._maker_for_run(wanted, given, pool or "", told)
+            return running.run(self._own_store(), wanted, make, told, where=where, trace=self._trace)
+
+    def _maker_for_run(
+        self, wanted: WantedRun, given: Mapping[str, object], pool: str, progress: Progress
+    ) -> tuple[Callable[[], Host], str]:
+        """Return what makes the machine of a run, and the endpoint that was named for it, or ""."""
+        name, trace = wanted.name, self._trace
+        if pool:
+            from dinv.pools.obtaining import obtain
+
+            return lambda: obtain(self.path, pool, name, given, progress, run=True, trace=trace), ""
+        from dinv.leases import running
+        from dinv.lifecycle.create import CreateOptions, create
+
+        table = self._table(given)
+        running.check(wanted, table)
+        made = CreateOptions.of(table.values(given, os.environ), run=True)
+        made.lease = running.lease(wanted, made.lease)
+        where = str((made.driver_values or {}).get("endpoint") or "")
+        return lambda: create(self._own_store(), name, made, progress, trace=trace), where
 
     # Shortcuts for methods of Machine
 

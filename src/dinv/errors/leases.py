@@ -9,18 +9,26 @@ from dinv.wording import command, either, option
 
 
 class NoLease(MachineError):
-    """The machine has no lease that could be extended. `reason` says why, if it is not for want of one."""
+    """The machine has no lease that could be extended.
 
-    def __init__(self, machine: str, reason: str = "") -> None:
+    `reason` says why, if it is not for want of one; `unused` is the time for which it may be unused, for
+    people, if that is all that ends it.
+    """
+
+    def __init__(self, machine: str, reason: str = "", *, unused: str = "") -> None:
         if reason:
             super().__init__(machine, f'Machine "{machine}" can have no lease: {reason}.')
         else:
+            lacks = (
+                f"has no time that ends: it ends when it is unused for {unused}"
+                if unused
+                else ("has no lease, so nothing ends it")
+            )
             super().__init__(
-                machine,
-                f'Machine "{machine}" has no lease, so nothing ends it. To give it one: '
-                + either("give=True", "--give"),
+                machine, f'Machine "{machine}" {lacks}. To give it one: ' + either("give=True", "--give")
             )
         self.reason = reason
+        self.unused = unused
 
 
 class CacheOfRunBusy(DinvError):

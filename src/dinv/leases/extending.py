@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dinv.errors import NoLease
+from dinv.errors import NoLease, OptionError
+from dinv.formats.durations import about
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.host import leasing
 from dinv.lifecycle.opening import check_looked_after
@@ -11,9 +12,21 @@ from dinv.store.lease import Lease
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from dinv.drivers.remote import Remote
     from dinv.lifecycle.host import Host
     from dinv.progress import Progress
+
+
+def seconds(duration: float | timedelta | str) -> int:
+    """Return a duration in seconds: those, a timedelta, or a text such as "4h". Raises OptionError."""
+    from dinv.options import EXTENSION
+
+    try:
+        return int(EXTENSION.value(duration, {}) or 0)
+    except OptionError as error:  # at a command line it is no flag
+        raise OptionError(f'"{error.value}" {error.reason}', value=error.value) from error
 
 
 def extend(host: Host, seconds: int, progress: Progress, *, give: bool = False) -> bool:
@@ -29,7 +42,7 @@ def extend(host: Host, seconds: int, progress: Progress, *, give: bool = False) 
         lease = host.config.lease
         if lease is None or not lease.expires:
             if not give:
-                raise NoLease(host.name)
+                raise NoLease(host.name, unused=about(lease.idle_ttl) if lease is not None else "")
             lease = lease or Lease()
             lease.ttl = seconds
             host.config.lease = lease

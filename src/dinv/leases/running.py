@@ -11,6 +11,7 @@ import contextlib
 import os
 import threading
 
+from dinv import drivers
 from dinv.errors import (
     CommandMissing,
     CommandNotExecutable,
@@ -23,7 +24,6 @@ from dinv.errors import (
 )
 from dinv.leases import runs
 from dinv.leases.extending import extend
-from dinv.lifecycle.create import create
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.remove import remove
 from dinv.progress import Progress
@@ -37,10 +37,12 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from typing import Any
 
-    from dinv.lifecycle.create import CreateOptions
+    from dinv.options import Table
 
     Trace = Callable[[str], None] | None
 
+WITHOUT_MEANING = ("idle_ttl", "on_expiry", "keep_cache_on_expiry", "keep_on_failure")
+"""Options of a create that a machine for one command cannot have."""
 LEASE_SECONDS = 600
 """The lease of a run's machine, unless the user says otherwise: extended when a third of it has gone by."""
 AGAIN_SECONDS = 15.0
@@ -107,37 +109,72 @@ def volume(cache: str) -> str:
     return f"dinv-cache-{cache}"
 
 
-def adjusted(wanted: Wanted, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the options of the create of a run's machine, given the user's own. Raises InputError."""
-    for key in ("idle_ttl", "on_expiry", "keep_cache_on_expiry", "keep_on_failure"):
+def adjusted(wanted: Wanted, options: Mapping[str, Any], *, pool: str = "") -> dict[str, Any]:
+    """Return the options of the create of a run's machine, given the user's own. Raises InputError.
+
+    Or of the claim of one that is ready in a pool.
+    """
+    for key in WITHOUT_MEANING:
         if options.get(key):
             named = option(key.replace("_", "-"))
             raise InputError(named + " has no meaning for a machine that is there for one command")
     found = {"context": False, **options, "ttl": options.get("ttl") or LEASE_SECONDS}
     if wanted.cache:
+        if pool:
+            raise InputError(
+                "Machines of a pool have caches of their own: of "
+                + option("keep-cache")
+                + " and "
+                + option("pool")
+                + " give one."
+            )
         if options.get("cache_volume"):
             raise InputError("Of " + option("keep-cache") + " and " + option("cache-volume") + " give one.")
         found["cache_volume"] = volume(wanted.cache)
     return found
 
 
-def run(
-    store: Store, wanted: Wanted, options: CreateOptions, progress: Progress, *, trace: Trace = None
-) -> int:
-    """Make a machine, run the command with it, remove it; return the command's exit status.
+def lease(wanted: Wanted, asked: Lease | None) -> Lease:
+    """Return the lease of a run's machine, without its end: of what is asked for only the time counts."""
+    return Lease(ttl=asked.ttl if asked is not None else LEASE_SECONDS, keep_cache=bool(wanted.cache))
 
-    That is 128 + N if signal N has ended it. Raises what `create` raises, CacheOfRunBusy, MachineBusy,
+
+def check(wanted: Wanted, table: Table) -> None:
+    """Raise InputError if the chosen driver makes no machines for commands, or none that keep caches."""
+    driver = drivers.find(table.driver)
+    if not (driver.provisioned or driver.ends_machines):
+        raise InputError(f'The driver "{table.driver}" makes no machines, and a run needs one of its own')
+    if wanted.cache and all(each.key != "cache_volume" for each in table):
+        raise InputError(
+            option("keep-cache")
+            + f' has no meaning with the driver "{table.driver}": it has no cache volumes'
+        )
+
+
+def run(
+    store: Store,
+    wanted: Wanted,
+    make: Callable[[], Host],
+    progress: Progress,
+    *,
+    where: str = "",
+    trace: Trace = None,
+) -> int:
+    """Have a machine made, run the command with it, remove it; return the command's exit status.
+
+    `make` makes the machine `wanted.name`, whose record says that it is a run's (`MachineConfig.run`) and has
+    a lease. `where` is the endpoint as it was given, whose caches are others than those of another. 128 + N
+    is returned if signal N has ended it. Raises what `make` raises, CacheOfRunBusy, MachineBusy,
     CommandNotExecutable; the machine is removed then, too.
     """
     remove_left(store, progress, trace=trace)
-    ttl = options.lease.ttl if options.lease is not None else LEASE_SECONDS
-    options.lease = Lease(ttl=ttl, keep_cache=bool(wanted.cache))
     with contextlib.ExitStack() as stack:
         if wanted.cache:
-            where = str((options.driver_values or {}).get("endpoint") or "")
             stack.enter_context(runs.cache(store, wanted.cache, where, progress, wait=wanted.cache_wait))
         stack.enter_context(runs.looked_after(store, wanted.name))
-        host = create(store, wanted.name, options, progress, trace=trace)
+        host = make()
+        begun = host.config.lease
+        ttl = begun.ttl if begun is not None and begun.ttl else LEASE_SECONDS
         try:
             with host, _Kept(host, ttl):
                 return foreground.run(

@@ -42,9 +42,11 @@ def _locked(path: str, seconds: float = 0.0) -> Iterator[None]:
         os.write(descriptor, f"process {os.getpid()}".encode())
         yield
     finally:
-        with contextlib.suppress(OSError):
-            os.unlink(path)
-        os.close(descriptor)
+        try:
+            with contextlib.suppress(OSError):
+                os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 @contextlib.contextmanager
@@ -82,7 +84,8 @@ def cache(store: Store, name: str, endpoint: str, progress: Progress, *, wait: f
 
 def is_left(store: Store, config: MachineConfig) -> bool:
     """Return whether it is a machine of a run that has ended without removing it."""
-    if not config.run:
+    # One of a pool that is being claimed for a run says so in the journal of that claim.
+    if not (config.run or (config.claim or {}).get("Run")):
         return False
     held = locks.is_held(_path(store, config.name))
     if held is None:

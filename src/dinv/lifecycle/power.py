@@ -40,7 +40,19 @@ def start(host: Host, progress: Progress, *, timeout: float = SERVE_SECONDS) -> 
         # Also if it was started from outside, or by a start or restart that was killed.
         serve(host, progress, timeout=timeout)
         _finish_renewal(host, progress, timeout)
+    _warn_of_end(host, progress)
     telling.tell(host, "ready", progress, command="start")
+
+
+def _warn_of_end(host: Host, progress: Progress) -> None:
+    """Warn of a lease that ends soon, or is over: by this computer's clock, as `ls` does."""
+    if host.config.lease is None or host.config.run:
+        return
+    import time
+
+    said = host.config.lease.remark(host.name, time.time())
+    if said:
+        progress.warn(f"{host.name}: " + said)
 
 
 def stop(

@@ -126,8 +126,10 @@ def _about_lease(config: MachineConfig | None, known: dict[str, Status]) -> None
         return
     import time
 
+    from dinv.states import STOPPED
+
     status = known[config.name]
-    said = lease.remark(config.name, time.time())
+    said = lease.remark(config.name, time.time(), stopped=status.state == STOPPED)
     known[config.name] = Status(status.state, joined("; ", (status.error, said)))
 
 

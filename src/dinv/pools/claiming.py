@@ -37,7 +37,8 @@ DEAD = (EndpointError, EngineError, DeadlineExceeded, MachineUnusable)
 class Wanted:
     """What a claim is for: a machine `name` of `store`.
 
-    Whether it gets a docker `context`, its own `labels`, and its `lease`, which begins with the claim.
+    Whether it gets a docker `context`, its own `labels`, and its `lease`, which begins with the claim; and
+    whether it is for one command (`run`).
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Wanted:
         context: bool = True,
         labels: Mapping[str, str] | None = None,
         lease: Lease | None = None,
+        run: bool = False,
     ) -> None:
         self.store = store
         self.name = name
         self.context = context
         self.labels = dict(labels or {})
         self.lease = lease
+        self.run = run
 
 
 def take(
@@ -105,6 +108,7 @@ def _take(
             context=wanted.context,
             labels=wanted.labels,
             lease=wanted.lease,
+            run=wanted.run,
         )
         try:
             with progress.working("Machine", f"claiming {key} of pool {pool.name}"):

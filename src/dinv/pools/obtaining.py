@@ -33,10 +33,12 @@ def obtain(
     given: Mapping[str, object],
     progress: Progress,
     *,
+    run: bool = False,
     trace: Callable[[str], None] | None = None,
 ) -> Host:
     """Return the host of a machine `name` of the store at `path`, from a pool; `given` as for a create.
 
+    `run`: it is for one command, so what the pool says of leases is not for it.
     Raises PoolsMachine for an option that comes too late, PoolNotFound, PoolFull, and the errors of a claim
     and of a create.
     """
@@ -60,12 +62,13 @@ def obtain(
             name,
             context=given.get("context") is not False,
             labels=_labels(given.get("label")),
-            lease=_lease(record, given),
+            lease=_lease(record, given, run=run),
+            run=run,
         ),
         progress,
         trace=trace,
     )
-    return host if host is not None else _made(path, pool, name, given, progress, trace=trace)
+    return host if host is not None else _made(path, pool, name, given, progress, run=run, trace=trace)
 
 
 def _labels(given: object) -> dict[str, str]:
@@ -77,9 +80,9 @@ def _labels(given: object) -> dict[str, str]:
     return dict(parse_label(text) for text in declared.value(given, {}))
 
 
-def _lease(pool: PoolRecord, given: Mapping[str, object]) -> Lease | None:
+def _lease(pool: PoolRecord, given: Mapping[str, object], *, run: bool) -> Lease | None:
     """Return until when the machine is wanted: as given, else as its pool has it. Raises OptionError."""
-    found = {key: given.get(key, pool.options.get(key)) for key in LEASE}
+    found = {key: given.get(key, None if run else pool.options.get(key)) for key in LEASE}
     if not any(found.values()):
         return None
     from dinv.declaration import values
@@ -114,6 +117,7 @@ def _made(
     given: Mapping[str, object],
     progress: Progress,
     *,
+    run: bool,
     trace: Callable[[str], None] | None,
 ) -> Host:
     """Make a machine by the pool's options, which counts as claimed from it."""
@@ -122,10 +126,10 @@ def _made(
 
     with places.taken(PoolStore(path), Store(path), pool, places.OWNERS, name) as record:
         progress.note(f"No machine of pool {pool} is ready: one is made with its options")
-        return create(Store(path), name, _options(record, given), progress, trace=trace)
+        return create(Store(path), name, _options(record, given, run=run), progress, trace=trace)
 
 
-def _options(record: PoolRecord, given: Mapping[str, object]) -> CreateOptions:
+def _options(record: PoolRecord, given: Mapping[str, object], *, run: bool) -> CreateOptions:
     from dinv.options import TIMEOUT
     from dinv.pools import members
     from dinv.pools.options import for_create
@@ -133,7 +137,8 @@ def _options(record: PoolRecord, given: Mapping[str, object]) -> CreateOptions:
 
     options = for_create(record.options, os.environ)
     options.pool = members.entry(record.name, CLAIMED, generation=record.generation)
-    options.lease = _lease(record, given)
+    options.lease = _lease(record, given, run=run)
+    options.run = run
     options.context = given.get("context") is not False
     options.keep_on_failure = bool(given.get("keep_on_failure"))
     options.timeout = TIMEOUT.value(given.get("timeout") or options.timeout, {})

@@ -53,13 +53,14 @@ if TYPE_CHECKING:
         """A claim from a pool: the machine's `Name` in the store, its own `Labels`, and its `Lease`.
 
         `Context`: whether it is to have a docker context; `Refuse`: serial numbers of what an earlier claim,
-        which was killed, has left; `Step`: the last step begun.
+        which was killed, has left; `Run`: whether it is for one command; `Step`: the last step begun.
         """
 
         Name: str
         Context: bool
         Labels: dict[str, str]
         Lease: dict[str, Any]
+        Run: bool
         Refuse: list[str]
         Step: str
 

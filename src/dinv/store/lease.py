@@ -130,10 +130,10 @@ class Lease:
         """Return the seconds until its end, negative afterwards; None if it has no end."""
         return None if self.end is None else self.end - now
 
-    def about(self, now: float) -> str:
+    def about(self, now: float, *, stopped: bool = False) -> str:
         """Return how long it has, for people: "in 2 hours", "over", "3 hours unused", or both of its ends.
 
-        With a "!" if the end is near, which `remark` says more of.
+        With a "!" if the end is near, unless it has `stopped` as is to be; `remark` says more.
         """
         from dinv.formats.durations import about
 
@@ -143,26 +143,38 @@ class Lease:
             ends.append(f"in {about(left)}" if left > 0 else "over")
         if self.idle_ttl and (left is None or left > 0):
             ends.append(f"{about(self.idle_ttl)} unused")
-        return " or ".join(ends) + ("!" if self.urgency(now) else "")
+        return " or ".join(ends) + ("!" if self.urgency(now, stopped=stopped) else "")
 
-    def urgency(self, now: float) -> str:
+    def urgency(self, now: float, *, stopped: bool = False) -> str:
         """Return "over" if its end was, "soon" if one of its ends is near, as far as is known, or ""."""
+        if stopped and self.on_expiry == STOP:
+            return ""
         left = self.left(now)
         if left is not None and left <= 0:
             return "over"
         near = left is not None and self.is_near(left)
         return "soon" if near or self._unused_until(now) is not None else ""
 
-    def remark(self, machine: str, now: float) -> str:
-        """Return what to do if its end is near, or was; "" if it is not."""
+    def described(self) -> str:
+        """Return what it says, for people: "until 2026-11-30T12:00:00Z, then removed"."""
+        from dinv.formats.durations import about
+
+        ends = [f"until {self.expires}"] if self.expires else []
+        ends += [f"until it is unused for {about(self.idle_ttl)}"] if self.idle_ttl else []
+        return " or ".join(ends) + f", then {self._done}"
+
+    def remark(self, machine: str, now: float, *, stopped: bool = False) -> str:
+        """Return what to do if its end is near, or was; "" if not, and if it has `stopped` as is to be."""
         from dinv.formats.durations import about
         from dinv.wording import command
 
-        left = self.left(now)
-        then = "stopped" if self.on_expiry == STOP else "removed"
+        if stopped and self.on_expiry == STOP:
+            return ""
+        left, then = self.left(now), self._done
         if left is not None and self.is_near(left):
             said = f"its lease ends in {about(left)}" if left > 0 else "its lease is over"
-            return f"{said}, it is {then} then: " + command("extend", machine, "DURATION")
+            when = "then" if left > 0 else "by the next reap"
+            return f"{said}, it is {then} {when}: " + command("extend", machine, "DURATION")
         unused = self._unused_until(now)
         if unused is None:
             return ""
@@ -175,6 +187,10 @@ class Lease:
     def is_idle_near(self, left: float, *, within: float | None = None) -> bool:
         """Return the same of the end that comes with `left` seconds more without a use."""
         return left <= (min(SOON_SECONDS, self.idle_ttl / 4) if within is None else within)
+
+    @property
+    def _done(self) -> str:
+        return "stopped" if self.on_expiry == STOP else "removed"
 
     def _unused_until(self, now: float) -> float | None:
         """The seconds until the end of one that was seen unused for long; None of any other."""

@@ -11,10 +11,19 @@ import pytest
 from fake_driver import FakeDriver, install, without_keys
 
 import dinv
-from dinv.errors import DeadlineExceeded, EndpointUnreachable, HookRefused, NoLease, ProtocolError
+from dinv.errors import (
+    DeadlineExceeded,
+    EndpointUnreachable,
+    HookRefused,
+    NoLease,
+    OptionError,
+    ProtocolError,
+)
 from dinv.leases import activity, reaping, several
 from dinv.leases.activity import Activity
 from dinv.lifecycle.host import leasing, telling
+from dinv.progress import Progress
+from dinv.store.lease import Lease
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -377,3 +386,43 @@ def test_without_a_lease_there_is_nothing_to_extend(machines: Machines) -> None:
     lease = machines.get("dev").lease
     assert lease is not None
     assert (lease.ttl, lease.on_expiry) == (4 * HOUR, "remove")
+
+
+def test_one_that_only_want_of_use_ends_is_not_said_to_have_no_end(machines: Machines) -> None:
+    made(machines, idle_ttl="2h")
+    with pytest.raises(NoLease, match="unused for 2 hours"):
+        machines.get("dev").extend("4h")
+    for duration in ("0", "8x", "10s", "9999d"):
+        with pytest.raises(OptionError, match=f'^"{duration}" is not') as failed:
+            machines.get("dev").extend(duration, give=True)
+        assert failed.value.value == duration
+    assert machines.get("dev").extend("4h", give=True)
+    lease = machines.get("dev").lease
+    assert lease is not None
+    assert (lease.ttl, lease.idle_ttl) == (4 * HOUR, 2 * HOUR)
+
+
+def test_a_cache_stays_on_a_removal_only(machines: Machines) -> None:
+    with pytest.raises(OptionError, match="keeps its cache anyway"):
+        made(machines, ttl="4h", on_expiry="stop", keep_cache_on_expiry=True)
+
+
+def test_a_start_warns_of_a_lease_that_is_over(machines: Machines, clock: Clock) -> None:
+    made(machines, ttl="4h", on_expiry="stop")
+    machines.get("dev").stop()
+    config = machines.get("dev").config
+    assert config.lease is not None
+    config.lease = Lease(ttl=14400, on_expiry="stop", expires="2020-01-01T00:00:00Z")
+    store = Store(machines.path)
+    with store.lock("dev", "x"):
+        store.save(config)
+    (listed,) = machines.list()
+    assert listed.error == ""
+
+    class Said(Progress):
+        def warn(self, text: str) -> None:
+            warned.append(text)
+
+    warned: list[str] = []
+    machines.get("dev").start(Said())
+    assert warned == ["dev: its lease is over, it is stopped by the next reap: dinv extend dev DURATION"]

@@ -267,3 +267,22 @@ def test_extending_writes_the_container_first_and_never_shortens(
     assert machines.get("dev").config.lease == Lease(ttl=3600, expires="2031-01-01T04:00:00Z")
     assert not extending.extend(host, 60, Progress())
     assert len(told) == 1
+
+
+def test_drivers_that_make_no_machines_or_keep_no_caches(machines: Machines) -> None:
+    with pytest.raises(InputError, match="makes no machines") as failed:
+        run(machines, script("true"), driver="none")
+    assert failed.value.exit_code == 125
+    with pytest.raises(InputError, match="no cache volumes"):
+        run(machines, script("true"), keep_cache="ci")
+
+
+def test_what_variables_say_of_leases_is_not_for_a_run(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DINV_TTL", "8h")
+    monkeypatch.setenv("DINV_IDLE_TTL", "2h")
+    assert run(machines, script(f"cat {machines.path}/machines/r/config.json")) == 0
+    said = capfd.readouterr().out
+    assert '"TTL": 600' in said
+    assert '"IdleTTL": 0' in said

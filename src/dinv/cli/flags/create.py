@@ -50,13 +50,7 @@ def add_arguments(parser: Parser, *, of_run: bool = False) -> None:
     from dinv.cli import docker_machine_options
 
     if of_run:
-        parser.whose = _whose
-        parser.set_rare("--debug", "--storage-path")
-        common, *others = _table(parser).groups
-        _add_group(parser, common)
-        parser.add_progress("print nothing but errors, and what the command prints")
-        for group in others:
-            _add_group(parser, group)
+        _add_those_of_a_run(parser)
         return
     parser.missing = "Error: No machine name specified"
     parser.extra = "Invalid command line. Found extra arguments [{extra}]"
@@ -75,6 +69,33 @@ def add_arguments(parser: Parser, *, of_run: bool = False) -> None:
     parser.set_rare("--pool")
     parser.add_format("print the machine: json, table, or a template")
     parser.add_progress("print only the machine's name")
+    for group in others:
+        _add_group(parser, group)
+
+
+def _add_those_of_a_run(parser: Parser) -> None:
+    from dinv.leases.running import LEASE_SECONDS, WITHOUT_MEANING
+
+    parser.whose = _whose
+    parser.set_rare("--debug", "--storage-path", "--context")
+    common, *others = _table(parser).groups
+    parser.add_argument("--pool", metavar="POOL", help="take a machine that is ready in this pool")
+    parser.add_argument(
+        "--ttl",
+        metavar="DURATION",
+        default=None,
+        help=f"its lease, extended while the command runs: what a killed run leaves ends then "
+        f"({LEASE_SECONDS // 60}m)",
+    )
+    parser.add_argument(
+        "--context",
+        action=SWITCH,
+        default=None,
+        help="write a docker context, and remove it with the machine",
+    )
+    # Those that mean nothing here are known, so that the library can say so.
+    _add_group(parser, common, without=("ttl",), hidden=(*WITHOUT_MEANING, "context"))
+    parser.add_progress("print nothing but errors, and what the command prints")
     for group in others:
         _add_group(parser, group)
 
@@ -118,7 +139,9 @@ def _table(parser: Parser) -> Table:
         return Table.chosen(chosen, os.environ)
 
 
-def _add_group(parser: Parser, group: Group, *, without: Container[str] = ()) -> None:
+def _add_group(
+    parser: Parser, group: Group, *, without: Container[str] = (), hidden: Container[str] = ()
+) -> None:
     # Group titles are only for the help; all flags are parsed together.
     secrets = "; ".join(f"${option.env}: {option.text}" for option in group.options if option.secret)
     title = f"{group.title} ({secrets})" if secrets else group.title
@@ -127,10 +150,11 @@ def _add_group(parser: Parser, group: Group, *, without: Container[str] = ()) ->
         if option.secret or option.key in without:
             continue
         flags, facts = flag(option)
+        facts["hidden"] = option.hidden or option.key in hidden
         shown.add_argument(*flags, **facts)
         if option.values:
             parser.known[option.flag] = option.values
-        if option.rare and not option.hidden:
+        if option.rare and not facts["hidden"]:
             parser.set_rare(option.flag)
 
 

@@ -51,7 +51,9 @@ def _ends(machine: MachineStatus) -> str:
         return ""
     import time
 
-    return lease.about(time.time())
+    from dinv.states import STOPPED
+
+    return lease.about(time.time(), stopped=machine.state == STOPPED)
 
 
 def colours(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, dict[str, str]]:

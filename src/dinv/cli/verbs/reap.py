@@ -6,6 +6,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.cli.app import App
     from dinv.cli.parser import Options, Parser
+    from dinv.errors import DinvError
+
+SEVERAL = True
 
 
 def arguments(parser: Parser) -> None:
@@ -36,7 +39,7 @@ def run(app: App, options: Options) -> int:
         )
     for each in found:
         if each.error is not None:
-            app.voice.tell(each.error, getattr(each.error, "__notes__", ()))
+            app.voice.tell(_about(each.name, each.error), getattr(each.error, "__notes__", ()))
         elif form is None:
             would = "would be " if options.dry_run and each.action != "kept" else ""
             app.progress().note(f"{each.name}: {would}{each.action}: " + each.reason)
@@ -47,3 +50,13 @@ def run(app: App, options: Options) -> int:
 
         form.show_all(map(records.of_reaping, found))
     return 1 if any(each.error is not None for each in found) else 0
+
+
+def _about(name: str, error: DinvError) -> DinvError:
+    """Return the error with the machine's name in it: of an endpoint that is away there is one for each."""
+    import copy
+
+    told = copy.copy(error)
+    if name not in error.text:
+        told.args = (f"{name}: " + error.text, *error.args[1:])
+    return told

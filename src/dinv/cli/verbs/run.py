@@ -8,10 +8,15 @@ if TYPE_CHECKING:
     from dinv.cli.parser import Options, Parser
 
 
+LEAST_STATUS = 125
+"""Of a failure of dinv's own, the command line's too, as `docker run` has it."""
+
+
 def arguments(parser: Parser) -> None:
     from dinv.cli.flags.create import add_arguments, flag
     from dinv.options import CACHE_WAIT
 
+    parser.extra = f"What is to be run comes after --: {parser.prog} -- {{extra}}"
     parser.usage = f"{parser.prog} [OPTION ...] -- COMMAND [ARGUMENT ...]"
     parser.add_argument("--name", metavar="NAME", help="the machine's name (run-, and a random number)")
     parser.add_argument(

@@ -44,6 +44,7 @@ class Claim(Transaction):
         context: bool = True,
         labels: dict[str, str] | None = None,
         lease: Lease | None = None,
+        run: bool = False,
     ) -> None:
         super().__init__(machine, progress)
         self.store = store
@@ -52,6 +53,8 @@ class Claim(Transaction):
         self.labels = labels or {}
         self.lease = lease
         """Until when it is wanted, without its end."""
+        self.run = run
+        """Whether it is for one command."""
         self.serial = ""
         """Of the certificate that this claim has had signed."""
         self._inside: Background | None = None
@@ -87,6 +90,7 @@ class Claim(Transaction):
             "Context": self.context,
             "Labels": self.labels,
             "Lease": self._begun_lease(),
+            "Run": self.run,
             "Refuse": left,
         }
         machine.store.save(machine.config)
@@ -190,6 +194,7 @@ class Claim(Transaction):
             from dinv.store.lease import Lease
 
             machine.config.lease = Lease.of(lease)
+        machine.config.run = bool(journal.get("Run"))
         machine.driver.take_name()
         # Not before: the command finds the container by its name.
         self._inside = Background(self._set_hostname, "hostname")

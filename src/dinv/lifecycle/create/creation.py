@@ -387,6 +387,8 @@ class Creation(Transaction):
         config.phase = READY
         config.step = ""
         self.store.save(config)
+        if config.lease is not None and not config.run and self.machine.driver_class.provisioned:
+            self.progress.line("Lease", config.lease.described())
 
     # How they are undone
 

@@ -7,7 +7,7 @@ from dinv.options import TIMEOUT
 from dinv.provisioners import classic_swarm
 from dinv.provisioners.swarm_options import OPTIONS as SWARM
 from dinv.registries import ca as registry_ca
-from dinv.store.lease import REMOVE, Lease
+from dinv.store.lease import REMOVE, STOP, Lease
 from dinv.timeouts import SERVE_SECONDS
 from dinv.wording import option
 
@@ -119,4 +119,9 @@ def lease_of(common: Mapping[str, Any]) -> Lease | None:
                     option=name,
                 )
         return None
+    if keep_cache and on_expiry == STOP:
+        raise OptionError(
+            "is for a machine that is removed then: one that is stopped keeps its cache anyway",
+            option="keep-cache-on-expiry",
+        )
     return Lease(ttl=ttl, idle_ttl=idle_ttl, on_expiry=on_expiry or REMOVE, keep_cache=keep_cache)

@@ -171,6 +171,15 @@ class VchSimulator:
         self.state.start_delay = seconds
 
     @property
+    def clock_ahead(self) -> float:
+        """The seconds by which its clock is ahead of this computer's, negative for behind; can be set."""
+        return self.state.clock_ahead
+
+    @clock_ahead.setter
+    def clock_ahead(self, seconds: float) -> None:
+        self.state.clock_ahead = seconds
+
+    @property
     def volumes(self) -> dict[str, Volume]:
         """Its volumes by name, with their stores and sizes (MB)."""
         with self.state.lock:

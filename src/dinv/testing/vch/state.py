@@ -176,6 +176,8 @@ class Vch:
         self.behind = behind
         self.faults = faults
         self.start_delay = settings.start_delay
+        self.clock_ahead = 0.0
+        """The seconds by which the appliance's clock is before this computer's."""
         self.closing = threading.Event()
         self.lock = threading.RLock()
         self.containers: dict[str, Container] = {}

@@ -6,6 +6,7 @@ vmware/vic: lib/apiservers/engine/backends/system.go.
 from __future__ import annotations
 
 import json
+import time
 from typing import TYPE_CHECKING
 
 from dinv.testing.vch.calls.volumes import DRIVER, has_label
@@ -54,6 +55,14 @@ def version(context: Context) -> Answer:
     )
 
 
+def _now(ahead: float) -> str:
+    """The appliance's own clock, `ahead` seconds from this computer's, as Go's RFC3339Nano has it."""
+    nanoseconds = time.time_ns() + round(ahead * 1e9)
+    second = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(nanoseconds // 10**9))
+    fraction = f".{nanoseconds % 10**9:09}".rstrip("0").rstrip(".")
+    return f"{second}{fraction}Z"
+
+
 def info(context: Context) -> Answer:
     """GET /info."""
     vch = context.vch
@@ -93,7 +102,7 @@ def info(context: Context) -> Answer:
         "NFd": 0,
         "NGoroutines": 0,
         "NEventsListener": 0,
-        "SystemTime": engine.get("SystemTime", ""),
+        "SystemTime": _now(vch.clock_ahead),
         "ExecutionDriver": "",
         "LoggingDriver": "",
         "CgroupDriver": "",
