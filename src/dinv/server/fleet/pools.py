@@ -83,18 +83,24 @@ def _counting() -> sa.Select[Any]:
 
 
 _COUNTED = _counting()
-_READY = (
-    sa.select(templates.c.name, sa.func.count().label("ready"))
-    .join(machines, machines.c.template_id == templates.c.id)
-    .where(machines.c.state == "ready", machines.c.owner_id.is_(None), machines.c.removed_at.is_(None))
-    .where(machines.c.generation == templates.c.generation)
-    .group_by(templates.c.name)
-)
+def _ready() -> sa.Select[Any]:
+    table = machines.c
+    of_template = (table.template_id == templates.c.id, table.generation == templates.c.generation)
+    # A count for each template finds its few by the pools' index; a join would look at all that are ready.
+    count = (
+        sa.select(sa.func.count())
+        .where(*of_template, table.state == "ready", table.owner_id.is_(None), table.removed_at.is_(None))
+        .scalar_subquery()
+    )
+    return sa.select(templates.c.name, count.label("ready")).where(templates.c.removed_at.is_(None))
+
+
+_READY = _ready()
 
 
 def ready(connection: sa.Connection) -> dict[str, int]:
     """Return how many wait ready, by template; those without any are left out."""
-    return {row.name: row.ready for row in connection.execute(_READY)}
+    return {row.name: row.ready for row in connection.execute(_READY) if row.ready}
 
 
 def as_users_see(pool: Pool) -> Pool:
