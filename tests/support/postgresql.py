@@ -16,6 +16,31 @@ from typing import Self
 import psycopg
 
 SECONDS = 60.0
+_END_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+_EMPTY = """
+DO $$
+DECLARE name text;
+BEGIN
+    SET LOCAL session_replication_role = replica;
+    FOR name IN
+        SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename <> 'alembic_version'
+    LOOP
+        EXECUTE format('DELETE FROM %I', name);
+    END LOOP;
+    FOR name IN SELECT sequencename FROM pg_sequences WHERE schemaname = 'public' LOOP
+        EXECUTE format('ALTER SEQUENCE %I RESTART', name);
+    END LOOP;
+END $$
+"""
+_SHAPE = """
+SELECT table_name::text, column_name::text, data_type::text FROM information_schema.columns
+WHERE table_schema = 'public'
+UNION ALL SELECT version_num::text, '', '' FROM alembic_version ORDER BY 1, 2
+"""
+"""Every table and column, and the step of the migrations."""
 
 
 def programs() -> str:
@@ -33,6 +58,9 @@ class PostgreSQL:
         """`durable` as in production: what is committed is on the disk."""
         self.programs = programs()
         self._durable = durable
+        self._free: list[str] = []
+        self._made = 0
+        self._shapes: dict[str, list[tuple[object, ...]]] = {}
         self.directory = tempfile.mkdtemp(prefix="dinv-pg-")
         self._user: str | None = None
         if os.geteuid() == 0:
@@ -123,9 +151,34 @@ class PostgreSQL:
     def drop(self, database: str) -> None:
         self._execute(f'DROP DATABASE "{database}" WITH (FORCE)')
 
-    def _execute(self, statement: str) -> None:
-        with contextlib.closing(psycopg.connect(self.dsn("postgres"), autocommit=True)) as connection:
-            connection.execute(statement.encode())
+    def lend(self, template: str) -> str:
+        """Return the name of a database like the template, which has no rows; made only if none is free."""
+        if self._free:
+            return self._free.pop()
+        self._made += 1
+        name = f"lent_{os.getpid()}_{self._made}"
+        self.create(name, template=template)
+        return name
+
+    def take_back(self, name: str, template: str) -> None:
+        """Empty a database that was lent, in less time than a new one takes; drop it if it was changed."""
+        if template not in self._shapes:
+            self._shapes[template] = self._execute(_SHAPE, database=template)
+        try:
+            is_same = self._execute(_END_OTHERS, _EMPTY, _SHAPE, database=name) == self._shapes[template]
+        except psycopg.Error:
+            is_same = False
+        if is_same:
+            self._free.append(name)
+        else:
+            self.drop(name)
+
+    def _execute(self, *statements: str, database: str = "postgres") -> list[tuple[object, ...]]:
+        """Run them; return the rows of the last."""
+        with contextlib.closing(psycopg.connect(self.dsn(database), autocommit=True)) as connection:
+            for statement in statements:
+                done = connection.execute(statement.encode())
+            return done.fetchall() if done.description else []
 
     def __enter__(self) -> Self:
         return self

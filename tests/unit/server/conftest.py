@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import os
 import shutil
 import threading
 from collections.abc import Callable
@@ -62,13 +61,13 @@ def new_database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator
     cluster: PostgreSQL = request.getfixturevalue("postgresql")
     made: list[str] = []
 
-    def create() -> str:
-        made.append(f"test_{os.getpid()}_{next(_numbers)}")
-        return cluster.create(made[-1], template="current")
+    def lend() -> str:
+        made.append(cluster.lend("current"))
+        return cluster.url(made[-1])
 
-    yield create
+    yield lend
     for name in made:
-        cluster.drop(name)
+        cluster.take_back(name, "current")
 
 
 @pytest.fixture
