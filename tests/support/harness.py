@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import io
 import os
@@ -20,7 +19,7 @@ from dinv.errors import DinvError, NotFound
 from dinv.image_building import builder, registry_cache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from dinv.engine import Engine
     from dinv.machine import Machine
@@ -95,19 +94,8 @@ def _ensure(engine: Engine, image: str, prefix: str, context: bytes, build: Call
     cached = os.path.join(CACHE, f"{prefix}{sources.hexdigest()[:16]}.tar")
     if _has(engine, image) or _load(engine, image, cached):
         return
-    with one_at_a_time("build"):  # another worker's may have come in the meantime
-        if not _load(engine, image, cached):
-            build()
-            _save(engine, image, prefix, cached)
-
-
-@contextlib.contextmanager
-def one_at_a_time(what: str) -> Iterator[None]:
-    """Hold this checkout's lock for `what`: tests run in several processes."""
-    os.makedirs(CACHE, exist_ok=True)
-    with open(os.path.join(CACHE, f"{what}.lock"), "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+    build()
+    _save(engine, image, prefix, cached)
 
 
 def _has(engine: Engine, image: str) -> bool:

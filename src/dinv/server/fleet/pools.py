@@ -83,6 +83,8 @@ def _counting() -> sa.Select[Any]:
 
 
 _COUNTED = _counting()
+
+
 def _ready() -> sa.Select[Any]:
     table = machines.c
     of_template = (table.template_id == templates.c.id, table.generation == templates.c.generation)
