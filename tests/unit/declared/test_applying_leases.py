@@ -77,17 +77,15 @@ def test_another_length_counts_from_when_it_is_applied(
 def test_what_happens_then_changes_without_a_new_end(machines: Machines, endpoint: Endpoint) -> None:
     apply(machines, file("ttl: 8h"))
     endpoint.now = "2031-01-01T02:00:00Z"
-    text = file("ttl: 8h, on-expiry: stop, keep-cache-on-expiry: true, idle-ttl: 2h")
+    text = file("ttl: 8h, keep-cache-on-expiry: true")
     (change,) = planned(machines, text)
-    assert said(change) == {
-        "idle-ttl": "none -> 2h",
-        "on-expiry": "remove -> stop",
-        "keep-cache-on-expiry": "false -> true",
-    }
+    assert said(change) == {"keep-cache-on-expiry": "false -> true"}
     assert apply(machines, text) == [(CHANGE, "dev", "")]
-    expected = Lease(
-        ttl=28800, expires="2031-01-01T08:00:00Z", idle_ttl=7200, on_expiry="stop", keep_cache=True
-    )
+    expected = Lease(ttl=28800, expires="2031-01-01T08:00:00Z", keep_cache=True)
+    assert (lease(), endpoint.told) == (expected, [])
+    text = file("ttl: 8h, on-expiry: stop, idle-ttl: 2h")
+    assert apply(machines, text) == [(CHANGE, "dev", "")]
+    expected = Lease(ttl=28800, expires="2031-01-01T08:00:00Z", idle_ttl=7200, on_expiry="stop")
     assert (lease(), endpoint.told) == (expected, [])
 
 

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 from benchmarks import scale
 
+from dinv.server.serving import interpreter
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 def test_a_tiny_fleet_is_filled_and_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"CLAIMS": 40, "CLIENTS": 4, "WAITING": 20, "ON_EACH": 20}.items():
         monkeypatch.setattr(scale, name, value)
-    monkeypatch.setattr(scale, "keep_few_arenas", lambda: None)
+    monkeypatch.setattr(interpreter, "prepare", lambda: None)
 
     database_url = f"sqlite:///{tmp_path}/dinv.db"
 

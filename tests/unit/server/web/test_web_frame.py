@@ -205,7 +205,7 @@ def test_a_problem_is_told_to_programs(client: TestClient) -> None:
 def test_what_the_framework_refuses_is_a_problem_too(client: TestClient) -> None:
     bearer = {"Authorization": "Bearer dinv_ada"}
     missing = client.get("/api/v1/nothing")
-    assert (missing.status_code, missing.json()["kind"]) == (404, "not-found")
+    assert (missing.status_code, missing.json()["kind"]) == (404, "no-route")
     wrong = client.delete("/api/v1/mine", headers=bearer)
     assert (wrong.status_code, wrong.json()["kind"]) == (405, "method-not-allowed")
     assert wrong.headers["allow"]
@@ -239,7 +239,7 @@ def test_a_browser_gets_the_page_s_own_answer(tmp_path: Path) -> None:
     client = TestClient(app, base_url="https://dinv.example.com")
     html = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
     assert client.get("/mine", headers=html).text == "page: not-signed-in"
-    assert client.get("/nothing", headers=html).text == "page: not-found"
+    assert client.get("/nothing", headers=html).text == "page: no-route"
     assert client.get("/mine").json()["kind"] == "not-signed-in"
     assert client.get("/api/v1/mine", headers=html).json()["kind"] == "not-signed-in"
     forged = client.post("/form", data={"name": "x"}, headers={**html, "Origin": "https://evil.example"})
@@ -371,7 +371,7 @@ def test_the_log_says_the_route_and_no_secret(client: TestClient, logged: io.Str
         ("", 404),
         ("/who", 200),
     ]
-    assert lines[1]["problem"] == "not-found"
+    assert lines[1]["problem"] == "no-route"
     assert lines[2]["actor"] == "ada"
     assert all(line["message"] == "request" and len(line["request_id"]) == 20 for line in lines)
 
