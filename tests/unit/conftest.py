@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # The computers that run tests are shared: how long one example takes says nothing.
-settings.register_profile("dinv", deadline=None)
+settings.register_profile("dinv", deadline=None, max_examples=50)
+settings.register_profile("thorough", deadline=None, max_examples=1000)
+"""With --hypothesis-profile thorough: for whoever changes a parser."""
 settings.load_profile("dinv")
 
 
