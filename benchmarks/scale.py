@@ -19,7 +19,6 @@ import sys
 import tempfile
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,7 @@ from working_server import Server
 
 from benchmarks import fleet, running
 from benchmarks.report import table
-from benchmarks.server_claims import CLIENTS, databases, wait
+from benchmarks.server_claims import CLIENTS, databases, timed, wait
 from dinv.server.database.database import Database
 from dinv.server.database.schema import people
 from dinv.server.fleet import capacity
@@ -155,16 +154,7 @@ class Timing:
 
     def many(self, what: str, function: Callable[[int], object], count: int) -> None:
         """Call it `count` times by CLIENTS threads; keep p95 in ms, and how many a second."""
-
-        def timed(number: int) -> float:
-            begun = time.perf_counter()
-            function(number)
-            return time.perf_counter() - begun
-
-        begun = time.perf_counter()
-        with ThreadPoolExecutor(CLIENTS) as threads:
-            took = sorted(threads.map(timed, range(count)))
-        whole = time.perf_counter() - begun
+        took, whole = timed(function, count, CLIENTS)
         self.found[f"{what}, {CLIENTS} at a time, p95 ms"] = f"{1000 * took[int(0.95 * count)]:.0f}"
         self.found[f"{what}, a second"] = f"{count / whole:.0f}"
 

@@ -72,6 +72,23 @@ def postgresql() -> Iterator[str]:
         yield cluster.create("benchmark")
 
 
+def timed(function: Callable[[int], object], count: int, clients: int = CLIENTS) -> tuple[list[float], float]:
+    """Call it so often, by so many threads; return how long each call took, sorted, and all of them together.
+
+    Seconds.
+    """
+
+    def one(number: int) -> float:
+        begun = time.perf_counter()
+        function(number)
+        return time.perf_counter() - begun
+
+    begun = time.perf_counter()
+    with ThreadPoolExecutor(clients) as threads:
+        took = sorted(threads.map(one, range(count)))
+    return took, time.perf_counter() - begun
+
+
 def measure(name: str, url: str, options: argparse.Namespace) -> None:
     """Print the lines of one database."""
     database = Database(url)
@@ -83,16 +100,7 @@ def measure(name: str, url: str, options: argparse.Namespace) -> None:
 
     def line(what: str, function: Callable[[int], object], count: int, clients: int = CLIENTS) -> None:
         """Call it so often, by so many threads, and print how long each call took."""
-
-        def timed(number: int) -> float:
-            begun = time.perf_counter()
-            function(number)
-            return time.perf_counter() - begun
-
-        begun = time.perf_counter()
-        with ThreadPoolExecutor(clients) as threads:
-            took = sorted(threads.map(timed, range(count)))
-        whole = time.perf_counter() - begun
+        took, whole = timed(function, count, clients)
         shown = [took[count // 2], took[int(count * 0.95)], took[-1]]
         cells = [f"{1000 * seconds:.1f}" for seconds in shown]
         print(f"| {what} | {name} | {' | '.join(cells)} | {count / whole:.0f} |", flush=True)

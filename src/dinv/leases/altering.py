@@ -34,14 +34,15 @@ def alter(host: Host, wanted: Lease | None, progress: Progress) -> None:
     with changing(host, "changing its lease", progress):
         before = host.config.lease
         lease = Lease.of(wanted.document()) if wanted is not None else None
+        end, warned = (before.expires, before.warned) if before is not None else ("", "")
+        goes_on = bool(lease is not None and before is not None and end and before.ttl == lease.ttl)
+        if lease is not None and goes_on:
+            lease.expires, lease.warned = end, warned
         host.config.lease = lease
-        if lease is not None and before is not None and before.expires and before.ttl == lease.ttl:
-            lease.expires, lease.warned = before.expires, before.warned
-            host.config.lease = lease
-        else:
+        if not goes_on:
             leasing.begin(host)
         leasing.check_idle(host)
-        _tell(host, before.expires if before is not None else "")
+        _tell(host, end)
         host.store.save(host.config)
 
 

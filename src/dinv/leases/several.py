@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dinv.lifecycle.renew.when_due import AT_ONCE
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -9,9 +11,6 @@ if TYPE_CHECKING:
 
     Item = TypeVar("Item")
     Found = TypeVar("Found")
-
-AT_ONCE = 4
-"""As many as `renew` has."""
 
 
 def each(work: Callable[[Item], Found], items: Sequence[Item]) -> list[Found]:

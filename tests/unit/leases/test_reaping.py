@@ -19,9 +19,10 @@ from dinv.errors import (
     OptionError,
     ProtocolError,
 )
-from dinv.leases import activity, reaping, several
+from dinv.leases import activity, reaping
 from dinv.leases.activity import Activity
 from dinv.lifecycle.host import leasing, telling
+from dinv.lifecycle.renew import when_due
 from dinv.progress import Progress
 from dinv.store.lease import Lease
 from dinv.store.store import Store
@@ -251,7 +252,7 @@ def test_what_is_used_after_the_look_is_spared(
 def test_several_are_ended_at_the_same_time_and_one_that_hangs_holds_up_none(
     world: World, machines: Machines, clock: Clock
 ) -> None:
-    names = [f"m{number}" for number in range(several.AT_ONCE + 2)]
+    names = [f"m{number}" for number in range(when_due.AT_ONCE + 2)]
     for name in names:
         made(machines, name, ttl="4h")
     clock.ahead = 5 * HOUR
