@@ -174,7 +174,7 @@ async def _look(
 ) -> None:
     """Somebody with the page open, who looks at it again and again."""
     headers = {"Cookie": f"__Host-dinv={secret}", "Accept": "text/html"}
-    stream = asyncio.create_task(_stream(client, headers))
+    stream: asyncio.Task[None] | None = None
     end = time.monotonic() + options.seconds
     await asyncio.sleep(CHANCE.uniform(0, options.every))
     while time.monotonic() < end:
@@ -182,9 +182,12 @@ async def _look(
         answer = await client.get("/", headers=headers)
         took.append(time.perf_counter() - begun)
         assert answer.status_code == 200, answer.text[:300]
+        # As a browser does: what is live in a page is asked for when the page is there.
+        stream = stream or asyncio.create_task(_stream(client, headers))
         await asyncio.sleep(CHANCE.uniform(0.5, 1.5) * options.every)
-    stream.cancel()
-    await asyncio.gather(stream, return_exceptions=True)
+    if stream is not None:
+        stream.cancel()
+        await asyncio.gather(stream, return_exceptions=True)
 
 
 async def _stream(client: httpx.AsyncClient, headers: dict[str, str]) -> None:

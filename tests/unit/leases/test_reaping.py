@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import pytest
@@ -45,8 +46,11 @@ class Clock:
     def __init__(self) -> None:
         self.ahead = 0.0
 
+    def seconds(self) -> float:
+        return time.time() + self.ahead
+
     def says(self, *_: object, **__: object) -> str:
-        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + self.ahead))
+        return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.seconds()))
 
 
 @pytest.fixture
@@ -220,7 +224,9 @@ def test_hooks_are_told_once_that_it_ends_unless_it_is_used(
     assert [event for event, _ in events] == ["lease-expiring"] * 2
     facts = events[0][1]
     assert (facts["why"], facts["seconds_left"], facts["on_expiry"]) == ("idle", 29 * 60, "stop")
-    assert facts["expires"] == time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 600 + 29 * 60))
+    clock.ahead = 600
+    ends = datetime.fromisoformat(facts["expires"]).timestamp() - 29 * 60
+    assert clock.seconds() - 60 < ends <= clock.seconds()
 
 
 @pytest.mark.parametrize("action", ["remove", "stop"])

@@ -12,6 +12,7 @@ from dinv.server.database.database import Database
 from dinv.server.fleet.service import Fleet
 from dinv.server.people.service import People
 from dinv.server.settings import Settings
+from dinv.server.web.followed import Logs
 from dinv.server.web.watching import Changes
 
 
@@ -19,8 +20,8 @@ from dinv.server.web.watching import Changes
 class Parts:
     """What handlers ask.
 
-    `stopping` is set when the server is to end: streams end then. `wake` tells this server's workers that
-    there may be something to do.
+    `logs` are those that are followed. `stopping` is set when the server is to end: streams end then. `wake`
+    tells this server's workers that there may be something to do.
     """
 
     settings: Settings
@@ -29,6 +30,7 @@ class Parts:
     people: People
     fleet: Fleet
     stopping: threading.Event = field(default_factory=threading.Event)
+    logs: Logs = field(default_factory=Logs)
     wake: Callable[[], None] = lambda: None
 
     @cached_property

@@ -6,6 +6,7 @@ connects again by itself; it gets everything anew then, so nothing is lost in be
 
 from __future__ import annotations
 
+import random
 import threading
 import time
 from collections.abc import AsyncIterator, Callable
@@ -22,8 +23,9 @@ from dinv.server.web.parts import Parts
 from dinv.server.web.watching import Watch
 
 ANEW_SECONDS = 15.0
-"""After so long without a change it is looked at again, as times are shown and sessions end; and a comment is
-sent, which keeps proxies from closing."""
+"""After about so long without a change it is looked at again, as times are shown and sessions end, and a
+comment is sent, which keeps proxies from closing. Each stream has its own moment, as all of them connect at
+once after a restart."""
 AGAIN_SECONDS = 1.0
 """And after so long where the database was gone."""
 LONGEST_SECONDS = 900.0
@@ -123,7 +125,7 @@ async def _changes(look: Callable[[], Look], watch: Watch, stopping: threading.E
     sent: dict[str, str] = {}
     yield "retry: 2000\n\n"
     while time.monotonic() - begun < LONGEST_SECONDS and not stopping.is_set():
-        pause = ANEW_SECONDS
+        pause = ANEW_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311  (no secret)
         try:
             seen = await run_in_threadpool(look)
         except Problem as problem:

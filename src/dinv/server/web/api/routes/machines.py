@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -10,7 +11,6 @@ from starlette.concurrency import run_in_threadpool
 
 from dinv.server.models import Event, Machine, MachineState, Share
 from dinv.server.web.api import streams
-from dinv.server.web.api.followed import Followed
 from dinv.server.web.api.values import (
     CertificateMade,
     CertificateWanted,
@@ -237,10 +237,15 @@ async def log(
 ) -> StreamingResponse:
     """The machine's own log; what is followed ends when the machine is not one's own any more."""
     fleet = parts.fleet
-    lines = await run_in_threadpool(fleet.log, actor, machine_id, tail=tail, follow=follow)
     if not follow:
+        lines = await run_in_threadpool(fleet.log, actor, machine_id, tail=tail)
         return StreamingResponse(lines, media_type=_LOG)
-    followed = Followed(lines, whose=actor.person.id)
+
+    def read() -> Iterator[bytes]:
+        # In the log's own thread: the first line, too, may have to be waited for.
+        yield from fleet.log(actor, machine_id, tail=tail, follow=True)
+
+    followed = parts.logs.follow(read(), whose=actor.person.id)
     await followed.begin()
     pieces = followed.pieces(lambda: fleet.machine(asks(), machine_id), parts.stopping.is_set)
     return StreamingResponse(pieces, media_type=_LOG)

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv.server.problems import Conflict, NotSignedIn, TooManyRequests, Unavailable
-from dinv.server.web.api import followed
-from dinv.server.web.api.followed import Followed
+from dinv.server.web import followed
+from dinv.server.web.followed import Followed, Logs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -38,14 +38,19 @@ class Machine:
 
 
 @pytest.fixture
-def machine() -> Iterator[Machine]:
+def logs() -> Logs:
+    return Logs()
+
+
+@pytest.fixture
+def machine(logs: Logs) -> Iterator[Machine]:
     made = Machine()
     yield made
     made.says.set()
     end = time.monotonic() + 20
-    while followed._open and time.monotonic() < end:
+    while logs.open() and time.monotonic() < end:
         time.sleep(0.01)
-    assert not followed._open
+    assert not logs.open()
 
 
 @pytest.fixture(autouse=True)
@@ -61,7 +66,7 @@ async def _all(log: Followed, may: Callable[[], object] = bool, stopping: Callab
 
 def test_it_is_read_to_its_end() -> None:
     lines = (b"%d\n" % number for number in range(200))
-    assert asyncio.run(_all(Followed(lines, whose="jane"))).count(b"\n") == 200
+    assert asyncio.run(_all(Logs().follow(lines, whose="jane"))).count(b"\n") == 200
 
 
 def _failing(problem: Problem) -> Iterator[bytes]:
@@ -70,18 +75,18 @@ def _failing(problem: Problem) -> Iterator[bytes]:
 
 
 def test_what_is_wrong_with_it_is_said_before_the_answer_begins() -> None:
-    log = Followed(_failing(Conflict("it is gone")), whose="jane")
+    log = Logs().follow(_failing(Conflict("it is gone")), whose="jane")
     with pytest.raises(Conflict, match="it is gone"):
         asyncio.run(log.begin())
 
 
-def test_it_ends_when_the_server_stops(machine: Machine) -> None:
+def test_it_ends_when_the_server_stops(machine: Machine, logs: Logs) -> None:
     stopping = threading.Event()
     threading.Timer(0.1, stopping.set).start()
-    assert asyncio.run(_all(Followed(machine.log(), whose="jane"), stopping=stopping.is_set)) == b"first\n"
+    assert asyncio.run(_all(logs.follow(machine.log(), whose="jane"), stopping=stopping.is_set)) == b"first\n"
 
 
-def test_a_token_that_is_revoked_ends_it(machine: Machine) -> None:
+def test_a_token_that_is_revoked_ends_it(machine: Machine, logs: Logs) -> None:
     asked: list[None] = []
 
     def may() -> None:
@@ -91,7 +96,7 @@ def test_a_token_that_is_revoked_ends_it(machine: Machine) -> None:
         if len(asked) > 2:
             raise NotSignedIn("revoked")
 
-    assert asyncio.run(_all(Followed(machine.log(), whose="jane"), may)) == b"first\n"
+    assert asyncio.run(_all(logs.follow(machine.log(), whose="jane"), may)) == b"first\n"
     assert len(asked) == 3
 
 
@@ -103,28 +108,27 @@ def test_one_that_never_rests_is_looked_at_too() -> None:
     def may() -> None:
         raise NotSignedIn("revoked")
 
-    assert asyncio.run(_all(Followed(endless(), whose="jane"), may)).startswith(b"x")
+    assert asyncio.run(_all(Logs().follow(endless(), whose="jane"), may)).startswith(b"x")
 
 
-def test_a_reader_who_goes_keeps_nothing_but_the_thread(machine: Machine) -> None:
+def test_a_reader_who_goes_keeps_nothing_but_the_thread(machine: Machine, logs: Logs) -> None:
     async def read() -> None:
-        log = Followed(machine.log(), whose="jane")
+        log = logs.follow(machine.log(), whose="jane")
         pieces = log.pieces(bool, bool)
         assert await anext(pieces) == b"first\n"
         await pieces.aclose()  # type: ignore[attr-defined]  # what starlette does when the client has gone
 
     asyncio.run(asyncio.wait_for(read(), 10))
-    assert followed._open == {"jane": 1}
+    assert logs.open() == {"jane": 1}
     machine.says.set()
     assert machine.closed.wait(20)
 
 
-def test_there_are_bounds_for_one_and_for_all(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(followed, "MOST_OF_ONE", 2)
-    monkeypatch.setattr(followed, "MOST", 3)
+def test_there_are_bounds_for_one_and_for_all(machine: Machine) -> None:
+    logs = Logs(most=3, most_of_one=2)
     with contextlib.ExitStack() as stack:
         for whose in ("jane", "jane", "bo"):
-            stack.callback(Followed(machine.log(), whose=whose).close)
+            stack.callback(logs.follow(machine.log(), whose=whose).close)
         for whose in ("jane", "cy"):
             with pytest.raises(TooManyRequests, match="ends with its next line"):
-                Followed(machine.log(), whose=whose)
+                logs.follow(machine.log(), whose=whose)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import queue
 import threading
 import time
@@ -29,26 +30,47 @@ FIRST_SECONDS = 5.0
 """What is wrong with a log shows at once: after that the answer begins."""
 _PIECES = 64
 
-_lock = threading.Lock()
-_open: Counter[str] = Counter()
 
+class Logs:
+    """Those that a server follows. Threads may share one object."""
 
-class Followed:
-    """One log that is followed. Raises TooManyRequests; once made, it has to be closed."""
+    def __init__(self, *, most: int = MOST, most_of_one: int = MOST_OF_ONE) -> None:
+        self._most = most
+        self._most_of_one = most_of_one
+        self._lock = threading.Lock()
+        self._open: Counter[str] = Counter()
 
-    def __init__(self, lines: Iterator[bytes], *, whose: str) -> None:
-        """`whose` is who counts for it."""
-        self._lines = lines
-        self._whose = whose
-        self._queue: queue.Queue[bytes | Exception | None] = queue.Queue(_PIECES)
-        self._over = threading.Event()
-        with _lock:
-            if _open[whose] >= MOST_OF_ONE or _open.total() >= MOST:
+    def follow(self, lines: Iterator[bytes], *, whose: str) -> Followed:
+        """Read them from now on. `whose` is who counts for it. Raises TooManyRequests."""
+        with self._lock:
+            if self._open[whose] >= self._most_of_one or self._open.total() >= self._most:
                 raise TooManyRequests(
                     "Too many logs are followed. One that nobody reads any more ends with its next line.",
                     retry_after=30,
                 )
-            _open[whose] += 1
+            self._open[whose] += 1
+        return Followed(lines, functools.partial(self._ended, whose))
+
+    def open(self) -> dict[str, int]:
+        """How many each person has."""
+        with self._lock:
+            return dict(+self._open)
+
+    def _ended(self, whose: str) -> None:
+        with self._lock:
+            self._open[whose] -= 1
+            if not self._open[whose]:
+                del self._open[whose]
+
+
+class Followed:
+    """One log that is followed; it has to be closed. `ended` is called when its thread ends."""
+
+    def __init__(self, lines: Iterator[bytes], ended: Callable[[], None]) -> None:
+        self._lines = lines
+        self._ended = ended
+        self._queue: queue.Queue[bytes | Exception | None] = queue.Queue(_PIECES)
+        self._over = threading.Event()
         threading.Thread(target=self._read, name="log", daemon=True).start()
 
     def close(self) -> None:
@@ -96,10 +118,7 @@ class Followed:
         except Exception as error:  # noqa: BLE001  # `begin` raises it
             self._put(error)
         finally:
-            with _lock:
-                _open[self._whose] -= 1
-                if not _open[self._whose]:
-                    del _open[self._whose]
+            self._ended()
 
     def _put(self, piece: bytes | Exception | None) -> bool:
         while not self._over.is_set():
