@@ -23,12 +23,9 @@ def problem_page(request: Request, problem: Problem) -> Response:
         request,
         "problem.html",
         actor=None,
-        status=problem.status,
-        title=problem.title,
-        detail=problem.detail,
+        wrong=problem,
         errors=problem.fields.get("errors", ()),
         back=_back(request),
-        retry_after=problem.retry_after,
         request_id=request.scope.get("dinv.request_id", ""),
     )
     shown.headers.update(answers.headers(problem))

@@ -17,6 +17,7 @@ from dinv import __version__
 from dinv.formats.durations import about
 from dinv.formats.units import format_size
 from dinv.server.models import Actor
+from dinv.server.problems import Problem
 from dinv.server.web.page import shown
 
 SAID = {
@@ -137,24 +138,37 @@ def _environment() -> Environment:
     return environment
 
 
+def load_all() -> None:
+    """Compile all templates, which otherwise happens when they are first used."""
+    environment = _environment()
+    for name in environment.list_templates(extensions=["html"]):
+        environment.get_template(name)
+
+
 def fragment(template: str, **context: Any) -> str:
     """Part of a page, as HTML."""
     return _environment().get_template(template).render(context)
 
 
 def page(
-    request: Request, template: str, *, actor: Actor | None, here: str = "", status: int = 200, **context: Any
+    request: Request,
+    template: str,
+    *,
+    actor: Actor | None,
+    here: str = "",
+    wrong: Problem | None = None,
+    **context: Any,
 ) -> HTMLResponse:
-    """A whole page. `here` is the part of the navigation it belongs to."""
+    """A whole page. `here` is the part of the navigation it belongs to; `wrong` gives its status."""
 
     def current(part: str) -> Markup:
         return Markup(' aria-current="page"') if part == here else Markup("")
 
     kind, text = SAID.get(request.query_params.get("said", ""), ("", ""))
     said = {"kind": kind, "text": text} if text else None
-    html = fragment(template, actor=actor, current=current, said=said, **context)
+    html = fragment(template, actor=actor, current=current, said=said, wrong=wrong, **context)
     # Pages show what is somebody's own, and may show a secret: nobody keeps them.
-    return HTMLResponse(html, status, headers={"Cache-Control": "no-store"})
+    return HTMLResponse(html, wrong.status if wrong else 200, headers={"Cache-Control": "no-store"})
 
 
 def onward(path: str, said: str = "") -> RedirectResponse:

@@ -36,7 +36,6 @@ def _account(
         "account.html",
         actor=actor,
         here="account",
-        status=wrong.status if wrong else 200,
         tokens=parts.people.tokens(actor),
         sessions=parts.people.sessions(actor, current=session_of(request)),
         secret=secret,

@@ -47,7 +47,6 @@ def _home(
         "home.html",
         actor=actor,
         here="home",
-        status=wrong.status if wrong else 200,
         templates=desk.templates,
         chosen=chosen or (desk.templates[0].name if desk.templates else ""),
         ready=desk.ready,

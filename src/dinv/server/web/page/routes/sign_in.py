@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 
+from dinv.server.models import Actor
 from dinv.server.paths import local_path
 from dinv.server.problems import NotFound, NotSignedIn, Problem, TooManyRequests
 from dinv.server.web import answers
@@ -43,7 +44,6 @@ def _form(
         request,
         "sign_in.html",
         actor=None,
-        status=wrong.status if wrong else 200,
         provider=provider.name if provider else "",
         next=local_path(wanted),
         name=name[:64],
@@ -117,12 +117,8 @@ def first(request: Request, parts: CurrentParts, secret: str) -> HTMLResponse:
     return _first(request, secret)
 
 
-def _first(
-    request: Request, secret: str, *, name: str = "", wrong: str = "", status: int = 200
-) -> HTMLResponse:
-    return page(
-        request, "first.html", actor=None, status=status, action=f"/first/{secret}", name=name, wrong=wrong
-    )
+def _first(request: Request, secret: str, *, name: str = "", wrong: Problem | None = None) -> HTMLResponse:
+    return page(request, "first.html", actor=None, action=f"/first/{secret}", name=name, wrong=wrong)
 
 
 @router.post("/first/{secret}")
@@ -137,7 +133,7 @@ def use_first(
     try:
         session = parts.people.use_first_link(secret, name, password, address=address(request))
     except Problem as problem:
-        return _first(request, secret, name=name, wrong=problem.detail, status=problem.status)
+        return _first(request, secret, name=name, wrong=problem)
     answer = onward("/")
     set_session(answer, session)
     return answer
@@ -151,15 +147,24 @@ def device(
     code: Annotated[str, Query(max_length=16)] = "",
 ) -> HTMLResponse:
     """Where `dinv login` sends somebody; the code may be in the URL, since it gives nothing by itself."""
-    asked, wrong, status = None, "", 200
-    if code:
-        try:
-            asked = parts.people.device_show(actor, code)
-        except Problem as problem:
-            wrong, status = problem.detail, problem.status
-    return page(
-        request, "device.html", actor=actor, status=status, code=code, asked=asked, done="", wrong=wrong
-    )
+    if not code:
+        return _device(request, actor)
+    try:
+        return _device(request, actor, code=code, asked=parts.people.device_show(actor, code))
+    except Problem as problem:
+        return _device(request, actor, code=code, wrong=problem)
+
+
+def _device(
+    request: Request,
+    actor: Actor,
+    *,
+    code: str = "",
+    asked: dict[str, object] | None = None,
+    done: str = "",
+    wrong: Problem | None = None,
+) -> HTMLResponse:
+    return page(request, "device.html", actor=actor, code=code, asked=asked, done=done, wrong=wrong)
 
 
 @router.post("/device")
@@ -175,15 +180,5 @@ def decide(
     try:
         parts.people.device_decide(actor, code, allow=allow)
     except Problem as problem:
-        return page(
-            request,
-            "device.html",
-            actor=actor,
-            code=code,
-            asked=None,
-            done="",
-            wrong=problem.detail,
-            status=problem.status,
-        )
-    done = "allowed" if allow else "refused"
-    return page(request, "device.html", actor=actor, code="", asked=None, done=done, wrong="")
+        return _device(request, actor, code=code, wrong=problem)
+    return _device(request, actor, done="allowed" if allow else "refused")

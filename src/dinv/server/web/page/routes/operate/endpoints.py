@@ -77,7 +77,6 @@ def _endpoints(
         "operate/endpoints.html",
         actor=actor,
         here="endpoints",
-        status=wrong.status if wrong else 200,
         endpoints=found[:PAGE],
         after=found[PAGE - 1].name if len(found) > PAGE else "",
         sought=sought,

@@ -45,7 +45,6 @@ def _people(
         "operate/people.html",
         actor=actor,
         here="people",
-        status=wrong.status if wrong else 200,
         people=found[:PAGE],
         after=found[PAGE - 1].name if len(found) > PAGE else "",
         sought=search,

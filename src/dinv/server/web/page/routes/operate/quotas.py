@@ -53,7 +53,6 @@ def _quotas(
         "operate/quotas.html",
         actor=actor,
         here="quotas",
-        status=wrong.status if wrong else 200,
         quotas=parts.fleet.quotas(actor),
         form=Written(form or {}),
         wrong=wrong,

@@ -44,7 +44,6 @@ def _templates(
         "operate/templates.html",
         actor=actor,
         here="templates",
-        status=wrong.status if wrong else 200,
         templates=parts.fleet.templates(actor),
         document=document,
         wrong=wrong,
