@@ -110,7 +110,7 @@ def serve(options: argparse.Namespace) -> None:
     from dinv.server.serving import interpreter
     from dinv.server.serving.connections import Connection
     from dinv.server.settings import Settings
-    from dinv.server.web.app import make_app
+    from dinv.server.web.app import make_app, warm_up
     from dinv.server.web.parts import Parts
     from dinv.server.work.service import Place
 
@@ -121,8 +121,11 @@ def serve(options: argparse.Namespace) -> None:
     settings = Settings(options.serve, public_url=f"http://127.0.0.1:{options.port}")
     fleet = Fleet(database, audit, Place.opened(database, settings).access)
     parts = Parts(settings, database, audit, People(database, audit, settings), fleet, threading.Event())
+    app = make_app(parts)
+    warm_up(app)
+    interpreter.settle()
     uvicorn.run(
-        make_app(parts),
+        app,
         host="127.0.0.1",
         port=options.port,
         http=Connection,

@@ -6,15 +6,14 @@ import errno
 import hashlib
 import os
 import sqlite3
-import threading
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
 from typing import Literal, Protocol
 
 import sqlalchemy as sa
 
 from dinv.errors import DinvError
+from dinv.server.database.turns import Turns
 from dinv.server.problems import Invalid, Problem
 
 CONNECTIONS = 64
@@ -90,7 +89,7 @@ class SQLite:
         self._url = url
         self._file = url.database
         # SQLite itself makes those who wait sleep, up to 100 ms at a time, and is fair to none of them.
-        self._turn = threading.Lock()
+        self._turns = Turns()
 
     def engine(self) -> sa.Engine:
         engine = sa.create_engine(
@@ -136,10 +135,8 @@ class SQLite:
         connection.exec_driver_sql(f"PRAGMA query_only={'ON' if reads else 'OFF'}")
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
-    @contextmanager
-    def turn(self) -> Iterator[None]:
-        with self._turn:
-            yield
+    def turn(self) -> AbstractContextManager[None]:
+        return self._turns.next()
 
     def failure(self, error: sa.exc.DBAPIError) -> Failure:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF

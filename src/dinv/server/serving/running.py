@@ -14,7 +14,7 @@ from dinv.server.serving.assembling import assemble, database_of, make_directory
 from dinv.server.serving.certificates import Certificates
 from dinv.server.serving.connections import Connection, Server, ended_by_signals, listener
 from dinv.server.settings import Settings
-from dinv.server.web.app import make_app
+from dinv.server.web.app import make_app, warm_up
 from dinv.server.web.log import LOG
 from dinv.server.work.hosts import Hosts
 from dinv.store.store import Store
@@ -66,7 +66,9 @@ def _serve(
             database.upgrade()
             assembled = assemble(settings, database, hosts)
             parts = replace(assembled.parts, stopping=stopping)
-            server = Server(_config(settings, make_app(parts), certificates), stopping)
+            app = make_app(parts)
+            warm_up(app)
+            server = Server(_config(settings, app, certificates), stopping)
             for text in first_steps.take(parts.fleet, Store(store)):
                 say(text)
             assembled.work.start()
@@ -74,6 +76,7 @@ def _serve(
                 _welcome(settings, parts.people.first_link(), certificates, say)
                 if certificates is not None:
                     certificates.keep(stopping)
+                interpreter.settle()
                 LOG.info("serving", extra={"server": settings.url})
                 server.run(sockets=[socket])
                 if not server.started:

@@ -17,6 +17,7 @@ from dinv.server.web.middleware.limits import Limits
 from dinv.server.web.middleware.origin import Origin
 from dinv.server.web.middleware.requests import Requests
 from dinv.server.web.middleware.waking import Waking
+from dinv.server.web.page import rendering
 from dinv.server.web.parts import Parts
 
 
@@ -51,3 +52,16 @@ def make_app(parts: Parts) -> FastAPI:
     api.install(app)
     page.install(app)
     return app
+
+
+def warm_up(app: FastAPI) -> None:
+    """Have done what would be done when the first request comes: templates compiled, and routes built.
+
+    They take a third of a second together, for which all who come at once would wait: after a restart that is
+    everybody whose page is open.
+    """
+    rendering.load_all()
+    nowhere = {"type": "http", "method": "GET", "path": "/-", "root_path": "", "headers": []}
+    for route in app.routes:
+        # FastAPI builds those of a router when it is first asked whether one of them fits.
+        route.matches(nowhere)

@@ -23,8 +23,9 @@ from dinv.server.web.api.values import (
 )
 from dinv.server.web.api.versions import IfMatch, IfNoneMatch, etag, expected, with_etag
 from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts
+from dinv.server.web.threads import InThread
 
-router = APIRouter(prefix="/machines", tags=["machines"])
+router = APIRouter(route_class=InThread, prefix="/machines", tags=["machines"])
 
 MachineId = Annotated[
     str, Path(max_length=64, pattern=r"^[A-Za-z0-9.-]+$", description="Its id, or your own name for it")

@@ -17,8 +17,9 @@ from dinv.server.web.api.values import (
     problems,
 )
 from dinv.server.web.given import CurrentActor, CurrentParts, Overseer
+from dinv.server.web.threads import InThread
 
-router = APIRouter()
+router = APIRouter(route_class=InThread)
 
 LARGEST_TEMPLATE = 65536
 """Characters."""

@@ -20,8 +20,9 @@ from dinv.server.web.api.values import (
     problems,
 )
 from dinv.server.web.given import CurrentActor, CurrentParts, address, public_url
+from dinv.server.web.threads import InThread
 
-router = APIRouter(tags=["people"])
+router = APIRouter(route_class=InThread, tags=["people"])
 
 OWN = "current"
 TokenId = Annotated[str, Path(max_length=32, pattern=r"^[A-Za-z0-9]+$")]

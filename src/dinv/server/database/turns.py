@@ -1,0 +1,58 @@
+"""A lock that threads get in the order in which they asked for it.
+
+`threading.Lock` goes to whoever the system wakes first: of twenty who ask again and again, some wait for two
+rounds and more.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+
+class Turns:
+    """The lock."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._is_taken = False
+        self._waiting: deque[threading.Lock] = deque()
+
+    @contextmanager
+    def next(self) -> Iterator[None]:
+        """Wait for one's turn, and have it until the `with` ends. It is not one's own a second time."""
+        self._take()
+        try:
+            yield
+        finally:
+            self._pass_on()
+
+    def _take(self) -> None:
+        with self._lock:
+            if not self._is_taken:
+                self._is_taken = True
+                return
+            called = threading.Lock()
+            called.acquire()
+            self._waiting.append(called)
+        try:
+            called.acquire()
+        except BaseException:
+            self._give_up(called)
+            raise
+
+    def _give_up(self, called: threading.Lock) -> None:
+        with self._lock:
+            if called in self._waiting:
+                self._waiting.remove(called)
+                return
+        self._pass_on()
+
+    def _pass_on(self) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().release()
+            else:
+                self._is_taken = False
