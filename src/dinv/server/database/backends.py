@@ -97,6 +97,7 @@ class SQLite:
             pool_size=KEPT,
             max_overflow=CONNECTIONS - KEPT,
             pool_timeout=WAIT_FOR_CONNECTION,
+            pool_use_lifo=True,  # a connection that was just used has its statements prepared
             # Python's module begins transactions by rules of its own, and too late.
             connect_args={"isolation_level": None, "timeout": 5.0},
         )
