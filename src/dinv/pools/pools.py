@@ -46,7 +46,7 @@ class PoolStatus:
     its name stands for, as the last reconciler has found it, or ""; `stale` is how many of the ready ones are
     of another generation or another image. `next_attempt` is when machines are made again after a failure,
     RFC 3339 or "", and `said` what failed. `reconciler` is what the process that reconciles it now says of
-    itself, or "".
+    itself, or "". `directory` is the store of its unclaimed machines (`MACHINE_STORAGE_PATH`, `-s`).
     """
 
     def __init__(self, pool: PoolRecord, machines: builtins.list[PoolMachine], store: PoolStore) -> None:
@@ -58,6 +58,7 @@ class PoolStatus:
         retry = planning.not_before(spec_of(pool), planning.Failures(count, last), time.time())
         self.next_attempt = rfc3339(retry) if retry else ""
         self.reconciler = store.reconciler(pool.name)
+        self.directory = store.directory(pool.name)
 
     def __repr__(self) -> str:
         return f"<PoolStatus {self.pool.name}>"

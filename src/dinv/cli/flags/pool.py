@@ -36,7 +36,7 @@ def add_arguments(parser: Parser, actions: tuple[str, ...]) -> None:
     parser.add_argument("-f", "--force", action="store_true", help="rm: even if an endpoint is gone")
     parser.add_argument("-y", action="store_true", dest="yes", help="rm: do not ask")
     parser.add_format()
-    parser.add_progress("print only names")
+    parser.add_progress("print only names; reconcile, set and rm: nothing but errors")
     parser.set_rare("--max-age", "--parked", "--parallel")
     add_options(parser, without=NOT_A_POOLS)
 

@@ -111,5 +111,6 @@ def inspected(pool: PoolStatus) -> dict[str, Any]:
         "Parallel": kept.parallel,
         "Paused": kept.paused,
         "Created": kept.created,
+        "Store": pool.directory,
         "Machines": machines,
     }

@@ -42,7 +42,8 @@ def _create(app: App, pools: Pools, options: Options, given: dict[str, Any]) -> 
 def _set(app: App, pools: Pools, options: Options, given: dict[str, Any]) -> None:
     for name in options.pool:
         changed = pools.set(name, **given)
-        stale = f"; {changed.stale} machines are to be replaced" if changed.stale else ""
+        are = "1 machine is" if changed.stale == 1 else f"{changed.stale} machines are"
+        stale = f"; {are} to be replaced" if changed.stale else ""
         app.progress().note(f"Pool {name} was changed{stale}.")
 
 
@@ -67,7 +68,7 @@ def _reconcile(app: App, pools: Pools, options: Options, _given: dict[str, Any])
             pools.watch(options.pool or None, interval=options.interval, progress=app.progress)
             return
         found = pools.reconcile(options.pool or None, progress=app.progress)
-    if options.format or options.quiet:
+    if options.format:  # with --quiet alone it prints nothing: cron would mail it, each minute
         pool_tables.show(found, app.format(options, own_table=True), quiet=options.quiet)
 
 

@@ -39,7 +39,7 @@ def test_from_the_first_command_to_the_last(world: World, capsys: pytest.Capture
     assert main(["pool", "create", "ci", "--size", "2", "--max", "3", "-d", "fake"]) == 0
     assert "pool reconcile ci" in capsys.readouterr().out
     assert main(["pool", "reconcile", "-q"]) == 0
-    assert capsys.readouterr().out == "ci\n"
+    assert capsys.readouterr().out == ""
     assert main(["create", "-q", "--pool", "ci", "dev"]) == 0
     assert capsys.readouterr().out == "dev\n"
     assert main(["pool", "ls"]) == 0
@@ -55,6 +55,8 @@ def test_from_the_first_command_to_the_last(world: World, capsys: pytest.Capture
     assert (shown["State"], shown["Size"], shown["Options"]) == ("paused", 3, {"driver": "fake"})
     assert shown["OneAtATime"] is False
     assert [each["State"] for each in shown["Machines"]] == ["ready", "claimed"]
+    assert main(["-s", shown["Store"], "ls", "-q"]) == 0  # its unclaimed machines, for every verb
+    assert capsys.readouterr().out == shown["Machines"][0]["Name"] + "\n"
     assert main(["pool", "resume", "ci"]) == 0
     assert main(["pool", "rm", "-y", "ci"]) == 0
     capsys.readouterr()
