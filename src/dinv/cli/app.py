@@ -180,12 +180,16 @@ class App:
 
         return Format(options.format, columns)
 
-    def progress(self, machine: str = "") -> Progress:
+    def named_progress(self, thing: str) -> Progress:
+        """Return the Progress for one of several things whose lines come all at once, each with its name."""
+        return self.progress(thing, named=True)
+
+    def progress(self, machine: str = "", *, named: bool = False) -> Progress:
         """Return the Progress to use, about one `machine` if given: by --progress and --quiet."""
         from dinv.cli.show.output import progress
 
         live = not self.debug and not self._several
-        return progress(self.voice, kind=self._progress, machine=machine, live=live)
+        return progress(self.voice, kind=self._progress, machine=machine, live=live, named=named)
 
     def names(self, given: Iterable[str]) -> list[str]:
         """Return the given names, or the machine `default` if it exists. Raises InputError."""

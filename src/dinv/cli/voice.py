@@ -47,8 +47,8 @@ class Voice:
         worded = getattr(text, "worded", None)
         return text if worded is None else str(worded(self.program))
 
-    def tell(self, error: DinvError, notes: Sequence[str] = ()) -> None:
-        """Print an error, and its notes (PEP 678), on standard error."""
+    def tell(self, error: DinvError, notes: Sequence[str] = (), *, about: str = "") -> None:
+        """Print an error, and its notes (PEP 678), on standard error; first of all what it is `about`."""
         from dinv.cli.sentences import sentence
 
         if self.events is not None:
@@ -56,7 +56,8 @@ class Voice:
             self.events.error(error, text, [self.called(note) for note in notes])
             return
         if not self.docker_machine:
-            self._print(f"{self.program}: ", sentence(error, self.verb), notes)
+            said = f"{self.program}: {about}: " if about else f"{self.program}: "
+            self._print(said, sentence(error, self.verb), notes)
             return
         from dinv.cli.docker_machine import text_of
         from dinv.errors import UsageError

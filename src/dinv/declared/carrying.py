@@ -5,6 +5,7 @@ Each thing is looked at anew before it is changed, so this can be done again aft
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
@@ -27,7 +28,7 @@ from dinv.timeouts import SERVE_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from concurrent.futures import Future
     from typing import Any
 
@@ -50,59 +51,92 @@ class Carrier:
         self.trace = planner.trace
         self.progress = progress
         self.timeout = timeout
+        self._stop = threading.Event()
+        self._begun: dict[Change, Done | None] = {}
+        """What became of what was begun; None while it is under way."""
 
     def carry_out(self, changes: Sequence[Change]) -> list[Done]:
-        """Do all of it; return what became of each change. What is nothing to be done is among them."""
+        """Do all of it; return what became of each change. What is nothing to be done is among them.
+
+        KeyboardInterrupt, and Interrupted, let what is under way come to its end; a second one breaks it off.
+        They are raised with notes (PEP 678) of what was done.
+        """
         removals = [change for change in changes if change.action == REMOVE]
         others = [change for change in changes if change.action != REMOVE]
         wanted = [change.wanted for change in others if change.wanted is not None]
-        needs = order(wanted)
-        found = self._in_order(others, needs)
-        return [*found, *self._remove(removals)]
+        try:
+            found = self._in_order(others, order(wanted))
+            return [*found, *self._remove(removals)]
+        except (KeyboardInterrupt, Interrupted) as error:
+            for note in self._became([change for change in changes if change.action not in (NOTHING, FAIL)]):
+                error.add_note(note)
+            raise
+
+    @contextlib.contextmanager
+    def _workers(self) -> Iterator[ThreadPoolExecutor]:
+        pool = ThreadPoolExecutor(self.planner.parallel, thread_name_prefix="dinv-apply")
+        try:
+            yield pool
+        except (KeyboardInterrupt, Interrupted):
+            self._stop.set()
+            self.progress("").warn("Finishing what is under way. Once more to break it off")
+            raise
+        finally:
+            self._stop.set()
+            pool.shutdown(cancel_futures=True)
+
+    def _became(self, changes: Sequence[Change]) -> list[str]:
+        """Return what an interruption has left of changes, as lines."""
+        said: dict[str, list[str]] = {}
+        failed = []
+        for change in changes:
+            done = self._begun.get(change)
+            if done is not None and done.error is not None:
+                failed.append(f"Failed: {change.kind} {change.name}: " + done.error.text)
+                continue
+            state = "Not begun" if change not in self._begun else "Broken off" if done is None else "Done"
+            said.setdefault(state, []).append(f"{change.kind} {change.name}")
+        states = [state for state in ("Done", "Broken off", "Not begun") if state in said]
+        again = ["The same command goes on where this one has ended."] if failed or states != ["Done"] else []
+        return failed + [f"{state}: {', '.join(said[state])}" for state in states] + again
 
     def _in_order(self, changes: Sequence[Change], needs: dict[_Key, set[_Key]]) -> list[Done]:
         left = {(change.kind, change.name): change for change in changes}
         done: dict[_Key, Done] = {}
         running: dict[Future[Done], _Key] = {}
-        stop = threading.Event()
-        with ThreadPoolExecutor(self.planner.parallel) as pool:
-            try:
-                while left or running:
-                    for key, change in list(left.items()):
-                        before = needs.get(key, set()) & ({*left, *running.values()} - {key})
-                        failed = [
-                            other for other in needs.get(key, ()) if other in done and done[other].error
-                        ]
-                        if failed:
-                            del left[key]
-                            done[key] = Done(change, _skipped(change, failed[0]))
-                        elif not before:
-                            del left[key]
-                            running[pool.submit(self._attempt, change, stop)] = key
-                    if not running:
-                        for key, change in left.items():  # each needs another of them
-                            done[key] = Done(change, _skipped(change, next(iter(needs[key]))))
-                        break
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        key = running.pop(future)
-                        done[key] = future.result()
-            except BaseException:
-                stop.set()
-                for future in running:
-                    future.cancel()
-                raise
+        with self._workers() as pool:
+            while left or running:
+                for key, change in list(left.items()):
+                    before = needs.get(key, set()) & ({*left, *running.values()} - {key})
+                    failed = [other for other in needs.get(key, ()) if other in done and done[other].error]
+                    if failed:
+                        del left[key]
+                        done[key] = Done(change, _skipped(change, failed[0]))
+                    elif not before:
+                        del left[key]
+                        running[pool.submit(self._attempt, change, self._do)] = key
+                if not running:
+                    for key, change in left.items():  # each needs another of them
+                        done[key] = Done(change, _skipped(change, next(iter(needs[key]))))
+                    break
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    key = running.pop(future)
+                    done[key] = future.result()
         return [done[change.kind, change.name] for change in changes]
 
-    def _attempt(self, change: Change, stop: threading.Event) -> Done:
-        if stop.is_set():
+    def _attempt(self, change: Change, work: Callable[[Change], list[str]]) -> Done:
+        if self._stop.is_set():
             return Done(change, Interrupted(2))
         if change.action == FAIL:
             return Done(change, change.error)
+        self._begun[change] = None
         try:
-            return Done(change, None, self._do(change))
+            done = Done(change, None, work(change))
         except DinvError as error:
             error.about = change.name
-            return Done(change, error)
+            done = Done(change, error)
+        self._begun[change] = done
+        return done
 
     def _do(self, change: Change) -> list[str]:
         """Do one change that is not a removal; return what stays."""
@@ -190,29 +224,24 @@ class Carrier:
         """Remove pools, machines, of a cluster one after the other, and then caches."""
         found: dict[_Key, Done] = {}
         machines = {change.name: change for change in changes if change.kind not in (CACHE, POOL)}
-        stop = threading.Event()
         batches = [[change for change in changes if change.kind == POOL]]
         batches += [[machines[name] for name in names] for names in rounds(Store(self.path), list(machines))]
         batches.append([change for change in changes if change.kind == CACHE])
-        with ThreadPoolExecutor(self.planner.parallel) as pool:
+        self._stop.clear()
+        with self._workers() as pool:
             for batch in batches:
-                for done in pool.map(lambda change: self._attempt_removal(change, stop), batch):
+                for done in pool.map(lambda change: self._attempt(change, self._removed), batch):
                     found[done.change.kind, done.change.name] = done
         return [found[change.kind, change.name] for change in changes]
 
-    def _attempt_removal(self, change: Change, stop: threading.Event) -> Done:
+    def _removed(self, change: Change) -> list[str]:
+        """Remove one thing; return what stays."""
         progress = self.progress(change.name)
-        try:
-            if change.kind == CACHE:
-                left = RegistryCaches(self.path, trace=self.trace).remove(change.name, progress=progress)
-            elif change.kind == POOL:
-                left = pooled.carry_out(self.path, change, progress, self.trace)
-            else:
-                left = remove(Store(self.path), change.name, progress=progress, trace=self.trace)
-        except DinvError as error:
-            error.about = change.name
-            return Done(change, error)
-        return Done(change, None, left)
+        if change.kind == CACHE:
+            return RegistryCaches(self.path, trace=self.trace).remove(change.name, progress=progress)
+        if change.kind == POOL:
+            return pooled.carry_out(self.path, change, progress, self.trace)
+        return remove(Store(self.path), change.name, progress=progress, trace=self.trace)
 
 
 def _skipped(change: Change, other: _Key) -> DinvError:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import concurrent.futures
 import json
 import os
+import time
 import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING
@@ -13,15 +15,16 @@ from declared_world import HEAD, actions, apply, means, planned
 from fake_driver import World
 
 from dinv.cli import main
-from dinv.declared import pooled
+from dinv.declared import carrying, pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE
 from dinv.declared.kinds import fleet
 from dinv.declared.planning import order
 from dinv.declared.reading import read
 from dinv.declared.wanted import of
 from dinv.drivers.alteration import RECREATION, RELOAD
-from dinv.errors import DeclarationError, MachineError
+from dinv.errors import DeclarationError, DinvError, MachineError
 from dinv.machines import Machines
+from dinv.progress import Progress
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -522,3 +525,66 @@ def test_another_image_is_an_upgrade(machines: Machines, monkeypatch: pytest.Mon
     assert apply(machines, "machines: {dev: {image: b}}") == [(CHANGE, "dev", "")]
     assert [(name, more["image"]) for name, more in upgraded] == [("dev", "b")]
     assert actions(planned(machines, "machines: {dev: {image: b}}")) == {"dev": NOTHING}
+
+
+@pytest.mark.parametrize("parallel", [1, 2])
+def test_an_interruption_says_what_was_done_and_what_was_not(
+    machines: Machines, world: World, monkeypatch: pytest.MonkeyPatch, parallel: int
+) -> None:
+    told: list[str] = []
+
+    class Told(Progress):
+        def warn(self, text: str) -> None:
+            told.append(text)
+
+    def interrupted(*_arguments: object, **_options: object) -> object:
+        monkeypatch.setattr(carrying, "wait", concurrent.futures.wait)
+        raise KeyboardInterrupt
+
+    declared = machines.declared
+    declared.parallel = parallel
+    changes = planned(machines, "machines: {m1: , m2: , m3: , m4: }")
+
+    def slow(step: str) -> None:
+        if step == "check":
+            time.sleep(0.05)
+
+    world.at = slow
+    monkeypatch.setattr(carrying, "wait", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        declared.apply(changes, progress=lambda _name: Told())
+    names = ["m1", "m2", "m3", "m4"]
+    made, left = names[:parallel], names[parallel:]
+    assert told == ["Finishing what is under way. Once more to break it off"]
+    assert caught.value.__notes__ == [
+        "Done: " + ", ".join(f"machine {name}" for name in made),
+        "Not begun: " + ", ".join(f"machine {name}" for name in left),
+        "The same command goes on where this one has ended.",
+    ]
+    assert Store().names() == made
+    removal = declared.removal([read(HEAD + "machines: {}\n", kinds=[fleet(os.environ)], variables={})])
+    monkeypatch.setattr(carrying, "remove", interrupted)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        declared.apply(removal, progress=lambda _name: Told())
+    assert caught.value.__notes__[0].startswith("Broken off: machine m1")
+    assert len(told) == 2
+
+
+def test_an_error_that_names_no_machine_is_told_with_it(
+    world: World, file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(step: str) -> None:
+        if step == "check":
+            raise DinvError("There is no such image")
+
+    world.at = fail
+    file.write_text(HEAD + "machines: {m1: , m2: }\n")
+    assert main(["apply"]) == 1
+    err = capsys.readouterr().err
+    assert "machine m1: There is no such image" in err
+    assert "machine m2: There is no such image" in err
+    world.at = lambda _step: None
+    assert main(["apply"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    begun = sorted(line.split()[1] for line in lines if line.startswith("Certificates"))
+    assert begun == ["m1:", "m2:"]

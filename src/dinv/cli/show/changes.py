@@ -93,7 +93,10 @@ def report(app: App, done: Sequence[Done]) -> int:
     failed = [each for each in done if each.error is not None]
     for each in failed:
         if each.error is not None:
-            app.voice.tell(each.error, getattr(each.error, "__notes__", ()))
+            # Many errors name an image or an endpoint, and not the machine.
+            named = len(done) == 1 or f'"{each.change.name}"' in each.error.text
+            about = "" if named else f"{each.change.kind} {each.change.name}"
+            app.voice.tell(each.error, getattr(each.error, "__notes__", ()), about=about)
     progress = app.progress()
     for each in done:
         for left in each.left:

@@ -13,10 +13,13 @@ if TYPE_CHECKING:
     from dinv.progress import Progress
 
 
-def progress(voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = True) -> Progress:
+def progress(
+    voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = True, named: bool = False
+) -> Progress:
     """Return the Progress of this kind, for one machine or for all.
 
-    `live`: whether a live line is possible; it is not next to a trace, or for several machines.
+    `live`: whether a live line is possible; it is not next to a trace, or for several machines. `named`:
+    whether the machine's name is in each line.
     """
     if kind == JSON:
         from dinv.cli.show.event_progress import JsonProgress
@@ -26,7 +29,7 @@ def progress(voice: Voice, *, kind: str = AUTO, machine: str = "", live: bool = 
         return QuietProgress(voice)
     if kind == AUTO and live and _moves(voice.stream):
         return LiveProgress(voice)
-    return PlainProgress(voice)
+    return PlainProgress(voice, machine if named else "")
 
 
 def _moves(stream: TextIO) -> bool:

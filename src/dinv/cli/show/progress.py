@@ -89,11 +89,16 @@ class TickingProgress(QuietProgress):
 
 
 class PlainProgress(TickingProgress):
-    """A line for each fact, and one now and then while something takes long."""
+    """A line for each fact, and one now and then while something takes long; `about` is in each."""
 
     _due = 0.0
 
+    def __init__(self, voice: Voice, about: str = "") -> None:
+        super().__init__(voice)
+        self._about = f"{about}: " if about else ""
+
     def line(self, label: str, text: str, state: str = "") -> None:
+        text = self._about + text
         said = f"{text:<{TEXT_WIDTH - 1}} {state}" if state else text
         self._voice.say(f"{label:<{LABEL_WIDTH}}{said}")
 

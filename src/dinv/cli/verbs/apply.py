@@ -63,7 +63,7 @@ def run(app: App, options: Options) -> int:
     if not options.yes and not _allowed(changes):
         return 0
     with app.interruptible():
-        done = declared.apply(changes, timeout=options.timeout, progress=app.progress)
+        done = declared.apply(changes, timeout=options.timeout, progress=app.named_progress)
     if form is not None:
         form.show_all(show.record(each.change, each) for each in done)
     return show.report(app, done)

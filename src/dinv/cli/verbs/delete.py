@@ -38,7 +38,7 @@ def run(app: App, options: Options) -> int:
         if not confirmed("Are you sure? (y/n): ", without="-y"):
             return 0
     with app.interruptible():
-        done = declared.apply(changes, progress=app.progress)
+        done = declared.apply(changes, progress=app.named_progress)
     if form is not None:
         form.show_all(show.record(each.change, each) for each in done)
     return show.report(app, done)
