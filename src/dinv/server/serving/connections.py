@@ -1,7 +1,8 @@
 """Connections: how long somebody may take to say what they want, and how uvicorn is stopped.
 
-uvicorn closes connections that are idle between requests; one on which a request's headers never end, or
-never begin, it keeps for ever. `Connection` closes those.
+uvicorn closes connections that are idle between requests. It keeps for ever one on which a request's headers
+never end or never begin, on which a body never ends that nobody waits for (the answer was given), or whose
+answer is not read. `Connection` closes those.
 """
 
 from __future__ import annotations
@@ -24,14 +25,20 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from dinv.server.problems import Problem
 
 HEADER_SECONDS = 20.0
+UNREAD_SECONDS = 120.0
+"""Less than this, and somebody who looks through a log with a pager would lose it."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Connection(H11Protocol):
-    """uvicorn's, with a bound on the time between a request's first byte and the end of its headers."""
+    """uvicorn's, with bounds on the time that others take: for headers, for what nobody reads, for reading."""
 
     header_seconds = HEADER_SECONDS
+    """From a request's first byte to the end of its headers; from its answer to the end of its body."""
+    unread_seconds = UNREAD_SECONDS
+    """Of an answer: for how long nothing of it is taken."""
     _waiting: asyncio.TimerHandle | None = None
+    _unread: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Begin to wait for the first request."""
@@ -39,9 +46,9 @@ class Connection(H11Protocol):
         self._wait()
 
     def data_received(self, data: bytes) -> None:
-        """Take what came; go on waiting unless the headers are complete."""
+        """Take what came; go on waiting unless there is a request to answer."""
         super().data_received(data)
-        if self.conn.their_state is h11.IDLE:
+        if self._lacks_request():
             self._wait()
         else:
             self._end_wait()
@@ -57,7 +64,24 @@ class Connection(H11Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Forget about it."""
         self._end_wait()
+        self._end_unread()
         super().connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        """Wait for the other end to read."""
+        super().pause_writing()
+        if self._unread is None:
+            self._unread = self.loop.call_later(self.unread_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has."""
+        super().resume_writing()
+        self._end_unread()
+
+    def _lacks_request(self) -> bool:
+        """Tell whether headers are awaited, or the rest of a body whose answer was given."""
+        answered = getattr(self.cycle, "response_complete", False)
+        return self.conn.their_state is h11.IDLE or (answered and self.conn.their_state is h11.SEND_BODY)
 
     def _wait(self) -> None:
         if self._waiting is None:
@@ -70,8 +94,13 @@ class Connection(H11Protocol):
 
     def _give_up(self) -> None:
         self._waiting = None
-        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+        if self._lacks_request() and not self.transport.is_closing():
             self.transport.abort()
+
+    def _end_unread(self) -> None:
+        if self._unread is not None:
+            self._unread.cancel()
+            self._unread = None
 
 
 class Server(uvicorn.Server):

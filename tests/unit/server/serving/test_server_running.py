@@ -174,6 +174,7 @@ def test_the_command_says_what_it_lacks(
 @contextmanager
 def slow_server(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     monkeypatch.setattr(Connection, "header_seconds", 0.3)
+    monkeypatch.setattr(Connection, "unread_seconds", 0.3)
     with served(replace(settings, plain=True), tmp_path) as said:
         yield said
 
@@ -204,6 +205,32 @@ def test_headers_that_do_not_end_are_not_waited_for(
     ):
         peer.sendall(sent)
         assert ended(peer)
+
+
+def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with (
+        slow_server(settings, tmp_path, monkeypatch) as said,
+        socket.create_connection(url(said), timeout=20) as peer,
+    ):
+        peer.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
+        assert peer.recv(65536).startswith(b"HTTP/1.1 404")
+        peer.sendall(b"a")
+        assert ended(peer)
+
+
+def test_an_answer_that_is_not_read_is_not_kept(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with slow_server(settings, tmp_path, monkeypatch) as said, socket.socket() as peer:
+        peer.settimeout(20)
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        peer.connect(url(said))
+        # More than all buffers on the way hold: the end comes as an error of the sending.
+        with pytest.raises(ConnectionError):
+            for _ in range(2000):
+                peer.sendall(b"GET /ca.pem HTTP/1.1\r\nHost: x\r\n\r\n" * 500)
 
 
 def test_nor_those_of_a_second_request(
