@@ -143,9 +143,9 @@ class PostgreSQL:
         """What `dinv.server.database.database.Database` takes."""
         return f"postgresql://dinv@/{database}?host={self.directory}"
 
-    def create(self, database: str, *, template: str = "template0") -> str:
+    def create(self, database: str, *, template: str = "template0", options: str = "") -> str:
         """Make a database, a copy of another; return its URL."""
-        self._execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}"')
+        self._execute(f'CREATE DATABASE "{database}" TEMPLATE "{template}" {options}')
         return self.url(database)
 
     def drop(self, database: str) -> None:

@@ -8,7 +8,7 @@ import os
 import sqlite3
 from contextlib import AbstractContextManager, nullcontext
 from datetime import UTC, datetime
-from typing import Literal, Protocol
+from typing import Any, Literal, Protocol
 
 import sqlalchemy as sa
 
@@ -182,7 +182,7 @@ class PostgreSQL:
         options = [f"-c {setting}" for setting in self._SETTINGS]
         options += [given] if isinstance(given, str) else given
         try:
-            return sa.create_engine(
+            engine = sa.create_engine(
                 self._url,
                 pool_size=KEPT,
                 max_overflow=CONNECTIONS - KEPT,
@@ -194,6 +194,7 @@ class PostgreSQL:
                     "options": " ".join(options),
                     "connect_timeout": 5,
                     "application_name": "dinv",
+                    "client_encoding": "UTF8",  # of SQL_ASCII, psycopg would give bytes
                     "keepalives_idle": 30,
                     "keepalives_interval": 5,
                     "keepalives_count": 3,
@@ -205,6 +206,18 @@ class PostgreSQL:
                 "PostgreSQL needs psycopg, which is not installed. "
                 "Install it with: pip install 'dinv[postgresql]'"
             ) from error
+        sa.event.listen(engine, "connect", self._connected)
+        return engine
+
+    @staticmethod
+    def _connected(connection: Any, _: object) -> None:
+        """Refuse what would not keep every name, or take bytes that are not text."""
+        encoding = connection.info.parameter_status("server_encoding")
+        if encoding != "UTF8":
+            raise Problem(
+                f"The database {connection.info.dbname} has the encoding {encoding}, and dinv needs UTF8. "
+                "Make another one: CREATE DATABASE NAME ENCODING 'UTF8' TEMPLATE template0 LOCALE 'C.UTF-8'."
+            )
 
     def reading(self, engine: sa.Engine) -> sa.Engine:
         return engine.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from dinv.server.database import database as module
 from dinv.server.database.database import Database
 from dinv.server.database.schema import new_id, servers, teams
-from dinv.server.problems import Invalid, Unavailable
+from dinv.server.problems import Invalid, Problem, Unavailable
 
 if TYPE_CHECKING:
     from postgresql import PostgreSQL
@@ -275,3 +275,14 @@ def test_whoever_runs_the_server_is_told_what_the_database_says(
             database.check(in_its_words=True)
         with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
             database.check()
+
+
+def test_an_encoding_that_does_not_have_all_names_is_refused(postgresql: PostgreSQL) -> None:
+    plain = postgresql.create("ascii", options="ENCODING 'SQL_ASCII'")
+    try:
+        database = Database(plain)
+        with pytest.raises(Problem, match="ascii has the encoding SQL_ASCII, and dinv needs UTF8"):
+            database.upgrade()
+        database.close()
+    finally:
+        postgresql.drop("ascii")
