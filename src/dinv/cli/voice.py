@@ -103,14 +103,15 @@ class Voice:
         _write(text, sys.stderr, before=before, colour="red")
 
 
-def put(text: str, *, keep: str = "", end: str = "\n") -> None:
+def put(text: str, *, keep: str = "", end: str = "\n", at_once: bool = False) -> None:
     """Print a verb's result on standard output; text of unknown origin in it is made safe to show.
 
-    The characters of `keep` are printed unchanged: those of the user's own template.
+    The characters of `keep` are printed unchanged: those of the user's own template. `at_once` is for verbs
+    that go on: into a pipe or a file, Python writes what it has only at the end, or in blocks.
     """
     from dinv.formats.visible import visible
 
-    print(visible(text, f"\n\t{keep}"), end=end)
+    print(visible(text, f"\n\t{keep}"), end=end, flush=at_once)
 
 
 def _write(text: str, stream: TextIO, *, before: str = "", colour: str = "") -> None:

@@ -64,9 +64,11 @@ def run(app: App, options: Options) -> int:
             backup.restore(found, options.restore)
             app.voice.say(f"Brought back into {found.state}.")
         return 0
+    from functools import partial
+
     from dinv.server.serving.running import serve
     from dinv.server.web.log import log_to
 
     log_to()
-    serve(found, store=app.store.path, say=put)
+    serve(found, store=app.store.path, say=partial(put, at_once=True))
     return 0

@@ -31,7 +31,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Connection(H11Protocol):
-    """uvicorn's, with bounds on the time that others take: for headers, for what nobody reads, for reading."""
+    """uvicorn's, with bounds on the time for headers, for the rest of a body, and for reading answers."""
 
     header_seconds = HEADER_SECONDS
     """From a request's first byte to the end of its headers; from its answer to the end of its body."""
