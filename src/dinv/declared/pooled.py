@@ -76,6 +76,8 @@ def _settings(pool: PoolRecord, wanted: Wanted) -> dict[str, Any]:
     # Of the endpoint the pool has what the file's word for it meant when it was made.
     said = {key: value for key, value in wanted.recorded().items() if key in _PLACE}
     same = {key for key, value in said.items() if before.get(key) == value}
+    # An empty word, such as ${TEAM_ENDPOINT:-}, is none: the pool keeps the endpoint that it was made on.
+    same |= {key for key in _PLACE if not wanted.options.get(key, True) and not before.get(key)}
     given = {key: value for key, value in wanted.options.items() if key not in (*_OWN, *same)}
     gone = [key for key in before if key not in given and key not in (*_OWN, *same)]
     return {**{key: [] if isinstance(before[key], list) else "" for key in gone}, **given}

@@ -74,10 +74,14 @@ def _distrust(store: Layout, endpoint: str, there: float, here: float) -> str:
     said = ""
     if "Jumped" in now:
         now["Ahead"] = ahead
-        than = "of this computer" if seen is None else "than this computer's since it was last asked"
+        by = (
+            f"is {about(ahead)} ahead of this computer's"
+            if seen is None
+            else f"has gone on {about(ahead)} longer than this computer's since it was last asked"
+        )
         said = (
-            f"the clock of the endpoint is {about(ahead)} ahead {than}, so one of the two is wrong. Nothing "
-            f"is ended there until both have gone on alike for {about(STEADY_SECONDS)}"
+            f"the clock of the endpoint {by}, so one of the two is wrong. Nothing is ended there until both "
+            f"have gone on alike for {about(STEADY_SECONDS)}"
         )
     _write(store, {**known, endpoint: now})
     return said

@@ -133,6 +133,9 @@ def _unmake_if_possible(machine: Host, progress: Progress, *, keep_cache: bool, 
             error.add_note(_forcing(machine.name))
             raise
         context.remove(machine.config)
+        if isinstance(error, DinvServerError):
+            there = f"If the machine is still on {error.url}, remove it on its page, or let its time run out."
+            return [error.text, there]
         return [error.text, _traces(machine.name)]
 
 

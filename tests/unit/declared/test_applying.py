@@ -588,3 +588,16 @@ def test_an_error_that_names_no_machine_is_told_with_it(
     lines = capsys.readouterr().out.splitlines()
     begun = sorted(line.split()[1] for line in lines if line.startswith("Certificates"))
     assert begun == ["m1:", "m2:"]
+
+
+def test_an_empty_word_for_the_endpoint_of_a_pool_is_none(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As `${TEAM_ENDPOINT:-}` is where the variable is not set: it was found when the pool was made."""
+    text = "pools:\n  ci: {driver: docker, size: 0, endpoint: '%s'}\n"
+    monkeypatch.setenv("DOCKER_HOST", "tcp://one:2375")
+    assert apply(machines, text % "") == [(CREATE, "ci", "")]
+    assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://one:2375"
+    assert apply(machines, text % "") == [(NOTHING, "ci", "")]
+    assert apply(machines, text % "two:2375") == [(CHANGE, "ci", "")]
+    assert machines.pools.get("ci").pool.options["endpoint"] == "tcp://two:2375"

@@ -30,12 +30,18 @@ def run(app: App, options: Options) -> None:
     def show(address: str, code: str) -> None:
         app.voice.say(f"Open {address} in a browser, anywhere, and allow the code {code}")
 
+    before = app.machines.server.login
     with app.interruptible():
         login = app.machines.server.log_in(
             options.url, token_file=options.token_file, ca_file=options.ca, ca=certificate, show=show
         )
     if not options.quiet:
         app.voice.say(f"Logged in to {login.url} as {login.person}.")
+        if before is not None and before.url != login.url:
+            app.voice.remark(
+                f"The login to {before.url} is forgotten: its machines cannot be changed from this store "
+                "until you log in there again, and its token is valid until it ends or is revoked there."
+            )
         app.voice.hint(f"A machine of it: {app.program} create NAME")
 
 
@@ -44,6 +50,8 @@ def _asked_to_trust(app: App, url: str) -> str:
     certificate, fingerprint = app.machines.server.untrusted_ca(url)
     if certificate:
         app.voice.say(f"The certificate of {url} is not from a CA that this computer trusts.")
+        if app.machines.server.has_changed(url, certificate):
+            app.voice.warn("It is another CA than when you logged in. Unless its operators say so, answer no")
         app.voice.say(f"Its fingerprint (SHA-256), which the server shows as it starts: {fingerprint}")
         if not confirmed("Is it the same?  (y/n): ", without="--ca FILE"):
             raise InputError("Nobody is logged in: the server is not trusted.")

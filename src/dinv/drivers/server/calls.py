@@ -23,6 +23,7 @@ from dinv.formats import json_text, server_url
 from dinv.formats.host_port import bracketed
 from dinv.formats.visible import one_line
 from dinv.system.deadline import Deadline, IdleDeadline
+from dinv.wording import command
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Calls:
         scheme, host, port = parsed(url)
         self.url = canonical(url)
         self._token = token
+        self._own_ca = bool(ca)
         self._host = bracketed(host) + ("" if port == server_url.PORTS[scheme] else f":{port}")
         tls = TLSFiles(verify=verify, ca_text=ca) if scheme == "https" else None
         self._transport = TCPTransport(host, port, tls)
@@ -161,16 +163,33 @@ class Calls:
                 sent=sent,
             ) from error
         except EndpointTLSError as error:
-            raise ServerUnreachable(self.url, f"cannot be used by TLS: {error.reason}", sent=sent) from error
+            raise ServerUnreachable(
+                self.url, f"cannot be used by TLS: {error.reason}", self._about_ca, sent=sent
+            ) from error
         except EndpointUnreachable as error:
             refused = isinstance(error.__cause__, ConnectionRefusedError)
             why = "nothing listens there (connection refused)" if refused else error.reason
-            raise ServerUnreachable(self.url, f"cannot be reached: {why}", sent=sent) from error
+            raise ServerUnreachable(
+                self.url,
+                f"cannot be reached: {why}",
+                "See whether it is up, and try again. docker reaches machines that you have without it.",
+                sent=sent,
+            ) from error
         except ProtocolError as error:
             said = one_line(str(error).rpartition("cannot be used: ")[2])[:MOST_WORDS]
             raise ServerUnreachable(
                 self.url, f"gave an answer that cannot be used: {said}", "Is it a dinv server?"
             ) from error
+
+    @property
+    def _about_ca(self) -> str:
+        """What to do about a server's certificate that is not as it should be."""
+        if not self._own_ca:
+            return ""
+        return (
+            "If it has a new CA, log in again, and compare the fingerprint with what its operators tell: "
+            + command("login", self.url)
+        )
 
     def _keep(self, connection: Connection) -> None:
         self._kept = connection

@@ -33,13 +33,16 @@ def untrusted_ca(url: str) -> tuple[str, str]:
 
     The fingerprint is SHA-256, as `openssl x509 -fingerprint -sha256` writes it. Raises ServerUnreachable.
     """
+    calls = Calls(url)
     try:
-        Calls(url).call("GET", "me", timeout=15)
+        calls.call("GET", "me", timeout=15)
     except NotLoggedIn:
         return "", ""
     except ServerUnreachable as error:
         if "signed by another CA" not in error.reason and "self-signed" not in error.reason:
             raise
+    finally:
+        calls.close()
     return _own_ca(url)
 
 

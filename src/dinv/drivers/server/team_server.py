@@ -62,6 +62,18 @@ class TeamServer:
 
         return signing_in.untrusted_ca(url)
 
+    def has_changed(self, url: str, ca: str) -> bool:
+        """Return whether the store knows the server by another CA than `ca`, PEM. Raises OptionError."""
+        from dinv.drivers.server.calls import canonical
+
+        known = self.login
+        return (
+            known is not None
+            and known.url == canonical(url)
+            and bool(known.ca)
+            and ca.strip() not in known.ca.replace("\r", "")
+        )
+
     def log_out(self) -> tuple[str, str]:
         """Forget the server and the token, and have the token revoked there.
 

@@ -26,11 +26,11 @@ _RECORD = 65536
 # verify_code of OpenSSL (x509_vfy.h) -> its meaning for a user.
 _VERIFY = {
     9: "its certificate is not valid yet; compare the clocks of both sides",
-    10: "its certificate has expired",
-    18: "its certificate is self-signed and not by the CA given ({ca})",
-    19: "its certificate was signed by another CA than the one given ({ca})",
-    20: "its certificate was signed by another CA than the one given ({ca})",
-    21: "its certificate was signed by another CA than the one given ({ca})",
+    10: "its certificate has expired, or the clock of this computer is wrong",
+    18: "its certificate is self-signed and not by the CA given{ca}",
+    19: "its certificate was signed by another CA than the one given{ca}",
+    20: "its certificate was signed by another CA than the one given{ca}",
+    21: "its certificate was signed by another CA than the one given{ca}",
     62: 'its certificate is not for the name "{host}"',
     64: "its certificate is not for the address {host}",
 }
@@ -120,7 +120,7 @@ def _load_pair(context: ssl.SSLContext, cert: str, key: str | None, address: str
 
 def explain(exc: ssl.SSLError, host: str, files: TLSFiles) -> str:
     """Return in plain words what a TLS error means."""
-    ca = files.ca or "the system's CAs"
+    ca = "" if files.ca_text else f" ({files.ca})" if files.ca else " (the system's CAs)"
     if isinstance(exc, ssl.SSLCertVerificationError):
         text = _VERIFY.get(exc.verify_code, f"its certificate does not verify: {exc.verify_message}")
         return text.format(ca=ca, host=host)

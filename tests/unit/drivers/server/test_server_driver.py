@@ -6,11 +6,15 @@ import io
 import json
 import os
 import stat
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from engine_certificates import CA, server_context
+from engine_server import tcp_server
 
 import dinv
+from dinv.cli import main
 from dinv.drivers.server import calls, machines
 from dinv.errors import (
     InputError,
@@ -26,8 +30,6 @@ from dinv.server.models import Quota
 from dinv.store.login import Login
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from web_site import Working
 
     from dinv.machines import Machines
@@ -227,7 +229,46 @@ def test_how_a_url_is_recorded(url: str, said: str) -> None:
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:
     found = dinv.open(str(tmp_path))
     Login("http://127.0.0.1:1", "dinv_x").save(str(tmp_path))
-    with pytest.raises(ServerUnreachable, match="nothing listens there"):
+    with pytest.raises(ServerUnreachable, match=r"nothing listens there.*See whether it is up"):
         found.create("dev", context=False)
     assert found.names() == []
     assert found.server.others() == []
+
+
+def test_a_server_whose_ca_is_another_now(tmp_path: Path) -> None:
+    """As after a server was made anew: it is said, and that a fingerprint is to be compared."""
+    ca, other = CA(tmp_path), CA(tmp_path, "other")
+    known, new = (Path(each.path).read_text() for each in (ca, other))
+    found = dinv.open(str(tmp_path / "store"))
+    with tcp_server(lambda _peer: None, context=server_context(other.issue("server"), None)) as port:
+        url = f"https://127.0.0.1:{port}"
+        Login(url, "dinv_x", ca=known).save(str(tmp_path / "store"))
+        with pytest.raises(ServerUnreachable) as caught:
+            found.create("dev", context=False)
+    assert "by another CA than the one given." in str(caught.value)
+    assert f"compare the fingerprint with what its operators tell: dinv login {url}" in str(caught.value)
+    assert found.server.has_changed(url, new)
+    assert not found.server.has_changed(url, known)
+    assert not found.server.has_changed("https://127.0.0.2", new)
+
+
+def test_one_that_is_forgotten_by_force_is_said_to_be_on_the_server(
+    site: Working, store: Machines, tmp_path: Path
+) -> None:
+    store.create("dev", context=False).close()
+    Login("http://127.0.0.1:1", "dinv_x").save(str(tmp_path / "store"))
+    left = store.remove("dev", force=True)
+    assert "this store is logged in to another one" in left[0]
+    assert left[1].startswith(f"If the machine is still on {site.url}, remove it on its page")
+
+
+def test_another_login_says_that_the_one_before_is_forgotten(
+    site: Working, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("MACHINE_STORAGE_PATH", str(tmp_path))
+    monkeypatch.setenv("DINV_TOKEN", site.world.token("jane"))
+    assert main(["login", site.url]) == 0
+    assert "is forgotten" not in capsys.readouterr().err
+    Login("https://other.example.com", "dinv_x").save(str(tmp_path))
+    assert main(["login", site.url]) == 0
+    assert "The login to https://other.example.com is forgotten" in capsys.readouterr().err
