@@ -25,7 +25,7 @@ def run(app: App, options: Options) -> None:
     machine = app.machine(options.name)
     if options.list:
         for line in machine.forwards():
-            put(line, at_once=True)
+            put(line)
     elif options.stop:
         machine.stop_forwards(progress=app.progress())
     else:
