@@ -40,8 +40,10 @@ def take(fleet: Fleet, store: Store) -> list[str]:
 
 
 def _add_engine(fleet: Fleet, store: Store) -> str:
+    # In a container the engine's 127.0.0.1, which machines are published on there by default, is elsewhere.
+    published: dict[str, object] = {"publish": where} if (where := os.environ.get("DINV_PUBLISH")) else {}
     if named := os.environ.get("DINV_ENDPOINT"):
-        options: dict[str, object] = {"endpoint": named}
+        options: dict[str, object] = {"endpoint": named, **published}
         if certificates := os.environ.get("DINV_ENDPOINT_CERT_PATH"):
             options["endpoint_cert_path"] = certificates
         fleet.put_endpoint(_ITSELF, ENDPOINT, options=options)
@@ -55,5 +57,5 @@ def _add_engine(fleet: Fleet, store: Store) -> str:
             "No Docker engine was found on this computer. Add an endpoint on the page, under Operators; "
             "until then nobody can have a machine."
         )
-    fleet.put_endpoint(_ITSELF, ENDPOINT, options={"endpoint": found.url})
+    fleet.put_endpoint(_ITSELF, ENDPOINT, options={"endpoint": found.url, **published})
     return f"Machines are made on this computer's engine, {found.url}."

@@ -112,8 +112,9 @@ def test_it_serves_with_nothing_and_ends_when_told(settings: Settings, tmp_path:
 
 
 def test_an_empty_database_gets_this_computers_engine_and_a_template(
-    settings: Settings, tmp_path: Path
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DINV_PUBLISH", "192.0.2.7")  # as in examples/server/compose.yaml
     with served(settings, tmp_path) as said:
         assert said[0] == f"Machines are made on this computer's engine, unix://{tmp_path}/docker.sock."
     database = database_of(settings)
@@ -122,7 +123,7 @@ def test_an_empty_database_gets_this_computers_engine_and_a_template(
 
     (endpoint,) = fleet.endpoints(_ITSELF)
     (template,) = fleet.templates(_ITSELF)
-    assert endpoint.options == {"endpoint": f"unix://{tmp_path}/docker.sock"}
+    assert endpoint.options == {"endpoint": f"unix://{tmp_path}/docker.sock", "publish": "192.0.2.7"}
     assert (template.name, template.is_default, template.ttl) == ("docker", True, 8 * 3600)
     database.close()
 
