@@ -17,13 +17,17 @@ class DinvServerError(DinvError):
 class ServerUnreachable(DinvServerError):
     """It gave no answer that can be used. `reason` continues the URL.
 
-    If the request was `sent`, nothing is known of what it did.
+    If the request was `sent`, nothing is known of what it did. `passes` is whether it may be there again in a
+    moment, as after a restart.
     """
 
-    def __init__(self, url: str, reason: str, advice: str = "", *, sent: bool = True) -> None:
+    def __init__(
+        self, url: str, reason: str, advice: str = "", *, sent: bool = True, passes: bool = False
+    ) -> None:
         super().__init__(url, f"The dinv server {url} {reason}. {advice}".rstrip())
         self.reason = reason
         self.sent = sent
+        self.passes = passes
 
 
 class ServerRefused(DinvServerError):

@@ -54,8 +54,9 @@ def reap(
         config = found[name]
         try:
             with Host(config, Store(store.path), trace=trace) as host:
-                # What looks after others ends them, too, if it has given them an end.
-                if not host.driver_class.provisioned:
+                # What looks after others ends them, too, if it has given them an end: but what a run has left
+                # is no more use to anybody.
+                if not host.driver_class.provisioned and not runs.is_left(host.store, host.config):
                     return None
                 return _Reaping(host, terms, watch, progress(name)).done()
         except MachineNotFound:  # somebody else has removed it meanwhile

@@ -264,8 +264,9 @@ class Pools:
     ) -> builtins.list[PoolStatus]:
         """Bring pools to what they are to be, one after the other: of these names, or all.
 
-        Raises PoolNotFound; PoolBusy if another process reconciles one, and ReconcileFailed if machines could
-        not be made. With several pools all are seen to first.
+        One that another process reconciles is passed over, where all are asked for: cron begins anew while
+        the last time is at it. Raises PoolNotFound; PoolBusy of one that was named; ReconcileFailed if
+        machines could not be made. With several pools all are seen to first.
         """
         chosen = self._whole() if names is None else list(names)
         problem: Exception | None = None
@@ -274,6 +275,9 @@ class Pools:
             try:
                 Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
             except Exception as error:
+                if names is None and isinstance(error, PoolBusy):
+                    about.note(error.text)
+                    continue
                 if len(chosen) == 1 or isinstance(error, Interrupted):
                     raise
                 if problem is not None:

@@ -161,6 +161,7 @@ class Calls:
                 f"gave no answer within {deadline.seconds:g} s",
                 "See whether it is up, and try again.",
                 sent=sent,
+                passes=True,
             ) from error
         except EndpointTLSError as error:
             raise ServerUnreachable(
@@ -174,6 +175,7 @@ class Calls:
                 f"cannot be reached: {why}",
                 "See whether it is up, and try again. docker reaches machines that you have without it.",
                 sent=sent,
+                passes=True,
             ) from error
         except ProtocolError as error:
             said = one_line(str(error).rpartition("cannot be used: ")[2])[:MOST_WORDS]
@@ -204,6 +206,7 @@ class Calls:
                 self.url,
                 f"gave an answer that is not JSON (HTTP status {status})",
                 "Is it a dinv server, or does a proxy answer in its place?",
+                passes=status in (502, 503, 504),
             ) from error
 
     def _refused(self, status: int, value: Any) -> ServerRefused | NotLoggedIn:

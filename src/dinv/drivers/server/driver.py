@@ -245,7 +245,7 @@ class ServerDriver(RecordedDriver, Remote):
                 return left
         self._there.remove(machine)
         end = time.monotonic() + REMOVE_SECONDS
-        while self._there.get(machine) is not None:
+        while self._there.patiently(self._there.get, machine) is not None:
             if time.monotonic() > end:
                 return [*left, f"{self.config.name} is still being removed by {self._there.calls.url}."]
             time.sleep(0.2)

@@ -6,20 +6,32 @@ import time
 
 from dinv.drivers.remote import Held
 from dinv.drivers.server.calls import NO_ROUTE, not_understood, number, text
-from dinv.errors import DeadlineExceeded, DinvError, MachineGoneThere, NotLoggedIn, ServerRefused
+from dinv.errors import (
+    DeadlineExceeded,
+    DinvError,
+    MachineGoneThere,
+    NotLoggedIn,
+    ServerRefused,
+    ServerUnreachable,
+)
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
 from dinv.store.login import Login
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
-    from typing import Any
+    from typing import Any, TypeVar
 
     from dinv.drivers.server.calls import Calls
+
+    Found = TypeVar("Found")
 
 MOST_MACHINES = 500
 LOOK_SECONDS = 0.3
 IDLE_SECONDS = 60.0
+OUTAGE_SECONDS = 60.0
+"""For how long what waits for a machine waits for a server that is away, too: as for its restart."""
+AGAIN_SECONDS = 1.0
 _STATES = {
     "waiting": STARTING,
     "creating": STARTING,
@@ -167,6 +179,30 @@ class ServerMachines:
             idle=None if follow else IDLE_SECONDS,
         )
 
+    def patiently(
+        self,
+        look: Callable[..., Found],
+        *given: object,
+        said: Callable[[str, str], None] = lambda _kind, _text: None,
+    ) -> Found:
+        """Call `look`, which changes nothing; where the server is away, again for OUTAGE_SECONDS.
+
+        Raises what `look` does.
+        """
+        end = None
+        while True:
+            try:
+                return look(*given)
+            except (ServerUnreachable, ServerRefused) as error:
+                passes = error.passes if isinstance(error, ServerUnreachable) else error.status == 503
+                now = time.monotonic()
+                if not passes or (end is not None and now > end):
+                    raise
+                if end is None:
+                    end = now + OUTAGE_SECONDS
+                    said("note", f"{self.calls.url} is away: waiting for it")
+            time.sleep(AGAIN_SECONDS)
+
     def settle(
         self,
         machine: str,
@@ -184,8 +220,9 @@ class ServerMachines:
         end = time.monotonic() + timeout
         after, place = 0, None
         while True:
-            found = self.get(machine)
-            for event in self.events(machine, after) if found is not None else ():
+            found = self.patiently(self.get, machine, said=said)
+            events = self.patiently(self.events, machine, after, said=said) if found is not None else []
+            for event in events:
                 after = number(event, "id", self.calls.url)
                 said(str(event.get("kind")), str(event.get("text")))
             if found is None:

@@ -28,6 +28,7 @@ from dinv.errors import (
 from dinv.lifecycle.sharing import share_file
 from dinv.server.models import Quota
 from dinv.store.login import Login
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     from web_site import Working
@@ -119,6 +120,39 @@ def test_a_create_that_was_killed_is_found_again(
             store.create("dev", context=False)
     assert names(site) == ["dev"]
     store.remove("dev", force=True)
+    assert names(site) == []
+
+
+@pytest.mark.parametrize("borne", [60.0, 0.0])
+def test_a_server_that_is_restarted_while_it_makes_a_machine_is_waited_for(
+    site: Working, store: Machines, monkeypatch: pytest.MonkeyPatch, borne: float
+) -> None:
+    monkeypatch.setattr(machines, "AGAIN_SECONDS", 0.01)
+    monkeypatch.setattr(machines, "OUTAGE_SECONDS", borne)
+    real, away = machines.ServerMachines.get, [3]
+
+    def get(self: Any, machine: str, **more: Any) -> Any:
+        if away[0]:
+            away[0] -= 1
+            raise ServerUnreachable(site.url, "cannot be reached: nothing listens there", passes=True)
+        return real(self, machine, **more)
+
+    monkeypatch.setattr(machines.ServerMachines, "get", get)
+    if not borne:
+        with pytest.raises(ServerUnreachable):
+            store.create("dev", context=False)
+    else:
+        store.create("dev", context=False).close()
+        assert away == [0]
+
+
+def test_what_a_run_has_left_on_a_server_is_removed_by_the_next_reap(site: Working, store: Machines) -> None:
+    with store.create("dev", context=False, ttl="1h") as machine:
+        config = machine.config
+        config.run = True
+        Store(store.path).save(config)
+    (done,) = store.reap()
+    assert (done.name, done.action, done.why) == ("dev", "removed", "left")
     assert names(site) == []
 
 
