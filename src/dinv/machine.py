@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from dinv.store.lease import Lease
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
+    from dinv.system.deadline import Deadline
 
     _Answer = TypeVar("_Answer")
 
@@ -302,10 +303,19 @@ class Machine:
         return self._host.channel()
 
     def logs(
-        self, *, tail: int | None = None, follow: bool = False, timestamps: bool = False
+        self,
+        *,
+        tail: int | None = None,
+        follow: bool = False,
+        timestamps: bool = False,
+        timeout: float | Deadline | None = None,
     ) -> Iterator[bytes]:
-        """Yield the log of its init and daemon in pieces, from the last `tail` lines or from the start."""
-        return self._host.driver.logs(tail=tail, follow=follow, timestamps=timestamps)
+        """Yield the log of its init and daemon in pieces, from the last `tail` lines or from the start.
+
+        With `follow` it goes on until the machine stops. Raises DeadlineExceeded after `timeout`, in seconds;
+        what is followed has no limit without one.
+        """
+        return self._host.driver.logs(tail=tail, follow=follow, timestamps=timestamps, timeout=timeout)
 
     # Commands and files in it
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
+    from dinv.system.deadline import Deadline
 
 
 class World:
@@ -232,7 +233,14 @@ class FakeDriver(Driver):
     def signal_init(self, signal: str) -> None:
         self._step(signal)
 
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+    def logs(
+        self,
+        *,
+        tail: int | None,
+        follow: bool,
+        timestamps: bool,
+        timeout: float | Deadline | None = None,
+    ) -> Iterator[bytes]:
         yield b"said\n"
 
     def last_log_lines(self, count: int) -> list[str]:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
 
     from dinv.progress import Progress
     from dinv.server.work.hosts import Options
+    from dinv.system.deadline import Deadline
 
 STEPS = ("configure", "check", "record", "image", "container", "certificates", "start", "serve", "ready")
 LOCAL_STEPS = ("configure", "check", "record")
@@ -377,11 +378,12 @@ class FakeHosts:
         self._state(name, self._get(name))
         return 1 << 20
 
-    def log(self, name: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+    def log(self, name: str, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
         self._state(name, self._get(name))
         yield from (f"line {number} of {name}\n".encode() for number in range(min(tail, 3)))
-        while follow:
+        while follow is not None:
             time.sleep(0.01)
+            follow.raise_if_expired("more of the log")
             yield b"more\n"
 
     def look(self, endpoint: Options) -> Look:

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from dinv.server.database.database import Database
     from dinv.server.models import Machine, Role
+    from dinv.system.deadline import Deadline
 
 GIB = 2**30
 
@@ -50,8 +51,8 @@ class Access:
         serial = f"{len(self.certified):032x}"
         return Certificate(machine.url, b"ca", b"certificate", serial, until, None if csr else b"key")
 
-    def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
-        yield f"{machine.host_name} {tail} {follow}\n".encode()
+    def log(self, machine: Machine, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
+        yield f"{machine.host_name} {tail} {follow is not None}\n".encode()
 
 
 class World:

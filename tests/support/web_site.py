@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from dinv.server.database.database import Database
     from dinv.server.models import Machine
+    from dinv.system.deadline import Deadline
 
 
 class SigningAccess:
@@ -54,8 +55,8 @@ class SigningAccess:
             None if csr else own.key_pem(),
         )
 
-    def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
-        yield f"{machine.name} says {tail} {follow}\n".encode()
+    def log(self, machine: Machine, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
+        yield f"{machine.name} says {tail} {follow is not None}\n".encode()
 
 
 class Site:

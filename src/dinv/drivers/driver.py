@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from dinv.states import Status
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
+    from dinv.system.deadline import Deadline
 
 
 class AddressTaken(Exception):
@@ -320,8 +321,18 @@ class Driver(ABC):
     # Its init: the first process in it, which starts the daemon
 
     @abstractmethod
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
-        """Yield the output of its init and daemon as it comes: the last `tail` lines, or everything."""
+    def logs(
+        self,
+        *,
+        tail: int | None,
+        follow: bool,
+        timestamps: bool,
+        timeout: float | Deadline | None = None,
+    ) -> Iterator[bytes]:
+        """Yield the output of its init and daemon as it comes: the last `tail` lines, or everything.
+
+        Raises DeadlineExceeded after `timeout`, in seconds; None: with `follow` there is no limit.
+        """
 
     def last_log_lines(self, count: int) -> list[str]:
         """Return the last output lines of its init and daemon; none if they cannot be had."""

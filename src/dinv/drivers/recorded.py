@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from dinv.states import Status
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
+    from dinv.system.deadline import Deadline
 
 
 class RecordedDriver(Driver):
@@ -82,5 +83,12 @@ class RecordedDriver(Driver):
     def signal_init(self, signal: str) -> None:
         self.refuse("signal")
 
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+    def logs(
+        self,
+        *,
+        tail: int | None,
+        follow: bool,
+        timestamps: bool,
+        timeout: float | Deadline | None = None,
+    ) -> Iterator[bytes]:
         self.refuse("logs")

@@ -13,7 +13,7 @@ from documents import blocks
 from users import busybox_tar
 
 import dinv
-from dinv.errors import MachineExists, MachineNotFound, PreCreateCheckFailed
+from dinv.errors import DeadlineExceeded, MachineExists, MachineNotFound, PreCreateCheckFailed
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,6 +48,10 @@ def test_a_temporary_machine_with_docker_py(machines: dinv.Machines, user: User)
     with machines.temporary(memory="512m", label=["a=b"]) as machine:
         assert machine.status().running
         assert machine.inspect()["Driver"]["Memory"] == 512 * 1024 * 1024
+        said: list[bytes] = []
+        with pytest.raises(DeadlineExceeded):
+            said.extend(machine.logs(follow=True, timeout=0.5))
+        assert b"listen" in b"".join(said)
         clients: list[Any] = [
             docker.DockerClient(**machine.docker_kwargs()),
             docker.from_env(environment=machine.environment()),

@@ -74,7 +74,7 @@ def test_an_end_that_is_near_is_marked_and_coloured(
     for name, lease in leases:
         machines.create(name, driver="fake", context=False, ttl="8h", **lease)
     store, now = Store(machines.path), time.time()
-    for name, left in (("a", 1830), ("b", -5)):
+    for name, left in (("a", 1859), ("b", -5)):
         config = store.load(name)
         config.lease = Lease(ttl=8 * 3600, expires=rfc3339(now + left))
         with store.lock(name, "x"):

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from dinv.states import Status
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
+    from dinv.system.deadline import Deadline
 
 CALL_SECONDS = 10.0
 SSH_SECONDS = 5.0
@@ -371,10 +372,22 @@ class DockerDriver(Driver):
     def channel(self) -> Channel:
         return self.site.channel()
 
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+    def logs(
+        self,
+        *,
+        tail: int | None,
+        follow: bool,
+        timestamps: bool,
+        timeout: float | Deadline | None = None,
+    ) -> Iterator[bytes]:
         try:
             output = self.site.engine.containers.logs(
-                self.site.container, tail=tail, follow=follow, timestamps=timestamps, tty=False
+                self.site.container,
+                tail=tail,
+                follow=follow,
+                timestamps=timestamps,
+                tty=False,
+                body_timeout=timeout,
             )
         except NotFound as error:
             raise self._gone() from error

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from dinv.store.login import Login
 
 SECONDS = 30.0
+IDLE_SECONDS = 60.0
 LARGEST = 8 * 1024 * 1024
 MOST_WORDS = 800
 NO_ROUTE = "no-route"
@@ -117,20 +118,25 @@ class Calls:
             raise self._refused(response.status, None)
         return data.decode("utf-8", "replace")
 
-    def stream(self, path: str, *, idle: float | None, timeout: float = SECONDS) -> Iterator[bytes]:
+    def stream(
+        self, path: str, *, until: Deadline | None = None, timeout: float = SECONDS
+    ) -> Iterator[bytes]:
         """Yield the body of an answer as it comes; `timeout` is for its beginning. Raises as `call` does.
 
-        `idle`: how many seconds may pass without a byte of it, None for any number.
+        `until` is for the rest, and raises DeadlineExceeded; without it the server may be silent for a
+        minute.
         """
         deadline = Deadline(timeout)
         with self._exchange(self._request("GET", path, None, None), deadline) as response:
             if not 200 <= response.status < 300:
                 raise self._refused(response.status, self._value(response.status, response.read(LARGEST)))
-            response.deadline = IdleDeadline(idle)
+            response.deadline = until or IdleDeadline(IDLE_SECONDS)
             try:
                 while piece := response.read_some():
                     yield piece
             except (DeadlineExceeded, EndpointUnreachable, ProtocolError) as error:
+                if until is not None and isinstance(error, DeadlineExceeded):
+                    raise
                 raise ServerUnreachable(self.url, f"did not send all of its answer: {error}") from error
 
     def _request(

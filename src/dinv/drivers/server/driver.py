@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from dinv.states import Status
     from dinv.store.record import MachineConfig
     from dinv.store.store import Store
+    from dinv.system.deadline import Deadline
 
 CREATE_SECONDS = 900.0
 """For a create on the server, its queue not counted: an image may have to be pulled there."""
@@ -320,14 +321,21 @@ class ServerDriver(RecordedDriver, Remote):
         server = str(self.config.driver.get("Server") or "")
         return {"endpoint": server, "isolation": "", "machine": f"of {server}"}
 
-    def logs(self, *, tail: int | None, follow: bool, timestamps: bool) -> Iterator[bytes]:
+    def logs(
+        self,
+        *,
+        tail: int | None,
+        follow: bool,
+        timestamps: bool,
+        timeout: float | Deadline | None = None,
+    ) -> Iterator[bytes]:
         if timestamps:
             raise NotSupported(
                 self.config.name,
                 f'The log of machine "{self.config.name}" comes from its dinv server, which tells no times: '
                 "leave " + option("timestamps") + " out.",
             )
-        return self._there.log(self._id, tail=tail, follow=follow)
+        return self._there.log(self._id, tail=tail, follow=follow, timeout=timeout)
 
     # Into it
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from math import inf
 
 from dinv.drivers.remote import Held
 from dinv.drivers.server.calls import NO_ROUTE, not_understood, number, text
@@ -16,6 +17,7 @@ from dinv.errors import (
 )
 from dinv.states import ERROR, PAUSED, RUNNING, STARTING, STOPPED, STOPPING, Status
 from dinv.store.login import Login
+from dinv.system.deadline import Deadline
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
 
 MOST_MACHINES = 500
 LOOK_SECONDS = 0.3
-IDLE_SECONDS = 60.0
 OUTAGE_SECONDS = 60.0
 """For how long what waits for a machine waits for a server that is away, too: as for its restart."""
 AGAIN_SECONDS = 1.0
@@ -171,12 +172,14 @@ class ServerMachines:
             return "Its page shows which templates there are."
         return f"Its templates: {', '.join(found)}." if found else "It has no templates that you may have."
 
-    def log(self, machine: str, *, tail: int | None, follow: bool) -> Iterator[bytes]:
+    def log(
+        self, machine: str, *, tail: int | None, follow: bool, timeout: float | Deadline | None
+    ) -> Iterator[bytes]:
         """What the machine has said."""
         lines = 10_000 if tail is None else min(tail, 10_000)
         return self.calls.stream(
             f"machines/{machine}/log?tail={lines}&follow={'true' if follow else 'false'}",
-            idle=None if follow else IDLE_SECONDS,
+            until=Deadline.of(timeout, inf) if follow or timeout is not None else None,
         )
 
     def patiently(

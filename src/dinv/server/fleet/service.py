@@ -41,6 +41,7 @@ from dinv.server.models import (
     Template,
     Usage,
 )
+from dinv.system.deadline import Deadline
 
 
 class Access(Protocol):
@@ -49,8 +50,8 @@ class Access(Protocol):
     def certify(self, machine: Machine, holder: str, csr: bytes | None, lifetime: timedelta) -> Certificate:
         """Sign by the machine's own CA; makes no call to an endpoint. Takes some milliseconds."""
 
-    def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
-        """What the machine has said; with `follow` until the iterator is closed."""
+    def log(self, machine: Machine, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
+        """What the machine has said, and goes on to say until the deadline `follow`."""
 
 
 class Fleet:
@@ -208,7 +209,9 @@ class Fleet:
         """What waits is gone at once; what is being made is removed as soon as it can be."""
         return self._change(actor, machine_id, version, "machine.remove", changes.remove)
 
-    def log(self, actor: Actor, machine_id: str, *, tail: int = 200, follow: bool = False) -> Iterator[bytes]:
+    def log(
+        self, actor: Actor, machine_id: str, *, tail: int = 200, follow: Deadline | None = None
+    ) -> Iterator[bytes]:
         return self._access.log(
             self.machine(actor, machine_id), tail=max(0, min(tail, 10_000)), follow=follow
         )

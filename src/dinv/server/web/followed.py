@@ -1,8 +1,8 @@
 """A machine's log as it is written, for programs.
 
 Reading it waits for the machine, perhaps for an hour, so each log has a thread of its own: those that answer
-requests are few. Whether somebody still listens, and may, is looked at meanwhile. A thread whose reader has
-gone ends with the next line of the log, and counts until then: so there are bounds for one and for all.
+requests are few. Whether somebody still listens, and may, is looked at meanwhile; a thread whose reader has
+gone ends within a second. There are bounds for one and for all.
 """
 
 from __future__ import annotations
@@ -20,10 +20,14 @@ from http import HTTPStatus
 from starlette.concurrency import run_in_threadpool
 
 from dinv.server.problems import Problem, TooManyRequests
+from dinv.system.deadline import Deadline
 
+LONGEST_SECONDS = 3600.0
 MOST = 64
 MOST_OF_ONE = 8
 LOOK_SECONDS = 0.2
+HEARD_SECONDS = 1.0
+"""How long the thread may go on when nobody listens any more."""
 CHECK_SECONDS = 10.0
 """After so long it is looked again whether the reader may have it: a token may have been revoked."""
 FIRST_SECONDS = 5.0
@@ -40,16 +44,19 @@ class Logs:
         self._lock = threading.Lock()
         self._open: Counter[str] = Counter()
 
-    def follow(self, lines: Iterator[bytes], *, whose: str) -> Followed:
-        """Read them from now on. `whose` is who counts for it. Raises TooManyRequests."""
+    def follow(self, read: Callable[[Deadline], Iterator[bytes]], *, whose: str) -> Followed:
+        """Follow the log that `read` returns until the deadline it is given.
+
+        `read` is called in the log's own thread: what is first said may have to be waited for, too. `whose`
+        is who counts for it. Raises TooManyRequests.
+        """
         with self._lock:
             if self._open[whose] >= self._most_of_one or self._open.total() >= self._most:
                 raise TooManyRequests(
-                    "Too many logs are followed. One that nobody reads any more ends with its next line.",
-                    retry_after=30,
+                    "Too many logs are followed. End one of them, and try again.", retry_after=5
                 )
             self._open[whose] += 1
-        return Followed(lines, functools.partial(self._ended, whose))
+        return Followed(read, functools.partial(self._ended, whose))
 
     def open(self) -> dict[str, int]:
         """How many each person has."""
@@ -66,8 +73,8 @@ class Logs:
 class Followed:
     """One log that is followed; it has to be closed. `ended` is called when its thread ends."""
 
-    def __init__(self, lines: Iterator[bytes], ended: Callable[[], None]) -> None:
-        self._lines = lines
+    def __init__(self, read: Callable[[Deadline], Iterator[bytes]], ended: Callable[[], None]) -> None:
+        self._log = read
         self._ended = ended
         self._queue: queue.Queue[bytes | Exception | None] = queue.Queue(_PIECES)
         self._over = threading.Event()
@@ -110,8 +117,9 @@ class Followed:
 
     def _read(self) -> None:
         try:
-            with contextlib.closing(self._lines):  # type: ignore[type-var]  # a generator
-                for piece in self._lines:
+            lines = self._log(_WhileHeard(self._over))
+            with contextlib.closing(lines):  # type: ignore[type-var]  # a generator
+                for piece in lines:
                     if not self._put(piece):
                         return
             self._put(None)
@@ -126,6 +134,27 @@ class Followed:
                 self._queue.put(piece, timeout=LOOK_SECONDS)
                 return True
         return False
+
+
+class _WhileHeard(Deadline):
+    """An hour at most, and no longer than somebody listens."""
+
+    __slots__ = ("_over",)
+
+    def __init__(self, over: threading.Event) -> None:
+        super().__init__(LONGEST_SECONDS)
+        self._over = over
+
+    def remaining(self) -> float:
+        """Look again after a while whether it is over."""
+        if self._over.is_set():
+            return 0.0
+        return min(HEARD_SECONDS, super().remaining() or 0.0)
+
+    @property
+    def expired(self) -> bool:
+        """Whether nobody listens, or it has been long enough."""
+        return self._over.is_set() or super().expired
 
 
 def _allowed(may: Callable[[], object]) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator
 from datetime import timedelta
 
@@ -19,12 +18,12 @@ from dinv.server.problems import Conflict, Invalid, NotFound, Unavailable
 from dinv.server.work.copies import Copies
 from dinv.server.work.hosts import Hosts, Signed
 from dinv.server.work.reporting import shown
+from dinv.system.deadline import Deadline
 
 _TRIES = 5
 MOST_LINES = 10_000
 LONGEST_LOG = 64 * 1024 * 1024
 """Bytes of one answer."""
-FOLLOWED_SECONDS = 3600.0
 
 
 class MachineAccess:
@@ -77,8 +76,8 @@ class MachineAccess:
                 "Something else is being done with this machine. Try again.", retry_after=5
             ) from error
 
-    def log(self, machine: Machine, *, tail: int, follow: bool) -> Iterator[bytes]:
-        """Return what the machine has said, in pieces; with `follow` until closed, an hour at most.
+    def log(self, machine: Machine, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
+        """Return what the machine has said, in pieces; with `follow` until closed, or that deadline.
 
         Raises Conflict if it cannot be asked: before it returns, so that whoever asked is told why, and also
         between pieces. Raises NotFound for one that has not begun.
@@ -90,15 +89,17 @@ class MachineAccess:
         pieces = self._pieces(machine.host_name, max(1, min(tail, MOST_LINES)), follow)
         return _begun(next(pieces, b""), pieces)
 
-    def _pieces(self, name: str, tail: int, follow: bool) -> Iterator[bytes]:  # noqa: FBT001  (as asked for)
-        end, left = time.monotonic() + FOLLOWED_SECONDS, LONGEST_LOG
+    def _pieces(self, name: str, tail: int, follow: Deadline | None) -> Iterator[bytes]:
+        left = LONGEST_LOG
         try:
             for piece in self._hosts.log(name, tail=tail, follow=follow):
                 yield piece[:left]
                 left -= len(piece)
-                if left <= 0 or time.monotonic() > end:
+                if left <= 0:
                     return
         except DinvError as error:
+            if follow is not None and follow.expired:
+                return
             raise Conflict(shown(error.text)) from error
 
 

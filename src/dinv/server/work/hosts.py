@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Literal, Protocol
 
 from dinv.progress import Progress
+from dinv.system.deadline import Deadline
 
 Options = Mapping[str, object]
 """Of `Machines.create`: of a machine with its endpoint's, or those that name an endpoint."""
@@ -102,7 +103,7 @@ class Hosts(Protocol):
     def cache_used(self, name: str) -> int:
         """Return how many bytes its image cache has."""
 
-    def log(self, name: str, *, tail: int, follow: bool) -> Iterator[bytes]: ...
+    def log(self, name: str, *, tail: int, follow: Deadline | None) -> Iterator[bytes]: ...
 
     # Endpoints
 

@@ -19,6 +19,7 @@ from dinv.machines import Machines
 from dinv.progress import Progress
 from dinv.server.work.hosts import Activity, Facts, Look, Options, Signed, Thing, ThingState
 from dinv.store.store import Store
+from dinv.system.deadline import Deadline
 
 LONG = 100 * 366 * 86400.0
 """Seconds: longer than any certificate is valid."""
@@ -90,9 +91,9 @@ class LibraryHosts:
             usage = machine.disk_usage()
         return usage.images + usage.containers + usage.volumes + usage.build_cache
 
-    def log(self, name: str, *, tail: int, follow: bool) -> Iterator[bytes]:
+    def log(self, name: str, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
         with self._machines.get(name) as machine:
-            yield from machine.logs(tail=tail, follow=follow)
+            yield from machine.logs(tail=tail, follow=follow is not None, timeout=follow)
 
     # Endpoints
 

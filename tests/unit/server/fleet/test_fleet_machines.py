@@ -16,6 +16,7 @@ from dinv.server.fleet import capacity
 from dinv.server.fleet.service import Fleet
 from dinv.server.models import Actor, Quota
 from dinv.server.problems import Conflict, Forbidden, Invalid, NotFound, VersionMismatch
+from dinv.system.deadline import Deadline
 
 
 @pytest.fixture
@@ -354,7 +355,7 @@ def test_events_follow_each_other(world: World) -> None:
 def test_logs_are_asked_for_with_bounds(world: World) -> None:
     jane = world.person("jane")
     ready(world, jane)
-    assert b" 10000 True" in b"".join(world.fleet.log(jane, "dev", tail=10**9, follow=True))
+    assert b" 10000 True" in b"".join(world.fleet.log(jane, "dev", tail=10**9, follow=Deadline(10)))
 
 
 def test_endpoints_are_set_and_removed(world: World) -> None:

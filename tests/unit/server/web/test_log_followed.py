@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from dinv.server.problems import Problem
+    from dinv.system.deadline import Deadline
 
 
 class Machine:
@@ -27,11 +28,12 @@ class Machine:
         self.says = threading.Event()
         self.closed = threading.Event()
 
-    def log(self) -> Iterator[bytes]:
+    def log(self, until: Deadline) -> Iterator[bytes]:
         try:
             yield b"first\n"
             while True:
-                assert self.says.wait(20)
+                while not self.says.wait(0.01):
+                    until.raise_if_expired("more")
                 yield b"more\n"
         finally:
             self.closed.set()
@@ -66,7 +68,7 @@ async def _all(log: Followed, may: Callable[[], object] = bool, stopping: Callab
 
 def test_it_is_read_to_its_end() -> None:
     lines = (b"%d\n" % number for number in range(200))
-    assert asyncio.run(_all(Logs().follow(lines, whose="jane"))).count(b"\n") == 200
+    assert asyncio.run(_all(Logs().follow(lambda _: lines, whose="jane"))).count(b"\n") == 200
 
 
 def _failing(problem: Problem) -> Iterator[bytes]:
@@ -75,7 +77,7 @@ def _failing(problem: Problem) -> Iterator[bytes]:
 
 
 def test_what_is_wrong_with_it_is_said_before_the_answer_begins() -> None:
-    log = Logs().follow(_failing(Conflict("it is gone")), whose="jane")
+    log = Logs().follow(lambda _: _failing(Conflict("it is gone")), whose="jane")
     with pytest.raises(Conflict, match="it is gone"):
         asyncio.run(log.begin())
 
@@ -83,7 +85,7 @@ def test_what_is_wrong_with_it_is_said_before_the_answer_begins() -> None:
 def test_it_ends_when_the_server_stops(machine: Machine, logs: Logs) -> None:
     stopping = threading.Event()
     threading.Timer(0.1, stopping.set).start()
-    assert asyncio.run(_all(logs.follow(machine.log(), whose="jane"), stopping=stopping.is_set)) == b"first\n"
+    assert asyncio.run(_all(logs.follow(machine.log, whose="jane"), stopping=stopping.is_set)) == b"first\n"
 
 
 def test_a_token_that_is_revoked_ends_it(machine: Machine, logs: Logs) -> None:
@@ -96,7 +98,7 @@ def test_a_token_that_is_revoked_ends_it(machine: Machine, logs: Logs) -> None:
         if len(asked) > 2:
             raise NotSignedIn("revoked")
 
-    assert asyncio.run(_all(logs.follow(machine.log(), whose="jane"), may)) == b"first\n"
+    assert asyncio.run(_all(logs.follow(machine.log, whose="jane"), may)) == b"first\n"
     assert len(asked) == 3
 
 
@@ -108,27 +110,32 @@ def test_one_that_never_rests_is_looked_at_too() -> None:
     def may() -> None:
         raise NotSignedIn("revoked")
 
-    assert asyncio.run(_all(Logs().follow(endless(), whose="jane"), may)).startswith(b"x")
+    assert asyncio.run(_all(Logs().follow(lambda _: endless(), whose="jane"), may)).startswith(b"x")
 
 
-def test_a_reader_who_goes_keeps_nothing_but_the_thread(machine: Machine, logs: Logs) -> None:
+def test_a_reader_who_goes_keeps_nothing(machine: Machine, logs: Logs) -> None:
     async def read() -> None:
-        log = logs.follow(machine.log(), whose="jane")
+        log = logs.follow(machine.log, whose="jane")
         pieces = log.pieces(bool, bool)
         assert await anext(pieces) == b"first\n"
         await pieces.aclose()  # type: ignore[attr-defined]  # what starlette does when the client has gone
 
     asyncio.run(asyncio.wait_for(read(), 10))
-    assert logs.open() == {"jane": 1}
-    machine.says.set()
-    assert machine.closed.wait(20)
+    assert machine.closed.wait(20)  # and it has said nothing more
+
+
+def test_one_is_followed_for_an_hour_at_most(
+    machine: Machine, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(followed, "LONGEST_SECONDS", 0.05)
+    assert asyncio.run(_all(logs.follow(machine.log, whose="jane"))) == b"first\n"
 
 
 def test_there_are_bounds_for_one_and_for_all(machine: Machine) -> None:
     logs = Logs(most=3, most_of_one=2)
     with contextlib.ExitStack() as stack:
         for whose in ("jane", "jane", "bo"):
-            stack.callback(logs.follow(machine.log(), whose=whose).close)
+            stack.callback(logs.follow(machine.log, whose=whose).close)
         for whose in ("jane", "cy"):
-            with pytest.raises(TooManyRequests, match="ends with its next line"):
-                logs.follow(machine.log(), whose=whose)
+            with pytest.raises(TooManyRequests, match="End one of them"):
+                logs.follow(machine.log, whose=whose)

@@ -15,6 +15,7 @@ from dinv.server.database.database import Database
 from dinv.server.problems import Conflict, Invalid, Problem, Unavailable
 from dinv.server.work.records import Records, Secret
 from dinv.server.work.service import Place, Work
+from dinv.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -207,7 +208,10 @@ def test_a_log_is_read_and_followed_within_bounds(server: Server, monkeypatch: p
     pieces = list(server.fleet.log(ann, machine.id, tail=2))
     assert pieces == [f"line {number} of {machine.host_name}\n".encode() for number in range(2)]
     monkeypatch.setattr("dinv.server.work.access.LONGEST_LOG", 100)
-    assert sum(map(len, server.fleet.log(ann, machine.id, tail=3, follow=True))) == 100
+    assert sum(map(len, server.fleet.log(ann, machine.id, tail=3, follow=Deadline(60)))) == 100
+    monkeypatch.setattr("dinv.server.work.access.LONGEST_LOG", 1 << 30)
+    until = Deadline(0.1)  # which ends it as if the machine had said no more
+    assert b"more\n" in list(server.fleet.log(ann, machine.id, tail=3, follow=until))
 
 
 def test_a_log_of_an_endpoint_that_is_gone(server: Server, world: World) -> None:

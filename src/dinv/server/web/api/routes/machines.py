@@ -24,6 +24,7 @@ from dinv.server.web.api.values import (
 from dinv.server.web.api.versions import IfMatch, IfNoneMatch, etag, expected, with_etag
 from dinv.server.web.given import CurrentActor, CurrentAsks, CurrentParts
 from dinv.server.web.threads import InThread
+from dinv.system.deadline import Deadline
 
 router = APIRouter(route_class=InThread, prefix="/machines", tags=["machines"])
 
@@ -242,11 +243,10 @@ async def log(
         lines = await run_in_threadpool(fleet.log, actor, machine_id, tail=tail)
         return StreamingResponse(lines, media_type=_LOG)
 
-    def read() -> Iterator[bytes]:
-        # In the log's own thread: the first line, too, may have to be waited for.
-        yield from fleet.log(actor, machine_id, tail=tail, follow=True)
+    def read(until: Deadline) -> Iterator[bytes]:
+        return fleet.log(actor, machine_id, tail=tail, follow=until)
 
-    followed = parts.logs.follow(read(), whose=actor.person.id)
+    followed = parts.logs.follow(read, whose=actor.person.id)
     await followed.begin()
     pieces = followed.pieces(lambda: fleet.machine(asks(), machine_id), parts.stopping.is_set)
     return StreamingResponse(pieces, media_type=_LOG)
