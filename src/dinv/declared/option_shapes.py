@@ -254,7 +254,13 @@ class CreateOptions(Shape):
                 elsewhere_known = (key, value) in inherited and (
                     key.text in self._without or elsewhere(key.text.replace("-", "_"))
                 )
-                if not elsewhere_known:
+                if not elsewhere_known and key.text in self._without:
+                    reading.problem(
+                        key,
+                        path,
+                        f'has no key "{key.text}": create has that option, but it cannot be given here',
+                    )
+                elif not elsewhere_known:
                     reading.problem(key, path, _unknown(key.text, known))
             elif not value.is_null:
                 found[key.text] = OptionValue(option).read(reading, value, at)

@@ -234,7 +234,7 @@ class Calls:
         if kind == NO_ROUTE or status == 405:
             said = "it does not know what was asked of it. Perhaps it is older than this dinv"
         if status == 401:
-            return NotLoggedIn(self.url, said.rstrip("."))
+            return NotLoggedIn(self.url, said[:1].lower() + said[1:].rstrip("."))  # it continues a sentence
         return ServerRefused(self.url, status, kind, said)
 
 

@@ -101,7 +101,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         ("ttl: 3d\nlongest-ttl: 8h\n", "line 4, column 1: ttl is longer than longest-ttl"),
         ("pool: {size: 3, max: 2}\n", "pool.size is more than pool.max, 2"),
         ("options: {network: $HOME}\n", "HOME"),
-        ("options: {ttl: 8h}\n", 'no key "ttl"'),
+        ("options: {ttl: 8h}\n", 'no key "ttl": create has that option, but it cannot be given here'),
+        ("options: {endpoint: e}\n", 'no key "endpoint": create has that option'),
     ],
 )
 def test_what_does_not_go_together(text: str, said: str) -> None:
