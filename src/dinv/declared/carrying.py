@@ -145,7 +145,7 @@ class Carrier:
         if change.kind == CACHE:
             return self._cache(change, wanted, progress)
         if change.kind == POOL:
-            return pooled.carry_out(self.path, change, self.progress(""), self.trace)
+            return pooled.carry_out(self.path, change, progress, self.trace)
         left: list[str] = []
         if change.action == REPLACE:
             left = remove(Store(self.path), change.name, progress=progress, trace=self.trace)
@@ -240,7 +240,7 @@ class Carrier:
         if change.kind == CACHE:
             return RegistryCaches(self.path, trace=self.trace).remove(change.name, progress=progress)
         if change.kind == POOL:
-            return pooled.carry_out(self.path, change, self.progress(""), self.trace)
+            return pooled.carry_out(self.path, change, progress, self.trace)
         return remove(Store(self.path), change.name, progress=progress, trace=self.trace)
 
 

@@ -588,6 +588,9 @@ def test_an_error_that_names_no_machine_is_told_with_it(
     lines = capsys.readouterr().out.splitlines()
     begun = sorted(line.split()[1] for line in lines if line.startswith("Certificates"))
     assert begun == ["m1:", "m2:"]
+    file.write_text(HEAD + "pools: {ci: {size: 1}}\n")
+    assert main(["apply"]) == 0
+    assert "Pool         ci: ci-" in capsys.readouterr().out
 
 
 def test_an_empty_word_for_the_endpoint_of_a_pool_is_none(

@@ -98,7 +98,8 @@ class PlainProgress(TickingProgress):
         self._about = f"{about}: " if about else ""
 
     def line(self, label: str, text: str, state: str = "") -> None:
-        text = self._about + text
+        if not text.startswith(self._about):  # a pool's lines begin with its name anyway
+            text = self._about + text
         said = f"{text:<{TEXT_WIDTH - 1}} {state}" if state else text
         self._voice.say(f"{label:<{LABEL_WIDTH}}{said}")
 
