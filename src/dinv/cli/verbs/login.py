@@ -54,5 +54,5 @@ def _asked_to_trust(app: App, url: str) -> str:
             app.voice.warn("It is another CA than when you logged in. Unless its operators say so, answer no")
         app.voice.say(f"Its fingerprint (SHA-256), which the server shows as it starts: {fingerprint}")
         if not confirmed("Is it the same?  (y/n): ", without="--ca FILE"):
-            raise InputError("Nobody is logged in: the server is not trusted.")
+            raise InputError("Nothing was changed: the server is not trusted.")
     return certificate

@@ -179,7 +179,8 @@ class Calls:
             raise ServerUnreachable(
                 self.url,
                 f"cannot be reached: {why}",
-                "See whether it is up, and try again. docker reaches machines that you have without it.",
+                "See whether it is up, and try again."
+                + (" docker reaches machines that you have without it." if self._token else ""),
                 sent=sent,
                 passes=True,
             ) from error
