@@ -23,8 +23,9 @@ WAIT_FOR_CONNECTION = 10
 CACHE_KB = 512
 """Of SQLite's file, that one connection keeps. It forgets that as soon as another one has written, and the
 system has the file in its memory once for all: by the usual 2 MB for each of them, a server would grow."""
-Failure = Literal["again", "lost", ""]
-"""Another was in the way, and the transaction may be tried again; the database is gone; anything else."""
+Failure = Literal["again", "lost", "full", ""]
+"""Another was in the way, and the transaction may be tried again; the database is gone; its disk is full, and
+the transaction undone, also at its commit; anything else."""
 
 
 class Backend(Protocol):
@@ -143,7 +144,9 @@ class SQLite:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
         if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
             return "again"
-        lost = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_NOMEM)
+        if code == sqlite3.SQLITE_FULL:
+            return "full"
+        lost = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_NOMEM)
         return "lost" if code in lost else ""
 
     def words(self, error: sa.exc.DBAPIError) -> str:
@@ -231,6 +234,8 @@ class PostgreSQL:
         # serialization_failure, deadlock_detected, lock_not_available
         if state in ("40001", "40P01", "55P03"):
             return "again"
+        if state == "53100":  # disk_full
+            return "full"
         # Class 08: connections; 53: resources; 57P: shut down, starting up.
         if error.connection_invalidated or state[:2] in ("08", "53") or state[:3] == "57P":
             return "lost"

@@ -104,7 +104,7 @@ class Database:
                         "Look whether it was made before you ask for it again.",
                         retry_after=RETRY_AFTER,
                     ) from error
-                if not failure or not trying.again():
+                if failure in ("", "full") or not trying.again():
                     raise self._explained(error) from error
             else:
                 return result
@@ -120,6 +120,12 @@ class Database:
             return Unavailable("The database is busy with other changes. Try again.", retry_after=1.0)
         if failure == "lost":
             return Unavailable("The database does not answer. Try again.", retry_after=RETRY_AFTER)
+        if failure == "full":
+            return Unavailable(
+                "The disk that the database is on is full. Nothing was changed, and nothing can be until an "
+                "operator of the server has made room there.",
+                retry_after=RETRY_AFTER,
+            )
         return error
 
     def now(self, connection: sa.Connection) -> datetime:

@@ -51,11 +51,15 @@ def count(
     for limit, key in wanted:
         # Others who count for the same key wait here until this transaction ends.
         database.lock(connection, _key(limit.kind, key))
-        since = now - timedelta(minutes=limit.minutes)
+        window = timedelta(minutes=limit.minutes)
+        since = now - window
         query = (
             sa.select(sa.func.count(), sa.func.min(attempts.c.time))
             .where(attempts.c.key == _key(limit.kind, key))
             .where(attempts.c.time > since)
+            # Of a clock that was set back, attempts are left that are made tomorrow: nobody waits until then.
+            # (Those of the next moments were made by others while this one waited for the lock.)
+            .where(attempts.c.time < now + window)
         )
         made, first = connection.execute(query).one()
         if made >= limit.most:

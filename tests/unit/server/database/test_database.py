@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
+import sqlite3
 import stat
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -9,15 +11,20 @@ from datetime import UTC, datetime, timedelta, timezone
 from time import sleep
 from typing import TYPE_CHECKING
 
+import psycopg
 import pytest
 import sqlalchemy as sa
 
 from dinv.server.database import database as module
+from dinv.server.database.backends import backend
 from dinv.server.database.database import Database
 from dinv.server.database.schema import new_id, servers, teams
 from dinv.server.problems import Invalid, Problem, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
     from postgresql import PostgreSQL
 
 
@@ -286,3 +293,36 @@ def test_an_encoding_that_does_not_have_all_names_is_refused(postgresql: Postgre
         database.close()
     finally:
         postgresql.drop("ascii")
+
+
+def test_a_disk_that_is_full_is_said(new_sqlite: Database) -> None:
+    def work(connection: sa.Connection) -> None:
+        connection.exec_driver_sql("PRAGMA max_page_count=1")  # as many as there are, then
+        connection.execute(teams.insert(), [{"name": f"{number:01000}"} for number in range(100)])
+
+    add_team(new_sqlite, "a")
+    with pytest.raises(Unavailable, match="disk that the database is on is full"):
+        new_sqlite.write(work)
+    assert team_names(new_sqlite) == ["a"]
+
+
+def test_a_full_disk_at_the_commit_leaves_no_doubt() -> None:
+    for kind, full in (
+        ("sqlite", sqlite_error(sqlite3.SQLITE_FULL)),
+        ("postgresql", psycopg.errors.DiskFull()),
+    ):
+        spoken = backend(f"{kind}:///x")
+        assert spoken.failure(sa.exc.OperationalError("COMMIT", {}, full)) == "full"
+
+
+def sqlite_error(code: int) -> sqlite3.OperationalError:
+    error = sqlite3.OperationalError("database or disk is full")
+    error.sqlite_errorcode = code
+    return error
+
+
+@pytest.fixture
+def new_sqlite(sqlite_template: Path, tmp_path: Path) -> Iterator[Database]:
+    database = Database(f"sqlite:///{shutil.copy(sqlite_template, tmp_path / 'full.db')}")
+    yield database
+    database.close()

@@ -23,6 +23,7 @@ from dinv.server.problems import (
     NotFound,
     NotSignedIn,
     TooManyRequests,
+    Unavailable,
 )
 
 if TYPE_CHECKING:
@@ -267,6 +268,28 @@ def test_a_session_ends_when_idle_and_when_old(people: People, ada: Actor, clock
     idle = people.sign_in("ada", PASSWORD, address=ADDRESS)
     clock.forward(hours=12.1)
     assert people.session(idle, address=ADDRESS, request_id="") is None
+
+
+def test_who_only_looks_is_let_in_though_nothing_can_be_written(
+    people: People, ada: Actor, clock: Clock, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_work: object) -> None:
+        raise Unavailable("The disk is full.")
+
+    session = people.sign_in("ada", PASSWORD, address=ADDRESS)
+    _, token = people.new_token(ada, "ci", scopes=frozenset({"read"}), lifetime=None)
+    clock.forward(hours=1)
+    monkeypatch.setattr(database, "write", refuse)
+    assert people.session(session, address=ADDRESS, request_id="") is not None
+    assert people.token(token, address=ADDRESS, request_id="") is not None
+
+
+def test_a_clock_that_is_set_back_locks_nobody_out(people: People, ada: Actor, clock: Clock) -> None:
+    for _ in range(limits.SIGN_IN_AS.most):
+        with pytest.raises(NotSignedIn):
+            people.sign_in("ada", "wrong wrong wrong", address=ADDRESS)
+    clock.forward(hours=-24)
+    assert people.sign_in("ada", PASSWORD, address=ADDRESS)
 
 
 def test_a_person_has_so_many_sessions_at_most(
