@@ -577,6 +577,10 @@ def test_an_error_that_names_no_machine_is_told_with_it(
         if step == "check":
             raise DinvError("There is no such image")
 
+    def fail_to_tell(step: str) -> None:
+        if step == "state":
+            raise DinvError("Nobody answers")
+
     world.at = fail
     file.write_text(HEAD + "machines: {m1: , m2: }\n")
     assert main(["apply"]) == 1
@@ -588,6 +592,13 @@ def test_an_error_that_names_no_machine_is_told_with_it(
     lines = capsys.readouterr().out.splitlines()
     begun = sorted(line.split()[1] for line in lines if line.startswith("Certificates"))
     assert begun == ["m1:", "m2:"]
+    world.at = fail_to_tell
+    file.write_text(HEAD + "machines: {m1: {size: s}, m2: {size: s}}\n")
+    assert main(["diff"]) == 2
+    shown = capsys.readouterr()
+    assert shown.out.splitlines()[-1] == "2 cannot be compared"
+    assert "machine m1: Nobody answers" in shown.err
+    world.at = lambda _step: None
     file.write_text(HEAD + "pools: {ci: {size: 1}}\n")
     assert main(["apply"]) == 0
     assert "Pool         ci: ci-" in capsys.readouterr().out

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from dinv.cli.app import App
     from dinv.declared.changes import Change, Done
+    from dinv.errors import DinvError
 
 _SAID = {
     CREATE: "is created",
@@ -25,7 +26,13 @@ _DONE = {
     REPLACE: "was made anew",
     REMOVE: "was removed",
 }
-_COUNTED = {CREATE: "to create", CHANGE: "to change", REPLACE: "to make anew", REMOVE: "to remove"}
+_COUNTED = {
+    CREATE: "to create",
+    CHANGE: "to change",
+    REPLACE: "to make anew",
+    REMOVE: "to remove",
+    FAIL: "cannot be compared",
+}
 
 
 def lines(change: Change) -> list[str]:
@@ -88,15 +95,19 @@ def record(change: Change, done: Done | None = None) -> dict[str, Any]:
 COLUMNS = ("Kind", "Name", "Action", "Stops", "Error")
 
 
+def tell(app: App, change: Change, error: DinvError, *, alone: bool) -> None:
+    """Show an error of a change. Many name an image or an endpoint, and not the machine."""
+    named = alone or f'"{change.name}"' in error.text
+    about = "" if named else f"{change.kind} {change.name}"
+    app.voice.tell(error, getattr(error, "__notes__", ()), about=about)
+
+
 def report(app: App, done: Sequence[Done]) -> int:
     """Say what became of changes; return the exit status: 1 if one of them failed."""
     failed = [each for each in done if each.error is not None]
     for each in failed:
         if each.error is not None:
-            # Many errors name an image or an endpoint, and not the machine.
-            named = len(done) == 1 or f'"{each.change.name}"' in each.error.text
-            about = "" if named else f"{each.change.kind} {each.change.name}"
-            app.voice.tell(each.error, getattr(each.error, "__notes__", ()), about=about)
+            tell(app, each.change, each.error, alone=len(done) == 1)
     progress = app.progress()
     for each in done:
         for left in each.left:

@@ -84,6 +84,12 @@ def record(pool: PoolStatus) -> dict[str, Any]:
     }
 
 
+def changed(pool: PoolStatus) -> str:
+    """Return the line about a pool that was changed."""
+    are = "1 machine is" if pool.stale == 1 else f"{pool.stale} machines are"
+    return f"Pool {pool.name} was changed" + (f"; {are} to be replaced." if pool.stale else ".")
+
+
 def inspected(pool: PoolStatus) -> dict[str, Any]:
     """Return everything that is known of a pool."""
     from dinv.pki.validity import rfc3339

@@ -39,5 +39,5 @@ def run(app: App, options: Options) -> int:
         show.show(changes, put)
     for change in changes:
         if change.error is not None:
-            app.voice.tell(change.error, getattr(change.error, "__notes__", ()))
+            show.tell(app, change, change.error, alone=len(changes) == 1)
     return 2 if any(change.action == FAIL for change in changes) else 1 if any(changes) else 0

@@ -41,10 +41,7 @@ def _create(app: App, pools: Pools, options: Options, given: dict[str, Any]) -> 
 
 def _set(app: App, pools: Pools, options: Options, given: dict[str, Any]) -> None:
     for name in options.pool:
-        changed = pools.set(name, **given)
-        are = "1 machine is" if changed.stale == 1 else f"{changed.stale} machines are"
-        stale = f"; {are} to be replaced" if changed.stale else ""
-        app.progress().note(f"Pool {name} was changed{stale}.")
+        app.progress().note(pool_tables.changed(pools.set(name, **given)))
 
 
 def _ls(app: App, pools: Pools, options: Options, _given: dict[str, Any]) -> None:
