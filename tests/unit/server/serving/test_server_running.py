@@ -234,7 +234,7 @@ def test_an_answer_that_is_not_read_is_not_kept(
         peer.connect(url(said))
         # More than all buffers on the way hold: the end comes as an error of the sending.
         with pytest.raises(ConnectionError):
-            peer.sendall(b"GET /ca.pem HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000_000)
+            peer.sendall(b"GET /api/openapi.json HTTP/1.1\r\nHost: x\r\n\r\n" * 1_000_000)
 
 
 def test_nor_those_of_a_second_request(
