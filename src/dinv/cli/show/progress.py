@@ -97,9 +97,15 @@ class PlainProgress(TickingProgress):
         super().__init__(voice)
         self._about = f"{about}: " if about else ""
 
+    def warn(self, text: str) -> None:
+        super().warn(self._named(text))
+
+    def _named(self, text: str) -> str:
+        """Put the name before a text, unless it begins with it: as a pool's lines do."""
+        return text if text.startswith(self._about) else self._about + text
+
     def line(self, label: str, text: str, state: str = "") -> None:
-        if not text.startswith(self._about):  # a pool's lines begin with its name anyway
-            text = self._about + text
+        text = self._named(text)
         said = f"{text:<{TEXT_WIDTH - 1}} {state}" if state else text
         self._voice.say(f"{label:<{LABEL_WIDTH}}{said}")
 

@@ -41,6 +41,17 @@ def test_facts_are_lines_with_columns(capsys: pytest.CaptureFixture[str]) -> Non
     ]
 
 
+def test_of_several_each_line_and_warning_has_a_name(capsys: pytest.CaptureFixture[str]) -> None:
+    progress = PlainProgress(DINV, "dev")
+    progress.line("Docker", "ready")
+    progress.line("Pool", "dev: 2 ready")
+    progress.warn("no memory limit here")
+    assert capsys.readouterr() == (
+        "Docker       dev: ready\nPool         dev: 2 ready\n",
+        "Warning: dev: no memory limit here\n",
+    )
+
+
 def test_quiet_says_only_what_has_to_be_done(capsys: pytest.CaptureFixture[str]) -> None:
     progress = QuietProgress(DINV)
     progress.line("Image", "x")
