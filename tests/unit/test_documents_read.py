@@ -37,6 +37,12 @@ def test_blocks_say_what_they_are(page: str) -> None:
 
 
 @pytest.mark.parametrize("page", pages())
+def test_what_is_not_run_has_a_reason(page: str) -> None:
+    for block in blocks(page):
+        assert not block.reason or len(block.reason) > 20, f"{block}: {block.reason} is not a reason"
+
+
+@pytest.mark.parametrize("page", pages())
 def test_every_command_is_one_that_dinv_takes(page: str) -> None:
     for shown, words in commands(page):
         app = App(Voice("dinv"))
