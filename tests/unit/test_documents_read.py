@@ -42,6 +42,11 @@ def test_what_is_not_run_has_a_reason(page: str) -> None:
         assert not block.reason or len(block.reason) > 20, f"{block}: {block.reason} is not a reason"
 
 
+def test_pages_are_run() -> None:
+    run = [page for page in pages() if any(b.language == "sh" and not b.reason for b in blocks(page))]
+    assert len(run) >= 4
+
+
 @pytest.mark.parametrize("page", pages())
 def test_every_command_is_one_that_dinv_takes(page: str) -> None:
     for shown, words in commands(page):
