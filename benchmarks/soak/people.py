@@ -31,7 +31,7 @@ TEMPLATES = ("", "", "pooled", "pooled", "idle", "stops")
 EXPECTED = frozenset({200, 201, 202, 204, 303, 304, 404, 409, 410, 412})
 """404: it was reaped meanwhile. 409: its state does not allow it, or the quota does not."""
 FROM_ENDPOINT = frozenset({502, 503, 504})
-"""Answers to what needs an endpoint at once."""
+"""Answers to what needs an endpoint at once, or waits for what is done there: one that hangs keeps both."""
 
 
 class Crowd:
@@ -81,7 +81,7 @@ class Crowd:
         path = answer.headers["Location"]
         if answer.status_code == 202:
             await self._follow(client, "events", f"{path}/events/stream", WAITS_SECONDS, until="settled")
-        await self._ask(client, "certificate", "POST", f"{path}/certificate", json={})
+        await self._ask(client, "certificate", "POST", f"{path}/certificate", json={}, endpoint=True)
 
     async def _change(self, client: httpx.AsyncClient, machine: dict[str, Any]) -> None:
         path = f"/api/v1/machines/{machine['id']}"
@@ -99,7 +99,7 @@ class Crowd:
             await self._ask(client, verb, "GET", f"{path}/log", endpoint=True)
         elif verb == "share":
             wanted = {"holder": "colleague", "ttl": "1h"}
-            answer = await self._ask(client, verb, "POST", f"{path}/shares", json=wanted)
+            answer = await self._ask(client, verb, "POST", f"{path}/shares", json=wanted, endpoint=True)
             if answer and answer.status_code == 201:
                 await self._ask(client, "revoke", "DELETE", f"{path}/shares/{answer.json()['serial']}")
         else:
