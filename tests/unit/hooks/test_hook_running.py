@@ -330,7 +330,7 @@ def test_no_descriptor_is_left_open(store: Store) -> None:
     asked(store)
     before = os.listdir("/proc/self/fd")
     asked(store)
-    assert os.listdir("/proc/self/fd") == before
+    assert set(os.listdir("/proc/self/fd")) <= set(before)  # threads of other tests may close theirs
 
 
 def test_a_hook_takes_signals_as_usual(store: Store) -> None:

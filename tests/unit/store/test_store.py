@@ -344,7 +344,7 @@ def test_no_descriptor_is_left_open(store: Store) -> None:
         with contextlib.suppress(MachineExists), store.claim("dev", "creating it"):
             pass
     after = os.listdir("/proc/self/fd") if os.path.isdir("/proc/self/fd") else []
-    assert len(after) == len(before)
+    assert len(after) <= len(before)  # threads of other tests may close theirs
 
 
 def test_a_claim_says_whether_something_was_left(store: Store) -> None:

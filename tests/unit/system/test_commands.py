@@ -146,7 +146,7 @@ def test_no_descriptor_is_left() -> None:
     run("exit 0")
     with contextlib.suppress(OSError):
         commands.run(["/nowhere"], given=b"", environment={}, deadline=Deadline(1), most=1)
-    assert len(os.listdir(FDS)) == before
+    assert len(os.listdir(FDS)) <= before  # threads of other tests may close theirs
 
 
 def test_one_that_cannot_be_started_is_an_oserror() -> None:

@@ -61,7 +61,7 @@ def test_what_accepts_what_refuses_and_what_says_nothing(
     answers = connect_all([listening, refusing, silent, listening], timeout=0.5)
     assert answers == {listening: "", refusing: "Connection refused"}
     assert time.monotonic() - begun < 60
-    assert open_files() == before
+    assert open_files() <= before  # threads of other tests may close theirs
 
 
 def test_no_more_at_once_than_files_may_be_open(monkeypatch: pytest.MonkeyPatch, listening: Host) -> None:
