@@ -67,12 +67,10 @@ class VirtualMachine:
         with socket.socket(socket.AF_UNIX) as monitor:
             monitor.settimeout(10)
             monitor.connect(os.fspath(self._monitor))
-            monitor.recv(4096)
+            # It is told once the prompt has come again: what comes before the first, and hangs up, is lost.
+            _prompted(monitor)
             monitor.sendall(f"{command}\n".encode())
-            # It is told once its answer comes: the prompt after an echo of the command.
-            said = b""
-            while not said.rstrip().endswith(b"(qemu)"):
-                said += monitor.recv(4096)
+            _prompted(monitor)
 
     def wait(self) -> int:
         """Wait until it has turned itself off; return qemu's exit status."""
@@ -80,6 +78,15 @@ class VirtualMachine:
             return self._process.wait(END_SECONDS)
         except subprocess.TimeoutExpired:
             pytest.fail(f"the virtual machine does not turn itself off:\n{self.console[-3000:]}")
+
+
+def _prompted(monitor: socket.socket) -> None:
+    """Read until the monitor asks for a command; its greeting, and the echo of one, come in pieces."""
+    said = b""
+    while not said.rstrip().endswith(b"(qemu)"):
+        piece = monitor.recv(4096)
+        assert piece, f"qemu's monitor hung up: {said!r}"
+        said += piece
 
 
 def free_ports(count: int) -> list[int]:
