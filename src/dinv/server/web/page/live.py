@@ -23,7 +23,7 @@ from dinv.server.web.parts import Parts
 from dinv.server.web.watching import Watch
 
 ANEW_SECONDS = 15.0
-"""After about so long without a change it is looked at again, as times are shown and sessions end, and a
+"""After so long at most without a change it is looked at again, as times are shown and sessions end, and a
 comment is sent, which keeps proxies from closing. Each stream has its own moment, as all of them connect at
 once after a restart."""
 AGAIN_SECONDS = 1.0
@@ -125,7 +125,7 @@ async def _changes(look: Callable[[], Look], watch: Watch, stopping: threading.E
     sent: dict[str, str] = {}
     yield "retry: 2000\n\n"
     while time.monotonic() - begun < LONGEST_SECONDS and not stopping.is_set():
-        pause = ANEW_SECONDS * random.uniform(0.5, 1.5)  # noqa: S311  (no secret)
+        pause = ANEW_SECONDS * random.uniform(0.5, 1.0)  # noqa: S311  (no secret)
         try:
             seen = await run_in_threadpool(look)
         except Problem as problem:
