@@ -22,6 +22,7 @@ from dinv.server.database.schema import (
     templates,
 )
 from dinv.server.fleet import capacity, pools
+from dinv.server.fleet.events import note
 from dinv.server.fleet.queue import Queue
 from dinv.server.fleet.service import Fleet
 from dinv.server.models import Actor, Certificate, Person
@@ -167,6 +168,9 @@ class World:
         if values:
             values["version"] = machines.c.version + 1
             connection.execute(machines.update().where(machines.c.id == machine.id).values(values))
+        if operation.kind == "remove":
+            # As a real worker does: streams are woken by events alone.
+            note(connection, machine.id, "state", "removed", now)
 
     def fail(self, machine_id: str, error: str = "no space left on device") -> None:
         """Let the create of a machine fail for good, and be undone."""
