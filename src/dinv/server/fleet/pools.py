@@ -155,20 +155,27 @@ def retire(connection: sa.Connection, template_id: str, now: datetime) -> int:
     """Have the unclaimed machines of a template removed; return how many."""
     table = machines.c
     query = (
-        sa.select(table.id, table.state)
+        sa.select(machines)
         .where(table.template_id == template_id, table.owner_id.is_(None), table.removed_at.is_(None))
         .with_for_update()
     )
     found = connection.execute(query).all()
     for row in found:
-        if row.state == "parked":
-            values = {"state": "removed", "removed_at": now}
-            connection.execute(machines.update().where(table.id == row.id).values(values))
-        elif row.state != "removing":
-            connection.execute(
-                machines.update()
-                .where(table.id == row.id)
-                .values(state="removing", version=table.version + 1)
-            )
-            operate(connection, row.id, "remove", now, priority=POOLS, why="pool")
+        if row.state != "removing":
+            let_go(connection, row, now)
     return len(found)
+
+
+def let_go(connection: sa.Connection, row: sa.Row[Any], now: datetime) -> None:
+    """Have a machine of a pool removed that nobody has; `row` has its id and state, and is locked.
+
+    One that is parked is on no endpoint any more.
+    """
+    values: dict[str, Any] = {"version": machines.c.version + 1}
+    if row.state == "parked":
+        values |= {"state": "removed", "removed_at": now}
+    else:
+        values["state"] = "removing"
+        operate(connection, row.id, "remove", now, priority=POOLS, why="pool")
+    connection.execute(machines.update().where(machines.c.id == row.id).values(values))
+    note(connection, row.id, "state", values["state"], now)

@@ -118,6 +118,7 @@ class Requests:
         if failed is not None:
             values = {"state": "removed", "removed_at": now, "version": machines.c.version + 1}
             connection.execute(machines.update().where(machines.c.id == failed.id).values(values))
+            note(connection, failed.id, "state", "removed", now)
         grant = _Grant(actor.person.id, name, team, seconds, now)
         machine_id = self._claim(connection, template, grant)
         action = "machine.claim"

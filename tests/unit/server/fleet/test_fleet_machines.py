@@ -346,9 +346,9 @@ def test_events_follow_each_other(world: World) -> None:
     jane = world.person("jane")
     ready(world, jane)
     world.fleet.stop(jane, "dev")
-    first, second = world.fleet.events(jane, "dev")
-    assert (first.text, second.text) == ("creating", "stopping")
-    assert world.fleet.events(jane, "dev", after=first.id) == [second]
+    first, second, third = world.fleet.events(jane, "dev")
+    assert (first.text, second.text, third.text) == ("creating", "ready", "stopping")
+    assert world.fleet.events(jane, "dev", after=first.id) == [second, third]
     assert world.fleet.events(jane, "dev", limit=1) == [first]
 
 

@@ -44,7 +44,7 @@ def test_one_of_the_pool_is_ready_at_once(world: World) -> None:
     assert machine.expires_at == machine.claimed_at + timedelta(hours=1)
     assert world.operations() == []
     assert world.audited()[-1] == ("jane", "machine.claim", f"machine:{machine.id}")
-    assert [event.text for event in world.fleet.events(jane, "dev")] == ["creating", "ready"]
+    assert [event.text for event in world.fleet.events(jane, "dev")] == ["creating", "ready", "ready"]
 
 
 def test_one_is_made_where_no_pool_has_any(world: World) -> None:
@@ -210,9 +210,12 @@ def test_the_name_of_one_that_failed_is_free(world: World) -> None:
     failed = world.fleet.request(jane, name="dev")
     world.fail(failed.id)
     assert world.fleet.machine(jane, "dev").state == "failed"
+    before = world.fleet.latest_event()
     again = world.fleet.request(jane, name="dev")
     assert again.id != failed.id
     assert world.fleet.machine(jane, "dev") == again
+    # Whoever has either page open is told.
+    assert {machine for _, machine, _ in world.fleet.happened(before)[0]} == {failed.id, again.id}
 
 
 @pytest.mark.parametrize("name", ["-a", "a b", "a/b", "x" * 61, "ä", "a\n"])

@@ -151,7 +151,10 @@ def test_a_template_that_is_removed_comes_back(world: World) -> None:
     first = world.fleet.put_template(operator, LEAST)
     world.pool("docker", 2)
     mine = world.fleet.request(jane)
+    before = world.fleet.latest_event()
     world.fleet.remove_template(operator, "docker")
+    ((_, waiting, owner),) = world.fleet.happened(before)[0]
+    assert (waiting == mine.id, owner) == (False, None)
     world.work()
     assert world.states() == {mine.name: "ready"}
     assert world.fleet.templates(jane) == []

@@ -160,15 +160,7 @@ class Reconciler:
         row = connection.execute(self._database.claimable(query)).first()
         if row is None or row.state not in ("ready", "parked"):
             return
-        now = self._database.now(connection)
-        values: dict[str, Any] = {"version": machines.c.version + 1}
-        if row.state == "parked":
-            values |= {"state": "removed", "removed_at": now}
-        else:
-            values["state"] = "removing"
-            operate(connection, row.id, "remove", now, priority=POOLS, why="pool")
-        connection.execute(machines.update().where(machines.c.id == machine_id).values(values))
-        note(connection, row.id, "state", str(values["state"]), now)
+        pools.let_go(connection, row, self._database.now(connection))
 
 
 def _members(connection: sa.Connection) -> dict[str, list[planning.Member]]:
