@@ -168,19 +168,21 @@ class World:
         if values:
             values["version"] = machines.c.version + 1
             connection.execute(machines.update().where(machines.c.id == machine.id).values(values))
-        if operation.kind == "remove":
-            # As a real worker does: streams are woken by events alone.
-            note(connection, machine.id, "state", "removed", now)
+            # As dinv.server.work.outcomes does: streams are woken by events alone.
+            note(connection, machine.id, "state", values["state"], now)
 
     def fail(self, machine_id: str, error: str = "no space left on device") -> None:
         """Let the create of a machine fail for good, and be undone."""
 
         def work(connection: sa.Connection) -> None:
-            capacity.give_back(connection, machine_id, self.database.now(connection))
+            now = self.database.now(connection)
+            capacity.give_back(connection, machine_id, now)
             values = {"state": "failed", "error": error, "version": machines.c.version + 1}
             connection.execute(machines.update().where(machines.c.id == machine_id).values(values))
             of_it = operations.c.machine_id == machine_id
             connection.execute(operations.update().where(of_it).values(state="failed"))
+            note(connection, machine_id, "error", error, now)
+            note(connection, machine_id, "state", "failed", now)
 
         self.database.write(work)
 
