@@ -20,6 +20,7 @@ CONNECTIONS = 64
 """Most of one server: its threads for requests and for operations, and some for duties."""
 KEPT = 16
 WAIT_FOR_CONNECTION = 10
+WAIT_FOR_TURN = 10.0
 CACHE_KB = 512
 """Of SQLite's file, that one connection keeps. It forgets that as soon as another one has written, and the
 system has the file in its memory once for all: by the usual 2 MB for each of them, a server would grow."""
@@ -41,7 +42,7 @@ class Backend(Protocol):
         """Return the same pool, for transactions that only read, and see one state of everything."""
 
     def turn(self) -> AbstractContextManager[None]:
-        """What is around a transaction that writes, its waits for others included."""
+        """What is around a transaction that writes. Raises NoTurn."""
 
     def failure(self, error: sa.exc.DBAPIError) -> Failure:
         """Tell what an error means for the transaction."""
@@ -138,7 +139,7 @@ class SQLite:
         connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
 
     def turn(self) -> AbstractContextManager[None]:
-        return self._turns.next()
+        return self._turns.next(WAIT_FOR_TURN)
 
     def failure(self, error: sa.exc.DBAPIError) -> Failure:
         code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF

@@ -5,19 +5,21 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from typing import Any, TypeVar
 
 import sqlalchemy as sa
 
 from dinv.server.database.backends import backend
+from dinv.server.database.turns import NoTurn
 from dinv.server.problems import Problem, Unavailable
 
 Result = TypeVar("Result")
 PATIENCE = 5.0
 """How long a transaction is tried again, in seconds, where the database is gone or others are in the way."""
 RETRY_AFTER = 5.0
+BUSY = "The database is busy with other changes. Try again."
 
 
 class Database:
@@ -83,6 +85,14 @@ class Database:
         """
         return self._write(work, patience=PATIENCE)
 
+    def attempt(self, work: Callable[[sa.Connection], object]) -> None:
+        """Run `work` as `write` does, once, and leave it where the database does not take it now.
+
+        For what is good to know, and no more: with its disk full, people can still look.
+        """
+        with suppress(Unavailable):
+            self._write(work, patience=0.0)
+
     def _write(self, work: Callable[[sa.Connection], Result], *, patience: float) -> Result:
         trying = _Trying(self._gone.patience(patience))
         while True:
@@ -92,6 +102,8 @@ class Database:
                     self._gone.over()
                     result = work(connection)
                     committing = True
+            except NoTurn as error:
+                raise Unavailable(BUSY, retry_after=1.0) from error
             except sa.exc.TimeoutError as error:
                 raise self._explained(error) from error
             except sa.exc.DBAPIError as error:
@@ -117,7 +129,7 @@ class Database:
             )
         failure = self._backend.failure(error)
         if failure == "again":
-            return Unavailable("The database is busy with other changes. Try again.", retry_after=1.0)
+            return Unavailable(BUSY, retry_after=1.0)
         if failure == "lost":
             return Unavailable("The database does not answer. Try again.", retry_after=RETRY_AFTER)
         if failure == "full":

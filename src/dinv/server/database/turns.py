@@ -12,6 +12,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
+class NoTurn(Exception):
+    """It has not come in time."""
+
+
 class Turns:
     """The lock."""
 
@@ -21,15 +25,18 @@ class Turns:
         self._waiting: deque[threading.Lock] = deque()
 
     @contextmanager
-    def next(self) -> Iterator[None]:
-        """Wait for one's turn, and have it until the `with` ends. It is not one's own a second time."""
-        self._take()
+    def next(self, seconds: float) -> Iterator[None]:
+        """Wait for one's turn, and have it until the `with` ends. It is not one's own a second time.
+
+        Raises NoTurn if it has not come after so many seconds.
+        """
+        self._take(seconds)
         try:
             yield
         finally:
             self._pass_on()
 
-    def _take(self) -> None:
+    def _take(self, seconds: float) -> None:
         with self._lock:
             if not self._is_taken:
                 self._is_taken = True
@@ -37,18 +44,21 @@ class Turns:
             called = threading.Lock()
             called.acquire()
             self._waiting.append(called)
+        is_called = False
         try:
-            called.acquire()
-        except BaseException:
-            self._give_up(called)
-            raise
+            is_called = called.acquire(timeout=seconds)
+        finally:
+            if not is_called:
+                self._give_up(called)
+        if not is_called:
+            raise NoTurn
 
     def _give_up(self, called: threading.Lock) -> None:
         with self._lock:
             if called in self._waiting:
                 self._waiting.remove(called)
                 return
-        self._pass_on()
+        self._pass_on()  # it was called just then
 
     def _pass_on(self) -> None:
         with self._lock:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -12,7 +11,6 @@ from dinv.server.database.schema import people, sessions
 from dinv.server.models import Actor, Session
 from dinv.server.people.digests import digest, new_secret
 from dinv.server.people.rows import persons
-from dinv.server.problems import Unavailable
 
 IDLE = timedelta(hours=12)
 LONGEST = timedelta(days=7)
@@ -65,13 +63,11 @@ def find(database: Database, secret: str, *, address: str, request_id: str) -> A
             return None
         person = persons(connection, [row])[0]
     if now >= row.seen_at + _SEEN_EVERY:
-        # On a disk that is full, people can still look.
-        with contextlib.suppress(Unavailable):
-            database.write(
-                lambda connection: connection.execute(
-                    sa.update(sessions).where(sessions.c.digest == key).values(seen_at=now)
-                )
+        database.attempt(
+            lambda connection: connection.execute(
+                sa.update(sessions).where(sessions.c.digest == key).values(seen_at=now)
             )
+        )
     return Actor(person, "session", address=address, request_id=request_id)
 
 

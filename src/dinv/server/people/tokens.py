@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from datetime import timedelta
 
 import sqlalchemy as sa
@@ -13,7 +12,7 @@ from dinv.server.database.schema import new_id, people, tokens
 from dinv.server.models import Actor, Scope
 from dinv.server.people.digests import TOKEN_PREFIX, digest, new_secret
 from dinv.server.people.rows import persons
-from dinv.server.problems import Conflict, Forbidden, Invalid, NotFound, Unavailable
+from dinv.server.problems import Conflict, Forbidden, Invalid, NotFound
 
 SCOPES: frozenset[Scope] = frozenset({"read", "machines", "operate"})
 LONGEST = timedelta(days=3650)
@@ -42,13 +41,11 @@ def find(database: Database, secret: str, *, address: str, request_id: str) -> A
             return None
         person = persons(connection, [row])[0]
     if row.used_at is None or now >= row.used_at + _SEEN_EVERY:
-        # On a disk that is full, people can still look.
-        with contextlib.suppress(Unavailable):
-            database.write(
-                lambda connection: connection.execute(
-                    sa.update(tokens).where(tokens.c.id == row.token_id).values(used_at=now)
-                )
+        database.attempt(
+            lambda connection: connection.execute(
+                sa.update(tokens).where(tokens.c.id == row.token_id).values(used_at=now)
             )
+        )
     scopes = frozenset(row.scopes) & SCOPES
     return Actor(person, "token", scopes, token_id=row.token_id, address=address, request_id=request_id)
 

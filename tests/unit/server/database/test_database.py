@@ -15,6 +15,7 @@ import psycopg
 import pytest
 import sqlalchemy as sa
 
+from dinv.server.database import backends
 from dinv.server.database import database as module
 from dinv.server.database.backends import backend
 from dinv.server.database.database import Database
@@ -304,6 +305,20 @@ def test_a_disk_that_is_full_is_said(new_sqlite: Database) -> None:
     with pytest.raises(Unavailable, match="disk that the database is on is full"):
         new_sqlite.write(work)
     assert team_names(new_sqlite) == ["a"]
+
+
+def test_others_are_not_waited_for_without_end(new_sqlite: Database, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backends, "WAIT_FOR_TURN", 0.01)
+
+    def another(_: sa.Connection) -> None:
+        with pytest.raises(Unavailable, match="busy with other changes"):
+            add_team(new_sqlite, "a")
+        new_sqlite.attempt(lambda connection: connection.execute(teams.insert(), [{"name": "b"}]))
+
+    # In this thread, which has its turn: a transaction within a transaction never gets one.
+    new_sqlite.write(another)
+    new_sqlite.attempt(lambda connection: connection.execute(teams.insert(), [{"name": "c"}]))
+    assert team_names(new_sqlite) == ["c"]
 
 
 def test_a_full_disk_at_the_commit_leaves_no_doubt() -> None:

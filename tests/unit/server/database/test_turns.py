@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dinv.server.database.turns import Turns
+from dinv.server.database.turns import NoTurn, Turns
 
 
 class Thread:
@@ -17,7 +17,7 @@ class Thread:
         self.go = threading.Event()
 
         def run() -> None:
-            with turns.next():
+            with turns.next(20):
                 took.append(number)
                 assert self.go.wait(20)
 
@@ -41,7 +41,7 @@ def test_the_first_who_asks_is_the_first_who_has_it() -> None:
     turns = Turns()
     took: list[int] = []
     threads = []
-    with turns.next():
+    with turns.next(20):
         for number in range(20):
             threads.append(Thread(turns, number, took))
             _waiting(turns, number + 1)
@@ -53,9 +53,9 @@ def test_the_first_who_asks_is_the_first_who_has_it() -> None:
 
 def test_one_who_fails_passes_it_on() -> None:
     turns = Turns()
-    with pytest.raises(ValueError, match="no"), turns.next():
+    with pytest.raises(ValueError, match="no"), turns.next(20):
         raise ValueError("no")
-    with turns.next():
+    with turns.next(20):
         pass
 
 
@@ -73,21 +73,35 @@ def test_one_who_is_interrupted_keeps_nobody_waiting(monkeypatch: pytest.MonkeyP
         def __init__(self) -> None:
             self._asked = 0
 
-        def acquire(self) -> None:
+        def acquire(self, timeout: float = -1) -> bool:
             self._asked += 1
             if self._asked == 2:
                 if when == "called":
                     first.ends()
                 raise KeyboardInterrupt
+            return True
 
         def release(self) -> None:
             pass
 
     monkeypatch.setattr(threading, "Lock", Interrupted)
-    with pytest.raises(KeyboardInterrupt), turns.next():
+    with pytest.raises(KeyboardInterrupt), turns.next(20):
         pytest.fail("it was not its turn")
     monkeypatch.undo()
     second = Thread(turns, 2, took)
     first.ends()
     second.ends()
     assert took == [1, 2]
+
+
+def test_nobody_waits_for_ever() -> None:
+    turns = Turns()
+    took: list[int] = []
+    first = Thread(turns, 1, took)
+    while not took:
+        time.sleep(0.001)
+    with pytest.raises(NoTurn), turns.next(0.01):
+        pytest.fail("it was not its turn")
+    first.ends()
+    with turns.next(20):
+        pass
