@@ -19,7 +19,7 @@ from http import HTTPStatus
 
 from starlette.concurrency import run_in_threadpool
 
-from dinv.server.problems import Problem, TooManyRequests
+from dinv.server.problems import Problem, TooManyRequests, Unavailable
 from dinv.system.deadline import Deadline
 
 LONGEST_SECONDS = 3600.0
@@ -48,7 +48,7 @@ class Logs:
         """Follow the log that `read` returns until the deadline it is given.
 
         `read` is called in the log's own thread: what is first said may have to be waited for, too. `whose`
-        is who counts for it. Raises TooManyRequests.
+        is who counts for it. Raises TooManyRequests, and Unavailable.
         """
         with self._lock:
             if self._open[whose] >= self._most_of_one or self._open.total() >= self._most:
@@ -56,7 +56,12 @@ class Logs:
                     "Too many logs are followed. End one of them, and try again.", retry_after=5
                 )
             self._open[whose] += 1
-        return Followed(read, functools.partial(self._ended, whose))
+        ended = functools.partial(self._ended, whose)
+        try:
+            return Followed(read, ended)
+        except RuntimeError as error:  # threading's
+            ended()
+            raise Unavailable("The server cannot start another thread. Try again.", retry_after=5) from error
 
     def open(self) -> dict[str, int]:
         """How many each person has."""

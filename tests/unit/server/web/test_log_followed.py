@@ -139,3 +139,15 @@ def test_there_are_bounds_for_one_and_for_all(machine: Machine) -> None:
         for whose in ("jane", "cy"):
             with pytest.raises(TooManyRequests, match="End one of them"):
                 logs.follow(machine.log, whose=whose)
+
+
+def test_one_that_cannot_begin_does_not_count(
+    machine: Machine, logs: Logs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    with pytest.raises(Unavailable, match="Try again"):
+        logs.follow(machine.log, whose="jane")
+    assert logs.open() == {}
