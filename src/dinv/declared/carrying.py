@@ -74,6 +74,7 @@ class Carrier:
 
     @contextlib.contextmanager
     def _workers(self) -> Iterator[ThreadPoolExecutor]:
+        self._stop.clear()
         pool = ThreadPoolExecutor(self.planner.parallel, thread_name_prefix="dinv-apply")
         try:
             yield pool
@@ -227,7 +228,6 @@ class Carrier:
         batches = [[change for change in changes if change.kind == POOL]]
         batches += [[machines[name] for name in names] for names in rounds(Store(self.path), list(machines))]
         batches.append([change for change in changes if change.kind == CACHE])
-        self._stop.clear()
         with self._workers() as pool:
             for batch in batches:
                 for done in pool.map(lambda change: self._attempt(change, self._removed), batch):
