@@ -36,7 +36,7 @@ class Connection(H11Protocol):
     header_seconds = HEADER_SECONDS
     """From a request's first byte to the end of its headers; from its answer to the end of its body."""
     unread_seconds = UNREAD_SECONDS
-    """Of an answer: for how long nothing of it is taken."""
+    """Of an answer: for how long more of it waits than uvicorn has room for (64 KiB, until 16 are left)."""
     _waiting: asyncio.TimerHandle | None = None
     _unread: asyncio.TimerHandle | None = None
 
