@@ -184,6 +184,16 @@ def slow_server(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         yield said
 
 
+@contextmanager
+def slow_peer(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """A connection to such a server."""
+    with (
+        slow_server(settings, tmp_path, monkeypatch) as said,
+        socket.create_connection(url(said), timeout=30) as peer,
+    ):
+        yield peer
+
+
 def ended(peer: socket.socket) -> bool:
     """Wait until the other end closes."""
     try:
@@ -204,10 +214,7 @@ def ended(peer: socket.socket) -> bool:
 def test_headers_that_do_not_end_are_not_waited_for(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    with (
-        slow_server(settings, tmp_path, monkeypatch) as said,
-        socket.create_connection(url(said), timeout=30) as peer,
-    ):
+    with slow_peer(settings, tmp_path, monkeypatch) as peer:
         peer.sendall(sent)
         assert ended(peer)
 
@@ -215,10 +222,7 @@ def test_headers_that_do_not_end_are_not_waited_for(
 def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (
-        slow_server(settings, tmp_path, monkeypatch) as said,
-        socket.create_connection(url(said), timeout=20) as peer,
-    ):
+    with slow_peer(settings, tmp_path, monkeypatch) as peer:
         peer.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         assert peer.recv(65536).startswith(b"HTTP/1.1 404")
         peer.sendall(b"a")
@@ -240,10 +244,7 @@ def test_an_answer_that_is_not_read_is_not_kept(
 def test_nor_those_of_a_second_request(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with (
-        slow_server(settings, tmp_path, monkeypatch) as said,
-        socket.create_connection(url(said), timeout=30) as peer,
-    ):
+    with slow_peer(settings, tmp_path, monkeypatch) as peer:
         peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert peer.recv(65536).startswith(b"HTTP/1.1 200")
         peer.sendall(b"GET /healthz HTTP/1.1\r\n")
