@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 import os
+import time
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from dinv import drivers, provisioners
@@ -16,6 +17,7 @@ from dinv.provisioners import DockerdProvisioner
 from dinv.provisioners.membership import Membership
 from dinv.states import ERROR, PUBLISHED_PORT, RUNNING, STOPPED, Status
 from dinv.system import files
+from dinv.system.deadline import Deadline
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.progress import Progress
     from dinv.store.record import MachineConfig
-    from dinv.system.deadline import Deadline
 
 
 class World:
@@ -242,6 +243,11 @@ class FakeDriver(Driver):
         timeout: float | Deadline | None = None,
     ) -> Iterator[bytes]:
         yield b"said\n"
+        if follow and timeout is not None:  # it says no more, and nothing ends it
+            deadline = Deadline.of(timeout, 0)
+            while True:
+                deadline.raise_if_expired("more of the log")
+                time.sleep(0.01)
 
     def last_log_lines(self, count: int) -> list[str]:
         return ["said"][:count]

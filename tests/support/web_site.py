@@ -57,6 +57,8 @@ class SigningAccess:
 
     def log(self, machine: Machine, *, tail: int, follow: Deadline | None) -> Iterator[bytes]:
         yield f"{machine.name} says {tail} {follow is not None}\n".encode()
+        while follow is not None and not follow.expired:  # it says no more
+            time.sleep(0.01)
 
 
 class Site:

@@ -16,6 +16,7 @@ from dinv.errors import (
     AlreadyStopped,
     ConfigError,
     ContextError,
+    DeadlineExceeded,
     EndpointUnreachable,
     InputError,
     MachineBusy,
@@ -330,6 +331,10 @@ def test_commands_need_a_running_machine(world: World, machine: Machine) -> None
 
 def test_logs_are_the_drivers(machine: Machine) -> None:
     assert b"".join(machine.logs()) == b"said\n"
+    followed = machine.logs(follow=True, timeout=0.1)
+    assert next(followed) == b"said\n"
+    with pytest.raises(DeadlineExceeded):
+        next(followed)
 
 
 def test_a_context_without_certificates_is_a_context_error(machine: Machine) -> None:

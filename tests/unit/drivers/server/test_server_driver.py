@@ -17,6 +17,7 @@ import dinv
 from dinv.cli import main
 from dinv.drivers.server import calls, machines
 from dinv.errors import (
+    DeadlineExceeded,
     InputError,
     MachineNotFound,
     NotLoggedIn,
@@ -57,6 +58,10 @@ def test_a_machine_from_create_to_rm(site: Working, store: Machines) -> None:
     assert made.extend("1h") is False
     assert [status.state for status in store.list()] == ["Running"]
     assert b"".join(made.logs(tail=5)) == b"dev says 5 False\n"
+    followed = made.logs(tail=5, follow=True, timeout=1)
+    assert next(followed) == b"dev says 5 True\n"
+    with pytest.raises(DeadlineExceeded):
+        next(followed)
     with pytest.raises(NotSupported, match="tells no times"):
         made.logs(timestamps=True)
     made.stop()
