@@ -93,8 +93,8 @@ class _Reaping:
             return self._end(LEFT, "the run that it was made for is gone")
         now, distrust = self.watch.of(host)
         if distrust:
-            self.progress.warn(f"{host.name}: " + distrust)
-            return self._kept(distrust)
+            self.watch.warn(host, distrust, self.progress)
+            return self._kept("the clock of its endpoint is not believed")
         why, reason, unused = self._over(now)
         if why:
             return self._end(why, reason)

@@ -29,6 +29,7 @@ class Watch:
         self._store = store
         self._lock = threading.Lock()
         self._known: dict[str, _Clock] = {}
+        self._warned: set[str] = set()
 
     def of(self, host: Host) -> tuple[float | None, str]:
         """Return an endpoint's time, None if it has none; and why it is not believed, or "".
@@ -39,6 +40,15 @@ class Watch:
         with self._lock:
             clock = self._known.setdefault(url, _Clock())
         return clock.read(self._store, host, url)
+
+    def warn(self, host: Host, distrust: str, progress: Progress) -> None:
+        """Say why an endpoint's time is not believed: once, however many machines it has."""
+        url = str(host.driver.facts()["endpoint"])
+        with self._lock:
+            known = url in self._warned
+            self._warned.add(url)
+        if not known:
+            progress.warn(f"{url}: " + distrust)
 
 
 class _Clock:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, cast
 
 import needs
 import pytest
+from heard import Heard
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,14 +32,6 @@ if TYPE_CHECKING:
 
 
 SECONDS = 10
-
-
-class Told(Progress):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 class FakeMachine:
@@ -106,12 +99,12 @@ def test_any_text_is_a_forward_or_an_error_in_words(text: str) -> None:
 
 
 @pytest.fixture
-def serving() -> Iterator[Callable[[FakeMachine, Told], int]]:
+def serving() -> Iterator[Callable[[FakeMachine, Heard], int]]:
     """Serve a machine's port 80 until the test ends; returns the port here."""
     over = threading.Event()
     threads = []
 
-    def start(machine: FakeMachine, told: Told) -> int:
+    def start(machine: FakeMachine, told: Heard) -> int:
         listener = forwarding.Listener(Forward.parse("0:80"))
         thread = threading.Thread(
             target=lambda: forwarding.serve(
@@ -141,9 +134,9 @@ def exchange(port: int, data: bytes) -> bytes:
 
 
 def test_bytes_go_both_ways_and_an_end_of_one_is_no_end_of_the_other(
-    serving: Callable[[FakeMachine, Told], int],
+    serving: Callable[[FakeMachine, Heard], int],
 ) -> None:
-    machine, told = FakeMachine(), Told()
+    machine, told = FakeMachine(), Heard()
     port = serving(machine, told)
     assert [exchange(port, text) for text in (b"one", b"two")] == [b"ONE", b"TWO"]
     assert machine.ports == ["80", "80"]
@@ -162,9 +155,9 @@ def test_bytes_go_both_ways_and_an_end_of_one_is_no_end_of_the_other(
     ],
 )
 def test_what_fails_ends_one_connection(
-    serving: Callable[[FakeMachine, Told], int], machine: FakeMachine, warning: str
+    serving: Callable[[FakeMachine, Heard], int], machine: FakeMachine, warning: str
 ) -> None:
-    told = Told()
+    told = Heard()
     port = serving(machine, told)
     assert exchange(port, b"") == b""
     assert exchange(port, b"") == b""
@@ -180,7 +173,7 @@ def test_a_connection_that_breaks_down_makes_room_for_the_next() -> None:
     here, there = socket.socketpair()
     with there, pytest.raises(Broken):
         forwarding._connect(
-            lambda: cast("Host", FakeMachine(error=Broken())), here, Forward.parse("80"), Told(), slot
+            lambda: cast("Host", FakeMachine(error=Broken())), here, Forward.parse("80"), Heard(), slot
         )
     assert slot.acquire(blocking=False)
 

@@ -9,13 +9,13 @@ import tarfile
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from heard import Heard
 from unpacking import unpack
 
 from dinv.access.copying.scp import copy
 from dinv.access.place import Place
 from dinv.channel import Channel, FileStat
 from dinv.errors import Conflict, CopyError, InputError, MachineError, MachineNotFound, ServerError
-from dinv.progress import Progress
 from dinv.states import ERROR, STOPPED, Status
 
 if TYPE_CHECKING:
@@ -112,14 +112,6 @@ class FakeMachines:
         return self.there[name]
 
 
-class Warned(Progress):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-
 @pytest.fixture
 def machines(tmp_path: Path) -> FakeMachines:
     found = FakeMachines()
@@ -145,7 +137,7 @@ def disk(tmp_path: Path) -> Path:
 @pytest.fixture
 def scp(machines: FakeMachines, here: Path) -> Copy:
     def run(source: str, target: str, *, recursive: bool = False) -> list[str]:
-        progress = Warned()
+        progress = Heard()
         given: Any = machines
         copy(Place.parse(source), Place.parse(target), recursive=recursive, hosts=given, progress=progress)
         assert all(

@@ -8,22 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker_machine import new_driver
 from fake_engine import FakeEngine
+from heard import Heard
 
 from dinv.drivers.docker import image
 from dinv.errors import ImageMissing, Unauthorized
-from dinv.progress import Progress
 from dinv.system import docker_config
 
 if TYPE_CHECKING:
     from dinv.engine import Engine
-
-
-class Warnings(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
+    from dinv.progress import Progress
 
 
 class Puller(FakeEngine):
@@ -54,24 +47,24 @@ def ensure(engine: FakeEngine, progress: Progress) -> dict[str, Any]:
 
 
 def test_a_public_image_is_pulled_whatever_the_helper_does() -> None:
-    engine, progress = Puller(login=False), Warnings()
+    engine, progress = Puller(login=False), Heard()
     assert ensure(engine, progress) == {"Id": "sha256:1"}
     assert engine.sent == [None]
-    (said,) = progress.said
+    (said,) = progress.warnings
     assert "docker-credential-nosuch" in said
 
 
 def test_where_a_login_is_wanted_the_error_says_why_there_was_none() -> None:
     with pytest.raises(ImageMissing, match=r"no basic auth credentials \(docker-credential-nosuch") as caught:
-        ensure(Puller(login=True), Warnings())
+        ensure(Puller(login=True), Heard())
     assert str(caught.value).endswith("\nBuild it.")
 
 
 def test_what_the_variable_says_is_sent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_AUTH_CONFIG", '{"auths": {"reg.test": {"auth": "bWU6cHc="}}}')
-    engine, progress = Puller(login=True), Warnings()
+    engine, progress = Puller(login=True), Heard()
     assert ensure(engine, progress)
-    assert not progress.said
+    assert not progress.warnings
 
 
 def test_a_machine_as_endpoint_is_loaded_with_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

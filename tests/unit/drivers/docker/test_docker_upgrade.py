@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from docker_machine import MOUNTS, made
 from fake_engine import FakeEngine
+from heard import Heard
 
 from dinv.drivers.docker.creation import create
 from dinv.errors import (
@@ -24,14 +25,6 @@ from dinv.store.record import READY
 
 if TYPE_CHECKING:
     from dinv.drivers.docker.driver import DockerDriver
-
-
-class Warnings(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
 
 
 class Registry:
@@ -101,11 +94,11 @@ def test_one_that_was_pulled_is_pulled_again(engine: FakeEngine, monkeypatch: py
 def test_without_its_registry_what_is_there_has_to_do(
     engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    driver, warnings = running(engine), Warnings()
+    driver, heard = running(engine), Heard()
     registry(engine, monkeypatch)
     engine.images.there["dinv:latest"] = described("old", pulled=True)
-    assert driver.replacement().offer("", warnings).same
-    assert "no such manifest" in warnings.said[0]
+    assert driver.replacement().offer("", heard).same
+    assert "no such manifest" in heard.warnings[0]
     with pytest.raises(ImageMissing, match=r"r\.test/other"):
         driver.replacement().offer("r.test/other", Progress())
 
