@@ -186,10 +186,13 @@ def test_the_client_shows_its_secret_as_the_provider_wants(
 
 @ONCE
 def test_a_wrong_client_secret_is_the_operators_business(
-    database: Database, provider: Provider, tmp_path: Path
+    database: Database, provider: Provider, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     people = with_provider(database, provider, tmp_path, client_secret="wrong")
     assert "client_id and secret" in refused(people, provider)
+    (said,) = caplog.messages
+    assert "client_id and secret" in said
+    assert "wrong" not in said
 
 
 # Keys

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import json
+import logging
 import ssl
 import threading
 import time
@@ -21,6 +22,7 @@ from joserfc.jwk import KeySet
 from dinv.server.problems import Problem, Unavailable
 from dinv.server.settings import OpenIdProvider
 
+LOG = logging.getLogger("dinv.server.people")
 LARGEST = 512 * 1024
 SECONDS = 10.0
 _METADATA_SECONDS = 3600.0
@@ -162,6 +164,8 @@ class Provider:
             self._fail(f"has no https address as its {what}")
 
     def _fail(self, what: str, *, is_down: bool = False) -> NoReturn:
+        # Whoever wants to sign in cannot mend it, and most often tells nobody.
+        LOG.warning("the sign-in provider %s %s", self.settings.name, what)
         problem = Unavailable(
             f"The sign-in provider {self.settings.name} {what}. Try again; if it stays so, tell an operator.",
             retry_after=10,
