@@ -55,13 +55,15 @@ def test_plain_scalars_mean_what_the_core_schema_says(text: str, value: object) 
 
 
 text_of_json = some.text(some.characters(min_codepoint=32, max_codepoint=0xD7FF, exclude_categories=["Cc"]))
+# YAML 1.1, which PyYAML reads, ends lines at these two as well, and a key is on one line.
+keys_of_json = text_of_json.filter(lambda text: not {"\u2028", "\u2029"} & set(text))
 json_values = some.recursive(
     some.none()
     | some.booleans()
     | some.integers()
     | some.floats(allow_nan=False, allow_infinity=False)
     | text_of_json,
-    lambda inside: some.lists(inside, max_size=4) | some.dictionaries(text_of_json, inside, max_size=4),
+    lambda inside: some.lists(inside, max_size=4) | some.dictionaries(keys_of_json, inside, max_size=4),
     max_leaves=20,
 )
 

@@ -7,6 +7,7 @@ on its way, and one way of waiting for all transports.
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 from dinv.engine.wire.byte_stream import ByteStream
@@ -282,3 +283,14 @@ class TLSByteStream(ByteStream):
             self._flush_if_possible()
         else:
             self._flush_if_possible()
+
+    def close(self) -> None:
+        """Say that it is over, if that can be said without waiting, and close. May be called again.
+
+        What passes the bytes on may keep its own connection to the other side open: that is only told so by
+        TLS's close_notify (RFC 8446, 6.1).
+        """
+        if self.sock.fileno() >= 0:
+            with contextlib.suppress(EndpointTLSError):
+                self.close_write()
+        super().close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 import socket
 import ssl
 import subprocess
@@ -104,9 +105,14 @@ def test_a_port_that_is_silent() -> None:
         server.accept()[0].close()
 
 
-def test_nothing_goes_on_after_the_end(echo: int) -> None:
+@pytest.mark.parametrize("waiting", [True, False])
+def test_nothing_goes_on_after_the_end(echo: int, *, waiting: bool) -> None:
+    """Neither the relay nor the server's end of it, whether something has come that nobody reads or not."""
     before = threading.active_count()
-    port(echo).connect("127.0.0.1", Deadline(10)).close()
+    stream = port(echo).connect("127.0.0.1", Deadline(10))
+    if waiting:  # the server's session tickets
+        select.select([stream.sock], [], [], 10)
+    stream.close()
     end = time.monotonic() + 10
     while threading.active_count() > before and time.monotonic() < end:
         time.sleep(0.01)
