@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import Dinv, clear, ensure_image, inventory, load_small_image
+from users import passing
 
 import dinv as library
 from dinv.endpoints import contexts
@@ -163,6 +164,24 @@ def dinv(machines: Machines) -> Dinv:
 def small_image(machine_image: str) -> Callable[[Machine], str]:
     """Load a small image, "hello", in a machine's daemon: `small_image(machine)`."""
     return load_small_image
+
+
+@pytest.fixture
+def user(
+    tmp_path_factory: pytest.TempPathFactory, endpoint_address: str, machine_image: str
+) -> Iterator[User]:
+    """A user with a fresh store."""
+    with passing(str(tmp_path_factory.mktemp("home")), endpoint_address) as user:
+        yield user
+
+
+@pytest.fixture(scope="module")
+def shared_user(
+    tmp_path_factory: pytest.TempPathFactory, endpoint_address: str, machine_image: str
+) -> Iterator[User]:
+    """A user for the tests of a module that share a machine."""
+    with passing(str(tmp_path_factory.mktemp("home")), endpoint_address) as user:
+        yield user
 
 
 @pytest.fixture(scope="module")

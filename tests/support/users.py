@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -14,7 +15,7 @@ from dinv import open as open_store
 from dinv.engine import Engine, parse_address
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
 
     from dinv import Machine
 
@@ -169,6 +170,32 @@ class User:
             if os.path.isdir(contexts):
                 found += [f"a docker context's {kind}: {entry}" for entry in os.listdir(contexts)]
         return found
+
+
+@contextlib.contextmanager
+def passing(home: str, endpoint: str) -> Iterator[User]:
+    """A user with a fresh store; what a failed test leaves of machines is removed at the end."""
+    user = User(home, endpoint)
+    try:
+        yield user
+    finally:
+        for name in user.dinv("ls", "-q", status=None).stdout.split():
+            user.dinv("rm", "-f", name, status=None)
+        with user.engine() as engine:
+            _sweep(engine, user.suffix)
+
+
+def _sweep(engine: Engine, suffix: str) -> None:
+    """Remove from the endpoint what has the user's suffix in its name."""
+    for container in engine.containers.list(all=True):
+        if suffix in container["Names"][0]:
+            engine.containers.remove(container["Id"], force=True, volumes=True)
+    for volume in engine.volumes.list():
+        if suffix in volume["Name"]:
+            engine.volumes.remove(volume["Name"])
+    for network in engine.networks.list():
+        if suffix in network["Name"]:
+            engine.networks.remove(network["Name"])
 
 
 def command(*words: str) -> list[str]:
