@@ -117,6 +117,32 @@ def test_an_issuer_that_is_refused(middle: Made, kind: str, said: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("leaf", "middle", "said"),
+    [
+        (CLIENT, MIDDLE.but(names=("a.example.org",)), '"CN=root" may not sign for a.example.org'),
+        (CLIENT.but(name="jane.doe"), MIDDLE, 'its issuer "CN=root" may not sign for jane.doe'),
+        (CLIENT.but(name="jane.doe", names=("10.0.0.7",)), MIDDLE, "may not sign for jane.doe"),
+    ],
+)
+def test_what_a_root_may_not_have_below(leaf: Made, middle: Made, said: str) -> None:
+    found = fault(leaf, middle, ROOT.but(permitted=("example.com",)))
+    assert found[0] == "names"
+    assert said in found[1]
+
+
+@pytest.mark.parametrize(
+    "name", ["jane", "jane@doe.example", "jane doe", "-jane.doe", "jane.", "j..d", "j-.d"]
+)
+def test_common_names_that_are_no_dns_names(tmp_path: Path, name: str) -> None:
+    """For OpenSSL neither; and where there are DNS names, the common name is none."""
+    leaf, root = CLIENT.but(name=name), ROOT.but(permitted=("example.com",))
+    assert fault(leaf, root=root) == ("", "")
+    signed, anchors = chain(leaf, root=root)
+    assert openssl_refusal(tmp_path, pem(*signed), pem(*anchors), "client") == ""
+    assert fault(leaf.but(name="jane.doe", names=(NAME,)), root=root) == ("", "")
+
+
+@pytest.mark.parametrize(
     "middle", [MIDDLE.but(permitted=("example.com", "10.0.0.0/8")), MIDDLE.but(excluded=("x",))]
 )
 def test_names_that_an_issuer_may_sign_for(middle: Made) -> None:
@@ -198,13 +224,21 @@ FLAWS: dict[str, list[Any]] = {
     "ca": [True, False],
     "key": ["other"],
 }
-FLAW = st.sampled_from([(name, value) for name, values in FLAWS.items() for value in values])
-FLAWED = st.lists(FLAW, max_size=2).map(dict)
+HOLDERS = {"name": ["a.example.com", "a.example.org", "jane@a.example.org"]}
+"""Of leaves only: a leaf with its issuer's name is another thing."""
+
+
+def flawed(kinds: dict[str, list[Any]]) -> st.SearchStrategy[dict[str, Any]]:
+    flaw = st.sampled_from([(name, value) for name, values in kinds.items() for value in values])
+    return st.lists(flaw, max_size=2).map(dict)
+
+
+FLAWED = flawed(FLAWS)
 
 
 @given(
     base=st.sampled_from([SERVER, CLIENT]),
-    flaws=st.tuples(FLAWED, st.just({}) | FLAWED, st.just({}) | FLAWED),
+    flaws=st.tuples(flawed(FLAWS | HOLDERS), st.just({}) | FLAWED, st.just({}) | FLAWED),
     rooted=st.sampled_from(["root", "root", "middle", "both"]),
 )  # fmt: skip
 @settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
