@@ -143,7 +143,7 @@ class Requests:
         }
         connection.execute(_CLAIM, claim)
         begin_usage(connection, machine_id, grant.owner_id, grant.team, grant.now)
-        note(connection, machine_id, "state", "ready", grant.now)
+        note(connection, machine_id, "note", "It was ready in the pool.", grant.now)
         return str(machine_id)
 
     @staticmethod

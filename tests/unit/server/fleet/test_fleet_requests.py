@@ -44,7 +44,11 @@ def test_one_of_the_pool_is_ready_at_once(world: World) -> None:
     assert machine.expires_at == machine.claimed_at + timedelta(hours=1)
     assert world.operations() == []
     assert world.audited()[-1] == ("jane", "machine.claim", f"machine:{machine.id}")
-    assert [event.text for event in world.fleet.events(jane, "dev")] == ["creating", "ready", "ready"]
+    assert [event.text for event in world.fleet.events(jane, "dev")] == [
+        "creating",
+        "ready",
+        "It was ready in the pool.",
+    ]
 
 
 def test_one_is_made_where_no_pool_has_any(world: World) -> None:
