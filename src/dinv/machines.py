@@ -430,22 +430,24 @@ class Machines:
         "30m" (an hour, or a quarter of the lease). With `dry_run` nothing is done. A failure is in the
         result's `error`. Raises OptionError, NoEndpoint, EndpointError.
         """
-        from dinv.leases import reaping, strangers, watching
+        from dinv.leases import reaping, strangers
         from dinv.leases.reaped import Terms
+        from dinv.leases.watching import Watch, identities
         from dinv.options import WARN_BEFORE
 
         terms = Terms(dry_run=dry_run, warn_before=WARN_BEFORE.value(warn_before, {}))
         told = progress or (lambda _name: _silent(None))
         store = self._own_store()
+        watch = Watch(store)
         if endpoint is None:
-            return reaping.reap(store, terms, told, trace=self._trace)
+            return reaping.reap(store, terms, watch, told, trace=self._trace)
         with self.endpoint(endpoint, cert_path=cert_path) as engine:
             at = str(engine.address)
-            found = reaping.reap(store, terms, told, endpoint=at, trace=self._trace)
-            now = watching.believed(store, engine, at, told(""))
+            found = reaping.reap(store, terms, watch, told, endpoint=at, trace=self._trace)
+            now = watch.believed(engine, at, told(""))
             if now is None:
                 return found
-            own = watching.identities(store)
+            own = identities(store)
             return [*found, *strangers.reap(engine, now, own, terms, told)]
 
     def removal_rounds(self, names: Iterable[str]) -> list[list[str]]:

@@ -13,7 +13,6 @@ import time
 from dinv.errors import AlreadyStopped, DinvError, HookRefused, MachineBusy, MachineNotFound, StoreError
 from dinv.leases import activity, runs, several, warning
 from dinv.leases.reaped import IDLE, KEPT, LEFT, REMOVED, STOPPED, TTL, WARNED, Reaped
-from dinv.leases.watching import Watch
 from dinv.lifecycle.host import Host, leasing, telling
 from dinv.lifecycle.power import stop
 from dinv.lifecycle.remove import remove, rounds
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from dinv.leases.reaped import Terms
+    from dinv.leases.watching import Watch
     from dinv.progress import Progress
     from dinv.store.lease import Lease
     from dinv.store.record import MachineConfig
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 def reap(
     store: Store,
     terms: Terms,
+    watch: Watch,
     progress: Callable[[str], Progress],
     *,
     endpoint: str = "",
@@ -48,7 +49,6 @@ def reap(
             at = str((config.driver.get("Endpoint") or {}).get("URL") or "")
             if config.lease is not None and endpoint in ("", at):
                 found[name] = config
-    watch = Watch(store)
 
     def one(name: str) -> Reaped | None:
         config = found[name]
@@ -91,9 +91,8 @@ class _Reaping:
             return self._kept(f"another dinv is at work on it ({holder})")
         if runs.is_left(host.store, host.config):
             return self._end(LEFT, "the run that it was made for is gone")
-        now, distrust = self.watch.of(host)
-        if distrust:
-            self.watch.warn(host, distrust, self.progress)
+        now, is_believed = self.watch.of(host, self.progress)
+        if not is_believed:
             return self._kept("the clock of its endpoint is not believed")
         why, reason, unused = self._over(now)
         if why:
@@ -221,7 +220,7 @@ class _Reaping:
         if found.config.lease is None:
             raise _Spared
         self.lease = found.config.lease
-        now, _ = self.watch.of(self.host)
+        now, _ = self.watch.of(self.host, self.progress)
         if not self._over(now)[0]:
             raise _Spared
 

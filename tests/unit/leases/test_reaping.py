@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import threading
 import time
@@ -13,6 +14,7 @@ from fake_driver import FakeDriver, install, without_keys
 from heard import Heard
 
 import dinv
+from dinv.endpoints import own_network
 from dinv.errors import (
     DeadlineExceeded,
     EndpointUnreachable,
@@ -25,11 +27,11 @@ from dinv.leases import activity, reaping
 from dinv.leases.activity import Activity
 from dinv.lifecycle.host import leasing, telling
 from dinv.lifecycle.renew import when_due
-from dinv.progress import Progress
 from dinv.store.lease import Lease
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import Any
 
@@ -138,6 +140,60 @@ def test_a_clock_that_jumps_ends_nothing(machines: Machines, clock: Clock) -> No
     (warning,) = said.warnings
     assert "one of the two is wrong" in warning
     assert machines.names() == ["dev", "two"]
+
+
+class Endpoint:
+    """One without containers, as far as `reap` with `endpoint` asks it."""
+
+    address = "unix:///fake"
+
+    def __init__(self, says: Callable[[], str]) -> None:
+        self.says = says
+        self.asked = 0
+        self.containers = self
+
+    def info(self, **_: object) -> dict[str, str]:
+        return {"ServerVersion": "26.1.5", "SystemTime": self.says()}
+
+    def list(self, **_: object) -> list[object]:
+        self.asked += 1
+        return []
+
+    def reaped(
+        self, machines: Machines, monkeypatch: pytest.MonkeyPatch
+    ) -> tuple[Sequence[Reaped], Sequence[str]]:
+        monkeypatch.setattr(machines, "endpoint", lambda *_, **__: contextlib.nullcontext(self))
+        monkeypatch.setattr(own_network, "remove_unused", lambda _: None)
+        said = Heard()
+        return machines.reap(endpoint=self.address, progress=lambda _name: said), said.warnings
+
+
+@pytest.mark.parametrize(
+    ("ahead", "warning"), [(0, ""), (3 * 86400, "unix:///fake: the clock of the endpoint is 2 days ")]
+)
+def test_a_clock_is_doubted_once_for_all_on_an_endpoint(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch, ahead: int, warning: str
+) -> None:
+    """For machines of this store and for those of others, which are only looked for if it is believed."""
+    made(machines, ttl="4h")
+    made(machines, "two", ttl="4h")
+    clock.ahead = ahead
+    there = Endpoint(clock.says)
+    found, warnings = there.reaped(machines, monkeypatch)
+    assert [each.action for each in found] == ["kept", "kept"]
+    assert [text[: len(warning)] for text in warnings] == [warning] * bool(warning)
+    assert there.asked == (not warning)
+
+
+def test_without_a_clock_nothing_is_ended_by_labels(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = Endpoint(lambda: "")
+    assert there.reaped(machines, monkeypatch) == (
+        [],
+        ["unix:///fake does not say what time it is: nothing is ended there by labels alone"],
+    )
+    assert not there.asked
 
 
 def test_the_cache_stays_if_it_was_said(world: World, machines: Machines, clock: Clock) -> None:
@@ -432,10 +488,8 @@ def test_a_start_warns_of_a_lease_that_is_over(machines: Machines, clock: Clock)
     (listed,) = machines.list()
     assert listed.error == ""
 
-    class Said(Progress):
-        def warn(self, text: str) -> None:
-            warned.append(text)
-
-    warned: list[str] = []
-    machines.get("dev").start(Said())
-    assert warned == ["dev: its lease is over, it is stopped by the next reap: dinv extend dev DURATION"]
+    said = Heard()
+    machines.get("dev").start(said)
+    assert said.warnings == [
+        "dev: its lease is over, it is stopped by the next reap: dinv extend dev DURATION"
+    ]

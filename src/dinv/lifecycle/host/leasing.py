@@ -29,10 +29,15 @@ def now(host: Host) -> float | None:
 
     Raises EndpointError, EngineError, DeadlineExceeded.
     """
+    return instant(host.driver.system_time(timeout=STATE_SECONDS))
+
+
+def instant(said: str) -> float | None:
+    """Return the time that an endpoint has said (RFC 3339) in seconds since 1970; None for another text."""
     import datetime as dt
 
     try:
-        return dt.datetime.fromisoformat(host.driver.system_time(timeout=STATE_SECONDS)).timestamp()
+        return dt.datetime.fromisoformat(said).timestamp()
     except (ValueError, OverflowError, OSError):
         return None
 
