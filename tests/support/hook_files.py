@@ -6,25 +6,23 @@ import json
 import os
 from typing import TYPE_CHECKING, Any
 
+from heard import Heard
+
 from dinv.hooks.events import EVENTS, MACHINE
-from dinv.progress import Progress
 
 if TYPE_CHECKING:
     from dinv.store.layout import Layout
 
 
-class Heard(Progress):
-    """What hooks printed, and warnings."""
+class HeardOfHooks(Heard):
+    """What hooks printed, too."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.lines: list[tuple[str, str]] = []
-        self.warnings: list[str] = []
 
     def hook(self, hook: str, text: str) -> None:
         self.lines.append((hook, text))
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
     @property
     def texts(self) -> list[str]:

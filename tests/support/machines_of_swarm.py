@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 from fake_swarm import FakeClient, World
+from heard import Heard
 
 from dinv.errors import ConfigError, MachineExists, MachineNotFound
 from dinv.images.dinv import DinvContract
 from dinv.labels import LABEL_ID
-from dinv.progress import Progress
 from dinv.provisioners import peers
 from dinv.provisioners.swarm import (
     SwarmProvisioner,
@@ -32,20 +32,6 @@ if TYPE_CHECKING:
     from dinv.channel import Channel
     from dinv.drivers import Driver
     from dinv.provisioners.swarm.membership import SwarmMembership
-
-
-class Told(Progress):
-    """What the user was told."""
-
-    def __init__(self) -> None:
-        self.notes: list[str] = []
-        self.warnings: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 class Place:
@@ -85,7 +71,7 @@ class SwarmOfMachines:
             self.world.change(lambda: save(config))
 
         store.save = saved  # type: ignore[method-assign]
-        self.told = Told()
+        self.told = Heard()
         self.apart: dict[str, str] = {}
         self.surroundings: list[str] = ["10.213.236.0/22"]
         self.tried: tuple[int, bytes] | None = (0, b"")

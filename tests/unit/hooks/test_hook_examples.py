@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from fake_driver import install
 from harness import CHECKOUT
-from hook_files import Heard, facts
+from hook_files import HeardOfHooks, facts
 
 import dinv
 from dinv import hooks
@@ -46,8 +46,8 @@ def keep(store: Store, name: str, text: str) -> None:
         file.write(text)
 
 
-def make(machines: Machines, name: str = "dev", **options: Any) -> Heard:
-    heard = Heard()
+def make(machines: Machines, name: str = "dev", **options: Any) -> HeardOfHooks:
+    heard = HeardOfHooks()
     machines.create(name, driver="fake", context=False, progress=heard, **options).close()
     return heard
 
@@ -85,7 +85,7 @@ def test_a_chat_hears_of_machines(store: Store, machines: Machines, chat: tuple[
     machines.remove("dev")
     for event in ("near-expiry", "revoked", "renewed"):
         told = facts(event, **{name: name for name in hooks.EVENTS[event].facts})
-        hooks.tell(store, event, told, Heard())
+        hooks.tell(store, event, told, HeardOfHooks())
     assert said == [
         {"text": "dev is ready at tcp://127.0.0.1:1000"},
         {"text": "dev is gone"},
@@ -137,7 +137,7 @@ def test_names_outside_are_refused(store: Store, machines: Machines, name: str) 
     use(store, "domain", "pre-issue")
     keep(store, "domain.txt", "example.com\n")
     with pytest.raises(HookRefused, match=r"is not in example\.com") as caught:
-        hooks.ask(store, "pre-issue", facts("pre-issue", names=["localhost", name]), Heard())
+        hooks.ask(store, "pre-issue", facts("pre-issue", names=["localhost", name]), HeardOfHooks())
     assert name in str(caught.value)
 
 

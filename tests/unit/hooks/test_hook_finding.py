@@ -8,7 +8,7 @@ from importlib.metadata import entry_points
 from typing import TYPE_CHECKING
 
 import pytest
-from hook_files import Heard, facts, put
+from hook_files import HeardOfHooks, facts, put
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -49,7 +49,7 @@ def package(directory: Path, monkeypatch: pytest.MonkeyPatch, points: str, code:
 def test_most_stores_have_none(store: Store) -> None:
     assert names(store) == []
     assert finding.installed(store.path) == []
-    hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+    hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
 
 
 def test_the_one_comes_before_those_of_the_directory_in_their_order(store: Store) -> None:
@@ -95,17 +95,17 @@ def test_what_others_can_write_is_refused(store: Store, what: str, mode: int) ->
     path = os.path.normpath(os.path.join(store.path, "hooks", what))
     os.chmod(path, mode)
     with pytest.raises(HookRefused) as caught:
-        hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+        hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
     assert f"is refused: others may write to {path} (chmod go-w {path})" in str(caught.value)
     assert not os.path.exists(os.path.join(store.path, "run"))
     assert "others may write" in problems(store)["pre-issue.d/x"]
     os.chmod(path, 0o1777 if os.path.isdir(path) else 0o755)
-    hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+    hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
 
 
 def test_after_the_fact_it_is_a_warning_and_it_is_not_run(store: Store) -> None:
     put(store, "ready", "touch run", mode=0o777)
-    heard = Heard()
+    heard = HeardOfHooks()
     hooks.tell(store, "ready", facts("ready"), heard)
     assert "is refused: others may write" in heard.warnings[0]
     assert not os.path.exists(os.path.join(store.path, "run"))
@@ -129,7 +129,7 @@ def test_what_belongs_to_somebody_else_is_refused(store: Store) -> None:
     path = put(store, "pre-issue", "exit 0")
     os.chown(path, 4711, 4711)
     with pytest.raises(HookRefused, match=r"belongs to another user \(uid 4711\)"):
-        hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+        hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
 
 
 # Packages
@@ -161,7 +161,7 @@ def test_an_entry_point_is_asked_in_a_process_of_its_own(
 ) -> None:
     package(tmp_path, monkeypatch, "pre-issue.fine = our_rules:fine\nready = our_rules:fine", CODE)
     put(store, "pre-issue", "echo first")
-    heard = Heard()
+    heard = HeardOfHooks()
     hooks.ask(store, "pre-issue", facts("pre-issue"), heard)
     assert heard.lines == [("pre-issue", "first"), ("pre-issue.fine", "told of pre-issue dev")]
     assert "our_rules" not in sys.modules
@@ -183,7 +183,7 @@ def test_an_entry_point_that_raises_refuses(
 ) -> None:
     package(tmp_path, monkeypatch, f"pre-issue = our_rules:{attribute}", CODE)
     with pytest.raises(HookRefused) as caught:
-        hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+        hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
     assert said in str(caught.value)
     assert str(caught.value).endswith("our-rules 1.2")
 
@@ -195,7 +195,7 @@ def test_an_entry_point_that_hangs_is_ended(
     with open(os.path.join(store.path, "config.toml"), "w", encoding="utf-8") as file:
         file.write("[hooks]\ntimeout = 1")
     with pytest.raises(HookRefused, match="has not ended within 1 s"):
-        hooks.ask(store, "pre-issue", facts("pre-issue"), Heard())
+        hooks.ask(store, "pre-issue", facts("pre-issue"), HeardOfHooks())
 
 
 def test_an_entry_point_for_no_event_is_told(

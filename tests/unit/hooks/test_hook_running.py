@@ -11,7 +11,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
-from hook_files import Heard, facts, put
+from hook_files import HeardOfHooks, facts, put
 from users import eventually
 
 from dinv import hooks
@@ -31,8 +31,8 @@ def made(store: Store) -> None:
     os.makedirs(store.path, mode=0o700)
 
 
-def asked(store: Store, **changes: object) -> Heard:
-    heard = Heard()
+def asked(store: Store, **changes: object) -> HeardOfHooks:
+    heard = HeardOfHooks()
     hooks.ask(store, "pre-issue", facts("pre-issue", **changes), heard)
     return heard
 
@@ -88,7 +88,7 @@ def test_one_that_does_not_read_what_it_gets_is_fine(store: Store) -> None:
     put(store, "pre-issue", "exit 0")
     told = facts("pre-issue")
     told["machine"]["labels"] = {f"label{number}": "x" * 60 for number in range(5000)}
-    hooks.ask(store, "pre-issue", told, Heard())
+    hooks.ask(store, "pre-issue", told, HeardOfHooks())
 
 
 def test_names_that_the_environment_cannot_hold_are_not_left_out_for_a_hook_to_overlook(store: Store) -> None:
@@ -206,8 +206,9 @@ def test_a_kill_of_dinv_ends_the_hook(store: Store) -> None:
     put(store, "pre-issue", f"echo begun\nsleep {SLEEPER}")
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from hook_files import Heard, facts; from dinv import hooks; from dinv.store.store import Store\n"
-        "class Said(Heard):\n"
+        "from hook_files import HeardOfHooks, facts; from dinv import hooks\n"
+        "from dinv.store.store import Store\n"
+        "class Said(HeardOfHooks):\n"
         "    def hook(self, hook, text): print(text, flush=True)\n"
         "hooks.ask(Store(sys.argv[1]), 'pre-issue', facts('pre-issue'), Said())\n"
     )
@@ -226,7 +227,7 @@ def test_a_kill_of_dinv_ends_the_hook(store: Store) -> None:
 def test_ctrl_c_ends_the_hook(store: Store) -> None:
     put(store, "pre-issue", f"echo begun\nsleep {SLEEPER}")
 
-    class Impatient(Heard):
+    class Impatient(HeardOfHooks):
         def hook(self, hook: str, text: str) -> None:
             raise KeyboardInterrupt
 
@@ -253,7 +254,7 @@ def test_bytes_of_any_kind_are_shown_as_text(store: Store) -> None:
 
 def test_what_is_wrong_after_the_fact_is_a_warning(store: Store) -> None:
     path = put(store, "ready", "echo no >&2; exit 1")
-    heard = Heard()
+    heard = HeardOfHooks()
     hooks.tell(store, "ready", facts("ready"), heard)
     assert heard.texts == ["no"]
     said = "The hook ready has ended with exit status 1. What it was told of has happened and stands. Repair "
@@ -263,7 +264,7 @@ def test_what_is_wrong_after_the_fact_is_a_warning(store: Store) -> None:
 def test_the_others_are_told_all_the_same(store: Store) -> None:
     put(store, "ready.d/a", "exit 1")
     put(store, "ready.d/b", "echo told")
-    heard = Heard()
+    heard = HeardOfHooks()
     hooks.tell(store, "ready", facts("ready"), heard)
     assert heard.texts == ["told"]
 
@@ -288,7 +289,7 @@ def test_settings_that_cannot_be_used(store: Store, content: str, said: str) -> 
         asked(store)
     assert said in str(caught.value)
     assert "config.toml" in str(caught.value)
-    heard = Heard()
+    heard = HeardOfHooks()
     hooks.tell(store, "ready", facts("ready"), heard)
     assert said in heard.warnings[0]
 
@@ -316,7 +317,7 @@ def test_a_hook_is_told_why_it_cannot_have_the_lock(monkeypatch: pytest.MonkeyPa
 
 def test_facts_that_are_not_the_events_are_a_mistake_of_ours(store: Store) -> None:
     with pytest.raises(ValueError, match="not the facts of ready"):
-        hooks.tell(store, "ready", facts("ready", role="server"), Heard())
+        hooks.tell(store, "ready", facts("ready", role="server"), HeardOfHooks())
 
 
 def test_python_without_a_name_of_its_own(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from fake_driver import FakeDriver, install, without_keys
+from heard import Heard
 
 import dinv
 from dinv.errors import (
@@ -47,18 +48,6 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> World:
 @pytest.fixture
 def machines(tmp_path: Path, world: World) -> Machines:
     return dinv.open(str(tmp_path / "store"))
-
-
-class Said(Progress):
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
 
 
 def script(text: str) -> list[str]:
@@ -125,14 +114,14 @@ def test_what_cannot_be_removed_is_said_and_the_next_run_does(world: World, mach
         if step == "remove":
             raise EndpointUnreachable("unix:///fake", "gone")
 
-    said = Said()
+    said = Heard()
     world.at = fail
     assert run(machines, script("exit 3"), progress=said) == 3
     assert machines.names() == ["r"]
     assert "stays for now" in said.warnings[0]
     assert "dinv rm -y r" in said.warnings[0]
     world.at = lambda _step: None
-    again = Said()
+    again = Heard()
     assert run(machines, script("true"), name="other", progress=again) == 0
     assert machines.names() == []
     assert again.notes[0] == 'Removed machine "r", left by a run that was killed'
@@ -174,13 +163,13 @@ def test_the_command_may_remove_the_machine_itself(
         return 0
 
     monkeypatch.setattr(foreground, "run", remove)
-    said = Said()
+    said = Heard()
     assert run(machines, script("true"), progress=said) == 0
     assert said.warnings == []
 
 
 def test_a_cache_is_one_runs_at_a_time(tmp_path: Path) -> None:
-    store, progress = Store(str(tmp_path)), Said()
+    store, progress = Store(str(tmp_path)), Heard()
     with (
         runs.cache(store, "ci", "e", progress, wait=0),
         runs.cache(store, "ci", "another endpoint", progress, wait=0),
@@ -197,11 +186,11 @@ def test_a_cache_is_one_runs_at_a_time(tmp_path: Path) -> None:
 
 
 def test_a_run_waits_for_its_cache(tmp_path: Path) -> None:
-    store, progress = Store(str(tmp_path)), Said()
+    store, progress = Store(str(tmp_path)), Heard()
     over = threading.Event()
 
     def hold() -> None:
-        with runs.cache(Store(str(tmp_path)), "ci", "e", Said(), wait=0):
+        with runs.cache(Store(str(tmp_path)), "ci", "e", Heard(), wait=0):
             held.set()
             over.wait(20)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_driver import FakeMembership, World, install, without_keys
+from heard import Heard
 
 from dinv.errors import (
     CannotLeave,
@@ -34,20 +35,6 @@ if TYPE_CHECKING:
 
 CLUSTER = {"check cluster", "examine", "join", "joined", "rest", "resume", "check leave", "forget", "recover"}
 POWER = {"prepare", "create container", "health", "stop old", "start", "remove"}
-
-
-class Told(Progress):
-    """What the user was warned of."""
-
-    def __init__(self) -> None:
-        self.warnings: list[str] = []
-        self.notes: list[str] = []
-
-    def note(self, text: str) -> None:
-        self.notes.append(text)
-
-    def warn(self, text: str) -> None:
-        self.warnings.append(text)
 
 
 @pytest.fixture
@@ -119,7 +106,7 @@ def test_what_kept_it_from_joining_may_keep_it_from_leaving(
 
     monkeypatch.setattr(FakeMembership, "join", join)
     monkeypatch.setattr(FakeMembership, "leave", leave)
-    progress = Told()
+    progress = Heard()
     with pytest.raises(ClusterError, match=r"^no quorum$") as caught:
         create(store, "dev", CreateOptions(driver="fake"), progress)
     assert not getattr(caught.value, "__notes__", [])
@@ -215,7 +202,7 @@ def test_a_cluster_that_does_not_answer_keeps_no_machine_from_being_stopped_or_s
 ) -> None:
     for method in ("rest", "resume"):
         refuse(monkeypatch, method, ClusterError("dev", "The swarm has no leader."))
-    progress = Told()
+    progress = Heard()
     stop(host, progress)
     start(host, progress)
     assert told(world) == ["stop 20", "start", "health"]

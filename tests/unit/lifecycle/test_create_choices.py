@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from fake_driver import FakeProvisioner, install
+from heard import Heard
 
 import dinv
 from dinv import authorities, drivers, images, provisioners
@@ -226,21 +227,15 @@ def test_without_any_nothing_is_recorded(machines: Machines) -> None:
 
 def test_certificates_that_end_with_their_ca_are_told(machines: Machines, tmp_path: Path) -> None:
     ca = {"tls_ca_cert": str(tmp_path / "ca.pem"), "tls_ca_key": str(tmp_path / "ca-key.pem")}
-    said: list[str] = []
-
-    class Heard(Progress):
-        def warn(self, text: str) -> None:
-            said.append(text)
-
-        def note(self, text: str) -> None:
-            said.append(text)
-
-    options: dict[str, Any] = {**ca, "driver": "fake", "context": False, "progress": Heard()}
+    heard = Heard()
+    options: dict[str, Any] = {**ca, "driver": "fake", "context": False, "progress": heard}
     machines.create("dev", ca_lifetime="2d", **options).close()
-    assert not [text for text in said if "valid for" in text]
+    assert not [text for text in heard.notes + heard.warnings if "valid for" in text]
     machines.create("prod", ca_lifetime="9d", cert_lifetime="9d", **options).close()
-    assert any("exists: it is valid for as long as it says" in text for text in said)
-    assert any(text.endswith("UTC as its CA is, not for 9 days as asked") for text in said)
+    assert any("exists: it is valid for as long as it says" in text for text in heard.notes + heard.warnings)
+    assert any(
+        text.endswith("UTC as its CA is, not for 9 days as asked") for text in heard.notes + heard.warnings
+    )
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from fake_driver import install
-from hook_files import Heard, put, record_all, recorded
+from hook_files import HeardOfHooks, put, record_all, recorded
 from hooks_schema import check
 
 import dinv
@@ -33,8 +33,8 @@ def machines(world: World, store: Store) -> Machines:
     return dinv.open(store.path)
 
 
-def make(machines: Machines, **options: Any) -> Heard:
-    heard = Heard()
+def make(machines: Machines, **options: Any) -> HeardOfHooks:
+    heard = HeardOfHooks()
     machines.create("dev", driver="fake", context=False, progress=heard, **options).close()
     return heard
 
@@ -203,7 +203,7 @@ def test_a_refused_removal_leaves_everything(
 def test_a_hook_at_removed_finds_it_gone(store: Store, machines: Machines) -> None:
     make(machines)
     put(store, "removed", "ls machines")
-    heard = Heard()
+    heard = HeardOfHooks()
     machines.remove("dev", progress=heard)
     assert heard.lines == []
 
@@ -233,7 +233,7 @@ def test_it_is_locked_while_a_hook_is_asked(store: Store, machines: Machines) ->
     make(machines)
     put(store, "pre-remove", "exit 1")
 
-    class Asking(Heard):
+    class Asking(HeardOfHooks):
         def update(self, text: str) -> None:
             if "pre-remove" in text:
                 with pytest.raises(MachineBusy):

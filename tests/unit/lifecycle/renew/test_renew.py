@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeProvisioner, install
+from heard import Heard
 from hook_files import put, record_all, recorded
 from own_certificates import names
 from shared_ca import shared_ca
@@ -223,9 +224,9 @@ def test_a_new_ca_ends_whatever_the_old_one_has_signed(machine: Host, store: Sto
     signed = Issued("client", "abc1", "2099-01-01T00:00:00Z", ())
     with store.lock("dev", "a test"):
         issuance.record(machine, [signed], holder="alice")
-    notes = Warnings()
+    notes = Heard()
     renew(store, "dev", notes, clients=True)
-    (said,) = [note for note in notes.noted if "access of" in note]
+    (said,) = [note for note in notes.notes if "access of" in note]
     assert said.startswith("The access of alice has ended with the CA before")
     records, _ = access_log.read(machine.directory)
     ended = {record.serial for record in records if record.event == "ended"}
@@ -611,18 +612,6 @@ def test_a_context_that_is_somebody_elses_is_no_obstacle(machine: Host, store: S
 # A CA of the user's own
 
 
-class Warnings(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-        self.noted: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
-
-    def note(self, text: str) -> None:
-        self.noted.append(text)
-
-
 @pytest.fixture
 def sharing(world: World, store: Store, daemon: TLSDaemon, tmp_path: Path) -> Host:
     """A running machine with a CA of the user's own, and a client certificate that dinv has made."""
@@ -640,7 +629,7 @@ def test_a_shared_ca_signs_again_and_earlier_clients_stay(
     sharing: Host, store: Store, tmp_path: Path, *, clients: bool
 ) -> None:
     before, colleague = content(sharing), keep_client(sharing, tmp_path / "colleague")
-    progress = Warnings()
+    progress = Heard()
     renew(store, "dev", progress, clients=clients)
     after = content(sharing)
     changed = {"server.pem", "server-key.pem", *(PAIR if clients else ())}
@@ -651,7 +640,7 @@ def test_a_shared_ca_signs_again_and_earlier_clients_stay(
     said = (
         f"The CA is shared ({tmp_path}/pki/ca.pem): earlier client certificates are let in until they expire"
     )
-    assert progress.said == ([said] if clients else [])
+    assert progress.warnings == ([said] if clients else [])
 
 
 def test_without_the_key_of_a_shared_ca_nothing_is_changed(
@@ -783,9 +772,9 @@ def test_a_context_that_somebody_else_has_made_meanwhile_does_not_keep_a_create_
         store.save(config)
     docker_context.remove(machine.config)
     contexts.write("dev", host="tcp://else:1", description="", owner="somebody", ca=b"c", cert=b"c", key=b"k")
-    progress = Warnings()
+    progress = Heard()
     provision(store, "dev", progress)
-    assert any("No docker context" in text for text in progress.said)
+    assert any("No docker context" in text for text in progress.warnings)
     now = store.load("dev")
     assert (now.unfinished, now.ours["Context"]) == (False, "")
 

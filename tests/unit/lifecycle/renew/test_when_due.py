@@ -12,6 +12,7 @@ import aged
 import pytest
 from fake_driver import install
 from fake_program import Program
+from heard import Heard
 from hook_files import record_all, recorded
 
 from dinv.errors import CertificateError, OptionError
@@ -186,15 +187,10 @@ def test_a_start_of_one_that_is_not_due_issues_nothing(
 def test_a_start_goes_on_without_its_authority(world: World, store: Store) -> None:
     host = add(world, store, "dev", "server", state=STOPPED, Stopped=True)
     os.unlink(os.path.join(host.directory, "ca-key.pem"))
-    said: list[str] = []
-
-    class Heard(Progress):
-        def warn(self, text: str) -> None:
-            said.append(text)
-
-    start(Host(store.load("dev"), store), Heard())
+    heard = Heard()
+    start(Host(store.load("dev"), store), heard)
     assert world.states["dev"] == RUNNING
-    assert "were not renewed: The CA of machine" in said[0]
+    assert "were not renewed: The CA of machine" in heard.warnings[0]
     assert not os.path.exists(os.path.join(host.directory, ".renewal"))
 
 

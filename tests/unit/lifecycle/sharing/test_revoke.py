@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import lifecycle_page
 import pytest
 from fake_driver import FakeDriver
-from hook_files import Heard, record_all, recorded
+from hook_files import HeardOfHooks, record_all, recorded
 from shared_ca import shared_ca
 from shared_machine import FrontProvisioner, shared_machine
 from tls_daemon import TLSDaemon
@@ -262,7 +262,7 @@ def test_the_endpoint_is_lost_in_the_middle(machine: Machine, world: World, stor
         machine.revoke("alice")
     assert "may still be let in" in "".join(caught.value.__notes__)
     assert store.load("dev").revoking
-    heard = Heard()
+    heard = HeardOfHooks()
     open_store(store.path).get("dev").access(progress=heard)
     (said,) = heard.warnings
     assert "may not refuse yet what was revoked" in said

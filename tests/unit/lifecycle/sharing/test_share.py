@@ -17,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
+from heard import Heard
 from own_certificates import read
 from shared_ca import shared_ca
 from shared_machine import shared_machine
@@ -32,7 +33,6 @@ from dinv.errors import (
 from dinv.lifecycle.host import issuance
 from dinv.lifecycle.sharing.share import unreachable
 from dinv.pki import certificates
-from dinv.progress import Progress
 from dinv.store import access_log
 
 if TYPE_CHECKING:
@@ -45,14 +45,6 @@ if TYPE_CHECKING:
     from dinv.machine import Machine
     from dinv.pki.requests import CertificateRequest
     from dinv.store.store import Store
-
-
-class Warnings(Progress):
-    def __init__(self) -> None:
-        self.said: list[str] = []
-
-    def warn(self, text: str) -> None:
-        self.said.append(text)
 
 
 def entries(share: Share) -> dict[str, tuple[bytes, int]]:
@@ -224,17 +216,17 @@ def test_a_ca_of_the_users_own_signs_where_its_key_is(world: World, store: Store
 @pytest.mark.parametrize("url", ["tcp://127.0.0.1:2376", "tcp://localhost:2376", "tcp://[::1]:2376"])
 def test_who_cannot_reach_it_is_said(world: World, store: Store, url: str) -> None:
     shared_machine(world, store, url=url)
-    progress = Warnings()
+    progress = Heard()
     open_store(store.path).get("dev").share("alice", progress=progress)
-    (said,) = progress.said
+    (said,) = progress.warnings
     assert "can only be reached from the computer" in said
     assert "ssh -N -L 2376:" in said
 
 
 def test_an_address_that_others_reach_needs_no_remark(machine: Machine, host: Host) -> None:
-    progress = Warnings()
+    progress = Heard()
     machine.share("alice", progress=progress)
-    assert progress.said == []
+    assert progress.warnings == []
     assert unreachable(host) == ""
 
 
