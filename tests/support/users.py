@@ -36,6 +36,7 @@ class User:
         self.endpoint = endpoint
         self.suffix = os.urandom(3).hex()
         self.store = os.path.join(home, "store")
+        self.begun: list[subprocess.Popen[str]] = []
         self.docker_config = os.path.join(home, ".docker")
         self.environment = {
             "PATH": os.environ["PATH"],
@@ -68,7 +69,7 @@ class User:
 
     def begin(self, *words: str, env: Mapping[str, str] | None = None) -> subprocess.Popen[str]:
         """Start dinv; the caller waits for it."""
-        return subprocess.Popen(
+        process = subprocess.Popen(
             command(*words),
             env={**self.environment, **(env or {})},
             stdout=subprocess.PIPE,
@@ -76,6 +77,17 @@ class User:
             stdin=subprocess.DEVNULL,
             text=True,
         )
+        self.begun.append(process)
+        return process
+
+    def end_begun(self) -> None:
+        """Kill what a failed test has not waited for, so that it is at work in no other test."""
+        for process in self.begun:
+            process.kill()
+            process.wait(LONG)
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
 
     def fails(self, *words: str, status: int = 1, env: Mapping[str, str] | None = None) -> str:
         """Run dinv, see it fail, and return what it said why."""
@@ -179,6 +191,7 @@ def passing(home: str, endpoint: str) -> Iterator[User]:
     try:
         yield user
     finally:
+        user.end_begun()
         for name in user.dinv("ls", "-q", status=None).stdout.split():
             user.dinv("rm", "-f", name, status=None)
         with user.engine() as engine:

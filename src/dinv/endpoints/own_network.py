@@ -245,3 +245,14 @@ def elsewhere(address: str, bridge: str) -> str:
     """
     device = routes.device_to(address)
     return device if device != bridge and routes.is_device(bridge) else ""
+
+
+def led_away(address: str, bridge: str) -> str:
+    """Return what `elsewhere` does, while no dinv creates or removes such a network.
+
+    A bridge that is just being created is there before this computer's route to it.
+    """
+    if not elsewhere(address, bridge):
+        return ""
+    with _alone():
+        return elsewhere(address, bridge)

@@ -125,7 +125,7 @@ def led_away(site: Site) -> str:
     """
     kept = site.config.driver
     bridge = kept["OwnNetwork"].get("Bridge", "")
-    return own_network.elsewhere(kept["IP"], bridge) if bridge else ""
+    return own_network.led_away(kept["IP"], bridge) if bridge else ""
 
 
 def mend(site: Site, why: str) -> None:

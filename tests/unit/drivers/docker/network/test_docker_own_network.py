@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import zlib
 from typing import TYPE_CHECKING, Any
@@ -276,6 +277,26 @@ def test_a_machine_follows_from_a_subnet_that_is_led_away(
     assert driver.refresh_address()
     assert driver.ip != before
     assert list(engine.containers.inspect(driver.site.container)["NetworkSettings"]["Networks"]) == ["dinv-2"]
+
+
+def test_a_bridge_that_is_just_being_made_is_not_led_away(
+    engine: FakeEngine, computer: Computer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another start, after `network prune`: the bridge is there before the route to it."""
+    driver = made(engine, monkeypatch)
+    driver.config.ours["Phase"] = "ready"
+    computer.led_away[driver.ip] = "eth0"
+    held = []
+
+    def last_step() -> contextlib.AbstractContextManager[None]:
+        held.append("by the other one")
+        computer.led_away.clear()
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr(own_network, "_alone", last_step)
+    driver.start(timeout=1)
+    assert held
+    assert driver.notes == []
 
 
 def test_a_machine_that_cannot_be_mended_says_how_to_keep_its_images(
