@@ -14,7 +14,7 @@ from dinv.declared import pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE, Done
 from dinv.declared.planning import order
 from dinv.declared.wanted import CACHE, POOL, values
-from dinv.errors import DinvError, Interrupted
+from dinv.errors import CacheNotFound, DinvError, Interrupted, MachineNotFound, PoolNotFound
 from dinv.leases.altering import alter
 from dinv.lifecycle.change import operation
 from dinv.lifecycle.create import CreateOptions, create
@@ -149,7 +149,8 @@ class Carrier:
             return pooled.carry_out(self.path, change, progress, self.trace)
         left: list[str] = []
         if change.action == REPLACE:
-            left = remove(Store(self.path), change.name, progress=progress, trace=self.trace)
+            with contextlib.suppress(MachineNotFound):  # somebody has removed it already
+                left = self._remove_machine(change, progress)
         if change.action in (CREATE, REPLACE):
             self._create(wanted, progress)
         elif change.action == CHANGE:
@@ -235,13 +236,34 @@ class Carrier:
         return [found[change.kind, change.name] for change in changes]
 
     def _removed(self, change: Change) -> list[str]:
-        """Remove one thing; return what stays."""
-        progress = self.progress(change.name)
+        """Remove one thing, which may be gone already; return what stays."""
+        with contextlib.suppress(MachineNotFound, CacheNotFound, PoolNotFound):
+            return self._remove_one(change, self.progress(change.name))
+        return []
+
+    def _remove_one(self, change: Change, progress: Progress) -> list[str]:
         if change.kind == CACHE:
             return RegistryCaches(self.path, trace=self.trace).remove(change.name, progress=progress)
         if change.kind == POOL:
             return pooled.carry_out(self.path, change, progress, self.trace)
-        return remove(Store(self.path), change.name, progress=progress, trace=self.trace)
+        return self._remove_machine(change, progress)
+
+    def _remove_machine(self, change: Change, progress: Progress) -> list[str]:
+        """Remove a machine, if it is still the one that the change was decided for; return what stays."""
+        planned = change.record
+
+        def check(found: Host) -> None:
+            now = found.config
+            if planned is None or (now.identity, now.applied.get("File")) != (
+                planned.identity,
+                planned.applied.get("File"),
+            ):
+                raise DinvError(
+                    f'Machine "{change.name}" was left: it is another than when this was planned, '
+                    "or another file has taken it over. Begin again."
+                )
+
+        return remove(Store(self.path), change.name, progress=progress, trace=self.trace, check=check)
 
 
 def _skipped(change: Change, other: _Key) -> DinvError:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dinv.drivers import Difference
     from dinv.errors import DinvError
     from dinv.store.lease import Lease
+    from dinv.store.record import MachineConfig
 
 NOTHING = "nothing"
 CREATE = "create"
@@ -35,7 +36,7 @@ class Change:
     that differ, each with its means. `stops` is whether containers stop. `notes` are remarks for the user,
     `error` is why nothing can be said. `settings`, `image` and `certificates` say by what a machine is
     changed, `lease`, in a tuple, the one it is to have, None for none. `wanted` is what asks for it, None for
-    what is to be removed.
+    what is to be removed. `record` is the record that the change was decided by, None if there was none.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class Change:
         action: str,
         *,
         wanted: Wanted | None = None,
+        record: MachineConfig | None = None,
         differences: Iterable[Difference] = (),
         settings: Mapping[str, Any] | None = None,
         image: str = "",
@@ -58,6 +60,7 @@ class Change:
         self.name = name
         self.action = action
         self.wanted = wanted
+        self.record = record
         self.differences = list(differences)
         self.settings = dict(settings or {})
         self.image = image

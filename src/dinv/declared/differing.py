@@ -185,6 +185,7 @@ class Comparison:
             self.wanted.name,
             action,
             wanted=self.wanted,
+            record=self.machine.config,
             differences=differences,
             settings=self.settings if found else {},
             image=self.image,

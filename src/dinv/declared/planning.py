@@ -18,14 +18,16 @@ from dinv.errors import CacheNotFound, DeclarationError, DinvError, MachineNotFo
 from dinv.pools.records import PoolStore
 from dinv.registries.cache_record import KEPT, PUSH, CacheRecord
 from dinv.registries.cache_store import CacheStore
+from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from typing import Any
 
     from dinv.declared.wanted import Wanted
+    from dinv.pools.records import PoolRecord
     from dinv.progress import Progress
 
 PARALLEL = 4
@@ -79,18 +81,20 @@ class Planner:
     def removals(self, files: Iterable[str], wanted: Iterable[Wanted] = ()) -> list[Change]:
         """Return removals of what these files have made and do not want: pools, machines, then caches."""
         files, kept = set(files), {(each.kind, each.name) for each in wanted}
-        return [
-            Change(kind, name, REMOVE)
-            for kind in (POOL, MACHINE, CACHE)
-            for name in self._store(kind).names()
-            if (kind, name) not in kept and self.applied(kind, name).get("File") in files
-        ]
+        found = []
+        for kind in (POOL, MACHINE, CACHE):
+            for name in self._store(kind).names():
+                record = None if (kind, name) in kept else self._record(kind, name)
+                if record is not None and record.applied.get("File") in files:
+                    machine = record if isinstance(record, MachineConfig) else None
+                    found.append(Change(kind, name, REMOVE, record=machine))
+        return found
 
-    def applied(self, kind: str, name: str) -> Mapping[str, Any]:
-        """Return what is recorded of a file with a thing; nothing if it is not there, or not readable."""
+    def _record(self, kind: str, name: str) -> MachineConfig | CacheRecord | PoolRecord | None:
+        """Return the record of a thing; None if it is not there, or not readable."""
         with contextlib.suppress(DinvError):
-            return self._store(kind).load(name).applied
-        return {}
+            return self._store(kind).load(name)
+        return None
 
     def _store(self, kind: str) -> Store | CacheStore | PoolStore:
         if kind == CACHE:

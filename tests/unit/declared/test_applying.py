@@ -28,6 +28,7 @@ from dinv.progress import Progress
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 
@@ -151,6 +152,45 @@ def test_only_what_the_file_has_made_is_pruned_and_only_if_asked(machines: Machi
     done = machines.declared.apply(machines.declared.removal([document]))
     assert [(each.change.name, each.error) for each in done] == [("a", None)]
     assert Store().names() == ["hand"]
+
+
+def _made_again(machines: Machines) -> None:
+    Machines().remove("dev")
+    machines.create("dev").close()
+
+
+def _taken_over(machines: Machines) -> None:
+    other = read(HEAD.replace("shop", "office") + ONE, kinds=[fleet(os.environ)], variables=os.environ)
+    done = machines.declared.apply(machines.declared.plan([other], take_over=True))
+    assert [each.error for each in done] == [None]
+
+
+@pytest.mark.parametrize("meanwhile", [_made_again, _taken_over])
+@pytest.mark.parametrize("text", [ONE.replace("[a]", "[b]"), "machines: {}\n"])
+def test_only_the_machine_that_was_planned_for_is_removed(
+    machines: Machines, text: str, meanwhile: Callable[[Machines], None]
+) -> None:
+    """Between the plan and its "y" anything can have become of the name."""
+    apply(machines, ONE)
+    changes = planned(machines, text, prune=True)
+    assert [change.action for change in changes] in ([REPLACE], [REMOVE])
+    meanwhile(machines)
+    before = Store().load("dev").identity
+    (done,) = machines.declared.apply(changes)
+    assert "Begin again" in str(done.error)
+    assert Store().load("dev").identity == before
+
+
+def test_what_is_gone_by_then_is_removed_or_made(machines: Machines) -> None:
+    apply(machines, ONE + "pools:\n  ci: {size: 0}\n")
+    removed = planned(machines, "machines: {}\n", prune=True)
+    replaced = planned(machines, ONE.replace("[a]", "[b]"))
+    assert sorted(change.action for change in [*removed, *replaced]) == [REMOVE, REMOVE, REPLACE]
+    Machines().remove("dev")
+    Machines().pools.remove("ci")
+    assert [each.error for each in machines.declared.apply(removed)] == [None, None]
+    assert [each.error for each in machines.declared.apply(replaced)] == [None]
+    assert Store().load("dev").driver["Marks"] == ["b"]
 
 
 def test_one_that_fails_stops_no_other_but_those_that_need_it(machines: Machines, world: World) -> None:
