@@ -9,7 +9,7 @@ from dinv.drivers.docker.network import own_address, ports
 from dinv.errors import BadRequest, DinvError, NotFound, PreCreateCheckFailed, ServerError
 from dinv.labels import LABEL, LABEL_ID, LABEL_PORT, LABEL_ROLE
 from dinv.system.deadline import Deadline
-from dinv.wording import command, option
+from dinv.wording import option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -74,14 +74,7 @@ def _cache_volume(site: Site) -> None:
         )
     users = [name for name, _ in volumes.users(site, volume)]
     if users:
-        raise PreCreateCheckFailed(
-            f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "
-            "Remove that one first ("
-            + command("rm", "--keep-cache")
-            + " leaves the volume), or name another "
-            + option("cache-volume")
-            + "."
-        )
+        raise volumes.in_use(volume, users)
     if kept["CacheSize"]:
         raise PreCreateCheckFailed(
             option("cache-size") + f" cannot change volume {volume}, which exists already."

@@ -105,9 +105,11 @@ class DockerDriver(Driver):
     def create(
         self, environment: Mapping[str, str], command: Sequence[str], mounts: Mapping[str, str]
     ) -> None:
+        from dinv.drivers.docker import volumes
         from dinv.drivers.docker.creation import create
 
         create(self.site, self.site.container, environment, command, mounts)
+        volumes.check_sole_user(self.site)
 
     def system_time(self, *, timeout: float) -> str:
         return str(self.site.engine.info(timeout=timeout).get("SystemTime") or "")

@@ -17,6 +17,7 @@ from dinv.errors import (
 )
 from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE, LABEL_STORE
 from dinv.store import identity
+from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ LOCAL = "local"
 """The volume driver: a VCH refuses a create call that names none (vic-observed: all of 1.1 to 1.5.8)."""
 _HOLDING = ("running", "starting", "stopping", "paused", "restarting")
 """States of a container whose volumes are attached to it."""
+_GIVE_WAY_SECONDS = 10.0
+"""Seconds for another create to start its machine, or to remove it."""
 REMOVE_SECONDS = 10.0
 """Seconds that a volume may still be in use by something that is being removed."""
 
@@ -106,6 +109,36 @@ def check_free(site: Site) -> None:
                     f'Volume {volume} of machine "{site.config.name}" is in use by container {name}, which '
                     f"runs: a VCH attaches a volume to one running container at a time. Stop that one first.",
                 )
+
+
+def check_sole_user(site: Site) -> None:
+    """Check that no other container got an earlier cache volume since it was found to be free.
+
+    The machine is made, and not started. Everybody makes theirs before they look, so of two at once at least
+    one sees the other. If both do, the first by name waits until the other has given way. Raises
+    PreCreateCheckFailed.
+    """
+    if not site.config.driver["CacheVolumeKept"]:
+        return
+    volume, own = site.cache_volume, site.container
+    end = time.monotonic() + _GIVE_WAY_SECONDS
+    while others := {user: state for user, state in users(site, volume) if user != own}:
+        first = all(state == "created" and own < user for user, state in others.items())
+        if not first or time.monotonic() > end:
+            raise in_use(volume, others)
+        time.sleep(0.1)
+
+
+def in_use(volume: str, users: Iterable[str]) -> PreCreateCheckFailed:
+    """Return the error that containers with these names have the volume."""
+    return PreCreateCheckFailed(
+        f"Volume {volume} is in use by {', '.join(users)}: two daemons on one image store destroy it. "
+        "Remove that one first ("
+        + command("rm", "--keep-cache")
+        + " leaves the volume), or name another "
+        + option("cache-volume")
+        + "."
+    )
 
 
 def users(site: Site, volume: str) -> Iterator[tuple[str, str]]:

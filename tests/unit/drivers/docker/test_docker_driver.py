@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from docker_machine import MOUNTS, container, made, new_driver
 from fake_engine import FakeEngine, port_taken
 
 from dinv.drivers import AddressTaken, find
-from dinv.drivers.docker import containers
+from dinv.drivers.docker import containers, volumes
 from dinv.drivers.docker.driver import DockerDriver
 from dinv.endpoints.resolve import Endpoint
 from dinv.errors import (
@@ -75,6 +76,60 @@ def test_a_volume_that_was_kept_is_taken_as_it_is(engine: FakeEngine) -> None:
     driver = made(engine, cache_volume="mine")
     assert driver.config.driver["CacheVolumeKept"]
     assert ("create volume", "mine") not in engine.calls
+
+
+def _two_on_one_volume(engine: FakeEngine) -> tuple[DockerDriver, DockerDriver]:
+    """Both have found it to be free."""
+    engine.volumes.there["mine"] = {"Name": "mine", "Labels": None}
+    one, two = (new_driver(engine, name, identity=name, cache_volume="mine") for name in ("one", "two"))
+    for driver in (one, two):
+        driver.pre_create_check(Progress())
+    return one, two
+
+
+def _created_on(volume: str, name: str) -> dict[str, Any]:
+    return container(
+        name,
+        identity=name,
+        Mounts=[{"Name": volume, "Destination": "/var/lib/docker"}],
+        State={"Status": "created", "Running": False},
+    )
+
+
+def test_of_two_creates_on_one_kept_volume_the_later_one_fails(engine: FakeEngine) -> None:
+    one, two = _two_on_one_volume(engine)
+    two.create({}, (), MOUNTS)
+    two.start(timeout=1)
+    with pytest.raises(PreCreateCheckFailed, match="in use by dinv-two: two daemons"):
+        one.create({}, (), MOUNTS)
+    one.remove()
+    assert list(engine.containers.there) == ["dinv-two"]
+    assert list(engine.volumes.there) == ["mine"]
+
+
+def test_of_two_that_see_each_other_one_stays(engine: FakeEngine, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, two = _two_on_one_volume(engine)
+    engine.containers.there["dinv-two"] = _created_on("mine", "two")
+
+    def other_gives_way(_seconds: float) -> None:
+        engine.containers.there["dinv-one"]["State"]["Status"] = "created"
+        with pytest.raises(PreCreateCheckFailed, match="in use by dinv-one"):
+            volumes.check_sole_user(two.site)
+        del engine.containers.there["dinv-two"]
+
+    monkeypatch.setattr(time, "sleep", other_gives_way)
+    one.create({}, (), MOUNTS)
+    assert list(engine.containers.there) == ["dinv-one"]
+
+
+def test_who_neither_starts_nor_gives_way_is_not_waited_for_long(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(volumes, "_GIVE_WAY_SECONDS", 0.2)
+    one, _ = _two_on_one_volume(engine)
+    engine.containers.there["dinv-two"] = _created_on("mine", "two")
+    with pytest.raises(PreCreateCheckFailed, match="in use by dinv-two"):
+        one.create({}, (), MOUNTS)
 
 
 def test_volumes_that_the_image_declares_get_names(engine: FakeEngine) -> None:
