@@ -1,4 +1,4 @@
-"""Places in a pool that has a maximum: whoever makes a machine takes one first, so that no two take the last.
+"""Places in a pool: whoever makes a machine takes one first, so that no two take the last under a maximum.
 
 A place is a file `places/WHOSE-KEY` in the pool's directory, locked by the process that makes the machine: a
 kill gives it back. Once the machine has a record this counts, and the place beside it no more.
@@ -41,11 +41,10 @@ def taken(pools: PoolStore, store: Store, pool: str, where: str, key: str) -> It
             record = pools.load(pool)
             if record.removing:
                 raise PoolNotFound(pool)
-            if record.maximum:
-                _sweep(_directory(pools, pool))
-                if len(counted(found(pools, store, record))) >= record.maximum:
-                    raise PoolFull(pool, record.maximum)
-                _hold(_directory(pools, pool), where, key, stack)
+            _sweep(_directory(pools, pool))
+            if record.maximum and len(counted(found(pools, store, record))) >= record.maximum:
+                raise PoolFull(pool, record.maximum)
+            _hold(_directory(pools, pool), where, key, stack)
         yield record
 
 
@@ -57,8 +56,13 @@ def found(pools: PoolStore, store: Store, record: PoolRecord) -> list[PoolMachin
     owned = {each.config.identity for each in claimed if each.config is not None}
     there = [each for each in unclaimed if each.config is None or each.config.identity not in owned]
     there += claimed
+    held = _held(pools, record.name)
+    for each in there:
+        # Created, and not marked as ready: `ready` hooks run between the two locks.
+        if each.state == LEFT and (POOLS, each.key) in held:
+            each.state = CREATING
     names = {(OWNERS if each.state == CLAIMED else POOLS, each.key) for each in there}
-    coming = [place for place in _held(pools, record.name) if place not in names]
+    coming = [place for place in held if place not in names]
     return there + [
         PoolMachine(key, _STATES[where], None, generation=record.generation) for where, key in coming
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
 
@@ -12,6 +13,7 @@ from dinv.errors import (
     OptionError,
     PoolBusy,
     PoolExists,
+    PoolNotFound,
     ReconcileFailed,
 )
 from dinv.pki.validity import rfc3339
@@ -198,36 +200,38 @@ class Pools:
         """
         store = PoolStore(self._path)
         wanted = {key: value for key, value in given.items() if value is not None}
-        changed: dict[str, Any] | None = None
-        if wanted:
+        numbers = {
+            "size": None if size is None else _number("size", size, 0, LARGEST),
+            "maximum": None if maximum is None else _number("max", maximum, 0, 100 * LARGEST),
+            "one_at_a_time": one_at_a_time,
+            "parked": None if parked is None else _number("parked", parked, 0, LARGEST),
+            "max_age": None if max_age is None else _age(max_age),
+            "parallel": None if parallel is None else _number("parallel", parallel, 1, 64),
+            "applied": None if applied is None else dict(applied),
+        }
+        while True:
             before = store.load(name).options
-            changed = {**before, **options.recorded({**before, **wanted}, {}, Defaults())}
-            # An option that was set back to what it has by default is not recorded.
-            kept = options.recorded({**before, **wanted}, {}, Defaults())
-            changed = {key: value for key, value in changed.items() if key in kept}
-            changed = options.placed(Store(self._path), name, changed, self._trace)
-        with store.lock(name):
-            pool = store.load(name)
-            if size is not None:
-                pool.size = _number("size", size, 0, LARGEST)
-            if maximum is not None:
-                pool.maximum = _number("max", maximum, 0, 100 * LARGEST)
-            if one_at_a_time is not None:
-                pool.one_at_a_time = one_at_a_time
-            if parked is not None:
-                pool.parked = _number("parked", parked, 0, LARGEST)
-            if max_age is not None:
-                pool.max_age = _age(max_age)
-            if parallel is not None:
-                pool.parallel = _number("parallel", parallel, 1, 64)
-            if applied is not None:
-                pool.applied = dict(applied)
-            if changed is not None:
-                pool.options = changed
-                pool.generation = options.generation_of(changed)
-            _check_bounds(pool.size, pool.maximum)
-            store.save(pool)
-        return self.get(name)
+            changed = self._changed(name, before, wanted) if wanted else before
+            with store.lock(name):
+                pool = store.load(name)
+                if pool.options != before:  # somebody has changed them while the endpoint was asked
+                    continue
+                for key, value in numbers.items():
+                    if value is not None:
+                        setattr(pool, key, value)
+                if wanted:
+                    pool.options = changed
+                    pool.generation = options.generation_of(changed)
+                _check_bounds(pool.size, pool.maximum)
+                store.save(pool)
+            return self.get(name)
+
+    def _changed(self, name: str, before: Mapping[str, Any], wanted: Mapping[str, object]) -> dict[str, Any]:
+        """Return a pool's options with these, as they are recorded."""
+        recorded = options.recorded({**before, **wanted}, {}, Defaults())
+        # An option that was set back to what it has by default is not recorded.
+        changed = {key: value for key, value in {**before, **recorded}.items() if key in recorded}
+        return options.placed(Store(self._path), name, changed, self._trace)
 
     def get(self, name: str) -> PoolStatus:
         """Return what is known of a pool. Raises PoolNotFound, ConfigError."""
@@ -275,8 +279,9 @@ class Pools:
             try:
                 Reconciler(Store(self._path), PoolStore(self._path), name, about, self._trace).run()
             except Exception as error:
-                if names is None and isinstance(error, PoolBusy):
-                    about.note(error.text)
+                if names is None and isinstance(error, (PoolBusy, PoolNotFound)):
+                    if isinstance(error, PoolBusy):
+                        about.note(error.text)
                     continue
                 if len(chosen) == 1 or isinstance(error, Interrupted):
                     raise
@@ -285,7 +290,7 @@ class Pools:
                 problem = error
         if problem is not None:
             raise problem
-        return [self.get(name) for name in chosen if name in self._whole()]
+        return self._statuses(chosen)
 
     def watch(
         self,
@@ -314,6 +319,8 @@ class Pools:
                 except Interrupted:
                     raise
                 except DinvError as error:
+                    if chosen is None and isinstance(error, PoolNotFound):  # removed since its name was read
+                        continue
                     # How long it still waits is another each time.
                     said = error.said if isinstance(error, ReconcileFailed) else error.text
                     if told.get(name) != said:  # a pool that waits says so once
@@ -382,7 +389,15 @@ class Pools:
 
     def list(self) -> builtins.list[PoolStatus]:
         """Return all pools, in natural order. Raises ConfigError."""
-        return [self.get(name) for name in self._whole()]
+        return self._statuses(self._whole())
+
+    def _statuses(self, names: Iterable[str]) -> builtins.list[PoolStatus]:
+        """Return the pools of these names that are still there."""
+        found = []
+        for name in names:
+            with contextlib.suppress(PoolNotFound):
+                found.append(self.get(name))
+        return found
 
 
 def check_numbers(

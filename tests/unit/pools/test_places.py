@@ -19,6 +19,8 @@ from dinv.pools.records import PoolStore
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    import contextlib
+
     from fake_driver import World
 
     from dinv.machines import Machines
@@ -121,15 +123,31 @@ def test_one_name_has_one_place(machines: Machines, store: Store) -> None:
         pass
 
 
+@pytest.mark.parametrize("maximum", [0, 2])
+def test_one_whose_ready_hooks_run_still_counts_as_being_made(
+    machines: Machines, store: Store, monkeypatch: pytest.MonkeyPatch, maximum: int
+) -> None:
+    """Between the create, which lets go of its lock, and the mark that it is ready."""
+    machines.pools.create("ci", size=1, maximum=maximum, driver="fake")
+    seen: list[tuple[int, int]] = []
+
+    def look(machines: Store, key: str, doing: str) -> contextlib.AbstractContextManager[None]:
+        if doing == "making it ready":
+            status = open_store(store.path).pools.get("ci")
+            seen.append((status.creating, status.failed))
+        return lock(machines, key, doing)
+
+    lock = Store.lock
+    monkeypatch.setattr(Store, "lock", look)
+    machines.pools.reconcile()
+    assert seen == [(1, 0)]
+
+
 def test_there_are_no_places_in_a_pool_that_goes(machines: Machines, store: Store) -> None:
     pools = PoolStore(store.path)
     with pytest.raises(PoolNotFound), places.taken(pools, store, "ci", places.OWNERS, "dev"):
         pass
     machines.pools.create("ci", size=1, driver="fake")
-    with places.taken(
-        pools, store, "ci", places.OWNERS, "dev"
-    ):  # without a maximum there is nothing to count
-        assert not os.path.exists(os.path.join(pools.directory("ci"), "places"))
     with pools.lock("ci"):
         record = pools.load("ci")
         record.removing = True
