@@ -8,6 +8,7 @@ the lease is over. Each run begins by removing what earlier ones have left.
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import threading
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from dinv.options import Table
+    from dinv.store.record import MachineConfig
 
     Trace = Callable[[str], None] | None
 
@@ -212,8 +214,11 @@ def remove_left(store: Store, progress: Progress, *, trace: Trace = None) -> lis
     for name in runs.left(store):
         try:
             config = store.load(name)
+            if not runs.is_left(store, config):  # another run's by now, which had removed this one
+                continue
             keep = config.lease is not None and config.lease.keep_cache
-            remove(Store(store.path), name, keep_cache=keep, trace=trace)
+            check = functools.partial(_check_same, config)
+            remove(Store(store.path), name, keep_cache=keep, trace=trace, check=check)
         except (MachineBusy, MachineNotFound):  # another run is at it, or has just done it
             continue
         except DinvError as error:
@@ -226,6 +231,12 @@ def remove_left(store: Store, progress: Progress, *, trace: Trace = None) -> lis
     return gone
 
 
+def _check_same(config: MachineConfig, found: Host) -> None:
+    """Raise MachineNotFound if somebody has removed it since, and made another of the same name."""
+    if found.config.identity != config.identity:
+        raise MachineNotFound(found.name)
+
+
 def _remove(host: Host, wanted: Wanted, progress: Progress) -> None:
     """Remove the machine; if that fails, say so and what removes it: the command's exit status stands."""
     name = host.name
@@ -235,7 +246,13 @@ def _remove(host: Host, wanted: Wanted, progress: Progress) -> None:
             foreground.patient(lambda: progress.warn(said)) if wanted.signals else contextlib.nullcontext(),
             progress.working("Machine", f"removing {name}"),
         ):
-            remove(Store(host.store.path), name, keep_cache=bool(wanted.cache), trace=host.trace)
+            remove(
+                Store(host.store.path),
+                name,
+                keep_cache=bool(wanted.cache),
+                trace=host.trace,
+                check=functools.partial(_check_same, host.config),
+            )
     except MachineNotFound:  # the command has removed it
         return
     except KeyboardInterrupt:

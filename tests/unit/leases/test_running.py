@@ -155,6 +155,52 @@ def test_a_machine_that_no_run_has_made_is_never_taken_for_one(machines: Machine
     assert machines.names() == ["dev"]
 
 
+def test_another_machine_of_the_name_is_nobodys_to_remove(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It was made while the command ran, after somebody had removed the run's own."""
+
+    def made_again(*_: Any, **__: Any) -> int:
+        machines.remove("r")
+        machines.create("r", driver="fake", context=False)
+        return 0
+
+    monkeypatch.setattr(foreground, "run", made_again)
+    said = Heard()
+    assert run(machines, script("true"), progress=said) == 0
+    assert machines.names() == ["r"]
+    assert said.warnings == []
+
+
+def test_what_was_left_is_removed_by_one_run_and_its_successor_stays(
+    world: World, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While this one removes the first, another removes the second and makes one of its name."""
+
+    def fail(step: str) -> None:
+        if step == "remove":
+            raise EndpointUnreachable("unix:///fake", "gone")
+
+    world.at = fail
+    for name in ("a", "b"):
+        with monkeypatch.context() as kept:
+            kept.setattr(running, "remove_left", lambda *_, **__: [])
+            run(machines, script("true"), name=name)
+    world.at = lambda _step: None
+    assert runs.left(Store(machines.path)) == ["a", "b"]
+    real = running.remove
+
+    def slow(store: Store, name: str, **more: Any) -> list[str]:
+        if name == "a":
+            machines.remove("b")
+            machines.create("b", driver="fake", context=False)
+        return real(store, name, **more)
+
+    monkeypatch.setattr(running, "remove", slow)
+    assert running.remove_left(Store(machines.path), Progress()) == ["a"]
+    assert machines.names() == ["b"]
+
+
 def test_the_command_may_remove_the_machine_itself(
     machines: Machines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
