@@ -75,9 +75,12 @@ def stop(directory: str) -> int:
 def record(path: str, forwards: list[str]) -> None:
     """Write the record of this process at `path`, and hold its lock until the process ends."""
     os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    # Under a name that `found` passes over: one without a lock is taken for that of a process that has ended.
+    unlocked = f"{path}.new"
+    descriptor = os.open(unlocked, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     locks.take(descriptor, path)
     os.write(descriptor, json.dumps({"Forwards": forwards}).encode())
+    os.rename(unlocked, path)
 
 
 def _held(path: str) -> bool:

@@ -23,6 +23,7 @@ from dinv.channel import relay as relay_to
 from dinv.errors import CannotListen, InputError, MachineGone
 from dinv.progress import Progress
 from dinv.store import forwards
+from dinv.system import locks
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -292,6 +293,28 @@ def test_one_that_was_killed_leaves_a_record_that_counts_for_nothing(tmp_path: P
     wait(lambda: not detached.running)
     assert not forwards.found(str(tmp_path))
     assert not os.path.exists(detached.path)
+
+
+def test_one_that_is_just_recorded_is_not_taken_for_a_dead_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody looks between the making of the file and its lock, and would remove it."""
+    taken: list[int] = []
+
+    def take(descriptor: int, path: str, **more: Any) -> None:
+        if not taken:
+            taken.append(descriptor)
+            assert forwards.found(str(tmp_path)) == []
+        real(descriptor, path, **more)
+
+    real = locks.take
+    monkeypatch.setattr(locks, "take", take)
+    forwards.record(forwards.path_of(str(tmp_path), 1), ["8080 -> 80"])
+    try:
+        (detached,) = forwards.found(str(tmp_path))
+        assert (detached.running, detached.forwards) == (True, ["8080 -> 80"])
+    finally:
+        os.close(taken[0])
 
 
 @pytest.mark.parametrize("content", [b"", b"[]", b"{", b'{"Forwards": 3}', b"[" * 60_000])

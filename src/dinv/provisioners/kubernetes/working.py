@@ -46,7 +46,8 @@ def drain(membership: Part, client: api.Api, progress: Progress) -> int:
         while pods := client.pods_to_move(membership.node_name):
             asked |= {pod for pod in pods if pod not in asked and client.evict(*pod)}
             if time.monotonic() >= end:
-                return len(pods)
+                # Asked anew: evictions may have taken that long, and moved what was there before.
+                return len(client.pods_to_move(membership.node_name))
             progress.update(f"{len(pods)} pods")
             time.sleep(POLL_SECONDS)
     return 0
