@@ -23,12 +23,15 @@ from dinv.errors import (
     ReconcileFailed,
 )
 from dinv.lifecycle.remove import remove
-from dinv.pools import planning, reconciling
+from dinv.pools import options, planning, reconciling
+from dinv.pools.pools import Pools
 from dinv.pools.records import PoolStore
 from dinv.states import STOPPED
 from kills import Killed
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from fake_driver import World
 
     from dinv.machines import Machines
@@ -75,6 +78,32 @@ def test_other_options_replace_what_nobody_has_claimed(machines: Machines, store
 def test_the_same_options_are_no_change(machines: Machines) -> None:
     pool_of(machines, 1, cache_mark=["a"])
     assert machines.pools.set("ci", size=2, cache_mark=["a"]).stale == 0
+
+
+def test_two_changes_at_once_are_both_made(machines: Machines, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second begins and ends while the first asks the endpoint, with no lock held."""
+    pool_of(machines, 0, cache_mark=["a"])
+    real = options.placed
+
+    def slow(*arguments: Any) -> dict[str, Any]:
+        monkeypatch.setattr(options, "placed", real)
+        machines.pools.set("ci", size=0, engine_label=["by=second"])
+        return real(*arguments)
+
+    monkeypatch.setattr(options, "placed", slow)
+    changed = machines.pools.set("ci", cache_mark=["b"]).pool.options
+    assert (changed["cache_mark"], changed["engine_label"]) == (["b"], ["by=second"])
+
+
+def test_one_that_is_removed_since_the_names_were_read_is_left_out(
+    machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool_of(machines, 0)
+    monkeypatch.setattr(Pools, "_whole", lambda _pools: ["gone", "ci"])
+    assert [each.name for each in machines.pools.list()] == ["ci"]
+    assert [each.name for each in machines.pools.reconcile()] == ["ci"]
+    with pytest.raises(PoolNotFound):
+        machines.pools.reconcile(["gone", "ci"])
 
 
 def test_an_image_that_fails_is_parked_and_tried_later(
