@@ -289,7 +289,7 @@ class Containers:
         assert volumes
         self.engine.calls.append(("remove container", container))
         self.inspect(container)
-        del self.there[container]
+        del self.there[self._name(container)]
 
     def logs(self, container: str, **_: object) -> Output:
         self.inspect(container)

@@ -109,16 +109,12 @@ class CacheVolumes:
         """
         engine, volume = self._one(name)
         if volume.copying and not force:
-            raise VolumeInUse(
-                name,
-                f"Volume {name} is being made, as a copy of {volume.clone_of}, by container "
-                f"{cloning.container(name)}. Wait for its end, or break it off: "
-                + command("volume", "rm", "--force", name),
-                [cloning.container(name)],
-            )
+            raise cloning.being_made(volume)
         _check_unused(volume)
         if volume.unfinished:
-            cloning.remove_container(engine, name)
+            cloning.let_go(engine, volume)
+        elif volume.copying:
+            cloning.remove_copier(engine, volume.copier)
         _remove(engine, volume)
 
     def prune(self, *, everyone: bool = False, progress: Progress | None = None) -> list[CacheVolume]:
@@ -130,7 +126,7 @@ class CacheVolumes:
                 if not now.is_left(everyone=everyone):
                     continue
                 if now.unfinished:
-                    cloning.remove_container(engine, now.name)
+                    cloning.let_go(engine, now)
                 _remove(engine, now)
             except (VolumeInUse, VolumeMissing):
                 continue
@@ -164,7 +160,10 @@ class CacheVolumes:
             progress=progress or Progress(),
             trace=self._trace,
         )
-        return next(each for each in found.look(engine, self._store, sizes=False) if each.name == target)
+        for made in found.look(engine, self._store, sizes=False):
+            if made.name == target:
+                return made
+        raise VolumeMissing(target, f"Volume {target} was copied, and somebody has removed it since.")
 
     def _source(self, name: str) -> tuple[Engine, CacheVolume]:
         try:

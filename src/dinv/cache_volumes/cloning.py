@@ -7,11 +7,15 @@ A daemon's images that change while they are copied come out broken. So nobody m
 lock of its machine is held, and only the process that has watched from the beginning to the end takes the
 copying container away. As long as that container is there, running or not, the copy is unfinished, and
 `create --cache-volume` refuses it as being in use: a kill -9 leaves nothing that looks whole.
+
+Several may be at work on one name. A call knows by a label of its own what it has made, and removes nothing
+else; and of those that remove a copy that was broken off, the one goes on that has removed its container.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import time
 
@@ -21,18 +25,20 @@ from dinv.drivers.docker.containers import CHANGE_SECONDS
 from dinv.drivers.docker.flavours.engine import AUTO
 from dinv.drivers.docker.flavours.specification import MachineSpec
 from dinv.errors import (
+    BadRequest,
     Conflict,
     DinvError,
     ImageMissing,
     InputError,
     NotFound,
+    ServerError,
     VolumeError,
     VolumeInUse,
     VolumeMissing,
 )
 from dinv.image_building.builder import image_list
 from dinv.images import DEFAULT_IMAGE
-from dinv.labels import LABEL_CLONE_OF, LABEL_ROLE, LABEL_STORE
+from dinv.labels import LABEL_CLONE_ID, LABEL_CLONE_OF, LABEL_ROLE, LABEL_STORE
 from dinv.lifecycle import power
 from dinv.lifecycle.host import Host
 from dinv.states import RUNNING
@@ -43,7 +49,7 @@ from dinv.wording import command, option
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from typing import Any
 
     from dinv.cache_volumes.found import CacheVolume
@@ -94,10 +100,37 @@ def clone(
         progress.line("Volume", f"{source.name} to {target}", f"copied in {time.monotonic() - begun:.1f} s")
 
 
-def remove_container(engine: Engine, target: str) -> None:
-    """Remove the container that made, or makes, a copy; it is fine if there is none."""
-    with contextlib.suppress(NotFound, Conflict):  # Conflict: another process removes it
-        engine.containers.remove(container(target), force=True, volumes=True, timeout=CHANGE_SECONDS)
+def being_made(volume: CacheVolume) -> VolumeInUse:
+    """Return the error that a copy is not finished yet."""
+    return VolumeInUse(
+        volume.name,
+        f"Volume {volume.name} is being made, as a copy of {volume.clone_of}, by container "
+        f"{container(volume.name)}. Wait for its end, or break it off: "
+        + command("volume", "rm", "--force", volume.name),
+        [container(volume.name)],
+    )
+
+
+def remove_copier(engine: Engine, copier: str) -> bool:
+    """Remove the container, by its id, that made or makes a copy; return whether it was not gone already."""
+    try:
+        engine.containers.remove(copier, force=True, volumes=True, timeout=CHANGE_SECONDS)
+    except (NotFound, Conflict):  # Conflict: another process removes it
+        return False
+    return True
+
+
+def let_go(engine: Engine, volume: CacheVolume) -> None:
+    """Remove the container of a copy that was broken off: the volume is then the caller's to remove.
+
+    Raises VolumeInUse if somebody else was first: a volume of the name may be theirs, and new.
+    """
+    if not remove_copier(engine, volume.copier):
+        raise VolumeInUse(
+            volume.name,
+            f"Volume {volume.name} is just being removed, or made anew, by another dinv.",
+            [],
+        )
 
 
 @contextlib.contextmanager
@@ -148,17 +181,26 @@ def _check_at_rest(engine: Engine, store: Store, source: str, target: str) -> No
 
 
 def _make_room(engine: Engine, store: Store, target: str) -> None:
-    """Remove a copy of this name that was broken off. Raises VolumeError if there is another volume."""
+    """Remove a copy of this name that was broken off. Raises VolumeError if there is another volume.
+
+    VolumeInUse if it is a copy that is being made.
+    """
     for volume in found.look(engine, store, sizes=False):
+        if volume.name == target and volume.copying:
+            raise being_made(volume)
         if volume.name == target and volume.unfinished:
-            remove_container(engine, target)
+            let_go(engine, volume)
             engine.volumes.remove(target, timeout=CHANGE_SECONDS)
             return
     try:
         engine.volumes.inspect(target)
     except NotFound:
         return
-    raise VolumeError(
+    raise _there_already(engine, target)
+
+
+def _there_already(engine: Engine, target: str) -> VolumeError:
+    return VolumeError(
         target,
         f"{engine.address} has a volume {target} already. Choose another name, or remove it: "
         + command("volume", "rm", target),
@@ -179,33 +221,88 @@ def _copy(engine: Engine, store: Store, source: CacheVolume, target: str, deadli
     options = {
         key: value for key, value in source.options.items() if key in flavour.volume_options(1, "store")
     }
+    mine = os.urandom(16).hex()
     labels = {LABEL_ROLE: found.CACHE, LABEL_CLONE_OF: source.name, LABEL_STORE: identity.of(store)}
-    body = _body(flavour, _image(engine), source.name, target)
+    body = _body(flavour, _image(engine), source.name, target, mine)
     try:
-        engine.volumes.create(
+        _make_volume(engine, target, {**labels, LABEL_CLONE_ID: mine}, options)
+        copier = _make_container(engine, target, body, mine)
+        try:
+            engine.containers.start(copier, timeout=flavour.start_seconds)
+            _await(engine, copier, source.name, target, deadline)
+        except NotFound as error:
+            raise VolumeError(
+                target,
+                f"Volume {target} has not become a whole copy of {source.name}: the container that makes it "
+                f"was removed meanwhile ({error.message}).",
+            ) from error
+    except BaseException as error:
+        _undo(engine, target, mine, error)
+        raise
+    remove_copier(engine, copier)
+
+
+def _make_volume(engine: Engine, target: str, labels: dict[str, str], options: dict[str, str]) -> None:
+    """Make the volume. Raises VolumeError if somebody else has just made one of the name."""
+    try:
+        volume = engine.volumes.create(
             target, labels=labels, driver=volumes.LOCAL, driver_opts=options, timeout=CHANGE_SECONDS
         )
-        engine.containers.create(container(target), body, timeout=CHANGE_SECONDS)
-        engine.containers.start(container(target), timeout=flavour.start_seconds)
-        _await(engine, source.name, target, deadline)
-    except BaseException as error:
+    except (BadRequest, Conflict, ServerError) as error:
         try:
-            remove_container(engine, target)
-            engine.volumes.remove(target, timeout=CHANGE_SECONDS)
+            # A VCH returns an error for a name that exists, even if our own call was just made again.
+            volume = engine.volumes.inspect(target)
         except NotFound:
-            pass
-        except DinvError:
-            error.add_note("What was copied so far is left. Remove it: " + command("volume", "rm", target))
-        raise
-    engine.containers.remove(container(target), force=True, volumes=True, timeout=CHANGE_SECONDS)
+            raise error from None
+    if not _is_mine(volume.get("Labels"), labels[LABEL_CLONE_ID]):
+        raise _there_already(engine, target)
 
 
-def _body(flavour: EngineFlavour, image: str, source: str, target: str) -> dict[str, Any]:
+def _make_container(engine: Engine, target: str, body: dict[str, Any], mine: str) -> str:
+    """Make the container that copies; return its id. Raises Conflict if there is another of its name."""
+    try:
+        return engine.containers.create(container(target), body, timeout=CHANGE_SECONDS)[0]
+    except Conflict:
+        # A call that was repeated may find what it made the first time.
+        copier = _copier(engine, target, mine)
+        if not copier:
+            raise
+        return copier
+
+
+def _copier(engine: Engine, target: str, mine: str) -> str:
+    """Return the id of the container that the call `mine` has made, "" if there is none."""
+    try:
+        there = engine.containers.inspect(container(target))
+    except NotFound:
+        return ""
+    return str(there["Id"]) if _is_mine((there.get("Config") or {}).get("Labels"), mine) else ""
+
+
+def _is_mine(labels: Mapping[str, str] | None, mine: str) -> bool:
+    return (labels or {}).get(LABEL_CLONE_ID) == mine
+
+
+def _undo(engine: Engine, target: str, mine: str, error: BaseException) -> None:
+    """Remove what the call `mine` has made, and nothing that another has made of the same name."""
+    try:
+        copier = _copier(engine, target, mine)
+        if copier:
+            remove_copier(engine, copier)
+        if _is_mine(engine.volumes.inspect(target).get("Labels"), mine):
+            engine.volumes.remove(target, timeout=CHANGE_SECONDS)
+    except NotFound:
+        pass
+    except DinvError:
+        error.add_note("What was copied so far is left. Remove it: " + command("volume", "rm", target))
+
+
+def _body(flavour: EngineFlavour, image: str, source: str, target: str, mine: str) -> dict[str, Any]:
     """Return the create call's body for the container that copies: like a machine's, with another command."""
     spec = MachineSpec(
         hostname="clone",
         image=image,
-        labels={LABEL_ROLE: "clone", LABEL_CLONE_OF: source},
+        labels={LABEL_ROLE: "clone", LABEL_CLONE_OF: source, LABEL_CLONE_ID: mine},
         environment={},
         command=(),
         mounts=((source, "/from:ro"), (target, "/to")),
@@ -223,17 +320,17 @@ def _body(flavour: EngineFlavour, image: str, source: str, target: str) -> dict[
     return body
 
 
-def _await(engine: Engine, source: str, target: str, deadline: Deadline) -> None:
-    """Wait until all is copied. Raises VolumeError, DeadlineExceeded."""
+def _await(engine: Engine, copier: str, source: str, target: str, deadline: Deadline) -> None:
+    """Wait until all is copied. Raises VolumeError, NotFound if the container is gone, DeadlineExceeded."""
     while True:
-        state = engine.containers.inspect(container(target)).get("State") or {}
+        state = engine.containers.inspect(copier).get("State") or {}
         status = str(state.get("Status", "")).lower()
         if status in ("exited", "stopped", "dead"):
             break
         deadline.raise_if_expired(f"Copying volume {source}")
         time.sleep(_LOOK_SECONDS)
     if int(state.get("ExitCode") or 0):
-        with engine.containers.logs(container(target), tail=_LINES, tty=False) as output:
+        with engine.containers.logs(copier, tail=_LINES, tty=False) as output:
             said = b"".join(data for _, data in output).decode(errors="replace").strip()
         raise VolumeError(
             source,

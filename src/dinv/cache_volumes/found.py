@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from datetime import UTC, datetime, timedelta
+import time
+from typing import NamedTuple
 
 from dinv import drivers
 from dinv.drivers.docker import flavours
 from dinv.errors import DeadlineExceeded, DinvError, EngineError, NotFound
 from dinv.labels import LABEL, LABEL_CLONE_OF, LABEL_ID, LABEL_ROLE, LABEL_STORE
+from dinv.lifecycle.host import leasing
 from dinv.store import identity
 from dinv.store.layout import natural_order
 
@@ -26,8 +28,11 @@ SIZE_SECONDS = 60.0
 """Deadline for the endpoint to measure its volumes, by walking through them."""
 COPIER = "dinv-clone-"
 """What the names of containers begin with that copy a volume; the name of the new one follows."""
-YOUNG = timedelta(minutes=10)
+YOUNG_SECONDS = 600.0
 """A volume of another store may be without a container for that long, in the middle of a create."""
+FRESH_SECONDS = 60.0
+"""A container that copies may be made and not started, or have ended and not been taken away, for that long:
+whoever watches it looks at it now and then."""
 CACHE = "cache"
 
 IN_USE = "in use"
@@ -45,7 +50,8 @@ class CacheVolume:
     or ""; `role` is "cache", or of another volume that its image wants. `users` are the names of containers
     that have it, running or not. `size` is in bytes, None if the endpoint does not tell; `created` RFC 3339,
     or "". `ours` is whether this store has made it, as far as is known. `clone_of` is the volume that it is a
-    copy of; `copying` whether it is being made at the moment, `unfinished` whether that was broken off.
+    copy of; `copying` whether it is being made at the moment, `unfinished` whether that was broken off;
+    `copier` the id of the container that is there for it, or "".
     """
 
     def __init__(self, name: str, endpoint: str, labels: Mapping[str, str]) -> None:
@@ -64,6 +70,9 @@ class CacheVolume:
         self.ours = False
         self.copying = False
         self.unfinished = False
+        self.copier = ""
+        self.young = False
+        """Whether a create of another store may be about to make its machine."""
         self.size: int | None = None
         self.created = ""
         self.options: dict[str, str] = {}
@@ -94,15 +103,7 @@ class CacheVolume:
             return False
         if self.unfinished:
             return True
-        return self.state == LEFT and (self.ours or not self._is_young())
-
-    def _is_young(self) -> bool:
-        """Return whether a create of another store may be about to make its machine."""
-        try:
-            made = datetime.fromisoformat(self.created)
-        except ValueError:  # a VCH does not tell
-            return False
-        return datetime.now(UTC) - (made if made.tzinfo else made.replace(tzinfo=UTC)) < YOUNG
+        return self.state == LEFT and (self.ours or not self.young)
 
 
 def of_machine(config: MachineConfig) -> str:
@@ -127,9 +128,12 @@ def look(engine: Engine, store: Store, *, sizes: bool) -> list[CacheVolume]:
 
     With `sizes` the endpoint is asked to measure them; one that cannot, as a VCH, leaves them unknown.
     """
+    info = engine.info()
     if engine.transient is None:
         # A VCH refuses a call now and then that it takes a moment later.
-        engine.transient = flavours.detect(engine.info()).transient
+        engine.transient = flavours.detect(info).transient
+    # How old a thing is, is a question for the clock that it was made by.
+    now = leasing.instant(str(info.get("SystemTime") or "")) or time.time()
     volumes = engine.volumes.list()
     containers = engine.containers.list(all=True)
     records = _Records(store)
@@ -149,16 +153,47 @@ def look(engine: Engine, store: Store, *, sizes: bool) -> list[CacheVolume]:
         volume.ours = bool(owner) or (bool(mine) and labels.get(LABEL_STORE) == mine)
         volume.options = dict(each.get("Options") or {})
         volume.created = str(each.get("CreatedAt") or "")
+        made = leasing.instant(volume.created)  # a VCH does not tell
+        volume.young = made is not None and now - made < YOUNG_SECONDS
         volume.size = measured.get(name)
-        for user, state in users.get(name, ()):
-            volume.users.append(user)
-            runs = state not in ("exited", "created", "dead")
-            if runs:
-                volume.running.append(user)
-            if user == COPIER + name:
-                volume.copying, volume.unfinished = runs, not runs
+        for user in users.get(name, ()):
+            volume.users.append(user.name)
+            if user.runs:
+                volume.running.append(user.name)
+            if user.name == COPIER + name:
+                volume.copier = user.id
+                volume.copying = user.runs or _is_fresh(engine, user.id, now)
+                volume.unfinished = not volume.copying
         found.append(volume)
     return sorted(found, key=lambda volume: natural_order(volume.name))
+
+
+def _is_fresh(engine: Engine, copier: str, now: float) -> bool:
+    """Return whether a container that copies, and does not run, is watched by whoever has made it.
+
+    That it is made, or that it has ended, is no sign of a copy that was broken off before some time has
+    passed, by the endpoint's clock. A clock that was set back since is no reason to wait longer.
+    """
+    try:
+        found = engine.containers.inspect(copier)
+    except NotFound:
+        return True  # taken away just now
+    state = found.get("State") or {}
+    said = (found.get("Created"), state.get("StartedAt"), state.get("FinishedAt"))
+    times = [leasing.instant(str(text or "")) for text in said]
+    return any(when is not None and abs(now - when) < FRESH_SECONDS for when in times)
+
+
+class _User(NamedTuple):
+    """A container that has a volume."""
+
+    name: str
+    id: str
+    state: str
+
+    @property
+    def runs(self) -> bool:
+        return self.state not in ("exited", "created", "dead")
 
 
 class _Records:
@@ -188,17 +223,18 @@ class _Records:
         return named if named in self._unreadable else ""
 
 
-def _users(engine: Engine, containers: Iterable[Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:
-    """Return by volume the containers that have it, and the state of each. A VCH's list has no mounts."""
-    found: dict[str, list[tuple[str, str]]] = {}
+def _users(engine: Engine, containers: Iterable[Mapping[str, Any]]) -> dict[str, list[_User]]:
+    """Return by volume the containers that have it. A VCH's list has no mounts."""
+    found: dict[str, list[_User]] = {}
     for each in containers:
         name = (each.get("Names") or ["?"])[0].lstrip("/")
+        user = _User(name, str(each.get("Id") or name), str(each.get("State", "")).lower())
         mounts = each.get("Mounts")
         if mounts is None:
             with contextlib.suppress(NotFound):
-                mounts = engine.containers.inspect(str(each.get("Id") or name)).get("Mounts")
+                mounts = engine.containers.inspect(user.id).get("Mounts")
         for volume in {str(mount["Name"]) for mount in mounts or () if mount.get("Name")}:
-            found.setdefault(volume, []).append((name, str(each.get("State", "")).lower()))
+            found.setdefault(volume, []).append(user)
     return found
 
 

@@ -12,11 +12,13 @@ from fake_engine import Containers, FakeEngine
 
 from dinv.cache_volumes import CacheVolumes, cloning, found
 from dinv.errors import (
+    Conflict,
     EndpointUnreachable,
     ImageMissing,
     InputError,
     MachineBusy,
     NotFound,
+    ServerError,
     VolumeError,
     VolumeInUse,
     VolumeMissing,
@@ -46,6 +48,7 @@ class Copying(Containers):
 
     def start(self, container: str, *, timeout: float) -> None:
         super().start(container, timeout=timeout)
+        container = self._name(container)
         if container.startswith(found.COPIER):
             self.at_start(container)
             self.inspect(container)["State"].update(Status="exited", Running=False, ExitCode=self.status)
@@ -73,6 +76,10 @@ class Endpoint(FakeEngine):
             "CreatedAt": made.isoformat(),
             "Options": {},
         }
+
+    def clock(self, ahead: float) -> None:
+        """Have it say what time it is: ours, and `ahead` seconds more."""
+        self._info["SystemTime"] = (datetime.now(UTC) + timedelta(seconds=ahead)).isoformat()
 
     def container(self, name: str, *volumes: str, state: str = "exited", **labels: str) -> None:
         self.containers.there[name] = {
@@ -199,6 +206,17 @@ def test_what_another_store_may_be_about_to_use_stays(
     endpoint.volume("dinv-new-cache", age=60, machine="new", id="i9", role="cache", store="other")
     assert volumes.unused(everyone=True) == []
     endpoint.volume("dinv-new-cache", age=3600, machine="new", id="i9", role="cache", store="other")
+    assert len(volumes.unused(everyone=True)) == 1
+
+
+@pytest.mark.parametrize("ahead", [-7200, 7200])
+def test_how_old_a_volume_is_the_endpoints_clock_says(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, ahead: float
+) -> None:
+    endpoint.clock(ahead)
+    endpoint.volume("dinv-new-cache", age=60 - ahead, machine="new", id="i9", role="cache", store="other")
+    assert volumes.unused(everyone=True) == []
+    endpoint.volume("dinv-new-cache", age=3600 - ahead, machine="new", id="i9", role="cache", store="other")
     assert len(volumes.unused(everyone=True)) == 1
 
 
@@ -415,7 +433,7 @@ def test_a_copy_that_fails_leaves_nothing(store: Store, endpoint: Endpoint, volu
     assert "dinv-old-cache" in endpoint.volumes.there
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), NotFound("no such container", status=404)])
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), ServerError("no such device", status=500)])
 def test_a_copy_that_is_broken_off_leaves_nothing(
     store: Store, endpoint: Endpoint, volumes: CacheVolumes, error: BaseException
 ) -> None:
@@ -448,6 +466,125 @@ def test_what_a_kill_leaves_is_unfinished_and_can_be_removed(
     broken_off(store, endpoint)
     assert "two" in [volume.name for volume in volumes.prune()]
     assert "dinv-clone-two" not in endpoint.containers.there
+
+
+@pytest.mark.parametrize("state", ["created", "exited"])
+@pytest.mark.parametrize("ahead", [-7200, 0, 7200])
+def test_a_copy_that_nobody_has_looked_after_for_a_moment_is_not_broken_off(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, state: str, ahead: float
+) -> None:
+    """Its container is made and then started, and taken away a moment after it has ended."""
+    scene(store, endpoint)
+    broken_off(store, endpoint)
+    endpoint.clock(ahead)
+    just = (datetime.now(UTC) + timedelta(seconds=ahead - 5)).isoformat()
+    copier = endpoint.containers.inspect("dinv-clone-two")
+    copier["Created"] = just if state == "created" else "2026-01-01T00:00:00.123456789Z"
+    copier["State"] |= {"Status": state, "StartedAt": "0001-01-01T00:00:00Z"}
+    copier["State"]["FinishedAt"] = just if state == "exited" else "0001-01-01T00:00:00Z"
+    assert states(volumes)["two"] == "copying"
+    assert "two" not in [volume.name for volume in volumes.prune(everyone=True)]
+    with pytest.raises(VolumeInUse, match="is being made"):
+        volumes.remove("two")
+    with pytest.raises(VolumeInUse, match="is being made"):
+        volumes.clone("dinv-theirs-cache", "two")
+    assert "two" in endpoint.volumes.there
+    assert "dinv-clone-two" in endpoint.containers.there
+    endpoint.clock(ahead + 90)
+    assert states(volumes)["two"] == "unfinished"
+    assert "two" in [volume.name for volume in volumes.prune(everyone=True)]
+
+
+@pytest.mark.parametrize("how", ["prune", "remove", "clone"])
+def test_of_those_that_remove_a_broken_copy_one_goes_on(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Another has removed it, and makes a new one."""
+    scene(store, endpoint)
+    broken_off(store, endpoint)
+
+    def remove(container: str, **_: Any) -> None:
+        endpoint.containers.there["dinv-clone-two"]["Id"] = "the new one"
+        raise NotFound(f"no such container: {container}", status=404)
+
+    monkeypatch.setattr(endpoint.containers, "remove", remove)
+    if how == "prune":
+        assert "two" not in [volume.name for volume in volumes.prune()]
+    else:
+        with pytest.raises(VolumeInUse, match="just being removed, or made anew, by another dinv"):
+            volumes.remove("two") if how == "remove" else volumes.clone("dinv-theirs-cache", "two")
+    assert "two" in endpoint.volumes.there
+
+
+def test_of_two_copies_to_one_name_the_second_removes_nothing(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(store, endpoint)
+    real = endpoint.volumes.create
+
+    def create(name: str, **more: Any) -> Any:
+        endpoint.volume("two", role="cache", of="dinv-old-cache", store=identity.of(store))
+        endpoint.container("dinv-clone-two", "dinv-old-cache", "two", state="running")
+        return real(name, **more)
+
+    monkeypatch.setattr(endpoint.volumes, "create", create)
+    with pytest.raises(VolumeError, match="has a volume two already"):
+        volumes.clone("dinv-old-cache", "two")
+    assert states(volumes)["two"] == "copying"
+
+
+def test_a_container_of_its_name_is_not_removed(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes
+) -> None:
+    scene(store, endpoint)
+    endpoint.container("dinv-clone-two", "database", state="running")
+    with pytest.raises(Conflict):
+        volumes.clone("dinv-old-cache", "two")
+    assert "dinv-clone-two" in endpoint.containers.there
+    assert "two" not in endpoint.volumes.there
+
+
+def test_a_call_that_was_repeated_finds_what_it_has_made(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(store, endpoint)
+
+    def twice(real: Callable[..., Any]) -> Callable[..., None]:
+        def create(*given: Any, **more: Any) -> None:
+            real(*given, **more)
+            raise Conflict("is there already", status=409)
+
+        return create
+
+    for calls in (endpoint.volumes, endpoint.containers):
+        monkeypatch.setattr(calls, "create", twice(calls.create))
+    assert volumes.clone("dinv-old-cache", "two").state == "unused"
+
+
+def test_a_copy_in_the_making_is_broken_off_by_force(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes
+) -> None:
+    scene(store, endpoint)
+    endpoint.containers.at_start = lambda _name: volumes.remove("two", force=True)
+    with pytest.raises(VolumeError, match="the container that makes it was removed meanwhile"):
+        volumes.clone("dinv-old-cache", "two")
+    assert "two" not in endpoint.volumes.there
+    assert "dinv-clone-two" not in endpoint.containers.there
+
+
+def test_a_copy_that_is_removed_as_soon_as_it_is_whole(
+    store: Store, endpoint: Endpoint, volumes: CacheVolumes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scene(store, endpoint)
+    real = endpoint.containers.remove
+
+    def remove(container: str, **more: Any) -> None:
+        real(container, **more)
+        del endpoint.volumes.there["two"]
+
+    monkeypatch.setattr(endpoint.containers, "remove", remove)
+    with pytest.raises(VolumeMissing, match="was copied, and somebody has removed it since"):
+        volumes.clone("dinv-old-cache", "two")
 
 
 def test_what_a_kill_leaves_is_made_again(store: Store, endpoint: Endpoint, volumes: CacheVolumes) -> None:
