@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
-import time
 import zlib
 
 from dinv.endpoints import subnets
 from dinv.errors import Conflict, EngineError
 from dinv.labels import LABEL_KEEP, LABEL_ROLE
-from dinv.system import routes
+from dinv.system import locks, routes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -65,25 +63,12 @@ def ensure(
         return _find_or_make(engine, list(pools), like, needed, labels or {})
 
 
-@contextlib.contextmanager
-def _alone() -> Iterator[None]:
+def _alone() -> contextlib.AbstractContextManager[None]:
     """Keep other dinv processes, of any user, from creating and removing such networks: engines do not.
 
-    Two calls at once can create two networks of one name (seen with dockerd 20.10). Names of abstract sockets
-    (unix(7)) belong to the network namespace, as the bridges do, so exactly the right processes meet here.
-    A process that never lets go is not waited for longer than the work can take.
+    Two calls at once can create two networks of one name (seen with dockerd 20.10).
     """
-    end = time.monotonic() + _ALONE_SECONDS
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lock:
-        while True:
-            try:
-                lock.bind("\0dinv-own-network")
-                break
-            except OSError:
-                if not routes.KNOWN or time.monotonic() >= end:
-                    break
-            time.sleep(0.01)
-        yield
+    return locks.alone("dinv-own-network", seconds=_ALONE_SECONDS)
 
 
 def _find_or_make(

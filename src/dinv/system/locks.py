@@ -1,9 +1,10 @@
-"""Locks on files, which the kernel drops when their holder dies, however it dies.
+"""Locks on files, and on names, which the kernel drops when their holder dies, however it dies.
 
-They are taken with flock(2). Where a file system has none (NFS without a lock daemon says ENOLCK, Lustre
-without `-o flock` ENOSYS, some FUSE file systems EOPNOTSUPP), the open file description locks of fcntl(2) are
-used. Those behave alike: they belong to the descriptor and its copies in children, not to the process. A file
-system with neither is an error: a lock file that nobody drops would be a guess after each kill -9.
+Those on files are taken with flock(2). Where a file system has none (NFS without a lock daemon says ENOLCK,
+Lustre without `-o flock` ENOSYS, some FUSE file systems EOPNOTSUPP), the open file description locks of
+fcntl(2) are used. Those behave alike: they belong to the descriptor and its copies in children, not to the
+process. A file system with neither is an error: a lock file that nobody drops would be a guess after each
+kill -9. Those on names are bound sockets: `alone`.
 
 Modules are imported inside the functions: `ls` and `env` lock nothing.
 """
@@ -20,6 +21,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+_STEP_SECONDS = 0.01
 _TRIES = 100
 """How often a file may be replaced while we lock it before we stop trusting its inode numbers."""
 
@@ -125,6 +127,31 @@ def held(path: str, *, wait: Callable[[], float | None] = lambda: None) -> Itera
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone(name: str, *, seconds: float) -> Iterator[None]:
+    """Keep out other processes, of any user, that hold this name, for the duration of a `with`.
+
+    Names of abstract sockets (unix(7)) belong to the network namespace, as bridges and firewall rules do, so
+    exactly the right processes meet here. A process that never lets go is not waited for longer than
+    `seconds`, which its work cannot take: anybody may take a name. After that, and on other systems than
+    Linux, it is done without.
+    """
+    import errno
+    import socket
+
+    end = time.monotonic() + seconds
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as lock:
+        while True:
+            try:
+                lock.bind(f"\0{name}")
+                break
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE or time.monotonic() >= end:
+                    break
+            time.sleep(_STEP_SECONDS)
+        yield
 
 
 def is_held(path: str) -> int | None:

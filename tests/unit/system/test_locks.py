@@ -8,9 +8,12 @@ import fcntl
 import os
 import subprocess
 import sys
+import threading
 import time
+import uuid
 from typing import TYPE_CHECKING
 
+import needs
 import pytest
 
 from dinv.errors import LocksNotKept, StoreError
@@ -175,3 +178,40 @@ def test_a_file_that_an_nfs_server_has_removed_is_not_current(
 def test_waiting_goes_on_until_a_moment() -> None:
     assert locks.until(time.monotonic() + 60, 0.25)() == 0.25
     assert locks.until(time.monotonic() - 1, 0.25)() is None
+
+
+# Names
+
+
+@needs.linux("names of abstract sockets are Linux's")
+def test_they_come_one_after_the_other() -> None:
+    name = f"dinv-{uuid.uuid4()}"
+    inside: list[int] = []
+    most: list[int] = []
+    together = threading.Barrier(4)
+
+    def work(number: int) -> None:
+        together.wait(10)
+        with locks.alone(name, seconds=60):
+            inside.append(number)
+            most.append(len(inside))
+            threading.Event().wait(0.02)
+            inside.remove(number)
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+
+
+def test_who_never_lets_go_is_not_waited_for_for_ever() -> None:
+    name = f"dinv-{uuid.uuid4()}"
+    with locks.alone(name, seconds=60), locks.alone(name, seconds=0.05):
+        pass
+
+
+def test_another_name_is_another_matter() -> None:
+    with locks.alone(f"dinv-{uuid.uuid4()}", seconds=60), locks.alone(f"dinv-{uuid.uuid4()}", seconds=1e9):
+        pass

@@ -11,7 +11,7 @@ from dinv.endpoints.local import systemd
 from dinv.endpoints.local.bridge import Bridge, search_path
 from dinv.endpoints.resolve import LONGEST_SOCKET
 from dinv.errors import LocalEngineError
-from dinv.system import mounts, processes
+from dinv.system import locks, mounts, processes
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -24,6 +24,9 @@ STEP_SECONDS = 0.05
 KILL_SECONDS = 10.0
 """Seconds that killed processes may take to end."""
 LOG_LINES = 10
+_EXECUTED_SECONDS = 1.0
+"""Seconds until a process that was started is dockerd, and found by its command line."""
+_ALONE_SECONDS = 20.0
 _LONGEST_IN_EXEC_ROOT = "containerd/containerd-debug.sock"
 
 
@@ -53,9 +56,20 @@ class Dockerd:
         return next(iter(processes.find(matches)), 0)
 
     def launch(self, dockerd: str, progress: Progress) -> int:
-        """Start dockerd, the program at that path, as a process of its own; return its pid."""
+        """Start dockerd, the program at that path, as a process of its own; return its pid.
+
+        The engines of two stores may be started at once, as at boot. Of those, one sees no other and makes
+        the rules; so nobody else looks until this one is seen.
+        """
+        with locks.alone("dinv-own-engine", seconds=_ALONE_SECONDS):
+            self._configure(progress)
+            pid = self._launch(dockerd)
+            self._await_found(pid)
+            return pid
+
+    def _configure(self, progress: Progress) -> None:
+        """Make its bridge, and write the file with its settings; those depend on the other engines here."""
         import json
-        import subprocess
 
         from dinv.system import files
 
@@ -77,6 +91,10 @@ class Dockerd:
         files.write(self._config, json.dumps(config, indent=4).encode(), mode=0o600)
         with contextlib.suppress(FileNotFoundError):
             os.replace(self.log, f"{self.log}.1")
+
+    def _launch(self, dockerd: str) -> int:
+        import subprocess
+
         command = [dockerd, "--config-file", self._config]
         # Flags: dockerd checks them under one name in daemon.json and reads another.
         command += ["--containerd-namespace", self.bridge.name]
@@ -115,10 +133,19 @@ class Dockerd:
             )
         except (OSError, subprocess.TimeoutExpired):
             return False
-        until = time.monotonic() + STEP_SECONDS * 20
-        while not done.returncode and not self.find() and time.monotonic() < until:
+        return not done.returncode and self._await_found()
+
+    def _await_found(self, pid: int = 0) -> bool:
+        """Wait until it is found, or the process `pid` has ended; return whether it is found.
+
+        What was forked is not dockerd at once.
+        """
+        until = time.monotonic() + _EXECUTED_SECONDS
+        while not self.find():
+            if time.monotonic() >= until or (pid and not processes.command_line(pid)):
+                return False
             time.sleep(STEP_SECONDS)
-        return not done.returncode and bool(self.find())
+        return True
 
     def _open_to_outside(self, subnet: IPv4Network, progress: Progress) -> None:
         progress.note(

@@ -13,6 +13,7 @@ It has a bridge of its own (dinv.endpoints.local.bridge) and, if the system's co
 namespace of its own there. Next to another dockerd it makes no firewall rules: at its start a dockerd
 empties the chains that it would share with the other (moby: libnetwork/drivers/bridge, removeIPChains).
 In that case the network of its machines is created at its start, and gets the same rules as its bridge.
+Those that start at once look one after the other (`dinv.system.locks.alone`), and at boot after docker's own.
 
 dockerd.py      the process: started, ended, its remains
 bridge.py       its network interface

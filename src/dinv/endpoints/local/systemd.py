@@ -19,12 +19,13 @@ RUNS = "/run/systemd/system"
 UNITS = "/etc/systemd/system"
 COMMAND_SECONDS = 60.0
 
+# After docker.service, if there is one: an engine that sees another leaves the firewall's shared rules alone.
 _UNIT = """\
 # Made by dinv engine enable; dinv engine disable removes it.
 [Unit]
 Description=dinv's own Docker engine, store {store}
 Wants=network-online.target
-After=network-online.target
+After=network-online.target docker.service
 RequiresMountsFor={store_quoted}
 
 [Service]

@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import contextlib
 import fcntl
+import ipaddress
+import json
 import os
 import sys
 import tempfile
+import threading
 from typing import TYPE_CHECKING
 
 import needs
@@ -12,6 +16,8 @@ import pytest
 from dinv import cli
 from dinv.endpoints.local import dockerd
 from dinv.endpoints.local import engine as local_engine
+from dinv.endpoints.local.bridge import Bridge
+from dinv.endpoints.local.dockerd import Dockerd
 from dinv.endpoints.local.engine import EngineStatus, LocalEngine
 from dinv.endpoints.resolve import LONGEST_SOCKET
 from dinv.errors import LocalEngineError
@@ -148,6 +154,44 @@ def test_the_last_words_leave_out_what_is_of_no_interest(store: Store) -> None:
     words = engine._dockerd.last_words()
     assert words == ['time="2" level=warning msg="odd"', "failed to start daemon: cgroups: cannot find"]
     assert "cannot find" in str(LocalEngineError("It ended.", words))
+
+
+@needs.linux("names of abstract sockets are Linux's")
+def test_of_two_that_start_at_once_one_makes_the_rules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As at boot, where neither sees the other: who looks is alone until its own dockerd is to be seen."""
+    running: list[Dockerd] = []
+    looked = threading.Barrier(2)
+
+    def another(_own: str) -> bool:
+        there = bool(running)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            looked.wait(0.3)  # for another that looks as well
+        return there
+
+    def launch(engine: Dockerd, _program: str) -> int:
+        # Forked, and dockerd only in a moment.
+        threading.Timer(0.2, running.append, [engine]).start()
+        return os.getpid()
+
+    monkeypatch.setattr(dockerd, "_another_engine", another)
+    monkeypatch.setattr(Dockerd, "_launch", launch)
+    monkeypatch.setattr(Dockerd, "find", lambda engine: int(engine in running))
+    monkeypatch.setattr(Bridge, "make", lambda _: ipaddress.IPv4Network("172.30.1.0/24"))
+    monkeypatch.setattr(Bridge, "open_to_outside", lambda *_: None)
+    engines = []
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+        engines.append(Dockerd(name, str(tmp_path / name), str(tmp_path / name / "docker.sock")))
+    threads = [threading.Thread(target=each.launch, args=("dockerd", Progress())) for each in engines]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    made = [json.loads((tmp_path / name / "daemon.json").read_text())["iptables"] for name in ("one", "two")]
+    assert sorted(made) == [False, True]
+    assert sorted(each.without_rules for each in engines) == [False, True]
 
 
 def test_dockerd_gets_proxies_and_not_what_docker_clients_read(monkeypatch: pytest.MonkeyPatch) -> None:

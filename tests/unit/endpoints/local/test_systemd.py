@@ -71,6 +71,7 @@ def test_enabled_and_disabled(computer: Path, store: Store) -> None:
         *(sys.executable, "-m", "dinv", "-s", store.path, "engine", "start", "--quiet")
     ]
     assert unit.stat().st_mode & 0o777 == 0o644
+    assert "After=network-online.target docker.service" in unit.read_text().splitlines()
     assert computer.read_text().splitlines() == ["--quiet daemon-reload", f"--quiet enable {unit.name}"]
     assert told.said == [
         f"Engine started at boot from now on {unit.name}",
