@@ -312,10 +312,11 @@ class Output:
         return iter(self.pieces)
 
 
-def port_taken() -> ServerError:
-    """What an engine says when it starts a container whose port somebody has."""
+def port_taken(port: int = 0) -> ServerError:
+    """What an engine says when it starts a container whose port somebody has; not each names it."""
+    bind = f"Bind for 0.0.0.0:{port} failed: " if port else ""
     return ServerError(
-        "driver failed programming external connectivity: port is already allocated", status=500
+        f"driver failed programming external connectivity: {bind}port is already allocated", status=500
     )
 
 

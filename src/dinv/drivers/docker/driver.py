@@ -167,7 +167,6 @@ class DockerDriver(Driver):
             return
         from dinv.drivers.docker.network import ports
 
-        kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), kept["Port"]]
         ports.choose(self.site)
         self.site.settle_address()
 

@@ -100,20 +100,36 @@ def _refused(site: Site, error: EngineError) -> Exception:
             f'{site.endpoint} cannot start machine "{config.name}": {error.message}'
             + site.flavour.start_refused(error, kept),
         )
-    further = publishing.refused(kept.get("PublishPorts") or (), error.message)
-    if further:
+    return _in_use(site, error.message)
+
+
+def _in_use(site: Site, message: str) -> Exception:
+    """Return the error for a port or an address of the machine that somebody else has.
+
+    AddressTaken where dinv has chosen it and may choose another: the machine is being made.
+    """
+    config, kept = site.config, site.config.driver
+    further = publishing.refused(kept.get("PublishPorts") or (), message)
+    if further is None and kept.get("OwnNetwork"):
+        return AddressTaken()
+    port = further["Port"] if further is not None else kept["Port"]
+    chosen = further.get("Chosen") if further is not None else not kept.get("PortChosen")
+    if chosen and config.unfinished:
+        # `move` chooses all anew, and not this one.
+        kept["RefusedPorts"] = [*kept.get("RefusedPorts", []), port]
+        return AddressTaken()
+    if further is not None:
+        address = f"{further['Address'] or '0.0.0.0'}:{port}"  # noqa: S104  (said, never bound)
+        named = "" if chosen else ", of its " + option("publish-ports") + ","
         return PreCreateCheckFailed(
-            f'Port {further} of machine "{config.name}", of its '
-            + option("publish-ports")
-            + f", is in use on {site.endpoint}. Free it."
+            f'Port {address} of machine "{config.name}"{named} is in use on {site.endpoint}. Free it.'
         )
-    if not kept.get("OwnNetwork") and (kept.get("PortChosen") or not config.unfinished):
-        address = host_port.join(published, kept["Port"]) if published else kept["Port"]
-        return PreCreateCheckFailed(
-            f'Port {address} of machine "{config.name}" is in use on {site.endpoint}. '
-            "Free it, or choose another with " + option("publish", "ADDRESS:PORT") + "."
-        )
-    return AddressTaken()
+    published = kept["PublishAddress"]
+    address = host_port.join(published, port) if published else str(port)
+    return PreCreateCheckFailed(
+        f'Port {address} of machine "{config.name}" is in use on {site.endpoint}. '
+        "Free it, or choose another with " + option("publish", "ADDRESS:PORT") + "."
+    )
 
 
 def _follow_port(site: Site) -> None:

@@ -58,7 +58,7 @@ def add_spare_ports(
             if len(free) == SPARE * 2:
                 break
     further += [
-        {"Address": "", "Port": each, "MachinePort": each, "Protocol": "tcp"}
+        {"Address": "", "Port": each, "MachinePort": each, "Protocol": "tcp", "Chosen": True}
         for each in free[: len(free) // 2]
     ]
 

@@ -110,8 +110,13 @@ def follow_port(site: Site, published: Mapping[str, Any]) -> None:
 
 
 def choose(site: Site) -> None:
-    """Choose the port to publish on, or check that the chosen one is free. Raises PreCreateCheckFailed."""
+    """Choose the ports to publish on, or check that those the user chose are free.
+
+    All that dinv chooses is chosen anew: what it chose before may be what somebody else has got meanwhile.
+    Raises PreCreateCheckFailed.
+    """
     kept = site.config.driver
+    serving.drop(kept)
     if kept["Published"]:
         serving.add(kept)
     further = kept.get("PublishPorts") or []
@@ -166,7 +171,7 @@ def _first_free(site: Site, is_free: Callable[[int], bool]) -> int:
     candidates, outer = _candidates(site), site.outer
     for port in candidates:
         if is_free(port):
-            if outer is not None and not site.config.driver.get("RefusedPorts"):
+            if outer is not None:
                 nested.add_spare_ports(site.config.driver["PublishPorts"], port, candidates, is_free)
             return port
     if outer is not None:

@@ -1,7 +1,8 @@
 """Further ports of a machine that its endpoint publishes, besides its daemon's: `create --publish-ports`.
 
 They are for what containers in the machine publish, if the machine's own address cannot be reached. In a
-machine's config each is {"Address", "Port", "MachinePort", "Protocol"}; Address "" means all addresses.
+machine's config each is {"Address", "Port", "MachinePort", "Protocol"}; Address "" means all addresses. One
+that dinv has chosen, as nobody named it, has "Chosen" as well, and is chosen anew if somebody else was first.
 """
 
 from __future__ import annotations
@@ -105,12 +106,9 @@ def bindings(ports: Sequence[Mapping[str, Any]]) -> dict[str, list[dict[str, str
     return found
 
 
-def refused(ports: Iterable[Mapping[str, Any]], message: str) -> str:
-    """Return which port a start was refused for, as ADDRESS:PORT, by the endpoint's message; "" for none."""
-    for port in ports:
-        if re.search(rf":{port['Port']}\b", message):
-            return f"{port['Address'] or '0.0.0.0'}:{port['Port']}"  # noqa: S104  (said, never bound)
-    return ""
+def refused(ports: Iterable[Mapping[str, Any]], message: str) -> Mapping[str, Any] | None:
+    """Return which of the ports a start was refused for, by the endpoint's message; None for another."""
+    return next((port for port in ports if re.search(rf":{port['Port']}\b", message)), None)
 
 
 def reached_at(kept: Mapping[str, Any], port: int) -> tuple[str, int] | None:

@@ -47,5 +47,5 @@ def place(further: list[dict[str, Any]], candidates: Iterable[int], is_free: Cal
 
 
 def drop(kept: dict[str, Any]) -> None:
-    """Publish none of those that were chosen here: the machine is reached at its own address after all."""
+    """Publish none of those that dinv has chosen: the machine is reached elsewhere, or at an address anew."""
     kept["PublishPorts"] = [port for port in kept.get("PublishPorts") or () if not port.get("Chosen")]

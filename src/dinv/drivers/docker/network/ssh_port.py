@@ -38,8 +38,8 @@ def publish(site: Site) -> bool:
     }
     for port in _candidates(site):
         if port not in taken and (not local or ports.can_bind(address, port)):
-            chosen = {"Address": address, "Port": port, "MachinePort": SSH_PORT, "Protocol": "tcp"}
-            kept["PublishPorts"] = [*further, chosen]
+            one = {"Address": address, "Port": port, "MachinePort": SSH_PORT, "Protocol": "tcp"}
+            kept["PublishPorts"] = [*further, {**one, "Chosen": True}]
             return True
     return False
 

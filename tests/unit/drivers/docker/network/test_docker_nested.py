@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker_machine import MOUNTS, new_driver
-from fake_engine import FakeEngine
+from fake_engine import FakeEngine, port_taken
 
+from dinv.drivers import AddressTaken
 from dinv.drivers.docker.network import inner, nested
 from dinv.errors import PreCreateCheckFailed
 from dinv.images import options
@@ -77,6 +78,34 @@ def test_on_one_that_has_ports_leading_into_it() -> None:
     two = on(outer, engine, "two")
     assert two.url == "tcp://127.0.0.1:24004"
     assert nested.leading_in(two.config) == [24005]
+
+
+@pytest.mark.parametrize("refused", ["the daemon's", "a spare one", "not said"])
+def test_two_at_once_do_not_end_up_with_each_other_s(refused: str) -> None:
+    """Both have chosen the same; all that the second chose is chosen anew."""
+    engine = FakeEngine(host="127.0.0.1")
+    further = [
+        {"Address": "", "Port": port, "MachinePort": port, "Protocol": "tcp"} for port in range(24000, 24008)
+    ]
+    outer = machine("outer", Port=23999, PublishPorts=further)
+    two = new_driver(engine, "two", identity="two", publish_ports=["8080:80"])
+    two.site._outer = (outer,)
+    two.pre_create_check(Progress())
+    one = on(outer, engine, "one")
+    one.start(timeout=1)
+    two.create({}, (), MOUNTS)
+    assert two.config.driver["Port"] == one.config.driver["Port"]
+    assert nested.leading_in(two.config) == nested.leading_in(one.config)
+    engine.containers.refusal = port_taken({"the daemon's": 24000, "a spare one": 24001}.get(refused, 0))
+    with pytest.raises(AddressTaken):
+        two.start(timeout=1)
+    engine.containers.refusal = None
+    two.move()
+    two.create({}, (), MOUNTS)
+    two.start(timeout=1)
+    assert two.url == "tcp://127.0.0.1:24004"
+    assert nested.leading_in(two.config) == [24005]
+    assert [port["Port"] for port in two.config.driver["PublishPorts"]] == [8080, 24005]
 
 
 def test_on_one_that_nothing_leads_into() -> None:

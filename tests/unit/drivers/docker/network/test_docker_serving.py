@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from docker_machine import MOUNTS, new_driver
-from fake_engine import FakeEngine
+from fake_engine import FakeEngine, port_taken
 
+from dinv.drivers import AddressTaken
 from dinv.drivers.docker.network import ports, serving
 from dinv.errors import PreCreateCheckFailed
 from dinv.progress import Progress
@@ -48,6 +49,16 @@ def test_a_port_that_the_user_named_for_it_is_the_one() -> None:
     driver = made(FakeEngine(host="lab.test"), publish_ports=["16443:6443"])
     assert [port["Port"] for port in driver.config.driver["PublishPorts"]] == [16443]
     assert driver.reached_at(driver.config, 6443) == ("lab.test", 16443)
+
+
+def test_a_port_that_somebody_got_first_is_chosen_anew() -> None:
+    driver = made(FakeEngine(host="lab.test"))
+    first = driver.reached_at(driver.config, 6443)[1]
+    driver.site.engine.containers.refusal = port_taken(first)
+    with pytest.raises(AddressTaken):
+        driver.start(timeout=1)
+    driver.move()
+    assert driver.reached_at(driver.config, 6443)[1] not in (0, first, driver.config.driver["Port"])
 
 
 def test_at_its_own_address_nothing_is_published() -> None:

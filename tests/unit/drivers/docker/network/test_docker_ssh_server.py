@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from docker_machine import MOUNTS, new_driver
-from fake_engine import FakeEngine
+from fake_engine import FakeEngine, port_taken
 
+from dinv.drivers import AddressTaken
 from dinv.drivers.docker import image
 from dinv.drivers.docker.network import ports, ssh_port
+from dinv.errors import PreCreateCheckFailed
 from dinv.labels import LABEL_SSH_PORT
 from dinv.pki import ssh_keys
 from dinv.progress import Progress
+from dinv.store.record import READY
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -101,6 +104,29 @@ def test_a_port_that_is_taken_is_passed_over(store: Store, monkeypatch: pytest.M
     monkeypatch.setattr(ports, "can_bind", lambda _address, port: port != first)
     ((_, second, _),) = published(created(FakeEngine(), store, publish="127.0.0.1"))
     assert second == first + 1
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_port_that_somebody_got_first_is_chosen_anew_while_it_is_made(
+    store: Store, *, finished: bool
+) -> None:
+    engine = FakeEngine()
+    driver = created(engine, store, publish="127.0.0.1", publish_ports=["8080:80"])
+    before, (own, (_, first, _)) = driver.url, published(driver)
+    engine.containers.refusal = port_taken(first)
+    if finished:
+        driver.config.ours["Phase"] = READY
+        with pytest.raises(PreCreateCheckFailed, match=f'127.0.0.1:{first} of machine "dev" is in use'):
+            driver.start(timeout=1)
+        return
+    with pytest.raises(AddressTaken):
+        driver.start(timeout=1)
+    engine.containers.refusal = None
+    driver.move()
+    driver.create({}, (), MOUNTS)
+    assert published(driver) == [own, ("127.0.0.1", first + 1, 22)]
+    assert ssh_fields(driver)[1] == first + 1
+    assert driver.url == before, "its daemon's was free"
 
 
 def test_where_no_port_is_left_commands_go_in_as_ever(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
