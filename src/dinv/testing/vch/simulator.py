@@ -163,7 +163,7 @@ class VchSimulator:
 
     @property
     def start_delay(self) -> float:
-        """Seconds that a container VM takes to boot; can be set, for later starts."""
+        """Seconds that a container VM takes to boot; can be set, also for those that boot."""
         return self.state.start_delay
 
     @start_delay.setter

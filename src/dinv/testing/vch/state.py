@@ -38,6 +38,8 @@ PREFIX = "vch-"
 STARTING, STOPPING, REMOVING = "Starting", "Stopping", "Removing"
 _SHORTEST_ID = 2
 _RETRY_PAUSE, _LONGEST_PAUSE = 0.02, 0.3
+_BOOT_LOOK = 0.05
+"""How often a boot looks whether it is over by now."""
 _NO_BODY = 7
 """A start's body of at most this many bytes is taken for none (docker 1.13)."""
 
@@ -195,6 +197,14 @@ class Vch:
         self.execs: dict[str, Container] = {}
         self.image_volumes: dict[str, dict[str, JSON]] = {}
         """The volumes each image declares, by its id, as the VCH's image cache has them (create.py)."""
+
+    def booted(self) -> bool:
+        """Wait as long as a VM boots, by `start_delay` as it is meanwhile; False if the simulator closes."""
+        begun = time.monotonic()
+        while (left := begun + self.start_delay - time.monotonic()) > 0:
+            if self.closing.wait(min(left, _BOOT_LOOK)):
+                return False
+        return not self.closing.is_set()
 
     def retried(self, attempt: Callable[[], T], *, rounds: int = 1) -> T:
         """Repeat an operation that meets a conflict, as VIC does, for `rounds` minutes: start 1, stop 2.

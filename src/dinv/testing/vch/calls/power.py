@@ -53,7 +53,7 @@ def _start(vch: Vch, container: Container) -> None:
             networks.claim(vch, container)
             container.transition = STARTING
         try:
-            if vch.closing.wait(vch.start_delay):
+            if not vch.booted():
                 raise errors.from_portlayer("context canceled")
             vch.on(container, "POST", "/start", seconds=_CALL_SECONDS)
         except BehindError as error:
