@@ -204,7 +204,9 @@ class VchSimulator:
         That is the only way to stop one that was started with the port of the VCH's own API published. Raises
         VicError.
         """
-        self.state.on(self.state.find(container), "POST", "/kill", query={"signal": "KILL"})
+        found = self.state.find(container)
+        self.state.on(found, "POST", "/kill", query={"signal": "KILL"})
+        self.state.await_listed(found)
 
     def behind_name(self, name: str) -> str:
         """Return the name of a container or a volume on the engine behind."""

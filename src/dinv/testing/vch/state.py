@@ -319,6 +319,16 @@ class Vch:
                 self.vanished(container)
         return [entry for entry in found if entry["Id"] in self.containers]
 
+    def await_listed(self, container: Container) -> None:
+        """Wait until the engine behind lists a container as what it is after a stop, a kill or its own end.
+
+        moby lets go of whoever waits for an end before it has written that down, and only then changes its
+        list, which `running` reads: the next start would find the container running, or its port taken. It
+        holds the container's lock meanwhile, for which an inspect waits.
+        """
+        with contextlib.suppress(VicError):  # one that removes itself is gone by then
+            self.inspect(container)
+
     def running(self) -> list[Container]:
         """Containers whose VM is powered on, or on its way to that."""
         found = {entry["Id"] for entry in self.listed() if entry["State"] == "running"}

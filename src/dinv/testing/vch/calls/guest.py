@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from typing import Any
 
-    from dinv.testing.vch.state import Container, Context
+    from dinv.testing.vch.state import Container, Context, Vch
 
     JSON = dict[str, Any]
 
@@ -88,7 +88,17 @@ def _as_stdout(pieces: Iterator[bytes] | bytes | None) -> Iterator[bytes]:
 def container_wait(context: Context) -> Answer:
     """POST /containers/NAME/wait."""
     context.ignore_query("condition")
-    return relay.stream(context, "POST", f"/containers/{context.container.id}/wait")
+    container = context.container
+    answer = relay.stream(context, "POST", f"/containers/{container.id}/wait")
+    answer.body = _once_listed(context.vch, container, answer.body)
+    return answer
+
+
+def _once_listed(vch: Vch, container: Container, pieces: Iterator[bytes] | bytes | None) -> Iterator[bytes]:
+    """What says that a container has ended, once the engine behind lists it as ended."""
+    for piece in pieces if pieces and not isinstance(pieces, bytes) else ():
+        vch.await_listed(container)
+        yield piece
 
 
 def container_stats(context: Context) -> Answer:

@@ -82,6 +82,7 @@ def _stop(vch: Vch, container: Container, grace: int) -> None:
             # A signal and, after the grace, SIGKILL; a VM is off after that, and so is a container.
             seconds = _CALL_SECONDS + max(grace, 0)
             vch.on(container, "POST", "/stop", query={"t": str(grace)}, seconds=seconds)
+            vch.await_listed(container)
 
 
 def _grace(context: Context) -> int:
@@ -133,6 +134,7 @@ def container_kill(context: Context) -> Answer:
             raise errors.bare(f"{container.id} is not running")
         vch.faults.below("ContainerSignal")
         vch.on(container, "POST", "/kill", query={"signal": signal})
+        vch.await_listed(container)
     except BehindError as error:
         # The engine behind knows more of signals than is told from their names here.
         raise errors.bare(f"Invalid signal: {signal}") from error
