@@ -111,7 +111,7 @@ class PodmanService:
         with open(self._environment["CONTAINERS_CONF"], "w", encoding="utf-8") as file:
             file.write("".join(f"{line}\n" for line in lines))
         # The default network by another bridge and subnet than those of a Podman that is here already, and of
-        # the tests that run beside these.
+        # the tests that run beside these; nor one of those that dinv chooses from (endpoints/subnets.py).
         number = os.getpid() % 256
         network = {
             "name": "podman",
@@ -119,7 +119,7 @@ class PodmanService:
             "driver": "bridge",
             "network_interface": f"dinvpod{number}",
             "created": "2024-01-01T00:00:00Z",
-            "subnets": [{"subnet": f"10.213.{number}.0/24", "gateway": f"10.213.{number}.1"}],
+            "subnets": [{"subnet": f"10.218.{number}.0/24", "gateway": f"10.218.{number}.1"}],
             "ipv6_enabled": False,
             "internal": False,
             "dns_enabled": False,

@@ -215,8 +215,8 @@ def network(user: User) -> Iterator[tuple[str, str]]:
     """A network of the endpoint, and an address in it."""
     name = f"net-{user.suffix}"
     with user.engine() as engine:
-        engine.networks.create(name, ipam={"Config": [{"Subnet": "10.213.77.0/24"}]})
-    yield name, "10.213.77.55"
+        engine.networks.create(name, ipam={"Config": [{"Subnet": "10.219.85.0/24"}]})
+    yield name, "10.219.85.55"
     for machine in user.dinv("ls", "-q").stdout.split():
         user.dinv("rm", "-f", machine)
     with user.engine() as engine:
@@ -242,7 +242,7 @@ def test_network_with_a_published_port(user: User, network: tuple[str, str]) -> 
         assert list(engine.containers.inspect(f"dinv-{name}")["NetworkSettings"]["Networks"]) == [network[0]]
     said = user.fails("create", user.name("out"), "--network", network[0], "--ip", "10.1.2.3", status=3)
     assert "10.1.2.3 is not in network" in said
-    assert "10.213.77.0/24" in said
+    assert "10.219.85.0/24" in said
 
 
 def test_cache_size_needs_an_endpoint_that_can(user: User) -> None:

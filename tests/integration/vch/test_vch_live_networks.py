@@ -50,7 +50,7 @@ def lan(engine: Engine) -> Iterator[str]:
     engine.json(
         "POST",
         "/networks/create",
-        body={"Name": name, "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "10.213.77.0/24"}]}},
+        body={"Name": name, "Driver": "bridge", "IPAM": {"Config": [{"Subnet": "10.219.84.0/24"}]}},
     )
     yield name
     engine.networks.remove(name)
@@ -138,7 +138,7 @@ def test_a_container_network_gives_an_address(lan: str, simulate: Simulate, conn
     engine.containers.start(made)
     shown = engine.containers.inspect("web")["NetworkSettings"]
     address = shown["Networks"]["public"]["IPAddress"]
-    assert address.startswith("10.213.77.")
+    assert address.startswith("10.219.84.")
     assert shown["Ports"] == {"80/tcp": [{"HostIp": address, "HostPort": "80"}]}
     assert _served(address, 80)
     assert not engine.containers.list(filters={"network": ["bridge"]})
@@ -150,7 +150,7 @@ def test_without_p_the_firewall_lets_nothing_in(lan: str, simulate: Simulate, co
     engine.containers.start(make(engine, "web", SERVE, NetworkMode="public"))
     shown = engine.containers.inspect("web")["NetworkSettings"]
     address = shown["Networks"]["public"]["IPAddress"]
-    assert address.startswith("10.213.77.")
+    assert address.startswith("10.219.84.")
     assert not shown["Ports"]
     assert not _served(address, 80, seconds=2)
 
@@ -158,14 +158,14 @@ def test_without_p_the_firewall_lets_nothing_in(lan: str, simulate: Simulate, co
 def test_an_address_that_was_asked_for(lan: str, simulate: Simulate, connect: Connect) -> None:
     engine = connect(simulate(container_networks={"public": lan}))
     asked = body(SERVE, NetworkMode="public", PortBindings=_publish(80))
-    endpoint = {"public": {"IPAMConfig": {"IPv4Address": "10.213.77.50"}}}
+    endpoint = {"public": {"IPAMConfig": {"IPv4Address": "10.219.84.50"}}}
     engine.containers.create("web", {**asked, "NetworkingConfig": {"EndpointsConfig": endpoint}})
     engine.containers.start("web")
     assert (
         engine.containers.inspect("web")["NetworkSettings"]["Networks"]["public"]["IPAddress"]
-        == "10.213.77.50"
+        == "10.219.84.50"
     )
-    assert _served("10.213.77.50", 80)
+    assert _served("10.219.84.50", 80)
 
 
 def test_addresses_by_dhcp(lan: str, simulate: Simulate, connect: Connect) -> None:
@@ -173,13 +173,13 @@ def test_addresses_by_dhcp(lan: str, simulate: Simulate, connect: Connect) -> No
 
     engine = connect(simulate(container_networks=[ContainerNetwork("public", lan, dhcp=True)]))
     asked = body(NetworkMode="public", PortBindings=_publish(80))
-    endpoint = {"public": {"IPAMConfig": {"IPv4Address": "10.213.77.50"}}}
+    endpoint = {"public": {"IPAMConfig": {"IPv4Address": "10.219.84.50"}}}
     with pytest.raises(ServerError, match="no IP range"):
         engine.containers.create("web", {**asked, "NetworkingConfig": {"EndpointsConfig": endpoint}})
     make(engine, "web", NetworkMode="public", PortBindings=_publish(80))
     with pytest.raises(ServerError, match="context deadline exceeded"):
         engine.containers.start("web")
-    make(engine, "named", NetworkMode="public", PortBindings=_publish(80), Dns=["10.213.77.1"])
+    make(engine, "named", NetworkMode="public", PortBindings=_publish(80), Dns=["10.219.84.1"])
     engine.containers.start("named")
 
 
@@ -253,7 +253,7 @@ def test_containers_of_a_network_know_each_other_by_name(client: Engine) -> None
 def test_networks_that_cannot_be(vch: VchSimulator, client: Engine) -> None:
     with pytest.raises(ServerError, match="scope type not supported"):
         client.json("POST", "/networks/create", body={"Name": "back", "Driver": "overlay"})
-    two = {"Config": [{"Subnet": "10.213.78.0/24"}, {"Subnet": "10.213.79.0/24"}]}
+    two = {"Config": [{"Subnet": "10.219.86.0/24"}, {"Subnet": "10.219.87.0/24"}]}
     with pytest.raises(EngineError, match="one ipam config"):
         client.json("POST", "/networks/create", body={"Name": "back", "IPAM": two})
     with pytest.raises(ServerError, match="cannot remove builtin scope"):
