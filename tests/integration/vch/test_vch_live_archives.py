@@ -62,7 +62,7 @@ def names(client: Engine, container: str, path: str) -> list[str]:
 
 def shell(client: Engine, container: str, command: str) -> str:
     out: list[bytes] = []
-    client.execs.run(container, ["sh", "-c", command], stdout=out.append, timeout=20)
+    client.execs.run(container, ["sh", "-c", command], stdout=out.append, timeout=60)
     return b"".join(out).decode()
 
 

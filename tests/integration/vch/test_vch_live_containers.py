@@ -367,7 +367,7 @@ def test_exec_streams(client: Engine) -> None:
     with client.execs.start(identity, tty=True) as stream:
         client.execs.resize(identity, height=40, width=100)
         stream.sendall(b"exit 4\n")
-        while stream.recv(timeout=20):
+        while stream.recv(timeout=60):
             pass
     assert client.execs.exit_code(identity) == 4
     shown = client.json("GET", f"/exec/{identity}/json")
@@ -388,7 +388,7 @@ def test_attach(client: Engine) -> None:
     out: list[bytes] = []
     with client.containers.attach("dev", stdin=True, tty=False) as stream:
         client.containers.start("dev")
-        stream.copy(stdin=io.BytesIO(b"it\n"), stdout=out.append, timeout=20)
+        stream.copy(stdin=io.BytesIO(b"it\n"), stdout=out.append, timeout=60)
     assert b"".join(out) == b"got it\n"
 
 
@@ -397,13 +397,13 @@ def test_logs_are_followed(client: Engine) -> None:
     client.containers.start("dev")
     with client.containers.logs("dev", follow=True) as output:
         assert b"".join(data for _, data in output) == b"1\n2\n3\n"
-    assert client.containers.wait("dev", timeout=10) == 0
+    assert client.containers.wait("dev", timeout=60) == 0
 
 
 def test_logs_are_all_standard_outputs(client: Engine) -> None:
     make(client, "dev", "echo out; echo err >&2")
     client.containers.start("dev")
-    assert client.containers.wait("dev", timeout=10) == 0
+    assert client.containers.wait("dev", timeout=60) == 0
     for asked in ({"stderr": False}, {"stdout": False}, {}):
         with client.containers.logs("dev", **asked) as output:
             assert sorted(output) == [("stdout", b"err\n"), ("stdout", b"out\n")]

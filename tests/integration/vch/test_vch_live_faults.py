@@ -53,7 +53,7 @@ def test_each_second_call_fails_and_a_client_that_tries_again_gets_through(
         _retried(lambda: engine.containers.create("dev", body(Binds=["disk:/data"]))),
         _retried(lambda: engine.containers.archive_put("dev", "/data", tar("f", b"x"))),
         _retried(lambda: engine.containers.start("dev")),
-        _retried(lambda: engine.execs.run("dev", ["true"], timeout=20)),
+        _retried(lambda: engine.execs.run("dev", ["true"], timeout=60)),
         _retried(lambda: engine.containers.stop("dev", grace=0)),
         _retried(lambda: engine.containers.remove("dev")),
         _retried(lambda: engine.volumes.remove("disk")),

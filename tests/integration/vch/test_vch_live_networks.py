@@ -246,7 +246,7 @@ def test_containers_of_a_network_know_each_other_by_name(client: Engine) -> None
     address = client.containers.inspect("web")["NetworkSettings"]["Networks"]["back"]["IPAddress"]
     out: list[bytes] = []
     # Whether it is answered depends on the engine behind and its firewall; the name is what counts.
-    client.execs.run("user", ["ping", "-c", "1", "-w", "1", "web"], stdout=out.append, timeout=20)
+    client.execs.run("user", ["ping", "-c", "1", "-w", "1", "web"], stdout=out.append, timeout=60)
     assert f"PING web ({address})".encode() in b"".join(out)
 
 
