@@ -12,6 +12,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from users import LOST, removal_of_lost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -96,13 +97,20 @@ class Machine:
         return self.engine.containers.wait(self.name, timeout=within)
 
     def run(self, *argv: str, user: str | None = None, check: bool = True) -> str:
+        status, text = self._exec(argv, user)
+        if status and LOST in text:
+            if removal := removal_of_lost(argv):
+                self._exec(removal, user)
+            status, text = self._exec(argv, user)
+        assert not check or status == 0, f"{argv} ended with {status}: {text}\n{self.log()[-3000:]}"
+        return text
+
+    def _exec(self, argv: Sequence[str], user: str | None) -> tuple[int, str]:
         out = bytearray()
         status = self.engine.execs.run(
             self.name, argv, stdout=out.extend, stderr=out.extend, user=user, timeout=60
         )
-        text = out.decode(errors="replace").strip()
-        assert not check or status == 0, f"{argv} ended with {status}: {text}\n{self.log()[-3000:]}"
-        return text
+        return status, out.decode(errors="replace").strip()
 
     def docker(self, *argv: str) -> str:
         return self.run("docker", *argv)

@@ -11,15 +11,13 @@ from urllib.parse import urlsplit
 
 import pytest
 from harness import CACHE, CHECKOUT
-from users import User, eventually
+from users import LOST, User, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
 SCRIPTS = os.path.join(CHECKOUT, "tests", "clients")
-LOST = "read init-p: connection reset by peer"
-"""What runc says where it loses a container's first process, on a busy computer (dinv.provisioners.trial)."""
 CLIENTS = os.path.join(CACHE, "clients")
 PYTHON = os.path.join(CLIENTS, "venv", "bin", "python")
 SECONDS = 120

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import pytest
 from harness import CACHE, import_busybox
 from qemu import VirtualMachine, free_ports, until
+from users import LOST
 
 import dinv as library
 from dinv.errors import DinvError
@@ -55,14 +56,17 @@ class Booted:
             *("--tlsverify", "--tlscacert", self._file("ca.pem")),
             *("--tlscert", self._file("cert.pem"), "--tlskey", self._file("key.pem")),
         ]
-        done = subprocess.run(
-            ["docker", "--host", self.machine.url, *tls, *words],
-            capture_output=True,
-            text=True,
-            timeout=COMMAND_SECONDS,
-            check=False,
-            env={"PATH": os.environ["PATH"], "DOCKER_CONFIG": str(self._directory / "docker-config")},
-        )
+        for _ in range(2):
+            done = subprocess.run(
+                ["docker", "--host", self.machine.url, *tls, *words],
+                capture_output=True,
+                text=True,
+                timeout=COMMAND_SECONDS,
+                check=False,
+                env={"PATH": os.environ["PATH"], "DOCKER_CONFIG": str(self._directory / "docker-config")},
+            )
+            if not done.returncode or LOST not in done.stderr:
+                break
         if check and done.returncode:
             pytest.fail(f"docker {' '.join(words)}: {done.stderr}\n{self.vm.console[-3000:]}")
         return done.stdout.strip()
