@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Self
 import pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from users import User
 
@@ -69,11 +69,9 @@ class Client:
         """Wait until it has written `text`, behind the first `after` characters."""
         _until(lambda: text in self.said[after:], lambda: f"{self.words}: {self.said[-2000:]}")
 
-    def await_end(self, seconds: float) -> float:
-        """Wait until it has ended by itself; returns for how many seconds that took."""
-        begun = time.monotonic()
+    def await_end(self, seconds: float) -> None:
+        """Wait until it has ended by itself; a test fails if it has not after so many seconds."""
         self.process.wait(seconds)
-        return time.monotonic() - begun
 
     def close(self) -> None:
         """End it, whatever it does."""
@@ -131,6 +129,7 @@ class Watched:
         )
         self.container = self._container()
         self.events = self.client("events")
+        self.await_events(self.events)
         self.logs = self.client("logs", "-f", CONTAINER)
         self.exec = self.client("exec", "-i", CONTAINER, "cat", stdin=True)
         self.build = self.client("build", "-t", "watched-build", "-", stdin=True)
@@ -145,6 +144,10 @@ class Watched:
         self.build.await_said("began", after=self.build.said.find("RUN echo began") + len("RUN echo began"))
         self.exec.write(b"before\n")
         self.exec.await_said("before")
+
+    def await_events(self, *clients: Client) -> None:
+        """Wait until clients of `docker events` at the machine have heard of an exec."""
+        await_heard(clients, lambda: self.user.docker(self.machine, "exec", CONTAINER, "true"), "exec_die")
 
     def _connect(self) -> socket.socket:
         end = time.monotonic() + SECONDS
@@ -184,6 +187,18 @@ class Watched:
         self.user.docker(self.machine, "exec", CONTAINER, "true")
         self.events.await_said("exec_die", after=seen)
         assert self.build.process.poll() is None, self.build.said[-2000:]
+
+
+def await_heard(clients: Sequence[Client], event: Callable[[], object], text: str) -> None:
+    """Have clients of `docker events` hear of something, which is done again until all of them do.
+
+    One that is not connected yet hears nothing of it, and nothing shows when it is.
+    """
+    end = time.monotonic() + SECONDS
+    while not all(text in client.said for client in clients):
+        assert time.monotonic() < end, [client.said[-2000:] for client in clients]
+        event()
+        time.sleep(0.1)
 
 
 def _until(so: Callable[[], bool], why: Callable[[], str]) -> None:

@@ -8,7 +8,7 @@ import time
 from typing import TYPE_CHECKING
 
 import aged
-from watched import Client
+from watched import Client, await_heard
 
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.host.renewal_mark import MARK
@@ -40,6 +40,9 @@ def test_a_machine_goes_on_whatever_expires(user: User) -> None:
     environment = {**user.environment, **user.variables(name)}
     events = Client(environment, "events")
     try:
+        # No other `env` meanwhile; and one that meets the files while they are replaced may fail.
+        create = ("docker", "volume", "create")
+        await_heard([events], lambda: user.run(*create, status=None, env=environment), "volume create")
         # By itself: the command that notices is `env`, whose shell has ended by then.
         wait_for(lambda: host.certificates.client != old and not_marked(host))
         client = host.certificates.client

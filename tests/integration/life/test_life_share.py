@@ -6,7 +6,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from watched import Client
+from watched import Client, await_heard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -72,10 +72,13 @@ def test_one_goes_and_the_other_stays(user: User, tmp_path: Path) -> None:
         for environment in ({**user.environment, **user.variables(dev)}, alice, bob)
     ]
     owners, hers, his = clients
-    try:
+
+    def before() -> None:
+        user.docker(dev, "volume", "rm", "-f", "before")
         user.docker(dev, "volume", "create", "before")
-        for client in clients:
-            client.await_said("before")
+
+    try:
+        await_heard(clients, before, "volume create before")
         user.dinv("access", "revoke", dev, "alice")
         hers.await_end(CUT_SECONDS)
         status, said = docker(alice, "ps")
