@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import mounts
 import pytest
+from users import LS
 
 from dinv.store import identity
 
@@ -54,7 +55,7 @@ def test_the_whole_life_of_a_machine(mounted: str, machines: Machines, dinv: Din
             "env --shell sh dev",
         ):
             dinv(*words.split(), check=True, env=there)
-        assert "Running" in dinv("ls", check=True, env=there).stdout
+        assert "Running" in dinv(*LS, check=True, env=there).stdout
         assert dinv("ssh", "dev", "echo", "hello", check=True, env=there).stdout == "hello\n"
         links = "mkdir box && cd box && echo x >file && ln file hard && ln -s file soft"
         dinv("ssh", "dev", links, check=True, env=there)

@@ -23,6 +23,8 @@ Result = subprocess.CompletedProcess[str]
 
 LONG = 120.0
 """Seconds after which a command hangs; none of them takes a tenth of it."""
+LS = ("ls", "-t", "30")
+"""`ls` where its rows are judged: on a busy computer an endpoint may take longer than the 2 s that it has."""
 LOST = "read init-p: connection reset by peer"
 """What runc says where it loses a container's first process, on a busy computer (dinv.provisioners.trial)."""
 

@@ -74,7 +74,7 @@ def test_a_machines_life(bash: Shell) -> None:
         eval $(docker-machine env -u)
         [ -z "${DOCKER_HOST:-}" ]
 
-        docker-machine ls --filter state=Running --format '{{.Name}}\t{{.URL}}' > listed
+        docker-machine ls --timeout 30 --filter state=Running --format '{{.Name}}\t{{.URL}}' > listed
         [ "$(cut -f 1 listed)" = $NAME ]
         [ "$(cut -f 2 listed)" = "$(docker-machine url $NAME)" ]
         [ "$(docker-machine inspect -f '{{.Driver.IPAddress}}' $NAME)" = "$(docker-machine ip $NAME)" ]
@@ -112,7 +112,7 @@ def test_a_machines_life(bash: Shell) -> None:
         docker-machine start $NAME
         docker-machine restart $NAME
         docker-machine kill $NAME
-        [[ "$(docker-machine ls)" == *$NAME*Stopped* ]]
+        [[ "$(docker-machine ls -t 30)" == *$NAME*Stopped* ]]
         docker-machine start $NAME
         docker $(docker-machine config $NAME) ps
         """
@@ -246,7 +246,7 @@ def test_a_machine_that_docker_machine_made_in_a_store_that_was_moved(
         docker $(docker-machine config theirs) ps -q
         [ "$(docker version --format '{{.Server.Version}}')" = "$(docker-machine version theirs)" ]
         [ "$(docker-machine inspect -f '{{.Driver.StorePath}}' theirs)" = "$MACHINE_STORAGE_PATH" ]
-        docker-machine ls
+        docker-machine ls -t 30
         """
     )
     assert "linux" in said

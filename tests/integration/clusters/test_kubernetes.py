@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import k3s_stand_in
 import pytest
 from needs import program
+from users import LS
 
 from dinv.endpoints import contexts
 from dinv.image_building.machine_images import MachineImages
@@ -89,7 +90,7 @@ def test_a_cluster_from_its_first_node_to_its_last(
     process.wait()
     dinv("provision", "k2", check=True)
     assert nodes("--context", "k1") == {"k1": True, "k2": True}
-    listed = dinv("ls", "--format", "{{.Name}} {{.Swarm}}", check=True).stdout
+    listed = dinv(*LS, "--format", "{{.Name}} {{.Swarm}}", check=True).stdout
     assert listed.splitlines() == ["k1 k1 (server, ready)", "k2 k1 (agent, ready)"]
 
     # What `env` says is enough for kubectl; no token has come into the open.

@@ -6,7 +6,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 import pytest
-from users import eventually
+from users import LS, eventually
 
 if TYPE_CHECKING:
     from users import User
@@ -35,7 +35,7 @@ def running(user: User, manager: str) -> Counter[str]:
 
 
 def standings(user: User) -> dict[str, str]:
-    rows = user.dinv("ls", "--format", "{{.Name}}|{{.Swarm}}").stdout
+    rows = user.dinv(*LS, "--format", "{{.Name}}|{{.Swarm}}").stdout
     return dict(row.split("|") for row in rows.splitlines())
 
 

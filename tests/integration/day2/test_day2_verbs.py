@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from users import LS
 
 from dinv.endpoints import contexts
 from dinv.engine import Engine, TLSFiles, parse_address
@@ -158,7 +159,7 @@ def test_killed_it_is_finished_by_the_next(
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL
-    assert "dinv start dev" in dinv("ls", check=True).stdout
+    assert "dinv start dev" in dinv(*LS, check=True).stdout
     if then == "rm":
         dinv("rm", "-y", "dev", check=True)
         for name in ("dinv-dev", "dinv-dev_old", "dinv-dev_new"):
@@ -168,7 +169,7 @@ def test_killed_it_is_finished_by_the_next(
     dinv(*{"start": ["start", "dev"], "upgrade": ["upgrade", "--force", "dev"]}[then], check=True)
     assert containers(machines.get("dev")) == {}
     assert dinv("ls", "-q", check=True).stdout == "dev\n"
-    assert "upgrade" not in dinv("ls", check=True).stdout
+    assert "upgrade" not in dinv(*LS, check=True).stdout
     for name in ("dinv-dev_old", "dinv-dev_new"):
         with pytest.raises(NotFound):
             engine.containers.inspect(name)
@@ -238,7 +239,7 @@ def test_a_machine_moves_to_another_store(
     other = {"MACHINE_STORAGE_PATH": str(tmp_path / "other")}
     said = dinv("import", str(tmp_path / "dev.tar"), "--name", "prod", check=True, env=other)
     assert 'Machine "prod" was imported.' in said.stdout
-    rows = dinv("ls", check=True, env=other).stdout
+    rows = dinv(*LS, check=True, env=other).stdout
     assert "prod" in rows
     assert "Running" in rows
     dinv("stop", "prod", check=True, env=other)
@@ -248,7 +249,7 @@ def test_a_machine_moves_to_another_store(
     assert contexts.read("prod") is not None
     dinv("rm", "-y", "prod", check=True, env=other)
     assert contexts.read("prod") is None
-    assert "Error" in dinv("ls", check=True).stdout
+    assert "Error" in dinv(*LS, check=True).stdout
 
 
 def test_export_warns_of_the_keys(machine: Machine, tmp_path: Path) -> None:

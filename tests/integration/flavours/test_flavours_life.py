@@ -7,7 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from users import check_memory_limits
+from users import LS, check_memory_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,7 +26,7 @@ def machine(resident: Resident) -> str:
 
 
 def test_it_is_known_for_what_it_is(resident: Resident, place: Place, machine: str) -> None:
-    rows = json.loads(resident.dinv("ls", "--format", "json").stdout)
+    rows = json.loads(resident.dinv(*LS, "--format", "json").stdout)
     assert [(row["Name"], row["State"], row["Error"]) for row in rows] == [(machine, "Running", "")]
     kept = resident.kept(machine)
     assert (kept["Flavour"], kept["Isolation"]) == (place.flavour, place.isolation)

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 import pytest
-from users import eventually, finish
+from users import LS, eventually, finish
 
 from dinv.testing.vch import VicError
 
@@ -106,7 +106,7 @@ def test_no_room_for_another_container(simulate: Simulate, at: At) -> None:
     assert "as it was before" in said
     assert "ContainerStop" not in [call.operation for call in vch.calls]
     assert user.dinv("status", name).stdout == "Running\n"
-    assert "upgrade" not in user.dinv("ls").stdout
+    assert "upgrade" not in user.dinv(*LS).stdout
     user.dinv("rm", "-y", name)
 
 
@@ -151,7 +151,7 @@ def test_a_machine_that_vsphere_has_removed(simulate: Simulate, at: At) -> None:
     name = user.name("gone")
     user.dinv("create", name)
     vch.vanish(f"dinv-{name}")
-    assert f"container dinv-{name} is gone" in user.dinv("ls").stdout
+    assert f"container dinv-{name} is gone" in user.dinv(*LS).stdout
     for verb in ("start", "restart", "stop", "ssh", "df", "logs"):
         said = user.fails(verb, name)
         assert f"dinv rm {name}" in said, said
@@ -167,21 +167,22 @@ def test_a_vch_that_is_gone(simulate: Simulate, at: At) -> None:
     name = user.name("left")
     user.dinv("create", name)
     vch.close()
-    assert "connection refused" in user.dinv("ls", status=None).stdout.lower()
+    assert "connection refused" in user.dinv(*LS, status=None).stdout.lower()
     assert "dinv rm -f" in user.fails("rm", "-y", name)
     user.dinv("rm", "-f", name)
     assert user.dinv("ls", "-q").stdout == ""
 
 
 def test_a_machine_that_vsphere_removes_while_it_boots(simulate: Simulate, at: At) -> None:
-    vch = simulate(start_delay=2)
+    vch = simulate(start_delay=60)
     user = at(vch.env_file)
     name = user.name("boot")
     create = user.begin("create", name)
     try:
-        eventually(lambda: any(call.operation == "ContainerExtractToDir" for call in vch.calls))
+        eventually(lambda: any(call.operation == "ContainerExtractToDir" for call in vch.calls), 60)
         vch.vanish(f"dinv-{name}")
     finally:
+        vch.start_delay = 0
         said = finish(create, 1).stderr
     assert f"dinv-{name}" in said
     assert said.count("\n") == 1, said

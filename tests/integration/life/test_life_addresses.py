@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from proxies import Proxy
-from users import eventually, finish
+from users import LS, eventually, finish
 
 from dinv.endpoints import own_network
 
@@ -67,7 +67,7 @@ def test_a_port_published_in_it_is_at_its_address(shared_user: User, machine: st
     assert _url(shared_user, machine) == f"tcp://{address}:2376"
     eventually(lambda: _served(f"http://{address}:8080/page"))
     assert shared_user.dinv("ip", "--own", machine).stdout.strip() == address
-    assert shared_user.dinv("ls", "--format", "{{.Reached}}").stdout.strip() == "own address"
+    assert shared_user.dinv(*LS, "--format", "{{.Reached}}").stdout.strip() == "own address"
     with shared_user.engine() as engine:
         inspected = engine.containers.inspect(f"dinv-{machine}")
     assert not inspected["HostConfig"]["PortBindings"], "no port of this computer is taken"
@@ -190,7 +190,7 @@ def test_further_ports_are_published_and_kept(user: User) -> None:
         said = user.fails("create", name, "-p", f"{port}:8080", status=3)
         assert f"port {port} is in use" in said
     user.dinv("create", name, "--publish", "127.0.0.1", "-p", f"{port}:8080", "-p", f"{port + 1}/udp")
-    assert user.dinv("ls", "--format", "{{.Reached}}").stdout.strip() == "published port"
+    assert user.dinv(*LS, "--format", "{{.Reached}}").stdout.strip() == "published port"
     user.import_hello(name)
     user.docker(
         name,
@@ -228,7 +228,7 @@ def test_machines_on_machines(user: User, tmp_path: Path) -> None:
     _tunnel(user, names[0], user.name("far"))
     address = user.dinv("ip", names[0]).stdout
     assert [user.dinv("ip", name).stdout for name in names] == [address] * 3
-    assert [row["Reached"] for row in json.loads(user.dinv("ls", "--format", "json").stdout)] == [
+    assert [row["Reached"] for row in json.loads(user.dinv(*LS, "--format", "json").stdout)] == [
         "published port",
         "own address",
         "published port",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from proxies import Proxy
-from users import finish
+from users import LS, finish
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -237,11 +237,11 @@ def test_a_config_that_cannot_be_read(
             file.write(content)
     elif what == "unreadable":
         os.mkdir(spoilt)
-    rows = {row["Name"]: row for row in json.loads(shared_user.dinv("ls", "--format", "json").stdout)}
+    rows = {row["Name"]: row for row in json.loads(shared_user.dinv(*LS, "--format", "json").stdout)}
     assert rows[machine]["State"] == "Running"
     assert rows[name]["State"] == "Error"
     assert shared_user.dinv("ls", "-q").stdout == f"{machine}\n"
-    table = shared_user.dinv("ls").stdout
+    table = shared_user.dinv(*LS).stdout
     assert machine in table
     assert name in table
     for verb in ("url", "status", "start", "inspect"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from proxies import Proxy
-from users import finish
+from users import LS, finish
 
 from dinv.endpoints import own_network
 from dinv.engine import Engine, parse_address
@@ -132,7 +132,7 @@ def test_killed_after_each_change_the_same_create_finishes(user: User, calls: li
 def test_what_was_killed_is_shown_as_what_it_is(user: User, calls: list[str]) -> None:
     with Attempt(user, user.name("half"), at=len(calls), answered=True) as attempt:
         attempt.run(Attempt.kill, -signal.SIGKILL)
-        assert f"dinv rm {attempt.name}" in user.dinv("ls").stdout
+        assert f"dinv rm {attempt.name}" in user.dinv(*LS).stdout
         for verb in ("start", "stop", "restart", "kill"):
             assert "did not finish" in user.fails(verb, attempt.name)
         user.dinv("rm", "-y", attempt.name)

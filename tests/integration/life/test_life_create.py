@@ -9,6 +9,7 @@ import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from users import LS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -131,7 +132,7 @@ def test_the_session_that_the_readme_shows(user: User) -> None:
     ]
     assert user.endpoint in lines[0]
     assert lines[-1].startswith(f"To use it:   eval $(dinv env {name})     or     docker --context {name} ps")
-    head, row = user.dinv("ls").stdout.splitlines()
+    head, row = user.dinv(*LS).stdout.splitlines()
     assert head.split() == ["NAME", "ACTIVE", "DRIVER", "STATE", "URL", "SWARM", "DOCKER", "ERRORS"]
     assert row.split()[:4] == [name, "-", "docker", "Running"]
     user.dinv("rm", "-y", name)
@@ -277,7 +278,7 @@ def test_a_runtime_of_the_endpoint(user: User) -> None:
         host = engine.containers.inspect(f"dinv-{name}")["HostConfig"]
     assert (host["Runtime"], host["Privileged"]) == ("runc", False)
     assert user.kept(name)["Isolation"] == "runc"
-    row = json.loads(user.dinv("ls", "--format", "json").stdout)[0]
+    row = json.loads(user.dinv(*LS, "--format", "json").stdout)[0]
     assert row["Isolation"] == "runc"
 
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 from engine_certificates import CA
 from proxies import FakeEngine, Proxy, SilentEngine
+from users import LS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -214,7 +215,7 @@ def test_an_endpoint_that_went_away_for_good(user: User) -> None:
     name = user.name("lost")
     with Proxy(user.endpoint) as proxy:
         user.dinv("create", name, "--endpoint", proxy.address)
-    row = json.loads(user.dinv("ls", "--format", "json").stdout)[0]
+    row = json.loads(user.dinv(*LS, "--format", "json").stdout)[0]
     assert row["State"] == "Error"
     assert "Cannot reach" in row["Error"]
     assert user.dinv("url", name).stdout.startswith("tcp://"), "what is known is said all the same"

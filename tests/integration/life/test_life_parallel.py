@@ -7,7 +7,7 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from users import User, finish
+from users import LS, User, finish
 
 from dinv.store import identity
 
@@ -21,7 +21,7 @@ def test_eight_creates_at_once_with_a_fresh_store(user: User) -> None:
     for process in [user.begin("create", name) for name in names]:
         finish(process)
     assert user.dinv("ls", "-q").stdout.split() == names
-    rows = json.loads(user.dinv("ls", "--format", "json").stdout)
+    rows = json.loads(user.dinv(*LS, "--format", "json").stdout)
     assert [row["State"] for row in rows] == ["Running"] * 8
     assert len({row["URL"] for row in rows}) == 8
     for name in names:

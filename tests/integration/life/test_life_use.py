@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import import_busybox
-from users import check_memory_limits, eventually
+from users import LS, check_memory_limits, eventually
 
 if TYPE_CHECKING:
     from users import User
@@ -155,7 +155,7 @@ def test_records_of_a_real_machine_agree(shared_user: User, machine: str) -> Non
     for verb in ("status", "url", "config", "env", "version", "inspect"):
         found[verb] = json.loads(shared_user.dinv(verb, "--format", "json", machine).stdout)
     found["ls"] = json.loads(
-        shared_user.dinv("ls", "--filter", f"name=^{machine}$", "--format", "json").stdout
+        shared_user.dinv(*LS, "--filter", f"name=^{machine}$", "--format", "json").stdout
     )[0]
     for key in ("Name", "URL", "IPAddress", "DockerVersion", "Endpoint", "Image", "Isolation"):
         assert len({str(record[key]) for record in found.values()}) == 1, key

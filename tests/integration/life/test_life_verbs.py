@@ -8,7 +8,7 @@ import signal
 from typing import TYPE_CHECKING
 
 import pytest
-from users import eventually, finish
+from users import LS, eventually, finish
 
 from dinv.errors import DeadlineExceeded
 
@@ -43,7 +43,7 @@ def run_always(user: User, machine: str, name: str) -> None:
 
 def test_ls_and_what_scripts_read_of_it(shared_user: User, machine: str) -> None:
     assert shared_user.dinv("ls", "-q").stdout == f"{machine}\n"
-    row = json.loads(shared_user.dinv("ls", "--format", "json").stdout)[0]
+    row = json.loads(shared_user.dinv(*LS, "--format", "json").stdout)[0]
     url = shared_user.dinv("url", machine).stdout.strip()
     assert (row["Name"], row["State"], row["URL"], row["DriverName"]) == (machine, "Running", url, "docker")
     assert row["DockerVersion"] == "v" + shared_user.dinv("version", machine).stdout.strip()
@@ -56,7 +56,7 @@ def test_active_is_the_one_that_the_environment_points_at(shared_user: User, mac
     variables = shared_user.variables(machine)
     assert variables["DOCKER_MACHINE_NAME"] == machine
     assert shared_user.dinv("active", env=variables).stdout == f"{machine}\n"
-    row = json.loads(shared_user.dinv("ls", "--format", "json", env=variables).stdout)[0]
+    row = json.loads(shared_user.dinv(*LS, "--format", "json", env=variables).stdout)[0]
     assert row["Active"] is True
     unset = shared_user.dinv("env", "--shell", "sh", "-u", env=variables).stdout
     assert "unset DOCKER_HOST" in unset
@@ -226,11 +226,11 @@ def test_a_machine_removed_behind_dinvs_back(user: User) -> None:
     user.dinv("create", name)
     with user.engine() as engine:
         engine.containers.remove(f"dinv-{name}", force=True)
-    row = json.loads(user.dinv("ls", "--format", "json").stdout)[0]
+    row = json.loads(user.dinv(*LS, "--format", "json").stdout)[0]
     assert row["State"] == "Error"
     assert "gone" in row["Error"]
     assert f"dinv rm {name}" in row["Error"]
-    assert "Error" in user.dinv("ls").stdout
+    assert "Error" in user.dinv(*LS).stdout
     status = user.dinv("status", name)
     assert status.stdout == "Error\n"
     assert "gone" in status.stderr
