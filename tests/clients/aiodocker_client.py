@@ -20,7 +20,7 @@ async def main() -> None:
         try:
             port = (await container.port(80))[0]["HostPort"]
             host = urllib.parse.urlsplit(os.environ["DOCKER_HOST"]).hostname
-            for _ in range(50):
+            for _ in range(300):
                 try:
                     reader, writer = await asyncio.open_connection(host, port)
                     writer.write(b"GET / HTTP/1.0\r\n\r\n")

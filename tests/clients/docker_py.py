@@ -15,7 +15,7 @@ try:
     container.exec_run(["sh", "-c", "echo page >/tmp/index.html"])
     container.reload()
     port = container.ports["80/tcp"][0]["HostPort"]
-    for _ in range(50):
+    for _ in range(300):
         try:
             print(urllib.request.urlopen(f"http://{host}:{port}/", timeout=5).read().decode(), end="")
             break

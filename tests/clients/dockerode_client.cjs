@@ -14,7 +14,7 @@ const Docker = require("dockerode");
     const state = await container.inspect();
     const port = state.NetworkSettings.Ports["80/tcp"][0].HostPort;
     const host = new URL(process.env.DOCKER_HOST).hostname;
-    for (let attempt = 0; attempt < 50; attempt++) {
+    for (let attempt = 0; attempt < 300; attempt++) {
       try {
         process.stdout.write(await (await fetch(`http://${host}:${port}/`)).text());
         break;
