@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from harness import Dinv, import_busybox
+from users import eventually
 
 from dinv.endpoints import own_network
 from dinv.endpoints.local.engine import LocalEngine
@@ -71,7 +72,11 @@ class Place:
                 and any(self.local.directory in word or self.bridge == word for word in words)
             )
         )
-        return [processes.command_line(pid) for pid in mine]
+        return [words for pid in mine if (words := processes.command_line(pid))]
+
+    def await_one_dockerd(self) -> None:
+        """See that one dockerd is the engine's; what that forks has its command line for a moment."""
+        eventually(lambda: len([words for words in self.processes() if "dockerd" in words[0]]) == 1)
 
     def run_container(self, **labels: str) -> int:
         """Run a container that sleeps; the pid of its process."""
@@ -103,7 +108,7 @@ def test_start_status_stop(place: Place) -> None:
         assert engine.version()["Version"] in status.stdout
         assert engine.info()["DockerRootDir"] == place.local.data_root
     assert "running already" in place.dinv("engine", "start", check=True).stdout
-    assert len([words for words in place.processes() if "dockerd" in words[0]]) == 1
+    place.await_one_dockerd()
     stopped = place.dinv("engine", "stop", check=True)
     assert place.local.data_root in stopped.stdout
     assert place.traces() == []
@@ -127,7 +132,7 @@ def test_quiet_says_nothing(place: Place) -> None:
 def test_two_starts_at_once_make_one_engine(place: Place) -> None:
     both = [place.launch("engine", "start") for _ in range(2)]
     assert [process.wait(timeout=120) for process in both] == [0, 0]
-    assert len([words for words in place.processes() if "dockerd" in words[0]]) == 1
+    place.await_one_dockerd()
 
 
 def test_images_stay_over_a_restart(place: Place) -> None:
@@ -181,7 +186,7 @@ def test_a_start_that_was_killed_is_taken_up_again(place: Place, moment: float) 
         time.sleep(moment)
         start.kill()
     place.dinv("engine", "start", check=True)
-    assert len([words for words in place.processes() if "dockerd" in words[0]]) == 1
+    place.await_one_dockerd()
     place.dinv("engine", "stop", check=True)
     assert place.traces() == []
 

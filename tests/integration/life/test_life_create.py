@@ -89,7 +89,8 @@ def test_engine_options_reach_the_daemon(inner_info: dict[str, Any]) -> None:
 
 def test_engine_options_are_on_the_daemon_itself(shared_user: User, everything: str) -> None:
     """What it reloads is in its daemon.json, and is not an argument as well: it would not start then."""
-    script = 'for p in $(pgrep -x dockerd); do cat /proc/$p/cmdline /proc/$p/environ; done | tr "\\0" "\\n"'
+    # The oldest: what it forks bears its name for a moment.
+    script = 'p=$(pgrep -ox dockerd) && cat /proc/$p/cmdline /proc/$p/environ | tr "\\0" "\\n"'
     said = shared_user.inside(everything, "sh", "-c", script).splitlines()
     assert not [line for line in said if line.startswith("--max-concurrent-downloads")]
     kept = json.loads(shared_user.inside(everything, "cat", "/etc/docker/daemon.json"))

@@ -158,7 +158,7 @@ def test_dockerd_restarts_and_containers_keep_running(shared_user: User, machine
     started = shared_user.docker(
         machine, "inspect", "--format", "{{.State.StartedAt}} {{.State.Pid}}", "stays"
     )
-    daemon = shared_user.inside(machine, "pgrep", "-x", "dockerd")
+    daemon = shared_user.inside(machine, "pgrep", "-ox", "dockerd")
     # `env` refuses a machine whose daemon is not back yet.
     variables = shared_user.variables(machine)
     with shared_user.machine(machine) as found:
@@ -168,7 +168,7 @@ def test_dockerd_restarts_and_containers_keep_running(shared_user: User, machine
         return shared_user.run("docker", *words, status=None, env=variables)
 
     eventually(
-        lambda: shared_user.inside(machine, "sh", "-c", "pgrep -x dockerd || true") not in (daemon, "")
+        lambda: shared_user.inside(machine, "sh", "-c", "pgrep -ox dockerd || true") not in (daemon, "")
     )
     eventually(lambda: "Server" in docker("version").partition("Cannot")[0])
     eventually(lambda: docker("ps", "--format", "{{.Names}}") == "stays\n")
