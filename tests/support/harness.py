@@ -116,14 +116,23 @@ def _load(engine: Engine, image: str, cached: str) -> bool:
         pass  # cut short or damaged; the engine has taken nothing of it
     if _has(engine, image):
         return True
-    os.unlink(cached)
+    with contextlib.suppress(FileNotFoundError):
+        os.unlink(cached)
     return False
 
 
 def _forget_oldest(prefix: str) -> None:
-    """Keep the images that were used last: several checkouts may share the cache."""
-    kept = [os.path.join(CACHE, entry) for entry in os.listdir(CACHE) if entry.startswith(prefix)]
-    for path in sorted(kept, key=os.path.getmtime)[: -(IMAGES_KEPT - 1)]:
+    """Keep the images that were used last: several checkouts may share the cache, and tests run side by side.
+
+    One that another is just writing has more behind its `.tar`, and is left alone.
+    """
+    ages = {}
+    for entry in os.listdir(CACHE):
+        if entry.startswith(prefix) and entry.endswith(".tar"):
+            path = os.path.join(CACHE, entry)
+            with contextlib.suppress(FileNotFoundError):
+                ages[path] = os.path.getmtime(path)
+    for path in sorted(ages, key=lambda path: ages[path])[: -(IMAGES_KEPT - 1)]:
         with contextlib.suppress(FileNotFoundError):
             os.unlink(path)
 
