@@ -65,7 +65,7 @@ class VirtualMachine:
     def tell(self, command: str) -> None:
         """Give qemu's monitor a command, such as system_powerdown."""
         with socket.socket(socket.AF_UNIX) as monitor:
-            monitor.settimeout(10)
+            monitor.settimeout(60)  # in emulation, on a busy computer
             monitor.connect(os.fspath(self._monitor))
             # It is told once the prompt has come again: what comes before the first, and hangs up, is lost.
             _prompted(monitor)
