@@ -33,6 +33,7 @@ def user(
     try:
         yield user
     finally:
+        user.end_begun()
         user.dinv("rm", "-f", user.name("clients"), status=None)
 
 

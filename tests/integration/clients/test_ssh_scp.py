@@ -35,6 +35,7 @@ def user(
         user.dinv("create", "--no-context", name)
         yield user
     finally:
+        user.end_begun()
         user.dinv("rm", "-f", "-y", name, status=None)
 
 

@@ -37,6 +37,7 @@ def user(
             user.dinv("create", "--no-context", name)
             yield user
         finally:
+            user.end_begun()
             user.dinv("rm", "-f", "-y", name, status=None)
 
 

@@ -68,6 +68,7 @@ def _resident(factory: pytest.TempPathFactory, endpoint: str) -> Iterator[Reside
     try:
         yield user
     finally:
+        user.end_begun()
         for name in user.dinv("ls", "-q", status=None).stdout.split():
             user.dinv("rm", "-f", name, status=None)
 
