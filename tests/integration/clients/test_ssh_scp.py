@@ -397,7 +397,7 @@ def test_what_cannot_be_copied_is_one_line(user: User, m: str, tmp_path: Path, w
     assert os.listdir(tmp_path) == ["f"]
 
 
-def test_a_large_file_takes_no_memory_and_appears_whole(user: User, m: str, box: str, tmp_path: Path) -> None:
+def test_a_large_file_takes_no_memory(user: User, m: str, box: str, tmp_path: Path) -> None:
     ssh(user, m, f"head -c 200000000 /dev/zero > {box}/large")
     measured = (
         "import resource, subprocess, sys; status = subprocess.call(sys.argv[1:]); "
@@ -413,6 +413,11 @@ def test_a_large_file_takes_no_memory_and_appears_whole(user: User, m: str, box:
     )
     assert int(done.stdout) < 40_000, "KiB"
     assert (tmp_path / "large").stat().st_size == 200_000_000
+
+
+def test_a_copy_that_is_ended_leaves_what_was_there(user: User, m: str, box: str, tmp_path: Path) -> None:
+    # Holes take no disk there; it takes seconds until they have come, and it is ended at the first of them.
+    ssh(user, m, f"truncate -s 4G {box}/large")
     (tmp_path / "large").write_text("old")
     child = user.begin("scp", "-q", f"{m}:{box}/large", str(tmp_path))
     end = time.monotonic() + SOON
