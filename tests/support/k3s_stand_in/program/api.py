@@ -280,7 +280,8 @@ class Handler(BaseHTTPRequestHandler):
         headers = {name: self.headers[name] for name in kept if self.headers.get(name)}
         try:
             peer = self.server.cluster.peer(leader)
-            return peer.call(path, method=self.command, body=self.body, headers=headers, timeout=5)
+            # It asks the other servers first.
+            return peer.call(path, method=self.command, body=self.body, headers=headers, timeout=30)
         except (OSError, http.client.HTTPException) as error:
             raise Failure(500, "InternalError", "etcdserver: request timed out") from error
 

@@ -133,7 +133,7 @@ class Cluster:
         reached = set()
         for name, url in self.peers().items():
             try:
-                found = json.loads(self.peer(url).call("/v1-k3s/stand-in-state", timeout=2))
+                found = json.loads(self.peer(url).call("/v1-k3s/stand-in-state"))
             except _CALL_ERRORS:
                 continue
             if self.state.adopt(found):
@@ -168,7 +168,7 @@ class Cluster:
             if name not in self._reached:
                 continue
             try:
-                self.peer(url).call("/v1-k3s/stand-in-state", method="PUT", body=state, timeout=2)
+                self.peer(url).call("/v1-k3s/stand-in-state", method="PUT", body=state)
             except _CALL_ERRORS as error:
                 logs.warning(f"etcd: cannot reach {name}: {error}")
 
