@@ -39,7 +39,7 @@ SETTINGS = "com.docker.ucp.config"
 CA_KEY = "ucp-root-ca-key"
 CA = "ucp-root-ca"
 AGENT = "ucp-agent"
-UNINSTALL_SECONDS = 15.0
+UNINSTALL_SECONDS = 60.0
 
 
 def run(words: list[str]) -> None:
@@ -229,7 +229,8 @@ def _agent_service(name: str, image: str, command: str, settings: str = "") -> d
             {"ConfigID": configs[CA], "ConfigName": CA, "File": _place("/etc/ucp/ca.pem")},
             {"ConfigID": configs[settings], "ConfigName": settings, "File": _place("/etc/ucp/ucp.json")},
         ]
-    restart = {"Condition": "any", "Delay": 10**9} if settings else {"Condition": "none"}
+    # An uninstallation may be done again, and has to be on a node whose container did not come to run.
+    restart = {"Condition": "any" if settings else "on-failure", "Delay": 10**9}
     return {
         "Name": name,
         "Labels": {"com.docker.ucp.version": docker_api.version()},
