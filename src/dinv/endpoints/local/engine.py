@@ -102,16 +102,17 @@ class LocalEngine:
         self._trace = trace
         self._unit = systemd.BootUnit(self._dockerd.bridge.name, store.path)
 
-    def status(self) -> EngineStatus:
-        """Return its status. Needs no privilege, and changes nothing."""
+    def status(self, *, timeout: float = ANSWER_SECONDS) -> EngineStatus:
+        """Return its status. Needs no privilege, and changes nothing.
+
+        dockerd has `timeout` seconds to answer.
+        """
         status = EngineStatus(
             socket=self.socket, data_root=self.data_root, log=self.log, pid=self._dockerd.find()
         )
         status.at_boot = self._unit.enabled if systemd.in_charge() else None
         try:
-            with Endpoint(f"unix://{self.socket}").engine(
-                timeout=ANSWER_SECONDS, trace=self._trace
-            ) as engine:
+            with Endpoint(f"unix://{self.socket}").engine(timeout=timeout, trace=self._trace) as engine:
                 status.version = str(engine.version().get("Version", ""))
         except DinvError as error:
             status.reason = str(getattr(error, "reason", "") or error)
@@ -136,14 +137,14 @@ class LocalEngine:
                 if not pid:
                     self._dockerd.clear_away([])
                     pid = self._dockerd.launch(dockerd, progress)
-                self._wait(pid, until, timeout, progress)
+                version = self._wait(pid, until, timeout, progress)
+                self._give_to_owner()
+                if self._dockerd.without_rules:
+                    self._open_own_network(progress)
             except BaseException:
                 self._dockerd.end(KILL_SECONDS, [])
                 raise
-            self._give_to_owner()
-            if self._dockerd.without_rules:
-                self._open_own_network(progress)
-        progress.line("Engine", f"Docker {self.status().version} started at unix://{self.socket}")
+        progress.line("Engine", f"Docker {version} started at unix://{self.socket}")
 
     def stop(self, progress: Progress, *, timeout: float = SERVE_SECONDS) -> None:
         """Stop it, and with it the machines on it; by force after `timeout` seconds.
@@ -239,8 +240,14 @@ class LocalEngine:
         except DinvError as error:
             progress.warn(f"Machines on it have no way out: {error}")
 
-    def _wait(self, pid: int, until: float, timeout: float, progress: Progress) -> None:
-        while not self.status().running:
+    def _wait(self, pid: int, until: float, timeout: float, progress: Progress) -> str:
+        """Wait until it answers; return its version."""
+        while True:
+            # dockerd takes connections a second before it serves: asking takes no longer than what is left.
+            left = max(0.01, until - time.monotonic())
+            status = self.status(timeout=min(ANSWER_SECONDS, left))
+            if status.running:
+                return status.version
             if not processes.command_line(pid):
                 raise LocalEngineError("The engine (dockerd) ended at its start.", self._dockerd.last_words())
             if time.monotonic() >= until:

@@ -5,13 +5,17 @@ import fcntl
 import ipaddress
 import json
 import os
+import socketserver
 import sys
 import tempfile
 import threading
+import time
+from http.server import BaseHTTPRequestHandler
 from typing import TYPE_CHECKING
 
 import needs
 import pytest
+from heard import Heard
 
 from dinv import cli
 from dinv.endpoints.local import dockerd
@@ -25,6 +29,7 @@ from dinv.progress import Progress
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -202,3 +207,108 @@ def test_dockerd_gets_proxies_and_not_what_docker_clients_read(monkeypatch: pyte
     assert environment["HTTPS_PROXY"] == "http://proxy.example:3128"
     assert not {"DOCKER_TLS_VERIFY", "NOTIFY_SOCKET"} & set(environment)
     assert "/usr/sbin" in environment["PATH"].split(":")
+
+
+SLOW_SECONDS = 0.4
+NETWORK = {"Id": "0123456789abcdef", "Name": "theirs", "Driver": "bridge", "Options": {}}
+ANSWERS = {
+    "_ping": "OK",
+    "version": {"Version": "26.1.5", "ApiVersion": "1.45"},
+    "containers/json": [{"Id": "c1"}],
+    "networks": [NETWORK],
+}
+
+
+class SlowDaemon(socketserver.ThreadingUnixStreamServer):
+    """A dockerd that takes connections at once, and SLOW_SECONDS for its first answer."""
+
+    daemon_threads = True
+
+    def __init__(self, path: str) -> None:
+        self.serves = time.monotonic() + SLOW_SECONDS
+        super().__init__(path, Answering)
+
+
+class Answering(BaseHTTPRequestHandler):
+    server: SlowDaemon
+
+    def do_GET(self) -> None:
+        time.sleep(max(0.0, self.server.serves - time.monotonic()))
+        path = self.path.partition("?")[0].removeprefix("/v1.45").lstrip("/")
+        body = json.dumps(ANSWERS[path]).encode()
+        with contextlib.suppress(OSError):
+            self.send_response(200)
+            self.send_header("Api-Version", "1.45")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+class Launched:
+    """An engine whose dockerd is launched, and ended, without a process; `ended` is what `end` was given."""
+
+    def __init__(self, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.engine = LocalEngine(store)
+        self.ended: list[tuple[float, list[str]]] = []
+        self.pid = 0
+        dockerd = self.engine._dockerd
+        monkeypatch.setattr(dockerd, "find", lambda: self.pid)
+        monkeypatch.setattr(dockerd, "clear_away", lambda _: None)
+        monkeypatch.setattr(dockerd, "launch", lambda *_: self.launch())
+        monkeypatch.setattr(dockerd, "end", lambda seconds, bridges: self.ended.append((seconds, bridges)))
+
+    def launch(self) -> int:
+        self.pid = os.getpid()
+        os.makedirs(self.engine.directory, exist_ok=True)
+        daemon = SlowDaemon(self.engine.socket)
+        threading.Thread(target=daemon.serve_forever, args=(0.01,), daemon=True).start()
+        self.daemon = daemon
+        return self.pid
+
+
+@pytest.fixture
+def launched(installed: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[Launched]:
+    with tempfile.TemporaryDirectory(prefix="dinv-", dir="/tmp") as path:
+        launched = Launched(Store(path), monkeypatch)
+        yield launched
+        if launched.pid:
+            launched.daemon.shutdown()
+            launched.daemon.server_close()
+
+
+@needs.linux("it reads /proc")
+def test_a_start_waits_until_it_serves(launched: Launched) -> None:
+    heard = Heard()
+    launched.engine.start(heard, timeout=60)
+    assert heard.facts == [f"Engine Docker 26.1.5 started at unix://{launched.engine.socket}"]
+    assert launched.ended == []
+
+
+@needs.linux("it reads /proc")
+def test_a_start_is_given_up_when_its_time_is_over_though_somebody_listens(launched: Launched) -> None:
+    with pytest.raises(LocalEngineError, match=r"did not answer within 0\.01 s"):
+        launched.engine.start(Progress(), timeout=0.01)
+    assert len(launched.ended) == 1
+
+
+@needs.linux("it reads /proc")
+@pytest.mark.parametrize("step", ["_wait", "_give_to_owner", "_open_own_network"])
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError])
+def test_a_start_that_is_interrupted_leaves_no_engine(
+    launched: Launched,
+    monkeypatch: pytest.MonkeyPatch,
+    step: str,
+    interruption: type[BaseException],
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise interruption
+
+    launched.engine._dockerd.without_rules = True
+    monkeypatch.setattr(launched.engine, "_open_own_network", lambda _: None)
+    monkeypatch.setattr(launched.engine, step, interrupt)
+    with pytest.raises(interruption):
+        launched.engine.start(Progress(), timeout=60)
+    assert len(launched.ended) == 1
