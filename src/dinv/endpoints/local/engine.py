@@ -34,6 +34,7 @@ from dinv.endpoints.resolve import Endpoint, local_engine_socket
 from dinv.errors import DinvError, LocalEngineError
 from dinv.labels import LABEL, LABEL_KEEP
 from dinv.system import locks, processes
+from dinv.system.deadline import Deadline
 from dinv.timeouts import SERVE_SECONDS
 from dinv.wording import command, option
 
@@ -45,6 +46,8 @@ if TYPE_CHECKING:
     from dinv.store.store import Store
 
 ANSWER_SECONDS = 3.0
+INVENTORY_SECONDS = 20.0
+"""How long a stop asks what is on it, at most. The bridges of networks that it is not told of would stay."""
 
 _DONE = {"start": "started", "stop": "stopped", "enable": "started at boot", "disable": "kept from booting"}
 
@@ -158,7 +161,10 @@ class LocalEngine:
         self._check("stop", dockerd_needed=False)
         until = time.monotonic() + timeout
         with self._locked(until, timeout), progress.working("Engine", "stopping"):
-            machines, bridges = self._inventory() if self._dockerd.find() else (0, [])
+            # The other half is for its containers to end.
+            half = (until - time.monotonic()) / 2
+            asking = min(INVENTORY_SECONDS, max(ANSWER_SECONDS, half))
+            machines, bridges = self._inventory(asking) if self._dockerd.find() else (0, [])
             self._dockerd.end(max(1.0, until - time.monotonic()), bridges)
         progress.line("Engine", f"stopped at unix://{self.socket}")
         if machines:
@@ -266,14 +272,16 @@ class LocalEngine:
         if owner != os.geteuid():
             os.chown(self.socket, owner, -1)
 
-    def _inventory(self) -> tuple[int, list[str]]:
-        """Return how many machines run on it, and the bridges of its networks; none if it does not answer."""
+    def _inventory(self, seconds: float) -> tuple[int, list[str]]:
+        """Return how many machines run on it, and the bridges of its networks.
+
+        None of either if it does not answer within so many seconds.
+        """
+        deadline = Deadline(seconds)
         try:
-            with Endpoint(f"unix://{self.socket}").engine(
-                timeout=ANSWER_SECONDS, trace=self._trace
-            ) as engine:
-                machines = engine.containers.list(filters={"label": [LABEL]})
-                networks = engine.networks.list(filters={"driver": ["bridge"]})
+            with Endpoint(f"unix://{self.socket}").engine(timeout=seconds, trace=self._trace) as engine:
+                machines = engine.containers.list(filters={"label": [LABEL]}, timeout=deadline)
+                networks = engine.networks.list(filters={"driver": ["bridge"]}, timeout=deadline)
         except DinvError:
             return 0, []
         bridges = [

@@ -312,3 +312,32 @@ def test_a_start_that_is_interrupted_leaves_no_engine(
     with pytest.raises(interruption):
         launched.engine.start(Progress(), timeout=60)
     assert len(launched.ended) == 1
+
+
+@needs.linux("it reads /proc")
+def test_a_stop_asks_what_is_on_an_engine_that_is_slow(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local_engine, "ANSWER_SECONDS", SLOW_SECONDS / 8)
+    launched.launch()
+    heard = Heard()
+    launched.engine.stop(heard, timeout=60)
+    assert "1 running machine on it stopped with it." in heard.notes
+    assert [bridges for _, bridges in launched.ended] == [["br-0123456789ab"]]
+
+
+@needs.linux("it reads /proc")
+@pytest.mark.parametrize(("timeout", "asked"), [(600, 20), (10, 5), (0, 3)])
+def test_what_a_stop_asks_leaves_time_to_end(
+    launched: Launched, monkeypatch: pytest.MonkeyPatch, timeout: float, asked: float
+) -> None:
+    found: list[float] = []
+
+    def inventory(seconds: float) -> tuple[int, list[str]]:
+        found.append(seconds)
+        return 0, []
+
+    monkeypatch.setattr(launched.engine, "_inventory", inventory)
+    launched.launch()
+    launched.engine.stop(Progress(), timeout=timeout)
+    assert found == [pytest.approx(asked, abs=1)]
