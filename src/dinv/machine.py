@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dinv.lifecycle.host import Host
 from dinv.states import STOPPED, Status
-from dinv.timeouts import LOOK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
+from dinv.timeouts import CHECK_SECONDS, SERVE_SECONDS, STATE_SECONDS, STOP_SECONDS
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -211,7 +211,7 @@ class Machine:
 
     # How to talk to it
 
-    def check(self, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
+    def check(self, *, swarm: bool = False, timeout: float = CHECK_SECONDS) -> None:
         """Check that its daemon answers a client with its certificates within `timeout` seconds.
 
         With `swarm`, check a manager of its swarm instead, or the classic swarm that it is the master of.

@@ -12,6 +12,9 @@ AUTHORITY_SECONDS = 30.0
 """For an authority that is a server or another program to answer one request."""
 LOOK_SECONDS = 1.0
 """For a quick look, as by `url` and `env`, which are used in prompts and profiles."""
+CHECK_SECONDS = 5.0
+"""For a machine's daemon to answer a client that is about to use it: `config`. One that is well may stall for
+a second or more, right after its start or with new certificates."""
 LIST_SECONDS = 2.0
 """For each endpoint to report the states of its machines: `ls`, `active`."""
 LONGEST_SECONDS = 86400.0

@@ -14,7 +14,7 @@ from dinv.errors import DeadlineExceeded, EndpointError, EndpointTLSError, Engin
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
 from dinv.pki import client_files
-from dinv.timeouts import LOOK_SECONDS
+from dinv.timeouts import CHECK_SECONDS, LOOK_SECONDS
 from dinv.wording import command, either
 
 TYPE_CHECKING = False
@@ -41,7 +41,7 @@ def check_files(machine: Host) -> None:
             )
 
 
-def check(machine: Host, *, swarm: bool = False, timeout: float = LOOK_SECONDS) -> None:
+def check(machine: Host, *, swarm: bool = False, timeout: float = CHECK_SECONDS) -> None:
     """Check that its daemon answers a client with its certificates within `timeout` seconds in all.
 
     With `swarm`, check that a manager of its swarm does, or the classic swarm that it is the master of.

@@ -25,6 +25,7 @@ from dinv.pki.certificates import issue
 from dinv.shells.env import setting
 from dinv.states import RUNNING, Status
 from dinv.store.record import READY, MachineConfig
+from dinv.timeouts import LOOK_SECONDS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -182,6 +183,19 @@ def test_paused_frozen_and_slow_ones_are_given_their_time_and_no_more(
         assert time.monotonic() - before < SECONDS * 10
     assert failed.value.connection
     assert "dinv status dev" in failed.value.hint
+
+
+def test_one_that_stalls_for_more_than_a_prompt_waits_is_well(tmp_path: Path) -> None:
+    """As right after its start, or with new certificates."""
+
+    def stall(connection: socket.socket) -> None:
+        connection.recv(4096)
+        time.sleep(LOOK_SECONDS * 1.3)
+        connection.send(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK")
+
+    machines = open_store(str(tmp_path / "store"))
+    with serving(stall) as url, machines.create("slow", driver="none", url=url) as machine:
+        machine.check()
 
 
 def test_no_tls_and_no_daemon(store: Store) -> None:
