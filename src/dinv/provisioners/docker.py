@@ -242,7 +242,7 @@ class DockerProvisioner(DockerdProvisioner):
                     log = self.driver.last_log_lines(LOG_LINES)
                     raise errors.MachineNotReady(self.config.name, self.driver.url, timeout, reason, log)
                 time.sleep(POLL_SECONDS)
-        self._check_refusal()
+        self._check_refusal(end, timeout)
         self._prepare()
         return version
 
@@ -303,17 +303,30 @@ class DockerProvisioner(DockerdProvisioner):
         if status is not None:
             raise errors.MachineDied(self.config.name, status, self.driver.last_log_lines(LOG_LINES))
 
-    def _check_refusal(self) -> None:
+    def _check_refusal(self, end: float, timeout: float) -> None:
         """Check that a client without a certificate is refused.
 
-        A daemon that does not answer at all has not refused: DeadlineExceeded is raised to the caller.
+        A daemon that does not answer at all has not refused, and is asked again until `end`. Raises
+        AcceptsAnyone, MachineDied, and MachineNotReady of that `timeout`.
         """
-        try:
-            with self._client(with_certificate=False) as engine:
-                engine.ping(timeout=CALL_SECONDS)
-        except (EndpointError, EngineError):
-            return
-        raise errors.AcceptsAnyone(self.config.name, self.driver.url, self.contract.known_not_to_verify)
+        with self._client(with_certificate=False) as engine:
+            while True:
+                try:
+                    engine.ping(timeout=CALL_SECONDS)
+                except (EndpointError, EngineError):
+                    return
+                except DeadlineExceeded as error:
+                    self._look()
+                    if time.monotonic() >= end:
+                        reason = "no answer to a client without a certificate"
+                        log = self.driver.last_log_lines(LOG_LINES)
+                        raise errors.MachineNotReady(
+                            self.config.name, self.driver.url, timeout, reason, log
+                        ) from error
+                    time.sleep(POLL_SECONDS)
+                else:
+                    name, url = self.config.name, self.driver.url
+                    raise errors.AcceptsAnyone(name, url, self.contract.known_not_to_verify)
 
     def _client(self, *, with_certificate: bool) -> Engine:
         from dinv.engine import Engine, TLSFiles, parse_address

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -60,6 +61,8 @@ class Daemon:
     def __init__(self) -> None:
         self.answers: list[Exception | None] = []
         self.stranger: Exception | None = EndpointTLSError("tcp://h:1", "wants a certificate")
+        self.before: list[Exception | None] = []
+        """What strangers get before that."""
         self.exit_status: int | None = None
         self.signals: list[str] = []
         self.restarts: list[list[Exception | None]] = []
@@ -103,7 +106,10 @@ class Daemon:
 
     def ping(self, *, timeout: float) -> None:
         assert 0 < timeout < 60
-        error = (self.answers.pop(0) if self.answers else None) if self.with_certificate else self.stranger
+        if self.with_certificate:
+            error = self.answers.pop(0) if self.answers else None
+        else:
+            error = self.before.pop(0) if self.before else self.stranger
         if error is not None:
             raise error
 
@@ -450,8 +456,32 @@ def test_a_daemon_that_says_nothing_to_strangers_has_not_refused_them(
     provisioner: DockerProvisioner, daemon: Daemon
 ) -> None:
     daemon.stranger = DeadlineExceeded("GET /_ping", 5)
-    with pytest.raises(DeadlineExceeded):
+    with pytest.raises(MachineNotReady, match="no answer to a client without a certificate") as caught:
+        provisioner.health(timeout=0.02, progress=Progress())
+    assert caught.value.seconds == 0.02
+    assert daemon.opened == daemon.closed
+
+
+@pytest.mark.parametrize("stranger", [EndpointTLSError("tcp://h:1", "wants a certificate"), None])
+def test_a_daemon_that_stalls_with_a_stranger_is_asked_again(
+    provisioner: DockerProvisioner, daemon: Daemon, stranger: Exception | None
+) -> None:
+    daemon.before = [DeadlineExceeded("GET /_ping", 5)] * 3
+    daemon.stranger = stranger
+    refuses = stranger is not None
+    with contextlib.nullcontext() if refuses else pytest.raises(AcceptsAnyone):
+        assert provisioner.health(timeout=60, progress=Progress()) == "26.1.5"
+    assert daemon.before == []
+
+
+def test_a_daemon_that_ends_while_a_stranger_asks_is_not_waited_for(
+    provisioner: DockerProvisioner, daemon: Daemon
+) -> None:
+    daemon.before = [DeadlineExceeded("GET /_ping", 5)] * 3
+    daemon.exit_status = 1
+    with pytest.raises(MachineDied):
         provisioner.health(timeout=60, progress=Progress())
+    assert len(daemon.before) == 2
 
 
 def test_one_that_is_waited_for_tells_why(provisioner: DockerProvisioner, daemon: Daemon) -> None:
