@@ -220,9 +220,8 @@ class DatacenterMembership(DatacenterNode):
                 state = engine.swarm.state(timeout=managers.CALL_SECONDS)
                 if not managers.controls(state):
                     return False
-                return (
-                    sum(1 for _ in managers.tallies(engine.swarm.nodes(timeout=managers.CALL_SECONDS))) <= 1
-                )
+                nodes = engine.swarm.nodes(timeout=managers.CALL_SECONDS)
+                return not managers.lasting(nodes) - {str(state.get("NodeID") or "")}
         except DinvError:
             return False
 

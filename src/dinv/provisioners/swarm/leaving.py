@@ -65,7 +65,7 @@ def check_leave(membership: Node) -> None:
     leaving = own & counted.keys()
     if not leaving:
         return
-    if not counted.keys() - own:
+    if not managers.lasting(nodes) - own:
         others = [node for node in nodes if node["ID"] not in own]
         if others:
             raise errors.QuorumAtRisk(

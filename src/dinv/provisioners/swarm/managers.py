@@ -302,3 +302,13 @@ def tallies(nodes: list[dict[str, Any]]) -> Iterator[tuple[str, bool]]:
         manager = node.get("ManagerStatus")
         if manager:
             yield str(node["ID"]), manager.get("Reachability") == "reachable"
+
+
+def lasting(nodes: list[dict[str, Any]]) -> set[str]:
+    """Return the ids of the managers that are to stay so.
+
+    One that has been demoted counts among them until Raft has taken it out, some time after the command
+    (swarmkit: manager/role_manager.go), and is none of those that a swarm is left with.
+    """
+    roles = {str(node["ID"]): (node.get("Spec") or {}).get("Role") for node in nodes}
+    return {node for node, _ in tallies(nodes) if roles[node] == "manager"}

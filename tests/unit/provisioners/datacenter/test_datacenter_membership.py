@@ -332,6 +332,15 @@ def test_one_of_two_managers_does_not_uninstall(datacenter: Datacenter) -> None:
     assert "uninstall-ucp" not in datacenter.operations()
 
 
+def test_beside_one_that_is_being_demoted_it_is_the_last(datacenter: Datacenter) -> None:
+    begun(datacenter)
+    datacenter.create("u2", join="u1", role="manager")
+    assert not datacenter.member("u1")._is_last_manager()
+    datacenter.node("u2")["Spec"]["Role"] = "worker"
+    assert datacenter.member("u1")._is_last_manager()
+    assert not datacenter.member("u2")._is_last_manager()
+
+
 def test_it_comes_back(datacenter: Datacenter) -> None:
     begun(datacenter)
     datacenter.stop("u1")

@@ -407,6 +407,16 @@ def test_the_last_manager_stays_while_there_are_workers(swarm: SwarmOfMachines) 
     assert "last manager of its swarm: m2, m3 can only leave" in line
 
 
+def test_one_that_is_being_demoted_is_no_manager_that_stays(swarm: SwarmOfMachines) -> None:
+    """`docker node demote` returns as soon as it is wanted: Raft counts the node for some time yet."""
+    swarm.of_three(managers=2)
+    swarm.node("m2")["Spec"]["Role"] = "worker"
+    with pytest.raises(QuorumAtRisk, match="last manager of its swarm, and 2 nodes"):
+        swarm.remove("m1")
+    assert swarm.remove("m2") == []
+    assert swarm.world.hostnames() == ["m1", "m3"]
+
+
 def test_a_manager_is_not_removed_where_the_rest_would_be_no_majority(swarm: SwarmOfMachines) -> None:
     swarm.of_three(managers=3)
     swarm.world.daemons["m3"].stop()
