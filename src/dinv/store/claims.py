@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
 """Pauses before retrying a lock that a process may have taken only to look (see `Store.holder`)."""
 PAUSE_SECONDS = 0.02
+RELEASED_SECONDS = (0.0, 0.01, 0.05, 0.2)
+"""Pauses before removing what is left of a machine whose lock was closed: FUSE tells its server of that after
+close(2) has returned."""
 
 
 @contextlib.contextmanager
@@ -81,7 +84,10 @@ def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) 
 def _let_go(store: Layout, held: list[int]) -> None:
     for descriptor in held:
         os.close(descriptor)
-    if store.still_open:
+    for pause in RELEASED_SECONDS:
+        if not store.still_open:
+            return
+        time.sleep(pause)
         with contextlib.suppress(OSError):
             store.sweep_removed()
 

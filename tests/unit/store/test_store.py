@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
@@ -24,9 +25,12 @@ from dinv.errors import (
     StoreError,
     StoreNotWritable,
 )
+from dinv.store import layout
+from dinv.store.claims import RELEASED_SECONDS
 from dinv.store.layout import LONGEST_NAME, check_name, default_path, natural_order
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store
+from dinv.system import files
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -273,6 +277,31 @@ def test_empty_leaves_the_lock_only(store: Store, tmp_path: Path) -> None:
         with pytest.raises(MachineBusy), store.lock("dev", "again"):
             pass
     assert (tmp_path / "outside").read_text() == "stays"
+
+
+@pytest.mark.parametrize(
+    ("kept", "tries"),
+    [(0, 1), (1, 2), (3, 4), (100, 1 + len(RELEASED_SECONDS))],
+    ids=["at once", "with the lock", "a moment longer", "by somebody else"],
+)
+def test_what_stays_until_its_lock_is_let_go_is_removed_then(
+    store: Store, monkeypatch: pytest.MonkeyPatch, kept: int, tries: int
+) -> None:
+    """NFS and FUSE keep what is open; FUSE hears of the close only after it."""
+    make(store, "a")
+    tried: list[str] = []
+
+    def remove_tree(path: str) -> None:
+        tried.append(path)
+        if len(tried) <= kept:
+            raise OSError(errno.ENOTEMPTY, os.strerror(errno.ENOTEMPTY), path)
+        files.remove_tree(path)
+
+    monkeypatch.setattr(layout, "remove_tree", remove_tree)
+    with store.lock("a", "removing it"):
+        store.remove("a")
+    assert len(tried) == tries
+    assert bool(os.listdir(store.machines_directory)) == (kept == 100)
 
 
 def test_remove_leaves_nothing_and_sweeps_what_a_kill_left(store: Store) -> None:
