@@ -253,6 +253,8 @@ class Fleet:
         read = templates.read_document(document)
 
         def work(connection: sa.Connection) -> Template:
+            # Two who add the same one, or another default: there is no row yet that the second waits for.
+            self._database.lock(connection, "templates")
             template = templates.put(connection, read)
             self._audit.write(
                 connection, actor, "template.put", f"template:{template.name}", generation=template.generation
@@ -291,6 +293,7 @@ class Fleet:
         permissions.may_operate(actor)
 
         def work(connection: sa.Connection) -> Endpoint:
+            self._database.lock(connection, "endpoints")  # as with templates
             endpoint = endpoints.put(
                 connection,
                 name,
@@ -363,6 +366,7 @@ class Fleet:
 
     def set_quota(self, actor: Actor, quota: Quota) -> None:
         def work(connection: sa.Connection, _: datetime) -> dict[str, Any]:
+            self._database.lock(connection, "quotas")  # as with templates
             quotas.put(connection, quota)
             return {limit: getattr(quota, limit) for limit in quotas.LIMITS}
 

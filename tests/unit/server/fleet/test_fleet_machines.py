@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from fleet_world import GIB, World, with_scopes
+from meanwhile import meanwhile
 
 from dinv.server.database.database import Database
 from dinv.server.database.schema import endpoints, machines, usage
@@ -453,3 +454,32 @@ def test_counts_that_are_wrong_are_mended(world: World) -> None:
     said = world.database.write(capacity.recount)
     assert "7 machines" in said["here"]
     assert world.counts() == {"here": (1, 1.0, GIB)}
+
+
+TEMPLATE = "apiVersion: dinv/v1\nkind: Template\nname: {}\ndefault: {}\n"
+PUTS: dict[str, Callable[[Fleet, Actor], object]] = {
+    "templates": lambda fleet, actor: fleet.put_template(actor, TEMPLATE.format("new", "false")),
+    "endpoints": lambda fleet, actor: fleet.put_endpoint(actor, "new", options={}),
+    "quotas": lambda fleet, actor: fleet.set_quota(actor, Quota("every-user", machines=1)),
+}
+
+
+@pytest.mark.parametrize("table", PUTS)
+def test_two_operators_may_put_the_same_at_once(world: World, table: str) -> None:
+    operator = world.person("op", role="operator")
+
+    def put() -> object:
+        return PUTS[table](world.fleet, operator)
+
+    meanwhile(world.database, table, put, put)
+    if table == "quotas":  # the row that is there is exchanged
+        meanwhile(world.database, table, put, put)
+    assert [quota.subject for quota in world.fleet.quotas(operator)] == ["every-user"] * (table == "quotas")
+
+
+def test_of_two_defaults_that_are_put_at_once_one_stays(world: World) -> None:
+    operator = world.person("op", role="operator")
+    documents = [TEMPLATE.format(name, "true") for name in ("a", "b")]
+    first, other = ((lambda each=each: world.fleet.put_template(operator, each)) for each in documents)
+    meanwhile(world.database, "templates", first, other)
+    assert [each.name for each in world.fleet.templates(operator) if each.is_default] == ["b"]
