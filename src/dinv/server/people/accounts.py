@@ -11,9 +11,9 @@ from dinv.server.database.database import Database
 from dinv.server.database.schema import new_id, people
 from dinv.server.models import Actor, Person, Role
 from dinv.server.people import limits, passwords, sessions, teams, tokens
-from dinv.server.people.names import looked_for, person_name, searched, team_name
+from dinv.server.people.names import check_free, looked_for, person_name, searched, team_name
 from dinv.server.people.rows import person, persons
-from dinv.server.problems import Conflict, Forbidden, Invalid, NameTaken, NotFound
+from dinv.server.problems import Conflict, Forbidden, Invalid, NotFound
 
 ROLES: tuple[Role, ...] = ("user", "operator", "auditor")
 _MOST = 500
@@ -58,16 +58,11 @@ def add(
     kept = passwords.hashed(password) if password else None
 
     def work(connection: sa.Connection) -> Person:
-        if connection.execute(sa.select(people.c.id).where(people.c.name == name)).first():
-            raise _taken(name)
+        check_free(database, connection, name)
         person_id = new_id()
         values = {"id": person_id, "name": name, "display_name": display_name, "email": email, "role": role}
         now = database.now(connection)
-        try:
-            with connection.begin_nested():
-                connection.execute(sa.insert(people).values(**values, password=kept, created_at=now))
-        except sa.exc.IntegrityError:
-            raise _taken(name) from None
+        connection.execute(sa.insert(people).values(**values, password=kept, created_at=now))
         teams.set_teams(connection, person_id, checked, from_provider=False)
         audit.write(connection, actor, "user.add", f"user:{name}", role=role, teams=checked)
         return _found(connection, name)
@@ -159,10 +154,6 @@ def _found(connection: sa.Connection, name: str) -> Person:
     if found is None:
         raise NotFound(f"Nobody is called {name[:80]!r}.")
     return found
-
-
-def _taken(name: str) -> NameTaken:
-    return NameTaken(f"Somebody is called {name!r} already. Choose another name.")
 
 
 def _check_operator(actor: Actor) -> None:

@@ -12,7 +12,7 @@ from dinv.server.database.schema import new_id, pending_sign_ins, people
 from dinv.server.models import Actor
 from dinv.server.people import limits, passwords, sessions
 from dinv.server.people.digests import digest, new_secret
-from dinv.server.people.names import person_name
+from dinv.server.people.names import check_free, person_name
 from dinv.server.people.rows import person
 from dinv.server.problems import NotFound
 
@@ -45,7 +45,10 @@ def is_valid(database: Database, secret: str) -> bool:
 
 
 def use(database: Database, audit: Audit, secret: str, name: str, password: str, *, address: str) -> str:
-    """Make the first operator; return the secret of a session. Raises NotFound, Invalid, TooManyRequests."""
+    """Make the first operator; return the secret of a session.
+
+    Raises NotFound, Invalid, TooManyRequests, and NameTaken by somebody who has signed in at a provider.
+    """
     counted = database.write(
         lambda connection: limits.count(
             database, connection, (limits.FIRST_FROM_ADDRESS, limits.of_address(address))
@@ -61,6 +64,7 @@ def use(database: Database, audit: Audit, secret: str, name: str, password: str,
         database.lock(connection, "operators")
         if not _is_valid(database, connection, secret):
             raise NotFound(_GONE)
+        check_free(database, connection, name)
         person_id = new_id()
         connection.execute(
             sa.insert(people).values(

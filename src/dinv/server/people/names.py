@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import re
 
+import sqlalchemy as sa
+
 from dinv.server.audit import SERVER
-from dinv.server.problems import Invalid
+from dinv.server.database.database import Database
+from dinv.server.database.schema import people
+from dinv.server.problems import Invalid, NameTaken
 
 LONGEST = 64
 _NAME = re.compile(r"[a-z0-9]([a-z0-9._-]{0,62}[a-z0-9])?")
@@ -42,6 +46,18 @@ def made_of(text: str) -> str:
     clean = re.sub(r"[^a-z0-9._-]+", "-", text.strip().lower())[:LONGEST]
     clean = clean.strip("._-")
     return f"{clean}-1" if clean in _RESERVED else clean
+
+
+def is_free(database: Database, connection: sa.Connection, name: str) -> bool:
+    """Return whether nobody is called so; until the transaction ends nobody else will be."""
+    database.lock(connection, "names of people")
+    return connection.execute(sa.select(people.c.id).where(people.c.name == name)).first() is None
+
+
+def check_free(database: Database, connection: sa.Connection, name: str) -> None:
+    """Raise NameTaken unless the name `is_free`."""
+    if not is_free(database, connection, name):
+        raise NameTaken(f"Somebody is called {name!r} already. Choose another name.")
 
 
 def _checked(name: str, field: str, what: str) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import sqlalchemy as sa
 
-from dinv.server.database.schema import members, teams
+from dinv.server.database.schema import members, people, teams
 
 
 def set_teams(
@@ -16,6 +16,8 @@ def set_teams(
 
     With `from_provider` it is about those that a provider's groups give: what operators have said stays.
     """
+    # Two at the same time, as when somebody signs in whom an operator changes: one after the other.
+    connection.execute(sa.select(people.c.id).where(people.c.id == person_id).with_for_update(key_share=True))
     wanted = sorted(set(names))
     ids = {name: _team(connection, name) for name in wanted}
     own = members.c.person_id == person_id

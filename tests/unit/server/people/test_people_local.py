@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from known_people import ADDRESS, PASSWORD, Clock, signed_in
+from meanwhile import meanwhile
 
 from dinv.server.database import schema
 from dinv.server.people import limits, passwords, sessions
@@ -80,6 +81,21 @@ def test_the_first_link_ends_after_an_hour(people: People, clock: Clock) -> None
     assert not people.first_link_is_valid(secret)
     with pytest.raises(NotFound):
         people.use_first_link(secret, "olga", PASSWORD, address=ADDRESS)
+
+
+def test_the_first_operator_takes_nobodys_name(people: People, database: Database) -> None:
+    """Somebody may have signed in at a provider before."""
+    secret = people.first_link().removeprefix("/first/")
+    provided = {"name": "olga", "role": "user", "issuer": "https://id.example.com", "subject": "1"}
+
+    def sign_in(connection: sa.Connection) -> None:
+        created_at = database.now(connection)
+        connection.execute(schema.people.insert().values(**provided, created_at=created_at))
+
+    database.write(sign_in)
+    with pytest.raises(NameTaken):
+        people.use_first_link(secret, "Olga", PASSWORD, address=ADDRESS)
+    assert people.use_first_link(secret, "olga-2", PASSWORD, address=ADDRESS)
 
 
 def test_a_bad_name_or_password_does_not_use_up_the_first_link(people: People) -> None:
@@ -319,6 +335,19 @@ def test_operators_add_and_change_people(people: People, olga: Actor, ada: Actor
         people.add(olga, "BOB", role="user")
     with pytest.raises(NotFound):
         people.change(olga, "nobody", role="user")
+
+
+def test_two_operators_may_add_somebody_of_the_same_name_at_once(
+    people: People, database: Database, olga: Actor
+) -> None:
+    with pytest.raises(NameTaken):
+        meanwhile(
+            database,
+            "people",
+            lambda: people.add(olga, "bob", role="user"),
+            lambda: people.add(olga, "bob", role="auditor"),
+        )
+    assert [person.name for person in people.everybody(olga)] == ["bob", "olga"]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import sqlalchemy as sa
 from known_people import ADDRESS, PASSWORD, signed_in
+from meanwhile import meanwhile
 from openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, others_key
 
 from dinv.server.audit import Audit
@@ -19,7 +20,7 @@ from dinv.server.paths import local_path
 from dinv.server.people import limits
 from dinv.server.people.openid import provider as provider_module
 from dinv.server.people.service import People
-from dinv.server.problems import Conflict, NotFound, NotSignedIn, TooManyRequests, Unavailable
+from dinv.server.problems import Conflict, NameTaken, NotFound, NotSignedIn, TooManyRequests, Unavailable
 from dinv.server.settings import OpenIdProvider, Settings
 
 if TYPE_CHECKING:
@@ -126,6 +127,39 @@ def test_teams_follow_groups_and_what_operators_say_stays(people: People, provid
     assert enter(people, provider).person.teams == ("extra", "green", "red")
     del provider.claims["groups"]
     assert enter(people, provider).person.teams == ("extra", "red")
+
+
+def test_an_operator_may_add_somebody_of_the_same_name_meanwhile(
+    people: People, database: Database, provider: Provider
+) -> None:
+    secret = people.first_link().removeprefix("/first/")
+    olga = signed_in(people, people.use_first_link(secret, "olga", PASSWORD, address=ADDRESS))
+    with pytest.raises(NameTaken):
+        meanwhile(
+            database,
+            "people",
+            lambda: enter(people, provider),
+            lambda: people.add(olga, "jane.doe", role="user"),
+        )
+    assert [person.name for person in people.everybody(olga)] == ["jane.doe", "olga"]
+
+
+def test_an_operator_may_change_somebodys_teams_meanwhile(
+    people: People, database: Database, provider: Provider
+) -> None:
+    secret = people.first_link().removeprefix("/first/")
+    olga = signed_in(people, people.use_first_link(secret, "olga", PASSWORD, address=ADDRESS))
+    people.add(olga, "ada", role="user", teams=("green",))
+    provider.claims["groups"] = []
+    name = enter(people, provider).person.name
+    provider.claims["groups"] = ["green"]
+    meanwhile(
+        database,
+        "members",
+        lambda: people.change(olga, name, teams=("green",)),
+        lambda: enter(people, provider),
+    )
+    assert {person.name: person.teams for person in people.everybody(olga)}[name] == ("green",)
 
 
 def test_groups_are_mapped(database: Database, provider: Provider, tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ from dinv.server.models import Actor
 from dinv.server.paths import local_path
 from dinv.server.people import limits, sessions, teams
 from dinv.server.people.digests import digest, new_secret
-from dinv.server.people.names import LONGEST
+from dinv.server.people.names import LONGEST, is_free
 from dinv.server.people.openid.id_token import claims as checked_claims
 from dinv.server.people.openid.profile import Profile, is_complete, profile
 from dinv.server.people.openid.provider import Provider
@@ -149,7 +149,7 @@ def _enter(database: Database, audit: Audit, who: Profile, address: str) -> str:
 
     def work(connection: sa.Connection) -> str:
         own = sa.and_(people.c.issuer == who.issuer, people.c.subject == who.subject)
-        # The same person twice at a time, and two people of the same name.
+        # The same person twice at a time.
         database.lock(connection, "accounts of providers")
         row = connection.execute(sa.select(people.c.id, people.c.disabled).where(own)).one_or_none()
         if row is not None and row.disabled:
@@ -159,7 +159,7 @@ def _enter(database: Database, audit: Audit, who: Profile, address: str) -> str:
             values["role"] = who.role
         if row is None:
             person_id = new_id()
-            values = {"role": "user", **values, "name": _free_name(connection, who.name)}
+            values = {"role": "user", **values, "name": _free_name(database, connection, who.name)}
             now = database.now(connection)
             connection.execute(
                 sa.insert(people).values(
@@ -184,11 +184,11 @@ def _enter(database: Database, audit: Audit, who: Profile, address: str) -> str:
     return secret
 
 
-def _free_name(connection: sa.Connection, name: str) -> str:
+def _free_name(database: Database, connection: sa.Connection, name: str) -> str:
     """Return the name, with a number where somebody has it: a name gives nobody another's account."""
     for number in range(1, 10_000):
         candidate = name if number == 1 else f"{name[: LONGEST - 6]}-{number}"
-        if connection.execute(sa.select(people.c.id).where(people.c.name == candidate)).first() is None:
+        if is_free(database, connection, candidate):
             return candidate
     return new_id()
 
