@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import DeadlineExceeded, DinvError
+from dinv.errors import ConfigError, DeadlineExceeded, DinvError, MachineBusy, MachineNotFound
 from dinv.listing import records
 from dinv.listing.active import docker_host_in_use
 from dinv.listing.status import MachineStatus
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dinv.drivers import Driver
     from dinv.listing.filters import Filters
+    from dinv.listing.records import Configs
     from dinv.listing.standings import Standings
     from dinv.pki.validity import Certificates
     from dinv.store.record import MachineConfig
@@ -39,15 +40,62 @@ def statuses(
     A problem with a machine is in its `error`: a broken machine or endpoint never keeps the others from being
     listed. Endpoints are only asked about machines that no filter has excluded.
     """
-    from dinv import drivers
-
     configs, known = records.load(store)
     masters = records.masters(configs)
     taken = records.taken(configs, filters)
-    copies = records.copies(configs)
+    standings = _standings(taken, store, timeout, trace)
+    answers = _Answers(known)
+    _look(taken, records.copies(configs), store, answers, timeout=timeout, trace=trace)
+    if newer := _outdated(taken, store, known):
+        copies = records.copies({**configs, **taken})
+        _look(newer, copies, store, answers, timeout=timeout, trace=trace)
+    certificates = {name: _certificates(taken[name], store, known) for name in answers.asked if name in taken}
+    for name in certificates:
+        _about_lease(taken[name], known)
+    docker_host = docker_host_in_use(environ)
+    standing = standings.found() if standings is not None else {}
+    return [
+        MachineStatus(
+            name,
+            config,
+            known[name],
+            docker_host,
+            master=masters.get(_discovery(config), ""),
+            seconds=answers.seconds.get(name, 0.0),
+            driver=answers.drivers.get(name),
+            certificates=certificates.get(name),
+            standing=standing.get(name),
+        )
+        for name, config in taken.items()
+        if filters is None or filters.take_status(known[name])
+    ]
+
+
+class _Answers:
+    """What is known by now, by the names of machines; `known`: the states of those not to be asked about."""
+
+    def __init__(self, known: dict[str, Status]) -> None:
+        self.known = known
+        self.asked: set[str] = set()
+        self.seconds: dict[str, float] = {}
+        self.drivers: dict[str, type[Driver]] = {}
+
+
+def _look(
+    configs: Configs,
+    copies: Mapping[str, str],
+    store: Store,
+    answers: _Answers,
+    *,
+    timeout: float,
+    trace: Trace,
+) -> None:
+    """Find out about machines from their records, and from their endpoints where those have to be asked."""
+    from dinv import drivers
+
+    known = answers.known
     groups: dict[tuple[type[Driver], str], Group] = {}
-    found_drivers: dict[str, type[Driver]] = {}
-    for name, config in taken.items():
+    for name, config in configs.items():
         if config is None:
             continue
         if config.unfinished:
@@ -59,33 +107,38 @@ def statuses(
             known[name] = Status(ERROR, copies[name])
             continue
         try:
-            driver = found_drivers[name] = drivers.of(config)
+            driver = answers.drivers[name] = drivers.of(config)
             groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
             known[name] = Status(ERROR, error.text)
-    standings = _standings(taken, store, timeout, trace)
     found, seconds = _ask(list(groups.values()), store, timeout, trace)
     known.update(found)
-    certificates = {name: _certificates(taken[name], store, known) for name in found}
-    for name in found:
-        _about_lease(taken[name], known)
-    docker_host = docker_host_in_use(environ)
-    standing = standings.found() if standings is not None else {}
-    return [
-        MachineStatus(
-            name,
-            config,
-            known[name],
-            docker_host,
-            master=masters.get(_discovery(config), ""),
-            seconds=seconds.get(name, 0.0),
-            driver=found_drivers.get(name),
-            certificates=certificates.get(name),
-            standing=standing.get(name),
-        )
-        for name, config in taken.items()
-        if filters is None or filters.take_status(known[name])
-    ]
+    answers.asked.update(found)
+    answers.seconds.update(seconds)
+
+
+def _outdated(taken: Configs, store: Store, known: dict[str, Status]) -> Configs:
+    """Return the records of machines that something is said about, if others have changed them since.
+
+    They are in `taken` then, too; what was removed is there no more.
+    """
+    newer: Configs = {}
+    for name, config in list(taken.items()):
+        status = known[name]
+        if config is None or status.state == TIMEOUT or not (status.error or status.state == ERROR):
+            continue
+        try:
+            now = store.changed(config)
+        except MachineNotFound:
+            del taken[name]
+        except ConfigError as error:
+            taken[name], known[name] = None, records.unreadable(error)
+        except MachineBusy as error:
+            taken[name], known[name] = None, records.awaited(error)
+        else:
+            if now is not None:
+                taken[name] = newer[name] = now
+    return newer
 
 
 def _standings(

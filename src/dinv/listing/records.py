@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dinv.errors import ConfigError, MachineNotFound
-from dinv.states import ERROR, Status
+from dinv.errors import ConfigError, MachineBusy, MachineNotFound
+from dinv.states import ERROR, STARTING, Status, at_work
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def load(store: Store) -> tuple[Configs, dict[str, Status]]:
-    """Return all records by name (None: unreadable), and an error status for each unreadable one."""
+    """Return all records by name (None: not readable, or not there yet), and a status for each of those."""
     configs: Configs = {}
     statuses: dict[str, Status] = {}
     for name in store.names():
@@ -23,10 +23,23 @@ def load(store: Store) -> tuple[Configs, dict[str, Status]]:
             configs[name] = store.load(name)
         except MachineNotFound:
             continue  # removed since its name was read
+        except MachineBusy as error:
+            configs[name] = None
+            statuses[name] = awaited(error)
         except ConfigError as error:
             configs[name] = None
-            statuses[name] = Status(ERROR, f"{error.path}: {error.reason}")
+            statuses[name] = unreadable(error)
     return configs, statuses
+
+
+def unreadable(error: ConfigError) -> Status:
+    """Return the status of a machine whose record cannot be read."""
+    return Status(ERROR, f"{error.path}: {error.reason}")
+
+
+def awaited(error: MachineBusy) -> Status:
+    """Return the status of a machine that has no record yet, because it is just being made."""
+    return Status(STARTING, at_work(error.holder))
 
 
 def copies(configs: Configs) -> dict[str, str]:

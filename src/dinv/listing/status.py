@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dinv.errors import DinvError
-from dinv.states import RUNNING
+from dinv.states import ERROR, RUNNING
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 class MachineStatus:
     """One machine as `dinv ls` shows it: what its record says and what its endpoint answered.
 
-    `name` is its name and `config` its record, None if unreadable. `active` says whether it is running and
+    `name` is its name and `config` its record, None if it cannot be read, or is
+    not written yet. `active` says whether it is running and
     DOCKER_HOST or the current docker context points to it; `active_swarm` whether they point to the legacy
     swarm that it is the master of. `standing` is what its cluster says of it, None if it is in none; `swarm`
     is that as text, or the name of its classic swarm's master, or "". `url` is its
@@ -76,8 +77,10 @@ class MachineStatus:
 
     @property
     def driver(self) -> str:
-        """The name of its driver; "not found" if its record is unreadable."""
-        return self.config.driver_name if self.config is not None else "not found"
+        """The name of its driver; "not found" if its record is unreadable, "" if it is not written yet."""
+        if self.config is None:
+            return "not found" if self.status.state == ERROR else ""
+        return self.config.driver_name
 
     @property
     def docker_version(self) -> str:

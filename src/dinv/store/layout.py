@@ -137,6 +137,28 @@ class Layout:
         """Return whether the machine's directory exists, even if half created or half removed."""
         return is_entry(name) and os.path.isdir(self.directory(name))
 
+    def has_record(self, name: str) -> bool:
+        """Return whether there is a config.json of this name; a create makes the directory before it."""
+        return is_entry(name) and os.path.exists(os.path.join(self.directory(name), "config.json"))
+
+    def holder(self, name: str) -> str | None:
+        """Return what another process that holds a machine's lock says it is doing; None if nobody holds it.
+
+        This is a snapshot: the answer may be outdated by the time it is read. None also if it is not known.
+        """
+        if name in self.held:
+            return None
+        from dinv.system import locks
+
+        path = os.path.join(self.directory(name), ".lock")
+        descriptor = locks.is_held(path)
+        if descriptor is None:
+            return None
+        try:
+            return locks.said(descriptor)
+        finally:
+            os.close(descriptor)
+
     def missing(self, name: str) -> MachineNotFound:
         """Return the error that there is no machine of this name; it suggests a similar one."""
         from dinv.suggestions import closest

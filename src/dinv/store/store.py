@@ -11,7 +11,7 @@ from __future__ import annotations
 import errno
 import os
 
-from dinv.errors import ConfigError, StoreError
+from dinv.errors import ConfigError, MachineBusy, StoreError
 from dinv.formats import json_text
 from dinv.store.layout import Layout, is_entry, writing
 from dinv.store.record import MachineConfig
@@ -28,6 +28,7 @@ class Store(Layout):
     def load(self, name: str) -> MachineConfig:
         """Read a machine's config.json. Raises MachineNotFound, ConfigError, ConfigTooNew.
 
+        Raises MachineBusy for a machine that has no record yet because another process is just making it.
         Nothing is written. A caller that uses its certificates calls `Host.finish_certificates` for that.
         """
         if not is_entry(name):
@@ -36,14 +37,38 @@ class Store(Layout):
         try:
             content = read(path)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
-                raise self.missing(name) from error
-            raise ConfigError(name, path, error.strerror or str(error)) from error
+            content = self._come_to_be(name, path, error)
         try:
             document = json_text.parse(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
         return MachineConfig.read(document, name=name, path=path, store_path=self.root)
+
+    def _come_to_be(self, name: str, path: str, error: OSError) -> bytes:
+        """Return the record that could not be read just now, if it has come since. Raises as `load` does."""
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and self.exists(name):
+            holder = self.holder(name)
+            if holder is not None:
+                raise MachineBusy(name, holder) from error
+            try:  # whoever made it may have let go between the two looks
+                return read(path)
+            except OSError as again:
+                error = again
+        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
+            raise self.missing(name) from error
+        raise ConfigError(name, path, error.strerror or str(error)) from error
+
+    def changed(self, config: MachineConfig) -> MachineConfig | None:
+        """Return the record as it is now, if others have changed it since it was read and are done.
+
+        None if not. For whoever is about to say that something is half done or gone, by two looks: at the
+        record, and at who holds the lock or at the endpoint. Between them another process may have finished.
+        Raises as `load` does: MachineNotFound for one that was removed.
+        """
+        if config.name in self.held or self.holder(config.name) is not None:
+            return None
+        now = self.load(config.name)
+        return None if now.document() == config.document() else now
 
     def save(self, config: MachineConfig) -> None:
         """Replace a machine's config.json. The caller must hold its lock. Raises StoreNotWritable."""
@@ -64,24 +89,6 @@ class Store(Layout):
         from dinv.store.claims import locked
 
         return locked(self, name, doing)
-
-    def holder(self, name: str) -> str | None:
-        """Return what another process that holds a machine's lock says it is doing; None if nobody holds it.
-
-        This is a snapshot: the answer may be outdated by the time it is read. None also if it is not known.
-        """
-        if name in self.held:
-            return None
-        from dinv.system import locks
-
-        path = os.path.join(self.directory(name), ".lock")
-        descriptor = locks.is_held(path)
-        if descriptor is None:
-            return None
-        try:
-            return locks.said(descriptor)
-        finally:
-            os.close(descriptor)
 
     def claim(self, name: str, doing: str) -> AbstractContextManager[bool]:
         """Claim `name` for a new machine: make its directory and hold its lock.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from importlib.metadata import EntryPoint
 from typing import TYPE_CHECKING
@@ -13,13 +14,13 @@ from listed import Asked, add, of_docker_machine, raising, spoil
 
 from dinv import drivers
 from dinv.cli.show.machine_rows import COLUMNS, cells, document
-from dinv.errors import DeadlineExceeded, EndpointUnreachable
+from dinv.errors import DeadlineExceeded, EndpointUnreachable, MachineBusy
 from dinv.listing import records
 from dinv.listing.asking import statuses
 from dinv.listing.filters import Filters
 from dinv.provisioners.membership import Standing
-from dinv.states import ERROR, RUNNING, STOPPED, TIMEOUT, Status
-from dinv.store.record import CREATING
+from dinv.states import ERROR, RUNNING, STARTING, STOPPED, TIMEOUT, Status
+from dinv.store.record import CREATING, READY
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -183,6 +184,75 @@ def test_what_cannot_be_asked_for_has_a_row_with_the_reason(store: Store) -> Non
 def test_a_machine_removed_meanwhile_has_no_row(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Store, "names", lambda _store: ["gone"])
     assert statuses(store, timeout=2) == []
+
+
+def test_one_that_is_just_being_made_is_starting_and_has_no_record_yet(store: Store) -> None:
+    add(store, "ready")
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    with Store(store.path).claim("dev", "creating it"):
+        found = {row.name: row for row in statuses(store, timeout=2)}
+        assert found["dev"].state == STARTING
+        assert "at work on it (creating it, process" in found["dev"].error
+        assert cells(found["dev"])[:4] == ("dev", "", "", STARTING)
+        assert document(found["dev"])["DriverName"] == ""
+        with pytest.raises(MachineBusy, match="creating it"):
+            store.load("dev")
+    (dev,) = (row for row in statuses(store, timeout=2) if row.name == "dev")
+    assert (dev.state, "config.json" in dev.error) == (ERROR, True), "its create was killed"
+
+
+def test_what_finishes_between_two_looks_is_asked_about(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A create seen by its record, another before it had one; an upgrade; a removal."""
+    add(store, "made", phase=CREATING)
+    add(store, "removed")
+    add(store, "upgraded")
+    os.mkdir(store.directory("written"))
+    holder, theirs = Store.holder, Store(store.path)
+
+    def finish(name: str) -> None:
+        if name == "written" and not theirs.has_record(name):
+            add(theirs, name, "f")
+        elif name == "made":
+            config = theirs.load(name)
+            config.ours["Phase"] = READY
+            theirs.save(config)
+
+    def lets_go(looking: Store, name: str) -> str | None:
+        finish(name)
+        return holder(looking, name)
+
+    def answer() -> Status:
+        if theirs.exists("removed"):
+            theirs.remove("removed")
+            config = theirs.load("upgraded")
+            config.driver["Container"] = "another"
+            theirs.save(config)
+        first = ["made", "upgraded"] not in Asked.calls
+        return Status(ERROR, "is gone; clean up") if first else Status(RUNNING)
+
+    monkeypatch.setattr(Store, "holder", lets_go)
+    Asked.answers = {"e": answer, "f": lambda: Status(STOPPED)}
+    found = {row.name: row for row in statuses(store, timeout=2)}
+    assert {name: (row.state, row.error) for name, row in found.items()} == {
+        "made": (RUNNING, ""),
+        "upgraded": (RUNNING, ""),
+        "written": (STOPPED, ""),
+    }
+    assert sorted(Asked.calls) == [["made", "upgraded"], ["removed", "upgraded"], ["written"]]
+
+
+def test_nothing_is_read_twice_of_what_is_well(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    add(store, "m1")
+    add(store, "m2")
+    Asked.answers = {"e": lambda: Status(RUNNING)}
+    loads: list[str] = []
+    load = Store.load
+    monkeypatch.setattr(Store, "load", lambda here, name: loads.append(name) or load(here, name))
+    monkeypatch.setattr(Store, "holder", lambda *_: pytest.fail("nobody has to be asked"))
+    statuses(store, timeout=2)
+    assert loads == ["m1", "m2"]
 
 
 def test_cells_of_running_stopped_and_spoilt(store: Store) -> None:

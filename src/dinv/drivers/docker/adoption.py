@@ -11,12 +11,11 @@ from dinv.drivers.docker.flavours.engine import DAEMON_PORT
 from dinv.drivers.docker.network import ports
 from dinv.errors import (
     CannotAdopt,
-    ConfigError,
     DeadlineExceeded,
     EndpointError,
     EngineError,
-    MachineNotFound,
     NotFound,
+    StoreError,
 )
 from dinv.formats.host_port import of_url
 from dinv.formats.urls import PLAIN_PORT, TLS_PORT
@@ -92,7 +91,7 @@ def _nobodys(site: Site, name: str, identity: str, labels: Mapping[str, str]) ->
     for other in site.store.names():
         try:
             config = site.store.load(other)
-        except (ConfigError, MachineNotFound):
+        except StoreError:
             continue
         if config.driver.get("ContainerID") == identity and config.name != site.config.name:
             raise CannotAdopt(name, f'it is the machine "{other}" of this store already')

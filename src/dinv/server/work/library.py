@@ -10,7 +10,15 @@ from typing import Any
 
 from dinv.drivers.docker.flavours import detect
 from dinv.engine import Engine
-from dinv.errors import AccessOver, AlreadyRunning, AlreadyStopped, ConfigError, MachineNotFound, NotSupported
+from dinv.errors import (
+    AccessOver,
+    AlreadyRunning,
+    AlreadyStopped,
+    ConfigError,
+    MachineBusy,
+    MachineNotFound,
+    NotSupported,
+)
 from dinv.labels import LABEL, LABEL_ID, LABEL_ROLE
 from dinv.lifecycle.sharing import share_file
 from dinv.lifecycle.transfer import copies
@@ -124,7 +132,7 @@ class LibraryHosts:
     def facts(self, name: str) -> Facts | None:
         try:
             config = self._store().load(name)
-        except (MachineNotFound, ConfigError):
+        except (MachineNotFound, ConfigError, MachineBusy):
             return None
         return Facts(config.identity, config.url, config.docker_version, finished=not config.unfinished)
 
