@@ -25,6 +25,7 @@ from dinv.errors import (
     MachineNotReady,
     MachineNotRunning,
     MachineUnfinished,
+    NoKubeconfig,
     NotSupported,
 )
 from dinv.lifecycle.host import Host, certificates, context
@@ -68,6 +69,12 @@ def machine(world: World, store: Store) -> Machine:
     certificates.issue(machine._host)
     world.steps.clear()
     return machine
+
+
+def half_made(machine: Machine, **ours: str) -> None:
+    """Have its record say that its create has not finished."""
+    machine.config.ours.update(Phase=CREATING, **ours)
+    machine._host.store.save(machine.config)
 
 
 def without_ours(machine: Machine) -> None:
@@ -128,7 +135,7 @@ def test_its_state_is_asked_of_the_driver(world: World, machine: Machine) -> Non
 
 
 def test_half_made_is_an_error_and_nobody_is_asked(world: World, machine: Machine) -> None:
-    machine.config.ours["Phase"] = CREATING
+    half_made(machine)
     status = machine.status()
     assert (status.state, world.steps) == (ERROR, [])
     assert "dinv rm dev" in status.error
@@ -284,7 +291,7 @@ def test_a_machine_made_anew_meanwhile_is_another_one(world: World, store: Store
 
 
 def test_docker_machines_own_and_half_made_ones_are_not_changed(world: World, machine: Machine) -> None:
-    machine.config.ours["Phase"] = CREATING
+    half_made(machine)
     with pytest.raises(MachineUnfinished, match="did not finish"):
         machine.stop()
     without_ours(machine)
@@ -295,7 +302,7 @@ def test_docker_machines_own_and_half_made_ones_are_not_changed(world: World, ma
 
 def test_one_that_somebody_makes_is_not_called_broken(world: World, store: Store, machine: Machine) -> None:
     other = Store(store.path)
-    machine.config.ours["Phase"] = CREATING
+    half_made(machine)
     with other.lock("dev", "creating it"):
         status = machine.status()
         assert status.state == STARTING
@@ -310,8 +317,60 @@ def test_one_that_somebody_makes_is_not_called_broken(world: World, store: Store
     assert "create" not in " ".join(world.steps)
 
 
+def finish(store: Store) -> None:
+    """What another process does that has made it, just before it lets go."""
+    made = store.load("dev")
+    made.ours["Phase"] = READY
+    store.save(made)
+
+
+def test_one_whose_create_has_finished_since_is_asked_as_usual(
+    world: World, store: Store, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world.states["dev"] = RUNNING
+    half_made(machine)
+    others = [Machine.recorded(store.load("dev"), store) for _ in range(4)]
+    holder, found = Store.holder, []
+
+    def lets_go(looking: Store, name: str) -> str | None:
+        """It finishes between the look at the record and the one at the lock."""
+        finish(Store(store.path))
+        found.append(name)
+        return holder(looking, name)
+
+    monkeypatch.setattr(Store, "holder", lets_go)
+    assert (machine.status().state, machine.status().error) == (RUNNING, "")
+    half_made(machine)
+    others[0].check_files()
+    half_made(machine)
+    with pytest.raises(NoKubeconfig):
+        others[1].kubeconfig_path()
+    assert found
+    finish(store)
+    others[2].stop()
+    assert others[2].status().state == STOPPED
+    assert others[3].status().state == STOPPED
+
+
+@pytest.mark.parametrize("again", [False, True])
+def test_one_that_is_removed_since_is_not_to_be_cleaned_up(
+    store: Store, machine: Machine, *, again: bool
+) -> None:
+    with store.lock("dev", "removing it"):
+        store.remove("dev")
+    if again:
+        another = MachineConfig.new(
+            name="dev", store_path=store.path, driver_name="fake", identity="y", created="now"
+        )
+        with store.claim("dev", "creating it"):
+            store.save(another)
+    for ask in (machine.status, machine.channel):
+        with pytest.raises(MachineNotFound):
+            ask()
+
+
 def test_what_was_to_be_adopted_is_finished_by_adopting_it(machine: Machine) -> None:
-    machine.config.ours.update(Phase=CREATING, Adopting="photon")
+    half_made(machine, Adopting="photon")
     assert "dinv adopt photon dev, or forget it: dinv rm dev" in machine.status().error
 
 

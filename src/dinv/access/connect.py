@@ -30,7 +30,9 @@ def check_files(machine: Host) -> None:
     Raises MachineUnusable.
     """
     if machine.config.unfinished:
-        raise errors.MachineUnusable(machine.name, machine.url, machine.status().error)
+        status = machine.status()
+        if machine.config.unfinished:  # else its create has finished since the record was read
+            raise errors.MachineUnusable(machine.name, machine.url, status.error)
     directory = machine.environment().get("DOCKER_CERT_PATH", "")
     for name in client_files.NAMES if directory else ():
         path = os.path.join(directory, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 
-from dinv.errors import MachineBusy, MachineNotFound
+from dinv.errors import MachineNotFound
 from dinv.lifecycle.opening import check_finished
 from dinv.timeouts import SERVE_SECONDS
 
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
 def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterator[bool]:
     """Hold its lock; yield whether an upgrade or a change that was killed was settled first."""
     host.driver_class.check_change(host.config, doing)
-    if host.config.unfinished:
-        holder = host.store.holder(host.name)
-        if holder is not None:
-            raise MachineBusy(host.name, holder)
-        check_finished(host.config)
     with host.store.lock(host.name, doing):
         # Read before the lock was held: another process may have made another machine of this name since,
         # or have changed this one.
@@ -32,6 +27,7 @@ def changing(host: Host, doing: str, progress: Progress | None = None) -> Iterat
         if now.identity != host.config.identity:
             raise MachineNotFound(host.name)
         host.config.follow(now)
+        check_finished(host.config)
         if now.name != now.first_name:
             from dinv.store import twins
 

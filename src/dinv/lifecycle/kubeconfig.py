@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from dinv.errors import KubeconfigError, NoKubeconfig, NotSupported
+from dinv.errors import KubeconfigError, MachineBusy, NoKubeconfig, NotSupported
 from dinv.lifecycle.changing import changing
 from dinv.lifecycle.opening import check_finished
 from dinv.provisioners.membership import KUBECONFIG
@@ -16,8 +16,16 @@ if TYPE_CHECKING:
 
 
 def path(host: Host) -> str:
-    """Return the path of its own kubeconfig, which is there. Raises NoKubeconfig, MachineUnfinished."""
-    check_finished(host.config)
+    """Return the path of its own kubeconfig, which is there.
+
+    Raises NoKubeconfig, MachineUnfinished, MachineBusy.
+    """
+    if host.config.unfinished:
+        holder = host.store.holder(host.name)
+        if holder is not None:
+            raise MachineBusy(host.name, holder)
+        host.catch_up()
+        check_finished(host.config)
     found = host.provisioner.kubeconfig_path(host.config)
     if not found or not os.path.exists(found):
         raise NoKubeconfig(host.name, host.config.provisioner, found)

@@ -22,7 +22,7 @@ import os
 import time
 
 from dinv import errors
-from dinv.errors import DinvError, MachineBusy
+from dinv.errors import DinvError, MachineBusy, MachineNotFound
 from dinv.states import ERROR, RUNNING, STOPPED
 from dinv.store.record import MachineConfig
 from dinv.timeouts import LOOK_SECONDS, STATE_SECONDS
@@ -194,7 +194,28 @@ class Host:
         return self._provisioner
 
     def status(self, *, timeout: float = STATE_SECONDS) -> Status:
-        """Ask the endpoint for its state and any error; `timeout` in seconds."""
+        """Ask the endpoint for its state and any error; `timeout` in seconds.
+
+        Raises MachineNotFound for one that was removed meanwhile.
+        """
+        found = self._status(timeout)
+        doubtful = found.error or found.state == ERROR
+        return self._status(timeout) if doubtful and self.catch_up() else found
+
+    def catch_up(self) -> bool:
+        """Follow its record if others have changed it since and are done (`Store.changed`); return whether.
+
+        Raises MachineNotFound, ConfigError.
+        """
+        now = self.store.changed(self.config)
+        if now is None:
+            return False
+        if now.identity != self.config.identity:
+            raise MachineNotFound(self.name)
+        self.config.follow(now)
+        return True
+
+    def _status(self, timeout: float) -> Status:
         if self.config.unfinished:
             from dinv.lifecycle.host import unfinished
 
@@ -331,13 +352,18 @@ class Host:
             torn_certificates.finish(self.config, self.store)
 
     def observed_state(self) -> str:
-        """Return its state (`dinv.states`). Raises MachineGone or MachineBusy if its container is missing."""
+        """Return its state (`dinv.states`).
+
+        If its container is missing, raises MachineGone, MachineBusy, or MachineNotFound once it is removed.
+        """
         status = self.driver.state(timeout=STATE_SECONDS)
         if status.state == ERROR:
             holder = self.store.holder(self.name)
             if holder is not None:
                 # Another process makes, removes or upgrades it: what is missing is about to come, or to go.
                 raise MachineBusy(self.name, holder)
+            if self.catch_up():
+                status = self.driver.state(timeout=STATE_SECONDS)
         return self.driver.observed(status)
 
     def check_running(self) -> None:

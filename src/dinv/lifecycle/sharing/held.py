@@ -60,10 +60,12 @@ def listed(host: Host, progress: Progress) -> list[Access]:
     for remark in remarks:
         progress.warn(remark)
     if host.config.revoking and host.store.holder(host.name) is None:
-        progress.warn(
-            f'Machine "{host.name}" may not refuse yet what was revoked; its next start sees to it, or: '
-            + command("provision", host.name)
-        )
+        host.catch_up()  # whoever is revoking may have finished between the two looks
+        if host.config.revoking:
+            progress.warn(
+                f'Machine "{host.name}" may not refuse yet what was revoked; its next start sees to it, or: '
+                + command("provision", host.name)
+            )
     return found
 
 
