@@ -9,11 +9,11 @@ from dinv.caches import creation, removal
 from dinv.caches import status as state
 from dinv.caches import upstreams as _upstreams
 from dinv.caches.site import CacheSite, running
-from dinv.errors import CacheError, ConfigError, InputError
+from dinv.errors import CacheBusy, CacheError, CacheNotFound, ConfigError, InputError
 from dinv.progress import Progress
 from dinv.registries.cache_record import PUSH, READY
 from dinv.registries.cache_store import CacheStore
-from dinv.states import ERROR
+from dinv.states import ERROR, STARTING, at_work
 from dinv.store.store import Store
 from dinv.wording import command
 
@@ -82,7 +82,10 @@ class RegistryCaches:
         return self._status(record)
 
     def get(self, name: str) -> CacheStatus:
-        """Return what is known of one cache, asking its endpoint. Raises CacheNotFound, ConfigError."""
+        """Return what is known of one cache, asking its endpoint.
+
+        Raises CacheNotFound, ConfigError; CacheBusy if it is just being made and has no record yet.
+        """
         return self._status(CacheStore(self._path).load(name))
 
     def usage(self, name: str) -> builtins.list[RegistryUsage]:
@@ -164,13 +167,24 @@ class RegistryCaches:
         )
 
     def _status(self, record: CacheRecord) -> CacheStatus:
+        """Return its status; raise as `CacheStore.load` does if it is another now, or none."""
+        store = CacheStore(self._path)
+        found = self._asked(store, record)
+        if found.error and store.holder(record.name) is None:
+            # Whoever was making or removing it may have finished between the looks.
+            now = store.load(record.name)
+            if now.document != record.document:
+                return self._asked(store, now)
+        return found
+
+    def _asked(self, store: CacheStore, record: CacheRecord) -> CacheStatus:
         machines = removal.users(Store(self._path), record.name)
-        found = state.status(record, machines, trace=self._trace)
+        found = state.status(record, machines, holder=lambda: store.holder(record.name), trace=self._trace)
         if found.error or record["Phase"] != READY:
             return found
         from dinv.pki import validity
 
-        _, said = validity.in_directory(CacheStore(self._path).directory(record.name)).remark(soon=True)
+        _, said = validity.in_directory(store.directory(record.name)).remark(soon=True)
         if not said:
             return found
         advice = command("cache", "create", record.name) + " renews it"
@@ -198,7 +212,15 @@ class RegistryCaches:
         for name in store.names():
             try:
                 found.append(self._status(store.load(name)))
+            except CacheNotFound:
+                continue  # removed since its name was read
+            except CacheBusy as error:
+                found.append(_unknown(name, STARTING, at_work(error.holder)))
             except ConfigError as error:
-                said = f"{error.path}: {error.reason}"
-                found.append(state.CacheStatus(name, "", "", ERROR, None, (), (), said))
+                found.append(_unknown(name, ERROR, f"{error.path}: {error.reason}"))
         return found
+
+
+def _unknown(name: str, shown: str, said: str) -> CacheStatus:
+    """Return the status of a cache without a record that could be read."""
+    return state.CacheStatus(name, "", "", shown, None, (), (), said)

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from dinv.caches.site import CacheSite, running
 from dinv.errors import DinvError
 from dinv.formats import json_text
-from dinv.registries.cache_record import KEPT, PUSH, READY, REMOVING
-from dinv.states import ERROR, RUNNING, STOPPED
+from dinv.registries.cache_record import CREATING, KEPT, PUSH, READY, REMOVING
+from dinv.states import ERROR, RUNNING, STOPPED, STOPPING, at_work
+from dinv.states import STARTING as STARTING_UP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -66,17 +67,25 @@ class CacheStatus:
 
 
 def status(
-    record: CacheRecord, machines: tuple[str, ...], *, trace: Callable[[str], None] | None = None
+    record: CacheRecord,
+    machines: tuple[str, ...],
+    *,
+    holder: Callable[[], str | None] = lambda: None,
+    trace: Callable[[str], None] | None = None,
 ) -> CacheStatus:
-    """Ask a cache's endpoint about it. Nothing is raised: what is wrong is in `error`."""
+    """Ask a cache's endpoint about it. Nothing is raised: what is wrong is in `error`.
+
+    `holder` is `CacheStore.holder`: it is asked who makes or removes a cache that is not all there.
+    """
     found: list[RegistryUsage] = []
-    state, error, size = ERROR, "", None
+    state, error, size, gone = ERROR, "", None, False
     if record["Phase"] == KEPT:
         return _status(record, machines, REMOVED)
     try:
         with CacheSite(record, trace=trace) as site:
             container = site.container()
             if container is None:
+                gone = True
                 error = f"its container {record.container} is gone"
             elif running(container):
                 state = RUNNING
@@ -86,7 +95,11 @@ def status(
                 state = STOPPED
     except DinvError as problem:
         error = str(problem)
-    if record["Phase"] != READY:
+    who = holder() if gone or record["Phase"] != READY else None
+    if who is not None:
+        state = {CREATING: STARTING_UP, REMOVING: STOPPING}.get(record["Phase"], state)
+        error = at_work(who)
+    elif record["Phase"] != READY:
         state = UNFINISHED
         error = error or ("its removal" if record["Phase"] == REMOVING else "its create") + " was interrupted"
     return _status(record, machines, state, found=found, size=size, error=error)

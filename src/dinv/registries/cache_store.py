@@ -41,12 +41,11 @@ class CacheStore(Layout):
         self.machines_directory = os.path.join(self.path, "caches")
 
     def load(self, name: str) -> CacheRecord:
-        """Read a cache's record. Raises CacheNotFound, ConfigError."""
+        """Read a cache's record. Raises CacheNotFound, ConfigError; CacheBusy if it is not written yet."""
         path = os.path.join(self.directory(name), "config.json")
-        if not self.exists(name):
-            raise self.not_found(name)
         try:
-            document = json_text.parse(files.read(path))
+            with self._of_caches(name):
+                document = json_text.parse(self.content(name))
         except OSError as error:
             raise ConfigError(name, path, error.strerror or str(error), _forget(name)) from error
         except ValueError as error:

@@ -12,9 +12,9 @@ import errno
 import os
 
 from dinv import errors
-from dinv.errors import InputError, MachineNotFound, StoreError, StoreNotWritable
+from dinv.errors import InputError, MachineBusy, MachineNotFound, StoreError, StoreNotWritable
 from dinv.system import home
-from dinv.system.files import remove_tree, sync_directory
+from dinv.system.files import read, remove_tree, sync_directory
 from dinv.wording import either
 
 TYPE_CHECKING = False
@@ -140,6 +140,29 @@ class Layout:
     def has_record(self, name: str) -> bool:
         """Return whether there is a config.json of this name; a create makes the directory before it."""
         return is_entry(name) and os.path.exists(os.path.join(self.directory(name), "config.json"))
+
+    def content(self, name: str) -> bytes:
+        """Read a config.json. Raises MachineNotFound, OSError.
+
+        Raises MachineBusy where there is none yet because another process is just making what has this name.
+        """
+        if not is_entry(name):
+            raise self.missing(name)
+        path = os.path.join(self.directory(name), "config.json")
+        try:
+            return read(path)
+        except OSError as error:
+            if error.errno not in (errno.ENOENT, errno.ENOTDIR):
+                raise
+            holder = self.holder(name)
+            if holder is not None:
+                raise MachineBusy(name, holder) from error
+        try:
+            return read(path)  # whoever was making it may have let go between the two looks
+        except OSError as error:
+            if self.exists(name):
+                raise
+            raise self.missing(name) from error
 
     def holder(self, name: str) -> str | None:
         """Return what another process that holds a machine's lock says it is doing; None if nobody holds it.

@@ -8,14 +8,13 @@ no lock: config.json is only ever replaced as a whole.
 
 from __future__ import annotations
 
-import errno
 import os
 
-from dinv.errors import ConfigError, MachineBusy, StoreError
+from dinv.errors import ConfigError, StoreError
 from dinv.formats import json_text
-from dinv.store.layout import Layout, is_entry, writing
+from dinv.store.layout import Layout, writing
 from dinv.store.record import MachineConfig
-from dinv.system.files import read, sweep, sync_directory, write
+from dinv.system.files import sweep, sync_directory, write
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,32 +30,16 @@ class Store(Layout):
         Raises MachineBusy for a machine that has no record yet because another process is just making it.
         Nothing is written. A caller that uses its certificates calls `Host.finish_certificates` for that.
         """
-        if not is_entry(name):
-            raise self.missing(name)
         path = os.path.join(self.directory(name), "config.json")
         try:
-            content = read(path)
+            content = self.content(name)
         except OSError as error:
-            content = self._come_to_be(name, path, error)
+            raise ConfigError(name, path, error.strerror or str(error)) from error
         try:
             document = json_text.parse(content)
         except ValueError as error:
             raise ConfigError(name, path, f"not valid JSON ({error})") from error
         return MachineConfig.read(document, name=name, path=path, store_path=self.root)
-
-    def _come_to_be(self, name: str, path: str, error: OSError) -> bytes:
-        """Return the record that could not be read just now, if it has come since. Raises as `load` does."""
-        if error.errno in (errno.ENOENT, errno.ENOTDIR) and self.exists(name):
-            holder = self.holder(name)
-            if holder is not None:
-                raise MachineBusy(name, holder) from error
-            try:  # whoever made it may have let go between the two looks
-                return read(path)
-            except OSError as again:
-                error = again
-        if error.errno in (errno.ENOENT, errno.ENOTDIR) and not self.exists(name):
-            raise self.missing(name) from error
-        raise ConfigError(name, path, error.strerror or str(error)) from error
 
     def changed(self, config: MachineConfig) -> MachineConfig | None:
         """Return the record as it is now, if others have changed it since it was read and are done.

@@ -9,11 +9,12 @@ import pytest
 
 from dinv.caches import status
 from dinv.caches.registry_caches import RegistryCaches
+from dinv.caches.site import CacheSite
 from dinv.caches.status import CacheStatus
 from dinv.errors import CacheError, CacheInUse, CacheNotFound
 from dinv.pki import certificates
 from dinv.registries.cache_ca import CacheAuthority
-from dinv.registries.cache_record import KEPT, READY, CacheRecord, Registry
+from dinv.registries.cache_record import CREATING, KEPT, READY, REMOVING, CacheRecord, Registry
 from dinv.registries.cache_store import CacheStore
 from dinv.store.record import MachineConfig
 
@@ -52,6 +53,59 @@ def test_a_damaged_record_is_listed_with_what_is_wrong(store: Store) -> None:
     (found,) = RegistryCaches(store.path).list()
     assert found.state == "Error"
     assert "not valid JSON" in found.error
+
+
+@pytest.mark.parametrize(
+    ("phase", "doing", "state"),
+    [
+        (CREATING, "creating it", "Starting"),
+        (REMOVING, "removing it", "Stopping"),
+        (READY, "creating it", "Error"),
+        ("", "creating it", "Starting"),
+    ],
+)
+def test_one_that_is_just_made_or_removed_is_not_called_interrupted(
+    store: Store, monkeypatch: pytest.MonkeyPatch, phase: str, doing: str, state: str
+) -> None:
+    monkeypatch.setattr(CacheSite, "container", lambda _: None)
+    caches = CacheStore(store.path)
+    if phase:
+        add(store, phase)
+    with caches.claim("hub", doing):
+        (found,) = RegistryCaches(store.path).list()
+    assert found.state == state
+    assert f"another dinv is at work on it ({doing}" in found.error
+    (found,) = RegistryCaches(store.path).list()
+    assert "at work" not in found.error
+    assert found.error, "it was killed"
+
+
+def test_one_that_is_removed_or_ready_meanwhile_is_looked_at_again(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caches = add(store, CREATING)
+    monkeypatch.setattr(CacheSite, "container", lambda _: {"State": {"Running": False}})
+    holder = CacheStore.holder
+
+    def finish(looking: CacheStore, name: str) -> str | None:
+        record = caches.load(name)
+        record["Phase"] = READY
+        caches.save(record)
+        return holder(looking, name)
+
+    monkeypatch.setattr(CacheStore, "holder", finish)
+    (found,) = RegistryCaches(store.path).list()
+    assert (found.state, found.error) == ("Stopped", "")
+    monkeypatch.undo()
+
+    def gone(_site: CacheSite) -> None:
+        if caches.exists("hub"):
+            caches.remove("hub")
+
+    monkeypatch.setattr(CacheSite, "container", gone)
+    assert RegistryCaches(store.path).list() == []
+    monkeypatch.setattr(CacheStore, "names", lambda _: ["hub"])
+    assert RegistryCaches(store.path).list() == []
 
 
 def test_one_that_is_used_stays(store: Store) -> None:

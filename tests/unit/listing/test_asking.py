@@ -249,7 +249,12 @@ def test_nothing_is_read_twice_of_what_is_well(store: Store, monkeypatch: pytest
     Asked.answers = {"e": lambda: Status(RUNNING)}
     loads: list[str] = []
     load = Store.load
-    monkeypatch.setattr(Store, "load", lambda here, name: loads.append(name) or load(here, name))
+
+    def counted(here: Store, name: str) -> MachineConfig:
+        loads.append(name)
+        return load(here, name)
+
+    monkeypatch.setattr(Store, "load", counted)
     monkeypatch.setattr(Store, "holder", lambda *_: pytest.fail("nobody has to be asked"))
     statuses(store, timeout=2)
     assert loads == ["m1", "m2"]

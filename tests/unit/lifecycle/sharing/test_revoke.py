@@ -266,6 +266,13 @@ def test_the_endpoint_is_lost_in_the_middle(machine: Machine, world: World, stor
     open_store(store.path).get("dev").access(progress=heard)
     (said,) = heard.warnings
     assert "may not refuse yet what was revoked" in said
+    read_before, heard = open_store(store.path).get("dev"), HeardOfHooks()
+    done = store.load("dev")
+    done.revoking = False
+    with store.lock("dev", "revoking access to it"):
+        store.save(done)
+    read_before.access(progress=heard)
+    assert heard.warnings == []
     assert len(access_log.revoked(machine.access_log())) == 1
 
 
