@@ -14,10 +14,20 @@ from dinv.declared import differing, pooled
 from dinv.declared.changes import CHANGE, CREATE, FAIL, NOTHING, REMOVE, REPLACE, Change
 from dinv.declared.wanted import CACHE, MACHINE, POOL
 from dinv.drivers import Difference
-from dinv.errors import CacheNotFound, DeclarationError, DinvError, MachineNotFound, PoolNotFound, StoreError
+from dinv.errors import (
+    CacheBusy,
+    CacheNotFound,
+    DeclarationError,
+    DinvError,
+    MachineBusy,
+    MachineNotFound,
+    PoolNotFound,
+    StoreError,
+)
 from dinv.pools.records import PoolStore
 from dinv.registries.cache_record import KEPT, PUSH, CacheRecord
 from dinv.registries.cache_store import CacheStore
+from dinv.states import at_work
 from dinv.store.record import MachineConfig
 from dinv.store.store import Store
 
@@ -126,8 +136,10 @@ class Planner:
             found = store.load(wanted.name)
         except (MachineNotFound, CacheNotFound, PoolNotFound):
             return None
+        except (MachineBusy, CacheBusy):  # it is just being made, perhaps by the same file
+            return None
         except StoreError:
-            return "" if wanted.kind != MACHINE or _has_record(store, wanted.name) else None
+            return "" if store.has_record(wanted.name) else None
         if isinstance(found, CacheRecord) and found["Phase"] == KEPT:
             return None  # only what it had stored is there
         return str(found.applied.get("File") or "")
@@ -140,11 +152,14 @@ class Planner:
             config = store.load(wanted.name)
         except MachineNotFound:
             return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
+        except MachineBusy as error:
+            return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[at_work(error.holder)])
         except StoreError:
-            if not _has_record(store, wanted.name):  # killed before there was one
+            if not store.has_record(wanted.name):  # killed before there was one
                 return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
             raise
-        note = differing.interrupted(config)
+        holder = store.holder(wanted.name) if config.unfinished or config.unsettled else None
+        note = differing.interrupted(config) if holder is None else at_work(holder)
         if config.unfinished:
             return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[note])
         if config.unsettled and not finish:
@@ -154,21 +169,22 @@ class Planner:
         )
 
     def _cache(self, wanted: Wanted) -> Change:
+        store = CacheStore(self.path)
         try:
-            record = CacheStore(self.path).load(wanted.name)
+            record = store.load(wanted.name)
         except CacheNotFound:
             return Change(CACHE, wanted.name, CREATE, wanted=wanted)
+        except CacheBusy as error:
+            return Change(CACHE, wanted.name, CREATE, wanted=wanted, notes=[at_work(error.holder)])
+        except StoreError:
+            if not store.has_record(wanted.name):  # killed before there was one
+                return Change(CACHE, wanted.name, CREATE, wanted=wanted)
+            raise
         if record["Phase"] != "ready":
             return Change(CACHE, wanted.name, CREATE, wanted=wanted)
         differences = list(_differences(record, wanted))
         action = REPLACE if differences else NOTHING
         return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences)
-
-
-def _has_record(store: Any, name: str) -> bool:
-    import os
-
-    return os.path.exists(os.path.join(store.directory(name), "config.json"))
 
 
 def _differences(record: CacheRecord, wanted: Wanted) -> Iterable[Difference]:

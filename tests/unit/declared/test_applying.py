@@ -25,6 +25,7 @@ from dinv.drivers.alteration import RECREATION, RELOAD
 from dinv.errors import DeclarationError, DinvError, MachineError
 from dinv.machines import Machines
 from dinv.progress import Progress
+from dinv.registries.cache_store import CacheStore
 from dinv.store.store import Store
 
 if TYPE_CHECKING:
@@ -129,6 +130,20 @@ def test_what_others_have_made_is_not_touched(machines: Machines) -> None:
     ):
         planned(machines, "machines: {other: {}}", head="apiVersion: dinv/v1\nname: another\n")
     assert [change.name for change in planned(machines, "", prune=True)] == ["other"]
+
+
+@pytest.mark.parametrize(("kind", "make"), [("machines", Store), ("caches", CacheStore)])
+def test_what_another_apply_is_just_making_is_not_somebody_elses(
+    machines: Machines, kind: str, make: type[Store | CacheStore]
+) -> None:
+    text = f"{kind}: {{dev: {{}}}}\n"
+    with make(machines.path).claim("dev", "creating it"):
+        (change,) = planned(machines, text)
+    assert (change.action, change.error) == ("create", None)
+    assert "another dinv is at work on it (creating it" in change.notes[0]
+    os.makedirs(make(machines.path).directory("dev"), exist_ok=True)
+    (change,) = planned(machines, text)
+    assert (change.action, change.notes) == ("create", []), "killed before there was a record"
 
 
 def test_it_is_taken_over_where_that_is_said(machines: Machines) -> None:
