@@ -250,7 +250,9 @@ class Creation(Transaction):
         if config.registry_cache:
             from dinv.lifecycle.host import registry_cache
 
-            registry_cache.give(self.machine)
+            # Looked at again: it may have been removed since, by somebody who could not see this machine yet.
+            registry_cache.use(self.machine, config.registry_cache)
+            registry_cache.hand_out(self.machine)
         leasing.begin(self.machine)
         self.store.save(config)
         self.recorded = True

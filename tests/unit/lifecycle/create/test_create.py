@@ -14,6 +14,8 @@ from walk import Walk, at
 
 from dinv.endpoints import contexts
 from dinv.errors import (
+    CacheError,
+    CacheNotFound,
     CertificateError,
     ContextTaken,
     EndpointUnreachable,
@@ -31,6 +33,8 @@ from dinv.lifecycle.host import certificates, context
 from dinv.lifecycle.provision import provision
 from dinv.lifecycle.remove import remove
 from dinv.progress import Progress
+from dinv.registries.cache_record import REMOVING, CacheRecord, Registry
+from dinv.registries.cache_store import CacheStore
 from dinv.states import STOPPED
 from dinv.store.record import READY
 from dinv.store.store import Store
@@ -620,3 +624,33 @@ def test_the_record_says_how_far_a_create_has_come(world: World, walk: Walk, sto
     create(store, "dev", options(), Progress(), trace=said.append).close()
     assert said == ["the create of dev that was interrupted had come to: keep"]
     assert "Step" not in store.load("dev").ours
+
+
+@pytest.mark.parametrize("removed", [True, False])
+def test_a_cache_that_is_removed_before_the_machine_is_recorded_is_missed(
+    world: World, store: Store, *, removed: bool
+) -> None:
+    """Whoever removes it does not see yet that this machine uses it."""
+    caches = CacheStore(store.path)
+    record = CacheRecord.new(
+        "hub",
+        identity="hub",
+        created="",
+        endpoint={"URL": "unix:///fake"},
+        registries=[Registry("docker.io", "https://registry-1.docker.io", 5000)],
+    )
+    record["Host"], record["Phase"] = "10.0.0.9", READY
+    with caches.claim("hub", "creating it"):
+        caches.save(record)
+
+    def remove_cache(step: str) -> None:
+        if step == "check" and removed:
+            caches.remove("hub")
+        elif step == "check":
+            record["Phase"] = REMOVING
+            caches.save(record)
+
+    world.at = remove_cache
+    with pytest.raises(CacheNotFound if removed else CacheError):
+        make(store, registry_cache="hub")
+    assert (store.names(), world.things()) == ([], {})
