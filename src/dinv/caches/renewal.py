@@ -11,13 +11,14 @@ from dinv.caches import configuration
 from dinv.caches.creation import serial, wait_until_served
 from dinv.caches.site import CacheSite, running
 from dinv.drivers import clock
-from dinv.errors import CertificateError, DinvError
+from dinv.errors import CacheBusy, CacheNotFound, CertificateError, DinvError, MachineNotFound
 from dinv.lifecycle.renew import when_due
 from dinv.lifecycle.renew.when_due import CACHE, SERVER, Renewed
 from dinv.pki.validity import Certificates, in_directory, rfc3339
 from dinv.registries import cache_ca
 from dinv.registries.cache_record import READY
 from dinv.registries.cache_store import CacheStore
+from dinv.states import at_work
 from dinv.store.store import Store
 
 TYPE_CHECKING = False
@@ -47,9 +48,18 @@ def renew_store(
         name: partial(when_due.renew_due, Store(path), name, progress(name), terms, trace=trace)
         for name in (Store(path).names() if names is None else names)
     }
-    if names is None:
-        todo |= of_all(path, progress, terms, trace=trace)
-    return when_due.renew_all(todo, spread=spread)
+    if names is not None:
+        return when_due.renew_all(todo, spread=spread)
+    todo |= of_all(path, progress, terms, trace=trace)
+    return [each for each in when_due.renew_all(todo, spread=spread) if not _is_gone(each)]
+
+
+def _is_gone(renewed: Renewed) -> bool:
+    """Whether it was removed since the names were listed, which with a spread may be hours ago."""
+    error = renewed.error
+    if isinstance(error, CacheNotFound):
+        return renewed.kind == CACHE and error.cache == renewed.name
+    return isinstance(error, MachineNotFound) and error.machine == renewed.name
 
 
 def of_all(
@@ -79,7 +89,10 @@ def renew_due(
     The endpoint is asked only if it is due. A cache that does not run is left to `cache create`.
     """
     try:
-        record = store.load(name)
+        try:
+            record = store.load(name)
+        except CacheBusy as error:  # it is just being made, with a new certificate
+            return Renewed(name, reason=at_work(error.holder), kind=CACHE)
         if terms.dry_run or _left_alone(store, record, terms):
             return _planned(store, record, terms, trace)
         with store.lock(name, "renewing its certificate"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from fake_program import Program
 
 from dinv.caches import creation, renewal
 from dinv.caches.site import CacheSite
-from dinv.errors import EndpointError
+from dinv.errors import CacheBusy, EndpointError
 from dinv.machines import Machines
 from dinv.pki import certificates
 from dinv.pki.validity import in_directory
@@ -124,6 +125,39 @@ def test_what_is_due_is_renewed_and_in_use(store: Store, containers: Containers)
     assert CacheStore(store.path).load("due").given == after.server.serial
     assert in_directory(fine).server is not None
     assert renew(store, before="30d")["due"].reason == "nothing is due"
+
+
+def test_what_is_removed_or_made_meanwhile_is_no_failure(
+    store: Store, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "due", days=20)
+    monkeypatch.setattr(CacheStore, "names", lambda _: ["due", "gone", "new"])
+    with CacheStore(store.path).claim("new", "creating it"):
+        found = renew(store, before="30d")
+    assert {name: (each.roles, bool(each.error)) for name, each in found.items()} == {
+        "due": (("server",), False),
+        "new": ((), False),
+    }
+    assert "another dinv is at work on it (creating it" in found["new"].reason
+
+
+def test_one_that_is_busy_is_tried_again_at_the_end(
+    store: Store, containers: Containers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(store, "due", days=20)
+    holding = contextlib.ExitStack()
+    holding.enter_context(CacheStore(store.path).lock("due", "pruning it"))
+    each, done = renewal.renew_due, []
+
+    def renew_due(*given: Any, **more: Any) -> Renewed:
+        found = each(*given, **more)
+        done.append(found)
+        holding.close()
+        return found
+
+    monkeypatch.setattr(renewal, "renew_due", renew_due)
+    assert renew(store, before="30d")["due"].roles == ("server",)
+    assert isinstance(done[0].error, CacheBusy)
 
 
 def test_only_those_of_a_whole_store(store: Store, containers: Containers) -> None:

@@ -6,15 +6,16 @@ import time
 
 from dinv.declaration import DURATION, Option
 from dinv.drivers import clock
-from dinv.errors import DinvError, MachineNotRunning
+from dinv.errors import CacheBusy, DinvError, MachineBusy, MachineNotRunning
 from dinv.lifecycle.changing import settle
 from dinv.lifecycle.host import Host, certificates, telling
-from dinv.lifecycle.opening import opened
+from dinv.lifecycle.opening import check_looked_after, opened
 from dinv.lifecycle.remotely import asked, certify
 from dinv.lifecycle.renew import renew, resume
 from dinv.lifecycle.renew.client import renew_client
 from dinv.pki.validity import Certificates, rfc3339
-from dinv.states import RUNNING
+from dinv.states import RUNNING, at_work
+from dinv.system import files
 from dinv.timeouts import STATE_SECONDS
 from dinv.wording import command
 
@@ -128,12 +129,19 @@ def renew_due(
 ) -> Renewed:
     """Renew what is due of a machine. A failure is in the result's `error`."""
     try:
-        with Host(store.load(name), store, trace=trace) as host:
+        try:
+            config = store.load(name)
+        except MachineBusy as error:  # it is just being made, with new certificates
+            return Renewed(name, reason=at_work(error.holder))
+        with Host(config, store, trace=trace) as host:
             reason = _left_out(host)
             if reason:
                 return Renewed(name, reason=reason, certificates=host.certificates)
             if terms.dry_run:
                 return _result(host, terms, *_plan(host, terms))
+            if not _is_needed(host, terms):
+                telling.near_expiry(host, progress)
+                return _result(host, terms, (), ())
         return _renew(store, name, progress, terms, trace)
     except DinvError as error:
         error.about = name
@@ -144,7 +152,8 @@ def renew_all(each: Mapping[str, Callable[[], Renewed]], *, spread: float = 0) -
     """Do all of these, some at the same time; return their results, in this order.
 
     The first is begun at once and the last after `spread` seconds at most: each has its own moment, which its
-    key decides, so that it is the same every time.
+    key decides, so that it is the same every time. What another process was at work on is tried once more at
+    the end.
     """
     import binascii
     from concurrent.futures import ThreadPoolExecutor
@@ -158,7 +167,9 @@ def renew_all(each: Mapping[str, Callable[[], Renewed]], *, spread: float = 0) -
         for moment, key in moments:
             time.sleep(max(0.0, begun + moment - first - time.monotonic()))
             found[key] = pool.submit(each[key])
-        return [found[key].result() for key in each]
+        done = {key: found[key].result() for key in each}
+        busy = [key for key in each if isinstance(done[key].error, (MachineBusy, CacheBusy))]
+        return list((done | {key: each[key]() for key in busy}).values())
     finally:
         # After Ctrl-C: what has been begun comes to an end, nothing else is begun.
         pool.shutdown(cancel_futures=True)
@@ -196,6 +207,20 @@ def _renew(
     renew(store, name, progress, clients=True, timeout=terms.timeout, trace=trace)
     with Host(store.load(name), store) as host:
         return _result(host, terms, roles, later)
+
+
+def _is_needed(host: Host, terms: Terms) -> bool:
+    """Whether a machine has to be locked: something is due, or half done. Raises RecordCopied.
+
+    One with which nothing is to be done may well be in somebody else's hands.
+    """
+    if host.driver.remote() is not None:
+        return bool(_of_users(host, terms))
+    check_looked_after(host)
+    due = [role for role in terms.due(host) if role != CA or terms.ca]
+    return bool(
+        due or host.config.unsettled or certificates.renewing(host) or files.is_pending(host.directory)
+    )
 
 
 def _plan(host: Host, terms: Terms) -> tuple[list[str], list[str]]:
@@ -248,7 +273,8 @@ def _about_ca(host: Host, terms: Terms) -> str:
 def _left_out(host: Host) -> str:
     """Return why nothing of a machine is renewed."""
     if host.config.unfinished:
-        return "its create did not finish"
+        holder = host.store.holder(host.name)
+        return "its create did not finish" if holder is None else at_work(holder)
     if not host.config.by_dinv or (host.driver.left_alone and host.driver.remote() is None):
         return "somebody else looks after its certificates"
     return ""

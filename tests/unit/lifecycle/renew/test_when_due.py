@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -15,7 +16,7 @@ from fake_program import Program
 from heard import Heard
 from hook_files import record_all, recorded
 
-from dinv.errors import CertificateError, OptionError
+from dinv.errors import CertificateError, MachineBusy, MachineNotFound, OptionError
 from dinv.lifecycle.host import Host
 from dinv.lifecycle.host import certificates as certificates_module
 from dinv.lifecycle.power import restart, start
@@ -27,6 +28,7 @@ from dinv.registries import cache_files
 from dinv.registries.cache_record import CacheRecord, Registry
 from dinv.registries.cache_store import CacheStore
 from dinv.states import RUNNING, STOPPED
+from dinv.store import store as store_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -227,6 +229,64 @@ def test_one_that_fails_does_not_keep_the_others(world: World, store: Store, mac
     assert isinstance(found[1].error, CertificateError)
     assert found[1].error.about == "b"
     assert [each.roles for each in found] == [("client",), (), ("client",)]
+
+
+def test_what_is_removed_before_its_moment_is_no_failure(
+    world: World, store: Store, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(world, store, "a", "client")
+    monkeypatch.setattr(store_module.Store, "names", lambda _: ["a", "gone"])
+    assert [(each.name, each.error) for each in machines.renew()] == [("a", None)]
+    (asked_for,) = machines.renew(["gone"])
+    assert isinstance(asked_for.error, MachineNotFound)
+
+
+def test_one_that_somebody_is_at_work_on_fails_only_if_something_is_due(
+    world: World, store: Store, machines: Machines
+) -> None:
+    add(world, store, "due", "client")
+    add(world, store, "fine")
+    half = add(world, store, "half")
+    half.config.phase = "creating"
+    with store.lock("half", "testing"):
+        store.save(half.config)
+    with (
+        store.lock("due", "stopping it"),
+        store.lock("fine", "stopping it"),
+        store.lock("half", "creating it"),
+        store.claim("new", "creating it"),
+    ):
+        found = {each.name: each for each in machines.renew()}
+    assert isinstance(found["due"].error, MachineBusy)
+    assert not any(found[name].error for name in ("fine", "half", "new"))
+    assert found["fine"].reason == "nothing is due"
+    for name in ("half", "new"):
+        assert "another dinv is at work on it (creating it" in found[name].reason
+    assert "state" not in world.steps, "the endpoint is not asked about what is not due"
+
+
+def test_one_that_was_busy_is_tried_again_at_the_end(
+    world: World, store: Store, machines: Machines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    add(world, store, "busy", "client")
+    add(world, store, "last", "client")
+    holding = contextlib.ExitStack()
+    holding.enter_context(store.lock("busy", "stopping it"))
+    each, done = when_due.renew_due, []
+
+    def renew_due(here: Store, name: str, *more: Any, **terms: Any) -> when_due.Renewed:
+        found = each(here, name, *more, **terms)
+        done.append(name)
+        if sorted(done) == ["busy", "last"]:
+            holding.close()
+        return found
+
+    monkeypatch.setattr(when_due, "renew_due", renew_due)
+    assert [(found.name, found.roles) for found in machines.renew()] == [
+        ("busy", ("client",)),
+        ("last", ("client",)),
+    ]
+    assert done[2:] == ["busy"]
 
 
 def test_hooks_are_told_of_what_ends_soon(world: World, store: Store, machines: Machines) -> None:
