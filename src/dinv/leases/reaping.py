@@ -16,7 +16,7 @@ from dinv.leases.reaped import IDLE, KEPT, LEFT, REMOVED, STOPPED, TTL, WARNED, 
 from dinv.lifecycle.host import Host, leasing, telling
 from dinv.lifecycle.power import stop
 from dinv.lifecycle.remove import remove, rounds
-from dinv.states import RUNNING
+from dinv.states import RUNNING, at_work
 from dinv.store.lease import STOP, later
 from dinv.store.store import Store
 from dinv.timeouts import STATE_SECONDS
@@ -85,10 +85,16 @@ class _Reaping:
 
     def done(self) -> Reaped:
         """Look at it, and do what is due."""
-        host = self.host
-        holder = host.store.holder(host.name)
+        holder = self.host.store.holder(self.host.name)
         if holder is not None:
-            return self._kept(f"another dinv is at work on it ({holder})")
+            return self._kept(at_work(holder))
+        try:
+            return self._done()
+        except MachineBusy as error:  # somebody has begun since
+            return self._kept(at_work(error.holder))
+
+    def _done(self) -> Reaped:
+        host = self.host
         if runs.is_left(host.store, host.config):
             return self._end(LEFT, "the run that it was made for is gone")
         now, is_believed = self.watch.of(host, self.progress)
@@ -184,8 +190,6 @@ class _Reaping:
         except HookRefused as error:
             self.progress.note(f"{host.name}: " + error.text)
             return self._kept(error.text)
-        except MachineBusy:
-            return self._kept("another dinv is at work on it")
         except _Spared:
             return self._kept("it was extended or used meanwhile")
         telling.tell(host, "lease-expired", self.progress, **facts)

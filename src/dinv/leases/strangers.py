@@ -7,10 +7,13 @@ their records and docker contexts there, which its next `rm` clears; clusters ar
 from __future__ import annotations
 
 import contextlib
+import time
 
+from dinv.drivers.docker.containers import CHANGE_SECONDS, await_removal
 from dinv.drivers.docker.flavours import detect
+from dinv.drivers.docker.volumes import REMOVE_SECONDS
 from dinv.endpoints import own_network
-from dinv.errors import DinvError, NotFound, PluginNotFound
+from dinv.errors import Conflict, DinvError, NotFound, PluginNotFound
 from dinv.labels import FEATURE_ACTIVITY, LABEL, LABEL_CONTRACT, LABEL_FEATURES, LABEL_ID, LABEL_ROLE
 from dinv.leases import activity, several
 from dinv.leases.reaped import IDLE, KEPT, REMOVED, STOPPED, TTL, Reaped
@@ -28,7 +31,6 @@ if TYPE_CHECKING:
     from dinv.leases.reaped import Terms
     from dinv.progress import Progress
 
-CHANGE_SECONDS = 60.0
 STOP_SECONDS = 20
 CACHE = "cache"
 """The role of a cache volume (LABEL_ROLE)."""
@@ -138,21 +140,40 @@ class _Stranger:
 
     def _remove(self) -> list[str]:
         """Remove all that has its identity; return a line for each thing that stays."""
-        mine = {"label": [f"{LABEL_ID}={self.identity}"]}
         for found in self.engine.containers.list(all=True, filters=self.flavour.list_filters()):
             if (found.get("Labels") or {}).get(LABEL_ID) == self.identity:
+                container = str(found["Id"])
                 with contextlib.suppress(NotFound):
-                    self.engine.containers.remove(
-                        str(found["Id"]), force=True, volumes=True, timeout=CHANGE_SECONDS
-                    )
-        left = []
-        for found in self.engine.volumes.list(filters=mine):
+                    try:
+                        self.engine.containers.remove(
+                            container, force=True, volumes=True, timeout=CHANGE_SECONDS
+                        )
+                    except Conflict:  # another store's `reap` has begun to remove it
+                        await_removal(self.engine, container)
+        end = time.monotonic() + REMOVE_SECONDS
+        while True:
+            left, in_use = self._remove_volumes()
+            if in_use is None:
+                return left
+            if time.monotonic() >= end:
+                raise in_use
+            time.sleep(0.1)
+
+    def _remove_volumes(self) -> tuple[list[str], Conflict | None]:
+        """Remove the volumes that are there; return a line for each that stays, and why one is there yet."""
+        left: list[str] = []
+        in_use = None
+        for found in self.engine.volumes.list(filters={"label": [f"{LABEL_ID}={self.identity}"]}):
             labels = found.get("Labels") or {}
             if labels.get(LABEL_ID) != self.identity:
                 continue
             if self.lease.keep_cache and labels.get(LABEL_ROLE) == CACHE:
                 left.append(f"Volume {found['Name']} stays.")
                 continue
-            with contextlib.suppress(NotFound):
+            try:
                 self.engine.volumes.remove(str(found["Name"]), timeout=CHANGE_SECONDS)
-        return left
+            except NotFound:
+                pass
+            except Conflict as error:  # in use by something that is being removed
+                in_use = error
+        return left, in_use

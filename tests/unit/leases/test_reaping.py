@@ -493,3 +493,23 @@ def test_a_start_warns_of_a_lease_that_is_over(machines: Machines, clock: Clock)
     assert said.warnings == [
         "dev: its lease is over, it is stopped by the next reap: dinv extend dev DURATION"
     ]
+
+
+@pytest.mark.parametrize("used_again", [False, True])
+def test_one_that_somebody_begins_to_change_meanwhile_is_kept(
+    machines: Machines, clock: Clock, monkeypatch: pytest.MonkeyPatch, *, used_again: bool
+) -> None:
+    if used_again:
+        made(machines, idle_ttl="2h")
+        used(monkeypatch, Activity(0, 0, 2 * HOUR - 60))
+        assert one(machines, warn_before="10m").action == "warned"
+        used(monkeypatch, Activity(0, 0, 0))
+    else:
+        made(machines, ttl="4h")
+        clock.ahead = 4 * HOUR - 60
+    with Store(machines.path).lock("dev", "stopping it"):
+        # It has begun after it was looked whether anybody has.
+        monkeypatch.setattr(Store, "holder", lambda *_: None)
+        found = one(machines, warn_before="10m")
+    assert found.action == "kept"
+    assert "another dinv is at work on it (stopping it" in found.reason

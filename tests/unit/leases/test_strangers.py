@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from dinv.endpoints import own_network
-from dinv.errors import EndpointUnreachable
+from dinv.errors import Conflict, EndpointUnreachable, NotFound
 from dinv.leases import activity, strangers
 from dinv.leases.activity import Activity
 from dinv.leases.reaped import Terms
@@ -37,6 +37,7 @@ class Fake:
         self.containers = self.volumes = self
         self.stopped: list[str] = []
         self.away = ""
+        self.removing: dict[str, int] = {}
 
     def info(self) -> dict[str, str]:
         return {"ServerVersion": "26.1.5"}
@@ -55,7 +56,21 @@ class Fake:
             for name, labels in self.things.items()
         ]
 
+    def inspect(self, name: str, **_: object) -> dict[str, str]:
+        """What another has begun to remove is gone by the second look."""
+        if name not in self.things:
+            raise NotFound("No such container")
+        if self.removing.pop(name, None) is None:
+            del self.things[name]
+        return {"Id": name}
+
     def remove(self, name: str, **_: object) -> None:
+        if name in self.removing:
+            if name in self.volumes_of:
+                self.removing[name] -= 1
+                if not self.removing[name]:
+                    del self.removing[name]
+            raise Conflict("removal is already in progress, or the volume is in use")
         if name == self.away:
             raise EndpointUnreachable("unix:///fake", "gone")
         del (self.things if name in self.things else self.volumes_of)[name]
@@ -160,3 +175,19 @@ def test_one_that_cannot_be_removed_does_not_keep_the_others(fake: Fake) -> None
     a, b = reap(fake)
     assert isinstance(a.error, EndpointUnreachable)
     assert (a.action, b.action) == ("kept", "removed")
+
+
+def test_what_another_reap_is_removing_is_waited_for(fake: Fake) -> None:
+    fake.machine("dev", Lease(ttl=60, expires=END))
+    fake.removing = {"dev": 1, "dev-cache": 2}
+    assert [(each.action, each.error) for each in reap(fake)] == [("removed", None)]
+    assert (fake.things, fake.volumes_of) == ({}, {})
+
+
+def test_a_volume_that_stays_in_use_is_an_error(fake: Fake, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(strangers, "REMOVE_SECONDS", 0.0)
+    fake.machine("dev", Lease(ttl=60, expires=END))
+    fake.removing = {"dev-cache": 2}
+    (found,) = reap(fake)
+    assert isinstance(found.error, Conflict)
+    assert set(fake.volumes_of) == {"dev-cache"}, "the others are not kept by it"

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from dinv.drivers.docker.site import Site
+    from dinv.engine import Engine
 
 CHANGE_SECONDS = 60.0
 """Seconds for a call that makes, renames or removes something: little work, but a busy disk takes time."""
@@ -52,7 +53,7 @@ def remove(site: Site, name: str) -> None:
                 site.engine.containers.remove(name, force=True, volumes=True, timeout=CHANGE_SECONDS)
             except Conflict:
                 # "removal ... is already in progress": by a dinv that was killed meanwhile.
-                _await_removal(site, name)
+                await_removal(site.engine, name)
             else:
                 # What stayed would be on the endpoint without a record here.
                 check_done(site, lambda: own_id(site, name), f"removed container {name}", "still has it")
@@ -70,11 +71,14 @@ def check_done(site: Site, undone: Callable[[], object], did: str, but: str) -> 
         time.sleep(0.02)
 
 
-def _await_removal(site: Site, name: str) -> None:
-    """Wait until the engine has removed the container. Raises NotFound then, DeadlineExceeded."""
+def await_removal(engine: Engine, name: str) -> None:
+    """Wait until an engine has removed a container, which it is at already.
+
+    Raises NotFound then, DeadlineExceeded after CHANGE_SECONDS.
+    """
     end = time.monotonic() + CHANGE_SECONDS
     while time.monotonic() < end:
-        site.engine.containers.inspect(name)
+        engine.containers.inspect(name)
         time.sleep(0.05)
     raise DeadlineExceeded(f"The removal of container {name}", CHANGE_SECONDS)
 
