@@ -46,7 +46,7 @@ def statuses(
     standings = _standings(taken, store, timeout, trace)
     answers = _Answers(known)
     _look(taken, records.copies(configs), store, answers, timeout=timeout, trace=trace)
-    if newer := _outdated(taken, store, known):
+    if newer := _outdated(taken, store, answers):
         copies = records.copies({**configs, **taken})
         _look(newer, copies, store, answers, timeout=timeout, trace=trace)
     certificates = {name: _certificates(taken[name], store, known) for name in answers.asked if name in taken}
@@ -77,6 +77,8 @@ class _Answers:
     def __init__(self, known: dict[str, Status]) -> None:
         self.known = known
         self.asked: set[str] = set()
+        self.unanswered: set[str] = set()
+        """Those whose endpoint has said nothing, so that nothing is concluded from their records."""
         self.seconds: dict[str, float] = {}
         self.drivers: dict[str, type[Driver]] = {}
 
@@ -111,21 +113,23 @@ def _look(
             groups.setdefault((driver, driver.group_key(config)), (driver, []))[1].append(config)
         except DinvError as error:
             known[name] = Status(ERROR, error.text)
-    found, seconds = _ask(list(groups.values()), store, timeout, trace)
+    found, seconds, failed = _ask(list(groups.values()), store, timeout, trace)
     known.update(found)
+    answers.unanswered.update(failed)
     answers.asked.update(found)
     answers.seconds.update(seconds)
 
 
-def _outdated(taken: Configs, store: Store, known: dict[str, Status]) -> Configs:
+def _outdated(taken: Configs, store: Store, answers: _Answers) -> Configs:
     """Return the records of machines that something is said about, if others have changed them since.
 
     They are in `taken` then, too; what was removed is there no more.
     """
     newer: Configs = {}
+    known = answers.known
     for name, config in list(taken.items()):
         status = known[name]
-        if config is None or status.state == TIMEOUT or not (status.error or status.state == ERROR):
+        if config is None or name in answers.unanswered or not (status.error or status.state == ERROR):
             continue
         try:
             now = store.changed(config)
@@ -192,21 +196,23 @@ def _discovery(config: MachineConfig | None) -> str:
 
 def _ask(
     groups: list[Group], store: Store, timeout: float, trace: Trace
-) -> tuple[dict[str, Status], dict[str, float]]:
+) -> tuple[dict[str, Status], dict[str, float], set[str]]:
     """Ask all groups, in parallel if there are several; return states and seconds taken, by machine name.
 
-    Machines that got no answer in time are in the state Timeout.
+    And the names of those about which nothing was said; if not in time, they are in the state Timeout.
     """
     import time
 
     statuses: dict[str, Status] = {}
     seconds: dict[str, float] = {}
+    answered: set[str] = set()
 
     def ask(group: Group) -> None:
         driver, configs = group
         begin = time.monotonic()
         try:
             found = driver.states(configs, store, timeout=timeout, trace=trace)
+            answered.update(found)
         except DeadlineExceeded:
             found = {config.name: _timed_out(timeout) for config in configs}
         except DinvError as error:
@@ -220,7 +226,7 @@ def _ask(
 
     if len(groups) == 1:
         ask(groups[0])
-        return statuses, seconds
+        return statuses, seconds, statuses.keys() - answered
     import threading
 
     threads = [threading.Thread(target=ask, args=(group,), daemon=True) for group in groups]
@@ -230,7 +236,8 @@ def _ask(
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
     late = {config.name: _timed_out(timeout) for _, configs in groups for config in configs}
-    return {**late, **dict(statuses)}, dict(seconds)
+    found = {**late, **dict(statuses)}
+    return found, dict(seconds), found.keys() - answered
 
 
 def _timed_out(timeout: float) -> Status:
