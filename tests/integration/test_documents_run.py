@@ -6,7 +6,6 @@ import contextlib
 import io
 import re
 import shlex
-import socket
 import stat
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from documents import blocks, pages
+from free_port import free_port
 from users import User, busybox_tar
 
 from dinv.endpoints.resolve import Endpoint
@@ -72,7 +72,7 @@ class Reader:
             if block.language == "sh" and not block.reason:
                 script += [f": {block}", "set -x", block.text, "{ set +x; } 2>/dev/null"]
         text = "\n".join(script).replace("unix:///var/run/docker.sock", self.endpoint)
-        text = re.sub(r"127\.0\.0\.1:2376\b", f"127.0.0.1:{_free_port()}", text)
+        text = re.sub(r"127\.0\.0\.1:2376\b", f"127.0.0.1:{free_port()}", text)
         return subprocess.run(
             ["bash", "-c", text],
             cwd=self.home,
@@ -84,13 +84,6 @@ class Reader:
             timeout=SECONDS,
             check=False,
         )
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 @pytest.fixture

@@ -8,6 +8,8 @@ import threading
 import time
 from typing import Self
 
+from free_port import free_port
+
 
 class CountingRelay:
     """Relays connections to `target`; `received` is the bytes that came from there.
@@ -23,13 +25,12 @@ class CountingRelay:
         self._open: set[socket.socket] = set()
         self._last = time.monotonic()
         self.received = 0
-        self.port = 0
+        self.port = free_port()
         self.up()
 
     def up(self) -> None:
         """Listen, at the same port as before."""
         self._listener = socket.create_server((self._address, self.port))
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def down(self) -> None:

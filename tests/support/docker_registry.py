@@ -8,6 +8,8 @@ import subprocess
 import time
 from typing import TYPE_CHECKING, Self
 
+from free_port import free_port
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -27,8 +29,7 @@ class DockerRegistry:
     """A running registry, which engines take without TLS; `name` is what its images' names begin with."""
 
     def __init__(self, directory: Path, *, login: bool = False) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
+        port = free_port()
         self.name = f"127.0.0.1:{port}"
         auth = ""
         if login:
@@ -44,7 +45,11 @@ class DockerRegistry:
             stderr=self._log,
             env={**os.environ, "OTEL_TRACES_EXPORTER": "none"},
         )
-        self._await(port)
+        try:
+            self._await(port)
+        except BaseException:
+            self.__exit__()
+            raise
 
     def _await(self, port: int) -> None:
         end = time.monotonic() + SECONDS
@@ -67,4 +72,5 @@ class DockerRegistry:
             self._process.wait(SECONDS)
         finally:
             self._process.kill()
+            self._process.wait()
             self._log.close()

@@ -89,15 +89,6 @@ def _prompted(monitor: socket.socket) -> None:
         said += piece
 
 
-def free_ports(count: int) -> list[int]:
-    """Return ports of 127.0.0.1 that nobody listens at."""
-    with contextlib.ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for listener in sockets:
-            listener.bind(("127.0.0.1", 0))
-        return [int(listener.getsockname()[1]) for listener in sockets]
-
-
 def until(end: float, what: str, machine: VirtualMachine) -> bool:
     """Return True after a pause; fail with the machine's console if it has ended, or the time is up."""
     if not machine.runs() or time.monotonic() > end:

@@ -12,6 +12,7 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from free_port import free_ports
 from proxies import Proxy
 from users import LS, eventually, finish
 
@@ -185,11 +186,11 @@ def test_a_subnet_that_a_vpn_has_taken(shared_user: User, machine: str, vpn: str
 def test_further_ports_are_published_and_kept(user: User) -> None:
     """For where its own address is not reached; `docker run -p` in the machine leads there."""
     name = user.name("more")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port, udp = free_ports(2)
+    with socket.create_server(("127.0.0.1", port)):
         said = user.fails("create", name, "-p", f"{port}:8080", status=3)
         assert f"port {port} is in use" in said
-    user.dinv("create", name, "--publish", "127.0.0.1", "-p", f"{port}:8080", "-p", f"{port + 1}/udp")
+    user.dinv("create", name, "--publish", "127.0.0.1", "-p", f"{port}:8080", "-p", f"{udp}/udp")
     assert user.dinv(*LS, "--format", "{{.Reached}}").stdout.strip() == "published port"
     user.import_hello(name)
     user.docker(
@@ -202,7 +203,7 @@ def test_further_ports_are_published_and_kept(user: User) -> None:
     eventually(lambda: _served(f"http://127.0.0.1:{port}/page"))
     with user.engine() as engine:
         bound = engine.containers.inspect(f"dinv-{name}")["HostConfig"]["PortBindings"]
-    assert bound[f"{port + 1}/udp"] == [{"HostIp": "127.0.0.1", "HostPort": str(port + 1)}]
+    assert bound[f"{udp}/udp"] == [{"HostIp": "127.0.0.1", "HostPort": str(udp)}]
     user.dinv("rm", "-y", name)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from free_port import free_port
 from users import LS
 
 if TYPE_CHECKING:
@@ -169,14 +169,14 @@ def test_flags_by_their_variables_and_quiet(user: User) -> None:
 
 
 def test_publish_address_and_port(user: User) -> None:
-    name, port = user.name("port"), _free_port()
+    name, port = user.name("port"), free_port()
     user.dinv("create", name, "--publish", f"127.0.0.1:{port}")
     assert user.dinv("url", name).stdout == f"tcp://127.0.0.1:{port}\n"
     assert "hello-there" in user.docker(name, "info", "--format", "hello-there")
 
 
 def test_publish_port_alone_stays_on_loopback(user: User) -> None:
-    name, port = user.name("port"), _free_port()
+    name, port = user.name("port"), free_port()
     user.dinv("create", name, "--publish", f":{port}")
     assert user.dinv("url", name).stdout == f"tcp://127.0.0.1:{port}\n"
     with user.engine() as engine:
@@ -354,9 +354,3 @@ def _context_of(user: User, name: str) -> list[str]:
 
     digest = hashlib.sha256(name.encode()).hexdigest()
     return [f"a docker context's {kind}: {digest}" for kind in ("meta", "tls")]
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -16,8 +16,9 @@ import urllib.request
 from typing import TYPE_CHECKING
 
 import pytest
+from free_port import free_ports
 from harness import CACHE, import_busybox
-from qemu import VirtualMachine, free_ports, until
+from qemu import VirtualMachine, until
 from users import LOST
 
 import dinv as library
