@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import socket
 import threading
 import time
@@ -10,9 +11,14 @@ from typing import Self
 
 from free_port import free_port
 
+_REQUEST = re.compile(rb"(?:GET|HEAD) (\S+) HTTP/1\.1\r\n")
+
 
 class CountingRelay:
     """Relays connections to `target`; `received` is the bytes that came from there.
+
+    `asked` are the paths of the requests that went there, but for the look whether anybody is there, /v2/:
+    caches of registries have that now and then by themselves.
 
     While it is `down` nothing listens at its port.
     """
@@ -25,6 +31,7 @@ class CountingRelay:
         self._open: set[socket.socket] = set()
         self._last = time.monotonic()
         self.received = 0
+        self.asked: list[str] = []
         self.port = free_port()
         self.up()
 
@@ -77,10 +84,19 @@ class CountingRelay:
             threading.Thread(target=self._copy, args=(here, there), daemon=True).start()
             threading.Thread(target=self._copy, args=(there, here, True), daemon=True).start()
 
+    def _note(self, data: bytes) -> None:
+        # A request without a body comes in one piece.
+        request = _REQUEST.match(data)
+        if request is not None and request[1] != b"/v2/":
+            with self._lock:
+                self.asked.append(request[1].decode())
+
     def _copy(self, source: socket.socket, sink: socket.socket, counted: bool = False) -> None:  # noqa: FBT001, FBT002
         try:
             while data := source.recv(65536):
-                if counted:
+                if not counted:
+                    self._note(data)
+                else:
                     with self._lock:
                         self.received += len(data)
                         self._last = time.monotonic()

@@ -63,7 +63,7 @@ class Setting:
             if anew:
                 for there in engine.images.list():
                     engine.images.remove(there["Id"], force=True)
-            end = time.monotonic() + 10
+            end = time.monotonic() + 60
             while True:
                 try:
                     engine.images.pull(image)
@@ -107,9 +107,11 @@ def test_what_one_machine_has_pulled_no_other_fetches_again(setting: Setting) ->
     assert fetched > 1_000_000, "it came from the upstream, and through the relay"
     assert setting.pull(other) == digest
     assert relay.settled() - fetched < NEXT_TO_NOTHING
-    fetched = relay.received
+    asked = list(relay.asked)
+    assert any("/blobs/" in path for path in asked), asked
     setting.pull(other, f"x@{digest}")
-    assert relay.settled() == fetched, "a digest does not change: the upstream is not even asked"
+    relay.settled()
+    assert relay.asked == asked, "a digest does not change: the upstream is not even asked"
 
     relay.down()
     setting.pull(other)
@@ -206,13 +208,14 @@ def test_a_kill_at_any_moment_leaves_what_create_and_rm_finish(setting: Setting)
     words = ("cache", "create", cache, "--upstream", setting.upstream)
     for _ in range(3):
         process = user.begin(*words)
-        time.sleep(random.uniform(0.2, 2.0))  # noqa: S311
+        _sleep_at_random(0.2, 2.0)
         process.send_signal(signal.SIGKILL)
         process.communicate(timeout=30)
     setting.create()
-    assert setting.registry("docker.io").state == "online"
+    # On a computer that is busy its look at the upstream may have taken too long.
+    eventually(lambda: setting.registry("docker.io").state == "online", 30)
     process = user.begin("cache", "rm", "-y", cache)
-    time.sleep(random.uniform(0.2, 0.6))  # noqa: S311
+    _sleep_at_random(0.2, 0.6)
     process.send_signal(signal.SIGKILL)
     process.communicate(timeout=30)
     user.dinv("cache", "rm", "--force", cache, status=None)
@@ -220,3 +223,10 @@ def test_a_kill_at_any_moment_leaves_what_create_and_rm_finish(setting: Setting)
     with user.engine() as engine:
         assert not [each for each in engine.volumes.list() if cache in each["Name"]]
         assert not [each for each in engine.containers.list(all=True) if cache in each["Names"][0]]
+
+
+def _sleep_at_random(least: float, most: float) -> None:
+    seconds = random.uniform(least, most)  # noqa: S311
+    # pytest shows it where the test fails.
+    print(f"killed after {seconds:.3f} s")  # noqa: T201
+    time.sleep(seconds)
