@@ -80,14 +80,18 @@ def test_so_do_builds(engine: Engine, on_it: Machine, network: str) -> None:
 
 def test_they_ask_the_dns_server_that_the_machine_was_given(on_it: Machine) -> None:
     asked = ("-d", "10.99.0.53", "-p", "udp", "--dport", "53")
+
+    def rule() -> str:
+        rules = on_it.run("iptables", "-vS", "OUTPUT").splitlines()
+        return next(line for line in rules if "10.99.0.53" in line)
+
     on_it.run("iptables", "-I", "OUTPUT", *asked, "-j", "DROP")
     try:
-        on_it.run("sh", "-c", "timeout 2 docker run --rm busybox busybox nslookup x.test", check=False)
-        rules = on_it.run("iptables", "-vS", "OUTPUT").splitlines()
+        on_it.docker("run", "-d", "--name", "ask", "busybox", "busybox", "nslookup", "x.test")
+        wait_until(lambda: _packets(rule()) > 0, "a query", told=rule)
     finally:
+        on_it.run("docker", "rm", "-f", "ask", check=False)
         on_it.run("iptables", "-D", "OUTPUT", *asked, "-j", "DROP")
-    line = next(line for line in rules if "10.99.0.53" in line)
-    assert int(line.partition(" -c ")[2].split()[0]) > 0, line
 
 
 def test_tcp_keeps_to_it_where_a_network_has_another(engine: Engine, on_it: Machine, network: str) -> None:
@@ -100,7 +104,12 @@ def test_tcp_keeps_to_it_where_a_network_has_another(engine: Engine, on_it: Mach
     finally:
         on_it.docker("network", "rm", "big")
     line = next(line for line in counted.splitlines() if "-j TCPMSS --clamp-mss-to-pmtu" in line)
-    assert int(line.partition(" -c ")[2].split()[0]) > 0, line
+    assert _packets(line) > 0, line
+
+
+def _packets(rule: str) -> int:
+    """How many have met a rule, of a line of `iptables -vS`."""
+    return int(rule.partition(" -c ")[2].split()[0])
 
 
 @pytest.mark.parametrize("where", ["default", "inner"])
