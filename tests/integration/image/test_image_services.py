@@ -43,6 +43,11 @@ def process(machine: Machine, name: str) -> str:
     return found[1] if found else ""
 
 
+def children(machine: Machine) -> list[str]:
+    """The processes that PARENT has started; none for as long as it has not come to that."""
+    return machine.run("pgrep", "-f", "^sleep 2000", check=False).split()
+
+
 @pytest.fixture
 def serving(machine: Machine) -> Iterator[Machine]:
     yield machine
@@ -83,28 +88,28 @@ def test_one_that_ends_is_started_again_and_its_words_are_in_the_log(serving: Ma
     wait_until(lambda: process(serving, "sleeper") not in ("", first), "the service to run again")
     log = serving.log()
     assert "dinv: sleeper ended with status 137: starting it again in 1 s" in log
-    assert log.count("\nsleeper: begins") == 2, log[-1000:]
+    wait_until(lambda: serving.log().count("\nsleeper: begins") == 2, "its words", told=serving.log)
 
 
 def test_what_a_service_has_started_ends_with_it(serving: Machine) -> None:
     put(serving, "parent", PARENT)
     serving.run(SERVICES, "reload")
-    wait_until(lambda: serving.run("pgrep", "-f", "^sleep 2000", check=False), "its child")
+    wait_until(lambda: children(serving), "its child")
     first = process(serving, "parent")
     serving.run("kill", "-KILL", first)
     wait_until(lambda: process(serving, "parent") not in ("", first), "the service to run again")
-    wait_until(lambda: len(serving.run("pgrep", "-f", "^sleep 2000").split()) == 1, "one child")
+    wait_until(lambda: len(children(serving)) == 1, "one child")
 
 
 def test_a_keeper_that_is_killed_is_started_again_with_its_service(serving: Machine) -> None:
     put(serving, "parent", PARENT)
     put(serving, "other", SLEEPER)
     serving.run(SERVICES, "reload")
-    wait_until(lambda: serving.run("pgrep", "-f", "^sleep 2000", check=False), "its child")
+    wait_until(lambda: children(serving), "its child")
     first, other = process(serving, "parent"), process(serving, "other")
     serving.run("sh", "-c", "kill -KILL $(cat /run/dinv/services/parent/keeper)")
     wait_until(lambda: process(serving, "parent") not in ("", first), "the service to run again")
-    wait_until(lambda: len(serving.run("pgrep", "-f", "^sleep 2000").split()) == 1, "one child")
+    wait_until(lambda: len(children(serving)) == 1, "one child")
     assert "dinv: the process that keeps parent running was killed: starting both again" in serving.log()
     assert process(serving, "other") == other
     # The new keeper does what the old one did.
@@ -148,7 +153,7 @@ def test_they_run_before_dockerd_answers_and_end_with_the_machine(
         impatient = text.read().replace("grace=10", "grace=1")
     machine.put({SERVICES.lstrip("/"): impatient.encode()}, 0o755)
     machine.start()
-    wait_until(lambda: process(machine, "graceful") and process(machine, "stubborn"), "the services", 10)
+    wait_until(lambda: process(machine, "graceful") and process(machine, "stubborn"), "the services")
     machine.wait_ready()
     machine.engine.containers.stop(machine.name, grace=15)
     assert machine.state()["ExitCode"] == 0, machine.log()[-2000:]
@@ -158,4 +163,4 @@ def test_they_run_before_dockerd_answers_and_end_with_the_machine(
     assert "ended with status" not in log
     # Nothing of the former run is in the way of the next.
     machine.start()
-    wait_until(lambda: process(machine, "graceful"), "the services", 10)
+    wait_until(lambda: process(machine, "graceful"), "the services")
