@@ -120,19 +120,31 @@ class Machine:
 
     def hang_up(self) -> None:
         """Have it restart its dockerd, and wait for that."""
-        before = self.run("cat", "/var/run/docker.pid")
+        wait_until(lambda: self.last_run()[0], "its dockerd to be known to answer", told=self.log)
+        before, former = self.run("cat", "/var/run/docker.pid"), self.last_run()[0]
         self.engine.containers.kill(self.name, signal="SIGHUP")
         wait_until(lambda: self.daemon_pid() not in ("", before), "another dockerd", told=self.log)
         self.wait_ready()
+
         # What it does after that is done as well.
-        wait_until(
-            lambda: self.run("sh", "-c", "ls -v /run/dinv | grep ^ready | tail -1").endswith(".settled"),
-            "live-restore to be as it was",
-        )
+        def settled() -> bool:
+            number, settled = self.last_run()
+            return settled and number > former
+
+        wait_until(settled, "live-restore to be as it was", told=self.log)
 
     def daemon_pid(self) -> str:
         """Its dockerd's process, "" while it does not answer."""
-        return self.run("cat", "/var/run/docker.pid", check=False) if self.answers() else ""
+        if not self.answers():
+            return ""
+        # The file may have gone since, with a dockerd that was told to end.
+        said = self.run("cat", "/var/run/docker.pid", check=False)
+        return said if said.isdigit() else ""
+
+    def last_run(self) -> tuple[int, bool]:
+        """The number of the last run of its dockerd that answered, and whether it has settled; 0: none."""
+        newest = self.run("sh", "-c", "ls -v /run/dinv | grep ^ready | tail -1").split(".")
+        return int(newest[1]) if newest[1:] else 0, newest[2:] == ["settled"]
 
     def answers(self) -> bool:
         try:
