@@ -123,7 +123,7 @@ def test_one_that_does_not_answer_is_undone(
     machine: Machine, machines: Machines, dinv: Dinv, engine: Engine, images: None
 ) -> None:
     before = engine.containers.inspect("dinv-dev")["Id"]
-    failed = dinv("upgrade", "dev", "--image", BROKEN, "--timeout", "20")
+    failed = dinv("upgrade", "dev", "--image", BROKEN)
     assert failed.returncode == 1
     assert "as it was before" in failed.stderr
     assert engine.containers.inspect("dinv-dev")["Id"] == before

@@ -243,7 +243,7 @@ def _tunnel(user: User, outer: str, name: str) -> None:
     with user.engine() as engine:
         pid = engine.containers.inspect(f"dinv-{outer}")["State"]["Pid"]
     endpoint = ("--endpoint", f"unix:///proc/{pid}/root/run/docker.sock")
-    said = user.fails("create", *endpoint, "--timeout", "20", name)
+    said = user.fails("create", *endpoint, name)
     assert "looks like a tunnel" in said
     assert "--publish ADDRESS" in said
     user.dinv("create", *endpoint, "--publish", user.dinv("ip", outer).stdout.strip(), name)

@@ -27,7 +27,7 @@ def test_a_machine_tells_its_use_and_a_killed_run_is_removed_by_the_next(user: U
             engine.ping()
             found = machine.activity()
             assert (found.connections, found.idle_seconds) == (1, 0)
-        machine.check()  # which is no use of it
+        machine.check(timeout=30)  # which is no use of it
         assert machine.activity().connections == 0
         assert machine.extend("4h")
         assert machine.lease is not None

@@ -71,7 +71,7 @@ def test_a_pool(
 def claim_and_use(machines: Machines, dinv: Dinv, engine: Engine, kept: list[TLSFiles]) -> None:
     assert dinv("create", "-q", "--pool", "ci", "--label", "team=red", "dev", check=True).stdout == "dev\n"
     with machines.get("dev") as machine:
-        machine.check()
+        machine.check(timeout=30)
         (mine,) = [each for each in kept if machine.config.pool and _of(each, machine.directory)]
         assert "revoked" in refusal(machine.url, mine)
         with machine.engine() as daemon:
@@ -99,6 +99,6 @@ def killed(machines: Machines) -> None:
         assert "its claim has not finished" in machine.status().error
         machine.start()
         assert (machine.config.claim, machine.config.driver["Container"]) == ({}, "dinv-late")
-        machine.check()
+        machine.check(timeout=30)
     machines.remove("late")
     assert "late" not in machines

@@ -205,7 +205,7 @@ def test_config_is_a_check_of_health(shared_user: User, machine: str) -> None:
             assert "ca.pem: No such file" in shared_user.fails(verb, machine)
     finally:
         os.rename(os.path.join(directory, "ca.away"), os.path.join(directory, "ca.pem"))
-    assert shared_user.dinv("config", machine).stdout.startswith("--tlsverify\n")
+    eventually(lambda: shared_user.dinv("config", machine, status=None).stdout.startswith("--tlsverify\n"))
 
 
 def test_several_at_once_and_one_of_them_wrong(shared_user: User, machine: str) -> None:
