@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -264,6 +265,14 @@ def eventually(what: Callable[[], bool], seconds: float = 20.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end, f"not so after {seconds:g} s: {what}"
+        time.sleep(0.05)
+
+
+def says(ask: Callable[[], str], expected: str, seconds: float = 20.0) -> None:
+    """Wait until an answer has the regular expression in it; a test that fails shows the last one."""
+    end = time.monotonic() + seconds
+    while not re.search(expected, said := ask()):
+        assert time.monotonic() < end, f"no {expected!r} after {seconds:g} s: {said}"
         time.sleep(0.05)
 
 

@@ -9,6 +9,7 @@ import tarfile
 from typing import TYPE_CHECKING
 
 from example_image import EXAMPLES, REGISTRY
+from users import says
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,7 +90,8 @@ def sshd(machine: Machine, directory: Path) -> None:
             check=False,
         )
 
-    assert "Permission denied (publickey)" in ssh("root", "true").stderr
+    # It may listen a little later than the daemon.
+    says(lambda: ssh("root", "true").stderr, r"Permission denied \(publickey\)")
     with open(f"{key}.pub", "rb") as public:
         put = "umask 077; cat >/etc/dinv/ssh/authorized_keys"
         machine.run(["sh", "-c", put], input=public.read(), check=True)
