@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 import json
 import os
-import re
 import shutil
 import sys
 import tarfile
+import time
 from typing import TYPE_CHECKING
 
 import pytest
 from harness import import_busybox
-from users import LS, check_memory_limits, eventually
+from users import LS, check_memory_limits, eventually, says
 
 if TYPE_CHECKING:
     from users import User
@@ -30,16 +30,10 @@ def machine(shared_user: User) -> str:
 
 def config(user: User, *words: str) -> str:
     """What `config` prints once the machine answers within the little time that it is given there."""
-    said = ""
-
-    def answers() -> bool:
-        nonlocal said
-        result = user.dinv("config", *words, status=None)
-        said = result.stdout
-        return not result.returncode
-
-    eventually(answers)
-    return said
+    end = time.monotonic() + 20
+    while (result := user.dinv("config", *words, status=None)).returncode:
+        assert time.monotonic() < end, result.stderr
+    return result.stdout
 
 
 def test_through_env(shared_user: User, machine: str) -> None:
@@ -97,8 +91,8 @@ def test_build(shared_user: User, machine: str, tmp_path_factory: pytest.TempPat
     assert shared_user.docker(machine, "run", "--rm", "built") == "from the build\n"
 
 
-def is_container(host_name: str) -> bool:
-    return re.fullmatch(r"[0-9a-f]{12}", host_name.strip()) is not None
+OF_A_CONTAINER = r"^[0-9a-f]{12}\n?$"
+"""A host name."""
 
 
 def test_volumes_and_networks(shared_user: User, machine: str) -> None:
@@ -129,15 +123,9 @@ def test_volumes_and_networks(shared_user: User, machine: str) -> None:
             "/etc",
         ),
     )
-
-    def found() -> bool:
-        """By the name that the machine's daemon resolves; the peer may take a while until it listens."""
-        wget = ("wget", "-qO-", "http://peer/hostname")
-        return is_container(
-            shared_user.docker(machine, "run", "--rm", "--network", "inner", "hello", *wget, status=None)
-        )
-
-    eventually(found)
+    # By the name that the machine's daemon resolves; it may take a while until somebody listens there.
+    ask = ("run", "--rm", "--network", "inner", "hello", "wget", "-qO-", "http://peer/hostname")
+    says(lambda: shared_user.docker(machine, *ask, status=None), OF_A_CONTAINER)
 
 
 def test_compose(shared_user: User, machine: str, tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -155,13 +143,8 @@ def test_compose(shared_user: User, machine: str, tmp_path_factory: pytest.TempP
     try:
         running = shared_user.docker(machine, "ps", "--format", "{{.Names}}", "--filter", "name=both")
         assert len(running.split()) == 2
-
-        def found() -> bool:
-            wget = ("wget", "-qO-", "http://one/hostname")
-            words = (*compose, *file, "exec", "-T", "two", *wget)
-            return is_container(shared_user.run(*words, env=environment, status=None))
-
-        eventually(found)
+        ask = (*compose, *file, "exec", "-T", "two", "wget", "-qO-", "http://one/hostname")
+        says(lambda: shared_user.run(*ask, env=environment, status=None), OF_A_CONTAINER)
     finally:
         shared_user.run(*compose, *file, "down", "-t", "1", env=environment)
 
