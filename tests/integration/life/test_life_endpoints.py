@@ -246,13 +246,12 @@ def test_an_endpoint_that_is_silent_holds_up_nobody_else(user: User) -> None:
         with open(f"{directory}/{slow}/config.json", "w") as file:
             json.dump(config, file)
         begun = time.monotonic()
-        rows = {
-            row["Name"]: row for row in json.loads(user.dinv("ls", "-t", "0.5", "--format", "json").stdout)
-        }
-        assert time.monotonic() - begun < 10, "it does not wait for the silent one's own deadline"
+        # As much as the one that is there may take on a computer that is busy.
+        rows = {row["Name"]: row for row in json.loads(user.dinv("ls", "-t", "5", "--format", "json").stdout)}
+        assert time.monotonic() - begun < 30, "it does not wait for the silent one any longer"
         assert rows[quick]["State"] == "Stopped"
         assert rows[slow]["State"] == "Timeout"
-        assert "did not answer within 0.5 s" in rows[slow]["Error"]
+        assert "did not answer within 5 s" in rows[slow]["Error"]
     user.dinv("rm", "-f", slow)
 
 
