@@ -7,9 +7,10 @@ import os
 import subprocess
 from typing import TYPE_CHECKING
 
-from users import LS, User, finish
+from users import LS, User, eventually, finish
 
 from dinv.store import identity
+from dinv.store.store import Store
 
 if TYPE_CHECKING:
     import pytest
@@ -76,14 +77,12 @@ def test_while_one_command_is_at_work_another_says_so(user: User) -> None:
     user.dinv("create", name)
     user.import_hello(name)
     # A container that does not want to end holds up the stop.
-    user.docker(name, "run", "-d", "--stop-timeout", "3", "hello", "sleep", "6000")
+    user.docker(name, "run", "-d", "--stop-timeout", "15", "hello", "sleep", "6000")
     stopping = user.begin("stop", name)
-    assert stopping.stdout is not None
-    stopping.stdout.readline()
-    said = ""
-    while stopping.poll() is None and "Another dinv" not in said:
-        said = user.dinv("kill", name, status=None).stderr
-    assert f'Another dinv is at work on machine "{name}" (stopping it' in said
+    # What it prints comes before it is at work.
+    eventually(lambda: "stopping" in (Store(user.store).holder(name) or ""))
+    assert f'Another dinv is at work on machine "{name}" (stopping it' in user.fails("kill", name)
+    user.run("docker", "-H", user.endpoint, "exec", f"dinv-{name}", "pkill", "-KILL", "-f", "^sleep 6000")
     finish(stopping)
     assert user.dinv("status", name).stdout == "Stopped\n"
 
