@@ -48,10 +48,12 @@ def test_a_temporary_machine_with_docker_py(machines: dinv.Machines, user: User)
     with machines.temporary(memory="512m", label=["a=b"]) as machine:
         assert machine.status().running
         assert machine.inspect()["Driver"]["Memory"] == 512 * 1024 * 1024
-        said: list[bytes] = []
+        said, log = b"", machine.logs(follow=True, timeout=60)
+        while b"listen" not in said:
+            said += next(log)
+        del log
         with pytest.raises(DeadlineExceeded):
-            said.extend(machine.logs(follow=True, timeout=0.5))
-        assert b"listen" in b"".join(said)
+            list(machine.logs(follow=True, timeout=0.5))
         clients: list[Any] = [
             docker.DockerClient(**machine.docker_kwargs()),
             docker.from_env(environment=machine.environment()),
