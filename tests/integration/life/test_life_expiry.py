@@ -35,15 +35,18 @@ def test_a_machine_goes_on_whatever_expires(user: User) -> None:
     store = Store(user.store)
     host = Host(store.load(name), store)
     made = host.certificates
+    variables = user.variables(name)
     aged.age(host, "client", days=(-20, 8))
     old = host.certificates.client
-    environment = {**user.environment, **user.variables(name)}
-    events = Client(environment, "events")
+    events = Client({**user.environment, **variables}, "events")
     try:
-        # No other `env` meanwhile; and one that meets the files while they are replaced may fail.
+        # It has read the old files by then, and nothing of dinv's has noticed them.
         create = ("docker", "volume", "create")
-        await_heard([events], lambda: user.run(*create, status=None, env=environment), "volume create")
+        await_heard([events], lambda: user.run(*create, env=variables), "volume create")
+        assert host.certificates.client == old
+
         # By itself: the command that notices is `env`, whose shell has ended by then.
+        user.variables(name)
         wait_for(lambda: host.certificates.client != old and not_marked(host))
         client = host.certificates.client
         assert client is not None
