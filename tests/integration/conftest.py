@@ -42,6 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         item.add_marker(pytest.mark.integration)
     for item in ours[:1]:  # the engine's start and the image's build are counted as the first one's time
         item.add_marker(pytest.mark.timeout(900), append=False)
+    for item in ours:
+        # The first of them builds it, with a package from Debian's mirror. What a test says itself, counts.
+        if isinstance(item, pytest.Function) and "example_image" in item.fixturenames:
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session")

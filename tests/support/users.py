@@ -128,17 +128,18 @@ class User:
         status: int | None = 0,
         data: bytes | None = None,
         env: Mapping[str, str] | None = None,
+        timeout: float = LONG,
     ) -> str:
         """Run any command in this user's environment; returns both its streams as one text.
 
         A container whose first process runc has lost is run once more.
         """
         environment = {**self.environment, **(env or {})}
-        ended, said = _told(argv, environment, data)
+        ended, said = _told(argv, environment, data, timeout)
         if LOST in said and status not in (None, ended):
             if removal := removal_of_lost(argv):
                 _told(removal, environment)
-            ended, said = _told(argv, environment, data)
+            ended, said = _told(argv, environment, data, timeout)
         assert status in (None, ended), f"{argv}: {ended}\n{said}"
         return said
 
@@ -215,7 +216,9 @@ def _sweep(engine: Engine, suffix: str) -> None:
             engine.networks.remove(network["Name"])
 
 
-def _told(argv: Sequence[str], environment: Mapping[str, str], data: bytes | None = None) -> tuple[int, str]:
+def _told(
+    argv: Sequence[str], environment: Mapping[str, str], data: bytes | None = None, timeout: float = LONG
+) -> tuple[int, str]:
     """Run a command; its exit status, and what it has said."""
     result = subprocess.run(
         argv,
@@ -224,7 +227,7 @@ def _told(argv: Sequence[str], environment: Mapping[str, str], data: bytes | Non
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         check=False,
-        timeout=LONG,
+        timeout=timeout,
     )
     return result.returncode, result.stdout.decode(errors="replace")
 

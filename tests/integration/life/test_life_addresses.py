@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from dinv.engine import Engine
 
+LOAD_SECONDS = 300.0
+"""Seconds after which docker hangs that writes or reads the whole machine image, some 340 MB."""
+
 
 @pytest.fixture(scope="module", autouse=True)
 def no_network_at_first(session_engine: Engine, network_is_removed: None) -> None:
@@ -207,16 +210,16 @@ def test_further_ports_are_published_and_kept(user: User) -> None:
     user.dinv("rm", "-y", name)
 
 
-@pytest.mark.timeout(400)
+@pytest.mark.timeout(900)
 def test_machines_on_machines(user: User, tmp_path: Path) -> None:
     """Three deep, each made as any other is; and each has networks of its own."""
     archive = str(tmp_path / "image.tar")
-    user.run("docker", "-H", user.endpoint, "save", "-o", archive, "dinv:latest")
+    user.run("docker", "-H", user.endpoint, "save", "-o", archive, "dinv:latest", timeout=LOAD_SECONDS)
     names = [user.name(base) for base in ("outer", "inner", "third")]
     subnets: list[str] = []
     for outer, name in zip(["", *names], names, strict=False):
         if outer:
-            user.run("docker", "--context", outer, "load", "-q", "-i", archive)
+            user.run("docker", "--context", outer, "load", "-q", "-i", archive, timeout=LOAD_SECONDS)
         user.dinv("create", *(["--endpoint", outer] if outer else []), name)
         seen = user.run("docker", "--context", name, "network", "inspect", "bridge")
         subnets.append(json.loads(seen)[0]["IPAM"]["Config"][0]["Subnet"])
