@@ -50,6 +50,7 @@ class Served:
             self.process.wait(60)
         finally:
             self.process.kill()
+            self.process.wait()
             self._file.close()
 
 
@@ -106,21 +107,7 @@ def test_a_newcomer_has_a_docker_host_by_the_button(served: Served, tmp_path: Pa
             time.sleep(0.5)
 
         # The command line comes in by the same door.
-        ca = served.wait_for(r"/\S+/ca\.pem")
-        words = ["-s", str(tmp_path / "client"), "login", served.url, "--ca", ca]
-        with subprocess.Popen(
-            [sys.executable, "-m", "dinv", *words],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-        ) as login:
-            assert login.stdout is not None
-            said = login.stdout.readline()
-            found = re.search(r"https://\S+", said)
-            assert found is not None, said
-            page.goto(found[0])
-            page.click("text=It was me")
-            assert login.wait(60) == 0, login.stdout.read()
+        log_in(page, served, tmp_path / "client")
         client = ["-s", str(tmp_path / "client")]
         assert dinv(*client, "url", name).stdout.startswith("tcp://")
         assert dinv(*client, "ssh", name, "echo $((6 * 7))").stdout == "42\n"
@@ -135,6 +122,28 @@ def test_a_newcomer_has_a_docker_host_by_the_button(served: Served, tmp_path: Pa
         page.wait_for_selector("text=You have none", timeout=WAIT)
         # Machines come and go on networks of this computer, and the browser begins its streams anew.
         assert [each for each in troubles if "NETWORK_CHANGED" not in each and each != "[object Event]"] == []
+
+
+def log_in(page: Page, served: Served, store: Path) -> None:
+    ca = served.wait_for(r"/\S+/ca\.pem")
+    words = ["-s", str(store), "login", served.url, "--ca", ca]
+    with subprocess.Popen(
+        [sys.executable, "-m", "dinv", *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as login:
+        try:
+            assert login.stdout is not None
+            said = login.stdout.readline()
+            found = re.search(r"https://\S+", said)
+            assert found is not None, said
+            page.goto(found[0])
+            page.click("text=It was me")
+            assert login.wait(60) == 0, login.stdout.read()
+        finally:
+            # It waits for the page as long as it may, and the end of the block for it.
+            login.kill()
 
 
 def docker(words: list[str], *, check: bool = True) -> subprocess.CompletedProcess[str]:
