@@ -89,7 +89,8 @@ class Proxy(_Server):
     """Passes a Docker API on, counts the requests, and calls `act` at the one with the number `at`.
 
     `act` is called before the request is passed on, or with `answered` when its answer has come and before
-    that is passed on. With `tls` the proxy listens on TCP.
+    that is passed on. If it raises an OSError, the connection ends there, and nothing is passed on. It may be
+    called before the test has what `Popen` returns. With `tls` the proxy listens on TCP.
     """
 
     def __init__(

@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import urllib.request
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 import pytest
@@ -262,21 +263,25 @@ def test_the_first_create_is_killed_at_its_network(user: User, engine: Engine, a
         user.dinv("rm", "-y", name)
     assert _networks(engine) == []
     at = next(n for n, request in enumerate(counted.requests, 1) if "/networks/create" in request)
-    processes: list[subprocess.Popen[str]] = []
     for step in (at, at + 1):
         for number in (signal.SIGKILL, signal.SIGINT):
             name = user.name(f"{step}-{number:d}")
             with Proxy(user.endpoint, at=step, answered=answered) as proxy:
-                proxy.act = functools.partial(_send, processes, number)
-                processes.append(user.begin("create", name, "--endpoint", proxy.address))
-                finish(processes[-1], None)
+                begun: Future[subprocess.Popen[str]] = Future()
+                proxy.act = functools.partial(_send, begun, number)
+                process = user.begin("create", name, "--endpoint", proxy.address)
+                begun.set_result(process)
+                finish(process, None)
                 if number == signal.SIGKILL:
                     user.dinv("rm", "-y", name)
             assert user.traces(name) == []
             assert _networks(engine) == []
 
 
-def _send(processes: list[subprocess.Popen[str]], number: signal.Signals) -> None:
-    processes[-1].send_signal(number)
+def _send(begun: Future[subprocess.Popen[str]], number: signal.Signals) -> None:
+    process = begun.result(20)
+    process.send_signal(number)
     if number == signal.SIGKILL:
-        processes[-1].wait(20)
+        process.wait(20)
+        # What it has asked for does not arrive: nobody makes the network later, when its removal has looked.
+        raise ConnectionAbortedError

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import signal
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -34,7 +35,7 @@ class Attempt:
         self.user = user
         self.name = name
         self.proxy = Proxy(user.endpoint, at=at, answered=answered, act=self._act)
-        self.process: subprocess.Popen[str] | None = None
+        self._process: Future[subprocess.Popen[str]] = Future()
         self.happens: Callable[[Attempt], None] = lambda _: None
 
     def __enter__(self) -> Self:
@@ -46,19 +47,20 @@ class Attempt:
     def run(self, happens: Callable[[Attempt], None], status: int | None = None) -> Result:
         """Create; `status` is what it has to exit with."""
         self.happens = happens
-        self.process = self.user.begin("create", self.name, "--endpoint", self.proxy.address)
-        return finish(self.process, status)
+        process = self.user.begin("create", self.name, "--endpoint", self.proxy.address)
+        self._process.set_result(process)
+        return finish(process, status)
 
     def send(self, number: int) -> None:
         """Send a signal to the create."""
-        assert self.process is not None
-        self.process.send_signal(number)
+        self._process.result(20).send_signal(number)
 
     def kill(self) -> None:
         """As kill -9, and the request that was on its way never arrives."""
-        assert self.process is not None
-        self.process.kill()
-        self.process.wait(20)
+        process = self._process.result(20)
+        process.kill()
+        process.wait(20)
+        raise ConnectionAbortedError
 
     def _act(self) -> None:
         self.happens(self)
@@ -102,15 +104,18 @@ def _changes(calls: list[str]) -> list[int]:
     return [n for n, call in enumerate(calls, 1) if not call.startswith(("GET", "HEAD"))]
 
 
-def test_killed_at_each_call_rm_finishes(user: User, calls: list[str]) -> None:
+@pytest.mark.parametrize("answered", [False, True])
+def test_killed_at_each_call_rm_finishes(user: User, calls: list[str], answered: bool) -> None:  # noqa: FBT001
+    """Before each of them arrives, and when a change is made that it does not hear of."""
+
     def step(at: int) -> None:
-        with Attempt(user, user.name(f"kill{at}"), at=at) as attempt:
+        with Attempt(user, user.name(f"kill{at}"), at=at, answered=answered) as attempt:
             attempt.run(Attempt.kill, -signal.SIGKILL)
             if attempt.recorded:
                 user.dinv("rm", "-y", attempt.name)
             assert _own(user, attempt.name) == [], f"killed at {calls[at - 1]}"
 
-    _all(step, range(1, len(calls) + 1))
+    _all(step, _changes(calls) if answered else range(1, len(calls) + 1))
     assert user.dinv("ls", "-q").stdout == ""
 
 
@@ -222,14 +227,15 @@ def test_the_certificates_and_the_context_of_a_killed_create(user: User) -> None
 def test_a_removal_that_is_killed_is_finished_by_another(user: User) -> None:
     """At each of its calls, and after."""
     with Proxy(user.endpoint) as proxy:
-        process: list[subprocess.Popen[str]] = []
-        proxy.act = lambda: process[-1].kill()  # noqa: PLW0108  (the last one at that time)
         for change in range(1, 6):
             name = user.name(f"rm{change}")
             user.dinv("create", name, "--endpoint", proxy.address)
+            begun: Future[subprocess.Popen[str]] = Future()
+            proxy.act = functools.partial(_kill, begun)
             proxy.at = len(proxy.requests) + change
-            process.append(user.begin("rm", "-y", name))
-            killed = finish(process[-1], None).returncode
+            process = user.begin("rm", "-y", name)
+            begun.set_result(process)
+            killed = finish(process, None).returncode
             if killed == 0:
                 break
             user.dinv("ls")
@@ -237,6 +243,10 @@ def test_a_removal_that_is_killed_is_finished_by_another(user: User) -> None:
             assert _own(user, name) == [], f"killed at its call {change}"
         assert change > 2, proxy.requests
     assert os.listdir(os.path.join(user.store, "machines")) == [identity.FILE]
+
+
+def _kill(begun: Future[subprocess.Popen[str]]) -> None:
+    begun.result(20).kill()
 
 
 def _own(user: User, name: str) -> list[str]:
