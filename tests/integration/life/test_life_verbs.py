@@ -55,7 +55,7 @@ def test_active_is_the_one_that_the_environment_points_at(shared_user: User, mac
     assert "No active host found" in shared_user.fails("active")
     variables = shared_user.variables(machine)
     assert variables["DOCKER_MACHINE_NAME"] == machine
-    assert shared_user.dinv("active", env=variables).stdout == f"{machine}\n"
+    assert shared_user.dinv("active", "-t", "30", env=variables).stdout == f"{machine}\n"
     row = json.loads(shared_user.dinv(*LS, "--format", "json", env=variables).stdout)[0]
     assert row["Active"] is True
     unset = shared_user.dinv("env", "--shell", "sh", "-u", env=variables).stdout
