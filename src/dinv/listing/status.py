@@ -17,13 +17,13 @@ if TYPE_CHECKING:
 class MachineStatus:
     """One machine as `dinv ls` shows it: what its record says and what its endpoint answered.
 
-    `name` is its name and `config` its record, None if it cannot be read, or is not written yet. `active` says
-    whether it is running and DOCKER_HOST or the current docker context points to it; `active_swarm` whether
-    they point to the legacy swarm that it is the master of. `standing` is what its cluster says of it, None if
-    it is in none; `swarm` is that as text, or the name of its classic swarm's master, or "". `url` is its
-    daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its endpoint took to
-    answer, 0.0 if it was not asked. `certificates` has the dates of its certificates, None if nobody was
-    asked about it.
+    `name` is its name and `config` its record, None if it cannot be read, or is not written yet. `active`
+    says whether it is running and DOCKER_HOST or the current docker context points to it; `active_swarm`
+    whether they point to the legacy swarm that it is the master of. `standing` is what its cluster says of
+    it, None if it is in none; `swarm` is that as text, or the name of its classic swarm's master, or "".
+    `url` is its daemon's URL, such as tcp://127.0.0.1:24561, or "" if unknown. `seconds` is how long its
+    endpoint took to answer, 0.0 if it was not asked. `certificates` has the dates of its certificates, None
+    if nobody was asked about it.
     """
 
     def __init__(

@@ -21,6 +21,7 @@ from dinv.errors import (
 )
 from dinv.leases import extending, running, runs
 from dinv.lifecycle.host import leasing
+from dinv.lifecycle.remove import remove
 from dinv.progress import Progress
 from dinv.store.lease import Lease
 from dinv.store.store import Store
@@ -188,13 +189,12 @@ def test_what_was_left_is_removed_by_one_run_and_its_successor_stays(
             run(machines, script("true"), name=name)
     world.at = lambda _step: None
     assert runs.left(Store(machines.path)) == ["a", "b"]
-    real = running.remove
 
     def slow(store: Store, name: str, **more: Any) -> list[str]:
         if name == "a":
             machines.remove("b")
             machines.create("b", driver="fake", context=False)
-        return real(store, name, **more)
+        return remove(store, name, **more)
 
     monkeypatch.setattr(running, "remove", slow)
     assert running.remove_left(Store(machines.path), Progress()) == ["a"]
