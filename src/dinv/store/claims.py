@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from dinv.store.layout import Layout
 
-LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
-"""Pauses before retrying a lock that a process may have taken only to look (see `Store.holder`)."""
 PAUSE_SECONDS = 0.02
 RELEASED_SECONDS = (0.0, 0.01, 0.05, 0.2)
 """Pauses before removing what is left of a machine whose lock was closed: FUSE tells its server of that after
@@ -83,6 +81,9 @@ def claimed(store: Layout, name: str, doing: str, *, whole: Callable[[], bool]) 
 
 def _let_go(store: Layout, held: list[int]) -> None:
     for descriptor in held:
+        # Its words would otherwise pass for those of a holder while somebody looks, if this process lives on.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
         os.close(descriptor)
     for pause in RELEASED_SECONDS:
         if not store.still_open:
@@ -97,9 +98,8 @@ def _lock(
 ) -> bool:
     """Try to lock; return False if the directory was removed meanwhile and the caller has to look again."""
     path = os.path.join(store.directory(name), ".lock")
-    pauses = iter(LOOKED_AT_SECONDS)
     wait = (
-        (lambda: next(pauses, None))
+        locks.past_lookers(path)
         if patience is None
         else locks.until(time.monotonic() + patience, PAUSE_SECONDS)
     )

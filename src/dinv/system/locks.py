@@ -26,6 +26,11 @@ _TRIES = 100
 """How often a file may be replaced while we lock it before we stop trusting its inode numbers."""
 
 
+LOOKED_AT_SECONDS = (0.01, 0.03, 0.1)
+"""Pauses before retrying a lock that a process may have taken only to look (see `is_held`)."""
+LOOKED_AT_LONGER_SECONDS = (0.3, 1.0)
+"""Further ones while nobody says that it holds the lock: who only looks may have lost the processor."""
+
 LOOK = os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW | os.O_NONBLOCK
 """Flags for opening a lock file just to see who holds it."""
 
@@ -117,6 +122,42 @@ def take_in_time(descriptor: int, path: str, wait: Callable[[], float | None]) -
 def until(end: float, pause: float) -> Callable[[], float | None]:
     """Return a `wait` function: steps of `pause` seconds until `time.monotonic()` reaches `end`."""
     return lambda: pause if time.monotonic() < end else None
+
+
+def past_lookers(path: str) -> Callable[[], float | None]:
+    """Return a `wait` function that outlasts processes that only look, and gives up for one that holds it.
+
+    Whoever holds it is known by its words in the file (`said`), and those by a process that lives.
+    """
+    pauses, longer = iter(LOOKED_AT_SECONDS), iter(LOOKED_AT_LONGER_SECONDS)
+
+    def wait() -> float | None:
+        pause = next(pauses, None)
+        return next(longer, None) if pause is None and not _names_a_holder(path) else pause
+
+    return wait
+
+
+def _names_a_holder(path: str) -> bool:
+    """Return whether the words in a lock file are of a process that lives, or name no process."""
+    try:
+        descriptor = os.open(path, LOOK)
+    except OSError:  # its holder has just removed it
+        return False
+    try:
+        words = said(descriptor)
+    finally:
+        os.close(descriptor)
+    number = words.rpartition("process ")[2]
+    if not number.isdecimal():
+        return bool(words)
+    try:
+        os.kill(int(number), 0)
+    except (ProcessLookupError, OverflowError):
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 @contextlib.contextmanager

@@ -30,7 +30,7 @@ from dinv.store.claims import RELEASED_SECONDS
 from dinv.store.layout import LONGEST_NAME, check_name, default_path, natural_order
 from dinv.store.record import READY, MachineConfig
 from dinv.store.store import Store
-from dinv.system import files
+from dinv.system import files, locks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -346,6 +346,20 @@ def test_who_only_looks_keeps_nobody_out(store: Store) -> None:
     timer = threading.Timer(0.02, os.close, [looking])
     timer.start()
     with store.lock("dev", "stopping it"):
+        pass
+    timer.join()
+
+
+def test_who_looks_and_loses_the_processor_keeps_nobody_out(store: Store) -> None:
+    """Also where the last one to hold the lock lives on, as a server does."""
+    make(store, "dev")
+    with store.lock("dev", "stopping it"):
+        pass
+    looking = os.open(os.path.join(store.directory("dev"), ".lock"), os.O_RDONLY)
+    fcntl.flock(looking, fcntl.LOCK_SH)
+    timer = threading.Timer(sum(locks.LOOKED_AT_SECONDS) * 2, os.close, [looking])
+    timer.start()
+    with store.lock("dev", "starting it"):
         pass
     timer.join()
 

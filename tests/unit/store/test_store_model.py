@@ -60,7 +60,7 @@ class Stores(RuleBasedStateMachine):
         self.fsync = patch("os.fsync")
         self.fsync.start()
         # Nobody here is about to let go of a lock.
-        self.patience = patch("dinv.store.claims.LOOKED_AT_SECONDS", ())
+        self.patience = patch("dinv.system.locks.LOOKED_AT_SECONDS", ())
         self.patience.start()
         self.store = Store(self.path)
         self.model: dict[str, dict[str, object] | None] = {}

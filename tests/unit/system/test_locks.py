@@ -91,6 +91,38 @@ def test_those_who_look_do_not_see_each_other(tmp_path: Path) -> None:
             locks.open_locked(str(path))
 
 
+def ended_process() -> int:
+    """The number of a process that is no more."""
+    child = subprocess.Popen(["true"])
+    child.wait()
+    return child.pid
+
+
+@pytest.mark.parametrize(
+    ("words", "outlasts"),
+    [
+        (None, True),
+        ("", True),
+        (f"removing it, process {ended_process()}\n", True),
+        (f"removing it, process {10**30}\n", True),
+        (f"removing it, process {os.getpid()}\n", False),
+        ("removing it, process 1\n", False),  # somebody else's
+        ("words that are cut off before the num", False),
+    ],
+)
+def test_who_looks_is_waited_for_longer_than_who_says_that_it_holds_it(
+    tmp_path: Path,
+    words: str | None,
+    outlasts: bool,  # noqa: FBT001
+) -> None:
+    path = tmp_path / "lock"
+    if words is not None:
+        path.write_text(words)
+    pauses = list(iter(locks.past_lookers(str(path)), None))
+    longer = locks.LOOKED_AT_LONGER_SECONDS if outlasts else ()
+    assert pauses == [*locks.LOOKED_AT_SECONDS, *longer]
+
+
 @pytest.mark.usefixtures("kind")
 def test_waiting_goes_on_until_it_is_enough(tmp_path: Path) -> None:
     path = str(tmp_path / "lock")
