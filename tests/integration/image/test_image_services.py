@@ -142,6 +142,30 @@ def test_names_that_nobody_has(serving: Machine) -> None:
         assert said.count("\n") == 1
 
 
+def test_a_reload_has_begun_them_when_it_returns(make_machine: Callable[..., Machine]) -> None:
+    """Also those whose files came while the first ones were begun."""
+    machine = make_machine()
+    machine.put_certificates()
+    put(machine, "first", SLEEPER)
+    with open(os.path.join(sources(), "rootfs", SERVICES.lstrip("/")), encoding="utf-8") as text:
+        script = text.read()
+    slow = script.replace("\tmkfifo ", "\tsleep 0.7\n\tmkfifo ")
+    assert slow != script
+    machine.put({SERVICES.lstrip("/"): slow.encode()}, 0o755)
+    machine.start()
+    wait_until(
+        lambda: machine.run("ls", "/run/dinv/services/first/keeper", check=False).startswith("/"), "the first"
+    )
+    put(machine, "second", SLEEPER)
+    machine.run(SERVICES, "reload")
+    first, second = process(machine, "first"), process(machine, "second")
+    assert first
+    assert second
+    machine.run(SERVICES, "restart", "second")
+    assert process(machine, "second") not in ("", second)
+    assert process(machine, "first") == first
+
+
 def test_they_run_before_dockerd_answers_and_end_with_the_machine(
     make_machine: Callable[..., Machine],
 ) -> None:
