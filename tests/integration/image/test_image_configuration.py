@@ -57,7 +57,7 @@ def test_it_waits_no_longer_than_it_is_told(make_machine: Callable[..., Machine]
 def test_it_stops_while_it_waits(make_machine: Callable[..., Machine]) -> None:
     machine = make_machine(["DINV_WAIT_FOR_CERTS=600"])
     machine.start()
-    time.sleep(0.5)
+    wait_until(lambda: machine.run("ls", "-d", "/run/dinv", check=False) == "/run/dinv", "it to begin")
     machine.engine.containers.stop(machine.name, grace=8)
     assert machine.state()["ExitCode"] == 0
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 from image_machine import wait_until
+
+from dinv.image_building.builder import sources
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -190,6 +193,22 @@ def test_stop_while_dockerd_starts(make_machine: Callable[..., Machine]) -> None
         assert machine.state()["ExitCode"] in (0, 143), machine.log()[-2000:]
     machine.start()
     machine.wait_ready()
+
+
+def test_signals_are_heeded_from_the_first_moment_on(make_machine: Callable[..., Machine]) -> None:
+    """While it reads its own files, which a busy disk can take long for."""
+    machine = make_machine()
+    machine.put_certificates()
+    prepare = "usr/local/lib/dinv/prepare.sh"
+    with open(os.path.join(sources(), "rootfs", prepare), "rb") as file:
+        machine.put({prepare: b"sleep 2\n" + file.read()})
+    machine.start()
+    wait_until(lambda: machine.run("pgrep", "-x", "sleep", check=False), "it to read them")
+    machine.engine.containers.kill(machine.name, signal="SIGHUP")
+    assert machine.run("pgrep", "-x", "sleep")
+    machine.engine.containers.stop(machine.name, grace=20)
+    assert machine.state()["ExitCode"] == 0
+    assert machine.log() == ""
 
 
 def test_many_hangups_at_once_end_in_a_daemon_that_answers(own: Machine) -> None:
