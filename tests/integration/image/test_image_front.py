@@ -18,6 +18,7 @@ from image_machine import wait_until
 from own_certificates import CA, CLIENT, SERVER, Own, read
 
 from dinv.authorities import open_authority
+from dinv.image_building.builder import sources
 from dinv.pki import certificates
 
 if TYPE_CHECKING:
@@ -193,6 +194,31 @@ def test_new_certificates_cut_nothing(
     wait_until(
         lambda: machine.run("pgrep", "-c", "haproxy") == "1", "the former haproxy to end without connections"
     )
+
+
+def test_when_a_reload_returns_nobody_is_served_by_the_former_certificates(
+    make_machine: Callable[..., Machine], ca: Own, tmp_path: Path
+) -> None:
+    """However long it takes the former haproxy to stop listening."""
+    machine = make_machine()
+    machine.put_certificates()
+    with open(os.path.join(sources(), "rootfs", RELOAD[0].lstrip("/")), encoding="utf-8") as text:
+        script = text.read()
+    slow = script.replace('\task "$former" \'shutdown', '\tsleep 1\n\task "$former" \'shutdown')
+    assert slow != script
+    machine.put({RELOAD[0].lstrip("/"): slow.encode()}, 0o755)
+    machine.start()
+    machine.wait_ready()
+    authority = open_authority("local", machine="under-test", directory=machine.directory)
+    certificates.issue(authority, machine="under-test", directory=str(tmp_path), names=["127.0.0.1"])
+    for name in ("server.pem", "server-key.pem"):
+        machine.put({f"etc/dinv/certs/{name}": (tmp_path / name).read_bytes()})
+    machine.run(*RELOAD)
+    alice = Client(machine, tmp_path, "alice", Own("alice", CLIENT, issuer=ca))
+    wanted = ssl.PEM_cert_to_DER_cert((tmp_path / "server.pem").read_text())
+    for _ in range(20):
+        with alice.connect() as connection:
+            assert connection.getpeercert(binary_form=True) == wanted
 
 
 def test_a_revoked_client_is_refused_and_cut_and_nobody_else(
