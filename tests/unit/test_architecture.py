@@ -47,7 +47,7 @@ FLOORS = (
     ("engine",),
     ("hooks",),
     ("store", "pki", "declaration"),
-    ("system", "formats", "plugins"),
+    ("system", "formats", "background", "plugins"),
     ("errors", "labels", "progress", "states", "suggestions", "timeouts", "wording"),
 )
 MOST_MODULES = 15

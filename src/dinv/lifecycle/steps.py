@@ -25,8 +25,8 @@ docs/lifecycle.md has the state after each, what undoes it, what a kill at it le
 
 from __future__ import annotations
 
+from dinv.background import Background
 from dinv.errors import DinvError
-from dinv.lifecycle.background import Background
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ import contextlib
 import errno
 import os
 
+from dinv.background import Background
 from dinv.errors import CannotRevoke, DinvError, MachineExists, MachineUnusable, StoreNotWritable
-from dinv.lifecycle.background import Background
 from dinv.lifecycle.claim import sealing
 from dinv.lifecycle.host import Host, context, issuance, telling
 from dinv.lifecycle.steps import Transaction

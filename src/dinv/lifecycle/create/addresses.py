@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dinv.lifecycle.background import Background
+from dinv.background import Background
 from dinv.lifecycle.host import certificates
 from dinv.wording import option
 
