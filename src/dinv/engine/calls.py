@@ -39,6 +39,8 @@ if TYPE_CHECKING:
 MIN_API_VERSION = "1.24"
 MAX_API_VERSION = "1.47"
 
+ANSWER_SECONDS = 10.0
+"""Seconds that whoever is interrupted waits for the answer to a call that makes something."""
 PATIENCE_SECONDS = 60.0
 FIRST_PAUSE = 0.2
 LONGEST_PAUSE = 3.0
@@ -97,7 +99,9 @@ class Calls:
 
         With growing pauses, for PATIENCE_SECONDS at most, and not if its body can be read only once.
         """
-        # A list for its atomic append and pop: threads may share an engine.
+        self.unanswered: list[str] = []
+        """Paths of calls that make something and were not answered: the endpoint may still be making it."""
+        # Lists for their atomic append, remove and pop: threads may share an engine.
         self._idle: list[Connection] = []
         self._closed = False
 
@@ -164,6 +168,46 @@ class Calls:
         if reason := shapes.fault(found, shape):
             raise self._unusable(method, path, f"cannot be used: {reason}")
         return found
+
+    def make(
+        self,
+        path: str,
+        body: object,
+        *,
+        query: Mapping[str, QueryValue] | None = None,
+        shape: Shape = object,
+        timeout: float | Deadline | None = None,
+    ) -> Any:
+        """POST to have something made, as `json` does.
+
+        An endpoint makes it for a client that is gone, too. So whoever is interrupted (Ctrl-C, SIGTERM) waits
+        for the answer, ANSWER_SECONDS at most, and then finds all that is to be removed. If none has come by
+        then, or the connection was lost, `unanswered` has the call.
+        """
+        import threading
+
+        from dinv.background import Background
+
+        made: list[Any] = []
+
+        def call() -> None:
+            try:
+                made.append(self.json("POST", path, query=query, body=body, shape=shape, timeout=timeout))
+            except EngineError:  # an answer as well
+                self.unanswered.remove(path)
+                raise
+            self.unanswered.remove(path)
+
+        self.unanswered.append(path)
+        if threading.current_thread() is not threading.main_thread():
+            call()  # nobody interrupts other threads
+            return made[0]
+        work = Background(call, path)
+        try:
+            work.result()
+        finally:
+            work.done(ANSWER_SECONDS)
+        return made[0]
 
     def _unusable(self, method: str, path: str, why: str) -> ProtocolError:
         return ProtocolError(

@@ -118,8 +118,8 @@ class Containers:
         Raises NotFound for a missing image, Conflict if the name is taken.
         """
         query = {"name": name, "platform": platform}
-        found: JSON = self._calls.json(
-            "POST", "/containers/create", query=query, body=body, shape=shapes.CREATED, timeout=timeout
+        found: JSON = self._calls.make(
+            "/containers/create", body, query=query, shape=shapes.CREATED, timeout=timeout
         )
         warnings: list[str] = found.get("Warnings") or []
         return found["Id"], warnings

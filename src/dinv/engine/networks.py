@@ -47,9 +47,7 @@ class Networks:
             body["Options"] = dict(options)
         if ipam:
             body["IPAM"] = dict(ipam)
-        found: str = self._calls.json(
-            "POST", "/networks/create", body=body, shape=shapes.CREATED, timeout=timeout
-        )["Id"]
+        found: str = self._calls.make("/networks/create", body, shape=shapes.CREATED, timeout=timeout)["Id"]
         return found
 
     def inspect(self, network: str, *, timeout: float | Deadline | None = None) -> JSON:

@@ -36,9 +36,7 @@ class Volumes:
         body: JSON = {"Name": name, "Labels": dict(labels or {}), "DriverOpts": dict(driver_opts or {})}
         if driver:
             body["Driver"] = driver
-        found: JSON = self._calls.json(
-            "POST", "/volumes/create", body=body, shape=shapes.VOLUME, timeout=timeout
-        )
+        found: JSON = self._calls.make("/volumes/create", body, shape=shapes.VOLUME, timeout=timeout)
         return found
 
     def inspect(self, name: str, *, timeout: float | Deadline | None = None) -> JSON:

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import threading
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +25,7 @@ from dinv.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from engine_server import Peer
@@ -45,6 +50,92 @@ def test_negotiation(tmp_path: Path, newest: str, spoken: str) -> None:
         assert engine.at_least("1.9")
         assert not engine.at_least("1.100")
     assert [request.line for request in server.requests[1:]] == [f"GET /v{spoken}/info HTTP/1.1"] * 2
+
+
+CREATED = answer(b'{"Id":"a"}', "201 Created")
+MAKING = [
+    (lambda engine: engine.containers.create("dev", {}), "/containers/create"),
+    (lambda engine: engine.networks.create("dinv"), "/networks/create"),
+    (lambda engine: engine.volumes.create("dinv-dev-cache"), "/volumes/create"),
+]
+
+
+def _interrupted(directory: Path, make: Callable[[Engine], object], reply: Callable[[Peer], None]) -> Engine:
+    """An engine whose user was interrupted while it was to make something, and before `reply`."""
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(PING)
+        peer.request()
+        os.kill(os.getpid(), signal.SIGINT)
+        reply(peer)
+
+    with (
+        unix_server(directory, play) as (transport, _),
+        Engine(transport) as engine,
+        pytest.raises(KeyboardInterrupt),
+    ):
+        make(engine)
+    return engine
+
+
+@pytest.mark.parametrize(("make", "path"), MAKING)
+def test_who_is_interrupted_waits_until_it_is_made(
+    tmp_path: Path, make: Callable[[Engine], object], path: str
+) -> None:
+    made: list[float] = []
+
+    def reply(peer: Peer) -> None:
+        time.sleep(0.3)
+        made.append(time.monotonic())
+        peer.send(CREATED)
+        peer.sock.recv(1)
+
+    engine = _interrupted(tmp_path, make, reply)
+    assert made, path
+    assert engine.unanswered == []
+
+
+@pytest.mark.parametrize(("make", "path"), MAKING)
+def test_what_is_not_answered_in_time_may_still_be_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Callable[[Engine], object], path: str
+) -> None:
+    monkeypatch.setattr("dinv.engine.calls.ANSWER_SECONDS", 0.2)
+    engine = _interrupted(tmp_path, make, lambda _: time.sleep(1))
+    assert engine.unanswered == [path]
+
+
+@pytest.mark.parametrize(("make", "path"), MAKING)
+def test_a_refusal_is_an_answer_and_a_lost_connection_is_none(
+    tmp_path: Path, make: Callable[[Engine], object], path: str
+) -> None:
+    with (
+        scripted(tmp_path, [PING, answer(b"no", "409 Conflict")]) as (transport, _),
+        Engine(transport) as engine,
+    ):
+        with pytest.raises(Conflict):
+            make(engine)
+        assert engine.unanswered == []
+
+    def play(peer: Peer) -> None:
+        peer.request()
+        peer.send(PING)
+        peer.request()
+
+    (tmp_path / "lost").mkdir()
+    with unix_server(tmp_path / "lost", play) as (transport, _), Engine(transport) as engine:
+        with pytest.raises(EndpointError):
+            make(engine)
+        assert engine.unanswered == [path]
+
+
+def test_other_threads_have_things_made_as_well(tmp_path: Path) -> None:
+    made: list[object] = []
+    with scripted(tmp_path, [PING, CREATED]) as (transport, _), Engine(transport) as engine:
+        thread = threading.Thread(target=lambda: made.append(engine.networks.create("dinv")))
+        thread.start()
+        thread.join()
+    assert (made, engine.unanswered) == (["a"], [])
 
 
 def test_an_endpoint_behind_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
