@@ -31,6 +31,7 @@ def new_driver(
     checked = declaration.values(FLAGS, {"endpoint": engine.transport.address, **values}, {})
     configure(config, store, checked, Progress(), None)
     driver = DockerDriver(config, store)
+    driver.site.begun_here = True
     driver.site._engine = cast("Engine", engine)
     return driver
 

@@ -35,6 +35,7 @@ class FakeEngine:
         self.images = Images()
         self.is_vch = self._info.get("ID") == "vSphere Integrated Containers"
         self.closed = 0
+        self.unanswered: list[str] = []
         self.transient: object = None
 
     @property

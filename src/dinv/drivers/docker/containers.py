@@ -45,9 +45,10 @@ def gone(site: Site) -> MachineError:
     return MachineGone(config.name, site.container, str(site.endpoint))
 
 
-def remove(site: Site, name: str) -> None:
-    """Remove the container with this name, if it is the machine's. What is already gone is not an error."""
-    if own_id(site, name):
+def remove(site: Site, name: str) -> bool:
+    """Remove the container with this name, if it is the machine's; return whether there was one."""
+    there = bool(own_id(site, name))
+    if there:
         with contextlib.suppress(NotFound):
             try:
                 site.engine.containers.remove(name, force=True, volumes=True, timeout=CHANGE_SECONDS)
@@ -57,6 +58,7 @@ def remove(site: Site, name: str) -> None:
             else:
                 # What stayed would be on the endpoint without a record here.
                 check_done(site, lambda: own_id(site, name), f"removed container {name}", "still has it")
+    return there
 
 
 def check_done(site: Site, undone: Callable[[], object], did: str, but: str) -> None:

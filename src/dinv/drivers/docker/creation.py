@@ -24,7 +24,6 @@ def create(
     flavour = site.flavour
     take_features(site)
     spec = specification(site, environment, command, volumes.make(site, mounts))
-    site.may_be_asked_for = True
     try:
         identity, warnings = site.engine.containers.create(
             name, flavour.create_body(spec), timeout=CHANGE_SECONDS
@@ -39,7 +38,6 @@ def create(
             ) from error
     except (BadRequest, ServerError) as error:
         raise PreCreateCheckFailed(f"The endpoint refuses the machine: {error.message}") from error
-    site.may_be_asked_for = False
     site.config.driver["ContainerID"] = identity
     ignored = flavour.ignored(spec, site.engine.containers.inspect(name))
     if ignored:

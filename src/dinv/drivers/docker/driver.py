@@ -62,7 +62,7 @@ class DockerDriver(Driver):
     def set_config_from_flags(self, values: Mapping[str, Any], progress: Progress) -> None:
         from dinv.drivers.docker.flags import configure
 
-        self.site.may_be_asked_for = False
+        self.site.begun_here = True
         self._endpoint = configure(self.config, self.store, values, progress, self.trace)
         self.site.origin = self._endpoint.origin
 
@@ -89,10 +89,7 @@ class DockerDriver(Driver):
         if self.config.unfinished:
             from dinv.drivers.docker.network import inner, own_address
 
-            # The network, too, may only be created after the client that asked for it is gone.
-            self.site.may_be_asked_for = True
             own_address.prepare(self.site)
-            self.site.may_be_asked_for = False
             inner.choose(self.site)
             image.take_features(self.site)
         return contract
@@ -160,6 +157,7 @@ class DockerDriver(Driver):
 
         kept = self.config.driver
         containers.remove(self.site, self.site.container)
+        kept["ContainerID"] = ""
         if kept.get("OwnNetwork"):
             from dinv.drivers.docker.network import own_address
 

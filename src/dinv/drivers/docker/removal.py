@@ -13,8 +13,9 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from dinv.drivers.docker.site import Site
 
-IN_FLIGHT_SECONDS = 1.0
-"""Seconds that an engine may still be making a container or a network for a client that is gone."""
+LATE_LOOKS = 20
+LATE_SECONDS = 0.25
+"""How often, and after how many seconds each, something may come that a client asked for who is gone."""
 
 
 def remove(site: Site, *, keep_cache: bool) -> list[str]:
@@ -24,13 +25,9 @@ def remove(site: Site, *, keep_cache: bool) -> list[str]:
         return []
     if site.adopted:
         return [_left_behind(site)]
-    _remove_objects(site, keep_cache=keep_cache)
-    if site.config.unfinished and site.may_be_asked_for:
-        # An engine finishes the create call of a client that is gone: its container may appear only now.
-        time.sleep(IN_FLIGHT_SECONDS)
-        late = volumes.unlabelled(site, keep_cache=keep_cache)
-        _remove_objects(site, keep_cache=keep_cache)
-        volumes.remove(site, late)
+    there = _remove_objects(site, keep_cache=keep_cache)
+    if site.config.unfinished and not there and site.may_come_late:
+        _remove_late(site, keep_cache=keep_cache)
     volume = site.cache_volume
     if kept.get("CacheVolumeKept"):
         return [f"Volume {volume} stays: it was there before. Remove it: docker volume rm {volume}"]
@@ -55,13 +52,27 @@ def _left_behind(site: Site) -> str:
     )
 
 
-def _remove_objects(site: Site, *, keep_cache: bool) -> None:
-    containers.remove(site, site.container)
+def _remove_late(site: Site, *, keep_cache: bool) -> None:
+    """Remove what an engine makes only now, for the create call of a client that is gone."""
+    for _ in range(LATE_LOOKS):
+        time.sleep(LATE_SECONDS)
+        late = volumes.unlabelled(site, keep_cache=keep_cache)
+        came = _remove_objects(site, keep_cache=keep_cache)
+        volumes.remove(site, late)
+        if came:
+            return
+
+
+def _remove_objects(site: Site, *, keep_cache: bool) -> bool:
+    """Return whether there was a container: that is the last thing that a create asks for."""
+    there = containers.remove(site, site.container)
     if site.config.unfinished:
-        containers.remove(site, site.trial)
+        there = containers.remove(site, site.trial) or there
     if site.config.unsettled:
         containers.remove(site, site.aside)
-        containers.remove(site, site.beside)
+    # Also of an upgrade that was killed, and taken back before the engine had made it.
+    containers.remove(site, site.beside)
     volumes.remove_all(site, keep_cache=keep_cache)
     if site.config.driver.get("OwnNetwork"):
         own_network.remove_unused(site.engine)
+    return there

@@ -89,11 +89,8 @@ class Site:
         """What a start found and repaired, for the user."""
         self.origin = ""
         """Where the user has just named the endpoint, for messages about a wrong one; else ""."""
-        self.may_be_asked_for = True
-        """Whether the endpoint may still be making a container for a client that is gone.
-
-        True for a record that another process left unfinished: how far it got is not known.
-        """
+        self.begun_here = False
+        """Whether it is being made by this process, and not by another one that has left it unfinished."""
         self.image_id = ""
         """The id of the image that a machine is being made from; "" before that is known."""
         self.declared_volumes: set[str] = set()
@@ -218,6 +215,14 @@ class Site:
             from dinv.drivers.docker.network import ssh_server
 
             ssh_server.record(self.config)
+
+    @property
+    def may_come_late(self) -> bool:
+        """Whether the endpoint may still be making something of an unfinished machine's."""
+        if self.begun_here:
+            return bool(self.engine.unanswered)
+        # How far another process got is not known, but its container is the last that was asked for.
+        return not self.config.driver.get("ContainerID")
 
     def close(self) -> None:
         """Close the connections to the endpoint."""

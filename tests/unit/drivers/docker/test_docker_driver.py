@@ -203,6 +203,7 @@ def test_a_port_taken_at_the_start_is_moved_away_from(engine: FakeEngine) -> Non
         driver.start(timeout=5)
     driver.move()
     assert "dinv-dev" not in engine.containers.there
+    assert not driver.config.driver["ContainerID"]  # a kill may leave the next one in the making
     assert driver.url != before
     engine.containers.refusal = None
     driver.create({}, (), MOUNTS)
@@ -304,13 +305,78 @@ def test_what_comes_after_the_removal_is_removed_too(
     driver = made(engine)
     there = dict(engine.containers.there)
     engine.containers.there.clear()
-    killed = DockerDriver(driver.config, driver.store)
-    killed.site._engine = driver.site._engine
-    monkeypatch.setattr(
-        "dinv.drivers.docker.containers.time.sleep", lambda _: engine.containers.there.update(there)
-    )
+    killed = _killed(driver)
+    looks = []
+
+    def late(seconds: float) -> None:
+        looks.append(seconds)
+        if sum(looks) > 2:
+            engine.containers.there.update(there)
+
+    monkeypatch.setattr("dinv.drivers.docker.containers.time.sleep", late)
     assert killed.remove() == []
     assert (engine.containers.there, engine.volumes.there) == ({}, {})
+    # Nothing comes after the container.
+    assert 2 < sum(looks) <= 3
+
+
+def _killed(driver: DockerDriver) -> DockerDriver:
+    """The machine of a create that was killed before it had an answer, as the next command finds it."""
+    driver.config.driver.pop("ContainerID")
+    return _found(driver)
+
+
+def _found(driver: DockerDriver) -> DockerDriver:
+    """The same machine, as another process finds it."""
+    found = DockerDriver(driver.config, driver.store)
+    found.site._engine = driver.site._engine
+    return found
+
+
+def test_where_nothing_can_come_any_more_nothing_is_waited_for(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(seconds: float) -> None:
+        pytest.fail(f"waits {seconds} s")
+
+    monkeypatch.setattr("dinv.drivers.docker.containers.time.sleep", never)
+    # The container is there, and it is the last thing that was asked for.
+    assert _killed(made(engine)).remove() == []
+    # It was there, and somebody has removed it.
+    gone = made(engine)
+    engine.containers.there.clear()
+    assert _found(gone).remove() == []
+    # All calls of this process were answered.
+    here = made(engine)
+    engine.containers.there.clear()
+    here.config.driver.pop("ContainerID")
+    assert here.remove() == []
+    assert engine.volumes.there == {}
+
+
+def test_what_this_process_has_no_answer_to_may_come_late(
+    engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume, for instance: what is made before the container is looked for as long."""
+    driver = made(engine)
+    there = dict(engine.volumes.there)
+    engine.containers.there.clear()
+    engine.volumes.there.clear()
+    engine.unanswered.append("/volumes/create")
+    monkeypatch.setattr(
+        "dinv.drivers.docker.containers.time.sleep", lambda _: engine.volumes.there.update(there)
+    )
+    assert driver.remove() == []
+    assert engine.volumes.there == {}
+
+
+def test_a_container_that_a_killed_upgrade_had_asked_for_goes_with_the_machine(engine: FakeEngine) -> None:
+    """The upgrade was taken back before it came."""
+    driver = made(engine)
+    driver.config.phase = READY
+    engine.containers.there["dinv-dev_new"] = {**engine.containers.there["dinv-dev"], "Id": "new"}
+    driver.remove()
+    assert engine.containers.there == {}
 
 
 @pytest.mark.parametrize(
@@ -331,8 +397,7 @@ def test_a_volume_that_the_engine_makes_for_what_comes_late_goes_too(
     there["dinv-dev"]["Mounts"] = [{"Name": volume["Name"], "Destination": "/var/lib/docker"}]
     engine.containers.there.clear()
     engine.volumes.there.clear()
-    killed = DockerDriver(driver.config, driver.store)
-    killed.site._engine = driver.site._engine
+    killed = _killed(driver)
 
     def late(_: float) -> None:
         engine.containers.there.update(there)
