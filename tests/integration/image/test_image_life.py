@@ -211,6 +211,21 @@ def test_signals_are_heeded_from_the_first_moment_on(make_machine: Callable[...,
     assert machine.log() == ""
 
 
+def test_a_signal_that_gets_lost_within_the_machine_is_sent_again(
+    make_machine: Callable[..., Machine],
+) -> None:
+    """As one does that reaches a process which has just been forked: here the first three."""
+    machine = make_machine()
+    machine.put_certificates()
+    deaf = b"#!/bin/sh\nheard=0\ntrap 'heard=$((heard + 1)); [ $heard -le 3 ] || exit' TERM\n"
+    machine.put({"usr/local/lib/dinv/services": deaf + b"while :; do sleep 0.05; done\n"}, 0o755)
+    machine.start()
+    machine.wait_ready()
+    machine.engine.containers.stop(machine.name, grace=15)
+    assert machine.state()["ExitCode"] == 0
+    assert machine.log().rstrip().endswith("dinv: stopped")
+
+
 def test_many_hangups_at_once_end_in_a_daemon_that_answers(own: Machine) -> None:
     for _ in range(8):
         own.engine.containers.kill(own.name, signal="SIGHUP")
