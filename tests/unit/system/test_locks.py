@@ -103,9 +103,9 @@ def ended_process() -> int:
     [
         (None, True),
         ("", True),
-        (f"removing it, process {ended_process()}\n", True),
+        ("removing it, process {ended}\n", True),
         (f"removing it, process {10**30}\n", True),
-        (f"removing it, process {os.getpid()}\n", False),
+        ("removing it, process {own}\n", False),
         ("removing it, process 1\n", False),  # somebody else's
         ("words that are cut off before the num", False),
     ],
@@ -117,7 +117,7 @@ def test_who_looks_is_waited_for_longer_than_who_says_that_it_holds_it(
 ) -> None:
     path = tmp_path / "lock"
     if words is not None:
-        path.write_text(words)
+        path.write_text(words.format(ended=ended_process(), own=os.getpid()))
     pauses = list(iter(locks.past_lookers(str(path)), None))
     longer = locks.LOOKED_AT_LONGER_SECONDS if outlasts else ()
     assert pauses == [*locks.LOOKED_AT_SECONDS, *longer]
