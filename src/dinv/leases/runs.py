@@ -36,7 +36,10 @@ def _locked(path: str, seconds: float = 0.0) -> Iterator[None]:
     """Hold the lock of a file that is gone afterwards, waiting for it for so long. Raises BlockingIOError."""
     with writing(path):
         os.makedirs(os.path.dirname(path), mode=0o700, exist_ok=True)
-    descriptor = locks.open_locked(path, wait=locks.until(time.monotonic() + seconds, _LOOK_SECONDS))
+    end = time.monotonic() + seconds
+    descriptor = locks.open_locked(
+        path, wait=locks.until(end, _LOOK_SECONDS) if seconds else locks.past_lookers(path)
+    )
     try:
         os.truncate(descriptor, 0)
         os.write(descriptor, f"process {os.getpid()}".encode())

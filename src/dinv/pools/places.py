@@ -14,7 +14,6 @@ from dinv.errors import MachineBusy, PoolBusy, PoolFull, PoolNotFound, StoreNotW
 from dinv.pools import members
 from dinv.pools.members import LEFT, PoolMachine
 from dinv.pools.planning import CLAIMED, CREATING, PARKED
-from dinv.store.claims import LOOKED_AT_SECONDS
 from dinv.system import locks
 
 TYPE_CHECKING = False
@@ -100,8 +99,8 @@ def _hold(directory: str, where: str, key: str, stack: contextlib.ExitStack) -> 
     path = os.path.join(directory, f"{where}-{key}")
     try:
         os.makedirs(directory, mode=0o700, exist_ok=True)
-        pauses = iter(LOOKED_AT_SECONDS)
-        stack.enter_context(locks.held(path, wait=lambda: next(pauses, None)))
+        descriptor = stack.enter_context(locks.held(path, wait=locks.past_lookers(path)))
+        os.write(descriptor, f"creating it, process {os.getpid()}".encode())
     except BlockingIOError as error:
         raise MachineBusy(key, "creating it") from error
     except OSError as error:

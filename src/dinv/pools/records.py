@@ -175,7 +175,7 @@ class PoolStore(Layout):
         path = os.path.join(self.directory(name), _RECONCILER)
         with contextlib.ExitStack() as stack:
             try:
-                descriptor = stack.enter_context(locks.held(path))
+                descriptor = stack.enter_context(locks.held(path, wait=locks.past_lookers(path)))
             except BlockingIOError as error:
                 raise PoolBusy(name, self.reconciler(name)) from error
             except OSError as error:
@@ -183,7 +183,12 @@ class PoolStore(Layout):
             with writing(path):
                 os.ftruncate(descriptor, 0)
                 os.pwrite(descriptor, f"{doing}, process {os.getpid()}\n".encode(), 0)
-            yield
+            try:
+                yield
+            finally:
+                # Words that stay would pass for a holder's while somebody looks, as this process may live on.
+                with contextlib.suppress(OSError):
+                    os.ftruncate(descriptor, 0)
 
     def reconciler(self, name: str) -> str:
         """Return what the process that reconciles a pool now says of itself; "" if there is none."""
