@@ -27,7 +27,8 @@ def machines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machines:
     monkeypatch.setattr(
         FakeDriver,
         "system_time",
-        lambda *_, **__: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 1)),
+        # A minute ahead: as much as may pass until what is left of a lease is less than whole hours.
+        lambda *_, **__: time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + 60)),
     )
     install(monkeypatch, str(tmp_path / "endpoint"))
     machines = dinv.open(str(tmp_path / "store"))

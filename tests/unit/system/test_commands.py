@@ -21,9 +21,29 @@ if TYPE_CHECKING:
 FDS = "/proc/self/fd"
 
 
-def run(script: str, *, seconds: float = 20.0, most: int = 1000, given: bytes = b"") -> commands.Printed:
+class UntilThere(Deadline):
+    """Ends once a file is there, and what was said before that is read: a busy computer takes its time."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(30)
+        self._path = path
+        self._seen = False
+
+    def remaining(self) -> float:
+        return 0.01
+
+    @property
+    def expired(self) -> bool:
+        before, self._seen = self._seen, self._path.exists()
+        return before or super().expired
+
+
+def run(
+    script: str, *, deadline: Deadline | None = None, most: int = 1000, given: bytes = b""
+) -> commands.Printed:
+    deadline = deadline or Deadline(100)
     return commands.run(
-        ["sh", "-c", script], given=given, environment=os.environ, deadline=Deadline(seconds), most=most
+        ["sh", "-c", script], given=given, environment=os.environ, deadline=deadline, most=most
     )
 
 
@@ -54,7 +74,7 @@ def test_as_much_as_it_may_print_is_kept() -> None:
 
 @pytest.mark.parametrize("where", ["1", "2"])
 def test_a_flood_is_stopped_or_cut(where: str) -> None:
-    ended = run(f"head -c 400000000 /dev/zero >&{where}; echo end >&2", seconds=60)
+    ended = run(f"head -c 400000000 /dev/zero >&{where}; echo end >&2")
     assert len(ended.output) <= 1000
     assert len(ended.said) <= 4096
     assert ended.too_much is (where == "1")
@@ -62,26 +82,29 @@ def test_a_flood_is_stopped_or_cut(where: str) -> None:
 
 
 def test_one_that_hangs_is_ended_with_what_it_started(tmp_path: Path) -> None:
-    ended = run(f"sleep 300 & echo $! > {tmp_path}/pid; echo waiting >&2; wait", seconds=0.5)
+    script = f"sleep 300 & echo $! > {tmp_path}/pid; echo waiting >&2; : > {tmp_path}/waits; wait"
+    ended = run(script, deadline=UntilThere(tmp_path / "waits"))
     assert ended.late
     assert ended.said == b"waiting\n"
     assert ends(tmp_path / "pid")
 
 
-def test_one_that_ignores_sigterm_is_killed() -> None:
-    ended = run("trap '' TERM; while :; do sleep 1; done", seconds=0.3)
+def test_one_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    script = f"trap '' TERM; : > {tmp_path}/ignores; while :; do sleep 1; done"
+    ended = run(script, deadline=UntilThere(tmp_path / "ignores"))
+    assert (tmp_path / "ignores").exists()
     assert ended.late
     assert ended.status == -signal.SIGKILL
 
 
 def test_a_child_that_keeps_the_pipe_open_is_not_waited_for(tmp_path: Path) -> None:
-    ended = run(f"sleep 300 & echo $! > {tmp_path}/pid; echo chain", seconds=100)
+    ended = run(f"sleep 300 & echo $! > {tmp_path}/pid; echo chain")
     assert (ended.status, ended.output, ended.late) == (0, b"chain\n", False)
     assert ends(tmp_path / "pid")
 
 
 def test_a_child_that_goes_on_printing_is_not_waited_for() -> None:
-    ended = run("yes >&2 & echo chain", seconds=100)
+    ended = run("yes >&2 & echo chain")
     assert (ended.status, ended.output, ended.late) == (0, b"chain\n", False)
 
 
@@ -93,13 +116,14 @@ def test_an_interrupted_caller_leaves_nothing(tmp_path: Path) -> None:
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 0.5)
+    # By the command itself, once it runs; neither SIGINT, which a shell may have us ignore, nor SIGALRM, with
+    # which pytest ends tests.
+    before = signal.signal(signal.SIGUSR1, interrupt)
     try:
         with pytest.raises(KeyboardInterrupt):
-            run(f"echo $$ > {tmp_path}/pid; exec sleep 300", seconds=100)
+            run(f"echo $$ > {tmp_path}/pid; sleep 0.1; kill -USR1 {os.getpid()}; exec sleep 300")
     finally:
-        signal.signal(signal.SIGALRM, before)
+        signal.signal(signal.SIGUSR1, before)
     assert ends(tmp_path / "pid")
 
 
