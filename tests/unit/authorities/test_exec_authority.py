@@ -16,8 +16,10 @@ from fake_driver import install
 from own_certificates import names as names_in
 from own_certificates import read
 from signed_chains import CLIENT, MIDDLE, ROOT, certificate, key_pem, openssl_refusal, pem
+from until_there import UntilThere
 
 import dinv
+from dinv.authorities import exec as exec_module
 from dinv.authorities import open_authority
 from dinv.authorities.exec import ExecAuthority, environment
 from dinv.errors import (
@@ -262,8 +264,9 @@ def test_one_that_fails_is_one_clear_error(
     assert str(tmp_path / "sign") in str(caught.value)
 
 
-def test_one_that_hangs_is_given_up(tmp_path: Path) -> None:
-    command = script(tmp_path, "echo asking the other one >&2; sleep 300")
+def test_one_that_hangs_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    command = script(tmp_path, f"echo asking the other one >&2; : > {tmp_path}/asks; sleep 300")
+    monkeypatch.setattr(exec_module, "Deadline", lambda _seconds: UntilThere(tmp_path / "asks"))
     with pytest.raises(AuthorityUnreachable, match=r"did not end within 0\.5 s, and was stopped") as caught:
         authority(command, tmp_path, exec_timeout=0.5).certificate(asked())
     assert "asking the other one" in str(caught.value)
@@ -360,12 +363,15 @@ def test_a_renewal_that_nobody_signs_leaves_the_old_set_in_use(
 ) -> None:
     command = script(tmp_path, f"exec {openssl_ca}/sign")
     options: dict[str, Any] = {"driver": "fake", "context": False, "authority": "exec"}
-    machines.create("dev", **options, exec_command=command, exec_timeout=0.5).close()
+    machines.create("dev", **options, exec_command=command, exec_timeout=60).close()
     directory = tmp_path / "store" / "machines" / "dev"
     before = {path.name: path.read_bytes() for path in directory.glob("*.pem")}
     assert set(before) == {"ca.pem", "cert.pem", "key.pem", "server.pem", "server-key.pem"}
-    for body in ("exit 1", "sleep 300", f"cat {openssl_ca}/ca.pem"):
+    record = json.loads((directory / "config.json").read_text())
+    for body, seconds in (("exit 1", 60), ("sleep 300", 0.5), (f"cat {openssl_ca}/ca.pem", 60)):
         script(tmp_path, body)
+        record["Dinv"]["AuthorityOptions"]["exec_timeout"] = seconds
+        (directory / "config.json").write_text(json.dumps(record))
         with machines.get("dev") as machine, pytest.raises(CertificateError):
             machine.renew_certificates()
         assert {path.name: path.read_bytes() for path in directory.glob("*.pem")} == before

@@ -164,8 +164,14 @@ def test_its_names_are_those_of_its_start(cluster: Cluster) -> None:
 def test_a_node_joins_by_the_token_and_gets_ready(
     cluster: Cluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(kubelet, "_NETWORK_SECONDS", 0.2)
-    monkeypatch.setattr(machine, "check_network", lambda _options: "")
+    before = threading.Event()
+
+    def check_network(_options: object) -> str:
+        before.wait(30)  # so that it is seen without
+        return ""
+
+    monkeypatch.setattr(kubelet, "_NETWORK_SECONDS", 0)
+    monkeypatch.setattr(machine, "check_network", check_network)
     token = tokens.written(cluster.server_ca.pem, "server", cluster.users["server"])
     options = flags.read("agent", ["--data-dir", str(tmp_path / "node"), "--node-ip", "192.0.2.9"])
     joining = kubelet.Kubelet(options, "k2", cluster.own_url, token, ())
@@ -176,6 +182,8 @@ def test_a_node_joins_by_the_token_and_gets_ready(
     while "True" not in seen and time.monotonic() < deadline:
         nodes = json.loads(asked.call("/api/v1/nodes"))["items"]
         seen += [one["status"]["conditions"][0]["status"] for one in nodes if "conditions" in one["status"]]
+        if seen:
+            before.set()
         time.sleep(0.02)
     assert seen[0] == "False"
     assert seen[-1] == "True"

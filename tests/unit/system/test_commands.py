@@ -10,6 +10,7 @@ import sys
 from typing import TYPE_CHECKING
 
 import pytest
+from until_there import UntilThere
 from users import eventually
 
 from dinv.system import commands, processes
@@ -19,23 +20,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 FDS = "/proc/self/fd"
-
-
-class UntilThere(Deadline):
-    """Ends once a file is there, and what was said before that is read: a busy computer takes its time."""
-
-    def __init__(self, path: Path) -> None:
-        super().__init__(30)
-        self._path = path
-        self._seen = False
-
-    def remaining(self) -> float:
-        return 0.01
-
-    @property
-    def expired(self) -> bool:
-        before, self._seen = self._seen, self._path.exists()
-        return before or super().expired
 
 
 def run(
