@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import threading
+import time
 from collections.abc import Callable
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -89,8 +90,10 @@ def opened(url: str) -> Iterator[Database]:
     try:
         yield database
     finally:
-        # What asks for the streams of a page ends a moment after the last of them.
+        # What asks for the streams of a page, and a server that works, end a moment later than they are told
+        # to: a connection that one of them takes out of a database that is closed would never be closed.
+        end = time.monotonic() + 10
         for thread in threading.enumerate():
-            if thread.name == "dinv-changes":
-                thread.join(10)
+            if thread.name.startswith("dinv"):
+                thread.join(max(0.0, end - time.monotonic()))
         database.close()

@@ -138,18 +138,23 @@ class Workers:
         with self._guard:
             self._running[running.taken.token] = running
         try:
-            self._do(running.taken)
-        except Exception:
-            # Its heartbeat ends here: it is done again once it is stale.
-            LOG.exception("%s of %s", running.taken.kind, running.taken.name)
+            self._do_with_what_follows(running.taken)
         finally:
+            # Its heartbeat ends here: if it has failed, it is done again once it is stale. Not before what
+            # follows it is done: `stop` waits for what is here, and the database may be closed then.
             with self._guard:
                 self._running.pop(running.taken.token, None)
             self._wake.set()
+
+    def _do_with_what_follows(self, taken: Taken) -> None:
+        try:
+            self._do(taken)
+        except Exception:
+            LOG.exception("%s of %s", taken.kind, taken.name)
         try:
             self._after()
         except Exception:
-            LOG.exception("after %s of %s", running.taken.kind, running.taken.name)
+            LOG.exception("after %s of %s", taken.kind, taken.name)
 
     def _beat(self) -> None:
         while not self._ended.wait(self._settings.heartbeat_seconds):
