@@ -383,8 +383,8 @@ class FakeHosts:
         yield from (f"line {number} of {name}\n".encode() for number in range(min(tail, 3)))
         while follow is not None:
             time.sleep(0.01)
+            yield b"more\n"  # once at least, however late it is by now
             follow.raise_if_expired("more of the log")
-            yield b"more\n"
 
     def look(self, endpoint: Options) -> Look:
         name = str(endpoint["endpoint"]).removeprefix("fake://")

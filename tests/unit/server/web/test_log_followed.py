@@ -84,8 +84,14 @@ def test_what_is_wrong_with_it_is_said_before_the_answer_begins() -> None:
 
 def test_it_ends_when_the_server_stops(machine: Machine, logs: Logs) -> None:
     stopping = threading.Event()
-    threading.Timer(0.1, stopping.set).start()
-    assert asyncio.run(_all(logs.follow(machine.log, whose="jane"), stopping=stopping.is_set)) == b"first\n"
+
+    async def read() -> list[bytes]:
+        pieces = logs.follow(machine.log, whose="jane").pieces(bool, stopping.is_set)
+        first = await anext(pieces)
+        stopping.set()
+        return [first, *[piece async for piece in pieces]]
+
+    assert asyncio.run(asyncio.wait_for(read(), 30)) == [b"first\n"]
 
 
 def test_a_token_that_is_revoked_ends_it(machine: Machine, logs: Logs) -> None:
