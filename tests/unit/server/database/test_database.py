@@ -9,6 +9,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta, timezone
 from time import sleep
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import psycopg
@@ -135,14 +136,15 @@ def test_a_deadlock_is_tried_again(database: Database) -> None:
             tries.append(first)
             connection.execute(teams.update().where(teams.c.name == first).values(name=first))
             if len(tries) <= 2 and database.is_shared:
-                both.wait(10)
+                both.wait(60)
             connection.execute(teams.update().where(teams.c.name == second).values(name=second))
 
         database.write(change)
 
     with ThreadPoolExecutor(2) as threads:
         list(threads.map(work, "ab", "ba"))
-    assert len(tries) == (3 if database.is_shared else 2)
+    # The one that gives way may be back before the other goes on, and meet it once more.
+    assert len(tries) >= 3 if database.is_shared else len(tries) == 2
 
 
 def test_times_are_utc(database: Database) -> None:
@@ -160,7 +162,9 @@ def test_times_are_utc(database: Database) -> None:
 
 def test_the_clock_goes_on_within_a_transaction(database: Database) -> None:
     def work(connection: sa.Connection) -> tuple[datetime, datetime]:
-        return database.now(connection), database.now(connection)
+        before = database.now(connection)
+        sleep(0.001)
+        return before, database.now(connection)
 
     first, second = database.write(work)
     assert first < second
@@ -253,25 +257,21 @@ def test_a_commit_whose_answer_is_lost_is_not_done_twice(postgresql: PostgreSQL)
 
 
 def test_only_the_first_wait_for_a_database_that_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "PATIENCE", 0.05)
     waited: list[float] = []
-
-    def pause(seconds: float) -> None:
-        waited.append(seconds)
-        sleep(seconds)
-
-    monkeypatch.setattr("dinv.server.database.database.time.sleep", pause)
+    # Its clock stands still but for its pauses: how long it takes to find nobody there is no matter.
+    clock = SimpleNamespace(monotonic=lambda: sum(waited), sleep=waited.append)
+    monkeypatch.setattr(module, "time", clock)
     with contextlib.closing(Database("postgresql://dinv@/dinv?host=/nowhere")) as database:
         with pytest.raises(Unavailable, match=r"^The database does not answer. Try again.$"):
             add_team(database, "a")
-        assert waited
-        sleep(0.05)
-        waited.clear()
+        assert sum(waited) > module.PATIENCE / 2
+        waited.append(module.PATIENCE)
+        before = len(waited)
         with pytest.raises(Unavailable):
             add_team(database, "a")
         with pytest.raises(Unavailable):
             team_names(database)
-    assert not waited
+    assert len(waited) == before
 
 
 def test_whoever_runs_the_server_is_told_what_the_database_says(
