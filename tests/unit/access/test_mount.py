@@ -201,9 +201,10 @@ def test_an_sshfs_that_hangs_is_ended_with_its_ssh(
 
 
 def test_an_sshfs_that_does_not_want_to_end(
-    computer: Computer, here: str, monkeypatch: pytest.MonkeyPatch
+    computer: Computer, here: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    computer.script("sshfs", "trap '' TERM; while :; do sleep 0.05; done")
+    heedless = tmp_path / "heedless"
+    computer.script("sshfs", f"trap '' TERM; : >{heedless}; while :; do sleep 0.05; done")
     monkeypatch.setattr(mount, "MOUNT_SECONDS", 0.3)
     monkeypatch.setattr(mount, "_STOP_SECONDS", 0.3)
     sent: list[int] = []
@@ -211,6 +212,9 @@ def test_an_sshfs_that_does_not_want_to_end(
 
     def killpg(group: int, number: int) -> None:
         sent.append(number)
+        end = time.monotonic() + 30
+        while not heedless.exists() and time.monotonic() < end:  # the shell may not have got there yet
+            time.sleep(0.01)
         real(group, number)
 
     monkeypatch.setattr(os, "killpg", killpg)

@@ -63,14 +63,15 @@ def test_a_script_whose_interpreter_is_gone_cannot_be_run(tmp_path: Path) -> Non
 PROGRAM = """
     import os, sys
     from dinv.system import foreground
-    status = foreground.run(["/bin/sh", "-c", sys.argv[1]], dict(os.environ), signals=True, grace=0.3)
+    script, grace = sys.argv[1], float(sys.argv[2])
+    status = foreground.run(["/bin/sh", "-c", script], dict(os.environ), signals=True, grace=grace)
     print("status", status, flush=True)
 """
 
 
-def started(script: str) -> subprocess.Popen[str]:
+def started(script: str, *, grace: float = 20.0) -> subprocess.Popen[str]:
     process = subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(PROGRAM), script],
+        [sys.executable, "-c", textwrap.dedent(PROGRAM), script, str(grace)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,  # no terminal of the tests' own
@@ -86,14 +87,14 @@ def started(script: str) -> subprocess.Popen[str]:
 def test_signals_are_the_commands(name: str) -> None:
     process = started(f"trap 'echo got {name}; exit 3' {name}; echo ready; while :; do sleep 0.02; done")
     process.send_signal(signal.Signals[f"SIG{name}"])
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert (said, process.returncode) == (f"got {name}\nstatus 3\n", 0)
 
 
 def test_what_does_not_end_is_killed() -> None:
-    process = started("trap '' TERM; echo ready; while :; do sleep 0.02; done")
+    process = started("trap '' TERM; echo ready; while :; do sleep 0.02; done", grace=0.3)
     process.send_signal(signal.SIGTERM)
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert said == "status 137\n"
 
 
@@ -102,7 +103,7 @@ def test_the_command_is_ended_when_the_program_is_killed() -> None:
     process = started("trap 'echo ended; exit' TERM; echo ready; while :; do sleep 0.02; done")
     process.kill()
     # Its output ends when nobody has it open any more.
-    said, _ = process.communicate(timeout=20)
+    said, _ = process.communicate(timeout=60)
     assert said == "ended\n"
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import threading
 import time
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -294,18 +295,30 @@ def test_silence_meets_the_deadline(tmp_path: Path) -> None:
         engine.version(timeout=0.1)
 
 
-def test_idle_deadline_outlasts_a_slow_drip(tmp_path: Path) -> None:
+def test_idle_deadline_outlasts_a_slow_drip(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    seconds = [0.0]
+    monkeypatch.setattr("dinv.system.deadline.monotonic", lambda: seconds[0])
+    taken = threading.Event()
+
+    class Noticed(IdleDeadline):
+        def progress(self) -> None:
+            super().progress()
+            taken.set()
+
     def drip(peer: Peer) -> None:
         peer.request()
         peer.send(b"HTTP/1.1 200 OK\r\n\r\n")
         for _ in range(26):
+            taken.clear()
+            seconds[0] += 20
             peer.send(b" ")
-            time.sleep(0.05)
+            taken.wait(60)  # a byte that is there is not late
         peer.send(b"{}")
 
     with unix_server(tmp_path, drip) as (transport, _), Engine(transport) as engine:
         # All in all longer than the limit, no pause as long.
-        assert engine.version(timeout=IdleDeadline(1)) == {}
+        assert engine.version(timeout=Noticed(100)) == {}
+    assert seconds[0] == 520
 
 
 def test_100_continue_is_passed_over(tmp_path: Path) -> None:
