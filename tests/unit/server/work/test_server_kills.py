@@ -52,7 +52,7 @@ def run(url: str, directory: Path, mode: str, rounds: int) -> list[str]:
         ],
         capture_output=True,
         text=True,
-        timeout=150,
+        timeout=240,
         check=False,
         env={**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
@@ -103,7 +103,7 @@ def check(url: str, directory: Path) -> None:
     last.database.close()
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_a_server_is_killed_at_sixty_moments(tmp_path: Path, sqlite_template: Path) -> None:
     path = tmp_path / "server.db"
     path.write_bytes(sqlite_template.read_bytes())
@@ -114,7 +114,7 @@ def test_a_server_is_killed_at_sixty_moments(tmp_path: Path, sqlite_template: Pa
     check(url, tmp_path)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(300)
 def test_one_of_two_servers_is_killed(
     tmp_path: Path, postgresql: object, request: pytest.FixtureRequest
 ) -> None:
