@@ -20,7 +20,8 @@ settings.register_profile(
     "thorough",
     deadline=None,
     max_examples=1000,
-    derandomize=False,  # said, as what else is said: where CI is set in the environment all of it is otherwise
+    # These are said because they are otherwise where CI is set in the environment.
+    derandomize=False,
     database=DirectoryBasedExampleDatabase(".hypothesis/examples"),
     print_blob=True,
 )

@@ -9,7 +9,7 @@ import pytest
 from web_site import Working
 
 import dinv
-from dinv.drivers.server import driver, machines, signing_in
+from dinv.drivers.server import machines, signing_in
 from dinv.server.database.database import Database
 from dinv.server.people import device
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machines, "LOOK_SECONDS", 0.05)
-    monkeypatch.setattr(driver, "REMOVE_SECONDS", 2)
     monkeypatch.setattr(signing_in, "SHORTEST_INTERVAL", 0.05)
     monkeypatch.setattr(device, "INTERVAL", 0)
 

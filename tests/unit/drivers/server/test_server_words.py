@@ -17,7 +17,7 @@ import pytest
 import dinv
 from dinv.access import forward
 from dinv.cli import main
-from dinv.drivers.server import calls
+from dinv.drivers.server import calls, driver
 from dinv.errors import (
     AccessOver,
     ImageError,
@@ -250,7 +250,10 @@ V = "/api/v1"
         },
     ],
 )
-def test_an_answer_of_another_version_is_said_to_be_one(tmp_path: Path, answers: dict[str, Any]) -> None:
+def test_an_answer_of_another_version_is_said_to_be_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answers: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(driver, "REMOVE_SECONDS", 0.1)  # what is removed is never seen to be gone
     answers = {**answers, f"DELETE {V}/machines/m": (404, {"kind": "not-found"})}
     with Odd(answers, (200, {})) as odd:
         Login(odd.url, "dinv_x").save(str(tmp_path))

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from known_people import ADDRESS, PASSWORD, signed_in
 from meanwhile import meanwhile
 from openid_provider import CLIENT_ID, CLIENT_SECRET, Provider, others_key
+from users import eventually
 
 from dinv.server.audit import Audit
 from dinv.server.database import schema
@@ -403,14 +404,19 @@ def test_a_provider_that_misbehaves(
 def test_a_provider_that_is_silent_is_not_waited_for_by_everybody(
     people: People, provider: Provider, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(provider_module, "SECONDS", 0.4)
     provider.misbehave["/.well-known/openid-configuration"] = "silent"
-    for _ in range(3):
-        refused(people, provider)
+    monkeypatch.setattr(provider_module, "_AFTER_FAILURE", 60)
+    with monkeypatch.context() as hasty:
+        hasty.setattr(provider_module, "SECONDS", 0.4)
+        for _ in range(3):
+            refused(people, provider)
+    eventually(lambda: bool(provider.asked))
     assert len(provider.asked) == 1
     provider.released.set()
     provider.misbehave.clear()
     monkeypatch.setattr(provider_module, "_AFTER_FAILURE", 0)
+    assert people._provider is not None
+    people._provider._http().timeout = provider_module.SECONDS / 2  # type: ignore[assignment]
     enter(people, provider)
 
 

@@ -177,21 +177,18 @@ def test_the_command_says_what_it_lacks(
 
 
 @contextmanager
-def slow_server(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
-    monkeypatch.setattr(Connection, "header_seconds", 0.3)
-    monkeypatch.setattr(Connection, "unread_seconds", 0.3)
-    with served(replace(settings, plain=True), tmp_path) as said:
-        yield said
-
-
-@contextmanager
-def slow_peer(settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """A connection to such a server."""
+def slow_peer(settings: Settings, tmp_path: Path) -> Iterator[socket.socket]:
+    """A connection to a server."""
     with (
-        slow_server(settings, tmp_path, monkeypatch) as said,
+        served(replace(settings, plain=True), tmp_path) as said,
         socket.create_connection(url(said), timeout=30) as peer,
     ):
         yield peer
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the server wait no more: not before the peer has what it is to get first."""
+    monkeypatch.setattr(Connection, "header_seconds", 0.3)
 
 
 def ended(peer: socket.socket) -> bool:
@@ -214,7 +211,8 @@ def ended(peer: socket.socket) -> bool:
 def test_headers_that_do_not_end_are_not_waited_for(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: bytes
 ) -> None:
-    with slow_peer(settings, tmp_path, monkeypatch) as peer:
+    hurry(monkeypatch)
+    with slow_peer(settings, tmp_path) as peer:
         peer.sendall(sent)
         assert ended(peer)
 
@@ -222,9 +220,10 @@ def test_headers_that_do_not_end_are_not_waited_for(
 def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with slow_peer(settings, tmp_path, monkeypatch) as peer:
+    with slow_peer(settings, tmp_path) as peer:
         peer.sendall(b"POST /nothing HTTP/1.1\r\nHost: x\r\nContent-Length: 9\r\n\r\n")
         assert peer.recv(65536).startswith(b"HTTP/1.1 404")
+        hurry(monkeypatch)
         peer.sendall(b"a")
         assert ended(peer)
 
@@ -232,7 +231,8 @@ def test_a_body_that_does_not_end_after_the_answer_is_not_waited_for(
 def test_an_answer_that_is_not_read_is_not_kept(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with slow_server(settings, tmp_path, monkeypatch) as said, socket.socket() as peer:
+    monkeypatch.setattr(Connection, "unread_seconds", 0.3)
+    with served(replace(settings, plain=True), tmp_path) as said, socket.socket() as peer:
         peer.settimeout(20)
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         peer.connect(url(said))
@@ -244,9 +244,10 @@ def test_an_answer_that_is_not_read_is_not_kept(
 def test_nor_those_of_a_second_request(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with slow_peer(settings, tmp_path, monkeypatch) as peer:
+    with slow_peer(settings, tmp_path) as peer:
         peer.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
         assert peer.recv(65536).startswith(b"HTTP/1.1 200")
+        hurry(monkeypatch)
         peer.sendall(b"GET /healthz HTTP/1.1\r\n")
         assert ended(peer)
 
