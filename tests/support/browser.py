@@ -32,7 +32,7 @@ def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         # As root there is no sandbox; what is shown is ours. Containers have little shared memory.
         arguments = ["--no-sandbox", "--disable-dev-shm-usage"]
-        browser = playwright.chromium.launch(executable_path=found, args=arguments)
+        browser = playwright.chromium.launch(executable_path=found, args=arguments, timeout=120_000)
         try:
             yield browser
         finally:

@@ -24,6 +24,8 @@ _MOST_WORDS = 500
 _NOISE = "Warning: Permanently added "
 """ssh's message about a new host if StrictHostKeyChecking is off: never the reason for a failure."""
 _CONFIG_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 0.3
+"""For ssh to end, when something else than docker has spoken: where nobody may log in, it does at once."""
 
 _LOGIN = (
     "the docker CLI, or Podman, must be installed on that host, and in the PATH of commands run by ssh, "
@@ -211,7 +213,7 @@ class SSHByteStream(ByteStream):
     def spoken_by_another(self, data: bytes) -> DinvError:
         """Return the error that the far side's shell printed something before docker did."""
         with contextlib.suppress(subprocess.TimeoutExpired):
-            self._child.wait(0.3)  # where somebody may not log in, it is said, and ssh ends
+            self._child.wait(_LAST_WORDS_SECONDS)
         with contextlib.suppress(OSError):
             while len(data) < _MOST_WORDS and (more := self.try_recv(_MOST_WORDS)):
                 data += more

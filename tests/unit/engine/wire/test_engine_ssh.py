@@ -259,7 +259,11 @@ def test_what_ssh_says_of_new_hosts_is_no_reason(fake_ssh: Path) -> None:
         ("printf 'HTTP is fun\\r\\n\\r\\n'; exec sleep 60", "HTTP is fun"),
     ],
 )
-def test_a_chatty_start_up_file_is_told_as_that(fake_ssh: Path, script: str, said: str) -> None:
+def test_a_chatty_start_up_file_is_told_as_that(
+    fake_ssh: Path, monkeypatch: pytest.MonkeyPatch, script: str, said: str
+) -> None:
+    if script.endswith("exit 1"):
+        monkeypatch.setattr(ssh, "_LAST_WORDS_SECONDS", 20)
     _install(fake_ssh, f"#!/bin/sh\n{script}\n")
     with Engine(parse_address("ssh://far")) as engine, pytest.raises(EndpointUnreachable) as caught:
         engine.ping()
