@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import socket
 import threading
 import time
 from typing import TYPE_CHECKING, Self
@@ -10,7 +11,6 @@ from typing import TYPE_CHECKING, Self
 import uvicorn
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from free_port import free_port
 from own_certificates import CA, CLIENT, Own
 from web_world import WebWorld
 
@@ -65,16 +65,16 @@ class Site:
     """A WebWorld at `url`: plain HTTP on this computer, which browsers take for as good as TLS."""
 
     def __init__(self, database: Database) -> None:
-        port = free_port()
-        self.url = f"http://localhost:{port}"
+        self._listening = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://localhost:{self._listening.getsockname()[1]}"
         self.world = WebWorld(database, public_url=self.url)
-        config = uvicorn.Config(self.world.app, host="127.0.0.1", port=port, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
+        self._server = uvicorn.Server(uvicorn.Config(self.world.app, log_level="error"))
+        given = {"sockets": [self._listening]}
+        self._thread = threading.Thread(target=self._server.run, kwargs=given, daemon=True)
 
     def __enter__(self) -> Self:
         self._thread.start()
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while not self._server.started:
             assert time.monotonic() < end
             time.sleep(0.02)
@@ -84,6 +84,7 @@ class Site:
         self.world.stopping.set()
         self._server.should_exit = True
         self._thread.join(20)
+        self._listening.close()
 
 
 class Working(Site):
