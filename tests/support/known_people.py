@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,8 +21,15 @@ class Clock:
 
     def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
+        self._stopped: datetime | None = None
         real = database.now
-        monkeypatch.setattr(database, "now", lambda connection: real(connection) + self.ahead)
+        monkeypatch.setattr(
+            database, "now", lambda connection: (self._stopped or real(connection)) + self.ahead
+        )
+
+    def stop(self) -> None:
+        """Let it stand still but for `forward`: no pause of some seconds is over before it is looked at."""
+        self._stopped = datetime.now(UTC)
 
     def forward(self, **by: float) -> None:
         self.ahead += timedelta(**by)

@@ -65,6 +65,7 @@ def test_a_code_ends(people: People, ada: Actor, clock: Clock) -> None:
 
 
 def test_who_asks_too_often_is_told_so(people: People, clock: Clock, olga: Actor) -> None:
+    clock.stop()
     device_code, _ = begin(people)
     assert people.device_poll(device_code, address=ADDRESS) is None
     with pytest.raises(TooManyRequests) as refused:

@@ -107,7 +107,11 @@ def test_once_for_an_event(fleet: Events, changes: Changes) -> None:
     run(work)
 
 
-def test_an_event_that_is_committed_late_is_not_missed(fleet: Events, changes: Changes) -> None:
+def test_an_event_that_is_committed_late_is_not_missed(
+    fleet: Events, changes: Changes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "OVERLAP_SECONDS", 60)
+
     async def work() -> None:
         with changes.watch("m1") as watch:
             fleet.found.append((7, "m2", None))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from known_people import Clock
 from working_server import Server
 
 from dinv.errors import ImageMissing, ServerError
@@ -16,6 +17,7 @@ from dinv.server.work.hosts import Look
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import pytest
     from fake_machines import World
 
     from dinv.server.models import Actor
@@ -123,7 +125,11 @@ def test_with_no_other_endpoint_it_waits_until_that_one_is_back(server: Server, 
     agree(server)
 
 
-def test_an_endpoint_that_refuses_is_left_alone_longer_each_time(server: Server, world: World) -> None:
+def test_an_endpoint_that_refuses_is_left_alone_longer_each_time(
+    server: Server, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = Clock(server.database, monkeypatch)
+    clock.stop()
     ann = server.prepared()
     world.fail("here", ServerError("no space left on device", status=500))
     machine = server.fleet.request(ann)
@@ -140,6 +146,7 @@ def test_an_endpoint_that_refuses_is_left_alone_longer_each_time(server: Server,
         with server.database.read() as connection:
             now = server.database.now(connection)
         server.change(endpoints, here, not_before=now)
+        clock.forward(seconds=1)
         server.working.reconciler.once()
     assert pauses[1] - pauses[0] < pauses[2] - pauses[1]
     world.well("here")

@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+from known_people import Clock
 
 from dinv.errors import InputError, MachineNotReady, PreCreateCheckFailed
 from dinv.server.database.schema import machines, records
@@ -61,7 +62,10 @@ def test_the_time_of_its_making_is_not_its_owners(server: Server) -> None:
     assert row.expires_at == row.ready_at + timedelta(hours=1)
 
 
-def test_a_create_that_fails_is_tried_again_and_then_undone(server: Server, world: World) -> None:
+def test_a_create_that_fails_is_tried_again_and_then_undone(
+    server: Server, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Clock(server.database, monkeypatch).stop()
     ann = server.prepared()
     machine = server.fleet.request(ann)
     world.refuses[server.row(machine.id).host_name] = MachineNotReady("dev", "tcp://h:1", 60, "not today", [])
