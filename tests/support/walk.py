@@ -8,8 +8,9 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
-import warnings
 from typing import TYPE_CHECKING, Any
+
+from forks import forking
 
 from dinv.lifecycle.steps import Step
 from kills import Killed
@@ -134,8 +135,7 @@ class Walk:
 
     def kill(self, attempt: Callable[[], object], at: Moment) -> None:
         """Call `attempt` in a process of its own that is gone, as after kill -9, at this moment."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; there are none
+        with forking():
             child = os.fork()
         if not child:
             try:

@@ -6,13 +6,13 @@ import concurrent.futures
 import json
 import os
 import time
-import warnings
 from collections import defaultdict
 from typing import TYPE_CHECKING
 
 import pytest
 from declared_world import HEAD, actions, apply, means, planned
 from fake_driver import World
+from forks import forking
 
 from dinv.cli import main
 from dinv.declared import carrying, pooled
@@ -303,8 +303,7 @@ def test_killed_anywhere_the_next_goes_on(
 
 def killed_at_step(machines: Machines, world: World, number: int) -> bool:
     """Apply in a process that is killed at this step; return whether it came to it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; there are none
+    with forking():
         child = os.fork()
     if not child:
         try:

@@ -10,6 +10,7 @@ import threading
 from typing import TYPE_CHECKING
 
 import pytest
+from forks import forking
 from pool_world import pool_of
 
 from dinv import open as open_store
@@ -101,7 +102,8 @@ def test_a_kill_gives_the_place_back(machines: Machines, store: Store) -> None:
     fork = multiprocessing.get_context("fork")
     ready = fork.Event()
     other = fork.Process(target=hold, args=(store.path, ready))
-    other.start()
+    with forking():
+        other.start()
     assert ready.wait(30)
     assert machines.pools.get("ci").claimed == 1
     os.kill(other.pid or 0, signal.SIGKILL)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import lifecycle_page
 import pytest
+from forks import forking
 from pool_world import Said, places, pool_of
 from shared_machine import FrontProvisioner
 
@@ -312,8 +313,9 @@ def test_many_claimers(machines: Machines, store: Store) -> None:
     fork = multiprocessing.get_context("fork")
     results = fork.SimpleQueue()
     crowd = [fork.Process(target=claimer, args=(store.path, f"m{number}", results)) for number in range(12)]
-    for each in crowd:
-        each.start()
+    with forking():
+        for each in crowd:
+            each.start()
     found = dict(results.get() for _ in crowd)
     for each in crowd:
         each.join(30)
@@ -354,7 +356,8 @@ def test_claimers_that_are_killed(machines: Machines, store: Store, world: World
     fork = multiprocessing.get_context("fork")
     for number in range(0, 40, 3):
         each = fork.Process(target=killed_claimer, args=(store.path, f"m{number}", number))
-        each.start()
+        with forking():
+            each.start()
         each.join(30)
         assert each.exitcode in (-signal.SIGKILL, 0)
     now = places(store.path)

@@ -9,6 +9,7 @@ import stat
 from typing import TYPE_CHECKING
 
 import pytest
+from forks import forking
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -200,7 +201,8 @@ def test_writers_at_the_same_time_lose_nothing(tmp_path: Path) -> None:
     """They hold the machine's lock; even without it each writes its lines in one piece."""
     children = []
     for number in range(4):
-        child = os.fork()
+        with forking():
+            child = os.fork()
         if not child:
             for _ in range(10):
                 access_log.append(str(tmp_path), [one(f"holder {number}")])

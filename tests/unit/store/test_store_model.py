@@ -6,11 +6,11 @@ import contextlib
 import os
 import shutil
 import tempfile
-import warnings
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
 import pytest
+from forks import forking
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -38,8 +38,7 @@ def die(*_: object, **__: object) -> None:
 
 def killed(work: Callable[[], object]) -> None:
     """Do something in a process of its own that dies in the middle of it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", DeprecationWarning)  # 3.12: fork beside threads; the child makes none
+    with forking():
         child = os.fork()
     if not child:
         try:
