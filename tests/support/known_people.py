@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pytest
+    import sqlalchemy as sa
 
     from dinv.server.database.database import Database
     from dinv.server.models import Actor
@@ -22,10 +23,11 @@ class Clock:
     def __init__(self, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
         self.ahead = timedelta()
         self._stopped: datetime | None = None
-        real = database.now
-        monkeypatch.setattr(
-            database, "now", lambda connection: (self._stopped or real(connection)) + self.ahead
-        )
+        self._real = database.now
+        monkeypatch.setattr(database, "now", self._now)
+
+    def _now(self, connection: sa.Connection) -> datetime:
+        return (self._stopped or self._real(connection)) + self.ahead
 
     def stop(self) -> None:
         """Let it stand still but for `forward`: no pause of some seconds is over before it is looked at."""

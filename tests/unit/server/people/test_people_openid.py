@@ -416,7 +416,7 @@ def test_a_provider_that_is_silent_is_not_waited_for_by_everybody(
     provider.misbehave.clear()
     monkeypatch.setattr(provider_module, "_AFTER_FAILURE", 0)
     assert people._provider is not None
-    people._provider._http().timeout = provider_module.SECONDS / 2  # type: ignore[assignment]
+    people._provider._http().timeout = provider_module.SECONDS / 2
     enter(people, provider)
 
 
