@@ -355,10 +355,10 @@ class Table:
 
     def _check_defaults(self) -> None:
         """Raise InputError for a default of no option at all; those of other drivers and so on are left."""
-        from dinv.suggestions import did_you_mean
-
         for key in self.defaults.unknown(self):
             if not elsewhere(key.replace("-", "_")):
+                from dinv.suggestions import did_you_mean
+
                 meant = did_you_mean(key, [option.name for option in self])
                 raise self.defaults.refused(key, f"is no option of create. {meant}".rstrip(" "))
 
