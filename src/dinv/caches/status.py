@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from dinv import states
 from dinv.caches.site import CacheSite, running
 from dinv.errors import DinvError
 from dinv.formats import json_text
 from dinv.registries.cache_record import CREATING, KEPT, PUSH, READY, REMOVING
-from dinv.states import ERROR, RUNNING, STOPPED, STOPPING, at_work
-from dinv.states import STARTING as STARTING_UP
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -78,7 +77,7 @@ def status(
     `holder` is `CacheStore.holder`: it is asked who makes or removes a cache that is not all there.
     """
     found: list[RegistryUsage] = []
-    state, error, size, gone = ERROR, "", None, False
+    state, error, size, gone = states.ERROR, "", None, False
     if record["Phase"] == KEPT:
         return _status(record, machines, REMOVED)
     try:
@@ -88,17 +87,17 @@ def status(
                 gone = True
                 error = f"its container {record.container} is gone"
             elif running(container):
-                state = RUNNING
+                state = states.RUNNING
                 found = reports(site)
                 size = sum(each.size for each in found)
             else:
-                state = STOPPED
+                state = states.STOPPED
     except DinvError as problem:
         error = str(problem)
     who = holder() if gone or record["Phase"] != READY else None
     if who is not None:
-        state = {CREATING: STARTING_UP, REMOVING: STOPPING}.get(record["Phase"], state)
-        error = at_work(who)
+        state = {CREATING: states.STARTING, REMOVING: states.STOPPING}.get(record["Phase"], state)
+        error = states.at_work(who)
     elif record["Phase"] != READY:
         state = UNFINISHED
         error = error or ("its removal" if record["Phase"] == REMOVING else "its create") + " was interrupted"
