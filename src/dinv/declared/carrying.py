@@ -259,8 +259,8 @@ class Carrier:
                 planned.applied.get("File"),
             ):
                 raise DinvError(
-                    f'Machine "{change.name}" was left: it is another than when this was planned, '
-                    "or another file has taken it over. Begin again."
+                    f'Machine "{change.name}" was left: since this was planned, another was made under its '
+                    "name, or another file has taken it over. Begin again."
                 )
 
         return remove(Store(self.path), change.name, progress=progress, trace=self.trace, check=check)

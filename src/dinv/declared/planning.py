@@ -40,6 +40,8 @@ if TYPE_CHECKING:
     from dinv.pools.records import PoolRecord
     from dinv.progress import Progress
 
+    _Record = MachineConfig | CacheRecord | PoolRecord
+
 PARALLEL = 4
 """How many things are looked at, or changed, at the same time."""
 
@@ -100,7 +102,7 @@ class Planner:
                     found.append(Change(kind, name, REMOVE, record=machine))
         return found
 
-    def _record(self, kind: str, name: str) -> MachineConfig | CacheRecord | PoolRecord | None:
+    def _record(self, kind: str, name: str) -> _Record | None:
         """Return the record of a thing; None if it is not there, or not readable."""
         with contextlib.suppress(DinvError):
             return self._store(kind).load(name)
@@ -129,35 +131,38 @@ class Planner:
 
     def _owner(self, wanted: Wanted) -> str | None:
         """Return the file that has made what has this name, "" if none has; None if nothing has it."""
-        store = self._store(wanted.kind)
-        if not store.exists(wanted.name):
-            return None
         try:
-            found = store.load(wanted.name)
-        except (MachineNotFound, CacheNotFound, PoolNotFound):
-            return None
-        except (MachineBusy, CacheBusy):  # it is just being made, perhaps by the same file
-            return None
+            found, _ = self._load(wanted)
         except StoreError:
-            return "" if store.has_record(wanted.name) else None
-        if isinstance(found, CacheRecord) and found["Phase"] == KEPT:
-            return None  # only what it had stored is there
+            return ""
+        if found is None or (isinstance(found, CacheRecord) and found["Phase"] == KEPT):
+            return None  # of a cache only what it had stored is there
         return str(found.applied.get("File") or "")
+
+    def _load(self, wanted: Wanted) -> tuple[_Record | None, list[str]]:
+        """Return the record of what has its name, None if there is none yet; and notes about who makes it.
+
+        Raises ConfigError.
+        """
+        store = self._store(wanted.kind)
+        try:
+            return store.load(wanted.name), []
+        except (MachineNotFound, CacheNotFound, PoolNotFound):
+            return None, []
+        except (MachineBusy, CacheBusy) as error:  # perhaps by the same file
+            return None, [at_work(error.holder)]
+        except StoreError:
+            if store.has_record(wanted.name):
+                raise
+            return None, []  # killed before there was one
 
     def _machine(
         self, wanted: Wanted, progress: Progress, *, finish: bool, coming: Collection[str]
     ) -> Change:
         store = Store(self.path)
-        try:
-            config = store.load(wanted.name)
-        except MachineNotFound:
-            return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
-        except MachineBusy as error:
-            return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=[at_work(error.holder)])
-        except StoreError:
-            if not store.has_record(wanted.name):  # killed before there was one
-                return Change(MACHINE, wanted.name, CREATE, wanted=wanted)
-            raise
+        config, notes = self._load(wanted)
+        if not isinstance(config, MachineConfig):
+            return Change(MACHINE, wanted.name, CREATE, wanted=wanted, notes=notes)
         holder = store.holder(wanted.name) if config.unfinished or config.unsettled else None
         note = differing.interrupted(config) if holder is None else at_work(holder)
         if config.unfinished:
@@ -169,19 +174,9 @@ class Planner:
         )
 
     def _cache(self, wanted: Wanted) -> Change:
-        store = CacheStore(self.path)
-        try:
-            record = store.load(wanted.name)
-        except CacheNotFound:
-            return Change(CACHE, wanted.name, CREATE, wanted=wanted)
-        except CacheBusy as error:
-            return Change(CACHE, wanted.name, CREATE, wanted=wanted, notes=[at_work(error.holder)])
-        except StoreError:
-            if not store.has_record(wanted.name):  # killed before there was one
-                return Change(CACHE, wanted.name, CREATE, wanted=wanted)
-            raise
-        if record["Phase"] != "ready":
-            return Change(CACHE, wanted.name, CREATE, wanted=wanted)
+        record, notes = self._load(wanted)
+        if not isinstance(record, CacheRecord) or record["Phase"] != "ready":
+            return Change(CACHE, wanted.name, CREATE, wanted=wanted, notes=notes)
         differences = list(_differences(record, wanted))
         action = REPLACE if differences else NOTHING
         return Change(CACHE, wanted.name, action, wanted=wanted, differences=differences)
